@@ -1,0 +1,1 @@
+"""Aggregation: windows of accepted updates become published models."""

@@ -1,0 +1,71 @@
+"""Wiring of the aggregation stage.
+
+accepted, rounds ─▶ collect ─┬─▶ measure ─▶ select ─▶ combine ─▶ keep ─▶ models, rounds, receipts, events
+registry (tasks) ────────────┼──────────────────────────────────▲
+                             └─ begin, add (linear rules) ─▶ combine
+"""
+
+from __future__ import annotations
+
+from pyflink.common import Types
+
+from pipelines.aggregation.keeper_operator import KeepTask, TaskToMessage
+from pipelines.aggregation.operators import (
+    TO_COMBINE,
+    TO_KEEPER,
+    TO_MEASURE,
+    TO_SELECT,
+    AcceptedToMessage,
+    CollectRound,
+    Combine,
+    Measure,
+    RoundToMessage,
+    Select,
+    message_key,
+)
+from pipelines.flink.graph import BYTES, Graph
+
+
+def attach(graph: Graph) -> None:
+    """Add aggregation to a job. Takes accepted updates from validation of the same job, else from their topic."""
+    settings = graph.settings
+    accepted = graph.handed_over("accepted")
+    if accepted is None:
+        accepted = graph.source("accepted").map(AcceptedToMessage(), BYTES).name("accepted-to-message")
+    rounds = graph.source("rounds").flat_map(RoundToMessage(settings), BYTES).name("round-to-message")
+    tasks = graph.source("registry").flat_map(TaskToMessage(settings), BYTES).name("task-to-message")
+
+    collected = accepted.union(rounds).key_by(message_key, Types.STRING()).process(CollectRound(settings), BYTES)
+    collected = collected.name("collect").uid("collect")
+    measured = (
+        collected.get_side_output(TO_MEASURE)
+        .key_by(message_key, Types.STRING())
+        .process(Measure(settings), BYTES)
+        .name("measure")
+        .uid("measure")
+    )
+    selected = (
+        collected.get_side_output(TO_SELECT)
+        .union(measured)
+        .key_by(message_key, Types.STRING())
+        .process(Select(settings), BYTES)
+        .name("select")
+        .uid("select")
+    )
+    combined = (
+        collected.get_side_output(TO_COMBINE)
+        .union(selected)
+        .key_by(message_key, Types.STRING())
+        .process(Combine(settings), BYTES)
+        .name("combine")
+        .uid("combine")
+    )
+    kept = (
+        combined.union(selected.get_side_output(TO_KEEPER), collected.get_side_output(TO_KEEPER), tasks)
+        .key_by(message_key, Types.STRING())
+        .process(KeepTask(settings), BYTES)
+        .name("keep")
+        .uid("keep")
+    )
+    graph.emit(collected)
+    graph.emit(kept)

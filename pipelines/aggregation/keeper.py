@@ -1,0 +1,243 @@
+"""The life of a task: which round is open, and which model a round has made. Pure: one keeper per task.
+
+A task's record opens its first round. When a round's selection and all its chunks are known, the model is published
+and the next round opened in the same step; a failed round is opened again on the same base model.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+
+from fluvial.wire.layout import layout_digest, model_digest, num_chunks, num_elements
+from fluvial.wire.records import (
+    ChunkReference,
+    Contribution,
+    ModelManifest,
+    Round,
+    RoundEvent,
+    RoundStatus,
+    RoundTransition,
+    Task,
+    TensorLayout,
+)
+from fluvial.wire.task_file import TaskFile
+from models.aggregation.fixed_point import fraction_bits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """What is known of the model in the making. Chunks by index."""
+
+    round: int
+    attempt: int
+    contributions: tuple[Contribution, ...] | None = None
+    chunks: dict[int, ChunkReference] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskState:
+    """A task and its newest model."""
+
+    task: str
+    specification: str
+    layout: tuple[TensorLayout, ...]
+    version: int
+    digest: bytes
+    chunks: tuple[ChunkReference, ...]
+    round: int = 0
+    attempt: int = 0
+    open: bool = False
+    pending: Pending | None = None
+
+    @property
+    def task_file(self) -> TaskFile:
+        return TaskFile.model_validate_json(self.specification)
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The rule's selection for a round: all its updates, ordered by record digest."""
+
+    round: int
+    attempt: int
+    contributions: tuple[Contribution, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardDone:
+    """One shard has written its chunks of the new model."""
+
+    round: int
+    attempt: int
+    chunks: dict[int, ChunkReference]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundFailed:
+    """A round ended without a quorum."""
+
+    round: int
+    attempt: int
+    num_updates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Sign and publish the model."""
+
+    manifest: ModelManifest
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Sign and publish the round."""
+
+    round: Round
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Put the round's transition on the audit log."""
+
+    event: RoundEvent
+
+
+Effect = Publish | Announce | Record
+
+
+def step(
+    state: TaskState | None, event: Task | Selected | ShardDone | RoundFailed, now_ms: int
+) -> tuple[TaskState | None, list[Effect]]:
+    """The task after an event, and what is to be done, in order. Reports of rounds gone by change nothing."""
+    if isinstance(event, Task):
+        return _registered(state, event, now_ms)
+    if state is None or not state.open or (event.round, event.attempt) != (state.round, state.attempt):
+        return state, []
+    match event:
+        case RoundFailed():
+            failed = Record(_transition(state, RoundTransition.FAILED, event.num_updates))
+            state, effects = _open(replace(state, pending=None), state.round, state.attempt + 1, now_ms)
+            return state, [failed, *effects]
+        case Selected():
+            pending = replace(_pending(state), contributions=event.contributions)
+            closed = Record(_transition(state, RoundTransition.CLOSED, len(event.contributions)))
+            state, effects = _publish_when_complete(replace(state, pending=pending), now_ms)
+            return state, [closed, *effects]
+        case ShardDone():
+            pending = _pending(state)
+            pending = replace(pending, chunks={**pending.chunks, **event.chunks})
+            return _publish_when_complete(replace(state, pending=pending), now_ms)
+
+
+def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskState, list[Effect]]:
+    if state is None:
+        state = TaskState(
+            task=task.task,
+            specification=task.specification,
+            layout=task.layout,
+            version=task.base_version,
+            digest=task.base_digest,
+            chunks=task.base_chunks,
+        )
+    else:
+        # The same task with other terms, more rounds for example: they hold from the next round on.
+        state = replace(state, specification=task.specification)
+    if not state.open and state.round < state.task_file.rounds:
+        return _open(state, state.round + 1, 1, now_ms)
+    return state, []
+
+
+def _pending(state: TaskState) -> Pending:
+    return state.pending or Pending(round=state.round, attempt=state.attempt)
+
+
+def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, list[Effect]]:
+    task_file, pending = state.task_file, _pending(state)
+    elements = num_elements(state.layout)
+    expected = num_chunks(elements, task_file.chunk_elements)
+    if pending.contributions is None or len(pending.chunks) < expected:
+        return state, []
+    chunks = tuple(pending.chunks[index] for index in range(expected))
+    manifest = ModelManifest(
+        task=state.task,
+        version=state.version + 1,
+        parent_version=state.version,
+        parent_digest=state.digest,
+        round=state.round,
+        attempt=state.attempt,
+        rule=rule_json(task_file),
+        fraction_bits=_fraction_bits(task_file),
+        total_weight=sum(c.weight for c in pending.contributions if c.selected),
+        layout=state.layout,
+        num_elements=elements,
+        chunk_elements=task_file.chunk_elements,
+        chunks=chunks,
+        model_digest=model_digest([chunk.sha256 for chunk in chunks]),
+        contributions=pending.contributions,
+        created_ms=now_ms,
+    )
+    state = replace(
+        state, version=manifest.version, digest=manifest.model_digest, chunks=chunks, pending=None, open=False
+    )
+    if state.round < task_file.rounds:
+        state, effects = _open(state, state.round + 1, 1, now_ms)
+        return state, [Publish(manifest), *effects]
+    last = _round(state, state.round, state.attempt, RoundStatus.FINISHED, now_ms)
+    return state, [Publish(manifest), Announce(last), Record(_transition(state, RoundTransition.FINISHED, 0))]
+
+
+def _open(state: TaskState, number: int, attempt: int, now_ms: int) -> tuple[TaskState, list[Effect]]:
+    state = replace(state, round=number, attempt=attempt, open=True, pending=None)
+    opened = _transition(state, RoundTransition.OPENED, 0)
+    return state, [Announce(_round(state, number, attempt, RoundStatus.OPEN, now_ms)), Record(opened)]
+
+
+def _round(state: TaskState, number: int, attempt: int, status: RoundStatus, now_ms: int) -> Round:
+    task_file = state.task_file
+    return Round(
+        task=state.task,
+        round=number,
+        attempt=attempt,
+        status=status,
+        base_version=state.version,
+        base_digest=state.digest,
+        base_chunks=state.chunks,
+        layout=state.layout,
+        layout_digest=layout_digest(state.layout),
+        num_elements=num_elements(state.layout),
+        chunk_elements=task_file.chunk_elements,
+        opened_ms=now_ms,
+        deadline_ms=now_ms + int(task_file.deadline_seconds * 1000),
+        quorum=task_file.quorum,
+        target=task_file.target,
+        max_abs=task_file.limits.max_abs,
+        max_norm=task_file.limits.max_norm,
+        max_weight=task_file.limits.max_weight,
+        fraction_bits=_fraction_bits(task_file),
+        kept_versions=task_file.kept_versions,
+        rule=rule_json(task_file),
+        encodings=tuple(task_file.encodings),
+        agreement=task_file.agreement.name if task_file.agreement else "",
+        training=json.dumps(task_file.training.model_dump(mode="json"), sort_keys=True),
+    )
+
+
+def rule_json(task_file: TaskFile) -> str:
+    """The aggregation rule as it stands in rounds and manifests."""
+    return json.dumps(task_file.rule.model_dump(mode="json", exclude_none=True), sort_keys=True)
+
+
+def _fraction_bits(task_file: TaskFile) -> int:
+    return fraction_bits(task_file.target, task_file.limits.max_weight, task_file.limits.max_abs)
+
+
+def _transition(state: TaskState, transition: RoundTransition, num_updates: int) -> RoundEvent:
+    return RoundEvent(
+        task=state.task,
+        round=state.round,
+        attempt=state.attempt,
+        transition=transition,
+        num_updates=num_updates,
+        base_version=state.version,
+    )

@@ -1,0 +1,123 @@
+"""Flink function that keeps tasks: it performs what `keeper` decides, and holds the aggregator's key."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+from pyflink.common import Types
+from pyflink.datastream import FlatMapFunction, KeyedProcessFunction
+from pyflink.datastream.state import ValueStateDescriptor
+
+from fluvial.identity.envelope import seal
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import ModelManifest, Outcome, PublishedModel, Receipt, RoundEvent, Task
+from governance.audit.events import audit_event
+from governance.registry.records import open_registry_record
+from pipelines.aggregation import keeper, task_state
+from pipelines.aggregation.operators import frames_of_receipt
+from pipelines.config import Settings
+from pipelines.flink.frames import parse_source, sink_frame
+from pipelines.flink.messages import pack, unpack
+
+_log = logging.getLogger(__name__)
+
+
+class TaskToMessage(FlatMapFunction):  # type: ignore[misc]  # pyflink ships no types
+    """Tasks of topic registry, verified."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._keys = bytes.fromhex(settings.operator_key), bytes.fromhex(settings.registrar_key)
+
+    def flat_map(self, value: bytes) -> Iterator[bytes]:
+        record = parse_source(bytes(value))
+        try:
+            task = open_registry_record((record.key or b"").decode(), record.value, *self._keys)
+        except (FluvialError, UnicodeDecodeError) as error:
+            _log.warning("registry/%d@%d is not trusted: %s", record.partition, record.offset, error)
+            return
+        if isinstance(task, Task):
+            yield pack(task.task, "task", [encode(task)])
+
+
+class KeepTask(KeyedProcessFunction):  # type: ignore[misc]  # pyflink ships no types
+    """Keyed by task: opens rounds and publishes models. Output: sink frames."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def open(self, ctx: Any) -> None:
+        self._topics = self._settings.topics
+        self._key = SigningKey.load(self._settings.keys_dir / "aggregator.pem")
+        self._state = ctx.get_state(ValueStateDescriptor("task", Types.PICKLED_BYTE_ARRAY()))
+
+    def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
+        _, kind, parts = unpack(bytes(value))
+        now_ms = int(time.time() * 1000)
+        stored = self._state.value()
+        state = task_state.load(bytes(stored) if stored is not None else None)
+        state, effects = keeper.step(state, _event(kind, parts), now_ms)
+        if state is not None:
+            self._state.update(task_state.dump(state))
+        for effect in effects:
+            match effect:
+                case keeper.Announce(round_):
+                    envelope = seal(round_, self._key, "aggregator")
+                    yield sink_frame(self._topics.rounds, round_.task.encode(), envelope)
+                case keeper.Publish(manifest):
+                    yield from self._publish(manifest)
+                case keeper.Record(event):
+                    yield self._audit(event, now_ms)
+
+    def _publish(self, manifest: ModelManifest) -> Iterator[bytes]:
+        envelope = seal(manifest, self._key, "aggregator")
+        yield sink_frame(self._topics.models, f"{manifest.task}/{manifest.version}".encode(), envelope)
+        published = PublishedModel(
+            task=manifest.task,
+            version=manifest.version,
+            round=manifest.round,
+            attempt=manifest.attempt,
+            model_digest=manifest.model_digest,
+            manifest_sha256=sha256(envelope).digest(),
+            num_selected=sum(contribution.selected for contribution in manifest.contributions),
+            num_contributions=len(manifest.contributions),
+        )
+        yield self._audit(published, manifest.created_ms)
+        for contribution in manifest.contributions:
+            receipt = Receipt(
+                task=manifest.task,
+                round=manifest.round,
+                attempt=manifest.attempt,
+                participant=contribution.participant,
+                update_id=contribution.update_id,
+                outcome=Outcome.INCLUDED if contribution.selected else Outcome.EXCLUDED,
+                version=manifest.version,
+                weight=contribution.weight,
+                model_digest=manifest.model_digest,
+            )
+            yield from frames_of_receipt(self._settings, receipt, manifest.created_ms)
+
+    def _audit(self, record: RoundEvent | PublishedModel, time_ms: int) -> bytes:
+        event = audit_event(record, time_ms)
+        return sink_frame(self._topics.events, event.id.encode(), encode(event))
+
+
+def _event(kind: str, parts: list[bytes]) -> Any:
+    match kind:
+        case "task":
+            return decode(parts[0], Task)
+        case "selected":
+            round_, attempt = json.loads(parts[0])
+            return keeper.Selected(round_, attempt, task_state.contributions_from_json(json.loads(parts[1])))
+        case "shard":
+            round_, attempt = json.loads(parts[0])
+            return keeper.ShardDone(round_, attempt, task_state.chunks_from_json(parts[1]))
+        case "failed":
+            return keeper.RoundFailed(*json.loads(parts[0]))
+    raise ValueError(f"no event of kind {kind!r}")

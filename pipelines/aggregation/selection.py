@@ -1,0 +1,42 @@
+"""Which of a round's updates make the model. Pure: a rule, the measurements it asks for, a selection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fluvial.wire.records import AcceptedUpdate, Contribution, Round
+from models.aggregation.gram import total_gram
+from models.aggregation.rule import parse_rule
+
+
+def needs_measurement(round_: Round) -> bool:
+    """Whether the rule compares updates, so that shards must measure them first."""
+    return parse_rule(round_.rule).needs_gram
+
+
+def in_order(updates: Sequence[AcceptedUpdate]) -> list[AcceptedUpdate]:
+    """The updates ordered by the digest of their records: the order of rows in every computation."""
+    return sorted(updates, key=lambda update: update.record_sha256)
+
+
+def select(
+    round_: Round, updates: Sequence[AcceptedUpdate], grams: Mapping[int, npt.NDArray[np.float64]]
+) -> tuple[Contribution, ...]:
+    """The rule's selection. updates: in order. grams: by chunk, float64[N, N]; empty for rules that need none."""
+    rule = parse_rule(round_.rule)
+    selected = set(rule.select(len(updates), total_gram(grams) if rule.needs_gram else None))
+    return tuple(
+        Contribution(
+            participant=update.participant,
+            update_id=update.update_id,
+            source_partition=update.source_partition,
+            source_offset=update.source_offset,
+            record_sha256=update.record_sha256,
+            weight=update.weight,
+            selected=row in selected,
+        )
+        for row, update in enumerate(updates)
+    )

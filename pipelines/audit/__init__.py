@@ -1,0 +1,1 @@
+"""Audit: events become leaves of a hash-chained log whose tree heads are signed."""

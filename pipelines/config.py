@@ -1,0 +1,56 @@
+"""Settings of a job: what differs between an embedded stack, a session cluster and production.
+
+Loaded once, from JSON, by `pipelines.main`; operators receive the frozen object. It crosses the wire to the
+cluster, so it names files that hold secrets and never holds a secret itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fluvial.wire.topics import Topics
+
+
+class Settings(BaseModel):
+    """One job's settings. Times are milliseconds, sizes bytes, keys lower-case hexadecimal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bootstrap_servers: str
+    topic_prefix: str = "fluvial."
+    partitions: int = Field(default=4, ge=1, description="Partitions of update-blobs and of model-blobs: the shards.")
+
+    operator_key: str = Field(description="Public key that signs tasks, agreements and tokens.")
+    registrar_key: str = Field(description="Public key that signs enrolled participants.")
+    aggregator_key: str = Field(description="Public key that signs rounds and models.")
+    log_origin: str = Field(description="Name of the audit log; also the name of the key that signs its checkpoints.")
+    keys_dir: Path = Field(description="Folder with registrar.pem, aggregator.pem and log.pem.")
+
+    checkpoint_dir: Path
+    checkpoint_interval_ms: int = Field(default=300, ge=50)
+    restart_attempts: int = Field(default=30, ge=0, description="Restarts after a failure; 0 fails the job at once.")
+    transaction_timeout_ms: int = Field(default=600_000, ge=10_000)
+    parallelism: int = Field(default=1, ge=1)
+    execution_mode: Literal["thread", "process"] = "thread"
+    restore_from: Path | None = Field(default=None, description="Checkpoint or savepoint to start from.")
+
+    max_record_bytes: int = Field(default=1 << 20, ge=1024, description="Largest envelope that is looked at.")
+    parking_ms: int = Field(default=3_000, description="How long an update waits for a round or a participant not heard of.")
+    startup_grace_ms: int = Field(default=10_000, description="No parked update is refused sooner after a fresh start.")
+    chunk_cache_bytes: int = Field(default=192 << 20, description="Chunks kept in memory between reading and use, per process.")
+    read_timeout_ms: int = Field(default=20_000, description="Longest wait for one chunk.")
+    late_grace_ms: int = Field(default=500, description="Wait after a deadline for updates that the broker had in time.")
+    checkpoint_every_ms: int = Field(default=1_000, description="Interval of signed tree heads while the log grows.")
+    device: str = Field(default="auto", description="Evaluation device: auto, cpu, cuda or cuda:N.")
+    repository_root: Path = Field(description="Folder against which a task's evaluation data is resolved.")
+
+    @property
+    def topics(self) -> Topics:
+        return Topics(self.topic_prefix)
+
+    @classmethod
+    def load(cls, path: Path) -> Settings:
+        return cls.model_validate_json(path.read_text())

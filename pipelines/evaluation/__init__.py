@@ -1,0 +1,1 @@
+"""Evaluation: each published model is measured by an inference step in the stream."""

@@ -1,0 +1,25 @@
+"""Wiring of the evaluation stage.
+
+models, registry (tasks) ─▶ evaluate ─▶ releases, events
+"""
+
+from __future__ import annotations
+
+from pyflink.common import Types
+
+from pipelines.evaluation.operators import Evaluate, ManifestToMessage, TaskToMessage, message_key
+from pipelines.flink.graph import BYTES, Graph
+
+
+def attach(graph: Graph) -> None:
+    """Add evaluation to a job."""
+    settings = graph.settings
+    manifests = graph.source("models").flat_map(ManifestToMessage(settings), BYTES).name("manifest-to-message")
+    tasks = graph.source("registry").flat_map(TaskToMessage(settings), BYTES).name("task-to-evaluation")
+    graph.emit(
+        manifests.union(tasks)
+        .key_by(message_key, Types.STRING())
+        .process(Evaluate(settings), BYTES)
+        .name("evaluate")
+        .uid("evaluate")
+    )

@@ -1,0 +1,246 @@
+"""Reading tensor chunks by reference, and writing model chunks.
+
+Participants upload at the same time, so their chunks interleave in a partition. Each partition is read forward once:
+chunks that were read on the way to a wanted one stay in a cache with a byte budget, because their envelopes are
+usually a moment behind. Only a miss behind the reading position goes back by offset, and reads forward from there.
+
+Readers are shared by all operators of a process (`shared_reader`): what validation has just checked, aggregation finds
+in the cache.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from fluvial.wire.errors import ChunkUnavailable
+from fluvial.wire.records import ChunkReference
+
+_BATCH = 8
+_STALE_AFTER_S = 30.0
+
+
+class ChunkCache:
+    """Chunks by (partition, offset) within a byte budget; old entries give way, young ones are not pushed out."""
+
+    def __init__(self, budget_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._budget = budget_bytes
+        self._clock = clock
+        self._entries: OrderedDict[tuple[int, int], tuple[bytes, float]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def offer(self, partition: int, offset: int, chunk: bytes) -> bool:
+        """Keep the chunk if there is room, or if stale entries can make room. Says whether it was kept."""
+        now = self._clock()
+        with self._lock:
+            while self._bytes + len(chunk) > self._budget and self._entries:
+                oldest, (old_chunk, since) = next(iter(self._entries.items()))
+                if now - since < _STALE_AFTER_S:
+                    return False
+                del self._entries[oldest]
+                self._bytes -= len(old_chunk)
+            if self._bytes + len(chunk) > self._budget:
+                return False
+            if (partition, offset) not in self._entries:
+                self._entries[partition, offset] = chunk, now
+                self._bytes += len(chunk)
+            return True
+
+    def get(self, partition: int, offset: int, *, remove: bool) -> bytes | None:
+        with self._lock:
+            entry = self._entries.get((partition, offset))
+            if entry is None:
+                return None
+            if remove:
+                del self._entries[partition, offset]
+                self._bytes -= len(entry[0])
+            return entry[0]
+
+
+class _PartitionReader:
+    """One partition, read forward; one thread at a time."""
+
+    def __init__(self, settings: dict[str, object], topic: str, partition: int, cache: ChunkCache) -> None:
+        self._consumer = Consumer(settings)
+        self._topic, self._partition = topic, partition
+        self._cache = cache
+        self._position = -1
+        self._pending: list[Message] = []
+        self.lock = threading.Lock()
+
+    def read(self, offset: int, timeout_s: float) -> bytes:
+        """The record at this offset. Raises ChunkUnavailable where there is none, or not within the timeout."""
+        if self._position < 0 or offset < self._position:
+            self._assign(offset)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            if not self._pending:
+                self._pending = self._consumer.consume(_BATCH, 0.5)
+                self._pending.reverse()
+            while self._pending:
+                message = self._pending.pop()
+                error = message.error()
+                if error is not None:
+                    self._handle(error, offset)
+                    continue
+                at, chunk = message.offset(), message.value() or b""
+                self._position = at + 1
+                if at == offset:
+                    return chunk
+                if at > offset:
+                    self._assign(at)
+                    raise ChunkUnavailable(f"{self._topic}/{self._partition}@{offset}: no such record")
+                self._cache.offer(self._partition, at, chunk)
+            if time.monotonic() > deadline:
+                self._position = -1
+                raise TimeoutError(f"{self._topic}/{self._partition}@{offset}: not readable within {timeout_s:.0f} s")
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _assign(self, offset: int) -> None:
+        self._pending = []
+        self._consumer.assign([TopicPartition(self._topic, self._partition, offset)])
+        self._position = offset
+
+    def _handle(self, error: KafkaError, offset: int) -> None:
+        if error.code() == KafkaError._PARTITION_EOF or error.code() == KafkaError._AUTO_OFFSET_RESET:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, self._partition), timeout=10)
+            if not low <= offset < high:
+                self._position = -1
+                raise ChunkUnavailable(f"{self._topic}/{self._partition}@{offset}: the partition holds [{low}, {high})")
+        elif error.fatal() or not error.retriable() and error.code() not in (
+            KafkaError._ALL_BROKERS_DOWN,
+            KafkaError._TRANSPORT,
+        ):
+            self._position = -1
+            raise KafkaException(error)
+
+
+class BlobReader:
+    """Chunks of one topic, by reference. Safe to use from several threads; different partitions are read in parallel."""
+
+    def __init__(self, bootstrap_servers: str, topic: str, *, cache_bytes: int, timeout_ms: int) -> None:
+        self._settings: dict[str, object] = {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": "fluvial-blob-reader",
+            "enable.auto.commit": False,
+            # A chunk that is gone must be an error, not a silent jump to the end.
+            "auto.offset.reset": "error",
+            "enable.partition.eof": True,
+            "isolation.level": "read_uncommitted",
+            "fetch.message.max.bytes": 8 << 20,
+            "fetch.max.bytes": 32 << 20,
+            "queued.max.messages.kbytes": 16 << 10,
+            "fetch.wait.max.ms": 20,
+        }
+        self._topic = topic
+        self._timeout_s = timeout_ms / 1000
+        self._cache = ChunkCache(cache_bytes)
+        self._readers: dict[int, _PartitionReader] = {}
+        self._lock = threading.Lock()
+
+    def chunk(self, reference: ChunkReference, *, keep: bool) -> bytes:
+        """The bytes at a reference; their digest is the caller's to check.
+
+        keep: leave them in the cache for another reader of this process. Raises ChunkUnavailable when the partition
+        holds no such record, TimeoutError when the broker does not answer in time.
+        """
+        partition, offset = reference.partition, reference.offset
+        chunk = self._cache.get(partition, offset, remove=not keep)
+        if chunk is not None:
+            return chunk
+        reader = self._reader(partition)
+        with reader.lock:
+            # Another thread may have read past it while this one waited.
+            chunk = self._cache.get(partition, offset, remove=not keep)
+            if chunk is None:
+                chunk = reader.read(offset, self._timeout_s)
+                if keep:
+                    self._cache.offer(partition, offset, chunk)
+        return chunk
+
+    def chunks(self, references: Iterable[ChunkReference], *, keep: bool) -> Iterator[tuple[int, bytes]]:
+        """(index in references, bytes), in the order in which they lie in the partitions."""
+        order = sorted(enumerate(references), key=lambda item: (item[1].partition, item[1].offset))
+        for index, reference in order:
+            yield index, self.chunk(reference, keep=keep)
+
+    def close(self) -> None:
+        with self._lock:
+            for reader in self._readers.values():
+                reader.close()
+            self._readers.clear()
+
+    def _reader(self, partition: int) -> _PartitionReader:
+        with self._lock:
+            if partition not in self._readers:
+                self._readers[partition] = _PartitionReader(self._settings, self._topic, partition, self._cache)
+            return self._readers[partition]
+
+
+class BlobWriter:
+    """Writes chunks to explicit partitions and tells where they lie; nothing counts before `flush`."""
+
+    def __init__(self, bootstrap_servers: str, topic: str, *, timeout_ms: int) -> None:
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "acks": "all",
+                "enable.idempotence": True,
+                "linger.ms": 0,
+                "message.max.bytes": 4 << 20,
+                "queue.buffering.max.kbytes": 65_536,
+                "delivery.timeout.ms": timeout_ms,
+            }
+        )
+        self._topic = topic
+        self._timeout_s = timeout_ms / 1000
+        self._delivered: dict[int, tuple[int, int]] = {}
+        self._failed: list[str] = []
+        self._sent = 0
+
+    def send(self, index: int, partition: int, key: bytes, chunk: bytes) -> None:
+        """Queue one chunk; waits when the queue is full."""
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                self._delivered[index] = message.partition(), message.offset()
+            else:
+                self._failed.append(str(error))
+
+        while True:
+            try:
+                self._producer.produce(self._topic, chunk, key=key, partition=partition, on_delivery=delivered)
+                break
+            except BufferError:
+                self._producer.poll(0.05)
+        self._sent += 1
+        self._producer.poll(0)
+
+    def flush(self) -> dict[int, tuple[int, int]]:
+        """Wait for all; index to (partition, offset). Raises TimeoutError when the broker did not take them."""
+        self._producer.flush(self._timeout_s)
+        delivered, failed, sent = self._delivered, self._failed, self._sent
+        self._delivered, self._failed, self._sent = {}, [], 0
+        if failed or len(delivered) != sent:
+            raise TimeoutError(f"{sent - len(delivered)} of {sent} chunks not written: {'; '.join(failed[:3])}")
+        return delivered
+
+
+_shared: dict[tuple[str, str], BlobReader] = {}
+_shared_lock = threading.Lock()
+
+
+def shared_reader(bootstrap_servers: str, topic: str, *, cache_bytes: int, timeout_ms: int) -> BlobReader:
+    """The reader of this process for a topic. It lives as long as the process: a restarted job finds it warm."""
+    with _shared_lock:
+        key = bootstrap_servers, topic
+        if key not in _shared:
+            _shared[key] = BlobReader(bootstrap_servers, topic, cache_bytes=cache_bytes, timeout_ms=timeout_ms)
+        return _shared[key]

@@ -1,0 +1,84 @@
+"""The execution environment of every Fluvial job: one place for the settings that engine.md says each job needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pyflink.common import Configuration
+from pyflink.datastream import StreamExecutionEnvironment
+
+from pipelines.config import Settings
+from pipelines.flink.jars import flink_jars
+
+MAX_PARALLELISM = 128
+
+
+def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvironment:
+    """An environment with checkpoints, restarts, connector jars and this checkout's packages on the workers' path.
+
+    The same settings serve `python -m pipelines.main` (a local cluster inside this process's JVM) and `flink run`.
+    """
+    if settings.execution_mode == "thread":
+        _let_the_embedded_interpreter_find_this_environment()
+    configuration = Configuration()
+    for key, value in _options(settings, job_name).items():
+        configuration.set_string(key, value)
+    environment = StreamExecutionEnvironment.get_execution_environment(configuration)
+    environment.set_parallelism(settings.parallelism)
+    environment.set_max_parallelism(MAX_PARALLELISM)
+    environment.add_jars(*(jar.resolve().as_uri() for jar in flink_jars()))
+    return environment
+
+
+def _options(settings: Settings, job_name: str) -> dict[str, str]:
+    options = {
+        "python.execution-mode": settings.execution_mode,
+        "python.executable": sys.executable,
+        "python.client.executable": sys.executable,
+        "python.pythonpath": os.pathsep.join([str(settings.repository_root), *_site_packages()]),
+        # Process mode: bundles hold records back, so they are small and short.
+        "python.fn-execution.bundle.size": "256",
+        "python.fn-execution.bundle.time": "20",
+        "execution.checkpointing.interval": f"{settings.checkpoint_interval_ms}ms",
+        "execution.checkpointing.min-pause": f"{settings.checkpoint_interval_ms // 2}ms",
+        "execution.checkpointing.dir": (settings.checkpoint_dir / job_name).resolve().as_uri(),
+        "execution.checkpointing.storage": "filesystem",
+        "execution.checkpointing.num-retained": "3",
+        "execution.checkpointing.tolerable-failed-checkpoints": "10",
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        # Envelopes are small: without this, Flink writes a file per operator and checkpoint for a few bytes.
+        "execution.checkpointing.data-inline-threshold": "512kb",
+        "state.backend.type": "hashmap",
+        "pipeline.object-reuse": "true",
+        "pipeline.max-parallelism": str(MAX_PARALLELISM),
+        "execution.buffer-timeout.interval": "5ms",
+        "rest.port": "0",
+        "taskmanager.memory.managed.size": "64m",
+        "taskmanager.memory.network.min": "64mb",
+        "taskmanager.memory.network.max": "64mb",
+        "taskmanager.numberOfTaskSlots": str(settings.parallelism),
+    }
+    if settings.restart_attempts:
+        options["restart-strategy.type"] = "exponential-delay"
+        options["restart-strategy.exponential-delay.initial-backoff"] = "500ms"
+        options["restart-strategy.exponential-delay.max-backoff"] = "5s"
+        options["restart-strategy.exponential-delay.reset-backoff-threshold"] = "60s"
+        options["restart-strategy.exponential-delay.attempts-before-reset-backoff"] = str(settings.restart_attempts)
+    else:
+        options["restart-strategy.type"] = "none"
+    if settings.restore_from is not None:
+        options["execution.state-recovery.path"] = settings.restore_from.resolve().as_uri()
+    return options
+
+
+def _site_packages() -> list[str]:
+    return [path for path in sys.path if path.endswith("site-packages")]
+
+
+def _let_the_embedded_interpreter_find_this_environment() -> None:
+    """Thread mode runs `python` found on PATH to look for pemja, and PYTHONPATH for modules: name this environment."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    paths = [*_site_packages(), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)

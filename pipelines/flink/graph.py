@@ -1,0 +1,107 @@
+"""A job graph in the making: stages ask it for sources, and hand it what they emit.
+
+A topic that several stages read is read once. All stages of a job share one exactly-once sink, so what a checkpoint
+covers (verdicts, events, models, the next round) becomes visible in one transaction for each sink subtask.
+"""
+
+from __future__ import annotations
+
+from pyflink.common import Types, WatermarkStrategy
+from pyflink.datastream import DataStream, StreamExecutionEnvironment
+from pyflink.datastream.connectors.base import DeliveryGuarantee
+from pyflink.datastream.connectors.kafka import KafkaOffsetsInitializer, KafkaSink, KafkaSource
+from pyflink.java_gateway import get_gateway
+
+from pipelines.config import Settings
+from pipelines.topology import STAGES
+
+BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
+
+
+class Graph:
+    """The graph of one job. `stages`: names of the stages that are composed in it."""
+
+    def __init__(
+        self, environment: StreamExecutionEnvironment, settings: Settings, job_name: str, stages: list[str]
+    ) -> None:
+        self.environment = environment
+        self.settings = settings
+        self.stages = stages
+        self._job_name = job_name
+        self._sources: dict[str, DataStream] = {}
+        self._emitted: list[DataStream] = []
+        self._handed_over: dict[str, DataStream] = {}
+
+    def source(self, topic: str) -> DataStream:
+        """Source frames (`pipelines.flink.frames`) of a topic, committed records only, from the earliest on.
+
+        topic: attribute name of `Topics`, for example "update_blobs".
+        """
+        if topic not in self._sources:
+            self._sources[topic] = self._kafka_source(topic)
+        return self._sources[topic]
+
+    def hand_over(self, topic: str, stream: DataStream) -> None:
+        """Give a stream straight to the stage of this job that would otherwise read `topic`."""
+        self._handed_over[topic] = stream
+
+    def handed_over(self, topic: str) -> DataStream | None:
+        """The stream that an earlier stage of this job handed over, or None."""
+        return self._handed_over.get(topic)
+
+    def read_in_this_job(self, topic: str) -> bool:
+        return any(topic in STAGES[stage].reads for stage in self.stages)
+
+    def emit(self, stream: DataStream) -> None:
+        """Write sink frames (`pipelines.flink.frames`) exactly once."""
+        self._emitted.append(stream)
+
+    def finish(self) -> None:
+        """Attach the sink; call once, after all stages."""
+        if not self._emitted:
+            raise ValueError("no stage of this job emits anything")
+        first, *others = self._emitted
+        stream = first.union(*others) if others else first
+        stream.sink_to(self._kafka_sink()).name("kafka").uid("sink")
+
+    def _kafka_source(self, topic: str) -> DataStream:
+        name = getattr(self.settings.topics, topic)
+        builder = (
+            KafkaSource.builder()
+            .set_bootstrap_servers(self.settings.bootstrap_servers)
+            .set_topics(name)
+            .set_group_id(f"{self.settings.topic_prefix}{self._job_name}")
+            .set_starting_offsets(KafkaOffsetsInitializer.earliest())
+            .set_property("isolation.level", "read_committed")
+            .set_property("max.partition.fetch.bytes", str(4 << 20))
+            .set_property("fetch.max.wait.ms", "50")
+            .set_property("partition.discovery.interval.ms", "-1")
+            .set_property("client.id.prefix", f"{self._job_name}-{topic}")
+        )
+        builder._j_builder.setDeserializer(get_gateway().jvm.org.fluvial.flink.FrameDeserializer())
+        stream = self.environment.from_source(
+            builder.build(), WatermarkStrategy.no_watermarks(), topic.replace("_", "-"), BYTES
+        )
+        return stream.uid(f"source-{topic}")
+
+    def _kafka_sink(self) -> KafkaSink:
+        topics = self.settings.topics
+        written = sorted({getattr(topics, topic) for stage in self.stages for topic in STAGES[stage].writes})
+        gateway = get_gateway()
+        names = gateway.new_array(gateway.jvm.java.lang.String, len(written))
+        for index, name in enumerate(written):
+            names[index] = name
+        builder = (
+            KafkaSink.builder()
+            .set_bootstrap_servers(self.settings.bootstrap_servers)
+            .set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
+            .set_transactional_id_prefix(f"{self.settings.topic_prefix}{self._job_name}")
+            .set_property("transaction.timeout.ms", str(self.settings.transaction_timeout_ms))
+            .set_property("max.request.size", str(8 << 20))
+            .set_property("linger.ms", "5")
+            .set_property("batch.size", str(256 << 10))
+        )
+        builder._j_builder.setRecordSerializer(gateway.jvm.org.fluvial.flink.FrameSerializer(names))
+        naming = gateway.jvm.org.apache.flink.connector.kafka.sink.TransactionNamingStrategy
+        builder._j_builder.setTransactionNamingStrategy(naming.POOLING)
+        return builder.build()

@@ -1,0 +1,55 @@
+"""The stages, by name: which topics each reads and writes, and which module wires it.
+
+Modules are named as strings: importing them here would join all stages. A topic has one writing stage, or is written
+by parties outside (participants, the operator).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A fragment of a job graph. `reads` and `writes` are attribute names of `fluvial.wire.topics.Topics`."""
+
+    module: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+STAGES: dict[str, Stage] = {
+    "validation": Stage(
+        module="pipelines.validation.job",
+        reads=("updates", "enrolments", "registry", "rounds", "update_blobs"),
+        writes=("verdicts", "quarantine", "accepted", "registry", "events"),
+    ),
+    "aggregation": Stage(
+        module="pipelines.aggregation.job",
+        reads=("accepted", "rounds", "registry", "update_blobs", "model_blobs"),
+        writes=("rounds", "models", "model_blobs", "receipts", "events"),
+    ),
+    "evaluation": Stage(
+        module="pipelines.evaluation.job",
+        reads=("models", "registry", "model_blobs"),
+        writes=("releases", "events"),
+    ),
+    "audit": Stage(
+        module="pipelines.audit.job",
+        reads=("events", "audit"),
+        writes=("audit", "checkpoints"),
+    ),
+}
+
+WRITTEN_OUTSIDE = ("updates", "enrolments", "update_blobs", "registry", "models", "model_blobs")
+"""Topics that participants write, or that the operator writes when it creates a task."""
+
+
+def stages_named(names: list[str]) -> dict[str, Stage]:
+    """The stages of these names, in the order of the data's way. Raises ValueError for an unknown or repeated name."""
+    unknown = sorted(set(names) - STAGES.keys())
+    if unknown:
+        raise ValueError(f"no such stage: {', '.join(unknown)}; there are {', '.join(STAGES)}")
+    if not names or len(set(names)) != len(names):
+        raise ValueError("name at least one stage, each once")
+    return {name: stage for name, stage in STAGES.items() if name in names}

@@ -1,0 +1,1 @@
+"""Validation: one verdict for every input record, and the enrolment of participants."""

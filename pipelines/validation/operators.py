@@ -1,0 +1,228 @@
+"""Flink functions of validation: they look up, read chunks, call the gate and emit. Decisions are in governance."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from pyflink.datastream import KeyedBroadcastProcessFunction, MapFunction, OutputTag
+from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor
+
+from pyflink.common import Types
+
+from fluvial.identity.envelope import seal
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.errors import ChunkUnavailable, FluvialError
+from fluvial.wire.framing import encode
+from governance.admission import gate
+from governance.audit.events import audit_event
+from governance.registry.enrolment import judge_enrolment
+from pipelines.config import Settings
+from pipelines.flink.blobs import shared_reader
+from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
+from pipelines.flink.graph import BYTES
+from pipelines.flink.messages import pack, unpack
+from pipelines.validation import logic
+from pipelines.validation.seen import SeenUpdates
+from pipelines.validation.trusted import TrustedRecords
+
+ACCEPTED = OutputTag("accepted", BYTES)
+TRUSTED = MapStateDescriptor("trusted", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
+
+_log = logging.getLogger(__name__)
+
+
+def claimed_participant(frame: bytes) -> str:
+    """The record's key: a claim, which the gate compares with the signature's keyid before anything else."""
+    return (parse_source(frame).key or b"").decode("utf-8", "replace")
+
+
+class MarkRegistry(MapFunction):  # type: ignore[misc]  # pyflink ships no types
+    def map(self, value: bytes) -> bytes:
+        return pack("", "registry", [bytes(value)])
+
+
+class MarkRounds(MapFunction):  # type: ignore[misc]  # pyflink ships no types
+    def map(self, value: bytes) -> bytes:
+        return pack("", "rounds", [bytes(value)])
+
+
+class AcceptedToFrame(MapFunction):  # type: ignore[misc]  # pyflink ships no types
+    """Accepted updates as records of topic accepted, for an aggregation job of its own."""
+
+    def __init__(self, topics: Any) -> None:
+        self._topic = topics.accepted
+
+    def map(self, value: bytes) -> bytes:
+        key, _, parts = unpack(value)
+        return sink_frame(self._topic, key.encode(), parts[0])
+
+
+class _WithTrustedRecords(KeyedBroadcastProcessFunction):  # type: ignore[misc]  # pyflink ships no types
+    """Keeps the verified registry and rounds: in broadcast state, mirrored in memory for speed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def open(self, ctx: Any) -> None:
+        self._mirror: TrustedRecords | None = None
+        self._started_ms = int(time.time() * 1000)
+
+    def process_broadcast_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
+        state = ctx.get_broadcast_state(TRUSTED)
+        trusted = self._trusted(state)
+        _, kind, parts = unpack(bytes(value))
+        record = parse_source(parts[0])
+        try:
+            if kind == "registry":
+                kept = trusted.apply_registry((record.key or b"").decode(), record.value)
+            else:
+                kept = trusted.apply_round(record.value)
+        except (FluvialError, UnicodeDecodeError) as error:
+            _log.warning("%s/%d@%d is not trusted: %s", kind, record.partition, record.offset, error)
+        else:
+            if kept is not None:
+                state.put(kept, record.value)
+        return iter(())
+
+    def _trusted(self, state: Any) -> TrustedRecords:
+        if self._mirror is None:
+            settings = self._settings
+            self._mirror = TrustedRecords(
+                operator_key=bytes.fromhex(settings.operator_key),
+                registrar_key=bytes.fromhex(settings.registrar_key),
+                aggregator_key=bytes.fromhex(settings.aggregator_key),
+            )
+            # Agreements and tasks before participants is not needed: each record stands for itself.
+            for key, raw in list(state.items()):
+                self._mirror.restore(key, bytes(raw))
+        return self._mirror
+
+    def _trusted_in(self, ctx: Any) -> TrustedRecords:
+        return self._mirror or self._trusted(ctx.get_broadcast_state(TRUSTED))
+
+
+class Validate(_WithTrustedRecords):
+    """Keyed by claimed participant: exactly one verdict for each record of topic updates."""
+
+    def open(self, ctx: Any) -> None:
+        super().open(ctx)
+        settings = self._settings
+        self._topics = settings.topics
+        self._policy = gate.GatePolicy(max_record_bytes=settings.max_record_bytes, partitions=settings.partitions)
+        self._reader = shared_reader(
+            settings.bootstrap_servers,
+            self._topics.update_blobs,
+            cache_bytes=settings.chunk_cache_bytes,
+            timeout_ms=settings.read_timeout_ms,
+        )
+        self._seen = SeenUpdates(
+            ctx.get_map_state(MapStateDescriptor("accepted", Types.STRING(), Types.PICKLED_BYTE_ARRAY())),
+            ctx.get_map_state(MapStateDescriptor("digests", Types.STRING(), Types.PICKLED_BYTE_ARRAY())),
+        )
+        self._parked = ctx.get_list_state(ListStateDescriptor("parked", Types.PICKLED_BYTE_ARRAY()))
+        group = ctx.get_metrics_group().add_group("fluvial")
+        self._accepted_count, self._refused_count = group.counter("accepted"), group.counter("refused")
+
+    def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
+        frame = bytes(value)
+        record = parse_source(frame)
+        judgement = self._judge(record, self._trusted_in(ctx), final=False)
+        if isinstance(judgement, gate.Parked):
+            now_ms = int(time.time() * 1000)
+            parked = logic.park(
+                frame,
+                sum(1 for _ in self._parked.get()),
+                now_ms=now_ms,
+                started_ms=self._started_ms,
+                parking_ms=self._settings.parking_ms,
+                startup_grace_ms=self._settings.startup_grace_ms,
+            )
+            if parked is not None:
+                self._parked.add(parked.dump())
+                ctx.timer_service().register_processing_time_timer(now_ms + logic.RETRY_MS)
+                return
+            judgement = self._judge(record, self._trusted_in(ctx), final=True)
+        yield from self._settle(record, judgement)
+
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
+        now_ms = int(time.time() * 1000)
+        waiting = []
+        for data in list(self._parked.get()):
+            parked = logic.ParkedRecord.load(bytes(data))
+            record = parse_source(parked.frame)
+            judgement = self._judge(record, self._trusted_in(ctx), final=now_ms >= parked.refuse_at_ms)
+            if isinstance(judgement, gate.Parked):
+                waiting.append(parked.dump())
+            else:
+                yield from self._settle(record, judgement)
+        self._parked.clear()
+        if waiting:
+            self._parked.add_all(waiting)
+            ctx.timer_service().register_processing_time_timer(now_ms + logic.RETRY_MS)
+
+    def _judge(self, record: SourceRecord, trusted: TrustedRecords, *, final: bool) -> gate.Judgement:
+        return gate.judge_envelope(
+            record.value,
+            gate.Source(
+                topic=self._topics.updates,
+                partition=record.partition,
+                offset=record.offset,
+                timestamp_ms=record.timestamp_ms,
+                key=record.key,
+            ),
+            registry=trusted,
+            rounds=trusted,
+            seen=self._seen,
+            policy=self._policy,
+            final=final,
+        )
+
+    def _settle(self, record: SourceRecord, judgement: gate.Judgement) -> Iterator[Any]:
+        if isinstance(judgement, gate.NeedsContent):
+            verdict, accepted = self._judge_content(judgement)
+        else:
+            assert isinstance(judgement, gate.Refused)
+            verdict, accepted = judgement.verdict, None
+        if accepted is not None:
+            self._seen.remember(accepted)
+            self._accepted_count.inc()
+            yield ACCEPTED, pack(f"{accepted.task}/{accepted.round}", "accepted", [encode(accepted)])
+        else:
+            self._refused_count.inc()
+        yield from logic.verdict_frames(self._topics, verdict, record.value)
+
+    def _judge_content(self, needs: gate.NeedsContent) -> tuple[Any, Any]:
+        inspection = gate.inspect_content(needs, self._policy)
+        if needs.update.inline is not None:
+            inspection.add_inline(needs.update.inline)
+        elif not inspection.refused:
+            try:
+                for index, chunk in self._reader.chunks(needs.update.chunks, keep=True):
+                    if not inspection.add(index, chunk):
+                        break
+            except ChunkUnavailable:
+                inspection.unavailable()
+        return inspection.result()
+
+
+class Enrol(_WithTrustedRecords):
+    """Keyed by claimed participant: one verdict for each enrolment request; an accepted one enters the registry."""
+
+    def open(self, ctx: Any) -> None:
+        super().open(ctx)
+        self._topics = self._settings.topics
+        self._key = SigningKey.load(self._settings.keys_dir / "registrar.pem")
+        self._used = ctx.get_map_state(MapStateDescriptor("used-tokens", Types.STRING(), Types.PICKLED_BYTE_ARRAY()))
+        self._parked = ctx.get_list_state(ListStateDescriptor("parked", Types.PICKLED_BYTE_ARRAY()))
+
+    def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
+        yield from self._judge(bytes(value), ctx, None)
+
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
+        waiting = [logic.ParkedRecord.load(bytes(data)) for data in self._parked.get()]
+        self._parked.clear()
+        for parked in waiting:
+            yield from self._judge(parked.frame, ctx, parked)

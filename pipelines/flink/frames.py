@@ -1,0 +1,66 @@
+"""Kafka records as byte strings, the only form in which they cross between Java and Python.
+
+The Java twins are `org.fluvial.flink.FrameDeserializer` (source) and `FrameSerializer` (sink) in deploy/java. All
+integers are big-endian. A source frame is
+
+    int32 partition, int64 offset, int64 timestamp_ms, int32 key length (-1: no key), key, value to the end
+
+and a sink frame
+
+    uint16 topic length, topic, int32 key length (-1: no key), key,
+    uint16 number of headers, each: uint16 name length, name, int32 value length, value,
+    int32 value length (-1: a tombstone), value
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_SOURCE_HEAD = struct.Struct(">iqqi")
+_SHORT = struct.Struct(">H")
+_INT = struct.Struct(">i")
+_NULL = _INT.pack(-1)
+
+
+class SourceRecord(NamedTuple):
+    """One record of a topic. `timestamp_ms` is the broker's time; a tombstone has an empty `value`."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes
+
+
+def parse_source(frame: bytes) -> SourceRecord:
+    """The record in a source frame. Raises ValueError if the frame was cut short."""
+    try:
+        partition, offset, timestamp_ms, key_length = _SOURCE_HEAD.unpack_from(frame)
+    except struct.error as error:
+        raise ValueError(f"a source frame of {len(frame)} bytes") from error
+    if key_length == -1:
+        return SourceRecord(partition, offset, timestamp_ms, None, bytes(frame[_SOURCE_HEAD.size :]))
+    end = _SOURCE_HEAD.size + key_length
+    if key_length < 0 or end > len(frame):
+        raise ValueError(f"a key of {key_length} bytes in a source frame of {len(frame)} bytes")
+    return SourceRecord(partition, offset, timestamp_ms, bytes(frame[_SOURCE_HEAD.size : end]), bytes(frame[end:]))
+
+
+def sink_frame(topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> bytes:
+    """The sink frame of a record; `value` None is a tombstone. Raises struct.error for a topic or header name over 64 KiB."""
+    parts = [*_text(topic), *_field(key), _SHORT.pack(len(headers))]
+    for name, header_value in headers:
+        parts += (*_text(name), *_field(header_value))
+    parts += _field(value)
+    return b"".join(parts)
+
+
+def _text(text: str) -> tuple[bytes, bytes]:
+    encoded = text.encode()
+    return _SHORT.pack(len(encoded)), encoded
+
+
+def _field(value: bytes | None) -> tuple[bytes, ...]:
+    return (_NULL,) if value is None else (_INT.pack(len(value)), value)

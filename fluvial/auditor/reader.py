@@ -1,0 +1,51 @@
+"""What the auditor needs of a broker: the committed records of a topic, from the first one kept to the end as it was when it started.
+
+An implementation fixes the ends of the topics when it is made, in the order of `audited_topics`: what vouches for a record is taken before
+the record itself, so that on a running system a checkpoint never seems to lack its leaves, nor a verdict the record that it judges.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from fluvial.wire.topics import Topics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicRecord:
+    """One committed record. timestamp_ms: broker time. value: None for a tombstone."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
+
+class TopicReader(Protocol):
+    """Reads whole topics."""
+
+    def begin_offsets(self, topic: str) -> Mapping[int, int]:
+        """By partition, the first offset that retention has left. Every partition of the topic is in it."""
+        ...
+
+    def records(self, topic: str) -> Iterator[TopicRecord]:
+        """All committed records, each partition in the order of its offsets (which have gaps). Can be called again."""
+        ...
+
+
+def audited_topics(topics: Topics) -> tuple[str, ...]:
+    """The topics that the auditor reads, in the order in which their ends are to be taken."""
+    return (
+        topics.checkpoints,
+        topics.audit,
+        topics.verdicts,
+        topics.models,
+        topics.updates,
+        topics.enrolments,
+        topics.registry,
+    )

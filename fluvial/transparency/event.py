@@ -1,0 +1,50 @@
+"""What the leaves of the audit log are called: CloudEvents types and deterministic ids.
+
+An event's id is a function of its cause alone: a stage that repeats itself after a failure repeats the id, the sequencer drops the repeat,
+and an auditor knows which id the leaf of a record must bear. Parts of an id are escaped, so that no two causes share one.
+"""
+
+from fluvial.wire.records import Participant, PublishedModel, Receipt, Release, RoundEvent, Verdict
+
+Recorded = Verdict | RoundEvent | PublishedModel | Participant | Receipt | Release
+"""The records that the audit log holds as the data of its events."""
+
+EVENT_TYPES: dict[type[Recorded], str] = {
+    Verdict: "org.fluvial.verdict.v1",
+    RoundEvent: "org.fluvial.round.v1",
+    PublishedModel: "org.fluvial.model.v1",
+    Participant: "org.fluvial.participant.v1",
+    Receipt: "org.fluvial.receipt.v1",
+    Release: "org.fluvial.release.v1",
+}
+"""CloudEvents type of each."""
+
+RECORD_TYPES: dict[str, type[Recorded]] = {name: record_type for record_type, name in EVENT_TYPES.items()}
+"""The record that an event of a CloudEvents type holds."""
+
+
+def event_id(record: Recorded) -> str:
+    """CloudEvents id of the event that tells of a record."""
+    match record:
+        case Verdict():
+            return _join("verdict", record.source_topic, record.source_partition, record.source_offset)
+        case RoundEvent():
+            return _join("round", record.task, record.round, record.attempt, record.transition.value)
+        case PublishedModel():
+            return _join("model", record.task, record.version)
+        case Participant():
+            # The same enrolment may be recorded twice: when it begins and when it is revoked.
+            return _join("participant", record.participant, record.request_sha256.hex(), record.status.value)
+        case Receipt():
+            return _join("receipt", record.participant, record.task, record.round, record.attempt, record.update_id)
+        case Release():
+            return _join("release", record.task, record.version)
+
+
+def subject(record: Recorded) -> str:
+    """CloudEvents subject: the participant where one is concerned, else the task."""
+    return record.participant if isinstance(record, Verdict | Participant | Receipt) else record.task
+
+
+def _join(*parts: str | int) -> str:
+    return "/".join(str(part).replace("%", "%25").replace("/", "%2F") for part in parts)

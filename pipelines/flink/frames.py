@@ -49,7 +49,7 @@ def parse_source(frame: bytes) -> SourceRecord:
 
 
 def sink_frame(topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> bytes:
-    """The sink frame of a record; `value` None is a tombstone. Raises struct.error for a topic or header name over 64 KiB."""
+    """The sink frame of a record; `value` None is a tombstone. Raises struct.error for a name over 64 KiB."""
     parts = [*_text(topic), *_field(key), _SHORT.pack(len(headers))]
     for name, header_value in headers:
         parts += (*_text(name), *_field(header_value))

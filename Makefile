@@ -1,0 +1,80 @@
+# Set-up, demo and tests from a fresh clone. Prerequisites: Python 3.11, a Java 17 JDK, Maven, make.
+# Each step of the set-up leaves a stamp, so that what is up to date is not done again.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for name in python3.11 python3 python; do \
+	if $$name -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then echo $$name; break; fi; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := $(VENV)/.packages
+PROJECTS := $(VENV)/.projects
+JARS := build/jars/.built
+
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+
+.PHONY: help setup demo test check lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(PROJECTS) $(JARS) ## Virtual environment, broker and connector jars; at once when nothing changed
+
+demo: setup ## Run a whole federation on this machine (DEMO_ARGS="--task heart" for the smaller one)
+	@$(BIN)/fluvial demo $(DEMO_ARGS)
+
+test: check ## Static checks, then all tests; pytest's closing line comes last
+	@echo "== tests"
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: setup ## Lint, types, layers, generated files
+	@echo "== ruff"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@echo "== mypy"
+	@$(BIN)/mypy
+	@echo "== import-linter"
+	@$(BIN)/lint-imports
+	@echo "== generated files are current"
+	@$(BIN)/python -m schemas.generate --check
+
+lock: $(PACKAGES) ## Compile requirements/requirements.in into the lock, with the newest versions that fit
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-annotate --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" \
+		--output-file requirements/requirements.txt requirements/requirements.in
+
+clean: ## Remove what the set-up and the checks made
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11 is needed; name it if it is not on the path: make PYTHON=/path/to/python3.11" >&2; exit 1; fi
+	@echo "== virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# The lock is complete, so pip resolves nothing. Of pip's output one line a package is shown; errors come through.
+$(PACKAGES): requirements/requirements.txt | $(VENV)/bin/python
+	@echo "== $$(grep -c == $<) Python packages (some 4 GB on disk: minutes the first time, once)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-deps -r $< \
+		| sed -u -n -e 's/^Collecting \([^ ]*\).*/  \1/p' -e 's/^Installing collected.*/  installing/p'
+	@touch $@
+
+$(PROJECTS): pyproject.toml deploy/pyproject.toml $(PACKAGES)
+	@echo "== fluvial and its cluster commands, editable"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e . -e deploy
+	@touch $@
+
+$(JARS): deploy/pom.xml $(shell find deploy/java -name '*.java')
+	@command -v mvn >/dev/null || { echo "Maven is needed: mvn is not on the path" >&2; exit 1; }
+	@if [ -n "$${JAVA_HOME:-}" ]; then javac="$$JAVA_HOME/bin/javac"; else javac=javac; fi; \
+		version=$$("$$javac" -version 2>&1) || { echo "a Java 17 JDK is needed: $$javac does not run" >&2; exit 1; }; \
+		major=$${version#javac }; major=$${major%%.*}; \
+		if [ "$$major" -lt 17 ]; then echo "Java 17 or newer is needed; this is $$version" >&2; exit 1; fi
+	@echo "== broker, connector and adapter jars, through Maven"
+	@rm -rf build/jars
+	@mvn --batch-mode --no-transfer-progress --quiet --file deploy/pom.xml package
+	@touch $@

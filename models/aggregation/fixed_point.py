@@ -1,0 +1,201 @@
+"""Exact weighted sums of float32 updates, in int64 fixed point.
+
+An element x becomes the integer round(x * 2**fraction_bits), ties to even. A contribution adds weight * integer, so a
+sum of contributions is a sum of integers: it does not depend on order, sharding, retries or the machine.
+`fraction_bits` is chosen so that no sum that a round can have overflows. Division comes last, in float64, and the new
+model is rounded to float32 once.
+
+The rounding needs float32 arithmetic alone, and is exact: scaling by a power of two is (a result too small for a
+normal float32 rounds to 0 either way), what `rint` gives is an integer below 2**62, and its conversion to int64 loses
+nothing. No step may be fused with another.
+
+Checked elsewhere (admission): elements are finite and within `max_abs`, weights within `max_weight`, at most `target`
+updates. Shapes: n elements of one chunk.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
+Int8 = NDArray[np.int8]
+
+SUM_BITS = 62
+MAX_FRACTION_BITS = 62
+MAX_TOTAL_WEIGHT = 2**53
+"""Total weights below this are exact in float64, and leave room for the half unit by which each rounding can exceed
+`max_abs`."""
+
+_TILE = 16384
+"""Elements worked on at a time: the tile's buffers stay in the second-level cache. Does not change results."""
+
+
+def fraction_bits(target: int, max_weight: int, max_abs: float) -> int:
+    """Most fraction bits, at most 62, with target * max_weight * max_abs * 2**bits < 2**62.
+
+    Raises ValueError for bounds that are not positive and finite, or that leave no fraction bits at all.
+    """
+    if target < 1 or max_weight < 1 or not (isfinite(max_abs) and max_abs > 0):
+        raise ValueError(
+            f"bounds must be positive and finite: target {target}, max_weight {max_weight}, max_abs {max_abs}"
+        )
+    if target * max_weight >= MAX_TOTAL_WEIGHT:
+        raise ValueError(f"target * max_weight is {target * max_weight}, must be below 2**53")
+    bound = target * max_weight * Fraction(max_abs)
+    bits = MAX_FRACTION_BITS
+    while bits >= 0 and bound * 2**bits >= 2**SUM_BITS:
+        bits -= 1
+    if bits < 0:
+        raise ValueError(f"target * max_weight * max_abs is {float(bound):.3g}, must be below 2**62")
+    return bits
+
+
+def to_fixed(values: Float32, fraction_bits: int) -> Int64:
+    """round(values * 2**fraction_bits), ties to even: float32[n] to int64[n].
+
+    Raises ValueError for values that are not finite or do not fit.
+    """
+    result = np.zeros(values.shape, np.int64)
+    _accumulate(result, values, 1, fraction_bits)
+    return result
+
+
+def scale_to_fixed(scale: float, fraction_bits: int) -> int:
+    """round(scale * 2**fraction_bits), ties to even: the integer by which int8 values of this scale enter a sum.
+
+    Raises ValueError for a scale that is not finite.
+    """
+    if not isfinite(scale):
+        raise ValueError(f"scale {scale} is not finite")
+    return round(Fraction(scale) * 2**fraction_bits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Int8Segment:
+    """Elements [start, stop) of a chunk that share one scale: value = int8 * scale."""
+
+    start: int
+    stop: int
+    scale: float
+
+
+class ChunkSum:
+    """Weighted sum of one chunk over updates, with its total weight.
+
+    Sums form a commutative group: `add` and `remove` undo each other, `merge` adds two sums, the order never matters.
+    A call that raises ValueError leaves the sum undefined.
+    """
+
+    __slots__ = ("fraction_bits", "total_weight", "values")
+
+    def __init__(self, num_elements: int, fraction_bits: int) -> None:
+        self.values: Int64 = np.zeros(num_elements, np.int64)
+        self.total_weight = 0
+        self.fraction_bits = fraction_bits
+
+    def add(self, values: Float32, weight: int) -> None:
+        """Add weight * values. Raises ValueError for another shape, or values that are not finite or do not fit."""
+        _accumulate(self.values, values, weight, self.fraction_bits)
+        self.total_weight += weight
+
+    def remove(self, values: Float32, weight: int) -> None:
+        """Take back an `add` of the same values and weight."""
+        self.add(values, -weight)
+
+    def add_int8(self, values: Int8, segments: Sequence[Int8Segment], weight: int) -> None:
+        """Add weight * int8 * scale, the scale rounded once to fixed point. The segments cover the chunk, in order.
+
+        Raises ValueError for another shape or segments that leave a gap.
+        """
+        if values.shape != self.values.shape:
+            raise ValueError(f"chunk of {values.size} elements, sum of {self.values.size}")
+        position = 0
+        for segment in segments:
+            if segment.start != position or segment.stop < segment.start:
+                raise ValueError(f"segment [{segment.start}, {segment.stop}) does not follow element {position}")
+            position = segment.stop
+        if position != values.size:
+            raise ValueError(f"segments cover {position} of {values.size} elements")
+        factors = [scale_to_fixed(segment.scale, self.fraction_bits) * weight for segment in segments]
+        if any(abs(factor) >= 2 ** (SUM_BITS - 7) for factor in factors):
+            raise ValueError("scale and weight do not fit the sum")
+        _, integers = _buffers()
+        for segment, factor in zip(segments, factors, strict=True):
+            for start, stop in _tiles(segment.start, segment.stop):
+                scaled = integers[: stop - start]
+                np.copyto(scaled, values[start:stop])
+                np.multiply(scaled, factor, out=scaled)
+                np.add(self.values[start:stop], scaled, out=self.values[start:stop])
+        self.total_weight += weight
+
+    def remove_int8(self, values: Int8, segments: Sequence[Int8Segment], weight: int) -> None:
+        """Take back an `add_int8` of the same values, segments and weight."""
+        self.add_int8(values, segments, -weight)
+
+    def merge(self, other: "ChunkSum") -> None:
+        """Add another sum of the same chunk. Raises ValueError if it has another shape or other fraction bits."""
+        if other.values.shape != self.values.shape or other.fraction_bits != self.fraction_bits:
+            raise ValueError("sums of different shape or fraction bits do not merge")
+        np.add(self.values, other.values, out=self.values)
+        self.total_weight += other.total_weight
+
+
+def finish(base: Float32, total: Int64, total_weight: int, fraction_bits: int) -> Float32:
+    """New model chunk: base + total / (total_weight * 2**fraction_bits), in float64, rounded to float32 once.
+
+    base: float32[n], total: int64[n]. Raises ValueError without weight, and for shapes that differ.
+    """
+    if not 0 < total_weight < MAX_TOTAL_WEIGHT:
+        raise ValueError(f"total weight {total_weight} is not within 1 .. 2**53 - 1")
+    if base.shape != total.shape:
+        raise ValueError(f"base of {base.size} elements, sum of {total.size}")
+    divisor = float(total_weight) * 2.0**fraction_bits
+    result = np.empty(base.shape, np.float32)
+    quotient = np.empty(min(_TILE, base.size), np.float64)
+    for start, stop in _tiles(0, base.size):
+        mean = quotient[: stop - start]
+        np.true_divide(total[start:stop], divisor, out=mean)
+        np.add(mean, base[start:stop], out=mean)
+        np.copyto(result[start:stop], mean, casting="same_kind")
+    return result
+
+
+def _accumulate(total: Int64, values: Float32, weight: int, fraction_bits: int) -> None:
+    if values.dtype != np.float32 or values.shape != total.shape:
+        raise ValueError(f"chunk is {values.dtype}{list(values.shape)}, sum takes float32{list(total.shape)}")
+    factor = np.float32(2.0**fraction_bits)
+    floats, integers = _buffers()
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            for start, stop in _tiles(0, values.size):
+                scaled, fixed, part = floats[: stop - start], integers[: stop - start], total[start:stop]
+                np.multiply(values[start:stop], factor, out=scaled)
+                np.rint(scaled, out=scaled)
+                np.copyto(fixed, scaled, casting="unsafe")
+                if weight != 1:
+                    np.multiply(fixed, weight, out=fixed)
+                np.add(part, fixed, out=part)
+    except FloatingPointError as error:
+        raise ValueError("update holds values that are not finite or do not fit the sum") from error
+
+
+def _tiles(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    for first in range(start, stop, _TILE):
+        yield first, min(first + _TILE, stop)
+
+
+_local = threading.local()
+
+
+def _buffers() -> tuple[Float32, Int64]:
+    """This thread's buffers, reused from call to call."""
+    buffers: tuple[Float32, Int64] | None = getattr(_local, "buffers", None)
+    if buffers is None:
+        buffers = _local.buffers = (np.empty(_TILE, np.float32), np.empty(_TILE, np.int64))
+    return buffers

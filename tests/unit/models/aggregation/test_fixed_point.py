@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+from models.aggregation.fixed_point import ChunkSum, Int8Segment, finish, fraction_bits, scale_to_fixed, to_fixed
+
+
+@pytest.mark.parametrize(
+    ("target", "max_weight", "max_abs", "bits"),
+    [
+        (1, 1, 1.0, 61),  # 1 * 2**61 < 2**62, but 2**62 is not below itself
+        (20, 1000, 1.0, 47),  # 20000 < 2**15
+        (16, 1024, 1.0, 47),  # exactly 2**14: one bit less than 2**62 leaves
+        (1, 1, 0.5, 62),
+        (1, 1, 1e-30, 62),  # never more than 62
+        (2**20, 2**32, 2.0**9, 0),
+    ],
+)
+def test_fraction_bits_fill_62_bits(target: int, max_weight: int, max_abs: float, bits: int) -> None:
+    assert fraction_bits(target, max_weight, max_abs) == bits
+
+
+@pytest.mark.parametrize(
+    ("target", "max_weight", "max_abs"),
+    [
+        (0, 1, 1.0),
+        (1, 0, 1.0),
+        (1, 1, 0.0),
+        (1, 1, -1.0),
+        (1, 1, float("inf")),
+        (1, 1, float("nan")),
+        (2**30, 2**23, 1.0),
+        (2, 1, 2.0**61),
+    ],
+)
+def test_bounds_that_leave_no_exact_sum_are_refused(target: int, max_weight: int, max_abs: float) -> None:
+    with pytest.raises(ValueError, match=r"must be|bounds"):
+        fraction_bits(target, max_weight, max_abs)
+
+
+def test_ties_round_to_even() -> None:
+    values = np.array([0.5, 1.5, 2.5, -0.5, -1.5, 0.25], np.float32)
+    assert to_fixed(values, 0).tolist() == [0, 2, 2, 0, -2, 0]
+
+
+def test_the_largest_element_is_exact() -> None:
+    assert to_fixed(np.array([2.0**15 - 2.0**-9], np.float32), 46).tolist() == [2**61 - 2**37]
+
+
+def test_subnormal_numbers_count_as_zero() -> None:
+    assert to_fixed(np.array([1e-45, -1e-40], np.float32), 62).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])
+def test_what_does_not_fit_is_refused(bad: float) -> None:
+    values = np.zeros(40000, np.float32)
+    values[39999] = bad
+    with pytest.raises(ValueError, match="not finite or do not fit"):
+        ChunkSum(values.size, 40).add(values, 1)
+
+
+def test_another_shape_or_type_is_refused() -> None:
+    total = ChunkSum(3, 40)
+    with pytest.raises(ValueError, match="sum takes"):
+        total.add(np.zeros(4, np.float32), 1)
+    with pytest.raises(ValueError, match="sum takes"):
+        total.add(np.zeros(3, np.float64), 1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="do not merge"):
+        total.merge(ChunkSum(3, 41))
+
+
+def test_weighted_mean_by_hand() -> None:
+    total = ChunkSum(2, 30)
+    total.add(np.array([1.0, -2.0], np.float32), 1)
+    total.add(np.array([4.0, 0.5], np.float32), 3)
+    assert total.total_weight == 4
+    model = finish(np.array([10.0, 10.0], np.float32), total.values, total.total_weight, 30)
+    assert model.dtype == np.float32
+    assert model.tolist() == [10.0 + 13.0 / 4, 10.0 - 0.5 / 4]
+
+
+def test_int8_values_enter_by_the_scale_of_their_tensor() -> None:
+    total = ChunkSum(3, 20)
+    segments = [Int8Segment(start=0, stop=2, scale=0.5), Int8Segment(start=2, stop=3, scale=0.1)]
+    total.add_int8(np.array([127, -128, 3], np.int8), segments, 5)
+    assert total.values.tolist() == [127 * 5 << 19, -128 * 5 << 19, 3 * 5 * scale_to_fixed(0.1, 20)]
+    total.remove_int8(np.array([127, -128, 3], np.int8), segments, 5)
+    assert total.values.tolist() == [0, 0, 0]
+    assert total.total_weight == 0
+
+
+@pytest.mark.parametrize("bounds", [[(0, 2)], [(0, 1), (2, 3)], [(1, 3)], [(0, 2), (2, 4)]])
+def test_segments_with_a_gap_are_refused(bounds: list[tuple[int, int]]) -> None:
+    segments = [Int8Segment(start=start, stop=stop, scale=1.0) for start, stop in bounds]
+    with pytest.raises(ValueError, match="segment"):
+        ChunkSum(3, 20).add_int8(np.zeros(3, np.int8), segments, 1)
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), 1e30])
+def test_a_scale_that_does_not_fit_is_refused(scale: float) -> None:
+    with pytest.raises(ValueError, match="scale"):
+        ChunkSum(1, 20).add_int8(np.ones(1, np.int8), [Int8Segment(start=0, stop=1, scale=scale)], 1)
+
+
+@pytest.mark.parametrize("total_weight", [0, -1, 2**53])
+def test_a_model_needs_weight(total_weight: int) -> None:
+    with pytest.raises(ValueError, match="total weight"):
+        finish(np.zeros(1, np.float32), np.zeros(1, np.int64), total_weight, 30)
+
+
+def test_base_and_sum_must_have_one_shape() -> None:
+    with pytest.raises(ValueError, match="base of 2 elements"):
+        finish(np.zeros(2, np.float32), np.zeros(1, np.int64), 1, 30)

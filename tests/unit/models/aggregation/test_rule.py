@@ -1,0 +1,47 @@
+import json
+
+import pytest
+
+from models.aggregation.multi_krum import MultiKrum
+from models.aggregation.rule import RULES, parse_rule
+from models.aggregation.weighted_mean import WeightedMean
+
+
+def test_rules_are_found_by_name() -> None:
+    assert parse_rule('{"name": "weighted_mean"}') == WeightedMean()
+    assert parse_rule({"name": "multi_krum", "num_byzantine": 2}) == MultiKrum(num_byzantine=2)
+    assert parse_rule('{"name": "multi_krum", "num_byzantine": 2, "num_selected": 5}').needs_measure
+
+
+def test_every_rule_is_listed_by_its_own_name() -> None:
+    assert all(rule.name == name for name, rule in RULES.items())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "7",
+        "null",
+        "{}",
+        '{"name": "mode"}',
+        '{"name": ["weighted_mean"]}',
+        '{"name": "weighted_mean", "num_byzantine": 1}',
+        '{"name": "multi_krum"}',
+        '{"name": "multi_krum", "num_byzantine": -1}',
+        '{"name": "multi_krum", "num_byzantine": 1.5}',
+        '{"name": "multi_krum", "num_byzantine": true}',
+        '{"name": "multi_krum", "num_byzantine": 1, "num_selected": 0}',
+        json.dumps({"name": "multi_krum", "num_byzantine": 1, "f": 1}),
+    ],
+)
+def test_what_is_no_rule_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="rule|multi_krum|parameter"):
+        parse_rule(text)
+
+
+def test_the_weighted_mean_takes_everyone() -> None:
+    assert WeightedMean().select([3, 1, 2]).weights == (3, 1, 2)
+    with pytest.raises(ValueError, match="at least 1"):
+        WeightedMean().check_quorum(0)

@@ -1,0 +1,96 @@
+"""Ed25519 keys (RFC 8032), checked strictly.
+
+OpenSSL accepts public keys of small order, for which a signature can be made that fits many messages. Such keys, and
+encodings that are not canonical (y >= p), are refused here before OpenSSL sees them.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+KEY_BYTES = 32
+SIGNATURE_BYTES = 64
+
+_P = 2**255 - 19
+# y coordinates of the eight points of small order (libsodium, ge25519_has_small_order), without their signs.
+_SMALL_ORDER_Y = frozenset(
+    {
+        0,
+        1,
+        _P - 1,
+        int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"),
+        int.from_bytes(bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"),
+    }
+)
+
+
+class SigningKey:
+    """A private key. Its public half is `public_key`, 32 bytes."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.public_key: bytes = key.public_key().public_bytes_raw()
+
+    @classmethod
+    def generate(cls) -> SigningKey:
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> SigningKey:
+        """The key of a 32-byte seed (RFC 8032 private key)."""
+        return cls(Ed25519PrivateKey.from_private_bytes(seed))
+
+    @classmethod
+    def load(cls, path: Path) -> SigningKey:
+        """Read a PEM file (PKCS 8, not encrypted). Raises ValueError when it holds no Ed25519 key."""
+        key = serialization.load_pem_private_key(Path(path).read_bytes(), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError(f"{path} holds no Ed25519 key")
+        return cls(key)
+
+    def save(self, path: Path) -> None:
+        """Write a PEM file that only its owner may read. Raises FileExistsError rather than replace a key."""
+        pem = self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(pem)
+
+    def sign(self, message: bytes) -> bytes:
+        """Signature, 64 bytes."""
+        return self._key.sign(message)
+
+
+def is_acceptable(public_key: bytes) -> bool:
+    """Whether the bytes are a canonical public key of large order."""
+    if len(public_key) != KEY_BYTES:
+        return False
+    y = int.from_bytes(public_key, "little") & ((1 << 255) - 1)
+    return y < _P and y not in _SMALL_ORDER_Y
+
+
+@lru_cache(maxsize=65_536)
+def _verifier(public_key: bytes) -> Ed25519PublicKey | None:
+    return Ed25519PublicKey.from_public_bytes(public_key) if is_acceptable(public_key) else None
+
+
+def verify(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether the signature is this key's over the message. Never raises for bytes of any kind."""
+    if len(signature) != SIGNATURE_BYTES:
+        return False
+    try:
+        verifier = _verifier(bytes(public_key))
+        if verifier is None:
+            return False
+        verifier.verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

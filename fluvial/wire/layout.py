@@ -1,0 +1,59 @@
+"""How a model lies in memory and in a log: tensors, flattened and concatenated, cut in chunks of equal element counts.
+
+Chunk j covers elements [j * chunk_elements, (j + 1) * chunk_elements) of every update and of the model, whatever the
+encoding, so a shard of the model is a set of chunks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable, Sequence
+from math import prod
+
+from fluvial.wire.records import TensorLayout
+
+_COUNT = struct.Struct(">I")
+_SIZE = struct.Struct(">q")
+
+
+def layout_digest(layout: Sequence[TensorLayout]) -> bytes:
+    """SHA-256 over the ordered names and shapes, each with its length, integers big-endian. 32 bytes."""
+    digest = hashlib.sha256(b"fluvial layout 1\n")
+    for tensor in layout:
+        name = tensor.name.encode()
+        digest.update(_COUNT.pack(len(name)) + name + _COUNT.pack(len(tensor.shape)))
+        for size in tensor.shape:
+            digest.update(_SIZE.pack(size))
+    return digest.digest()
+
+
+def num_elements(layout: Iterable[TensorLayout]) -> int:
+    """Elements of all tensors. Raises ValueError for a negative size."""
+    total = 0
+    for tensor in layout:
+        if any(size < 0 for size in tensor.shape):
+            raise ValueError(f"tensor {tensor.name} has a negative size")
+        total += prod(tensor.shape)
+    return total
+
+
+def num_chunks(num_elements: int, chunk_elements: int) -> int:
+    """Chunks of a model; the last may be shorter."""
+    return -(-num_elements // chunk_elements)
+
+
+def chunk_length(chunk: int, num_elements: int, chunk_elements: int) -> int:
+    """Elements of chunk `chunk`."""
+    return min(chunk_elements, num_elements - chunk * chunk_elements)
+
+
+def chunk_partition(task: str, chunk: int, partitions: int) -> int:
+    """Partition of a chunk: chunks of a task go round, each task starts elsewhere."""
+    start = int.from_bytes(hashlib.sha256(task.encode()).digest()[:4])
+    return (chunk + start) % partitions
+
+
+def model_digest(chunk_sha256s: Iterable[bytes]) -> bytes:
+    """SHA-256 over the concatenated SHA-256 of the chunks, 32 bytes: shards compute their part alone."""
+    return hashlib.sha256(b"".join(chunk_sha256s)).digest()

@@ -1,0 +1,1277 @@
+"""Records of the wire contract. Generated from schemas/*.avsc by `python -m schemas.generate`; do not edit."""
+
+# ruff: noqa: E501 - schema texts and documentation stand on one line each
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class ParticipantStatus(StrEnum):
+    """REVOKED: its updates are refused."""
+
+    ACTIVE = "ACTIVE"
+    REVOKED = "REVOKED"
+
+
+class Outcome(StrEnum):
+    """EXCLUDED: the aggregation rule left it out. ROUND_FAILED: the round had no quorum; publish again for the next attempt."""
+
+    INCLUDED = "INCLUDED"
+    EXCLUDED = "EXCLUDED"
+    LATE = "LATE"
+    ROUND_FAILED = "ROUND_FAILED"
+
+
+class RoundStatus(StrEnum):
+    """FINISHED: the task has had all its rounds; base_version is its last model."""
+
+    OPEN = "OPEN"
+    FINISHED = "FINISHED"
+
+
+class RoundTransition(StrEnum):
+    """FAILED: the deadline passed without a quorum."""
+
+    OPENED = "OPENED"
+    CLOSED = "CLOSED"
+    FAILED = "FAILED"
+    FINISHED = "FINISHED"
+
+
+class Decision(StrEnum):
+    """DUPLICATE: the same bytes were judged before."""
+
+    ACCEPT = "ACCEPT"
+    REJECT = "REJECT"
+    QUARANTINE = "QUARANTINE"
+    DUPLICATE = "DUPLICATE"
+
+
+class Reason(StrEnum):
+    """Why; ACCEPTED for an accepted record. governance/admission documents each."""
+
+    ACCEPTED = "ACCEPTED"
+    SIZE_LIMIT = "SIZE_LIMIT"
+    ENVELOPE = "ENVELOPE"
+    KEY_UNKNOWN = "KEY_UNKNOWN"
+    KEY_REVOKED = "KEY_REVOKED"
+    SIGNATURE = "SIGNATURE"
+    SCHEMA_UNKNOWN = "SCHEMA_UNKNOWN"
+    DECODE = "DECODE"
+    NON_CANONICAL = "NON_CANONICAL"
+    PARTICIPANT_MISMATCH = "PARTICIPANT_MISMATCH"
+    TASK_UNKNOWN = "TASK_UNKNOWN"
+    ROUND_UNKNOWN = "ROUND_UNKNOWN"
+    STALE_ROUND = "STALE_ROUND"
+    WRONG_BASE = "WRONG_BASE"
+    AGREEMENT = "AGREEMENT"
+    DUPLICATE_IGNORED = "DUPLICATE_IGNORED"
+    EQUIVOCATION = "EQUIVOCATION"
+    MANIFEST_MISMATCH = "MANIFEST_MISMATCH"
+    ENCODING = "ENCODING"
+    WEIGHT = "WEIGHT"
+    INCOMPLETE = "INCOMPLETE"
+    CHUNK_MISMATCH = "CHUNK_MISMATCH"
+    NON_FINITE = "NON_FINITE"
+    MAGNITUDE_EXCEEDED = "MAGNITUDE_EXCEEDED"
+    NORM_EXCEEDED = "NORM_EXCEEDED"
+    TOKEN_INVALID = "TOKEN_INVALID"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkReference:
+    """One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be."""
+
+    partition: int
+    """Partition of the blob topic."""
+    offset: int
+    """Offset of the record that holds the chunk."""
+    length: int
+    """Bytes of the chunk."""
+    sha256: bytes
+    """SHA-256 of the chunk, 32 bytes."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ('partition', 'length')
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "partition": self.partition,
+            "offset": self.offset,
+            "length": self.length,
+            "sha256": self.sha256,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> ChunkReference:
+        return cls(
+            partition=data["partition"],
+            offset=data["offset"],
+            length=data["length"],
+            sha256=data["sha256"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedUpdate:
+    """An accepted update on its way to aggregation: references, not tensors."""
+
+    task: str
+    """Task."""
+    round: int
+    """Round."""
+    attempt: int
+    """Attempt."""
+    participant: str
+    """Participant."""
+    update_id: str
+    """Update."""
+    source_partition: int
+    """Partition of the envelope in topic updates."""
+    source_offset: int
+    """Its offset."""
+    source_timestamp_ms: int
+    """Its broker time."""
+    record_sha256: bytes
+    """SHA-256 of the raw envelope, 32 bytes."""
+    weight: int
+    """Weight."""
+    encoding: str
+    """Tensor encoding."""
+    scales: tuple[float, ...]
+    """int8: one scale per tensor."""
+    inline: bytes | None = None
+    """The encoded delta of a small update."""
+    chunks: tuple[ChunkReference, ...]
+    """Chunks of the encoded delta."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ('attempt', 'source_partition')
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ('chunks',)
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "round": self.round,
+            "attempt": self.attempt,
+            "participant": self.participant,
+            "update_id": self.update_id,
+            "source_partition": self.source_partition,
+            "source_offset": self.source_offset,
+            "source_timestamp_ms": self.source_timestamp_ms,
+            "record_sha256": self.record_sha256,
+            "weight": self.weight,
+            "encoding": self.encoding,
+            "scales": list(self.scales),
+            "inline": self.inline,
+            "chunks": [item.to_avro() for item in self.chunks],
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> AcceptedUpdate:
+        return cls(
+            task=data["task"],
+            round=data["round"],
+            attempt=data["attempt"],
+            participant=data["participant"],
+            update_id=data["update_id"],
+            source_partition=data["source_partition"],
+            source_offset=data["source_offset"],
+            source_timestamp_ms=data["source_timestamp_ms"],
+            record_sha256=data["record_sha256"],
+            weight=data["weight"],
+            encoding=data["encoding"],
+            scales=tuple(data["scales"]),
+            inline=data["inline"],
+            chunks=tuple([ChunkReference.from_avro(item) for item in data["chunks"]]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """Terms that participants sign. Signed by the operator; in the topic registry."""
+
+    agreement: str
+    """Name."""
+    text: str
+    """The terms."""
+    valid_from_ms: int
+    """In force from."""
+    valid_until_ms: int
+    """In force until."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "agreement": self.agreement,
+            "text": self.text,
+            "valid_from_ms": self.valid_from_ms,
+            "valid_until_ms": self.valid_until_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Agreement:
+        return cls(
+            agreement=data["agreement"],
+            text=data["text"],
+            valid_from_ms=data["valid_from_ms"],
+            valid_until_ms=data["valid_until_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """Something that happened, for the audit log: a CloudEvent whose data is an Avro record. Its id is a function of its cause, so that a repeat can be recognised."""
+
+    id: str
+    """CloudEvents id, deterministic."""
+    source: str
+    """CloudEvents source: the stage."""
+    type: str
+    """CloudEvents type: org.fluvial.<record>.v1."""
+    subject: str
+    """CloudEvents subject: the participant, task or model concerned."""
+    time_ms: int
+    """Broker time of the cause."""
+    data: bytes
+    """Avro single-object encoding of the record: enums, numbers and digests, at most 32 KiB."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "subject": self.subject,
+            "time_ms": self.time_ms,
+            "data": self.data,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> AuditEvent:
+        return cls(
+            id=data["id"],
+            source=data["source"],
+            type=data["type"],
+            subject=data["subject"],
+            time_ms=data["time_ms"],
+            data=data["data"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedAgreement:
+    """An agreement that the participant signed by signing its enrolment."""
+
+    agreement: str
+    """Name."""
+    sha256: bytes
+    """SHA-256 of the agreement's signed payload, 32 bytes."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "agreement": self.agreement,
+            "sha256": self.sha256,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> SignedAgreement:
+        return cls(
+            agreement=data["agreement"],
+            sha256=data["sha256"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceProfile:
+    """What a device says of itself at enrolment."""
+
+    platform: str
+    """Operating system."""
+    machine: str
+    """Processor architecture."""
+    memory_bytes: int
+    """Main memory; 0 where unknown."""
+    accelerator: str
+    """GPU or NPU; empty for none."""
+    network: str
+    """ethernet, wifi, cellular, or empty where unknown."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "platform": self.platform,
+            "machine": self.machine,
+            "memory_bytes": self.memory_bytes,
+            "accelerator": self.accelerator,
+            "network": self.network,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> DeviceProfile:
+        return cls(
+            platform=data["platform"],
+            machine=data["machine"],
+            memory_bytes=data["memory_bytes"],
+            accelerator=data["accelerator"],
+            network=data["network"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentRequest:
+    """A participant asks to take part, proves its key and signs agreements. Self-signed; payload of the topic enrolments."""
+
+    participant: str
+    """Participant."""
+    public_key: bytes
+    """Ed25519 public key, 32 bytes."""
+    token: str
+    """The one-time token; empty when an enrolled participant signs a further agreement."""
+    agreements: tuple[SignedAgreement, ...]
+    """Agreements it signs."""
+    device: DeviceProfile
+    """The device."""
+    requested_ms: int
+    """The device's clock: a claim."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "participant": self.participant,
+            "public_key": self.public_key,
+            "token": self.token,
+            "agreements": [item.to_avro() for item in self.agreements],
+            "device": self.device.to_avro(),
+            "requested_ms": self.requested_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> EnrolmentRequest:
+        return cls(
+            participant=data["participant"],
+            public_key=data["public_key"],
+            token=data["token"],
+            agreements=tuple([SignedAgreement.from_avro(item) for item in data["agreements"]]),
+            device=DeviceProfile.from_avro(data["device"]),
+            requested_ms=data["requested_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentToken:
+    """A one-time token that lets one participant enrol. Signed by the operator; in the topic registry."""
+
+    token_sha256: bytes
+    """SHA-256 of the token, 32 bytes; the token itself goes to the participant out of band."""
+    participant: str
+    """The participant it is for."""
+    expires_ms: int
+    """Broker time after which it is void."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "token_sha256": self.token_sha256,
+            "participant": self.participant,
+            "expires_ms": self.expires_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> EnrolmentToken:
+        return cls(
+            token_sha256=data["token_sha256"],
+            participant=data["participant"],
+            expires_ms=data["expires_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """One signature over the envelope."""
+
+    keyid: str
+    """Participant or service that claims to have signed: a hint until the signature is verified."""
+    signature: bytes
+    """Ed25519 signature, 64 bytes."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "keyid": self.keyid,
+            "signature": self.signature,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Signature:
+        return cls(
+            keyid=data["keyid"],
+            signature=data["signature"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """DSSE envelope (secure-systems-lab/dsse v1.0.2) in Avro: the signatures cover the pre-authentication encoding of payload_type and the raw payload bytes, and are checked before the payload is decoded."""
+
+    payload_type: str
+    """Media type of the payload: application/vnd.fluvial.<record>.v1+avro."""
+    payload: bytes
+    """Avro single-object encoding of the record."""
+    signatures: tuple[Signature, ...]
+    """At least one."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "payload_type": self.payload_type,
+            "payload": self.payload,
+            "signatures": [item.to_avro() for item in self.signatures],
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Envelope:
+        return cls(
+            payload_type=data["payload_type"],
+            payload=data["payload"],
+            signatures=tuple([Signature.from_avro(item) for item in data["signatures"]]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorLayout:
+    """One tensor of a model; models and updates are these tensors, flattened in row-major order and concatenated."""
+
+    name: str
+    """Name within the model."""
+    shape: tuple[int, ...]
+    """Sizes of its dimensions; empty for a scalar."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> TensorLayout:
+        return cls(
+            name=data["name"],
+            shape=tuple(data["shape"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contribution:
+    """One update that the round had."""
+
+    participant: str
+    """Participant."""
+    update_id: str
+    """Update."""
+    source_partition: int
+    """Partition of its envelope in topic updates."""
+    source_offset: int
+    """Offset of its envelope."""
+    record_sha256: bytes
+    """SHA-256 of its raw envelope, 32 bytes."""
+    weight: int
+    """Its weight."""
+    selected: bool
+    """Whether the rule took it in."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ('source_partition',)
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "participant": self.participant,
+            "update_id": self.update_id,
+            "source_partition": self.source_partition,
+            "source_offset": self.source_offset,
+            "record_sha256": self.record_sha256,
+            "weight": self.weight,
+            "selected": self.selected,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Contribution:
+        return cls(
+            participant=data["participant"],
+            update_id=data["update_id"],
+            source_partition=data["source_partition"],
+            source_offset=data["source_offset"],
+            record_sha256=data["record_sha256"],
+            weight=data["weight"],
+            selected=data["selected"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelManifest:
+    """A published model: where its chunks lie, what they must be, and everything needed to compute it again. Signed by the aggregator (version 0: by the operator); payload of the topic models."""
+
+    task: str
+    """Task."""
+    version: int
+    """Version; 0 is the initial model."""
+    parent_version: int
+    """Version it was computed from; -1 for none."""
+    parent_digest: bytes
+    """Digest of the parent, 32 bytes; empty for none."""
+    round: int
+    """Round that made it; 0 for the initial model."""
+    attempt: int
+    """Attempt of that round."""
+    rule: str
+    """Aggregation rule, as JSON."""
+    fraction_bits: int
+    """Fraction bits of the fixed-point sum."""
+    total_weight: int
+    """Sum of the weights of the contributions that were selected."""
+    layout: tuple[TensorLayout, ...]
+    """Layout of the model."""
+    num_elements: int
+    """Elements of the flattened model."""
+    chunk_elements: int
+    """Elements per chunk."""
+    chunks: tuple[ChunkReference, ...]
+    """Chunks of float32 little-endian elements in topic model-blobs, in chunk order."""
+    model_digest: bytes
+    """SHA-256 over the concatenated SHA-256 of the chunks, 32 bytes."""
+    contributions: tuple[Contribution, ...]
+    """The round's updates, ordered by record_sha256."""
+    created_ms: int
+    """When it was published."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ('attempt', 'fraction_bits', 'chunk_elements')
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ('chunks', 'contributions')
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "version": self.version,
+            "parent_version": self.parent_version,
+            "parent_digest": self.parent_digest,
+            "round": self.round,
+            "attempt": self.attempt,
+            "rule": self.rule,
+            "fraction_bits": self.fraction_bits,
+            "total_weight": self.total_weight,
+            "layout": [item.to_avro() for item in self.layout],
+            "num_elements": self.num_elements,
+            "chunk_elements": self.chunk_elements,
+            "chunks": [item.to_avro() for item in self.chunks],
+            "model_digest": self.model_digest,
+            "contributions": [item.to_avro() for item in self.contributions],
+            "created_ms": self.created_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> ModelManifest:
+        return cls(
+            task=data["task"],
+            version=data["version"],
+            parent_version=data["parent_version"],
+            parent_digest=data["parent_digest"],
+            round=data["round"],
+            attempt=data["attempt"],
+            rule=data["rule"],
+            fraction_bits=data["fraction_bits"],
+            total_weight=data["total_weight"],
+            layout=tuple([TensorLayout.from_avro(item) for item in data["layout"]]),
+            num_elements=data["num_elements"],
+            chunk_elements=data["chunk_elements"],
+            chunks=tuple([ChunkReference.from_avro(item) for item in data["chunks"]]),
+            model_digest=data["model_digest"],
+            contributions=tuple([Contribution.from_avro(item) for item in data["contributions"]]),
+            created_ms=data["created_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUpdate:
+    """What a participant contributes to a round: the difference between its trained model and the round's base model. Payload of the topic updates."""
+
+    task: str
+    """Task."""
+    round: int
+    """Round, from 1."""
+    attempt: int
+    """Attempt of the round, from 1."""
+    participant: str
+    """Participant; equals the keyid of the envelope's signature."""
+    update_id: str
+    """Unique per participant; names the update in verdicts and receipts."""
+    base_version: int
+    """Version of the model that the participant trained from."""
+    base_digest: bytes
+    """Digest of that model, 32 bytes."""
+    weight: int
+    """Weight in the aggregate: the number of training examples."""
+    encoding: str
+    """Tensor encoding of the bytes: float32 or int8."""
+    layout_digest: bytes
+    """Digest of the ordered tensor names and shapes, 32 bytes; equals the round's."""
+    scales: tuple[float, ...]
+    """int8: one scale per tensor in layout order; otherwise empty."""
+    inline: bytes | None = None
+    """The encoded delta of a small update; null when chunks are listed."""
+    chunks: tuple[ChunkReference, ...]
+    """Chunks of the encoded delta in topic update-blobs, in chunk order; empty when inline."""
+    created_ms: int
+    """The device's clock, milliseconds since the epoch: a claim."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ('attempt',)
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ('chunks',)
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "round": self.round,
+            "attempt": self.attempt,
+            "participant": self.participant,
+            "update_id": self.update_id,
+            "base_version": self.base_version,
+            "base_digest": self.base_digest,
+            "weight": self.weight,
+            "encoding": self.encoding,
+            "layout_digest": self.layout_digest,
+            "scales": list(self.scales),
+            "inline": self.inline,
+            "chunks": [item.to_avro() for item in self.chunks],
+            "created_ms": self.created_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> ModelUpdate:
+        return cls(
+            task=data["task"],
+            round=data["round"],
+            attempt=data["attempt"],
+            participant=data["participant"],
+            update_id=data["update_id"],
+            base_version=data["base_version"],
+            base_digest=data["base_digest"],
+            weight=data["weight"],
+            encoding=data["encoding"],
+            layout_digest=data["layout_digest"],
+            scales=tuple(data["scales"]),
+            inline=data["inline"],
+            chunks=tuple([ChunkReference.from_avro(item) for item in data["chunks"]]),
+            created_ms=data["created_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participant:
+    """An enrolled participant. Signed by the registrar, or by the operator who revokes; in the topic registry."""
+
+    participant: str
+    """Participant."""
+    public_key: bytes
+    """Ed25519 public key, 32 bytes."""
+    status: ParticipantStatus
+    """Whether its updates are judged or refused."""
+    agreements: tuple[SignedAgreement, ...]
+    """Agreements it has signed."""
+    device: DeviceProfile
+    """The device."""
+    enrolled_ms: int
+    """Broker time of its enrolment."""
+    request_sha256: bytes
+    """SHA-256 of the raw enrolment record, 32 bytes."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "participant": self.participant,
+            "public_key": self.public_key,
+            "status": self.status.value,
+            "agreements": [item.to_avro() for item in self.agreements],
+            "device": self.device.to_avro(),
+            "enrolled_ms": self.enrolled_ms,
+            "request_sha256": self.request_sha256,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Participant:
+        return cls(
+            participant=data["participant"],
+            public_key=data["public_key"],
+            status=ParticipantStatus(data["status"]),
+            agreements=tuple([SignedAgreement.from_avro(item) for item in data["agreements"]]),
+            device=DeviceProfile.from_avro(data["device"]),
+            enrolled_ms=data["enrolled_ms"],
+            request_sha256=data["request_sha256"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedModel:
+    """A model version in the audit log: the manifest by its digest."""
+
+    task: str
+    """Task."""
+    version: int
+    """Version."""
+    round: int
+    """Round."""
+    attempt: int
+    """Attempt."""
+    model_digest: bytes
+    """Digest of the model, 32 bytes."""
+    manifest_sha256: bytes
+    """SHA-256 of the manifest's signed envelope as it stands in topic models, 32 bytes."""
+    num_selected: int
+    """Contributions that the rule took in."""
+    num_contributions: int
+    """Contributions that the round had."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ('attempt', 'num_selected', 'num_contributions')
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "version": self.version,
+            "round": self.round,
+            "attempt": self.attempt,
+            "model_digest": self.model_digest,
+            "manifest_sha256": self.manifest_sha256,
+            "num_selected": self.num_selected,
+            "num_contributions": self.num_contributions,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> PublishedModel:
+        return cls(
+            task=data["task"],
+            version=data["version"],
+            round=data["round"],
+            attempt=data["attempt"],
+            model_digest=data["model_digest"],
+            manifest_sha256=data["manifest_sha256"],
+            num_selected=data["num_selected"],
+            num_contributions=data["num_contributions"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of an accepted update."""
+
+    task: str
+    """Task."""
+    round: int
+    """Round."""
+    attempt: int
+    """Attempt."""
+    participant: str
+    """Participant."""
+    update_id: str
+    """Update."""
+    outcome: Outcome
+    """What became of it."""
+    version: int
+    """Model version it is part of, or was compared for; 0 for none."""
+    weight: int
+    """Its weight."""
+    model_digest: bytes
+    """Digest of that model, 32 bytes; empty for none."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ('attempt',)
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "round": self.round,
+            "attempt": self.attempt,
+            "participant": self.participant,
+            "update_id": self.update_id,
+            "outcome": self.outcome.value,
+            "version": self.version,
+            "weight": self.weight,
+            "model_digest": self.model_digest,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Receipt:
+        return cls(
+            task=data["task"],
+            round=data["round"],
+            attempt=data["attempt"],
+            participant=data["participant"],
+            update_id=data["update_id"],
+            outcome=Outcome(data["outcome"]),
+            version=data["version"],
+            weight=data["weight"],
+            model_digest=data["model_digest"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One measurement."""
+
+    name: str
+    """accuracy, loss, auc, ..."""
+    value: float
+    """Its value."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "value": self.value,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Metric:
+        return cls(
+            name=data["name"],
+            value=data["value"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What evaluation measured of a model version."""
+
+    task: str
+    """Task."""
+    version: int
+    """Version."""
+    model_digest: bytes
+    """Digest of the model, 32 bytes."""
+    metrics: tuple[Metric, ...]
+    """Measurements on the task's evaluation set."""
+    num_examples: int
+    """Examples of the evaluation set."""
+    device: str
+    """Device that computed it: cpu or cuda."""
+    duration_ms: int
+    """Time of the inference step."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "version": self.version,
+            "model_digest": self.model_digest,
+            "metrics": [item.to_avro() for item in self.metrics],
+            "num_examples": self.num_examples,
+            "device": self.device,
+            "duration_ms": self.duration_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Release:
+        return cls(
+            task=data["task"],
+            version=data["version"],
+            model_digest=data["model_digest"],
+            metrics=tuple([Metric.from_avro(item) for item in data["metrics"]]),
+            num_examples=data["num_examples"],
+            device=data["device"],
+            duration_ms=data["duration_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """A round of a task: what participants train from and what an update must satisfy. Signed by the aggregator; payload of the topic rounds."""
+
+    task: str
+    """Task."""
+    round: int
+    """Round, from 1."""
+    attempt: int
+    """Attempt, from 1; a failed round is opened again with the next attempt."""
+    status: RoundStatus
+    """Whether updates are asked for."""
+    base_version: int
+    """Version to train from."""
+    base_digest: bytes
+    """Digest of that model, 32 bytes."""
+    base_chunks: tuple[ChunkReference, ...]
+    """Its chunks in topic model-blobs, in chunk order."""
+    layout: tuple[TensorLayout, ...]
+    """Layout of the model."""
+    layout_digest: bytes
+    """Digest of the model's layout, 32 bytes."""
+    num_elements: int
+    """Elements of the flattened model."""
+    chunk_elements: int
+    """Elements per chunk; the last chunk may be shorter."""
+    opened_ms: int
+    """When it was opened."""
+    deadline_ms: int
+    """Broker time after which an update is late."""
+    quorum: int
+    """Least number of updates that makes a model."""
+    target: int
+    """Number of updates that closes the round at once."""
+    max_abs: float
+    """Largest absolute value of an element of an update."""
+    max_norm: float
+    """Largest L2 norm of an update; 0 for no limit."""
+    max_weight: int
+    """Largest weight of an update."""
+    fraction_bits: int
+    """Fraction bits of the fixed-point sum."""
+    kept_versions: int
+    """Versions of the model whose chunks are kept; version v uses slot v mod kept_versions."""
+    rule: str
+    """Aggregation rule, as JSON: name and parameters."""
+    encodings: tuple[str, ...]
+    """Tensor encodings that are accepted."""
+    agreement: str
+    """Agreement that a participant must have signed; empty for none."""
+    training: str
+    """Training configuration for participants, as JSON."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ('attempt', 'chunk_elements', 'quorum', 'target', 'fraction_bits', 'kept_versions')
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ('base_chunks',)
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "round": self.round,
+            "attempt": self.attempt,
+            "status": self.status.value,
+            "base_version": self.base_version,
+            "base_digest": self.base_digest,
+            "base_chunks": [item.to_avro() for item in self.base_chunks],
+            "layout": [item.to_avro() for item in self.layout],
+            "layout_digest": self.layout_digest,
+            "num_elements": self.num_elements,
+            "chunk_elements": self.chunk_elements,
+            "opened_ms": self.opened_ms,
+            "deadline_ms": self.deadline_ms,
+            "quorum": self.quorum,
+            "target": self.target,
+            "max_abs": self.max_abs,
+            "max_norm": self.max_norm,
+            "max_weight": self.max_weight,
+            "fraction_bits": self.fraction_bits,
+            "kept_versions": self.kept_versions,
+            "rule": self.rule,
+            "encodings": list(self.encodings),
+            "agreement": self.agreement,
+            "training": self.training,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Round:
+        return cls(
+            task=data["task"],
+            round=data["round"],
+            attempt=data["attempt"],
+            status=RoundStatus(data["status"]),
+            base_version=data["base_version"],
+            base_digest=data["base_digest"],
+            base_chunks=tuple([ChunkReference.from_avro(item) for item in data["base_chunks"]]),
+            layout=tuple([TensorLayout.from_avro(item) for item in data["layout"]]),
+            layout_digest=data["layout_digest"],
+            num_elements=data["num_elements"],
+            chunk_elements=data["chunk_elements"],
+            opened_ms=data["opened_ms"],
+            deadline_ms=data["deadline_ms"],
+            quorum=data["quorum"],
+            target=data["target"],
+            max_abs=data["max_abs"],
+            max_norm=data["max_norm"],
+            max_weight=data["max_weight"],
+            fraction_bits=data["fraction_bits"],
+            kept_versions=data["kept_versions"],
+            rule=data["rule"],
+            encodings=tuple(data["encodings"]),
+            agreement=data["agreement"],
+            training=data["training"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundEvent:
+    """A round in the audit log."""
+
+    task: str
+    """Task."""
+    round: int
+    """Round."""
+    attempt: int
+    """Attempt."""
+    transition: RoundTransition
+    """What happened to it."""
+    num_updates: int
+    """Updates admitted so far."""
+    base_version: int
+    """Version it trains from."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ('attempt', 'num_updates')
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "round": self.round,
+            "attempt": self.attempt,
+            "transition": self.transition.value,
+            "num_updates": self.num_updates,
+            "base_version": self.base_version,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> RoundEvent:
+        return cls(
+            task=data["task"],
+            round=data["round"],
+            attempt=data["attempt"],
+            transition=RoundTransition(data["transition"]),
+            num_updates=data["num_updates"],
+            base_version=data["base_version"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequencedEvent:
+    """A leaf of the audit log: the event, its position and the hash of the leaf before it. The raw bytes of this record are the leaf."""
+
+    sequence: int
+    """Position in the log, from 0, without gaps."""
+    previous_sha256: bytes
+    """SHA-256 of the leaf before it; 32 zero bytes for the first."""
+    event: AuditEvent
+    """The event."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "sequence": self.sequence,
+            "previous_sha256": self.previous_sha256,
+            "event": self.event.to_avro(),
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> SequencedEvent:
+        return cls(
+            sequence=data["sequence"],
+            previous_sha256=data["previous_sha256"],
+            event=AuditEvent.from_avro(data["event"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task of the federation. Signed by the operator; in the topic registry."""
+
+    task: str
+    """Task."""
+    specification: str
+    """The task file, as JSON (schemas/task.schema.json)."""
+    layout: tuple[TensorLayout, ...]
+    """Layout of the model."""
+    base_version: int
+    """Version the first round starts from."""
+    base_digest: bytes
+    """Digest of that model, 32 bytes."""
+    base_chunks: tuple[ChunkReference, ...]
+    """Its chunks in topic model-blobs."""
+    created_ms: int
+    """When it was created."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ('base_chunks',)
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "specification": self.specification,
+            "layout": [item.to_avro() for item in self.layout],
+            "base_version": self.base_version,
+            "base_digest": self.base_digest,
+            "base_chunks": [item.to_avro() for item in self.base_chunks],
+            "created_ms": self.created_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Task:
+        return cls(
+            task=data["task"],
+            specification=data["specification"],
+            layout=tuple([TensorLayout.from_avro(item) for item in data["layout"]]),
+            base_version=data["base_version"],
+            base_digest=data["base_digest"],
+            base_chunks=tuple([ChunkReference.from_avro(item) for item in data["base_chunks"]]),
+            created_ms=data["created_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What validation decided about one input record; exactly one per record of the topics updates and enrolments."""
+
+    source_topic: str
+    """Topic of the record judged."""
+    source_partition: int
+    """Its partition."""
+    source_offset: int
+    """Its offset."""
+    source_timestamp_ms: int
+    """Its broker time."""
+    record_sha256: bytes
+    """SHA-256 of its raw value, 32 bytes."""
+    participant: str
+    """Participant; a claim where the signature was not verified."""
+    task: str
+    """Task; empty where not known."""
+    round: int
+    """Round; 0 where not known."""
+    attempt: int
+    """Attempt; 0 where not known."""
+    update_id: str
+    """Update; empty where not known."""
+    decision: Decision
+    """The decision."""
+    reason: Reason
+    """The reason."""
+    norm: float
+    """L2 norm of the update; 0 where the content was not read."""
+    max_abs: float
+    """Largest absolute element; 0 where the content was not read."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ('source_partition', 'attempt')
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "source_topic": self.source_topic,
+            "source_partition": self.source_partition,
+            "source_offset": self.source_offset,
+            "source_timestamp_ms": self.source_timestamp_ms,
+            "record_sha256": self.record_sha256,
+            "participant": self.participant,
+            "task": self.task,
+            "round": self.round,
+            "attempt": self.attempt,
+            "update_id": self.update_id,
+            "decision": self.decision.value,
+            "reason": self.reason.value,
+            "norm": self.norm,
+            "max_abs": self.max_abs,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Verdict:
+        return cls(
+            source_topic=data["source_topic"],
+            source_partition=data["source_partition"],
+            source_offset=data["source_offset"],
+            source_timestamp_ms=data["source_timestamp_ms"],
+            record_sha256=data["record_sha256"],
+            participant=data["participant"],
+            task=data["task"],
+            round=data["round"],
+            attempt=data["attempt"],
+            update_id=data["update_id"],
+            decision=Decision(data["decision"]),
+            reason=Reason(data["reason"]),
+            norm=data["norm"],
+            max_abs=data["max_abs"],
+        )
+
+
+SCHEMAS: dict[type, str] = {
+    AcceptedUpdate: "{\"doc\":\"An accepted update on its way to aggregation: references, not tensors.\",\"fields\":[{\"doc\":\"Task.\",\"name\":\"task\",\"type\":\"string\"},{\"doc\":\"Round.\",\"name\":\"round\",\"type\":\"long\"},{\"doc\":\"Attempt.\",\"name\":\"attempt\",\"type\":\"int\"},{\"doc\":\"Participant.\",\"name\":\"participant\",\"type\":\"string\"},{\"doc\":\"Update.\",\"name\":\"update_id\",\"type\":\"string\"},{\"doc\":\"Partition of the envelope in topic updates.\",\"name\":\"source_partition\",\"type\":\"int\"},{\"doc\":\"Its offset.\",\"name\":\"source_offset\",\"type\":\"long\"},{\"doc\":\"Its broker time.\",\"name\":\"source_timestamp_ms\",\"type\":\"long\"},{\"doc\":\"SHA-256 of the raw envelope, 32 bytes.\",\"name\":\"record_sha256\",\"type\":\"bytes\"},{\"doc\":\"Weight.\",\"name\":\"weight\",\"type\":\"long\"},{\"doc\":\"Tensor encoding.\",\"name\":\"encoding\",\"type\":\"string\"},{\"doc\":\"int8: one scale per tensor.\",\"name\":\"scales\",\"type\":{\"items\":\"double\",\"type\":\"array\"}},{\"default\":null,\"doc\":\"The encoded delta of a small update.\",\"name\":\"inline\",\"type\":[\"null\",\"bytes\"]},{\"doc\":\"Chunks of the encoded delta.\",\"name\":\"chunks\",\"type\":{\"items\":{\"doc\":\"One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be.\",\"fields\":[{\"doc\":\"Partition of the blob topic.\",\"name\":\"partition\",\"type\":\"int\"},{\"doc\":\"Offset of the record that holds the chunk.\",\"name\":\"offset\",\"type\":\"long\"},{\"doc\":\"Bytes of the chunk.\",\"name\":\"length\",\"type\":\"int\"},{\"doc\":\"SHA-256 of the chunk, 32 bytes.\",\"name\":\"sha256\",\"type\":\"bytes\"}],\"name\":\"ChunkReference\",\"type\":\"record\"},\"type\":\"array\"}}],\"name\":\"AcceptedUpdate\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    Agreement: "{\"doc\":\"Terms that participants sign. Signed by the operator; in the topic registry.\",\"fields\":[{\"doc\":\"Name.\",\"name\":\"agreement\",\"type\":\"string\"},{\"doc\":\"The terms.\",\"name\":\"text\",\"type\":\"string\"},{\"doc\":\"In force from.\",\"name\":\"valid_from_ms\",\"type\":\"long\"},{\"doc\":\"In force until.\",\"name\":\"valid_until_ms\",\"type\":\"long\"}],\"name\":\"Agreement\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    AuditEvent: "{\"doc\":\"Something that happened, for the audit log: a CloudEvent whose data is an Avro record. Its id is a function of its cause, so that a repeat can be recognised.\",\"fields\":[{\"doc\":\"CloudEvents id, deterministic.\",\"name\":\"id\",\"type\":\"string\"},{\"doc\":\"CloudEvents source: the stage.\",\"name\":\"source\",\"type\":\"string\"},{\"doc\":\"CloudEvents type: org.fluvial.<record>.v1.\",\"name\":\"type\",\"type\":\"string\"},{\"doc\":\"CloudEvents subject: the participant, task or model concerned.\",\"name\":\"subject\",\"type\":\"string\"},{\"doc\":\"Broker time of the cause.\",\"name\":\"time_ms\",\"type\":\"long\"},{\"doc\":\"Avro single-object encoding of the record: enums, numbers and digests, at most 32 KiB.\",\"name\":\"data\",\"type\":\"bytes\"}],\"name\":\"AuditEvent\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    EnrolmentRequest: "{\"doc\":\"A participant asks to take part, proves its key and signs agreements. Self-signed; payload of the topic enrolments.\",\"fields\":[{\"doc\":\"Participant.\",\"name\":\"participant\",\"type\":\"string\"},{\"doc\":\"Ed25519 public key, 32 bytes.\",\"name\":\"public_key\",\"type\":\"bytes\"},{\"doc\":\"The one-time token; empty when an enrolled participant signs a further agreement.\",\"name\":\"token\",\"type\":\"string\"},{\"doc\":\"Agreements it signs.\",\"name\":\"agreements\",\"type\":{\"items\":{\"doc\":\"An agreement that the participant signed by signing its enrolment.\",\"fields\":[{\"doc\":\"Name.\",\"name\":\"agreement\",\"type\":\"string\"},{\"doc\":\"SHA-256 of the agreement's signed payload, 32 bytes.\",\"name\":\"sha256\",\"type\":\"bytes\"}],\"name\":\"SignedAgreement\",\"type\":\"record\"},\"type\":\"array\"}},{\"doc\":\"The device.\",\"name\":\"device\",\"type\":{\"doc\":\"What a device says of itself at enrolment.\",\"fields\":[{\"doc\":\"Operating system.\",\"name\":\"platform\",\"type\":\"string\"},{\"doc\":\"Processor architecture.\",\"name\":\"machine\",\"type\":\"string\"},{\"doc\":\"Main memory; 0 where unknown.\",\"name\":\"memory_bytes\",\"type\":\"long\"},{\"doc\":\"GPU or NPU; empty for none.\",\"name\":\"accelerator\",\"type\":\"string\"},{\"doc\":\"ethernet, wifi, cellular, or empty where unknown.\",\"name\":\"network\",\"type\":\"string\"}],\"name\":\"DeviceProfile\",\"type\":\"record\"}},{\"doc\":\"The device's clock: a claim.\",\"name\":\"requested_ms\",\"type\":\"long\"}],\"name\":\"EnrolmentRequest\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    EnrolmentToken: "{\"doc\":\"A one-time token that lets one participant enrol. Signed by the operator; in the topic registry.\",\"fields\":[{\"doc\":\"SHA-256 of the token, 32 bytes; the token itself goes to the participant out of band.\",\"name\":\"token_sha256\",\"type\":\"bytes\"},{\"doc\":\"The participant it is for.\",\"name\":\"participant\",\"type\":\"string\"},{\"doc\":\"Broker time after which it is void.\",\"name\":\"expires_ms\",\"type\":\"long\"}],\"name\":\"EnrolmentToken\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    Envelope: "{\"doc\":\"DSSE envelope (secure-systems-lab/dsse v1.0.2) in Avro: the signatures cover the pre-authentication encoding of payload_type and the raw payload bytes, and are checked before the payload is decoded.\",\"fields\":[{\"doc\":\"Media type of the payload: application/vnd.fluvial.<record>.v1+avro.\",\"name\":\"payload_type\",\"type\":\"string\"},{\"doc\":\"Avro single-object encoding of the record.\",\"name\":\"payload\",\"type\":\"bytes\"},{\"doc\":\"At least one.\",\"name\":\"signatures\",\"type\":{\"items\":{\"doc\":\"One signature over the envelope.\",\"fields\":[{\"doc\":\"Participant or service that claims to have signed: a hint until the signature is verified.\",\"name\":\"keyid\",\"type\":\"string\"},{\"doc\":\"Ed25519 signature, 64 bytes.\",\"name\":\"signature\",\"type\":\"bytes\"}],\"name\":\"Signature\",\"type\":\"record\"},\"type\":\"array\"}}],\"name\":\"Envelope\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    ModelManifest: "{\"doc\":\"A published model: where its chunks lie, what they must be, and everything needed to compute it again. Signed by the aggregator (version 0: by the operator); payload of the topic models.\",\"fields\":[{\"doc\":\"Task.\",\"name\":\"task\",\"type\":\"string\"},{\"doc\":\"Version; 0 is the initial model.\",\"name\":\"version\",\"type\":\"long\"},{\"doc\":\"Version it was computed from; -1 for none.\",\"name\":\"parent_version\",\"type\":\"long\"},{\"doc\":\"Digest of the parent, 32 bytes; empty for none.\",\"name\":\"parent_digest\",\"type\":\"bytes\"},{\"doc\":\"Round that made it; 0 for the initial model.\",\"name\":\"round\",\"type\":\"long\"},{\"doc\":\"Attempt of that round.\",\"name\":\"attempt\",\"type\":\"int\"},{\"doc\":\"Aggregation rule, as JSON.\",\"name\":\"rule\",\"type\":\"string\"},{\"doc\":\"Fraction bits of the fixed-point sum.\",\"name\":\"fraction_bits\",\"type\":\"int\"},{\"doc\":\"Sum of the weights of the contributions that were selected.\",\"name\":\"total_weight\",\"type\":\"long\"},{\"doc\":\"Layout of the model.\",\"name\":\"layout\",\"type\":{\"items\":{\"doc\":\"One tensor of a model; models and updates are these tensors, flattened in row-major order and concatenated.\",\"fields\":[{\"doc\":\"Name within the model.\",\"name\":\"name\",\"type\":\"string\"},{\"doc\":\"Sizes of its dimensions; empty for a scalar.\",\"name\":\"shape\",\"type\":{\"items\":\"long\",\"type\":\"array\"}}],\"name\":\"TensorLayout\",\"type\":\"record\"},\"type\":\"array\"}},{\"doc\":\"Elements of the flattened model.\",\"name\":\"num_elements\",\"type\":\"long\"},{\"doc\":\"Elements per chunk.\",\"name\":\"chunk_elements\",\"type\":\"int\"},{\"doc\":\"Chunks of float32 little-endian elements in topic model-blobs, in chunk order.\",\"name\":\"chunks\",\"type\":{\"items\":{\"doc\":\"One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be.\",\"fields\":[{\"doc\":\"Partition of the blob topic.\",\"name\":\"partition\",\"type\":\"int\"},{\"doc\":\"Offset of the record that holds the chunk.\",\"name\":\"offset\",\"type\":\"long\"},{\"doc\":\"Bytes of the chunk.\",\"name\":\"length\",\"type\":\"int\"},{\"doc\":\"SHA-256 of the chunk, 32 bytes.\",\"name\":\"sha256\",\"type\":\"bytes\"}],\"name\":\"ChunkReference\",\"type\":\"record\"},\"type\":\"array\"}},{\"doc\":\"SHA-256 over the concatenated SHA-256 of the chunks, 32 bytes.\",\"name\":\"model_digest\",\"type\":\"bytes\"},{\"doc\":\"The round's updates, ordered by record_sha256.\",\"name\":\"contributions\",\"type\":{\"items\":{\"doc\":\"One update that the round had.\",\"fields\":[{\"doc\":\"Participant.\",\"name\":\"participant\",\"type\":\"string\"},{\"doc\":\"Update.\",\"name\":\"update_id\",\"type\":\"string\"},{\"doc\":\"Partition of its envelope in topic updates.\",\"name\":\"source_partition\",\"type\":\"int\"},{\"doc\":\"Offset of its envelope.\",\"name\":\"source_offset\",\"type\":\"long\"},{\"doc\":\"SHA-256 of its raw envelope, 32 bytes.\",\"name\":\"record_sha256\",\"type\":\"bytes\"},{\"doc\":\"Its weight.\",\"name\":\"weight\",\"type\":\"long\"},{\"doc\":\"Whether the rule took it in.\",\"name\":\"selected\",\"type\":\"boolean\"}],\"name\":\"Contribution\",\"type\":\"record\"},\"type\":\"array\"}},{\"doc\":\"When it was published.\",\"name\":\"created_ms\",\"type\":\"long\"}],\"name\":\"ModelManifest\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    ModelUpdate: "{\"doc\":\"What a participant contributes to a round: the difference between its trained model and the round's base model. Payload of the topic updates.\",\"fields\":[{\"doc\":\"Task.\",\"name\":\"task\",\"type\":\"string\"},{\"doc\":\"Round, from 1.\",\"name\":\"round\",\"type\":\"long\"},{\"doc\":\"Attempt of the round, from 1.\",\"name\":\"attempt\",\"type\":\"int\"},{\"doc\":\"Participant; equals the keyid of the envelope's signature.\",\"name\":\"participant\",\"type\":\"string\"},{\"doc\":\"Unique per participant; names the update in verdicts and receipts.\",\"name\":\"update_id\",\"type\":\"string\"},{\"doc\":\"Version of the model that the participant trained from.\",\"name\":\"base_version\",\"type\":\"long\"},{\"doc\":\"Digest of that model, 32 bytes.\",\"name\":\"base_digest\",\"type\":\"bytes\"},{\"doc\":\"Weight in the aggregate: the number of training examples.\",\"name\":\"weight\",\"type\":\"long\"},{\"doc\":\"Tensor encoding of the bytes: float32 or int8.\",\"name\":\"encoding\",\"type\":\"string\"},{\"doc\":\"Digest of the ordered tensor names and shapes, 32 bytes; equals the round's.\",\"name\":\"layout_digest\",\"type\":\"bytes\"},{\"doc\":\"int8: one scale per tensor in layout order; otherwise empty.\",\"name\":\"scales\",\"type\":{\"items\":\"double\",\"type\":\"array\"}},{\"default\":null,\"doc\":\"The encoded delta of a small update; null when chunks are listed.\",\"name\":\"inline\",\"type\":[\"null\",\"bytes\"]},{\"doc\":\"Chunks of the encoded delta in topic update-blobs, in chunk order; empty when inline.\",\"name\":\"chunks\",\"type\":{\"items\":{\"doc\":\"One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be.\",\"fields\":[{\"doc\":\"Partition of the blob topic.\",\"name\":\"partition\",\"type\":\"int\"},{\"doc\":\"Offset of the record that holds the chunk.\",\"name\":\"offset\",\"type\":\"long\"},{\"doc\":\"Bytes of the chunk.\",\"name\":\"length\",\"type\":\"int\"},{\"doc\":\"SHA-256 of the chunk, 32 bytes.\",\"name\":\"sha256\",\"type\":\"bytes\"}],\"name\":\"ChunkReference\",\"type\":\"record\"},\"type\":\"array\"}},{\"doc\":\"The device's clock, milliseconds since the epoch: a claim.\",\"name\":\"created_ms\",\"type\":\"long\"}],\"name\":\"ModelUpdate\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    Participant: "{\"doc\":\"An enrolled participant. Signed by the registrar, or by the operator who revokes; in the topic registry.\",\"fields\":[{\"doc\":\"Participant.\",\"name\":\"participant\",\"type\":\"string\"},{\"doc\":\"Ed25519 public key, 32 bytes.\",\"name\":\"public_key\",\"type\":\"bytes\"},{\"doc\":\"Whether its updates are judged or refused.\",\"name\":\"status\",\"type\":{\"doc\":\"REVOKED: its updates are refused.\",\"name\":\"ParticipantStatus\",\"symbols\":[\"ACTIVE\",\"REVOKED\"],\"type\":\"enum\"}},{\"doc\":\"Agreements it has signed.\",\"name\":\"agreements\",\"type\":{\"items\":{\"doc\":\"An agreement that the participant signed by signing its enrolment.\",\"fields\":[{\"doc\":\"Name.\",\"name\":\"agreement\",\"type\":\"string\"},{\"doc\":\"SHA-256 of the agreement's signed payload, 32 bytes.\",\"name\":\"sha256\",\"type\":\"bytes\"}],\"name\":\"SignedAgreement\",\"type\":\"record\"},\"type\":\"array\"}},{\"doc\":\"The device.\",\"name\":\"device\",\"type\":{\"doc\":\"What a device says of itself at enrolment.\",\"fields\":[{\"doc\":\"Operating system.\",\"name\":\"platform\",\"type\":\"string\"},{\"doc\":\"Processor architecture.\",\"name\":\"machine\",\"type\":\"string\"},{\"doc\":\"Main memory; 0 where unknown.\",\"name\":\"memory_bytes\",\"type\":\"long\"},{\"doc\":\"GPU or NPU; empty for none.\",\"name\":\"accelerator\",\"type\":\"string\"},{\"doc\":\"ethernet, wifi, cellular, or empty where unknown.\",\"name\":\"network\",\"type\":\"string\"}],\"name\":\"DeviceProfile\",\"type\":\"record\"}},{\"doc\":\"Broker time of its enrolment.\",\"name\":\"enrolled_ms\",\"type\":\"long\"},{\"doc\":\"SHA-256 of the raw enrolment record, 32 bytes.\",\"name\":\"request_sha256\",\"type\":\"bytes\"}],\"name\":\"Participant\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    PublishedModel: "{\"doc\":\"A model version in the audit log: the manifest by its digest.\",\"fields\":[{\"doc\":\"Task.\",\"name\":\"task\",\"type\":\"string\"},{\"doc\":\"Version.\",\"name\":\"version\",\"type\":\"long\"},{\"doc\":\"Round.\",\"name\":\"round\",\"type\":\"long\"},{\"doc\":\"Attempt.\",\"name\":\"attempt\",\"type\":\"int\"},{\"doc\":\"Digest of the model, 32 bytes.\",\"name\":\"model_digest\",\"type\":\"bytes\"},{\"doc\":\"SHA-256 of the manifest's signed envelope as it stands in topic models, 32 bytes.\",\"name\":\"manifest_sha256\",\"type\":\"bytes\"},{\"doc\":\"Contributions that the rule took in.\",\"name\":\"num_selected\",\"type\":\"int\"},{\"doc\":\"Contributions that the round had.\",\"name\":\"num_contributions\",\"type\":\"int\"}],\"name\":\"PublishedModel\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    Receipt: "{\"doc\":\"What became of an accepted update.\",\"fields\":[{\"doc\":\"Task.\",\"name\":\"task\",\"type\":\"string\"},{\"doc\":\"Round.\",\"name\":\"round\",\"type\":\"long\"},{\"doc\":\"Attempt.\",\"name\":\"attempt\",\"type\":\"int\"},{\"doc\":\"Participant.\",\"name\":\"participant\",\"type\":\"string\"},{\"doc\":\"Update.\",\"name\":\"update_id\",\"type\":\"string\"},{\"doc\":\"What became of it.\",\"name\":\"outcome\",\"type\":{\"doc\":\"EXCLUDED: the aggregation rule left it out. ROUND_FAILED: the round had no quorum; publish again for the next attempt.\",\"name\":\"Outcome\",\"symbols\":[\"INCLUDED\",\"EXCLUDED\",\"LATE\",\"ROUND_FAILED\"],\"type\":\"enum\"}},{\"doc\":\"Model version it is part of, or was compared for; 0 for none.\",\"name\":\"version\",\"type\":\"long\"},{\"doc\":\"Its weight.\",\"name\":\"weight\",\"type\":\"long\"},{\"doc\":\"Digest of that model, 32 bytes; empty for none.\",\"name\":\"model_digest\",\"type\":\"bytes\"}],\"name\":\"Receipt\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    Release: "{\"doc\":\"What evaluation measured of a model version.\",\"fields\":[{\"doc\":\"Task.\",\"name\":\"task\",\"type\":\"string\"},{\"doc\":\"Version.\",\"name\":\"version\",\"type\":\"long\"},{\"doc\":\"Digest of the model, 32 bytes.\",\"name\":\"model_digest\",\"type\":\"bytes\"},{\"doc\":\"Measurements on the task's evaluation set.\",\"name\":\"metrics\",\"type\":{\"items\":{\"doc\":\"One measurement.\",\"fields\":[{\"doc\":\"accuracy, loss, auc, ...\",\"name\":\"name\",\"type\":\"string\"},{\"doc\":\"Its value.\",\"name\":\"value\",\"type\":\"double\"}],\"name\":\"Metric\",\"type\":\"record\"},\"type\":\"array\"}},{\"doc\":\"Examples of the evaluation set.\",\"name\":\"num_examples\",\"type\":\"long\"},{\"doc\":\"Device that computed it: cpu or cuda.\",\"name\":\"device\",\"type\":\"string\"},{\"doc\":\"Time of the inference step.\",\"name\":\"duration_ms\",\"type\":\"long\"}],\"name\":\"Release\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    Round: "{\"doc\":\"A round of a task: what participants train from and what an update must satisfy. Signed by the aggregator; payload of the topic rounds.\",\"fields\":[{\"doc\":\"Task.\",\"name\":\"task\",\"type\":\"string\"},{\"doc\":\"Round, from 1.\",\"name\":\"round\",\"type\":\"long\"},{\"doc\":\"Attempt, from 1; a failed round is opened again with the next attempt.\",\"name\":\"attempt\",\"type\":\"int\"},{\"doc\":\"Whether updates are asked for.\",\"name\":\"status\",\"type\":{\"doc\":\"FINISHED: the task has had all its rounds; base_version is its last model.\",\"name\":\"RoundStatus\",\"symbols\":[\"OPEN\",\"FINISHED\"],\"type\":\"enum\"}},{\"doc\":\"Version to train from.\",\"name\":\"base_version\",\"type\":\"long\"},{\"doc\":\"Digest of that model, 32 bytes.\",\"name\":\"base_digest\",\"type\":\"bytes\"},{\"doc\":\"Its chunks in topic model-blobs, in chunk order.\",\"name\":\"base_chunks\",\"type\":{\"items\":{\"doc\":\"One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be.\",\"fields\":[{\"doc\":\"Partition of the blob topic.\",\"name\":\"partition\",\"type\":\"int\"},{\"doc\":\"Offset of the record that holds the chunk.\",\"name\":\"offset\",\"type\":\"long\"},{\"doc\":\"Bytes of the chunk.\",\"name\":\"length\",\"type\":\"int\"},{\"doc\":\"SHA-256 of the chunk, 32 bytes.\",\"name\":\"sha256\",\"type\":\"bytes\"}],\"name\":\"ChunkReference\",\"type\":\"record\"},\"type\":\"array\"}},{\"doc\":\"Layout of the model.\",\"name\":\"layout\",\"type\":{\"items\":{\"doc\":\"One tensor of a model; models and updates are these tensors, flattened in row-major order and concatenated.\",\"fields\":[{\"doc\":\"Name within the model.\",\"name\":\"name\",\"type\":\"string\"},{\"doc\":\"Sizes of its dimensions; empty for a scalar.\",\"name\":\"shape\",\"type\":{\"items\":\"long\",\"type\":\"array\"}}],\"name\":\"TensorLayout\",\"type\":\"record\"},\"type\":\"array\"}},{\"doc\":\"Digest of the model's layout, 32 bytes.\",\"name\":\"layout_digest\",\"type\":\"bytes\"},{\"doc\":\"Elements of the flattened model.\",\"name\":\"num_elements\",\"type\":\"long\"},{\"doc\":\"Elements per chunk; the last chunk may be shorter.\",\"name\":\"chunk_elements\",\"type\":\"int\"},{\"doc\":\"When it was opened.\",\"name\":\"opened_ms\",\"type\":\"long\"},{\"doc\":\"Broker time after which an update is late.\",\"name\":\"deadline_ms\",\"type\":\"long\"},{\"doc\":\"Least number of updates that makes a model.\",\"name\":\"quorum\",\"type\":\"int\"},{\"doc\":\"Number of updates that closes the round at once.\",\"name\":\"target\",\"type\":\"int\"},{\"doc\":\"Largest absolute value of an element of an update.\",\"name\":\"max_abs\",\"type\":\"double\"},{\"doc\":\"Largest L2 norm of an update; 0 for no limit.\",\"name\":\"max_norm\",\"type\":\"double\"},{\"doc\":\"Largest weight of an update.\",\"name\":\"max_weight\",\"type\":\"long\"},{\"doc\":\"Fraction bits of the fixed-point sum.\",\"name\":\"fraction_bits\",\"type\":\"int\"},{\"doc\":\"Versions of the model whose chunks are kept; version v uses slot v mod kept_versions.\",\"name\":\"kept_versions\",\"type\":\"int\"},{\"doc\":\"Aggregation rule, as JSON: name and parameters.\",\"name\":\"rule\",\"type\":\"string\"},{\"doc\":\"Tensor encodings that are accepted.\",\"name\":\"encodings\",\"type\":{\"items\":\"string\",\"type\":\"array\"}},{\"doc\":\"Agreement that a participant must have signed; empty for none.\",\"name\":\"agreement\",\"type\":\"string\"},{\"doc\":\"Training configuration for participants, as JSON.\",\"name\":\"training\",\"type\":\"string\"}],\"name\":\"Round\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    RoundEvent: "{\"doc\":\"A round in the audit log.\",\"fields\":[{\"doc\":\"Task.\",\"name\":\"task\",\"type\":\"string\"},{\"doc\":\"Round.\",\"name\":\"round\",\"type\":\"long\"},{\"doc\":\"Attempt.\",\"name\":\"attempt\",\"type\":\"int\"},{\"doc\":\"What happened to it.\",\"name\":\"transition\",\"type\":{\"doc\":\"FAILED: the deadline passed without a quorum.\",\"name\":\"RoundTransition\",\"symbols\":[\"OPENED\",\"CLOSED\",\"FAILED\",\"FINISHED\"],\"type\":\"enum\"}},{\"doc\":\"Updates admitted so far.\",\"name\":\"num_updates\",\"type\":\"int\"},{\"doc\":\"Version it trains from.\",\"name\":\"base_version\",\"type\":\"long\"}],\"name\":\"RoundEvent\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    SequencedEvent: "{\"doc\":\"A leaf of the audit log: the event, its position and the hash of the leaf before it. The raw bytes of this record are the leaf.\",\"fields\":[{\"doc\":\"Position in the log, from 0, without gaps.\",\"name\":\"sequence\",\"type\":\"long\"},{\"doc\":\"SHA-256 of the leaf before it; 32 zero bytes for the first.\",\"name\":\"previous_sha256\",\"type\":\"bytes\"},{\"doc\":\"The event.\",\"name\":\"event\",\"type\":{\"doc\":\"Something that happened, for the audit log: a CloudEvent whose data is an Avro record. Its id is a function of its cause, so that a repeat can be recognised.\",\"fields\":[{\"doc\":\"CloudEvents id, deterministic.\",\"name\":\"id\",\"type\":\"string\"},{\"doc\":\"CloudEvents source: the stage.\",\"name\":\"source\",\"type\":\"string\"},{\"doc\":\"CloudEvents type: org.fluvial.<record>.v1.\",\"name\":\"type\",\"type\":\"string\"},{\"doc\":\"CloudEvents subject: the participant, task or model concerned.\",\"name\":\"subject\",\"type\":\"string\"},{\"doc\":\"Broker time of the cause.\",\"name\":\"time_ms\",\"type\":\"long\"},{\"doc\":\"Avro single-object encoding of the record: enums, numbers and digests, at most 32 KiB.\",\"name\":\"data\",\"type\":\"bytes\"}],\"name\":\"AuditEvent\",\"type\":\"record\"}}],\"name\":\"SequencedEvent\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    Task: "{\"doc\":\"A task of the federation. Signed by the operator; in the topic registry.\",\"fields\":[{\"doc\":\"Task.\",\"name\":\"task\",\"type\":\"string\"},{\"doc\":\"The task file, as JSON (schemas/task.schema.json).\",\"name\":\"specification\",\"type\":\"string\"},{\"doc\":\"Layout of the model.\",\"name\":\"layout\",\"type\":{\"items\":{\"doc\":\"One tensor of a model; models and updates are these tensors, flattened in row-major order and concatenated.\",\"fields\":[{\"doc\":\"Name within the model.\",\"name\":\"name\",\"type\":\"string\"},{\"doc\":\"Sizes of its dimensions; empty for a scalar.\",\"name\":\"shape\",\"type\":{\"items\":\"long\",\"type\":\"array\"}}],\"name\":\"TensorLayout\",\"type\":\"record\"},\"type\":\"array\"}},{\"doc\":\"Version the first round starts from.\",\"name\":\"base_version\",\"type\":\"long\"},{\"doc\":\"Digest of that model, 32 bytes.\",\"name\":\"base_digest\",\"type\":\"bytes\"},{\"doc\":\"Its chunks in topic model-blobs.\",\"name\":\"base_chunks\",\"type\":{\"items\":{\"doc\":\"One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be.\",\"fields\":[{\"doc\":\"Partition of the blob topic.\",\"name\":\"partition\",\"type\":\"int\"},{\"doc\":\"Offset of the record that holds the chunk.\",\"name\":\"offset\",\"type\":\"long\"},{\"doc\":\"Bytes of the chunk.\",\"name\":\"length\",\"type\":\"int\"},{\"doc\":\"SHA-256 of the chunk, 32 bytes.\",\"name\":\"sha256\",\"type\":\"bytes\"}],\"name\":\"ChunkReference\",\"type\":\"record\"},\"type\":\"array\"}},{\"doc\":\"When it was created.\",\"name\":\"created_ms\",\"type\":\"long\"}],\"name\":\"Task\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+    Verdict: "{\"doc\":\"What validation decided about one input record; exactly one per record of the topics updates and enrolments.\",\"fields\":[{\"doc\":\"Topic of the record judged.\",\"name\":\"source_topic\",\"type\":\"string\"},{\"doc\":\"Its partition.\",\"name\":\"source_partition\",\"type\":\"int\"},{\"doc\":\"Its offset.\",\"name\":\"source_offset\",\"type\":\"long\"},{\"doc\":\"Its broker time.\",\"name\":\"source_timestamp_ms\",\"type\":\"long\"},{\"doc\":\"SHA-256 of its raw value, 32 bytes.\",\"name\":\"record_sha256\",\"type\":\"bytes\"},{\"doc\":\"Participant; a claim where the signature was not verified.\",\"name\":\"participant\",\"type\":\"string\"},{\"doc\":\"Task; empty where not known.\",\"name\":\"task\",\"type\":\"string\"},{\"doc\":\"Round; 0 where not known.\",\"name\":\"round\",\"type\":\"long\"},{\"doc\":\"Attempt; 0 where not known.\",\"name\":\"attempt\",\"type\":\"int\"},{\"doc\":\"Update; empty where not known.\",\"name\":\"update_id\",\"type\":\"string\"},{\"doc\":\"The decision.\",\"name\":\"decision\",\"type\":{\"doc\":\"DUPLICATE: the same bytes were judged before.\",\"name\":\"Decision\",\"symbols\":[\"ACCEPT\",\"REJECT\",\"QUARANTINE\",\"DUPLICATE\"],\"type\":\"enum\"}},{\"doc\":\"The reason.\",\"name\":\"reason\",\"type\":{\"doc\":\"Why; ACCEPTED for an accepted record. governance/admission documents each.\",\"name\":\"Reason\",\"symbols\":[\"ACCEPTED\",\"SIZE_LIMIT\",\"ENVELOPE\",\"KEY_UNKNOWN\",\"KEY_REVOKED\",\"SIGNATURE\",\"SCHEMA_UNKNOWN\",\"DECODE\",\"NON_CANONICAL\",\"PARTICIPANT_MISMATCH\",\"TASK_UNKNOWN\",\"ROUND_UNKNOWN\",\"STALE_ROUND\",\"WRONG_BASE\",\"AGREEMENT\",\"DUPLICATE_IGNORED\",\"EQUIVOCATION\",\"MANIFEST_MISMATCH\",\"ENCODING\",\"WEIGHT\",\"INCOMPLETE\",\"CHUNK_MISMATCH\",\"NON_FINITE\",\"MAGNITUDE_EXCEEDED\",\"NORM_EXCEEDED\",\"TOKEN_INVALID\"],\"type\":\"enum\"}},{\"doc\":\"L2 norm of the update; 0 where the content was not read.\",\"name\":\"norm\",\"type\":\"double\"},{\"doc\":\"Largest absolute element; 0 where the content was not read.\",\"name\":\"max_abs\",\"type\":\"double\"}],\"name\":\"Verdict\",\"namespace\":\"org.fluvial.v1\",\"type\":\"record\"}",
+}
+"""Schema of each record, JSON."""
+
+FINGERPRINTS: dict[bytes, type] = {
+    b'T%\x88\xaf\xab\xc7@\x90': AcceptedUpdate,
+    b'\xafN]\x9e\x9d0%M': Agreement,
+    b'3F\xe0\xad\xb5\xd4Z\xb8': AuditEvent,
+    b'Y\xef\xa3>L\x96\xb8\x8f': EnrolmentRequest,
+    b'\xa2|A\x85\xcf\xbf\xd9V': EnrolmentToken,
+    b"~\x9d\xcc\x9a\\\xf3\x98'": Envelope,
+    b'\xc53\xde"\x03Yhd': ModelManifest,
+    b'\xab\x8c\xd5d\x98\xb3w\xc9': ModelUpdate,
+    b"\xba\xc4'\n\x88\xcf\xf2\xa6": Participant,
+    b'\x9f\x90\xec\x87/y\xf5\xd7': PublishedModel,
+    b'\xeb\xfb\xe1\xe1\x14\xa2\xba\xa0': Receipt,
+    b'\xb6\xf1\x8a8\x7fW\x1d\xa7': Release,
+    b'\xce\xeb\xcc\x99\x88\xee\x80\xf0': Round,
+    b'\xb1\x84,`\xe7\xd8\xc7M': RoundEvent,
+    b'\xa9\xca\xe1\x7f\xac\xeciI': SequencedEvent,
+    b'\x81\xa4\x04t\x83\xdfD\xa5': Task,
+    b'\xad\xe5fDk\xeb8e': Verdict,
+}
+"""Record of each CRC-64-AVRO fingerprint, 8 bytes little-endian: the closed list that is decoded."""
+
+SCHEMA_SHA256: dict[type, str] = {
+    AcceptedUpdate: "e3b4520019d5fa3f44f2915614dd10ee52c6fd252c595b3ec7a2d62e9df3c024",
+    Agreement: "9b24d030cd59ced256752b44a61952e67756d2f443fe6ca163f8274f0cc5e92f",
+    AuditEvent: "a81d067af78d65b61242c681b2085aff9faf998065ca65d28716c55b8933a6d6",
+    EnrolmentRequest: "8d9b3dc2107444bd18765067d7f18d0cbbe42b2a1643701c573af401c753ca14",
+    EnrolmentToken: "84e9a0898c079ce135357cad33dd6a55231c5953e37fb98b59e7b4af02561ca9",
+    Envelope: "bf5182b1865cd2e677195a733c8dd278c6f96d3180c9a253806d12984be72a2b",
+    ModelManifest: "e9066454ed4480b286b4964ac94af61766fd135fe26b07806168062cf7a87926",
+    ModelUpdate: "ee63f23eaf4bdd9341be402fce03e567ae695e082d150678eba86b8b8cc0523c",
+    Participant: "8aa62fb4a7ae86d721b710869e119b1646519171cdbf2245377690fce8dde18f",
+    PublishedModel: "c8209d224ac14d4abbc518291daaedfe6079796b012bceefd11a4f6fc9fa5d77",
+    Receipt: "bc0e15798d396e4c38f9fab83a720c84543576c920ae4ce4bbe6d8b5c4d267fb",
+    Release: "8edcd3f2d01e27564a89b44070f108cb64d3cdf58c08dd5495cdd60da5cdd692",
+    Round: "4fe80846ae1d3ab8000c40de4cfd5998a8900f755253d68503cb90ca047b0e4c",
+    RoundEvent: "6948f5de9ca6c155055717d11c9293c9501805fbb1b5fb791d6e7910ce5708a2",
+    SequencedEvent: "770edf38f2df7235f43625ee10bfe168e5622b4c8af4363f4b7bf56e44ccd37e",
+    Task: "9f06486fb0defb1d02bc16bf6e05d1b9cd7a7f4286d0bcbdb81e5c827e5ae422",
+    Verdict: "ad719bb549708c08f7c95b4887fa1707ef0090db8efc67e71d2fcd7ee96f0377",
+}
+"""SHA-256 of each schema's text: the fingerprint is no collision-resistant hash."""

@@ -1,0 +1,115 @@
+"""The topics: names, settings, and who writes each.
+
+| topic | written by | key |
+|---|---|---|
+| registry | the operator; validation (enrolled participants) | task/…, agreement/…, token/…, participant/… |
+| enrolments, updates, update-blobs | participants | participant; update-blobs: update id |
+| verdicts, quarantine, accepted | validation | participant; source position; task/round |
+| rounds, models, model-blobs, receipts | aggregation (the operator for version 0) | task; task/version; task/chunk/slot; participant |
+| releases | evaluation | task |
+| events | every stage | event id |
+| audit, checkpoints | audit | none |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+_FOR_EVER = -1
+_CHUNK_RECORD_BYTES = 2 << 20
+_RECORD_BYTES = 4 << 20
+
+NAMES = (
+    "registry",
+    "enrolments",
+    "rounds",
+    "update_blobs",
+    "updates",
+    "verdicts",
+    "accepted",
+    "quarantine",
+    "receipts",
+    "model_blobs",
+    "models",
+    "releases",
+    "events",
+    "audit",
+    "checkpoints",
+)
+"""Attribute names of `Topics`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSettings:
+    """A topic to create: full name, partitions, and the broker's configuration of it."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+class Topics:
+    """Full names of the topics under a prefix. `topics.update_blobs` is "<prefix>update-blobs"."""
+
+    def __init__(self, prefix: str = "fluvial.") -> None:
+        self.prefix = prefix
+        self.registry = f"{prefix}registry"
+        self.enrolments = f"{prefix}enrolments"
+        self.rounds = f"{prefix}rounds"
+        self.update_blobs = f"{prefix}update-blobs"
+        self.updates = f"{prefix}updates"
+        self.verdicts = f"{prefix}verdicts"
+        self.accepted = f"{prefix}accepted"
+        self.quarantine = f"{prefix}quarantine"
+        self.receipts = f"{prefix}receipts"
+        self.model_blobs = f"{prefix}model-blobs"
+        self.models = f"{prefix}models"
+        self.releases = f"{prefix}releases"
+        self.events = f"{prefix}events"
+        self.audit = f"{prefix}audit"
+        self.checkpoints = f"{prefix}checkpoints"
+
+    def all_settings(self, partitions: int = 4) -> list[TopicSettings]:
+        """Settings of every topic. partitions: of update-blobs, model-blobs, updates: the shards."""
+        return [
+            self._topic(self.registry, 1, compacted=True),
+            self._topic(self.enrolments, 1, retention_ms=7 * _DAY_MS),
+            self._topic(self.rounds, 1, compacted=True),
+            # Short, for privacy; longer than the longest round plus the longest outage.
+            self._topic(self.update_blobs, partitions, retention_ms=24 * _HOUR_MS, max_bytes=_CHUNK_RECORD_BYTES),
+            self._topic(self.updates, partitions, retention_ms=30 * _DAY_MS),
+            self._topic(self.verdicts, 1, retention_ms=365 * _DAY_MS),
+            self._topic(self.accepted, partitions, retention_ms=7 * _DAY_MS),
+            self._topic(self.quarantine, 1, retention_ms=7 * _DAY_MS),
+            self._topic(self.receipts, 1, retention_ms=365 * _DAY_MS),
+            self._topic(self.model_blobs, partitions, compacted=True, max_bytes=_CHUNK_RECORD_BYTES),
+            self._topic(self.models, 1, retention_ms=_FOR_EVER),
+            self._topic(self.releases, 1, retention_ms=_FOR_EVER),
+            self._topic(self.events, 1, retention_ms=7 * _DAY_MS),
+            self._topic(self.audit, 1, retention_ms=_FOR_EVER),
+            self._topic(self.checkpoints, 1, retention_ms=_FOR_EVER),
+        ]
+
+    @staticmethod
+    def _topic(
+        name: str,
+        partitions: int,
+        *,
+        compacted: bool = False,
+        retention_ms: int | None = None,
+        max_bytes: int = _RECORD_BYTES,
+    ) -> TopicSettings:
+        config = {
+            # The broker's clock is the only one that decides anything.
+            "message.timestamp.type": "LogAppendTime",
+            "max.message.bytes": str(max_bytes),
+            "cleanup.policy": "compact" if compacted else "delete",
+        }
+        if compacted:
+            # A reader that is at most a day behind meets every record.
+            config["min.compaction.lag.ms"] = str(_DAY_MS)
+        if retention_ms is not None:
+            config["retention.ms"] = str(retention_ms)
+        return TopicSettings(name=name, partitions=partitions, config=config)

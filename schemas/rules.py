@@ -1,0 +1,38 @@
+"""What a schema of the contract may contain. Each rule closes a hole that a decoder has (trust reference, section 3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SCALARS = {"string", "bytes", "int", "long", "double", "boolean"}
+
+
+def check_schema(schema: Any, inside: tuple[str, ...] = ()) -> None:
+    """Raises ValueError for recursion, maps, items of size zero, unions other than ["null", X] and logical types."""
+    where = ".".join(inside) or "schema"
+    if isinstance(schema, str):
+        if schema not in _SCALARS:
+            raise ValueError(f"{where}: type {schema!r} is not allowed (a name refers to itself, or has no size)")
+        return
+    if isinstance(schema, list):
+        if len(schema) != 2 or schema[0] != "null":
+            raise ValueError(f'{where}: a union must be ["null", X]')
+        check_schema(schema[1], inside)
+        return
+    if "logicalType" in schema:
+        raise ValueError(f"{where}: logical types are not allowed")
+    match schema["type"]:
+        case "record":
+            if schema["name"] in inside:
+                raise ValueError(f"{where}: recursive")
+            if not schema["fields"]:
+                raise ValueError(f"{where}: a record without fields has size zero")
+            for field in schema["fields"]:
+                check_schema(field["type"], (*inside, schema["name"]))
+        case "enum":
+            if not schema["symbols"]:
+                raise ValueError(f"{where}: an enum without symbols")
+        case "array":
+            check_schema(schema["items"], inside)
+        case other:
+            raise ValueError(f"{where}: type {other!r} is not allowed")

@@ -29,8 +29,7 @@ Int8 = NDArray[np.int8]
 SUM_BITS = 62
 MAX_FRACTION_BITS = 62
 MAX_TOTAL_WEIGHT = 2**53
-"""Total weights below this are exact in float64, and leave room for the half unit by which each rounding can exceed
-`max_abs`."""
+"""Total weights below this are exact in float64, and leave room for what rounding adds to the largest sum."""
 
 _TILE = 16384
 """Elements worked on at a time: the tile's buffers stay in the second-level cache. Does not change results."""
@@ -42,9 +41,7 @@ def fraction_bits(target: int, max_weight: int, max_abs: float) -> int:
     Raises ValueError for bounds that are not positive and finite, or that leave no fraction bits at all.
     """
     if target < 1 or max_weight < 1 or not (isfinite(max_abs) and max_abs > 0):
-        raise ValueError(
-            f"bounds must be positive and finite: target {target}, max_weight {max_weight}, max_abs {max_abs}"
-        )
+        raise ValueError(f"bounds must be positive and finite, got {target}, {max_weight}, {max_abs}")
     if target * max_weight >= MAX_TOTAL_WEIGHT:
         raise ValueError(f"target * max_weight is {target * max_weight}, must be below 2**53")
     bound = target * max_weight * Fraction(max_abs)
@@ -73,7 +70,8 @@ def scale_to_fixed(scale: float, fraction_bits: int) -> int:
     """
     if not isfinite(scale):
         raise ValueError(f"scale {scale} is not finite")
-    return round(Fraction(scale) * 2**fraction_bits)
+    fixed: int = round(Fraction(scale) * 2**fraction_bits)
+    return fixed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

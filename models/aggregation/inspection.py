@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TILE = 16384
-"""Elements summed at a time. Part of the result: squares are summed in numpy's pairwise order within a tile, tile
-after tile."""
+"""Elements summed at a time. Part of the result: numpy sums pairwise within a tile, the tiles are added in order."""
 
 
 def inspect(chunk: NDArray[np.float32]) -> tuple[bool, float, float]:

@@ -25,9 +25,8 @@ def scores(gram: NDArray[np.float64], num_byzantine: int) -> tuple[float, ...]:
     if gram.shape != (count, count):
         raise ValueError(f"Gram matrix has shape {gram.shape}")
     if num_byzantine < 0 or 2 * num_byzantine + 2 >= count:
-        raise ValueError(
-            f"multi-Krum against {num_byzantine} Byzantine updates needs more than {2 * num_byzantine + 2}, got {count}"
-        )
+        least = 2 * num_byzantine + 2
+        raise ValueError(f"multi-Krum against {num_byzantine} Byzantine updates needs more than {least}, got {count}")
     if not np.isfinite(gram).all():
         raise ValueError("Gram matrix is not finite")
     distances = squared_distances(gram)
@@ -61,24 +60,18 @@ class MultiKrum:
     def __post_init__(self) -> None:
         """Raises ValueError for parameters that no round could satisfy."""
         if self.num_byzantine < 0 or (self.num_selected is not None and self.num_selected < 1):
-            raise ValueError(
-                f"multi_krum cannot have num_byzantine {self.num_byzantine}, num_selected {self.num_selected}"
-            )
+            raise ValueError(f"num_byzantine {self.num_byzantine} or num_selected {self.num_selected} is too small")
 
     def check_quorum(self, quorum: int) -> None:
         """Raises ValueError if a round of `quorum` updates would be too small for the promise."""
-        if quorum <= 2 * self.num_byzantine + 2:
-            raise ValueError(
-                f"multi_krum against {self.num_byzantine} Byzantine updates needs a quorum above {2 * self.num_byzantine + 2}, got {quorum}"
-            )
-        if self.num_selected is not None and self.num_selected > quorum - self.num_byzantine:
-            raise ValueError(
-                f"num_selected {self.num_selected} is more than quorum - num_byzantine = {quorum - self.num_byzantine}"
-            )
+        least, most = 2 * self.num_byzantine + 2, quorum - self.num_byzantine
+        if quorum <= least:
+            raise ValueError(f"num_byzantine {self.num_byzantine} needs a quorum above {least}, got {quorum}")
+        if self.num_selected is not None and self.num_selected > most:
+            raise ValueError(f"num_selected {self.num_selected} is more than quorum - num_byzantine = {most}")
 
     def select(self, weights: Sequence[int], gram: NDArray[np.float64] | None = None) -> Selection:
-        """The selected updates by their weights, the others with 0. Raises ValueError without a Gram matrix for these
-        updates."""
+        """The selected updates by their weights, the others with 0. Raises ValueError without their Gram matrix."""
         if gram is None or gram.shape[0] != len(weights):
             raise ValueError("multi_krum needs the Gram matrix of the round's updates")
         num_selected = self.num_selected if self.num_selected is not None else len(weights) - self.num_byzantine

@@ -20,18 +20,17 @@ N, D = 7, 5
 BITS = fraction_bits(N, 1000, 64.0)
 EVERY_RULE: list[Rule] = [WeightedMean(), MultiKrum(num_byzantine=2), MultiKrum(num_byzantine=1, num_selected=3)]
 
-rounds = st.tuples(
-    arrays(np.float32, (N, D), elements=st.floats(-4, 4, width=32)),
-    st.lists(st.integers(1, 1000), min_size=N, max_size=N),
-)
+elements = st.floats(-4, 4, width=32)
+claims = st.lists(st.integers(1, 1000), min_size=N, max_size=N)
+rounds = st.tuples(arrays(np.float32, (N, D), elements=elements), claims)
 Round = tuple[NDArray[np.float32], list[int]]
 
 
 def aggregate(rule: Rule, rows: NDArray[np.float32], weights: list[int]) -> NDArray[np.float32]:
     """One round without the engine; rows ordered by their bytes, which stand in for the record digests."""
     order = sorted(range(len(rows)), key=lambda index: (rows[index].tobytes(), weights[index]))
-    deltas, claims = [rows[index] for index in order], [weights[index] for index in order]
-    selection = rule.select(claims, partial_gram(deltas) if rule.needs_measure else None)
+    deltas, its_weights = [rows[index] for index in order], [weights[index] for index in order]
+    selection = rule.select(its_weights, partial_gram(deltas) if rule.needs_measure else None)
     total = ChunkSum(rows.shape[1], BITS)
     for delta, weight in zip(deltas, selection.weights, strict=True):
         if weight:
@@ -53,10 +52,7 @@ def test_order_of_arrival_leaves_no_trace(rule: Rule, chosen: Round, permutation
 
 
 @pytest.mark.parametrize("rule", EVERY_RULE)
-@given(
-    row=arrays(np.float32, D, elements=st.floats(-4, 4, width=32)),
-    weights=st.lists(st.integers(1, 1000), min_size=N, max_size=N),
-)
+@given(row=arrays(np.float32, D, elements=elements), weights=claims)
 def test_equal_updates_give_that_update(rule: Rule, row: NDArray[np.float32], weights: list[int]) -> None:
     np.testing.assert_allclose(aggregate(rule, np.tile(row, (N, 1)), weights), row, atol=2.0**-40)
 
@@ -124,6 +120,5 @@ def test_blas_has_no_say_in_the_bits(seed: int) -> None:
 def test_chunks_add_up_in_chunk_order(seed: int) -> None:
     rows = np.random.default_rng(seed).standard_normal((4, 300)).astype(np.float32)
     parts = [partial_gram([row[start : start + 100] for row in rows]) for start in (0, 100, 200)]
-    np.testing.assert_allclose(
-        squared_distances(total_gram(parts)), squared_distances(partial_gram(list(rows))), rtol=1e-9
-    )
+    whole = squared_distances(partial_gram(list(rows)))
+    np.testing.assert_allclose(squared_distances(total_gram(parts)), whole, rtol=1e-9)

@@ -1,6 +1,7 @@
-"""Laws of the exact sum: it equals its slow twin in Python integers, and order, shards, retries and merges leave no trace in it."""
+"""Laws of the exact sum: it equals its slow twin; order, shards, retries and merges leave no trace in it."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
@@ -76,9 +77,7 @@ def test_order_leaves_no_trace(chosen: Updates, random: st.DrawFn) -> None:
 def test_any_split_into_chunks_gives_the_same_sum(chosen: Updates, data: st.DataObject) -> None:
     size = chosen[0][0].size
     cuts = sorted({0, size, *data.draw(st.lists(st.integers(0, size)))})
-    parts = [
-        fast_sum([(x[start:stop], w) for x, w in chosen]).values for start, stop in zip(cuts, cuts[1:], strict=False)
-    ]
+    parts = [fast_sum([(x[start:stop], w) for x, w in chosen]).values for start, stop in pairwise(cuts)]
     assert np.concatenate(parts).tobytes() == fast_sum(chosen).values.tobytes()
 
 
@@ -119,9 +118,8 @@ def test_int8_equals_its_twin(
     values: NDArray[np.int8], cut: int, first: float, second: float, weight: int, bits: int
 ) -> None:
     total = ChunkSum(10, bits)
-    total.add_int8(
-        values, [Int8Segment(start=0, stop=cut, scale=first), Int8Segment(start=cut, stop=10, scale=second)], weight
-    )
+    segments = [Int8Segment(start=0, stop=cut, scale=first), Int8Segment(start=cut, stop=10, scale=second)]
+    total.add_int8(values, segments, weight)
     scales = [first] * cut + [second] * (10 - cut)
     assert total.values.tolist() == [
         weight * int(q) * round(Fraction(scale) * 2**bits) for q, scale in zip(values, scales, strict=True)

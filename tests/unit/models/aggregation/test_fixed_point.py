@@ -28,8 +28,8 @@ def test_fraction_bits_fill_62_bits(target: int, max_weight: int, max_abs: float
         (1, 1, -1.0),
         (1, 1, float("inf")),
         (1, 1, float("nan")),
-        (2**30, 2**23, 1.0),
-        (2, 1, 2.0**61),
+        (2**30, 2**23, 1.0),  # the total weight would not be exact in float64
+        (2, 1, 2.0**61),  # no bit left
     ],
 )
 def test_bounds_that_leave_no_exact_sum_are_refused(target: int, max_weight: int, max_abs: float) -> None:

@@ -1,0 +1,111 @@
+"""The task file: what an operator writes to create a task, checked before anything else sees it.
+
+YAML or JSON. The JSON form stands, signed, in the task's registry record; its JSON Schema is schemas/task.schema.json.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelSpec(_Strict):
+    """The model: an architecture of models/architectures, its parameters, and the seed of its initial weights."""
+
+    architecture: str
+    parameters: dict[str, int | float | str | bool] = {}
+    seed: int = 0
+
+
+class RuleSpec(BaseModel):
+    """The aggregation rule by name; further fields are the rule's own parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = "weighted_mean"
+
+
+class Limits(_Strict):
+    """Bounds of an update. They also fix the precision of the exact sum."""
+
+    max_abs: float = Field(gt=0, description="Largest absolute value of an element of a delta.")
+    max_norm: float = Field(default=0.0, ge=0, description="Largest L2 norm of a delta; 0 for no limit.")
+    max_weight: int = Field(gt=0, description="Largest weight of an update.")
+
+
+class AgreementSpec(_Strict):
+    """Terms that a participant must have signed."""
+
+    name: _Name
+    text: str = Field(min_length=1)
+    valid_days: int = Field(default=365, gt=0)
+
+
+class TrainingSpec(BaseModel):
+    """How participants train; fields beyond these go to the trainer as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    epochs: int = Field(default=1, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=0.1, gt=0)
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+
+
+class EvaluationSpec(_Strict):
+    """What each published model is measured on."""
+
+    data: str = Field(description="File of the evaluation set, relative to the checkout.")
+    metrics: list[Literal["accuracy", "loss", "auc"]] = Field(min_length=1)
+    batch_size: int = Field(default=512, ge=1)
+
+
+class TaskFile(_Strict):
+    """A task of a federation."""
+
+    task: _Name
+    title: str
+    model: ModelSpec
+    rounds: int = Field(ge=0, description="Rounds of the task; 0 creates it without opening one.")
+    quorum: int = Field(ge=1, description="Least number of updates that makes a model.")
+    target: int = Field(ge=1, description="Number of updates that closes a round at once.")
+    deadline_seconds: float = Field(gt=0)
+    rule: RuleSpec = RuleSpec()
+    limits: Limits
+    encodings: list[Literal["float32", "int8"]] = Field(default=["float32"], min_length=1)
+    chunk_elements: int = Field(default=262_144, ge=1, le=262_144, description="Elements per chunk; 262144 are 1 MiB.")
+    kept_versions: int = Field(default=16, ge=2, description="Versions whose chunks are kept.")
+    agreement: AgreementSpec | None = None
+    training: TrainingSpec = TrainingSpec()
+    evaluation: EvaluationSpec | None = None
+
+    @model_validator(mode="after")
+    def _quorum_within_target(self) -> TaskFile:
+        if self.quorum > self.target:
+            raise ValueError(f"quorum {self.quorum} is above target {self.target}: no round could close by its target")
+        return self
+
+    @classmethod
+    def read(cls, path: Path) -> TaskFile:
+        """The task in a YAML or JSON file. Raises ValueError that names the file and each wrong field."""
+        try:
+            content: Any = yaml.safe_load(Path(path).read_text())
+        except yaml.YAMLError as error:
+            raise ValueError(f"{path} is not YAML: {error}") from error
+        if not isinstance(content, dict):
+            raise ValueError(f"{path} holds no task: it must be a mapping with `task`, `model`, `rounds`, ...")
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'task'}: {e['msg']}" for e in error.errors())
+            raise ValueError(f"{path}: {wrong}") from error

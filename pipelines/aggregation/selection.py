@@ -14,7 +14,7 @@ from models.aggregation.rule import parse_rule
 
 def needs_measurement(round_: Round) -> bool:
     """Whether the rule compares updates, so that shards must measure them first."""
-    return parse_rule(round_.rule).needs_gram
+    return parse_rule(round_.rule).needs_measure
 
 
 def in_order(updates: Sequence[AcceptedUpdate]) -> list[AcceptedUpdate]:
@@ -27,7 +27,8 @@ def select(
 ) -> tuple[Contribution, ...]:
     """The rule's selection. updates: in order. grams: by chunk, float64[N, N]; empty for rules that need none."""
     rule = parse_rule(round_.rule)
-    selected = set(rule.select(len(updates), total_gram(grams) if rule.needs_gram else None))
+    gram = total_gram(grams[chunk] for chunk in sorted(grams)) if rule.needs_measure else None
+    selection = rule.select([update.weight for update in updates], gram)
     return tuple(
         Contribution(
             participant=update.participant,
@@ -36,7 +37,7 @@ def select(
             source_offset=update.source_offset,
             record_sha256=update.record_sha256,
             weight=update.weight,
-            selected=row in selected,
+            selected=selection.weights[row] > 0,
         )
         for row, update in enumerate(updates)
     )

@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from fluvial import encoding
 from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.layout import chunk_partition, num_chunks
+from fluvial.wire.layout import chunk_length, chunk_partition, num_chunks
 from fluvial.wire.records import AcceptedUpdate, ChunkReference, Round
 from models.aggregation.fixed_point import ChunkSum, finish
-from models.aggregation.gram import chunk_gram
+from models.aggregation.gram import partial_gram
 
 ReadChunk = Callable[[ChunkReference, bool], bytes]
 """Reads a chunk; the flag says whether to keep it cached for another reader."""
@@ -65,7 +65,7 @@ class Shard:
     def measure(self, round_: Round, updates: Sequence[AcceptedUpdate]) -> dict[int, npt.NDArray[np.float64]]:
         """Per chunk the Gram matrix, float64[N, N], of the N updates in the order given."""
         return {
-            index: chunk_gram([self._delta(round_, update, index, keep=True) for update in updates])
+            index: partial_gram([self._delta(round_, update, index, keep=True) for update in updates])
             for index in self._chunks_of(round_)
         }
 
@@ -89,7 +89,7 @@ class Shard:
         written: dict[int, tuple[int, bytes]] = {}
         for index in self._chunks_of(round_):
             base = np.frombuffer(self._checked(self._read_model, round_.base_chunks[index], keep=False), dtype="<f4")
-            model = finish(base, accumulator.sums[index], total_weight, round_.fraction_bits)
+            model = finish(base, accumulator.sums[index].values, total_weight, round_.fraction_bits)
             chunk = model.astype("<f4", copy=False).tobytes()
             key = f"{round_.task}/{index}/{version % round_.kept_versions}".encode()
             writer.send(index, self._shard, key, chunk)
@@ -120,7 +120,9 @@ class Shard:
             indices.sort(key=lambda index: update.chunks[index].offset)
         for index in indices:
             if index not in accumulator.sums:
-                accumulator.sums[index] = ChunkSum(_length(round_, index), round_.fraction_bits)
+                accumulator.sums[index] = ChunkSum(
+                    chunk_length(index, round_.num_elements, round_.chunk_elements), round_.fraction_bits
+                )
             accumulator.sums[index].add(self._delta(round_, update, index, keep=False), update.weight)
         accumulator.included[update.record_sha256] = update.weight
 
@@ -129,7 +131,8 @@ class Shard:
         first = index * round_.chunk_elements
         if update.inline is not None:
             start = first * codec.bytes_per_element
-            raw = update.inline[start : start + _length(round_, index) * codec.bytes_per_element]
+            length = chunk_length(index, round_.num_elements, round_.chunk_elements)
+            raw = update.inline[start : start + length * codec.bytes_per_element]
         else:
             raw = self._checked(self._read_update, update.chunks[index], keep=keep)
         return codec.decode_chunk(raw, first, round_.layout, update.scales)
@@ -140,10 +143,6 @@ class Shard:
         if hashlib.sha256(chunk).digest() != reference.sha256:
             raise ChunkUnavailable(f"partition {reference.partition}, offset {reference.offset}: not the bytes accepted")
         return chunk
-
-
-def _length(round_: Round, index: int) -> int:
-    return min(round_.chunk_elements, round_.num_elements - index * round_.chunk_elements)
 
 
 def _key(round_: Round) -> tuple[str, int, int]:

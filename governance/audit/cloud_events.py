@@ -1,0 +1,25 @@
+"""CloudEvents headers of a leaf: binary content mode of the Kafka protocol binding (CloudEvents 1.0.2).
+
+The headers are for routers and viewers; the leaf alone, the record's value, is what the log commits to.
+"""
+
+from datetime import UTC, datetime
+
+from fluvial.wire import framing
+from fluvial.wire.records import AuditEvent
+
+
+def headers(event_bytes: bytes) -> list[tuple[str, bytes]]:
+    """Header names and values of the event. Raises DecodeError for bytes that are no AuditEvent."""
+    event = framing.decode(event_bytes, AuditEvent)
+    time = datetime.fromtimestamp(event.time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": event.id,
+        "ce_source": event.source,
+        "ce_type": event.type,
+        "ce_time": time,
+        "ce_subject": event.subject,
+        "content-type": "application/avro",
+    }
+    return [(name, value.encode()) for name, value in attributes.items()]

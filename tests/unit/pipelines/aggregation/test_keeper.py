@@ -1,0 +1,124 @@
+"""The life of a task: rounds opened, models published, failures answered."""
+
+import json
+from typing import Any
+
+from fluvial.wire.records import Contribution, RoundStatus, RoundTransition, Task
+from pipelines.aggregation import keeper, task_state
+from tests.unit.pipelines.aggregation.builders import LAYOUT, a_chunk
+
+
+def a_task(**changes: Any) -> Task:
+    specification: dict[str, Any] = {
+        "task": "demo",
+        "title": "A demonstration",
+        "model": {"architecture": "none"},
+        "rounds": 2,
+        "quorum": 1,
+        "target": 2,
+        "deadline_seconds": 5,
+        "rule": {"name": "weighted_mean"},
+        "limits": {"max_abs": 10.0, "max_norm": 0.0, "max_weight": 100},
+        "encodings": ["float32"],
+        "chunk_elements": 4,
+        "kept_versions": 4,
+        "evaluation": {"data": "nowhere", "metrics": ["accuracy"]},
+    }
+    return Task(
+        task="demo",
+        specification=json.dumps({**specification, **changes}),
+        layout=LAYOUT,
+        base_version=0,
+        base_digest=bytes(32),
+        base_chunks=(a_chunk(0), a_chunk(1)),
+        created_ms=1,
+    )
+
+
+def a_contribution(number: int, *, selected: bool = True) -> Contribution:
+    return Contribution(
+        participant=f"participant-{number}",
+        update_id=f"update-{number}",
+        source_partition=0,
+        source_offset=number,
+        record_sha256=bytes([number]) * 32,
+        weight=10,
+        selected=selected,
+    )
+
+
+def run(*events: Any) -> tuple[keeper.TaskState, list[list[keeper.Effect]]]:
+    state, effects = None, []
+    for event in events:
+        state, made = keeper.step(state, event, 5_000)
+        if state is not None:
+            assert task_state.load(task_state.dump(state)) == state
+        effects.append(made)
+    assert state is not None
+    return state, effects
+
+
+def selected(round_: int, attempt: int = 1) -> keeper.Selected:
+    return keeper.Selected(round_, attempt, (a_contribution(1), a_contribution(2, selected=False)))
+
+
+def test_a_new_task_opens_its_first_round() -> None:
+    state, [effects] = run(a_task())
+    announce, record = effects
+    assert isinstance(announce, keeper.Announce)
+    assert (announce.round.round, announce.round.attempt, announce.round.base_version) == (1, 1, 0)
+    assert announce.round.deadline_ms == 10_000
+    assert announce.round.status is RoundStatus.OPEN
+    assert isinstance(record, keeper.Record)
+    assert record.event.transition is RoundTransition.OPENED
+    assert state.open
+
+
+def test_a_model_is_published_when_selection_and_all_chunks_are_there() -> None:
+    _, effects = run(
+        a_task(),
+        keeper.ShardDone(1, 1, {1: a_chunk(11)}),
+        selected(1),
+        keeper.ShardDone(1, 1, {0: a_chunk(10)}),
+    )
+    assert effects[1] == []
+    assert [type(effect) for effect in effects[2]] == [keeper.Record]
+    publish, announce, _ = effects[3]
+    assert isinstance(publish, keeper.Publish)
+    manifest = publish.manifest
+    assert (manifest.version, manifest.parent_version, manifest.total_weight) == (1, 0, 10)
+    assert manifest.chunks == (a_chunk(10), a_chunk(11))
+    assert isinstance(announce, keeper.Announce)
+    assert (announce.round.round, announce.round.base_version) == (2, 1)
+    assert announce.round.base_digest == manifest.model_digest
+
+
+def test_the_last_round_finishes_the_task_and_more_rounds_continue_it() -> None:
+    chunks = {0: a_chunk(0), 1: a_chunk(1)}
+    state, effects = run(
+        a_task(rounds=1), selected(1), keeper.ShardDone(1, 1, chunks), selected(1), a_task(rounds=1), a_task(rounds=2)
+    )
+    last = effects[2][1]
+    assert isinstance(last, keeper.Announce)
+    assert last.round.status is RoundStatus.FINISHED
+    assert effects[3] == effects[4] == []
+    again = effects[5][0]
+    assert isinstance(again, keeper.Announce)
+    assert (again.round.round, again.round.status) == (2, RoundStatus.OPEN)
+    assert state.round == 2
+
+
+def test_a_failed_round_is_opened_again_on_the_same_base() -> None:
+    state, effects = run(a_task(), keeper.RoundFailed(1, 1, 0))
+    record, announce, _ = effects[1]
+    assert isinstance(record, keeper.Record)
+    assert record.event.transition is RoundTransition.FAILED
+    assert isinstance(announce, keeper.Announce)
+    assert (announce.round.round, announce.round.attempt, announce.round.base_version) == (1, 2, 0)
+    assert state.attempt == 2
+
+
+def test_reports_of_a_round_gone_by_change_nothing() -> None:
+    before, _ = run(a_task(), keeper.RoundFailed(1, 1, 0))
+    after, effects = keeper.step(before, keeper.ShardDone(1, 1, {0: a_chunk(0)}), 5_000)
+    assert (after, effects) == (before, [])

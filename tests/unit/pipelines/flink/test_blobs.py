@@ -1,0 +1,39 @@
+"""The chunk cache: what validation has read stays for aggregation, within a budget."""
+
+from pipelines.flink.blobs import ChunkCache
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_removed_chunk_makes_room() -> None:
+    cache = ChunkCache(10)
+    assert cache.offer(0, 1, b"12345678")
+    assert not cache.offer(0, 2, b"12345678")
+    assert cache.get(0, 1, remove=True) == b"12345678"
+    assert cache.get(0, 1, remove=False) is None
+    assert cache.offer(0, 2, b"12345678")
+
+
+def test_young_chunks_are_not_pushed_out_and_stale_ones_are() -> None:
+    clock = Clock()
+    cache = ChunkCache(10, clock)
+    cache.offer(0, 1, b"12345678")
+    clock.now = 10
+    assert not cache.offer(0, 2, b"1234")
+    clock.now = 31
+    assert cache.offer(0, 2, b"1234")
+    assert cache.get(0, 1, remove=False) is None
+
+
+def test_offering_twice_counts_once() -> None:
+    cache = ChunkCache(8)
+    assert cache.offer(0, 1, b"1234")
+    assert cache.offer(0, 1, b"1234")
+    assert cache.offer(0, 2, b"5678")
+    assert not cache.offer(0, 3, b"9")

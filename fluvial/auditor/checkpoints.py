@@ -27,10 +27,10 @@ def read_checkpoints(
 ) -> Signed:
     """Check all checkpoints.
 
-    1. Each is a note signed by the log's key and bears the log's name, without further lines. 2. Its size has been read and its root is
-    that of so many leaves; since all roots are computed from the same leaves, all checkpoints are then consistent with one another.
-    3. No size is smaller than the one before it. known: the note of a checkpoint that the caller verified in the past; it must fulfil
-    the same and not be newer than the newest.
+    1. Each is a note signed by the log's key and bears the log's name, without further lines. 2. Its size has been read
+    and its root is that of so many leaves; since all roots are computed from the same leaves, all checkpoints are then
+    consistent with one another. 3. No size is smaller than the one before it. known: the note of a checkpoint that the
+    caller verified in the past; it must fulfil the same and not be newer than the newest.
     """
     count, newest, note = 0, None, b""
     for record in records:
@@ -48,9 +48,7 @@ def read_checkpoints(
     return Signed(count, newest, note)
 
 
-def _check(
-    note: bytes, where: str, tree: MerkleTree, log_key: NoteKey, problems: Problems
-) -> Checkpoint | None:
+def _check(note: bytes, where: str, tree: MerkleTree, log_key: NoteKey, problems: Problems) -> Checkpoint | None:
     try:
         checkpoint = open_checkpoint(note, log_key)
     except VerificationError as error:
@@ -59,7 +57,9 @@ def _check(
     if checkpoint.extensions:
         problems.add(CHECK, where, "checkpoint has lines that nobody can audit")
     elif checkpoint.size > tree.size:
-        problems.add(CHECK, where, f"{checkpoint.size} leaves were signed, but the log holds {tree.size}: leaves are missing")
+        problems.add(
+            CHECK, where, f"{checkpoint.size} leaves were signed, but the log holds {tree.size}: leaves are missing"
+        )
     elif checkpoint.root != tree.root(checkpoint.size):
         problems.add(CHECK, where, f"the signed root of {checkpoint.size} leaves is not that of the leaves in the log")
     else:

@@ -1,7 +1,9 @@
-"""Reconciles inputs, verdicts and leaves: each input has one verdict on its very bytes, each verdict one leaf that holds its very bytes."""
+"""Reconciles inputs, verdicts and leaves: each input has one verdict on its very bytes, each verdict one leaf that
+holds its very bytes.
+"""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from fluvial.auditor.log import Log, Source
@@ -10,8 +12,8 @@ from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.identity.envelope import open_envelope, verify_envelope
 from fluvial.wire import framing
-from fluvial.wire.errors import DecodeError, VerificationError
-from fluvial.wire.records import Decision, Envelope, Verdict
+from fluvial.wire.errors import DecodeError
+from fluvial.wire.records import Decision, Verdict
 
 VERDICTS = "verdicts"
 INPUTS = "inputs"
@@ -35,8 +37,9 @@ def read_verdicts(
 ) -> Judged:
     """Check the topic `verdicts` against the log.
 
-    1. Each record is one canonical Verdict on a record of the judged topics. 2. No source is judged twice. 3. The log has a leaf with the
-    same bytes, or the verdict is too new. 4. Every leaf's verdict stands in the topic, unless retention took it.
+    1. Each record is one canonical Verdict on a record of the judged topics. 2. No source is judged twice. 3. The log
+    has a leaf with the same bytes, or the verdict is too new. 4. Every leaf's verdict stands in the topic, unless
+    retention took it.
     """
     judged = Judged()
     settling = Settling()
@@ -60,7 +63,9 @@ def read_verdicts(
         if leaf is None:
             settling.waiting(record)
         elif leaf.data_sha256 != sha256(data).digest():
-            problems.add(VERDICTS, record, f"differs from leaf {leaf.sequence}, the verdict on {describe(source)} in the log")
+            problems.add(
+                VERDICTS, record, f"differs from leaf {leaf.sequence}, the verdict on {describe(source)} in the log"
+            )
         else:
             settling.settled(record)
             matched += 1
@@ -81,7 +86,9 @@ def _take_from_leaves(judged: Judged, log: Log, retention_took_some: bool, probl
         if retention_took_some:
             expired += 1
         else:
-            problems.add(VERDICTS, "", f"leaf {leaf.sequence} holds a verdict on {describe(source)} that is not in the topic")
+            problems.add(
+                VERDICTS, "", f"leaf {leaf.sequence} holds a verdict on {describe(source)} that is not in the topic"
+            )
     return expired
 
 
@@ -90,15 +97,15 @@ def read_inputs(
     records: Iterator[TopicRecord],
     begin_offsets: Mapping[int, int],
     judged: Judged,
-    public_keys: Mapping[str, set[bytes]] | None,
+    public_keys: Mapping[str, set[bytes]],
     grace_ms: int,
     problems: Problems,
 ) -> Reconciled:
     """Check a topic of inputs against the verdicts.
 
-    1. Each record has a verdict, or is too new. 2. The verdict names the SHA-256 of the record's bytes and its broker time. 3. What was
-    accepted is signed by the participant that the verdict names, with a key it has enrolled (public_keys; None leaves this step out).
-    4. Every verdict's record stands in the topic, unless retention took it.
+    1. Each record has a verdict, or is too new. 2. The verdict names the SHA-256 of the record's bytes and its broker
+    time. 3. What was accepted is signed by the participant that the verdict names, with a key it has enrolled
+    (public_keys). 4. Every verdict's record stands in the topic, unless retention took it.
     """
     settling = Settling()
     total = matched = 0
@@ -115,8 +122,10 @@ def read_inputs(
         if verdict.record_sha256 != sha256(value).digest():
             problems.add(INPUTS, record, "is not the record that its verdict judged: the SHA-256 differs")
         elif verdict.source_timestamp_ms != record.timestamp_ms:
-            problems.add(INPUTS, record, f"has broker time {record.timestamp_ms}, its verdict {verdict.source_timestamp_ms}")
-        elif public_keys is not None and verdict.decision is Decision.ACCEPT and not _is_signed(value, verdict, public_keys):
+            problems.add(
+                INPUTS, record, f"has broker time {record.timestamp_ms}, its verdict {verdict.source_timestamp_ms}"
+            )
+        elif verdict.decision is Decision.ACCEPT and not _is_signed(value, verdict, public_keys):
             problems.add(INPUTS, record, f"was accepted, but is not signed by a key of {verdict.participant}")
         else:
             matched += 1
@@ -141,10 +150,7 @@ def describe(source: Source) -> str:
 
 def _is_signed(value: bytes, verdict: Verdict, public_keys: Mapping[str, set[bytes]]) -> bool:
     try:
-        envelope: Envelope = open_envelope(value)
-    except (DecodeError, VerificationError):
+        envelope = open_envelope(value)
+    except DecodeError:
         return False
-    # One signature, by the participant: others beside it would be no reason to count it, and none to refuse it.
-    own = tuple(signature for signature in envelope.signatures if signature.keyid == verdict.participant)
-    candidate = replace(envelope, signatures=own)
-    return bool(own) and any(verify_envelope(candidate, key) for key in public_keys.get(verdict.participant, ()))
+    return any(verify_envelope(envelope, key) for key in public_keys.get(verdict.participant, ()))

@@ -1,4 +1,6 @@
-"""Checks the topic `audit`: sequence, hash chain, events, Merkle tree; and keeps what the other checks need of the leaves."""
+"""Checks the topic `audit`: sequence, hash chain, events, Merkle tree; and keeps what the other checks need of the
+leaves.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -42,8 +44,9 @@ class Log:
 def read_log(records: Iterator[TopicRecord], problems: Problems) -> Log:
     """Read all leaves.
 
-    1. Each record is one canonical SequencedEvent. 2. Sequence numbers run from 0 without gaps. 3. Each leaf names the SHA-256 of the leaf
-    before it. 4. No event id occurs twice, and each is the one that its data must have. A record that fails is reported and remains a leaf.
+    1. Each record is one canonical SequencedEvent. 2. Sequence numbers run from 0 without gaps. 3. Each leaf names the
+    SHA-256 of the leaf before it. 4. No event id occurs twice, and each is the one that its data must have. A record
+    that fails is reported and remains a leaf.
     """
     log = Log()
     previous = _FIRST_PREVIOUS_SHA256
@@ -70,7 +73,7 @@ def read_log(records: Iterator[TopicRecord], problems: Problems) -> Log:
 
 
 def read_event(event: AuditEvent) -> Recorded:
-    """The record that an event tells of. Raises DecodeError for bad data and ValueError for an unknown type of event."""
+    """The record that an event tells of. Raises DecodeError for bad data, ValueError for an unknown type of event."""
     record_type = RECORD_TYPES.get(event.type)
     if record_type is None:
         raise ValueError(f"unknown type of event {event.type!r}")

@@ -1,6 +1,6 @@
-"""What an audit found. Verified means: there was a signed state of the log to check, and nothing contradicts anything."""
+"""What an audit found. Verified means: there was a signed log to check, and nothing contradicts anything."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 MAX_PROBLEMS_KEPT = 200
@@ -8,7 +8,9 @@ MAX_PROBLEMS_KEPT = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One contradiction. check: which of the audit's checks found it. where: topic/partition@offset, or empty. message: what is wrong."""
+    """One contradiction. check: which of the audit's checks found it. where: topic/partition@offset, or empty. message:
+    what is wrong.
+    """
 
     check: str
     where: str
@@ -35,7 +37,8 @@ class Problems:
 class Reconciled:
     """How many records of one kind were matched with what vouches for them.
 
-    total: found. matched: in order. pending: too new to be vouched for yet. expired: vouched for, but gone by retention.
+    total: found. matched: in order. pending: too new to be vouched for yet. expired: vouched for, but gone by
+    retention.
     """
 
     total: int = 0
@@ -48,8 +51,9 @@ class Reconciled:
 class Report:
     """The result of an audit.
 
-    size, root: of the tree over all leaves read, root in hex. signed_size, signed_root: of the newest good checkpoint (0 and empty for
-    none). inputs: by topic, records against verdicts. verdicts: against leaves. models: manifests against leaves.
+    size, root: of the tree over all leaves read, root in hex. signed_size, signed_root: of the newest good checkpoint
+    (0 and empty for none), checkpoint its note. inputs: by topic, records against verdicts. verdicts: against leaves.
+    models: manifests against leaves.
     """
 
     origin: str
@@ -57,13 +61,14 @@ class Report:
     root: str
     signed_size: int
     signed_root: str
+    checkpoint: str
     num_checkpoints: int
     inputs: dict[str, Reconciled]
     verdicts: Reconciled
     models: Reconciled
     num_problems: int
     problems: tuple[Problem, ...]
-    seconds: float = field(default=0.0)
+    seconds: float
 
     @property
     def verified(self) -> bool:

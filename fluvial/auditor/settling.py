@@ -1,14 +1,17 @@
 """When a record without its counterpart is too new to be a contradiction.
 
-On a running federation what vouches for a record appears a moment after the record. By default only records newer than the last one that is
-vouched for in their partition may wait; a grace time, measured by the brokers' clock, allows for stages that answer out of order.
+On a running federation what vouches for a record appears a moment after the record. By default only records newer than
+the last one that is vouched for in their partition may wait; a grace time, measured by the brokers' clock, allows for
+stages that answer out of order.
 """
 
 from fluvial.auditor.reader import TopicRecord
 
 
 class Settling:
-    """Decides for one topic. Told of every record and whether it is vouched for, it then says which of the others may be pending."""
+    """Decides for one topic. Told of every record and whether it is vouched for, it then says which of the others may
+    be pending.
+    """
 
     __slots__ = ("_last_settled", "_newest_ms", "_waiting")
 

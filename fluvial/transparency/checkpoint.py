@@ -1,14 +1,16 @@
-"""Checkpoints (https://c2sp.org/tlog-checkpoint): a log's size and root, signed as a note by the key that bears the log's name.
+"""Checkpoints (https://c2sp.org/tlog-checkpoint): a log's size and root, signed as a note by the key that bears the
+log's name.
 
     <origin>
     <size, decimal>
     <root, base64>
+
+Every line ends in a newline.
 """
 
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Self
-
-from base64 import b64encode
 
 from fluvial.identity.keys import SigningKey
 from fluvial.transparency.merkle import EMPTY_ROOT, HASH_BYTES
@@ -20,7 +22,8 @@ from fluvial.wire.errors import VerificationError
 class Checkpoint:
     """What a log says of itself: which log (origin), how many leaves, and their root (32 bytes).
 
-    extensions: further lines, not empty. Fluvial writes none, since nobody can audit them; what a log has to say goes in a leaf.
+    extensions: further lines, not empty. Fluvial writes none, since nobody can audit them; what a log has to say goes
+    in a leaf.
     """
 
     origin: str

@@ -1,6 +1,7 @@
 """Compact range: the least that must be kept of a Merkle tree to append to it and to know its root: at most 64 hashes.
 
-Source: transparency-dev/merkle, docs/compact_ranges.md. A value: appending returns a new range and leaves the old one alone.
+Source: transparency-dev/merkle, docs/compact_ranges.md. A value: appending returns a new range and leaves the old one
+alone.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ _VERSION = b"\x01"
 class CompactRange:
     """The first `size` leaves of a log.
 
-    hashes: roots of the complete subtrees that make it up, the largest (leftmost) first; as many as `size` has one bits.
+    hashes: roots of the complete subtrees that make it up, the largest (leftmost) first; as many as `size` has one
+    bits.
     """
 
     size: int

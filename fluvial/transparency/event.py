@@ -1,7 +1,8 @@
 """What the leaves of the audit log are called: CloudEvents types and deterministic ids.
 
-An event's id is a function of its cause alone: a stage that repeats itself after a failure repeats the id, the sequencer drops the repeat,
-and an auditor knows which id the leaf of a record must bear. Parts of an id are escaped, so that no two causes share one.
+An event's id is a function of its cause alone: a stage that repeats itself after a failure repeats the id, the
+sequencer drops the repeat, and an auditor knows which id the leaf of a record must bear. Parts of an id are escaped, so
+that no two causes share one.
 """
 
 from fluvial.wire.records import Participant, PublishedModel, Receipt, Release, RoundEvent, Verdict

@@ -1,7 +1,8 @@
 """Merkle tree hashes of RFC 6962, section 2.1, and the checks of RFC 9162, sections 2.1.3.2 and 2.1.4.2.
 
-The checks are stricter than the RFC's pseudo-code, which taken literally accepts bad proofs: every hash is 32 bytes long, an index lies
-within the tree, nothing is consistent with an empty tree, equal sizes need equal roots and an empty proof, unequal sizes a non-empty one.
+The checks are stricter than the RFC's pseudo-code, which taken literally accepts bad proofs: every hash is 32 bytes
+long, an index lies within the tree, nothing is consistent with an empty tree, equal sizes need equal roots and an empty
+proof, unequal sizes a non-empty one.
 
 Building proofs is the tree's business (`tree.py`); this module trusts no tree.
 """
@@ -26,7 +27,8 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def root_of_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes]) -> bytes:
-    """Root of a tree of `size` leaves whose leaf `index` has the hash `leaf`, by the proof's hashes from the leaf's sibling up.
+    """Root of a tree of `size` leaves whose leaf `index` has the hash `leaf`, by the proof's hashes from the leaf's
+    sibling up.
 
     Raises VerificationError if no such tree has a proof of this form.
     """
@@ -60,7 +62,7 @@ def verify_inclusion(index: int, size: int, leaf: bytes, root: bytes, proof: Seq
 
 
 def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> None:
-    """Check that the tree of `old_size` leaves is a prefix of the one of `new_size` leaves. Raises VerificationError."""
+    """Check that the tree of `old_size` leaves is a prefix of the one of `new_size`. Raises VerificationError."""
     _require_hashes(old_root, new_root, *proof)
     if not 0 < old_size <= new_size:
         raise VerificationError(f"no tree of {new_size} leaves can be shown consistent with one of {old_size}")

@@ -4,8 +4,9 @@
                                                      (an empty line, not signed)
     — <name> <base64(key id, 4 bytes ‖ signature)>   (once or more; the dash is U+2014)
 
-A key is known by its name and its key id together. Signatures by unknown keys are ignored, a bad signature by a known key condemns the
-note, and so does the absence of any good one. Works on bytes throughout: str methods split and convert more than the format allows.
+A key is known by its name and its key id together. Signatures by unknown keys are ignored, a bad signature by a known
+key condemns the note, and so does the absence of any good one. Works on bytes throughout: str methods split and convert
+more than the format allows.
 """
 
 import re
@@ -96,7 +97,9 @@ class OpenedNote:
 
 
 def sign_note(text: bytes, name: str, key: SigningKey) -> bytes:
-    """Make a note of a text (UTF-8, ends in a newline, no other control characters; ValueError otherwise) with one signature."""
+    """Make a note of a text (UTF-8, ends in a newline, no other control characters; ValueError otherwise) with one
+    signature.
+    """
     if problem := _problem_of_text(text):
         raise ValueError(f"a note's text {problem}")
     note_key = NoteKey(name=name, public_key=key.public_key)
@@ -104,7 +107,8 @@ def sign_note(text: bytes, name: str, key: SigningKey) -> bytes:
 
 
 def cosign_note(note: bytes, name: str, key: SigningKey, time_s: int) -> bytes:
-    """Add a witness's cosignature to a note. time_s: seconds since the epoch. Raises VerificationError for what is no note.
+    """Add a witness's cosignature to a note. time_s: seconds since the epoch. Raises VerificationError for what is no
+    note.
 
     That the log is consistent with what this witness saw before is for the caller to check, before.
     """
@@ -120,7 +124,9 @@ def signature_line(key: NoteKey, signature: bytes) -> bytes:
 
 
 def open_note(note: bytes, keys: Sequence[NoteKey]) -> OpenedNote:
-    """Check a note's signatures by the known keys. Raises VerificationError unless one is good and none of a known key is bad."""
+    """Check a note's signatures by the known keys. Raises VerificationError unless one is good and none of a known key
+    is bad.
+    """
     text, lines = split_note(note)
     known = {(key.name, key.key_id): key for key in keys}
     signers: dict[tuple[str, bytes], NoteKey] = {}
@@ -138,7 +144,9 @@ def open_note(note: bytes, keys: Sequence[NoteKey]) -> OpenedNote:
 
 
 def split_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
-    """A note's text and its signatures (name, key id, signature), unchecked. Raises VerificationError for what is no note."""
+    """A note's text and its signatures (name, key id, signature), unchecked. Raises VerificationError for what is no
+    note.
+    """
     if len(note) > MAX_NOTE_BYTES:
         raise VerificationError(f"note is larger than {MAX_NOTE_BYTES} bytes")
     if problem := _problem_of_text(note):
@@ -195,7 +203,9 @@ def _problem_of_text(text: bytes) -> str | None:
 
 
 def _is_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not any(character.isspace() or ord(character) < 0x20 for character in name)
+    return (
+        bool(name) and "+" not in name and not any(character.isspace() or ord(character) < 0x20 for character in name)
+    )
 
 
 def _check_text(public_key: bytes, signature: bytes, text: bytes) -> bool:

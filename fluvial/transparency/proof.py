@@ -1,11 +1,14 @@
-"""Proof that a leaf is in a log (https://c2sp.org/tlog-proof): a file for offline use, a participant's receipt for a verdict.
+"""Proof that a leaf is in a log (https://c2sp.org/tlog-proof): a file for offline use, a participant's receipt for a
+verdict.
 
     c2sp.org/tlog-proof@v1
-    extra <base64>           (optional; not authenticated)
+    extra <base64>             (optional; not authenticated)
     index <index of the leaf, decimal>
-    <inclusion hash, base64> (from the leaf's sibling up; none in a log of one leaf)
-                             (an empty line)
+    <inclusion hash, base64>   (from the leaf's sibling up; none in a log of one leaf)
+                               (an empty line)
     <checkpoint, a signed note>
+
+Every line ends in a newline.
 """
 
 from base64 import b64encode
@@ -25,7 +28,9 @@ _HEADER = b"c2sp.org/tlog-proof@v1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlogProof:
-    """A leaf's index, the hashes from its sibling up (32 bytes each), and the checkpoint, a signed note, whose root they lead to."""
+    """A leaf's index, the hashes from its sibling up (32 bytes each), and the checkpoint, a signed note, whose root
+    they lead to.
+    """
 
     index: int
     hashes: tuple[bytes, ...]
@@ -58,7 +63,9 @@ class TlogProof:
         index = parse_decimal(lines.pop(0).removeprefix(b"index "))
         hashes = tuple(map(decode_base64, lines))
         if len(hashes) > MAX_HASHES or any(len(value) != HASH_BYTES for value in hashes):
-            raise VerificationError(f"proof has more than {MAX_HASHES} hashes, or one that is not {HASH_BYTES} bytes long")
+            raise VerificationError(
+                f"proof has more than {MAX_HASHES} hashes, or one that is not {HASH_BYTES} bytes long"
+            )
         return cls(index=index, hashes=hashes, checkpoint=checkpoint, extra=extra)
 
 

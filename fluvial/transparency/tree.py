@@ -1,7 +1,7 @@
 """A whole Merkle tree in memory: the root of any of its sizes and the proofs between them. 64 bytes per leaf.
 
-Every level keeps the hashes of its complete subtrees, the only ones that never change as the log grows. The one who appends for a living
-needs no tree but a `CompactRange`; this one is for auditors and for those who hand out proofs.
+Every level keeps the hashes of its complete subtrees, the only ones that never change as the log grows. The one who
+appends for a living needs no tree but a `CompactRange`; this one is for auditors and for those who hand out proofs.
 """
 
 from fluvial.transparency.merkle import EMPTY_ROOT, HASH_BYTES, node_hash
@@ -48,7 +48,7 @@ class MerkleTree:
         return self._range(0, size) if size else EMPTY_ROOT
 
     def inclusion_proof(self, index: int, size: int | None = None) -> tuple[bytes, ...]:
-        """Hashes that lead from leaf `index` to the root of `size` leaves, the leaf's sibling first. Raises ValueError."""
+        """Hashes from leaf `index`'s sibling up to the root of `size` leaves. Raises ValueError."""
         size = self._checked(size)
         if not 0 <= index < size:
             raise ValueError(f"leaf {index} is outside a tree of {size} leaves")
@@ -65,7 +65,9 @@ class MerkleTree:
         return tuple(reversed(proof))
 
     def consistency_proof(self, old_size: int, size: int | None = None) -> tuple[bytes, ...]:
-        """Hashes that show the first `old_size` leaves to be a prefix of the first `size`. Raises ValueError for an empty old tree."""
+        """Hashes that show the first `old_size` leaves to be a prefix of the first `size`. Raises ValueError for an
+        empty old tree.
+        """
         size = self._checked(size)
         if not 0 < old_size <= size:
             raise ValueError(f"no consistency proof from {old_size} to {size} leaves")

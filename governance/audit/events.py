@@ -1,6 +1,7 @@
 """Makes audit events of what happened. Ids, types and subjects follow `fluvial.transparency.event`.
 
-`time_ms` is the broker time of the cause, never a clock of ours, so that a stage which repeats itself writes the same bytes.
+`time_ms` is the broker time of the cause, never a clock of ours, so that a stage which repeats itself writes the same
+bytes.
 """
 
 from fluvial.transparency.event import EVENT_TYPES, Recorded, event_id, subject
@@ -23,7 +24,9 @@ def audit_event(record: Recorded, time_ms: int) -> AuditEvent:
     """The event that tells of a record. Raises ValueError if the record is larger than an event may be (32 KiB)."""
     data = framing.encode(record)
     if len(data) > MAX_DATA_BYTES:
-        raise ValueError(f"{type(record).__name__} of {len(data)} bytes does not fit an audit event of {MAX_DATA_BYTES}")
+        raise ValueError(
+            f"{type(record).__name__} of {len(data)} bytes does not fit an audit event of {MAX_DATA_BYTES}"
+        )
     return AuditEvent(
         id=event_id(record),
         source=_SOURCES[type(record)],

@@ -1,7 +1,8 @@
 """Gives every audit event its place: a gap-free sequence number and the hash of the leaf before it.
 
-The raw bytes of the resulting SequencedEvent are the leaf of the log. This module signs nothing: what it emits counts only when it stands
-committed in the topic `audit` (`signer.py` takes it from there). Remembering which ids were seen is the caller's state.
+The raw bytes of the resulting SequencedEvent are the leaf of the log. This module signs nothing: what it emits counts
+only when it stands committed in the topic `audit` (`signer.py` takes it from there). Remembering which ids were seen is
+the caller's state.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ _SEQUENCE_BYTES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequencerState:
-    """next_sequence: the place of the next leaf, which is also the number of leaves so far. previous_sha256: of the last leaf, 32 bytes."""
+    """next_sequence: the place of the next leaf, which is also the number of leaves so far. previous_sha256: of the
+    last leaf, 32 bytes.
+    """
 
     next_sequence: int = 0
     previous_sha256: bytes = FIRST_PREVIOUS_SHA256
@@ -46,8 +49,9 @@ def event_id(event_bytes: bytes) -> str:
 def append(state: SequencerState, event_bytes: bytes, seen: bool) -> tuple[SequencerState, bytes | None]:
     """Put an event (an AuditEvent as it stands in the topic `events`) at the end of the log.
 
-    Returns the state after it and the leaf; the state as it was and None for an event that was seen before. Raises DecodeError for bytes
-    that are no AuditEvent and ValueError for one too large for a leaf: both are faults of the stage that wrote the event.
+    Returns the state after it and the leaf; the state as it was and None for an event that was seen before. Raises
+    DecodeError for bytes that are no AuditEvent and ValueError for one too large for a leaf: both are faults of the
+    stage that wrote the event.
     """
     if seen:
         return state, None

@@ -1,8 +1,9 @@
 """Signs the log as it stands committed in the topic `audit`.
 
-The signer reads committed records only, in order. What it signs can therefore never be taken back, and after a restart it meets the same
-leaves again: any checkpoint that it signs then is consistent with every one that it signed before. It refuses to go on over a gap, a
-repeat or a broken chain, since a signature over such a log would vouch for what an auditor must reject.
+The signer reads committed records only, in order. What it signs can therefore never be taken back, and after a restart
+it meets the same leaves again: any checkpoint that it signs then is consistent with every one that it signed before. It
+refuses to go on over a gap, a repeat or a broken chain, since a signature over such a log would vouch for what an
+auditor must reject.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +25,9 @@ _OFFSET_BYTES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerState:
-    """The leaves appended so far: their compact range, the SHA-256 of the last one (32 bytes) and its offset in the topic (-1: none)."""
+    """The leaves appended so far: their compact range, the SHA-256 of the last one (32 bytes) and its offset in the
+    topic (-1: none).
+    """
 
     tree: CompactRange = field(default_factory=CompactRange.empty)
     previous_sha256: bytes = FIRST_PREVIOUS_SHA256
@@ -32,7 +35,9 @@ class SignerState:
 
     def dump(self) -> bytes:
         """Bytes to store: version, last offset (8 bytes big-endian, signed), hash of the last leaf, compact range."""
-        return _VERSION + self.last_offset.to_bytes(_OFFSET_BYTES, signed=True) + self.previous_sha256 + self.tree.dump()
+        return (
+            _VERSION + self.last_offset.to_bytes(_OFFSET_BYTES, signed=True) + self.previous_sha256 + self.tree.dump()
+        )
 
     @classmethod
     def load(cls, data: bytes) -> Self:
@@ -51,8 +56,8 @@ class SignerState:
 def append(state: SignerState, offset: int, leaf: bytes) -> SignerState:
     """Take in the next committed record of the topic `audit`.
 
-    offset: of the record; grows, with gaps where transactions left their markers. leaf: its raw value. Raises VerificationError unless the
-    leaf is a SequencedEvent that continues the chain.
+    offset: of the record; grows, with gaps where transactions left their markers. leaf: its raw value. Raises
+    VerificationError unless the leaf is a SequencedEvent that continues the chain.
     """
     if offset <= state.last_offset:
         raise VerificationError(f"audit offset {offset} comes after offset {state.last_offset}")
@@ -70,5 +75,7 @@ def append(state: SignerState, offset: int, leaf: bytes) -> SignerState:
 
 
 def checkpoint(state: SignerState, key: SigningKey, origin: str) -> bytes:
-    """The log as it stands, signed: a C2SP checkpoint (UTF-8 text) for the topic `checkpoints`. origin: the log's and its key's name."""
+    """The log as it stands, signed: a C2SP checkpoint (UTF-8 text) for the topic `checkpoints`. origin: the log's and
+    its key's name.
+    """
     return sign_checkpoint(Checkpoint(origin=origin, size=state.tree.size, root=state.tree.root()), key)

@@ -1,0 +1,140 @@
+"""Checks the published models: signatures, digests, lineage, contributions; and their leaves in the log."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from fluvial.auditor.inputs import Judged, describe
+from fluvial.auditor.log import Log
+from fluvial.auditor.reader import TopicRecord
+from fluvial.auditor.report import Problems, Reconciled
+from fluvial.auditor.settling import Settling
+from fluvial.identity.envelope import open_envelope, unseal, verify_envelope
+from fluvial.wire.errors import DecodeError, VerificationError
+from fluvial.wire.layout import model_digest
+from fluvial.wire.records import Contribution, Decision, ModelManifest, PublishedModel
+
+CHECK = "models"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestKeys:
+    """Who signs manifests: the aggregator, and the operator for version 0. Ed25519 public keys, 32 bytes each."""
+
+    aggregator: bytes
+    operator: bytes
+
+
+def read_manifests(
+    records: Iterator[TopicRecord],
+    log: Log,
+    judged: Judged,
+    updates_topic: str,
+    keys: ManifestKeys,
+    grace_ms: int,
+    problems: Problems,
+) -> Reconciled:
+    """Check the topic `models`.
+
+    1. Each record is a manifest signed by the aggregator, or by the operator if its version is 0. 2. A version is
+    published once. 3. Its digest is that of its chunks, its parent's digest that of its parent. 4. Its contributions
+    are ordered, none twice, each was accepted, and the weights of those selected add up. 5. The log has a leaf that
+    names the record's SHA-256 and the same digests and counts, or the record is too new; for version 0, which the
+    operator vouches for, a leaf is checked if there is one. 6. Every leaf has its manifest. Whether the model is what
+    its rule makes of the contributions, `fluvial model replay` shows.
+    """
+    total = 0
+    manifests: dict[tuple[str, int], tuple[TopicRecord, ModelManifest]] = {}
+    for record in records:
+        total += 1
+        manifest = _open(record, keys, problems)
+        if manifest is None:
+            continue
+        if (manifest.task, manifest.version) in manifests:
+            problems.add(CHECK, record, f"version {manifest.version} of {manifest.task} is published a second time")
+            continue
+        manifests[manifest.task, manifest.version] = record, manifest
+
+    settling = Settling()
+    matched = 0
+    # Only now: a version and its parent may lie in different partitions, which are read in any order.
+    for (task, version), (record, manifest) in manifests.items():
+        _, parent = manifests.get((task, manifest.parent_version), (None, None))
+        wrong = _wrong_with(manifest, parent, judged, updates_topic)
+        leaf = log.models.get((task, version))
+        if leaf is not None and not _matches(leaf, manifest, record.value or b""):
+            wrong.append("differs from its leaf in the log")
+        for message in wrong:
+            problems.add(CHECK, record, f"version {version} of {task}: {message}")
+        if leaf is None and version > 0:
+            settling.waiting(record)
+            continue
+        settling.settled(record)
+        matched += not wrong
+    pending, overdue = settling.overdue(grace_ms)
+    for record in overdue:
+        problems.add(CHECK, record, "manifest has no leaf in the log, though newer ones have")
+    for task, version in sorted(log.models.keys() - manifests.keys()):
+        problems.add(CHECK, "", f"the log holds version {version} of {task}, whose manifest is not in the topic")
+    return Reconciled(total=total, matched=matched, pending=pending)
+
+
+def _open(record: TopicRecord, keys: ManifestKeys, problems: Problems) -> ModelManifest | None:
+    data = record.value or b""
+    try:
+        by_operator = verify_envelope(open_envelope(data), keys.operator)
+        manifest = unseal(data, ModelManifest, keys.operator if by_operator else keys.aggregator)
+    except (DecodeError, VerificationError) as error:
+        problems.add(CHECK, record, f"no manifest signed by the aggregator or the operator: {error}")
+        return None
+    if keys.operator != keys.aggregator and by_operator != (manifest.version == 0):
+        signer = "operator" if by_operator else "aggregator"
+        problems.add(CHECK, record, f"version {manifest.version} of {manifest.task} may not be signed by the {signer}")
+        return None
+    return manifest
+
+
+def _wrong_with(manifest: ModelManifest, parent: ModelManifest | None, judged: Judged, updates_topic: str) -> list[str]:
+    wrong: list[str] = []
+    if model_digest([chunk.sha256 for chunk in manifest.chunks]) != manifest.model_digest:
+        wrong.append("its digest is not that of its chunks")
+    if manifest.version == 0:
+        return wrong
+    if parent is None or parent.version >= manifest.version or parent.model_digest != manifest.parent_digest:
+        wrong.append(f"its parent is not version {manifest.parent_version} as published")
+    digests = [contribution.record_sha256 for contribution in manifest.contributions]
+    if digests != sorted(set(digests)):
+        wrong.append("its contributions are not ordered by SHA-256, or one is listed twice")
+    if (
+        sum(contribution.weight for contribution in manifest.contributions if contribution.selected)
+        != manifest.total_weight
+    ):
+        wrong.append("the weights of its selected contributions do not add up")
+    for contribution in manifest.contributions:
+        source = (updates_topic, contribution.source_partition, contribution.source_offset)
+        if not _was_accepted(manifest, contribution, judged, updates_topic):
+            wrong.append(
+                f"its contribution {describe(source)} by {contribution.participant} was not accepted for this round"
+            )
+    return wrong
+
+
+def _was_accepted(manifest: ModelManifest, contribution: Contribution, judged: Judged, updates_topic: str) -> bool:
+    verdict = judged.verdicts.get((updates_topic, contribution.source_partition, contribution.source_offset))
+    return (
+        verdict is not None
+        and verdict.decision is Decision.ACCEPT
+        and verdict.record_sha256 == contribution.record_sha256
+        and (verdict.participant, verdict.task) == (contribution.participant, manifest.task)
+        and (verdict.round, verdict.attempt) == (manifest.round, manifest.attempt)
+    )
+
+
+def _matches(leaf: PublishedModel, manifest: ModelManifest, data: bytes) -> bool:
+    return (
+        leaf.manifest_sha256 == sha256(data).digest()
+        and leaf.model_digest == manifest.model_digest
+        and (leaf.round, leaf.attempt) == (manifest.round, manifest.attempt)
+        and leaf.num_contributions == len(manifest.contributions)
+        and leaf.num_selected == sum(contribution.selected for contribution in manifest.contributions)
+    )

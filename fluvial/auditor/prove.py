@@ -1,0 +1,38 @@
+"""Makes the proof of a leaf from the topics: the receipt that a participant keeps and checks offline."""
+
+from fluvial.auditor.checkpoints import read_checkpoints
+from fluvial.auditor.reader import TopicReader
+from fluvial.auditor.report import Problems
+from fluvial.identity.federation import Federation
+from fluvial.transparency.merkle import leaf_hash
+from fluvial.transparency.note import NoteKey
+from fluvial.transparency.proof import TlogProof, verify_proof
+from fluvial.transparency.tree import MerkleTree
+from fluvial.wire.errors import VerificationError
+
+
+def prove(reader: TopicReader, federation: Federation, sequence: int) -> tuple[bytes, bytes]:
+    """A C2SP tlog-proof of leaf `sequence` under the newest checkpoint, and the leaf.
+
+    Raises VerificationError if there is no such leaf, if no checkpoint covers it yet, or if a checkpoint contradicts
+    the leaves.
+    """
+    topics = federation.topics
+    log_key = NoteKey.parse(federation.log_key)
+    tree, leaf = MerkleTree(), None
+    for record in reader.records(topics.audit):
+        if tree.size == sequence:
+            leaf = record.value or b""
+        tree.append(leaf_hash(record.value or b""))
+    if leaf is None:
+        raise VerificationError(f"the log has {tree.size} leaves; there is no leaf {sequence}")
+    problems = Problems()
+    signed = read_checkpoints(reader.records(topics.checkpoints), tree, log_key, problems)
+    if problems.kept:
+        raise VerificationError(f"{problems.kept[0].where}: {problems.kept[0].message}")
+    if signed.newest is None or signed.newest.size <= sequence:
+        raise VerificationError(f"no checkpoint covers leaf {sequence} yet; ask again in a moment")
+    hashes = tree.inclusion_proof(sequence, signed.newest.size)
+    proof = TlogProof(index=sequence, hashes=hashes, checkpoint=signed.note).to_bytes()
+    verify_proof(proof, leaf, log_key)
+    return proof, leaf

@@ -1,0 +1,42 @@
+"""How a participant trains in one round: the `training` part of a task file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import isfinite
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """Stochastic gradient descent on the cross-entropy loss.
+
+    epochs: passes over the participant's examples per round. batch_size: examples per step. momentum: of the velocity,
+    which starts at zero each round. weight_decay: added to the gradient, times the weights.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for values that cannot train."""
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ValueError(f"epochs and batch_size must be at least 1, got {self.epochs} and {self.batch_size}")
+        if not (isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+        if not (0 <= self.momentum < 1 and isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise ValueError(f"momentum {self.momentum} must be in [0, 1), weight_decay {self.weight_decay} at least 0")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "TrainingConfig":
+        """From the task's `training` object. Raises ValueError for unknown, missing or unusable values."""
+        names = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - names)
+        if unknown:
+            raise ValueError(f"unknown training parameters: {', '.join(unknown)}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"training parameters do not fit: {error}") from error

@@ -1,0 +1,1 @@
+"""Verbs that the checkout adds to the command `fluvial`, one a file (entry points in deploy/pyproject.toml)."""

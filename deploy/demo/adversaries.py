@@ -1,0 +1,133 @@
+"""The dishonest participants. Each does by the SDK's own means what an attacker with a patched device would do.
+
+* The poisoner is enrolled; it trains like everyone and publishes its delta negated and scaled.
+* The replayer is enrolled and contributes; after each of its updates it sends the envelope of the round before again.
+* The forger is not enrolled; it signs with its own key, in one round under its own name, in the next under another's.
+
+Shapes: D parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deploy.demo.cast import POISON_FACTOR, Member
+from deploy.demo.reports import Reporter, Sent
+from fluvial.edge.events import Event, Published
+from fluvial.edge.models import SHARED_CACHE, load_model
+from fluvial.edge.outbox import Outbox
+from fluvial.edge.participation import Train
+from fluvial.edge.publisher import Publisher
+from fluvial.edge.rounds import RoundFollower
+from fluvial.edge.transport import Transport
+from fluvial.identity.federation import Federation
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.records import Round, RoundStatus
+
+_POLL_SECONDS = 0.2
+_SEND_SECONDS = 30.0
+
+
+def poisoned(train: Train) -> Train:
+    """The same training, its result negated and scaled."""
+
+    def train_and_poison(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int]:
+        delta_D, weight = train(base_D, round_)
+        return (POISON_FACTOR * delta_D).astype(np.float32), weight
+
+    return train_and_poison
+
+
+class Replayer:
+    """Listens to a participant's events, and sends the bytes of its former envelope again after each new one."""
+
+    def __init__(self, member: Member, federation: Federation, transport: Transport, reporter: Reporter) -> None:
+        self._member = member
+        self._topic = federation.topics.updates
+        self._transport = transport
+        self._reporter = reporter
+        self._former: Published | None = None
+
+    def on_event(self, event: Event) -> None:
+        if not isinstance(event, Published):
+            return
+        former, self._former = self._former, event
+        if former is None or former.round == event.round:
+            return
+        (raw,) = self._transport.fetch(self._topic, [(former.partition, former.offset)])
+        again = self._transport.produce(self._topic, raw, key=self._member.name.encode()).result(_SEND_SECONDS)
+        self._reporter.report(
+            Sent(
+                member=self._member.name,
+                kind="replay",
+                round=event.round,
+                partition=again.partition,
+                offset=again.offset,
+                num_uploaded=0,
+            )
+        )
+
+
+def forge(
+    member: Member,
+    task: str,
+    federation: Federation,
+    transport: Transport,
+    folder: Path,
+    reporter: Reporter,
+    stopping: Callable[[], bool],
+) -> None:
+    """Publish a forged update in every round until the task is finished. It would undo what was learnt: delta = -base."""
+    key = SigningKey.generate()
+    claims = [member.name, member.victim]
+    outboxes = [Outbox(folder / f"forger-{name}.sqlite", name) for name in claims]
+    publishers = [
+        Publisher(transport, outbox, federation.topics, name, key)
+        for name, outbox in zip(claims, outboxes, strict=True)
+    ]
+
+    def report(event: Event) -> None:
+        if isinstance(event, Published):
+            reporter.report(
+                Sent(
+                    member=member.name,
+                    kind="forgery",
+                    round=event.round,
+                    partition=event.partition,
+                    offset=event.offset,
+                    num_uploaded=event.num_uploaded,
+                )
+            )
+
+    follower = RoundFollower(transport, federation)
+    handled: Round | None = None
+    try:
+        follower.refresh()
+        while not stopping():
+            newest = follower.newest(task)
+            if newest is not None and newest is not handled:
+                if newest.status is RoundStatus.FINISHED:
+                    return
+                publisher = publishers[(newest.round - 1) % len(publishers)]
+                base_D = _base_model(newest, federation, transport)
+                upload = publisher.store(newest, -base_D, weight=newest.max_weight, encoding=newest.encodings[0])
+                publisher.complete(newest, upload, report)
+                handled = newest
+            follower.poll(_POLL_SECONDS)
+    finally:
+        follower.close()
+        for outbox in outboxes:
+            outbox.close()
+
+
+def _base_model(round_: Round, federation: Federation, transport: Transport) -> NDArray[np.float32]:
+    return SHARED_CACHE.get(
+        round_.base_digest,
+        lambda: load_model(
+            transport, federation.topics.model_blobs, round_.base_chunks, round_.base_digest, round_.num_elements
+        ),
+    )

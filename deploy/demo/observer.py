@@ -1,0 +1,78 @@
+"""Reads what the federation publishes into a ledger: verdicts, receipts, rounds, models, releases, and the sizes of updates.
+
+Signed records are believed for their signature only, so that what is shown is what an outsider could verify.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from deploy.demo.ledger import Ledger
+from fluvial.edge.transport import Message, Reader, Transport
+from fluvial.identity.envelope import open_envelope, unseal
+from fluvial.identity.federation import Federation
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.framing import decode
+from fluvial.wire.records import ModelManifest, ModelUpdate, Receipt, Release, Round, Verdict
+
+_PLAIN: dict[str, type[Any]] = {"verdicts": Verdict, "receipts": Receipt, "releases": Release}
+_SIGNED: dict[str, type[Any]] = {"rounds": Round, "models": ModelManifest}
+
+
+class Observer:
+    """Used by one thread. Raises TransportUnavailable, TransportFailed."""
+
+    def __init__(self, federation: Federation, transport: Transport, ledger: Ledger) -> None:
+        self._ledger = ledger
+        # The initial model is the operator's.
+        self._signers = [bytes.fromhex(federation.aggregator_key), bytes.fromhex(federation.operator_key)]
+        self._readers: dict[str, Reader] = {}
+        try:
+            for name in (*_PLAIN, *_SIGNED, "updates"):
+                self._readers[name] = transport.read(getattr(federation.topics, name))
+        except BaseException:
+            self.close()
+            raise
+
+    def poll(self, timeout: float) -> bool:
+        """Take in what has arrived, after at most about `timeout` seconds. Says whether there was news."""
+        news = False
+        for name, reader in self._readers.items():
+            for message in reader.poll(timeout / len(self._readers)):
+                news |= message.value is not None and self._take(name, message, message.value)
+        return news
+
+    def close(self) -> None:
+        """Releases the connections."""
+        for reader in self._readers.values():
+            reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take(self, name: str, message: Message, value: bytes) -> bool:
+        if name == "updates":
+            self._ledger.add_update((message.partition, message.offset), _claimed(value))
+            return False
+        if name in _PLAIN:
+            return self._ledger.add(decode(value, _PLAIN[name]), message.timestamp_ms)
+        for signer in self._signers:
+            try:
+                return self._ledger.add(unseal(value, _SIGNED[name], signer), message.timestamp_ms)
+            except FluvialError:
+                continue
+        return False
+
+
+def _claimed(value: bytes) -> ModelUpdate | None:
+    """What an envelope says it is; whether that is true, its verdict tells."""
+    try:
+        return decode(open_envelope(value).payload, ModelUpdate)
+    except FluvialError:
+        return None

@@ -1,0 +1,193 @@
+"""The result of a demonstration: for people as tables, for programs as a dictionary, and whether it holds up. Pure.
+
+Every number is handed in, from the topics, from the baseline's process, from replay and audit; none is made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deploy.demo.ledger import RoundRow
+
+MARGIN = 0.03
+"""How far the federated model may stay behind the central one, per metric: 3 points."""
+
+COMPARED = ("accuracy", "auc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """What the audit found. root: of the signed tree, hexadecimal. problems: the first contradictions, in words."""
+
+    verified: bool
+    size: int
+    root: str
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A participant, the part it played, and what became of it."""
+
+    name: str
+    role: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One run. central: metrics of the central model. replay: "bit-exact" or what differs. phases: (name, seconds).
+
+    expected_rounds: what the task asks for. megabytes_per_second: accepted tensor bytes over the time of the rounds.
+    """
+
+    task: str
+    expected_rounds: int
+    rounds: tuple[RoundRow, ...]
+    central: Mapping[str, float]
+    replay: str
+    audit: Audited
+    participants: tuple[Outcome, ...]
+    phases: tuple[tuple[str, float], ...]
+    seconds: float
+    megabytes: float
+    megabytes_per_second: float
+
+    @property
+    def federated(self) -> dict[str, float]:
+        """Metrics of the last round's model."""
+        if not self.rounds:
+            return {}
+        last = self.rounds[-1]
+        measured = {"accuracy": last.accuracy, "loss": last.loss, "auc": last.auc}
+        return {name: value for name, value in measured.items() if value is not None}
+
+    def shortfalls(self) -> list[str]:
+        """What the run did not live up to; empty for success."""
+        found = []
+        if len(self.rounds) < self.expected_rounds or any(row.accuracy is None for row in self.rounds):
+            measured = sum(row.accuracy is not None for row in self.rounds)
+            found.append(f"{measured} of {self.expected_rounds} rounds ended with a measured model")
+        for name in COMPARED:
+            if name not in self.central:
+                continue
+            federated = self.federated.get(name)
+            if federated is None:
+                found.append(f"the federated model's {name} was not measured")
+            elif federated < self.central[name] - MARGIN:
+                behind = (self.central[name] - federated) * 100
+                found.append(
+                    f"{name} is {behind:.1f} points behind the central model; at most {MARGIN * 100:.0f} are allowed"
+                )
+        if self.replay != "bit-exact":
+            found.append(f"replay is not bit-exact: {self.replay}")
+        if not self.audit.verified:
+            found.append(
+                "the audit log does not verify" + "".join(f"; {problem}" for problem in self.audit.problems[:3])
+            )
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """For programs; numbers as they are, not rounded."""
+        return {
+            "task": self.task,
+            "rounds": [_row(row) for row in self.rounds],
+            "central": dict(self.central),
+            "replay": self.replay,
+            "audit": {"verified": self.audit.verified, "size": self.audit.size, "root": self.audit.root},
+            "participants": [asdict(outcome) for outcome in self.participants],
+            "seconds": self.seconds,
+            "megabytes_per_second": self.megabytes_per_second,
+            "phases": dict(self.phases),
+            "shortfalls": self.shortfalls(),
+        }
+
+    def print(self, console: Console) -> None:
+        """For people."""
+        console.print(Group(*self._parts()))
+
+    def _parts(self) -> list[RenderableType]:
+        return [
+            Text(),
+            self._rounds_table(),
+            Text(),
+            _participants_table(self.participants),
+            Text(),
+            self._facts(),
+        ]
+
+    def _rounds_table(self) -> Table:
+        table = Table(title=f"Task {self.task}: rounds", title_justify="left")
+        for name in ("round", "accepted", "left out by rule", "late", "rejected", "accuracy", "loss"):
+            table.add_column(name, justify="left" if name == "rejected" else "right")
+        with_auc = any(row.auc is not None for row in self.rounds)
+        if with_auc:
+            table.add_column("AUC", justify="right")
+        for row in self.rounds:
+            number = f"{row.round}" if row.attempt == 1 else f"{row.round} (attempt {row.attempt})"
+            cells = [number, f"{row.accepted}", f"{row.excluded}", f"{row.late}", reasons(row.rejected)]
+            cells += [percent(row.accuracy), "-" if row.loss is None else f"{row.loss:.3f}"]
+            table.add_row(*cells, *([percent(row.auc)] if with_auc else []))
+        return table
+
+    def _facts(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        table.add_row("federated", _metrics(self.federated))
+        table.add_row("central", f"{_metrics(self.central)} (same data, same number of passes)")
+        table.add_row("replay", self.replay)
+        audit = "verified" if self.audit.verified else "NOT VERIFIED: " + "; ".join(self.audit.problems)
+        table.add_row("audit", f"{audit}, {self.audit.size} events, root {self.audit.root}")
+        throughput = f"{self.megabytes:.1f} MB of updates at {self.megabytes_per_second:.2f} MB/s, training included"
+        table.add_row("throughput", throughput)
+        phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.phases)
+        table.add_row("time", f"{self.seconds:.1f} s: {phases}")
+        return table
+
+
+def _participants_table(participants: Sequence[Outcome]) -> Table:
+    table = Table(title="Participants", title_justify="left")
+    table.add_column("name", no_wrap=True)
+    table.add_column("role", no_wrap=True)
+    table.add_column("what became of it", overflow="fold")
+    for participant in participants:
+        style = "" if participant.role == "honest" else "yellow"
+        table.add_row(participant.name, participant.role, participant.outcome, style=style)
+    return table
+
+
+def reasons(rejected: Mapping[str, int]) -> str:
+    """Counts by reason, in one line."""
+    return ", ".join(f"{count} {reason}" for reason, count in rejected.items()) or "0"
+
+
+def percent(value: float | None) -> str:
+    """A share, "-" where it is not known."""
+    return "-" if value is None else f"{value * 100:.1f} %"
+
+
+def _metrics(metrics: Mapping[str, float]) -> str:
+    parts = []
+    for name, value in metrics.items():
+        parts.append(f"{name} {value:.3f}" if name == "loss" else f"{name} {percent(value)}")
+    return ", ".join(parts) or "-"
+
+
+def _row(row: RoundRow) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "round": row.round,
+        "accepted": row.accepted,
+        "rejected": row.rejected,
+        "late": row.late,
+        "accuracy": row.accuracy,
+        "loss": row.loss,
+        "excluded": row.excluded,
+    }
+    return values if row.auc is None else {**values, "auc": row.auc}

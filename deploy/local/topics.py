@@ -1,0 +1,105 @@
+"""Creating the topics of a federation, and looking at how far they and their readers are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from deploy.local.errors import StackError
+from fluvial.wire.topics import TopicSettings
+
+_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicStatus:
+    """end_offsets: one for each partition; with control records and what compaction removed, so not a count of records."""
+
+    name: str
+    end_offsets: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupLag:
+    """How many offsets a group of readers is behind the end of a topic, as far as its last checkpoint said."""
+
+    group: str
+    topic: str
+    lag: int
+
+
+def admin_client(bootstrap_servers: str) -> AdminClient:
+    return AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0, "error_cb": lambda _: None})
+
+
+def create_topics(bootstrap_servers: str, settings: Iterable[TopicSettings]) -> None:
+    """Create the topics that are not there. Raises StackError where the broker refuses, or where one has other partitions."""
+    admin = admin_client(bootstrap_servers)
+    wanted = {topic.name: topic for topic in settings}
+    futures = admin.create_topics(
+        [NewTopic(topic.name, topic.partitions, 1, config=topic.config) for topic in wanted.values()],
+        operation_timeout=_SECONDS,
+    )
+    for name, future in futures.items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise StackError(f"the topic {name} cannot be created: {error.args[0].str()}") from error
+    existing = admin.list_topics(timeout=_SECONDS).topics
+    for name, topic in wanted.items():
+        if name in existing and len(existing[name].partitions) != topic.partitions:
+            raise StackError(
+                f"the topic {name} has {len(existing[name].partitions)} partitions, not {topic.partitions}: "
+                "their number cannot change once there is data; use another data directory"
+            )
+
+
+def topic_statuses(bootstrap_servers: str, names: Sequence[str]) -> list[TopicStatus]:
+    """End offsets of these topics, those that do not exist left out."""
+    admin = admin_client(bootstrap_servers)
+    existing = admin.list_topics(timeout=_SECONDS).topics
+    partitions = [
+        TopicPartition(name, partition) for name in names if name in existing for partition in existing[name].partitions
+    ]
+    ends = _end_offsets(admin, partitions)
+    return [
+        TopicStatus(
+            name=name,
+            end_offsets=tuple(ends[name, partition] for partition in sorted(existing[name].partitions)),
+        )
+        for name in names
+        if name in existing
+    ]
+
+
+def group_lags(bootstrap_servers: str, prefix: str) -> list[GroupLag]:
+    """The lag of each group whose name starts with `prefix`, by topic."""
+    admin = admin_client(bootstrap_servers)
+    groups = sorted(
+        group.group_id
+        for group in admin.list_consumer_groups(request_timeout=_SECONDS).result().valid
+        if group.group_id.startswith(prefix)
+    )
+    lags = []
+    for group in groups:
+        request = [ConsumerGroupTopicPartitions(group)]
+        found = admin.list_consumer_group_offsets(request, request_timeout=_SECONDS)[group].result()
+        committed = [partition for partition in found.topic_partitions or () if partition.offset >= 0]
+        ends = _end_offsets(admin, [TopicPartition(place.topic, place.partition) for place in committed])
+        by_topic: dict[str, int] = {}
+        for place in committed:
+            behind = max(0, ends[place.topic, place.partition] - place.offset)
+            by_topic[place.topic] = by_topic.get(place.topic, 0) + behind
+        lags += [GroupLag(group=group, topic=topic, lag=lag) for topic, lag in sorted(by_topic.items())]
+    return lags
+
+
+def _end_offsets(admin: AdminClient, partitions: Sequence[TopicPartition]) -> dict[tuple[str, int], int]:
+    if not partitions:
+        return {}
+    futures = admin.list_offsets({partition: OffsetSpec.latest() for partition in partitions}, request_timeout=_SECONDS)
+    return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}

@@ -1,0 +1,1 @@
+"""Example federations with small real data, ready to run."""

@@ -29,5 +29,5 @@ def attach(graph: Graph) -> None:
         .uid("sign")
         .set_parallelism(1)
     )
-    graph.emit(leaves)
-    graph.emit(notes)
+    graph.emit_in_order(leaves)
+    graph.emit_in_order(notes)

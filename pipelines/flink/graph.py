@@ -1,7 +1,8 @@
 """A job graph in the making: stages ask it for sources, and hand it what they emit.
 
-A topic that several stages read is read once. All stages of a job share one exactly-once sink, so what a checkpoint
-covers (verdicts, events, models, the next round) becomes visible in one transaction for each sink subtask.
+A topic that several stages read is read once. The stages of a job share one exactly-once sink, so what a checkpoint
+covers (verdicts, events, models, the next round) becomes visible in one transaction for each sink subtask. The audit
+log has a sink of its own with one subtask, because its leaves must be written in their order.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Graph:
         self._job_name = job_name
         self._sources: dict[str, DataStream] = {}
         self._emitted: list[DataStream] = []
+        self._emitted_in_order: list[DataStream] = []
         self._handed_over: dict[str, DataStream] = {}
 
     def source(self, topic: str) -> DataStream:
@@ -53,16 +55,26 @@ class Graph:
         return any(topic in STAGES[stage].reads for stage in self.stages)
 
     def emit(self, stream: DataStream) -> None:
-        """Write sink frames (`pipelines.flink.frames`) exactly once."""
+        """Write sink frames (`pipelines.flink.frames`) exactly once. Each subtask's records keep their order."""
         self._emitted.append(stream)
 
+    def emit_in_order(self, stream: DataStream) -> None:
+        """Write the frames of an operator with one subtask exactly once, in its order: one writer, one transaction."""
+        self._emitted_in_order.append(stream)
+
     def finish(self) -> None:
-        """Attach the sink; call once, after all stages."""
-        if not self._emitted:
+        """Attach the sinks; call once, after all stages. Raises ValueError when no stage emits anything."""
+        if not self._emitted and not self._emitted_in_order:
             raise ValueError("no stage of this job emits anything")
-        first, *others = self._emitted
-        stream = first.union(*others) if others else first
-        stream.sink_to(self._kafka_sink()).name("kafka").uid("sink")
+        if self._emitted:
+            first, *others = self._emitted
+            stream = first.union(*others) if others else first
+            stream.sink_to(self._kafka_sink("")).name("kafka").uid("sink")
+        if self._emitted_in_order:
+            first, *others = self._emitted_in_order
+            stream = first.union(*others) if others else first
+            sink = stream.sink_to(self._kafka_sink(".ordered")).name("kafka-in-order").uid("sink-in-order")
+            sink.set_parallelism(1)
 
     def _kafka_source(self, topic: str) -> DataStream:
         name = getattr(self.settings.topics, topic)
@@ -84,7 +96,7 @@ class Graph:
         )
         return stream.uid(f"source-{topic}")
 
-    def _kafka_sink(self) -> KafkaSink:
+    def _kafka_sink(self, suffix: str) -> KafkaSink:
         topics = self.settings.topics
         written = sorted({getattr(topics, topic) for stage in self.stages for topic in STAGES[stage].writes})
         gateway = get_gateway()
@@ -95,7 +107,7 @@ class Graph:
             KafkaSink.builder()
             .set_bootstrap_servers(self.settings.bootstrap_servers)
             .set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
-            .set_transactional_id_prefix(f"{self.settings.topic_prefix}{self._job_name}")
+            .set_transactional_id_prefix(f"{self.settings.topic_prefix}{self._job_name}{suffix}")
             .set_property("transaction.timeout.ms", str(self.settings.transaction_timeout_ms))
             .set_property("max.request.size", str(8 << 20))
             .set_property("linger.ms", "5")

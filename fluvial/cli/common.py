@@ -1,0 +1,102 @@
+"""What all verbs share: where the federation file is, human or JSON output, and exit statuses.
+
+Exit status: 0 success; 1 refused or not proven; 2 wrong usage; 3 the broker is away or too slow, trying again may help;
+130 interrupted.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+
+from fluvial.identity.federation import Federation
+from fluvial.wire.errors import FluvialError
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+DEFAULT_FEDERATION = Path(".fluvial/federation.json")
+
+FederationOption = Annotated[
+    Path,
+    typer.Option(
+        "--federation",
+        envvar="FLUVIAL_FEDERATION",
+        help="The federation's file: brokers and public keys, from its operator.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Exit(IntEnum):
+    """Exit statuses."""
+
+    SUCCESS = 0
+    FAILURE = 1
+    USAGE = 2
+    UNAVAILABLE = 3
+    INTERRUPTED = 130
+
+
+def fail(message: str, hint: str = "", status: Exit = Exit.FAILURE) -> NoReturn:
+    """Says what went wrong and what to do next, and ends the command."""
+    errors.print(f"[bold red]error:[/] {_escape(message)}")
+    if hint:
+        errors.print(f"  {_escape(hint)}")
+    raise typer.Exit(status)
+
+
+def load_federation(path: Path) -> Federation:
+    """The federation's file; ends the command when it is missing or wrong."""
+    try:
+        return Federation.load(path)
+    except FileNotFoundError:
+        fail(
+            f"there is no federation file at {path}",
+            "Name it with --federation or FLUVIAL_FEDERATION; the operator of the federation gives it out.",
+            Exit.USAGE,
+        )
+    except ValueError as error:
+        fail(f"{path} is not a federation file: {error}", status=Exit.USAGE)
+
+
+def print_json(value: Mapping[str, Any] | list[Any]) -> None:
+    """One JSON document on a line of its own, so that a stream of them can be read line by line."""
+    sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Turns the library's errors into messages and exit statuses; anything else is a bug and keeps its traceback."""
+
+    @wraps(command)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return command(*args, **kwargs)
+        except FluvialError as error:
+            retriable = getattr(error, "retriable", False)
+            fail(
+                str(error),
+                "Trying again may help." if retriable else "",
+                Exit.UNAVAILABLE if retriable else Exit.FAILURE,
+            )
+        except ValueError as error:
+            fail(str(error), status=Exit.USAGE)
+        except KeyboardInterrupt:
+            errors.print("interrupted")
+            raise typer.Exit(Exit.INTERRUPTED) from None
+
+    return run
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")

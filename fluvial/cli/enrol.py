@@ -1,0 +1,97 @@
+"""`fluvial enrol`: takes part for the first time, or signs a further agreement."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fluvial.cli.common import (
+    DEFAULT_FEDERATION,
+    FederationOption,
+    JsonOption,
+    console,
+    errors,
+    fail,
+    load_federation,
+    print_json,
+    reported,
+)
+from fluvial.cli.places import key_path, outbox_path
+from fluvial.edge import Participant
+from fluvial.edge.registry import Terms
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.task_file import TaskFile
+
+
+@reported
+def enrol(
+    name: Annotated[str, typer.Option("--name", help="The participant's name in the federation.")],
+    token: Annotated[
+        str, typer.Option("--token", envvar="FLUVIAL_TOKEN", help="The one-time token that the operator gave out.")
+    ] = "",
+    agreement: Annotated[
+        list[str] | None, typer.Option("--agreement", help="An agreement to sign; repeat for several.")
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", help="A task to take part in: signs its agreement.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", help="The key file; made when absent. [default: .fluvial/keys/NAME.pem]")
+    ] = None,
+    outbox: Annotated[
+        Path | None, typer.Option("--outbox", help="The outbox file. [default: .fluvial/outbox/NAME.sqlite]")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without being shown the agreements.")] = False,
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the answer.")] = 60.0,
+    federation: FederationOption = DEFAULT_FEDERATION,
+    json: JsonOption = False,
+) -> None:
+    """Enrol a participant: bind its name to its key and sign agreements."""
+    parties = load_federation(federation)
+    key_file = key or key_path(name)
+    signing_key = _load_or_make(key_file)
+    with Participant(parties, name, signing_key, outbox or outbox_path(name)) as participant:
+        names = set(agreement or [])
+        for chosen in task or []:
+            names |= _agreements_of(participant, chosen)
+        for terms in [participant.terms(wanted) for wanted in sorted(names)]:
+            _ask(terms, yes)
+        record = participant.enrol(token, sorted(names), timeout)
+    if json:
+        print_json(
+            {
+                "participant": record.participant,
+                "public_key": record.public_key.hex(),
+                "status": record.status.value,
+                "agreements": [signed.agreement for signed in record.agreements],
+                "key": str(key_file),
+            }
+        )
+    else:
+        signed = ", ".join(signed.agreement for signed in record.agreements) or "none"
+        console.print(f"{record.participant} is enrolled; agreements: {signed}; key: {key_file}", markup=False)
+
+
+def _load_or_make(path: Path) -> SigningKey:
+    if path.exists():
+        return SigningKey.load(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    signing_key = SigningKey.generate()
+    signing_key.save(path)
+    return signing_key
+
+
+def _agreements_of(participant: Participant, task: str) -> set[str]:
+    specification = TaskFile.model_validate_json(participant.task(task).specification)
+    return {specification.agreement.name} if specification.agreement else set()
+
+
+def _ask(terms: Terms, yes: bool) -> None:
+    if yes:
+        return
+    errors.print(f"Agreement {terms.agreement.agreement} (SHA-256 {terms.sha256.hex()}):\n", markup=False)
+    errors.print(terms.agreement.text, markup=False)
+    if not sys.stdin.isatty():
+        fail("signing an agreement needs consent", "Read it above; then run the command again with --yes.")
+    typer.confirm("Sign it?", abort=True, err=True)

@@ -1,0 +1,188 @@
+"""`fluvial model`: the published models, verified by their manifests."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from fluvial.cli.common import (
+    DEFAULT_FEDERATION,
+    FederationOption,
+    JsonOption,
+    console,
+    fail,
+    load_federation,
+    print_json,
+    reported,
+)
+from fluvial.edge.models import load_model, read_manifests
+from fluvial.edge.safetensors import to_safetensors
+from fluvial.edge.transport import connect
+from fluvial.identity.federation import Federation
+from fluvial.wire.records import ModelManifest
+
+app = typer.Typer(help="List, show and download published models.", no_args_is_help=True)
+
+TaskArgument = Annotated[str, typer.Argument(help="The task.")]
+VersionArgument = Annotated[int | None, typer.Argument(min=0, help="The version; the newest without it.")]
+
+
+@app.command("list")
+@reported
+def list_models(
+    task: Annotated[str | None, typer.Argument(help="One task; all without it.")] = None,
+    federation: FederationOption = DEFAULT_FEDERATION,
+    json: JsonOption = False,
+) -> None:
+    """List the models with a verified manifest."""
+    manifests = [found for found in _manifests(load_federation(federation)) if task in (None, found.task)]
+    if json:
+        print_json([_summary(manifest) for manifest in manifests])
+        return
+    if not manifests:
+        console.print("no models")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("task", "version", "round", "updates", "elements", "digest", "published"):
+        table.add_column(heading)
+    for found in manifests:
+        selected = sum(contribution.selected for contribution in found.contributions)
+        table.add_row(
+            found.task,
+            str(found.version),
+            str(found.round),
+            f"{selected}/{len(found.contributions)}",
+            str(found.num_elements),
+            found.model_digest.hex()[:16],
+            _time(found.created_ms),
+        )
+    console.print(table)
+
+
+@app.command()
+@reported
+def show(
+    task: TaskArgument,
+    version: VersionArgument = None,
+    federation: FederationOption = DEFAULT_FEDERATION,
+    json: JsonOption = False,
+) -> None:
+    """Show a model's manifest: what it was made from and by which rule."""
+    manifest = _find(load_federation(federation), task, version)
+    if json:
+        print_json(_details(manifest))
+        return
+    console.print(f"{manifest.task}, version {manifest.version}", markup=False)
+    console.print(f"  digest      {manifest.model_digest.hex()}")
+    console.print(f"  parent      version {manifest.parent_version} {manifest.parent_digest.hex()[:16]}".rstrip())
+    console.print(f"  made by     round {manifest.round}, attempt {manifest.attempt}, {_time(manifest.created_ms)}")
+    console.print(f"  rule        {manifest.rule}", markup=False)
+    console.print(f"  weight      {manifest.total_weight}")
+    console.print(f"  elements    {manifest.num_elements} in {len(manifest.chunks)} chunks")
+    for tensor in manifest.layout:
+        console.print(f"    {tensor.name} {list(tensor.shape)}", markup=False)
+    for contribution in manifest.contributions:
+        left_out = "" if contribution.selected else ", left out by the rule"
+        console.print(
+            f"  update      {contribution.update_id} of {contribution.participant}, "
+            f"weight {contribution.weight}{left_out}",
+            markup=False,
+        )
+
+
+@app.command()
+@reported
+def get(
+    task: TaskArgument,
+    version: VersionArgument = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file. [default: TASK-VERSION.safetensors]")
+    ] = None,
+    federation: FederationOption = DEFAULT_FEDERATION,
+    json: JsonOption = False,
+) -> None:
+    """Download a model as a safetensors file, every chunk checked against the signed manifest."""
+    parties = load_federation(federation)
+    manifest = _find(parties, task, version)
+    transport = connect(parties, "fluvial-model")
+    try:
+        model_D = load_model(
+            transport, parties.topics.model_blobs, manifest.chunks, manifest.model_digest, manifest.num_elements
+        )
+    finally:
+        transport.close()
+    path = output or Path(f"{manifest.task}-{manifest.version}.safetensors")
+    metadata = {"task": manifest.task, "version": str(manifest.version), "model_digest": manifest.model_digest.hex()}
+    path.write_bytes(to_safetensors(model_D, manifest.layout, metadata))
+    if json:
+        print_json({**_summary(manifest), "file": str(path)})
+    else:
+        console.print(
+            f"{path}: {manifest.task}, version {manifest.version}, {model_D.nbytes} bytes verified", markup=False
+        )
+
+
+def _manifests(federation: Federation) -> list[ModelManifest]:
+    transport = connect(federation, "fluvial-model")
+    try:
+        return read_manifests(transport, federation)
+    finally:
+        transport.close()
+
+
+def _find(federation: Federation, task: str, version: int | None) -> ModelManifest:
+    found = [manifest for manifest in _manifests(federation) if manifest.task == task]
+    if not found:
+        fail(f"there is no model of the task {task}", "`fluvial model list` shows what there is.")
+    if version is None:
+        return found[-1]
+    matching = [manifest for manifest in found if manifest.version == version]
+    if not matching:
+        fail(f"{task} has no version {version}", f"It has {found[0].version} to {found[-1].version}.")
+    return matching[0]
+
+
+def _summary(manifest: ModelManifest) -> dict[str, Any]:
+    return {
+        "task": manifest.task,
+        "version": manifest.version,
+        "round": manifest.round,
+        "attempt": manifest.attempt,
+        "model_digest": manifest.model_digest.hex(),
+        "num_elements": manifest.num_elements,
+        "num_contributions": len(manifest.contributions),
+        "num_selected": sum(contribution.selected for contribution in manifest.contributions),
+        "created_ms": manifest.created_ms,
+    }
+
+
+def _details(manifest: ModelManifest) -> dict[str, Any]:
+    return {
+        **_summary(manifest),
+        "parent_version": manifest.parent_version,
+        "parent_digest": manifest.parent_digest.hex(),
+        "rule": manifest.rule,
+        "fraction_bits": manifest.fraction_bits,
+        "total_weight": manifest.total_weight,
+        "layout": [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in manifest.layout],
+        "chunks": [
+            {"partition": chunk.partition, "offset": chunk.offset, "length": chunk.length, "sha256": chunk.sha256.hex()}
+            for chunk in manifest.chunks
+        ],
+        "contributions": [
+            {
+                "participant": contribution.participant,
+                "update_id": contribution.update_id,
+                "weight": contribution.weight,
+                "selected": contribution.selected,
+                "record_sha256": contribution.record_sha256.hex(),
+            }
+            for contribution in manifest.contributions
+        ],
+    }
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,150 @@
+"""`fluvial participate`: takes part in a task's rounds from this machine's data."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from fluvial.cli.common import (
+    DEFAULT_FEDERATION,
+    Exit,
+    FederationOption,
+    JsonOption,
+    console,
+    fail,
+    load_federation,
+    print_json,
+    reported,
+)
+from fluvial.cli.places import key_path, outbox_path
+from fluvial.edge import Participant
+from fluvial.edge.events import (
+    Answered,
+    ChunkAcknowledged,
+    Discarded,
+    Event,
+    Finished,
+    Interrupted,
+    Judged,
+    Published,
+    RoundOpened,
+    Trained,
+)
+from fluvial.edge.trainer import load_trainer, training_request
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.records import Round
+
+DEFAULT_TRAINER = "models.participation:trainer"
+
+
+@reported
+def participate(
+    task: Annotated[str, typer.Argument(help="The task.")],
+    name: Annotated[str, typer.Option("--name", help="The participant's name.")],
+    data: Annotated[Path, typer.Option("--data", help="The data to train on; the trainer reads it.")],
+    index: Annotated[int, typer.Option("--index", min=0, help="Which part of the data is this participant's.")] = 0,
+    num_rounds: Annotated[
+        int | None, typer.Option("--rounds", min=1, help="Rounds to contribute to; all without it.")
+    ] = None,
+    encoding: Annotated[str, typer.Option("--encoding", help="Tensor encoding: float32 or int8.")] = "float32",
+    trainer: Annotated[
+        str, typer.Option("--trainer", help="The training function, as module:function.")
+    ] = DEFAULT_TRAINER,
+    key: Annotated[Path | None, typer.Option("--key", help="The key file. [default: .fluvial/keys/NAME.pem]")] = None,
+    outbox: Annotated[
+        Path | None, typer.Option("--outbox", help="The outbox file. [default: .fluvial/outbox/NAME.sqlite]")
+    ] = None,
+    federation: FederationOption = DEFAULT_FEDERATION,
+    json: JsonOption = False,
+) -> None:
+    """Follow a task's rounds:
+
+    Train, publish updates, and show what became of them. Ctrl-C stops; what is unsent is sent next time.
+    """
+    parties = load_federation(federation)
+    key_file = key or key_path(name)
+    if not key_file.exists():
+        fail(f"there is no key at {key_file}", "`fluvial enrol` makes it and enrols the participant.", Exit.USAGE)
+    if not data.exists():
+        fail(f"there is no data at {data}", status=Exit.USAGE)
+    train_round = load_trainer(trainer)
+    with Participant(parties, name, SigningKey.load(key_file), outbox or outbox_path(name)) as participant:
+        signed_task = participant.task(task)
+
+        def train(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int]:
+            return train_round(training_request(signed_task, round_, base_D, name, data, index))
+
+        def show(event: Event) -> None:
+            if json:
+                print_json(as_dict(event))
+            elif line := as_line(event):
+                console.print(line, markup=False)
+
+        contributed = participant.participate(task, train, num_rounds, show, encoding=encoding)
+    if json:
+        print_json({"event": "done", "task": task, "rounds": contributed})
+    else:
+        console.print(f"contributed to {contributed} {'round' if contributed == 1 else 'rounds'}")
+
+
+def as_line(event: Event) -> str:
+    """The event for people; empty for what they need not see."""
+    match event:
+        case RoundOpened(round=found, reopened=reopened):
+            again = ", attempt " + str(found.attempt) if found.attempt > 1 else ""
+            doing = "continues its update" if reopened else "trains"
+            return f"round {found.round}{again}: {doing}, on model version {found.base_version}"
+        case Trained(weight=weight, seconds=seconds):
+            return f"  trained on {weight} examples in {seconds:.1f} s"
+        case Published(update_id=update_id, num_uploaded=num_uploaded):
+            return f"  published {update_id} ({num_uploaded} chunks sent)"
+        case Discarded(round=number):
+            return f"  round {number} is over: its unsent update is dropped"
+        case Judged(verdict=verdict):
+            return f"  verdict on round {verdict.round}: {verdict.decision.value} ({verdict.reason.value})"
+        case Answered(receipt=receipt):
+            version = f", model version {receipt.version}" if receipt.version else ""
+            return f"  receipt for round {receipt.round}: {receipt.outcome.value}{version}"
+        case Interrupted(reason=reason):
+            return f"  the broker is away, trying again ({reason})"
+        case Finished(version=version):
+            return f"the task is finished with model version {version}"
+        case ChunkAcknowledged():
+            return ""
+
+
+def as_dict(event: Event) -> dict[str, Any]:
+    """The event for programs: its kind and its plain fields."""
+    match event:
+        case RoundOpened(round=found, reopened=reopened):
+            fields: dict[str, Any] = {"round": found.round, "attempt": found.attempt, "reopened": reopened}
+        case Trained(round=found, weight=weight, seconds=seconds):
+            fields = {"round": found.round, "weight": weight, "seconds": seconds}
+        case ChunkAcknowledged(round=number, num_acknowledged=kept, num_chunks=total):
+            fields = {"round": number, "num_acknowledged": kept, "num_chunks": total}
+        case Published(round=number, attempt=attempt, update_id=update_id, num_uploaded=num_uploaded):
+            fields = {"round": number, "attempt": attempt, "update_id": update_id, "num_uploaded": num_uploaded}
+        case Discarded(round=number):
+            fields = {"round": number}
+        case Judged(verdict=verdict):
+            fields = {
+                "round": verdict.round,
+                "attempt": verdict.attempt,
+                "update_id": verdict.update_id,
+                "decision": verdict.decision.value,
+                "reason": verdict.reason.value,
+            }
+        case Answered(receipt=receipt):
+            fields = {
+                "round": receipt.round,
+                "update_id": receipt.update_id,
+                "outcome": receipt.outcome.value,
+                "version": receipt.version,
+            }
+        case Interrupted(reason=reason):
+            fields = {"reason": reason}
+        case Finished(version=version):
+            fields = {"version": version}
+    return {"event": type(event).__name__, **fields}

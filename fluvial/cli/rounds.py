@@ -1,0 +1,91 @@
+"""`fluvial rounds`: which rounds are open, and what comes next."""
+
+import json as json_codec
+import time
+from typing import Annotated, Any
+
+import typer
+
+from fluvial.cli.common import (
+    DEFAULT_FEDERATION,
+    FederationOption,
+    JsonOption,
+    console,
+    load_federation,
+    print_json,
+    reported,
+)
+from fluvial.edge.rounds import RoundFollower
+from fluvial.edge.transport import connect
+from fluvial.wire.records import Round, RoundStatus
+
+app = typer.Typer(help="Follow the rounds of the federation's tasks.", no_args_is_help=True)
+
+_POLL_SECONDS = 0.5
+
+
+@app.callback()
+def _options() -> None:
+    """Keeps `watch` a verb of its own while it is the only one."""
+
+
+@app.command()
+@reported
+def watch(
+    task: Annotated[str | None, typer.Argument(help="One task; all without it.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print the present state and end.")] = False,
+    federation: FederationOption = DEFAULT_FEDERATION,
+    json: JsonOption = False,
+) -> None:
+    """Print each round as it is opened, with its quorum, target and deadline; signatures are verified. Ctrl-C ends."""
+    transport = connect(load_federation(federation), "fluvial-rounds")
+    follower = None
+    try:
+        follower = RoundFollower(transport, load_federation(federation))
+        follower.refresh()
+        _print([record for record in follower.all_newest() if task in (None, record.task)], json)
+        while not once:
+            _print([record for record in follower.poll(_POLL_SECONDS) if task in (None, record.task)], json)
+    finally:
+        if follower is not None:
+            follower.close()
+        transport.close()
+
+
+def summary(record: Round) -> dict[str, Any]:
+    """What programs get of a round."""
+    return {
+        "task": record.task,
+        "round": record.round,
+        "attempt": record.attempt,
+        "status": record.status.value,
+        "base_version": record.base_version,
+        "base_digest": record.base_digest.hex(),
+        "quorum": record.quorum,
+        "target": record.target,
+        "opened_ms": record.opened_ms,
+        "deadline_ms": record.deadline_ms,
+        "rule": json_codec.loads(record.rule),
+        "encodings": list(record.encodings),
+    }
+
+
+def line(record: Round, now_ms: int) -> str:
+    """What people get of a round."""
+    if record.status is RoundStatus.FINISHED:
+        return f"{record.task}: finished with model version {record.base_version}"
+    attempt = f", attempt {record.attempt}" if record.attempt > 1 else ""
+    seconds = (record.deadline_ms - now_ms) / 1000
+    deadline = f"{seconds:.0f} s left" if seconds > 0 else "deadline passed"
+    return (
+        f"{record.task}: round {record.round}{attempt} open on model version {record.base_version}, "
+        f"closes at {record.target} updates or with {record.quorum} at the deadline ({deadline})"
+    )
+
+
+def _print(records: list[Round], as_json: bool) -> None:
+    for record in records:
+        if as_json:
+            print_json(summary(record))
+        else:
+            console.print(line(record, time.time_ns() // 1_000_000), markup=False)

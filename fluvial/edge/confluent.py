@@ -1,0 +1,279 @@
+"""The transport over confluent-kafka (librdkafka), used where that package is installed.
+
+librdkafka places a key by CRC32 unless told otherwise; `murmur2_random` agrees with Java and kafka-python, so a
+participant's records stay in one partition whichever client sends them. Delivery reports come only when somebody polls:
+a thread of the transport does.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from fluvial.edge.errors import TransportFailed, TransportUnavailable
+from fluvial.edge.transport import (
+    FETCH_TIMEOUT_SECONDS,
+    MAX_REQUEST_BYTES,
+    Message,
+    Position,
+    Reader,
+    Start,
+    sasl_password,
+)
+from fluvial.identity.federation import Federation
+from fluvial.wire.errors import ChunkUnavailable
+
+_CALL_SECONDS = 30.0
+_CLOSE_SECONDS = 5.0
+_BATCH = 64
+
+
+class ConfluentTransport:
+    """See `fluvial.edge.transport.Transport`."""
+
+    def __init__(self, federation: Federation, client_id: str) -> None:
+        self._settings = _connection_settings(federation, client_id)
+        self._lock = threading.Lock()
+        self._fetch_lock = threading.Lock()
+        self._closing = threading.Event()
+        self._producer: Any = None
+        self._reports: threading.Thread | None = None
+        self._fetcher: Any = None
+
+    def num_partitions(self, topic: str) -> int:
+        return len(_partitions(self._connected_producer(), topic))
+
+    def produce(self, topic: str, value: bytes, *, key: bytes, partition: int | None = None) -> Future[Position]:
+        future: Future[Position] = Future()
+
+        def report(error: Any, message: Any) -> None:
+            if error is not None:
+                future.set_exception(_translate(error, topic))
+            else:
+                _, timestamp_ms = message.timestamp()
+                future.set_result(
+                    Position(partition=message.partition(), offset=message.offset(), timestamp_ms=timestamp_ms)
+                )
+
+        try:
+            self._connected_producer().produce(
+                topic, value, key, partition=-1 if partition is None else partition, on_delivery=report
+            )
+        except BufferError as error:
+            future.set_exception(TransportUnavailable(str(error)))
+        except KafkaException as error:
+            future.set_exception(_translate(error.args[0], topic))
+        return future
+
+    def read(self, topic: str, start: Start | int = Start.BEGINNING) -> Reader:
+        consumer = self._consumer("earliest")
+        try:
+            return ConfluentReader(consumer, topic, start)
+        except KafkaException as error:
+            consumer.close()
+            raise _translate(error.args[0], topic) from error
+        except BaseException:
+            consumer.close()
+            raise
+
+    def fetch(
+        self, topic: str, positions: Sequence[tuple[int, int]], timeout: float = FETCH_TIMEOUT_SECONDS
+    ) -> list[bytes]:
+        with self._fetch_lock:
+            if self._fetcher is None:
+                self._fetcher = self._consumer("error")
+            found = _fetch(self._fetcher, topic, set(positions), timeout)
+        return [found[position] for position in positions]
+
+    def close(self) -> None:
+        with self._lock:
+            self._closing.set()
+            if self._reports is not None:
+                self._reports.join()
+                self._reports = None
+            if self._producer is not None:
+                self._producer.flush(_CLOSE_SECONDS)
+                self._producer = None
+        with self._fetch_lock:
+            if self._fetcher is not None:
+                self._fetcher.close()
+                self._fetcher = None
+
+    def _connected_producer(self) -> Any:
+        with self._lock:
+            if self._producer is None:
+                self._producer = Producer(
+                    {
+                        **self._settings,
+                        "acks": "all",
+                        "enable.idempotence": True,
+                        "linger.ms": 2,
+                        "partitioner": "murmur2_random",
+                        "message.max.bytes": MAX_REQUEST_BYTES,
+                    }
+                )
+                self._closing.clear()
+                self._reports = threading.Thread(target=self._serve_reports, name="fluvial-delivery", daemon=True)
+                self._reports.start()
+            return self._producer
+
+    def _serve_reports(self) -> None:
+        while not self._closing.is_set():
+            self._producer.poll(0.1)
+
+    def _consumer(self, auto_offset_reset: str) -> Any:
+        return Consumer(
+            {
+                **self._settings,
+                "group.id": "fluvial-edge",  # librdkafka asks for one; with assign() and no commits it stays unused
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": auto_offset_reset,
+                "fetch.wait.max.ms": 100,
+                "queued.max.messages.kbytes": 64 << 10,
+            }
+        )
+
+
+class ConfluentReader:
+    """See `fluvial.edge.transport.Reader`."""
+
+    def __init__(self, consumer: Any, topic: str, start: Start | int) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        numbers = _partitions(consumer, topic)
+        self._behind = set(numbers)
+        consumer.assign(self._starts(numbers, start))
+
+    def _starts(self, numbers: list[int], start: Start | int) -> list[Any]:
+        if start is Start.BEGINNING or start is Start.END:
+            at = 0 if start is Start.BEGINNING else 1
+            return [
+                TopicPartition(self._topic, number, self._consumer.get_watermark_offsets(partition, _CALL_SECONDS)[at])
+                for number in numbers
+                for partition in (TopicPartition(self._topic, number),)
+            ]
+        ends = self._starts(numbers, Start.END)
+        times = [TopicPartition(self._topic, number, start) for number in numbers]
+        found = self._consumer.offsets_for_times(times, _CALL_SECONDS)
+        return [end if at.offset < 0 else at for at, end in zip(found, ends, strict=True)]
+
+    def poll(self, timeout: float) -> list[Message]:
+        messages = []
+        for record in self._consumer.consume(_BATCH, timeout):
+            error = record.error()
+            if error is None:
+                messages.append(_message(record))
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._behind.discard(record.partition())
+            elif isinstance(failure := _translate(error, self._topic), TransportFailed):
+                raise failure
+        return messages
+
+    def caught_up(self) -> bool:
+        return not self._behind
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def _message(record: Any) -> Message:
+    return Message(
+        topic=record.topic(),
+        partition=record.partition(),
+        offset=record.offset(),
+        timestamp_ms=record.timestamp()[1],
+        key=record.key(),
+        value=record.value(),
+    )
+
+
+def _partitions(client: Any, topic: str) -> list[int]:
+    try:
+        metadata = client.list_topics(topic, _CALL_SECONDS).topics[topic]
+    except KafkaException as error:
+        raise _translate(error.args[0], topic) from error
+    if metadata.error is not None:
+        raise _translate(metadata.error, topic)
+    return sorted(metadata.partitions)
+
+
+def _fetch(consumer: Any, topic: str, wanted: set[tuple[int, int]], timeout: float) -> dict[tuple[int, int], bytes]:
+    """Reads each partition forward once from its first wanted offset; ends when all are found or one is passed."""
+    deadline = time.monotonic() + timeout
+    found: dict[tuple[int, int], bytes] = {}
+    missing = {
+        number: sorted(offset for other, offset in wanted if other == number)
+        for number in {partition for partition, _ in wanted}
+    }
+    consumer.assign([TopicPartition(topic, number, offsets[0]) for number, offsets in missing.items()])
+    try:
+        while missing:
+            if time.monotonic() > deadline:
+                raise TransportUnavailable(
+                    f"{len(wanted) - len(found)} of {len(wanted)} chunks of {topic} not read in time"
+                )
+            for record in consumer.consume(_BATCH, 0.5):
+                _take(record, topic, missing, found)
+            for number in [number for number, offsets in missing.items() if not offsets]:
+                del missing[number]
+                consumer.incremental_unassign([TopicPartition(topic, number)])
+    finally:
+        consumer.unassign()
+    return found
+
+
+def _take(record: Any, topic: str, missing: dict[int, list[int]], found: dict[tuple[int, int], bytes]) -> None:
+    """Takes one consumed record into `found`; records of partitions already finished may still be queued."""
+    error = record.error()
+    at_end = error is not None and error.code() == KafkaError._PARTITION_EOF
+    if error is not None and not at_end:
+        if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            raise ChunkUnavailable(f"{topic}: {error.str()}")
+        if isinstance(failure := _translate(error, topic), TransportFailed):
+            raise failure
+        return
+    offsets = missing.get(record.partition())
+    if not offsets or record.offset() < offsets[0] or (at_end and record.offset() == offsets[0]):
+        return
+    if record.offset() > offsets[0] or record.value() is None:
+        raise ChunkUnavailable(f"{topic}, partition {record.partition()}, offset {offsets[0]} is no longer there")
+    found[record.partition(), offsets.pop(0)] = record.value()
+
+
+def _connection_settings(federation: Federation, client_id: str) -> dict[str, Any]:
+    security = federation.security
+    settings: dict[str, Any] = {
+        "bootstrap.servers": federation.bootstrap_servers,
+        "client.id": client_id,
+        "security.protocol": security.protocol,
+        "allow.auto.create.topics": False,
+        "reconnect.backoff.max.ms": 1000,
+        "log_level": 2,
+        "ssl.ca.location": security.ca_file,
+        "ssl.certificate.location": security.certificate_file,
+        "ssl.key.location": security.key_file,
+    }
+    if security.protocol == "SASL_SSL":
+        settings |= {
+            "sasl.mechanism": security.sasl_mechanism,
+            "sasl.username": security.sasl_username,
+            "sasl.password": sasl_password(security),
+        }
+    return {
+        name: str(value) if name.startswith("ssl") else value for name, value in settings.items() if value is not None
+    }
+
+
+def _translate(error: Any, topic: str) -> TransportFailed | TransportUnavailable:
+    """librdkafka heals connections by itself: its own codes (negative) for an absent broker are a matter of waiting."""
+    text = f"{topic}: {error.str()}"
+    waiting = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._MSG_TIMED_OUT)
+    if error.retriable() or error.code() in (*waiting, KafkaError._RESOLVE, KafkaError.LEADER_NOT_AVAILABLE):
+        return TransportUnavailable(text)
+    return TransportFailed(text)

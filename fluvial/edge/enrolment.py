@@ -1,0 +1,113 @@
+"""Enrolment: a participant's name bound to its key, under agreements it has signed.
+
+1. Read each agreement from the registry; the operator's signature is verified there.
+2. Put the SHA-256 of its signed payload into the request and sign the request with the key that it enrols: that signs
+   the agreement.
+3. Send it, and wait for the registrar's record of this key, or for the verdict that refuses this very request.
+
+What is checked elsewhere: the token, whether the agreement is in force, whether the name is free (governance/registry).
+"""
+
+import hashlib
+import time
+from collections.abc import Sequence
+
+from fluvial.edge.device import profile
+from fluvial.edge.errors import EnrolmentRejected, EnrolmentTimeout, TransportUnavailable
+from fluvial.edge.mailbox import Mailbox
+from fluvial.edge.registry import Registry
+from fluvial.edge.transport import Position, Transport
+from fluvial.identity.envelope import seal
+from fluvial.identity.federation import Federation
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.records import Decision, EnrolmentRequest, Participant, ParticipantStatus, SignedAgreement, Verdict
+
+_POLL_SECONDS = 0.1
+
+
+def enrol(
+    transport: Transport,
+    federation: Federation,
+    name: str,
+    key: SigningKey,
+    token: str,
+    agreements: Sequence[str] = (),
+    timeout: float = 60.0,
+) -> Participant:
+    """The registrar's record of the participant, present or made now.
+
+    token: the one-time token; may be empty when the participant is enrolled already and signs a further agreement.
+    Raises ValueError for an agreement that the registry lacks or a name that another key has, EnrolmentRejected,
+    EnrolmentTimeout, TransportUnavailable.
+    """
+    deadline = time.monotonic() + timeout
+    registry = Registry(transport, federation)
+    try:
+        registry.refresh(timeout)
+        signed = tuple(_sign_for(registry, agreement) for agreement in sorted(set(agreements)))
+        known = registry.participant(name)
+        if known is not None:
+            _check_key(known, key)
+            if set(signed) <= set(known.agreements):
+                return known
+        request = EnrolmentRequest(
+            participant=name,
+            public_key=key.public_key,
+            token=token if known is None else "",
+            agreements=signed,
+            device=profile(),
+            requested_ms=time.time_ns() // 1_000_000,
+        )
+        topics = federation.topics
+        raw = seal(request, key, name)
+        position = _send(transport, topics.enrolments, name, raw, deadline)
+        mailbox = Mailbox(transport, topics, name, position.timestamp_ms)
+        try:
+            return _await_answer(registry, mailbox, topics.enrolments, name, raw, position, deadline)
+        finally:
+            mailbox.close()
+    finally:
+        registry.close()
+
+
+def _sign_for(registry: Registry, agreement: str) -> SignedAgreement:
+    terms = registry.terms(agreement)
+    if terms is None:
+        raise ValueError(f"the registry has no agreement {agreement!r} signed by the operator")
+    return SignedAgreement(agreement=agreement, sha256=terms.sha256)
+
+
+def _check_key(known: Participant, key: SigningKey) -> None:
+    if known.status is ParticipantStatus.REVOKED:
+        raise ValueError(f"the participant {known.participant} is revoked")
+    if known.public_key != key.public_key:
+        raise ValueError(f"the name {known.participant} is enrolled with another key")
+
+
+def _send(transport: Transport, topic: str, name: str, raw: bytes, deadline: float) -> Position:
+    try:
+        return transport.produce(topic, raw, key=name.encode()).result(max(0.0, deadline - time.monotonic()))
+    except TimeoutError as error:
+        raise TransportUnavailable(f"{topic}: no acknowledgement in time") from error
+
+
+def _await_answer(
+    registry: Registry, mailbox: Mailbox, topic: str, name: str, raw: bytes, position: Position, deadline: float
+) -> Participant:
+    """The record made from this request; its digest tells it from one made from an earlier request."""
+    request_sha256 = hashlib.sha256(raw).digest()
+    refusal: Verdict | None = None
+    while time.monotonic() < deadline:
+        registry.poll(_POLL_SECONDS)
+        record = registry.participant(name)
+        if record is not None and record.request_sha256 == request_sha256:
+            return record
+        verdict = mailbox.verdict_at(topic, position, _POLL_SECONDS)
+        if verdict is not None and verdict.decision is not Decision.ACCEPT:
+            refusal = verdict
+            break
+    if refusal is not None:
+        raise EnrolmentRejected(refusal)
+    raise EnrolmentTimeout(
+        f"no answer to the enrolment of {name}; is the validation job running? Enrolling again is safe"
+    )

@@ -1,0 +1,46 @@
+"""What can go wrong at the edge. The tree, continuing that of fluvial.wire.errors:
+
+    FluvialError
+    ├── TransportError
+    │   ├── TransportUnavailable    the broker is away or too slow (retriable)
+    │   └── TransportFailed         the broker refuses: no such topic, no permission, a record too large
+    ├── Refused
+    │   └── EnrolmentRejected       validation refused the enrolment; holds the verdict
+    ├── EnrolmentTimeout            neither a participant record nor a verdict came in time (retriable)
+    └── OutboxUnavailable           another process has the outbox open, or it is another participant's
+
+The caller's mistake is a ValueError.
+"""
+
+from typing import ClassVar
+
+from fluvial.wire.errors import FluvialError, Refused, TransportError
+from fluvial.wire.records import Verdict
+
+
+class TransportUnavailable(TransportError):
+    """The broker cannot be reached, or did not answer in time."""
+
+
+class TransportFailed(TransportError):
+    """The broker refused; repeating does not help."""
+
+    retriable: ClassVar[bool] = False
+
+
+class OutboxUnavailable(FluvialError):
+    """The outbox cannot be opened."""
+
+
+class EnrolmentRejected(Refused):
+    """Validation refused the enrolment. verdict: the decision, with its reason."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(f"the enrolment of {verdict.participant} was refused: {verdict.reason.value}")
+        self.verdict = verdict
+
+
+class EnrolmentTimeout(FluvialError):
+    """No answer yet; the request is in the log and may still be answered."""
+
+    retriable: ClassVar[bool] = True

@@ -1,0 +1,91 @@
+"""What a participant reports while it takes part; given to `on_event`, in the participant's own thread."""
+
+from dataclasses import dataclass
+
+from fluvial.wire.records import Receipt, Round, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundOpened:
+    """A round asks for updates.
+
+    Reopened: it is a further attempt of a round that this participant has an update for.
+    """
+
+    round: Round
+    reopened: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """Local training ended. seconds: its wall time, without the fetch of the base model."""
+
+    round: Round
+    weight: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkAcknowledged:
+    """The outbox has kept the position of one more chunk."""
+
+    task: str
+    round: int
+    num_acknowledged: int
+    num_chunks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The envelope is in the log.
+
+    Num_uploaded: chunks sent for it; 0 when it refers to an earlier attempt's, or is inline.
+    """
+
+    task: str
+    round: int
+    attempt: int
+    update_id: str
+    partition: int
+    offset: int
+    num_uploaded: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discarded:
+    """The outbox let go of an upload whose round is over, unsent."""
+
+    task: str
+    round: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A verdict on one of this participant's records."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A receipt for one of this participant's accepted updates."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted:
+    """The broker is away; the participant tries again. reason: the error's text."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The task has had all its rounds."""
+
+    task: str
+    version: int
+
+
+Event = RoundOpened | Trained | ChunkAcknowledged | Published | Discarded | Judged | Answered | Interrupted | Finished

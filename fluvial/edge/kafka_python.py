@@ -1,0 +1,267 @@
+"""The transport over kafka-python 3: pure Python, so it runs wherever the client installs.
+
+Options follow the kafka-python 3.0 documentation: acks="all" and idempotence are its defaults and stand here because
+the ordering rule (an envelope only after its chunks) rests on them. There is no `buffer_memory`; what is unacknowledged
+at once is bounded by the caller (`upload.py`).
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import kafka
+from kafka import TopicPartition, errors
+
+from fluvial.edge.errors import TransportFailed, TransportUnavailable
+from fluvial.edge.transport import (
+    FETCH_TIMEOUT_SECONDS,
+    MAX_REQUEST_BYTES,
+    Message,
+    Position,
+    Reader,
+    Start,
+    sasl_password,
+)
+from fluvial.identity.federation import Federation, Security
+from fluvial.wire.errors import ChunkUnavailable
+
+_POLL_MS = 500
+_CLOSE_SECONDS = 5.0
+_UNKNOWN_TOPIC_SECONDS = 10.0
+
+
+class KafkaPythonTransport:
+    """See `fluvial.edge.transport.Transport`."""
+
+    def __init__(self, federation: Federation, client_id: str) -> None:
+        self._settings = _connection_settings(federation, client_id)
+        self._lock = threading.Lock()
+        self._fetch_lock = threading.Lock()
+        self._producer: Any = None
+        self._fetcher: Any = None
+
+    def num_partitions(self, topic: str) -> int:
+        with _translated(topic):
+            return len(self._connected_producer().partitions_for(topic))
+
+    def produce(self, topic: str, value: bytes, *, key: bytes, partition: int | None = None) -> Future[Position]:
+        future: Future[Position] = Future()
+        try:
+            with _translated(topic):
+                sent = self._connected_producer().send(topic, value, key=key, partition=partition)
+        except (TransportFailed, TransportUnavailable) as error:
+            future.set_exception(error)
+            return future
+        sent.add_callback(
+            lambda metadata: future.set_result(
+                Position(partition=metadata.partition, offset=metadata.offset, timestamp_ms=metadata.timestamp)
+            )
+        )
+        sent.add_errback(lambda error: future.set_exception(_translate(error, topic)))
+        return future
+
+    def read(self, topic: str, start: Start | int = Start.BEGINNING) -> Reader:
+        with _translated(topic):
+            return KafkaPythonReader(self._consumer("earliest"), topic, start)
+
+    def fetch(
+        self, topic: str, positions: Sequence[tuple[int, int]], timeout: float = FETCH_TIMEOUT_SECONDS
+    ) -> list[bytes]:
+        with self._fetch_lock, _translated(topic):
+            if self._fetcher is None:
+                self._fetcher = self._consumer("none")
+            found = _fetch(self._fetcher, topic, set(positions), timeout)
+        return [found[position] for position in positions]
+
+    def close(self) -> None:
+        with self._lock:
+            if self._producer is not None:
+                self._producer.close(timeout=_CLOSE_SECONDS)
+                self._producer = None
+        with self._fetch_lock:
+            if self._fetcher is not None:
+                self._fetcher.close(autocommit=False)
+                self._fetcher = None
+
+    def _connected_producer(self) -> Any:
+        with self._lock:
+            if self._producer is None:
+                self._producer = kafka.KafkaProducer(
+                    **self._settings,
+                    acks="all",
+                    enable_idempotence=True,
+                    linger_ms=2,
+                    batch_size=64 << 10,
+                    max_request_size=MAX_REQUEST_BYTES,
+                )
+            return self._producer
+
+    def _consumer(self, auto_offset_reset: str) -> Any:
+        return kafka.KafkaConsumer(
+            **self._settings,
+            group_id=None,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            auto_offset_reset=auto_offset_reset,
+            max_partition_fetch_bytes=4 << 20,
+            fetch_max_wait_ms=100,
+        )
+
+
+class KafkaPythonReader:
+    """See `fluvial.edge.transport.Reader`."""
+
+    def __init__(self, consumer: Any, topic: str, start: Start | int) -> None:
+        self._consumer = consumer
+        try:
+            partitions = [TopicPartition(topic, number) for number in sorted(_partitions(consumer, topic))]
+            consumer.assign(partitions)
+            # The ends come first: a record that arrives while times are looked up then lies behind them and is not
+            # missed.
+            self._ends: dict[Any, int] = dict(consumer.end_offsets(partitions))
+            for partition, offset in self._starts(partitions, start).items():
+                consumer.seek(partition, offset)
+        except BaseException:
+            consumer.close(autocommit=False)
+            raise
+
+    def _starts(self, partitions: list[Any], start: Start | int) -> dict[Any, int]:
+        if start is Start.END:
+            return self._ends
+        if start is Start.BEGINNING:
+            return dict(self._consumer.beginning_offsets(partitions))
+        found = self._consumer.offsets_for_times(dict.fromkeys(partitions, start))
+        return {
+            partition: self._ends[partition] if found.get(partition) is None else found[partition].offset
+            for partition in partitions
+        }
+
+    def poll(self, timeout: float) -> list[Message]:
+        try:
+            batches = self._consumer.poll(timeout_ms=max(0, int(timeout * 1000)))
+        except errors.KafkaError as error:
+            failure = _translate(error, "")
+            if isinstance(failure, TransportFailed):
+                raise failure from error
+            time.sleep(min(timeout, 0.2))
+            return []
+        return [_message(record) for records in batches.values() for record in records]
+
+    def caught_up(self) -> bool:
+        return all(
+            (self._consumer.position(partition, timeout_ms=_POLL_MS) or 0) >= end
+            for partition, end in self._ends.items()
+        )
+
+    def close(self) -> None:
+        self._consumer.close(autocommit=False)
+
+
+def _message(record: Any) -> Message:
+    return Message(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp_ms=record.timestamp,
+        key=record.key,
+        value=record.value,
+    )
+
+
+def _partitions(consumer: Any, topic: str) -> set[int]:
+    """A topic that was created a moment ago may be unknown to the broker asked, so one look is not enough."""
+    deadline = time.monotonic() + _UNKNOWN_TOPIC_SECONDS
+    while not (numbers := consumer.partitions_for_topic(topic)):
+        if time.monotonic() > deadline:
+            raise TransportFailed(f"topic {topic} does not exist, or this client may not see it")
+        time.sleep(0.2)
+    return set(numbers)
+
+
+def _fetch(consumer: Any, topic: str, wanted: set[tuple[int, int]], timeout: float) -> dict[tuple[int, int], bytes]:
+    """Reads each partition forward once, from its first wanted offset to its last."""
+    deadline = time.monotonic() + timeout
+    found: dict[tuple[int, int], bytes] = {}
+    missing = {
+        TopicPartition(topic, number): sorted(offset for other, offset in wanted if other == number)
+        for number in {partition for partition, _ in wanted}
+    }
+    consumer.assign(list(missing))
+    for partition, offsets in missing.items():
+        consumer.seek(partition, offsets[0])
+    while missing:
+        if time.monotonic() > deadline:
+            raise TransportUnavailable(
+                f"{len(wanted) - len(found)} of {len(wanted)} chunks of {topic} not read in time"
+            )
+        try:
+            batches = consumer.poll(timeout_ms=_POLL_MS)
+        except errors.OffsetOutOfRangeError as error:
+            raise ChunkUnavailable(f"{topic}: {error}") from error
+        for partition, records in batches.items():
+            for record in records:
+                if (partition.partition, record.offset) in wanted and record.value is not None:
+                    found[partition.partition, record.offset] = bytes(record.value)
+        for partition, offsets in list(missing.items()):
+            position = consumer.position(partition, timeout_ms=_POLL_MS) or 0
+            left = [offset for offset in offsets if (partition.partition, offset) not in found]
+            if left and left[0] < position:
+                raise ChunkUnavailable(f"{topic}, partition {partition.partition}, offset {left[0]} is no longer there")
+            if not left:
+                del missing[partition]
+                consumer.pause(partition)
+            else:
+                missing[partition] = left
+    return found
+
+
+def _connection_settings(federation: Federation, client_id: str) -> dict[str, Any]:
+    return {
+        "bootstrap_servers": federation.bootstrap_servers.split(","),
+        "client_id": client_id,
+        "allow_auto_create_topics": False,
+        "reconnect_backoff_max_ms": 1000,
+        "metrics_enabled": False,
+        **_security_settings(federation.security),
+    }
+
+
+def _security_settings(security: Security) -> dict[str, Any]:
+    settings: dict[str, Any] = {"security_protocol": security.protocol}
+    if security.protocol != "PLAINTEXT":
+        settings |= {
+            "ssl_cafile": _text(security.ca_file),
+            "ssl_certfile": _text(security.certificate_file),
+            "ssl_keyfile": _text(security.key_file),
+        }
+    if security.protocol == "SASL_SSL":
+        settings |= {
+            "sasl_mechanism": security.sasl_mechanism,
+            "sasl_plain_username": security.sasl_username,
+            "sasl_plain_password": sasl_password(security),
+        }
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+@contextmanager
+def _translated(topic: str) -> Iterator[None]:
+    try:
+        yield
+    except errors.KafkaError as error:
+        raise _translate(error, topic) from error
+
+
+def _translate(error: BaseException, topic: str) -> TransportFailed | TransportUnavailable:
+    """Waiting cures a broker that is away, and nothing else."""
+    text = f"{topic}: {error}" if topic else str(error)
+    if getattr(error, "retriable", False) or isinstance(error, errors.BrokerNotAvailableError | errors.Cancelled):
+        return TransportUnavailable(text)
+    return TransportFailed(text)

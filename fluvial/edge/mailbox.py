@@ -1,0 +1,82 @@
+"""What the federation answered to a participant: verdicts on its records, receipts for its accepted updates.
+
+A verdict counts only when it names the position of a record that this participant sent: anybody can publish a record
+under another's name, and the verdict on that forgery carries the same name.
+"""
+
+import time
+from collections.abc import Callable
+
+from fluvial.edge.transport import Position, Reader, Start, Transport
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.framing import decode
+from fluvial.wire.records import Receipt, Verdict
+from fluvial.wire.topics import Topics
+
+_POLL_SECONDS = 0.1
+
+
+class Mailbox:
+    """Reads `verdicts` and `receipts` from a start onwards and keeps what concerns one participant.
+
+    since: a broker time in milliseconds, or the end.
+    """
+
+    def __init__(self, transport: Transport, topics: Topics, participant: str, since: Start | int) -> None:
+        self._participant = participant
+        self._key = participant.encode()
+        self._verdicts: dict[tuple[str, int, int], Verdict] = {}
+        self._receipts: list[Receipt] = []
+        self._readers: list[Reader] = []
+        try:
+            for topic in (topics.verdicts, topics.receipts):
+                self._readers.append(transport.read(topic, since))
+        except BaseException:
+            self.close()
+            raise
+
+    def poll(self, timeout: float) -> list[Verdict | Receipt]:
+        """What has arrived for the participant, after at most `timeout` seconds."""
+        arrived: list[Verdict | Receipt] = []
+        for reader, kind in zip(self._readers, (Verdict, Receipt), strict=True):
+            for message in reader.poll(timeout / len(self._readers)):
+                if message.key != self._key or message.value is None:
+                    continue
+                try:
+                    record: Verdict | Receipt = decode(message.value, kind)
+                except FluvialError:
+                    continue
+                if record.participant == self._participant:
+                    arrived.append(record)
+                    self._keep(record)
+        return arrived
+
+    def verdict_at(self, topic: str, position: Position, timeout: float = 0.0) -> Verdict | None:
+        """The verdict on the record at a position of a topic; waits for it."""
+        place = (topic, position.partition, position.offset)
+        self._wait(timeout, lambda: place in self._verdicts)
+        return self._verdicts.get(place)
+
+    def receipts(self, timeout: float = 0.0) -> list[Receipt]:
+        """All receipts so far, in the order of their arrival; with a timeout, waits until there is one more."""
+        known = len(self._receipts)
+        self._wait(timeout, lambda: len(self._receipts) > known)
+        return list(self._receipts)
+
+    def close(self) -> None:
+        """Closes the readers."""
+        for reader in self._readers:
+            reader.close()
+
+    def _keep(self, record: Verdict | Receipt) -> None:
+        if isinstance(record, Verdict):
+            self._verdicts[record.source_topic, record.source_partition, record.source_offset] = record
+        else:
+            self._receipts.append(record)
+
+    def _wait(self, timeout: float, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + timeout
+        while not done():
+            self.poll(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+            if time.monotonic() >= deadline:
+                return

@@ -1,0 +1,118 @@
+"""Models from their references: every chunk's digest and the model's own are checked before anything is returned.
+
+Shapes: D parameters.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fluvial.edge.compacted import read_to_end
+from fluvial.edge.transport import Transport
+from fluvial.identity.envelope import unseal
+from fluvial.identity.federation import Federation
+from fluvial.wire.errors import FluvialError, VerificationError
+from fluvial.wire.layout import model_digest
+from fluvial.wire.records import ChunkReference, ModelManifest
+
+_CHUNKS_AT_ONCE = 32
+_CACHE_BYTES = 512 << 20
+
+
+def load_model(
+    transport: Transport, topic: str, chunks: Sequence[ChunkReference], digest: bytes, num_elements: int
+) -> NDArray[np.float32]:
+    """The model_D that `digest` names, read from its chunks.
+
+    Raises VerificationError when digests or lengths do not fit, ChunkUnavailable and TransportUnavailable when it
+    cannot be read.
+    """
+    if model_digest([chunk.sha256 for chunk in chunks]) != digest:
+        raise VerificationError("the chunk digests do not make up the model's digest")
+    if sum(chunk.length for chunk in chunks) != 4 * num_elements:
+        raise VerificationError("the chunks do not make up the model's elements")
+    model_D = np.empty(num_elements, dtype="<f4")
+    model_bytes = model_D.view(np.uint8)
+    position = 0
+    for first in range(0, len(chunks), _CHUNKS_AT_ONCE):
+        batch = chunks[first : first + _CHUNKS_AT_ONCE]
+        values = transport.fetch(topic, [(chunk.partition, chunk.offset) for chunk in batch])
+        for chunk, value in zip(batch, values, strict=True):
+            if len(value) != chunk.length or hashlib.sha256(value).digest() != chunk.sha256:
+                raise VerificationError(f"chunk at partition {chunk.partition}, offset {chunk.offset} has other bytes")
+            model_bytes[position : position + chunk.length] = np.frombuffer(value, np.uint8)
+            position += chunk.length
+    return model_D.astype(np.float32, copy=False)
+
+
+class ModelCache:
+    """Models by digest, shared by the participants of one process, so that a base model is fetched once. Thread-safe.
+
+    Arrays are read-only. The least recently used go first when `budget_bytes` is exceeded; the newest stays whatever
+    its size.
+    """
+
+    def __init__(self, budget_bytes: int = _CACHE_BYTES) -> None:
+        self._budget_bytes = budget_bytes
+        self._lock = threading.Lock()
+        self._models: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
+        self._loading: dict[bytes, threading.Lock] = {}
+
+    def get(self, digest: bytes, load: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The model of that digest; `load` is called by one thread while the others wait. Raises what `load` raises."""
+        with self._lock:
+            if digest in self._models:
+                self._models.move_to_end(digest)
+                return self._models[digest]
+            turn = self._loading.setdefault(digest, threading.Lock())
+        with turn:
+            with self._lock:
+                if digest in self._models:
+                    return self._models[digest]
+            model_D = load()
+            model_D.flags.writeable = False
+            with self._lock:
+                self._models[digest] = model_D
+                self._loading.pop(digest, None)
+                self._shrink()
+            return model_D
+
+    def _shrink(self) -> None:
+        while len(self._models) > 1 and sum(model.nbytes for model in self._models.values()) > self._budget_bytes:
+            self._models.popitem(last=False)
+
+
+SHARED_CACHE = ModelCache()
+"""The process's own."""
+
+
+def read_manifests(transport: Transport, federation: Federation, timeout: float = 30.0) -> list[ModelManifest]:
+    """All published models' manifests, by task and version: version 0 signed by the operator, the others by the
+    aggregator.
+
+    Raises VerificationError for a record that is signed by neither: a model list with a doubtful entry is not shown.
+    """
+    reader = transport.read(federation.topics.models)
+    manifests: dict[tuple[str, int], ModelManifest] = {}
+    try:
+        for message in read_to_end(reader, timeout):
+            if message.value is not None:
+                manifest = _unseal_manifest(message.value, federation)
+                manifests[manifest.task, manifest.version] = manifest
+    finally:
+        reader.close()
+    return [manifests[place] for place in sorted(manifests)]
+
+
+def _unseal_manifest(value: bytes, federation: Federation) -> ModelManifest:
+    try:
+        return unseal(value, ModelManifest, bytes.fromhex(federation.aggregator_key))
+    except FluvialError:
+        manifest = unseal(value, ModelManifest, bytes.fromhex(federation.operator_key))
+        if manifest.version != 0:
+            raise
+        return manifest

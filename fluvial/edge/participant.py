@@ -1,0 +1,259 @@
+"""`Participant`: everything a device does in a federation, in one object.
+
+    with Participant(Federation.load("federation.json"), "hospital-a", SigningKey.load("a.pem"), Path("outbox.sqlite"))
+    as participant:
+        participant.enrol(token, agreements=["research-use"])
+        participant.participate("heart", train)
+
+where `train(base_D, round)` returns `(delta_D, weight)`. The parts can be used alone as well: `rounds`, `base_model`,
+`publish`, `resume`, `verdict_of`, `receipts`. One thread at a time uses a Participant; `stop` may be called from any.
+
+Shapes: D parameters.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fluvial.edge import enrolment
+from fluvial.edge.events import Event
+from fluvial.edge.mailbox import Mailbox
+from fluvial.edge.models import SHARED_CACHE, load_model
+from fluvial.edge.outbox import Outbox
+from fluvial.edge.participation import Participation, Train
+from fluvial.edge.publisher import Publisher
+from fluvial.edge.registry import Registry, Terms
+from fluvial.edge.rounds import RoundFollower
+from fluvial.edge.transport import Start, Transport, connect
+from fluvial.edge.upload import WINDOW_BYTES
+from fluvial.identity.federation import Federation
+from fluvial.identity.keys import SigningKey
+from fluvial.wire import records
+from fluvial.wire.records import Receipt, Round, RoundStatus, Task, Verdict
+
+_POLL_SECONDS = 0.2
+
+_CLOCK_SKEW_MS = 60_000  # between brokers, whose times date a record and its verdict
+
+
+def ignore(event: Event) -> None:
+    """The `on_event` of those who do not listen."""
+
+
+class Participant:
+    """See the module."""
+
+    def __init__(
+        self,
+        federation: Federation,
+        name: str,
+        key: SigningKey,
+        outbox_path: Path,
+        transport: Transport | None = None,
+        *,
+        window_bytes: int = WINDOW_BYTES,
+    ) -> None:
+        """Opens the outbox; connects to a broker at first need.
+
+        transport: shared with others, and then left open by `close`; by default one of its own. window_bytes:
+        unacknowledged chunk bytes at once. Raises OutboxUnavailable.
+        """
+        self.name = name
+        self.federation = federation
+        self.topics = federation.topics
+        self.outbox = Outbox(Path(outbox_path), name)
+        self._key = key
+        self._owns_transport = transport is None
+        self.transport = connect(federation, f"fluvial-{name}") if transport is None else transport
+        self._publisher = Publisher(self.transport, self.outbox, self.topics, name, key, window_bytes)
+        self._mailbox: Mailbox | None = None
+        self._stopping = threading.Event()
+
+    def enrol(self, token: str, agreements: Sequence[str] = (), timeout: float = 60.0) -> records.Participant:
+        """Enrols, or signs further agreements.
+
+        Returns the registrar's record. Safe to repeat. See `fluvial.edge.enrolment.enrol`.
+        """
+        return enrolment.enrol(self.transport, self.federation, self.name, self._key, token, agreements, timeout)
+
+    def terms(self, agreement: str) -> Terms:
+        """The agreement's text, as the operator signed it. Raises ValueError when there is none of that name."""
+        terms = self._registry().terms(agreement)
+        if terms is None:
+            raise ValueError(f"the registry has no agreement {agreement!r} signed by the operator")
+        return terms
+
+    def task(self, name: str) -> Task:
+        """The task, as the operator signed it. Raises ValueError when there is none of that name."""
+        task = self._registry().task(name)
+        if task is None:
+            raise ValueError(f"the registry has no task {name!r} signed by the operator")
+        return task
+
+    def rounds(self, task: str) -> Iterator[Round]:
+        """The task's open rounds, each attempt once, always the newest; ends when the task is finished or `stop` is
+        called.
+
+        Waits while none is open and while the broker is away.
+        """
+        follower = RoundFollower(self.transport, self.federation)
+        try:
+            follower.refresh()
+            newest = follower.newest(task)
+            while not self._stopping.is_set():
+                if newest is not None and newest.status is RoundStatus.FINISHED:
+                    return
+                if newest is not None:
+                    yield newest
+                    # While the caller was busy several may have come; only the last of them is of use.
+                    follower.poll(0.0)
+                while follower.newest(task) is newest and not self._stopping.is_set():
+                    follower.poll(_POLL_SECONDS)
+                newest = follower.newest(task)
+        finally:
+            follower.close()
+
+    def base_model(self, round_: Round) -> NDArray[np.float32]:
+        """The model_D to train from, read-only, checked against the digests that the aggregator signed; its layout is
+        `round_.layout`.
+
+        Fetched once for all participants of the process. Raises VerificationError, ChunkUnavailable,
+        TransportUnavailable.
+        """
+        return SHARED_CACHE.get(
+            round_.base_digest,
+            lambda: load_model(
+                self.transport, self.topics.model_blobs, round_.base_chunks, round_.base_digest, round_.num_elements
+            ),
+        )
+
+    def publish(
+        self,
+        round_: Round,
+        delta_D: NDArray[np.float32],
+        weight: int,
+        encoding: str = "float32",
+        on_event: Callable[[Event], None] = ignore,
+    ) -> str:
+        """Publishes an update and returns its id once its envelope is in the log. Survives a crash at any point: see
+        `resume`.
+
+        Raises ValueError for what the round cannot take, TransportUnavailable when the broker is away (then `resume`
+        continues).
+        """
+        upload = self._publisher.store(round_, delta_D, weight, encoding)
+        return self._publisher.complete(round_, upload, on_event)
+
+    def resume(self, on_event: Callable[[Event], None] = ignore) -> list[str]:
+        """Continues what a crash interrupted:
+
+        Sends what is missing for rounds still open, drops the rest. Returns the ids of updates completed.
+        """
+        uploads = self.outbox.uploads()
+        if not uploads:
+            return []
+        follower = RoundFollower(self.transport, self.federation)
+        try:
+            follower.refresh()
+        finally:
+            follower.close()
+        completed = []
+        for task in sorted({upload.task for upload in uploads}):
+            newest = follower.newest(task)
+            if newest is None:
+                continue
+            self._publisher.discard_before(newest, on_event)
+            upload = self.outbox.upload_of(task, newest.round)
+            sent = self.outbox.envelope_of(task, newest.round, newest.attempt)
+            if upload is not None and (sent is None or sent.position is None):
+                completed.append(self._publisher.complete(newest, upload, on_event))
+        return completed
+
+    def verdict_of(self, update_id: str, timeout: float = 0.0) -> Verdict | None:
+        """The verdict on an update.
+
+        Waits up to `timeout` seconds. Raises ValueError for an update that was not sent from this outbox.
+        """
+        for envelope in self.outbox.envelopes():
+            if envelope.update_id == update_id and envelope.position is not None:
+                return self.mailbox().verdict_at(self.topics.updates, envelope.position, timeout)
+        raise ValueError(f"no update {update_id!r} was sent from this outbox")
+
+    def receipts(self, timeout: float = 0.0) -> list[Receipt]:
+        """All receipts since this outbox's first update.
+
+        With a timeout, waits until there is one more than is known.
+        """
+        return self.mailbox().receipts(timeout)
+
+    def participate(
+        self,
+        task: str,
+        train: Train,
+        max_rounds: int | None = None,
+        on_event: Callable[[Event], None] = ignore,
+        *,
+        encoding: str = "float32",
+    ) -> int:
+        """Takes part until the task is finished, `max_rounds` rounds are contributed to and over, or `stop` is called.
+
+        Returns the number of rounds contributed to. See `fluvial.edge.participation`.
+        """
+        follower = RoundFollower(self.transport, self.federation)
+        try:
+            return Participation(
+                task=task,
+                follower=follower,
+                mailbox=self.mailbox(),
+                outbox=self.outbox,
+                publisher=self._publisher,
+                base_model=self.base_model,
+                train=train,
+                on_event=on_event,
+                encoding=encoding,
+                stopping=self._stopping,
+            ).run(max_rounds)
+        finally:
+            follower.close()
+
+    def stop(self) -> None:
+        """Ends `rounds` and `participate` at their next step; what is unsent stays in the outbox."""
+        self._stopping.set()
+
+    def mailbox(self) -> Mailbox:
+        """Verdicts and receipts, from the first update in the outbox onwards, or from now where there is none."""
+        if self._mailbox is None:
+            times = [sent.position.timestamp_ms for sent in self.outbox.envelopes() if sent.position is not None]
+            since = max(0, min(times) - _CLOCK_SKEW_MS) if times else Start.END
+            self._mailbox = Mailbox(self.transport, self.topics, self.name, since)
+        return self._mailbox
+
+    def close(self) -> None:
+        """Closes everything; nothing is lost."""
+        self.stop()
+        if self._mailbox is not None:
+            self._mailbox.close()
+        if self._owns_transport:
+            self.transport.close()
+        self.outbox.close()
+
+    def _registry(self) -> Registry:
+        registry = Registry(self.transport, self.federation)
+        try:
+            registry.refresh()
+        finally:
+            registry.close()
+        return registry
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

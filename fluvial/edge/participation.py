@@ -1,0 +1,108 @@
+"""The loop of a participant: follow rounds, train, publish, and see what became of it.
+
+For each open round one of three things happens:
+* nothing of this round is in the outbox: fetch the base model, train, publish;
+* the outbox has an update of this round, cut short by a crash or made for an earlier attempt: complete it, without
+  training and without sending a chunk twice;
+* the outbox has sent the update for this very attempt: wait.
+
+While the broker is away the loop waits and tries again; everything unsent is in the outbox.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fluvial.edge.errors import TransportUnavailable
+from fluvial.edge.events import Answered, Event, Finished, Interrupted, Judged, RoundOpened, Trained
+from fluvial.edge.mailbox import Mailbox
+from fluvial.edge.outbox import Outbox
+from fluvial.edge.publisher import Publisher
+from fluvial.edge.rounds import RoundFollower
+from fluvial.wire.errors import ChunkUnavailable
+from fluvial.wire.records import Round, RoundStatus, Verdict
+
+_POLL_SECONDS = 0.1
+_RETRY_SECONDS = 1.0
+
+Train = Callable[[NDArray[np.float32], Round], tuple[NDArray[np.float32], int]]
+"""`(base_D, round) -> (delta_D, weight)`:
+
+Trains from a read-only base; returns the difference and the number of training examples.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participation:
+    """Taking part in one task. encoding: of the updates. stopping: ends the loop at its next step."""
+
+    task: str
+    follower: RoundFollower
+    mailbox: Mailbox
+    outbox: Outbox
+    publisher: Publisher
+    base_model: Callable[[Round], NDArray[np.float32]]
+    train: Train
+    on_event: Callable[[Event], None]
+    encoding: str
+    stopping: threading.Event
+
+    def run(self, max_rounds: int | None) -> int:
+        """Until the task is finished, or `max_rounds` rounds have this participant's update and the last of them is
+        over.
+
+        Returns their number.
+        """
+        contributed: set[int] = set()
+        handled: Round | None = None
+        self.follower.refresh()
+        while not self.stopping.is_set():
+            newest = self.follower.newest(self.task)
+            if newest is not None and newest is not handled:
+                if newest.status is RoundStatus.FINISHED:
+                    self._finish(newest)
+                    break
+                if max_rounds is not None and len(contributed) >= max_rounds and newest.round not in contributed:
+                    self._report()
+                    break
+                try:
+                    self._contribute(newest)
+                except (TransportUnavailable, ChunkUnavailable) as error:
+                    # A chunk of the base model is also gone when the round that names it has meanwhile been superseded.
+                    self.on_event(Interrupted(reason=str(error)))
+                    self.stopping.wait(_RETRY_SECONDS)
+                else:
+                    handled = newest
+                    contributed.add(newest.round)
+            self.follower.poll(_POLL_SECONDS)
+            self._report()
+        return len(contributed)
+
+    def _contribute(self, round_: Round) -> None:
+        self.publisher.discard_before(round_, self.on_event)
+        upload = self.outbox.upload_of(round_.task, round_.round)
+        sent = self.outbox.envelope_of(round_.task, round_.round, round_.attempt)
+        if sent is not None and sent.position is not None:
+            return
+        self.on_event(RoundOpened(round=round_, reopened=upload is not None))
+        if upload is None:
+            base_D = self.base_model(round_)
+            started = time.monotonic()
+            delta_D, weight = self.train(base_D, round_)
+            weight = min(weight, round_.max_weight)
+            self.on_event(Trained(round=round_, weight=weight, seconds=time.monotonic() - started))
+            upload = self.publisher.store(round_, delta_D, weight, self.encoding)
+        self.publisher.complete(round_, upload, self.on_event)
+
+    def _finish(self, last: Round) -> None:
+        self.publisher.discard_before(last, self.on_event)
+        self._report()
+        self.on_event(Finished(task=last.task, version=last.base_version))
+
+    def _report(self) -> None:
+        for record in self.mailbox.poll(_POLL_SECONDS):
+            self.on_event(Judged(verdict=record) if isinstance(record, Verdict) else Answered(receipt=record))

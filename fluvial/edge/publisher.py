@@ -1,0 +1,190 @@
+"""From a delta to a signed envelope in the log, by way of the outbox. The order is the contract:
+
+1. encode and cut the delta; 2. keep everything in the outbox; 3. upload the chunks and keep each position; 4. sign the
+   envelope that lists them and
+keep it; 5. send it; 6. mark it sent. A crash between any two steps is continued by `complete`, which does what is
+missing and nothing else.
+
+Shapes: D parameters.
+"""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fluvial import encoding as encodings
+from fluvial.edge.errors import TransportUnavailable
+from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
+from fluvial.edge.outbox import Outbox, OutboxEnvelope, Upload
+from fluvial.edge.transport import Position, Transport
+from fluvial.edge.upload import WINDOW_BYTES, Uploader
+from fluvial.encoding.chunks import split
+from fluvial.identity.envelope import seal
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import ChunkReference, ModelUpdate, Round, RoundStatus
+from fluvial.wire.topics import Topics
+
+INLINE_BYTES = 64 << 10
+"""Largest encoded delta that travels inside its envelope."""
+
+_SEND_SECONDS = 150.0
+
+
+class Publisher:
+    """Publishes one participant's updates."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        outbox: Outbox,
+        topics: Topics,
+        participant: str,
+        key: SigningKey,
+        window_bytes: int = WINDOW_BYTES,
+    ) -> None:
+        self._transport = transport
+        self._outbox = outbox
+        self._topics = topics
+        self._participant = participant
+        self._key = key
+        self._uploader = Uploader(transport, outbox, topics.update_blobs, window_bytes)
+
+    def store(self, round_: Round, delta_D: NDArray[np.float32], weight: int, encoding: str) -> Upload:
+        """Steps 1 and 2.
+
+        Raises ValueError for a delta, weight or encoding that the round cannot take, or when its update is out
+        already.
+        """
+        _check(round_, delta_D, weight, encoding)
+        if self._outbox.envelope_of(round_.task, round_.round, round_.attempt) is not None:
+            raise ValueError(f"round {round_.round}, attempt {round_.attempt} of {round_.task} already has an update")
+        codec = encodings.get(encoding)
+        encoded, scales = codec.encode(delta_D, round_.layout)
+        inline = len(encoded) <= INLINE_BYTES and round_.num_elements <= round_.chunk_elements
+        upload_id = uuid.uuid4().hex
+        template = ModelUpdate(
+            task=round_.task,
+            round=round_.round,
+            attempt=round_.attempt,
+            participant=self._participant,
+            update_id=upload_id,
+            base_version=round_.base_version,
+            base_digest=round_.base_digest,
+            weight=weight,
+            encoding=encoding,
+            layout_digest=round_.layout_digest,
+            scales=tuple(scales),
+            inline=bytes(encoded) if inline else None,
+            chunks=(),
+            created_ms=time.time_ns() // 1_000_000,
+        )
+        upload = Upload(
+            upload_id=upload_id,
+            task=round_.task,
+            round=round_.round,
+            base_digest=round_.base_digest,
+            template=encode(template),
+        )
+        chunks = [] if inline else [bytes(c) for c in split(encoded, round_.chunk_elements, codec.bytes_per_element)]
+        self._outbox.store(upload, [(chunk, hashlib.sha256(chunk).digest()) for chunk in chunks])
+        return upload
+
+    def complete(self, round_: Round, upload: Upload, on_event: Callable[[Event], None]) -> str:
+        """Steps 3 to 6, as far as they are missing for this attempt of the round. Returns the update's id.
+
+        Raises TransportUnavailable (call again later) and TransportFailed.
+        """
+        envelope = self._outbox.envelope_of(round_.task, round_.round, round_.attempt)
+        num_uploaded = 0
+        if envelope is None:
+            num_uploaded = sum(chunk.offset is None for chunk in self._outbox.chunks(upload.upload_id))
+            self._uploader.upload(
+                upload,
+                lambda kept, total: on_event(
+                    ChunkAcknowledged(task=upload.task, round=upload.round, num_acknowledged=kept, num_chunks=total)
+                ),
+            )
+            envelope = self._sign(round_, upload)
+            self._outbox.store_envelope(envelope)
+        if envelope.position is None:
+            position = self._send(envelope)
+            self._outbox.mark_sent(envelope.update_id, position)
+            on_event(
+                Published(
+                    task=envelope.task,
+                    round=envelope.round,
+                    attempt=envelope.attempt,
+                    update_id=envelope.update_id,
+                    partition=position.partition,
+                    offset=position.offset,
+                    num_uploaded=num_uploaded,
+                )
+            )
+        return envelope.update_id
+
+    def discard_before(self, round_: Round, on_event: Callable[[Event], None]) -> None:
+        """Lets go of the task's uploads for a round no longer open, or for another base model than the round has."""
+        for upload in self._outbox.uploads(round_.task):
+            current = upload.round == round_.round and upload.base_digest == round_.base_digest
+            if current and round_.status is RoundStatus.OPEN:
+                continue
+            sent = any(
+                envelope.upload_id == upload.upload_id and envelope.position
+                for envelope in self._outbox.envelopes(upload.task)
+            )
+            self._outbox.discard(upload.upload_id)
+            if not sent:
+                on_event(Discarded(task=upload.task, round=upload.round))
+
+    def _sign(self, round_: Round, upload: Upload) -> OutboxEnvelope:
+        template = decode(upload.template, ModelUpdate)
+        chunks = tuple(
+            ChunkReference(partition=chunk.partition, offset=chunk.offset, length=chunk.length, sha256=chunk.sha256)
+            for chunk in self._outbox.chunks(upload.upload_id)
+            if chunk.partition is not None and chunk.offset is not None
+        )
+        first = template.attempt == round_.attempt
+        update = replace(
+            template,
+            attempt=round_.attempt,
+            update_id=upload.upload_id if first else f"{upload.upload_id}.{round_.attempt}",
+            chunks=chunks,
+        )
+        return OutboxEnvelope(
+            update_id=update.update_id,
+            upload_id=upload.upload_id,
+            task=update.task,
+            round=update.round,
+            attempt=update.attempt,
+            value=seal(update, self._key, self._participant),
+            position=None,
+        )
+
+    def _send(self, envelope: OutboxEnvelope) -> Position:
+        if envelope.value is None:
+            raise ValueError(f"the update {envelope.update_id} belongs to a round that is over")
+        sent = self._transport.produce(self._topics.updates, envelope.value, key=self._participant.encode())
+        try:
+            return sent.result(_SEND_SECONDS)
+        except TimeoutError as error:
+            raise TransportUnavailable(f"{self._topics.updates}: no acknowledgement") from error
+
+
+def _check(round_: Round, delta_D: NDArray[np.float32], weight: int, encoding: str) -> None:
+    """What the participant itself can get wrong; whether the values are acceptable is the federation's to judge."""
+    if round_.status is not RoundStatus.OPEN:
+        raise ValueError(f"round {round_.round} of {round_.task} is not open")
+    if delta_D.shape != (round_.num_elements,) or delta_D.dtype != np.float32:
+        raise ValueError(f"the delta must be float32[{round_.num_elements}], not {delta_D.dtype}{list(delta_D.shape)}")
+    if not np.isfinite(delta_D).all():
+        raise ValueError("the delta has values that are not finite: did training diverge?")
+    if not 1 <= weight <= round_.max_weight:
+        raise ValueError(f"the weight must be between 1 and {round_.max_weight}, not {weight}")
+    if encoding not in round_.encodings:
+        raise ValueError(f"the round takes the encodings {', '.join(round_.encodings)}, not {encoding}")

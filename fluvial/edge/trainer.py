@@ -1,0 +1,97 @@
+"""The training hook: a function that trains on a device's own data, named as `module:function`.
+
+The client knows neither the data nor the model's architecture; the hook does. It gets a `TrainingRequest` and returns
+the delta and the weight.
+"""
+
+import hashlib
+import importlib
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fluvial.wire.records import Round, Task, TensorLayout
+from fluvial.wire.task_file import TaskFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainingRequest:
+    """What a trainer gets for one round. Shapes: D parameters.
+
+    base_D: the model to train from, read-only. layout: its tensors. model: the task's architecture, parameters and
+    seed. training: the round's training configuration. data, index: what the participant's user named; index says which
+    part of the data is this participant's.
+    seed: a function of task, participant and round, so that a repeat trains the same.
+    """
+
+    task: str
+    round: int
+    base_D: NDArray[np.float32]
+    layout: tuple[TensorLayout, ...]
+    model: Mapping[str, Any]
+    training: Mapping[str, Any]
+    data: Path
+    index: int
+    seed: int
+
+
+Trainer = Callable[[TrainingRequest], tuple[NDArray[np.float32], int]]
+"""Returns (delta_D, weight): trained minus base as float32, and the number of training examples."""
+
+
+def training_request(
+    task: Task, round_: Round, base_D: NDArray[np.float32], participant: str, data: Path, index: int
+) -> TrainingRequest:
+    """The request for one round.
+
+    Raises ValueError when the task's specification or the round's training are not what they should be.
+    """
+    specification = TaskFile.model_validate_json(task.specification)
+    seed_text = f"{task.task}\n{participant}\n{round_.round}".encode()
+    return TrainingRequest(
+        task=task.task,
+        round=round_.round,
+        base_D=base_D,
+        layout=round_.layout,
+        model=specification.model.model_dump(),
+        training=json.loads(round_.training),
+        data=data,
+        index=index,
+        seed=int.from_bytes(hashlib.sha256(seed_text).digest()[:4]),
+    )
+
+
+def load_trainer(name: str) -> Trainer:
+    """The function that `module:function` names.
+
+    Modules of the working directory are found. Raises ValueError that says what is missing.
+    """
+    module_name, _, function_name = name.partition(":")
+    if not module_name or not function_name:
+        raise ValueError(f"a trainer is named as module:function, not {name!r}")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name == "torch":
+            raise ValueError(
+                f"the trainer {name} needs torch, which is not installed: pip install 'fluvial[torch]'"
+            ) from error
+        if error.name in (module_name, module_name.partition(".")[0]):
+            raise ValueError(
+                f"there is no module {error.name} for the trainer {name}: run in a checkout of fluvial, "
+                "or name a function of your own"
+            ) from error
+        raise
+    trainer = getattr(module, function_name, None)
+    if not callable(trainer):
+        raise ValueError(f"{module_name} has no function {function_name}")
+    found: Trainer = trainer
+    return found

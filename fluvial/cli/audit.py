@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from fluvial.auditor.inputs import describe
 from fluvial.auditor.kafka_reader import KafkaTopicReader
 from fluvial.auditor.log import read_event
 from fluvial.auditor.prove import prove as prove_leaf
@@ -58,7 +59,7 @@ def verify(
         ),
     ] = None,
 ) -> None:
-    """Recompute the log, its signatures and all that it vouches for from the topics. Exit status 0 only if all holds."""
+    """Recompute the log, its signatures and all that it vouches for. Exit status 0 only if all of it holds."""
     with _asked():
         loaded = Federation.load(federation)
         trusted = known.read_bytes() if known is not None and known.exists() else None
@@ -186,7 +187,8 @@ def _print_leaf(record: TopicRecord, as_json: bool) -> None:
 def _summary(record: Any) -> str:
     match record:
         case Verdict():
-            return f"{record.source_topic}/{record.source_partition}@{record.source_offset} {record.decision} {record.reason}"
+            source = (record.source_topic, record.source_partition, record.source_offset)
+            return f"{describe(source)} {record.decision} {record.reason}"
         case RoundEvent():
             return f"round {record.round}, attempt {record.attempt}: {record.transition}, {record.num_updates} updates"
         case Receipt():

@@ -75,10 +75,10 @@ class NoteKey:
         try:
             material = decode_base64(encoded.encode())
             key = cls(name=name, type=KeyType(material[0]), public_key=material[1:])
-        except (VerificationError, IndexError, UnicodeEncodeError) as error:
+        except (VerificationError, IndexError, ValueError) as error:
             raise ValueError(f"not a note key: {error}") from None
         if key.key_id.hex() != key_id:
-            raise ValueError(f"key id of {name} is {key.key_id.hex()}, not {key_id!r}")
+            raise ValueError(f"not a note key: key id of {name} is {key.key_id.hex()}, not {key_id!r}")
         return key
 
     def _encoded(self) -> bytes:

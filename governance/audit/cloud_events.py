@@ -6,7 +6,8 @@ The headers are for routers and viewers; the leaf alone, the record's value, is 
 from datetime import UTC, datetime
 
 from fluvial.wire import framing
-from fluvial.wire.records import AuditEvent
+from fluvial.wire.media_types import media_type
+from fluvial.wire.records import AuditEvent, SequencedEvent
 
 
 def headers(event_bytes: bytes) -> list[tuple[str, bytes]]:
@@ -20,6 +21,6 @@ def headers(event_bytes: bytes) -> list[tuple[str, bytes]]:
         "ce_type": event.type,
         "ce_time": time,
         "ce_subject": event.subject,
-        "content-type": "application/avro",
+        "content-type": media_type(SequencedEvent),
     }
     return [(name, value.encode()) for name, value in attributes.items()]

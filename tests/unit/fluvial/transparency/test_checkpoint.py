@@ -37,7 +37,7 @@ def test_a_checkpoint_of_another_log_is_refused_even_with_a_good_signature() -> 
 
 
 def test_a_witness_key_is_no_log_key() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="a log signs with"):
         open_checkpoint(
             sign_checkpoint(CHECKPOINT, KEY),
             NoteKey(name=LOG.name, type=KeyType.COSIGNATURE, public_key=KEY.public_key),

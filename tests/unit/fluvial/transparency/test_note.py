@@ -107,13 +107,13 @@ def test_a_cosignature_counts_for_its_type_alone() -> None:
 
 @pytest.mark.parametrize("text", [b"", b"no newline", b"tab\t\n", b"\xff\n"])
 def test_texts_that_no_note_can_hold_are_not_signed(text: bytes) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="a note's text"):
         sign_note(text, "log.example", KEY)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a+b", "a\u2003b", "a\nb"])
 def test_names_that_no_key_can_have(name: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not a key name"):
         NoteKey(name=name, public_key=KEY.public_key)
 
 
@@ -122,6 +122,6 @@ def test_names_that_no_key_can_have(name: str) -> None:
     ["", "name", "name+id", "name+00000000+AAAA", NOTE_KEY.to_text()[:-4], NOTE_KEY.to_text().replace("log", "lag")],
 )
 def test_malformed_keys_are_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="note key"):
         NoteKey.parse(text)
     assert NoteKey.parse(NOTE_KEY.to_text()) == NOTE_KEY

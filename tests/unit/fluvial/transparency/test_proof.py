@@ -52,9 +52,9 @@ def test_a_quorum_that_is_not_reached_is_refused() -> None:
     other = NoteKey(name="witness.example/w2", type=WITNESS.type, public_key=SigningKey.generate().public_key)
     with pytest.raises(VerificationError, match="fewer than 2"):
         verify_proof(GOLDEN, b"verdict 1", LOG, [WITNESS, other], quorum=2)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="no quorum"):
         verify_proof(GOLDEN, b"verdict 1", LOG, [WITNESS], quorum=2)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="no quorum"):
         verify_proof(GOLDEN, b"verdict 1", LOG, [LOG], quorum=1)
 
 

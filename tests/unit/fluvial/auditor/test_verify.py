@@ -1,0 +1,131 @@
+"""An honest federation verifies; whoever alters, drops, repeats or invents a record anywhere is found out."""
+
+import pytest
+
+from fluvial.auditor.report import Report
+from fluvial.auditor.verify import verify
+from tests.unit.fluvial.auditor.tamperings import TAMPERINGS, Tampering, leave_out_a_judgement, next_manifest
+from tests.unit.fluvial.auditor.world import ORIGIN, World, honest_world
+
+
+def audit(world: World, *, grace_ms: int = 0, known: bytes | None = None) -> Report:
+    return verify(world, world.federation, grace_ms=grace_ms, known=known)
+
+
+def messages(report: Report) -> str:
+    return "\n".join(f"{problem.check} {problem.where} {problem.message}" for problem in report.problems)
+
+
+def test_an_honest_federation_verifies() -> None:
+    world = honest_world()
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert (report.origin, report.size, report.signed_size, report.num_checkpoints) == (ORIGIN, 12, 12, 3)
+    assert report.root == report.signed_root == world.signer_state.tree.root().hex()
+    assert report.inputs[world.topics.updates].matched == report.verdicts.matched == 6
+    assert report.models.matched == 3
+    assert report.num_pending == 0
+    assert report.to_dict()["verified"] is True
+
+
+def test_nothing_signed_is_nothing_verified() -> None:
+    assert not audit(World()).verified
+    world = honest_world()
+    world.kept[world.topics.checkpoints].clear()
+    report = audit(world)
+    assert not report.verified
+    assert not report.problems
+
+
+@pytest.mark.parametrize("tamper", TAMPERINGS, ids=lambda tamper: tamper.__name__)
+def test_tampering_is_found_and_named(tamper: Tampering) -> None:
+    world = honest_world()
+    expected = tamper(world)
+    report = audit(world)
+    assert not report.verified
+    assert expected in messages(report)
+
+
+def test_records_newer_than_the_last_verdict_are_pending() -> None:
+    world = honest_world()
+    world.update("anna", 3)
+    world.judge(world.update("ben", 3, partition=1), "ben", 3, leaf=False)
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert report.inputs[world.topics.updates].pending == 1
+    assert report.verdicts.pending == 1
+    assert report.num_pending == 2
+
+
+def test_leaves_that_no_checkpoint_covers_are_pending() -> None:
+    world = honest_world()
+    world.judge(world.update("anna", 3), "anna", 3)
+    world.sequence()
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert (report.size, report.signed_size, report.num_pending) == (13, 12, 1)
+
+
+def test_a_manifest_newer_than_the_last_leaf_is_pending() -> None:
+    world = honest_world()
+    world.publish_manifest(next_manifest(world), "aggregator", leaf=False)
+    world.sequence()
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert report.models.pending == 1
+
+
+def test_grace_lets_records_wait_though_newer_ones_are_judged() -> None:
+    """Offsets of one partition:  judged … | waiting | judged. Stages answer out of order."""
+    world = honest_world()
+    leave_out_a_judgement(world)
+    assert not audit(world).verified
+    assert audit(world, grace_ms=60_000).verified
+    assert not audit(world, grace_ms=1).verified
+
+
+def test_what_retention_took_is_counted_as_expired() -> None:
+    world = honest_world()
+    updates, verdicts = world.kept[world.topics.updates], world.kept[world.topics.verdicts]
+    lost = next(record for record in updates if record.partition == 0)
+    updates.remove(lost)
+    world.begin[world.topics.updates] = {0: lost.offset + 1, 1: 0}
+    del verdicts[0]
+    world.begin[world.topics.verdicts] = {0: 1}
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert report.inputs[world.topics.updates].expired == 1
+    assert report.verdicts.expired == 1
+
+
+def test_keys_that_the_compacted_registry_forgot_are_taken_from_the_log() -> None:
+    world = honest_world()
+    world.kept[world.topics.registry].clear()
+    assert audit(world).verified
+
+
+def test_a_known_checkpoint_must_be_in_the_log() -> None:
+    world = honest_world()
+    known = world.kept[world.topics.checkpoints][-1].value
+    assert audit(world, known=known).verified
+    rolled_back = honest_world()
+    rolled_back.keys = world.keys
+    report = audit(rolled_back, known=known)
+    assert not report.verified
+
+
+def test_a_log_that_was_rolled_back_is_refused() -> None:
+    world = honest_world()
+    known = world.kept[world.topics.checkpoints][-1].value
+    del world.kept[world.topics.checkpoints][1:]
+    report = audit(world, known=known)
+    assert "rolled back from 12 signed leaves" in messages(report)
+
+
+def test_problems_are_all_counted_but_not_all_kept() -> None:
+    world = honest_world()
+    for _ in range(300):
+        world.append(world.topics.verdicts, b"garbage")
+    report = audit(world)
+    assert report.num_problems == 300
+    assert len(report.problems) == 200

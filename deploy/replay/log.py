@@ -18,7 +18,7 @@ _READ_SECONDS = 60.0
 
 
 class KafkaLog:
-    """Implements `ReplayLog` over a transport, which stays the caller's to close. Raises TransportError where the broker is away."""
+    """Implements `ReplayLog` over a transport, which the caller closes. Raises TransportError when it is away."""
 
     def __init__(self, transport: Transport, federation: Federation) -> None:
         self._transport, self._federation = transport, federation
@@ -26,7 +26,7 @@ class KafkaLog:
         self._former: Mapping[str, set[bytes]] | None = None
 
     def manifests(self, task: str) -> Mapping[int, ModelManifest]:
-        """Manifests by version, verified. Raises VerificationError for a record in the topic that is signed by nobody who may."""
+        """Manifests by version. Raises VerificationError for a record of the topic that nobody signed who may."""
         read = read_manifests(self._transport, self._federation)
         return {manifest.version: manifest for manifest in read if manifest.task == task}
 

@@ -1,0 +1,108 @@
+"""What a version rests on: the signed updates that its manifest lists, found where it says and being what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol
+
+from fluvial import encoding
+from fluvial.identity.envelope import unseal
+from fluvial.wire.errors import DecodeError, SignatureInvalid
+from fluvial.wire.layout import chunk_length, layout_digest, model_digest
+from fluvial.wire.records import Contribution, ModelManifest, ModelUpdate
+
+
+class ReplayLog(Protocol):
+    """What replay reads. Positions are (partition, offset); what is not there any more raises ChunkUnavailable."""
+
+    def manifests(self, task: str) -> Mapping[int, ModelManifest]:
+        """Manifests of the task by version, each signed by who may sign it. Raises VerificationError."""
+
+    def public_keys(self, participant: str) -> Iterable[bytes]:
+        """Every key the participant was ever enrolled with, the likeliest first."""
+
+    def envelopes(self, positions: Sequence[tuple[int, int]]) -> list[bytes]: ...
+
+    def update_chunks(self, positions: Sequence[tuple[int, int]]) -> list[bytes]: ...
+
+    def model_chunks(self, positions: Sequence[tuple[int, int]]) -> list[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A contribution, and the update that its participant signed."""
+
+    contribution: Contribution
+    record: ModelUpdate
+
+    @property
+    def bytes_per_element(self) -> int:
+        return encoding.get(self.record.encoding).bytes_per_element
+
+
+Note = Callable[[str], None]
+"""Takes a difference, in words."""
+
+
+def check_manifest(manifest: ModelManifest, note: Note) -> None:
+    """The manifest's own digests and order."""
+    if model_digest(chunk.sha256 for chunk in manifest.chunks) != manifest.model_digest:
+        note("its digest is not that of its chunks")
+    digests = [contribution.record_sha256 for contribution in manifest.contributions]
+    if digests != sorted(set(digests)):
+        note("its contributions are not ordered by digest, or one is listed twice")
+
+
+def read_updates(log: ReplayLog, manifest: ModelManifest, parent: ModelManifest, note: Note) -> Iterator[Update]:
+    """The updates of the contributions that hold, in order; what does not hold is noted and left out."""
+    contributions = manifest.contributions
+    raws = log.envelopes([(each.source_partition, each.source_offset) for each in contributions])
+    for contribution, raw in zip(contributions, raws, strict=True):
+        try:
+            if sha256(raw).digest() != contribution.record_sha256:
+                raise ValueError("other bytes than the manifest's digest")
+            record = _unseal(log, raw, contribution.participant)
+            _check(record, contribution, manifest, parent)
+        except (ValueError, DecodeError, SignatureInvalid) as error:
+            where = f"updates/{contribution.source_partition}@{contribution.source_offset}"
+            note(f"{where} of {contribution.participant}: {error}")
+        else:
+            yield Update(contribution, record)
+
+
+def _unseal(log: ReplayLog, raw: bytes, participant: str) -> ModelUpdate:
+    for key in log.public_keys(participant):
+        try:
+            return unseal(raw, ModelUpdate, key)
+        except SignatureInvalid:
+            continue
+    raise SignatureInvalid("not signed by a key of this participant")
+
+
+def _check(record: ModelUpdate, contribution: Contribution, manifest: ModelManifest, parent: ModelManifest) -> None:
+    """Raises ValueError when the update is not the one that the manifest says went in."""
+    expected = (
+        (manifest.task, manifest.round, manifest.attempt),
+        (contribution.participant, contribution.update_id, contribution.weight),
+    )
+    if (
+        (record.task, record.round, record.attempt),
+        (record.participant, record.update_id, record.weight),
+    ) != expected:
+        raise ValueError("it is for another round, by another participant, or of another weight")
+    if (record.base_version, record.base_digest) != (parent.version, parent.model_digest):
+        raise ValueError("it was trained from another model")
+    if record.layout_digest != layout_digest(manifest.layout):
+        raise ValueError("it has another layout")
+    size = encoding.get(record.encoding).bytes_per_element
+    if record.inline is not None:
+        lengths_fit = len(record.inline) == size * manifest.num_elements
+    else:
+        lengths = [
+            chunk_length(index, manifest.num_elements, manifest.chunk_elements) for index in range(len(manifest.chunks))
+        ]
+        lengths_fit = [chunk.length for chunk in record.chunks] == [size * length for length in lengths]
+    if not lengths_fit:
+        raise ValueError("its bytes do not make up the model's elements")

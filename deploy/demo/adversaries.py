@@ -9,7 +9,6 @@ Shapes: D parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from fluvial.edge.transport import Transport
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import Round, RoundStatus
+from fluvial.wire.task_file import TaskFile
 
 _POLL_SECONDS = 0.2
 _SEND_SECONDS = 30.0
@@ -74,20 +74,18 @@ class Replayer:
 
 def forge(
     member: Member,
-    task: str,
+    task_file: TaskFile,
     federation: Federation,
     transport: Transport,
-    folder: Path,
+    outboxes: Path,
     reporter: Reporter,
-    stopping: Callable[[], bool],
 ) -> None:
     """Publish a forged update in every round until the task is finished. It would undo what was learnt: delta = -base."""
     key = SigningKey.generate()
     claims = [member.name, member.victim]
-    outboxes = [Outbox(folder / f"forger-{name}.sqlite", name) for name in claims]
+    opened = [Outbox(outboxes / f"forger-{name}.sqlite", name) for name in claims]
     publishers = [
-        Publisher(transport, outbox, federation.topics, name, key)
-        for name, outbox in zip(claims, outboxes, strict=True)
+        Publisher(transport, outbox, federation.topics, name, key) for name, outbox in zip(claims, opened, strict=True)
     ]
 
     def report(event: Event) -> None:
@@ -107,8 +105,8 @@ def forge(
     handled: Round | None = None
     try:
         follower.refresh()
-        while not stopping():
-            newest = follower.newest(task)
+        while True:
+            newest = follower.newest(task_file.task)
             if newest is not None and newest is not handled:
                 if newest.status is RoundStatus.FINISHED:
                     return
@@ -120,7 +118,7 @@ def forge(
             follower.poll(_POLL_SECONDS)
     finally:
         follower.close()
-        for outbox in outboxes:
+        for outbox in opened:
             outbox.close()
 
 

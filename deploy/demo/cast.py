@@ -31,14 +31,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A participant. group: the data that it trains on. token: its one-time token; the forger has none.
+    """A participant. group: number of the data group that it trains on. token: its one-time token; the forger has none.
 
     victim: the name that the forger uses in every other round.
     """
 
     name: str
     role: Role
-    group: str
+    group: int
     token: str = ""
     victim: str = ""
 
@@ -47,23 +47,17 @@ class Member:
         return self.role is not Role.FORGER
 
 
-def cast(groups: Sequence[str]) -> list[Member]:
-    """The members for these groups of data, in the order of the groups. Raises ValueError for fewer than two groups."""
-    if len(groups) < 2:
-        raise ValueError(f"a federation needs two groups of data at least, not {len(groups)}")
-    victim = groups[0]
-    if len(groups) >= FEW_GROUPS:
-        parts = [Role.VANISHING, Role.REPLAYER, Role.POISONER, Role.FORGER]
-        roles = [Role.HONEST] * (len(groups) - len(parts)) + parts
-        names = list(groups)
-        data = list(groups)
-    else:
-        roles = [Role.HONEST] * (len(groups) - 2) + [Role.VANISHING, Role.REPLAYER, Role.POISONER, Role.FORGER]
-        names = [*groups, "poisoner", "forger"]
-        data = [*groups, victim, victim]
+def cast(names: Sequence[str]) -> list[Member]:
+    """The members for groups of data with these names, in their order. Raises ValueError for fewer than three."""
+    if len(names) < 3:
+        raise ValueError(f"the demonstration needs three groups of data at least, not {len(names)}")
+    adversaries = [Role.POISONER, Role.FORGER]
+    honest = len(names) - 2 - (len(adversaries) if len(names) >= FEW_GROUPS else 0)
+    roles = [Role.HONEST] * honest + [Role.VANISHING, Role.REPLAYER, *adversaries]
+    everyone = [*names, *(role.value for role in adversaries)][: len(roles)]
     return [
-        Member(name=name, role=role, group=group, victim=victim if role is Role.FORGER else "")
-        for name, role, group in zip(names, roles, data, strict=True)
+        Member(name=name, role=role, group=index % len(names), victim=names[0] if role is Role.FORGER else "")
+        for index, (name, role) in enumerate(zip(everyone, roles, strict=True))
     ]
 
 

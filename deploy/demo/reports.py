@@ -79,6 +79,10 @@ class Reporter:
         with self._lock:
             self._file.write(line + "\n")
 
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
 
 class ReportReader:
     """Reads a file that grows; one that is not there yet is empty."""

@@ -44,7 +44,7 @@ class Outcome:
 class Summary:
     """One run. central: metrics of the central model. replay: "bit-exact" or what differs. phases: (name, seconds).
 
-    expected_rounds: what the task asks for. megabytes_per_second: accepted tensor bytes over the time of the rounds.
+    breaches: attacks that got through. expected_rounds: what the task asks for. megabytes_per_second: accepted tensor bytes over the time of the rounds.
     """
 
     task: str
@@ -54,6 +54,7 @@ class Summary:
     replay: str
     audit: Audited
     participants: tuple[Outcome, ...]
+    breaches: tuple[str, ...] = ()
     phases: tuple[tuple[str, float], ...]
     seconds: float
     megabytes: float
@@ -70,10 +71,12 @@ class Summary:
 
     def shortfalls(self) -> list[str]:
         """What the run did not live up to; empty for success."""
-        found = []
+        found = list(self.breaches)
         if len(self.rounds) < self.expected_rounds or any(row.accuracy is None for row in self.rounds):
             measured = sum(row.accuracy is not None for row in self.rounds)
             found.append(f"{measured} of {self.expected_rounds} rounds ended with a measured model")
+        if "accuracy" not in self.central:
+            found.append("there is no central model to compare with")
         for name in COMPARED:
             if name not in self.central:
                 continue

@@ -1,0 +1,107 @@
+"""The summary: what a person and a program are told, and whether the run holds up."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from deploy.demo.ledger import RoundRow
+from deploy.demo.summary import Audited, Outcome, Summary
+
+
+def row(number: int, accuracy: float | None, **changes: object) -> RoundRow:
+    fields: dict[str, object] = {
+        "round": number,
+        "attempt": 1,
+        "accepted": 18,
+        "excluded": 1,
+        "late": 0,
+        "rejected": {"KEY_UNKNOWN": 1},
+        "accuracy": accuracy,
+        "loss": 0.4,
+        "auc": None,
+    }
+    return RoundRow(**{**fields, **changes})  # type: ignore[arg-type]  # a mapping of mixed values
+
+
+GOOD = Summary(
+    task="digits",
+    expected_rounds=2,
+    rounds=(row(1, 0.7), row(2, 0.93)),
+    central={"accuracy": 0.95, "loss": 0.2},
+    replay="bit-exact",
+    audit=Audited(verified=True, size=512, root="ab" * 32),
+    participants=(
+        Outcome(name="writers-00", role="honest", outcome="2 updates: 2 included"),
+        Outcome(name="writers-19", role="forger", outcome="2 of 2 forgeries refused: 1 KEY_UNKNOWN, 1 SIGNATURE"),
+    ),
+    phases=(("start", 9.0), ("rounds", 30.0)),
+    seconds=45.0,
+    megabytes=3.2,
+    megabytes_per_second=0.1,
+)
+
+
+def test_a_good_run_has_no_shortfalls() -> None:
+    assert GOOD.shortfalls() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"rounds": (row(1, 0.7), row(2, 0.91))}, "accuracy is 4.0 points behind"),
+        ({"rounds": (row(1, 0.93),)}, "1 of 2 rounds ended with a measured model"),
+        ({"rounds": (row(1, 0.93), row(2, None))}, "1 of 2 rounds ended with a measured model"),
+        ({"central": {"accuracy": 0.9, "auc": 0.9}}, "the federated model's auc was not measured"),
+        ({"central": {}}, "no central model"),
+        ({"breaches": ("a forgery was accepted",)}, "a forgery was accepted"),
+        ({"replay": "chunk 3 differs"}, "replay is not bit-exact: chunk 3 differs"),
+        ({"audit": Audited(verified=False, size=1, root="", problems=("a leaf is missing",))}, "a leaf is missing"),
+    ],
+)
+def test_each_shortfall_is_named(change: dict[str, object], expected: str) -> None:
+    found = replace(GOOD, **change).shortfalls()  # type: ignore[arg-type]  # one field of many types
+    assert any(expected in shortfall for shortfall in found), found
+
+
+def test_better_than_central_is_no_shortfall() -> None:
+    assert replace(GOOD, central={"accuracy": 0.5}).shortfalls() == []
+
+
+def test_programs_get_the_documented_keys() -> None:
+    document = json.loads(json.dumps(GOOD.to_dict()))
+    assert {"task", "rounds", "central", "replay", "audit", "participants", "seconds", "megabytes_per_second"} <= set(
+        document
+    )
+    assert {"round", "accepted", "rejected", "late", "accuracy", "loss"} <= set(document["rounds"][0])
+    assert document["audit"] == {"verified": True, "size": 512, "root": "ab" * 32}
+    assert set(document["participants"][0]) == {"name", "role", "outcome"}
+    assert document["rounds"][1]["accuracy"] == 0.93
+
+
+def test_people_get_every_number() -> None:
+    out = io.StringIO()
+    GOOD.print(Console(file=out, width=140))
+    text = out.getvalue()
+    for expected in (
+        "93.0 %",
+        "95.0 %",
+        "bit-exact",
+        "verified",
+        "ab" * 32,
+        "1 KEY_UNKNOWN",
+        "forger",
+        "rounds 30.0 s",
+        "0.10 MB/s",
+    ):
+        assert expected in text, expected
+
+
+def test_auc_has_a_column_where_it_is_measured() -> None:
+    out = io.StringIO()
+    replace(GOOD, rounds=(row(1, 0.8, auc=0.875),)).print(Console(file=out, width=140))
+    assert "AUC" in out.getvalue() and "87.5 %" in out.getvalue()

@@ -80,8 +80,11 @@ class _PartitionReader:
         deadline = time.monotonic() + timeout_s
         while True:
             if not self._pending:
-                self._pending = self._consumer.consume(_BATCH, 0.5)
-                self._pending.reverse()
+                # `consume` waits until the whole batch is there: wait for one message, then take what is queued.
+                first = self._consumer.poll(0.5)
+                if first is not None:
+                    self._pending = [first, *self._consumer.consume(_BATCH - 1, 0)]
+                    self._pending.reverse()
             while self._pending:
                 message = self._pending.pop()
                 error = message.error()

@@ -7,18 +7,19 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from pyflink.common import Types
 from pyflink.datastream import KeyedBroadcastProcessFunction, MapFunction, OutputTag
 from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor
-
-from pyflink.common import Types
 
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import ChunkUnavailable, FluvialError
 from fluvial.wire.framing import encode
+from fluvial.wire.records import AcceptedUpdate, Verdict
 from governance.admission import gate
 from governance.audit.events import audit_event
 from governance.registry.enrolment import judge_enrolment
+from governance.registry.records import registry_key
 from pipelines.config import Settings
 from pipelines.flink.blobs import shared_reader
 from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
@@ -37,6 +38,21 @@ _log = logging.getLogger(__name__)
 def claimed_participant(frame: bytes) -> str:
     """The record's key: a claim, which the gate compares with the signature's keyid before anything else."""
     return (parse_source(frame).key or b"").decode("utf-8", "replace")
+
+
+def policy_of(settings: Settings) -> gate.GatePolicy:
+    return gate.GatePolicy(max_record_bytes=settings.max_record_bytes, partitions=settings.partitions)
+
+
+def source_of(record: SourceRecord, topic: str) -> gate.Source:
+    """The record's place in the log, for a verdict."""
+    return gate.Source(
+        topic=topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp_ms=record.timestamp_ms,
+        key=record.key,
+    )
 
 
 class MarkRegistry(MapFunction):  # type: ignore[misc]  # pyflink ships no types
@@ -95,7 +111,6 @@ class _WithTrustedRecords(KeyedBroadcastProcessFunction):  # type: ignore[misc] 
                 registrar_key=bytes.fromhex(settings.registrar_key),
                 aggregator_key=bytes.fromhex(settings.aggregator_key),
             )
-            # Agreements and tasks before participants is not needed: each record stands for itself.
             for key, raw in list(state.items()):
                 self._mirror.restore(key, bytes(raw))
         return self._mirror
@@ -111,7 +126,7 @@ class Validate(_WithTrustedRecords):
         super().open(ctx)
         settings = self._settings
         self._topics = settings.topics
-        self._policy = gate.GatePolicy(max_record_bytes=settings.max_record_bytes, partitions=settings.partitions)
+        self._policy = policy_of(settings)
         self._reader = shared_reader(
             settings.bootstrap_servers,
             self._topics.update_blobs,
@@ -166,13 +181,7 @@ class Validate(_WithTrustedRecords):
     def _judge(self, record: SourceRecord, trusted: TrustedRecords, *, final: bool) -> gate.Judgement:
         return gate.judge_envelope(
             record.value,
-            gate.Source(
-                topic=self._topics.updates,
-                partition=record.partition,
-                offset=record.offset,
-                timestamp_ms=record.timestamp_ms,
-                key=record.key,
-            ),
+            source_of(record, self._topics.updates),
             registry=trusted,
             rounds=trusted,
             seen=self._seen,
@@ -194,18 +203,18 @@ class Validate(_WithTrustedRecords):
             self._refused_count.inc()
         yield from logic.verdict_frames(self._topics, verdict, record.value)
 
-    def _judge_content(self, needs: gate.NeedsContent) -> tuple[Any, Any]:
-        inspection = gate.inspect_content(needs, self._policy)
+    def _judge_content(self, needs: gate.NeedsContent) -> tuple[Verdict, AcceptedUpdate | None]:
+        inspector = gate.inspect_content(needs)
         if needs.update.inline is not None:
-            inspection.add_inline(needs.update.inline)
-        elif not inspection.refused:
+            inspector.add_inline(needs.update.inline)
+        else:
             try:
                 for index, chunk in self._reader.chunks(needs.update.chunks, keep=True):
-                    if not inspection.add(index, chunk):
+                    if not inspector.add(index, chunk):
                         break
             except ChunkUnavailable:
-                inspection.unavailable()
-        return inspection.result()
+                inspector.unavailable()
+        return gate.judge_content(needs, inspector)
 
 
 class Enrol(_WithTrustedRecords):
@@ -215,14 +224,50 @@ class Enrol(_WithTrustedRecords):
         super().open(ctx)
         self._topics = self._settings.topics
         self._key = SigningKey.load(self._settings.keys_dir / "registrar.pem")
+        self._policy = policy_of(self._settings)
         self._used = ctx.get_map_state(MapStateDescriptor("used-tokens", Types.STRING(), Types.PICKLED_BYTE_ARRAY()))
         self._parked = ctx.get_list_state(ListStateDescriptor("parked", Types.PICKLED_BYTE_ARRAY()))
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
-        yield from self._judge(bytes(value), ctx, None)
+        settings, now_ms = self._settings, int(time.time() * 1000)
+        parked = logic.park(
+            bytes(value),
+            sum(1 for _ in self._parked.get()),
+            now_ms=now_ms,
+            started_ms=self._started_ms,
+            parking_ms=settings.parking_ms,
+            startup_grace_ms=settings.startup_grace_ms,
+        )
+        yield from self._judge(bytes(value), parked, ctx, now_ms)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
+        now_ms = int(time.time() * 1000)
         waiting = [logic.ParkedRecord.load(bytes(data)) for data in self._parked.get()]
         self._parked.clear()
         for parked in waiting:
-            yield from self._judge(parked.frame, ctx, parked)
+            yield from self._judge(parked.frame, parked, ctx, now_ms)
+
+    def _judge(self, frame: bytes, parked: logic.ParkedRecord | None, ctx: Any, now_ms: int) -> Iterator[Any]:
+        """Judge a request. parked: the form in which it may wait; None if it may not."""
+        record = parse_source(frame)
+        enrolment = judge_enrolment(
+            record.value,
+            source_of(record, self._topics.enrolments),
+            registry=self._trusted_in(ctx),
+            token_used=lambda token: bool(self._used.contains(token.hex())),
+            policy=self._policy,
+            final=parked is None or now_ms >= parked.refuse_at_ms,
+        )
+        if enrolment.parked and parked is not None:
+            self._parked.add(parked.dump())
+            ctx.timer_service().register_processing_time_timer(now_ms + logic.RETRY_MS)
+            return
+        if enrolment.participant is not None:
+            participant = enrolment.participant
+            if enrolment.used_token is not None:
+                self._used.put(enrolment.used_token.hex(), b"")
+            event = audit_event(participant, record.timestamp_ms)
+            key = registry_key(participant).encode()
+            yield sink_frame(self._topics.registry, key, seal(participant, self._key, "registrar"))
+            yield sink_frame(self._topics.events, event.id.encode(), encode(event))
+        yield from logic.verdict_frames(self._topics, enrolment.verdict, record.value)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from hashlib import sha256
 
 from fluvial.identity.envelope import open_envelope, unseal
-from fluvial.wire.errors import FluvialError
 from fluvial.wire.records import Agreement, EnrolmentToken, Participant, ParticipantStatus, Round, Task
 from governance.registry.records import open_registry_record
 
@@ -66,9 +65,10 @@ class TrustedRecords:
     def participant(self, participant: str) -> Participant | None:
         return self._participants.get(participant)
 
-    def agreement(self, agreement: str) -> Agreement | None:
+    def agreement_period(self, agreement: str) -> tuple[int, int] | None:
+        """When the agreement is in force: from and until, milliseconds."""
         entry = self._agreements.get(agreement)
-        return entry[0] if entry else None
+        return (entry[0].valid_from_ms, entry[0].valid_until_ms) if entry else None
 
     def agreement_sha(self, agreement: str) -> bytes | None:
         """SHA-256 of the agreement's signed payload: what a participant signs."""
@@ -85,5 +85,3 @@ class TrustedRecords:
         """The newest round of the task that this subtask has heard of."""
         return self._rounds.get(task)
 
-
-__all__ = ["FluvialError", "TrustedRecords"]

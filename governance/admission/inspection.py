@@ -1,0 +1,33 @@
+"""What admission must know of a chunk's content, in one pass over memory."""
+
+from math import inf, isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+_TILE = 16384
+"""Elements summed at a time. Part of the result: numpy sums pairwise within a tile, the tiles are added in order."""
+
+
+def inspect(chunk: NDArray[np.float32]) -> tuple[bool, float, float]:
+    """(finite, max_abs, sum_of_squares) of float32[n]; squares are taken and summed in float64, the same on every
+    machine.
+
+    A chunk with NaN or infinity gives (False, inf, inf). Add the sums of an update's chunks in chunk order: the
+    square root is its norm.
+    """
+    if chunk.dtype != np.float32:
+        raise ValueError(f"chunk is {chunk.dtype}, not float32")
+    max_abs = sum_of_squares = 0.0
+    buffer = np.empty(min(_TILE, chunk.size), np.float64)
+    for start in range(0, chunk.size, _TILE):
+        tile = chunk[start : start + _TILE]
+        squares = buffer[: tile.size]
+        high, low = float(tile.max()), float(tile.min())
+        if not (isfinite(high) and isfinite(low)):
+            return False, inf, inf
+        max_abs = max(max_abs, high, -low)
+        np.copyto(squares, tile)
+        np.multiply(squares, squares, out=squares)
+        sum_of_squares += float(np.add.reduce(squares))
+    return True, max_abs, sum_of_squares

@@ -18,6 +18,7 @@ from fluvial import encoding
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.layout import chunk_length, chunk_partition, num_chunks
 from fluvial.wire.records import AcceptedUpdate, ChunkReference, Round
+from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum, finish
 from models.aggregation.gram import partial_gram
 
@@ -65,7 +66,7 @@ class Shard:
     def measure(self, round_: Round, updates: Sequence[AcceptedUpdate]) -> dict[int, npt.NDArray[np.float64]]:
         """Per chunk the Gram matrix, float64[N, N], of the N updates in the order given."""
         return {
-            index: partial_gram([self._delta(round_, update, index, keep=True) for update in updates])
+            index: partial_gram([self._delta(round_, update, index) for update in updates])
             for index in self._chunks_of(round_)
         }
 
@@ -123,19 +124,30 @@ class Shard:
                 accumulator.sums[index] = ChunkSum(
                     chunk_length(index, round_.num_elements, round_.chunk_elements), round_.fraction_bits
                 )
-            accumulator.sums[index].add(self._delta(round_, update, index, keep=False), update.weight)
+            add_chunk(
+                accumulator.sums[index],
+                self._raw(round_, update, index, keep=False),
+                encoding=update.encoding,
+                first_element=index * round_.chunk_elements,
+                layout=round_.layout,
+                scales=update.scales,
+                weight=update.weight,
+            )
         accumulator.included[update.record_sha256] = update.weight
 
-    def _delta(self, round_: Round, update: AcceptedUpdate, index: int, *, keep: bool) -> npt.NDArray[np.float32]:
-        codec = encoding.get(update.encoding)
+    def _delta(self, round_: Round, update: AcceptedUpdate, index: int) -> npt.NDArray[np.float32]:
+        """Chunk `index` of the update, decoded; its bytes stay cached for the second pass."""
+        raw = self._raw(round_, update, index, keep=True)
         first = index * round_.chunk_elements
-        if update.inline is not None:
-            start = first * codec.bytes_per_element
-            length = chunk_length(index, round_.num_elements, round_.chunk_elements)
-            raw = update.inline[start : start + length * codec.bytes_per_element]
-        else:
-            raw = self._checked(self._read_update, update.chunks[index], keep=keep)
-        return codec.decode_chunk(raw, first, round_.layout, update.scales)
+        return encoding.get(update.encoding).decode_chunk(raw, first, round_.layout, update.scales)
+
+    def _raw(self, round_: Round, update: AcceptedUpdate, index: int, *, keep: bool) -> bytes:
+        if update.inline is None:
+            return self._checked(self._read_update, update.chunks[index], keep=keep)
+        size = encoding.get(update.encoding).bytes_per_element
+        start = index * round_.chunk_elements * size
+        length = chunk_length(index, round_.num_elements, round_.chunk_elements) * size
+        return update.inline[start : start + length]
 
     @staticmethod
     def _checked(read: ReadChunk, reference: ChunkReference, *, keep: bool) -> bytes:

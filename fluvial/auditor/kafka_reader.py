@@ -15,6 +15,7 @@ from fluvial.identity.federation import Federation
 
 STALL_SECONDS = 30.0
 _POLL_MS = 500
+_BOOTSTRAP_MS = 10_000
 _UNKNOWN_TOPIC_SECONDS = 10.0
 _FETCH_BYTES = 4 << 20
 
@@ -39,6 +40,7 @@ class KafkaTopicReader:
                 auto_offset_reset="none",
                 max_partition_fetch_bytes=_FETCH_BYTES,
                 fetch_max_wait_ms=100,
+                bootstrap_timeout_ms=_BOOTSTRAP_MS,
             )
         except KafkaError as error:
             raise ReadFailed(f"no broker at {federation.bootstrap_servers}: {error}") from error

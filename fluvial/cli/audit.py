@@ -1,15 +1,12 @@
-"""`fluvial audit`: look at the audit log, verify everything that it vouches for, prove one leaf.
+"""`fluvial audit`: look at the audit log, verify everything that it vouches for, prove one of its leaves.
 
-Exit status of `verify`: 0 verified, 1 not verified, 2 the question could not be asked (no federation.json, no broker).
+`verify` ends with exit status 0 only if all of it was proven.
 """
 
-import json
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -20,34 +17,35 @@ from fluvial.auditor.inputs import describe
 from fluvial.auditor.kafka_reader import KafkaTopicReader
 from fluvial.auditor.log import read_event
 from fluvial.auditor.prove import prove as prove_leaf
-from fluvial.auditor.reader import ReadFailed, TopicRecord, audited_topics
+from fluvial.auditor.reader import TopicRecord, audited_topics
 from fluvial.auditor.report import Reconciled, Report
 from fluvial.auditor.verify import verify as verify_federation
-from fluvial.identity.federation import Federation
+from fluvial.cli.common import (
+    DEFAULT_FEDERATION,
+    Exit,
+    FederationOption,
+    JsonOption,
+    console,
+    load_federation,
+    print_json,
+    reported,
+)
+from fluvial.transparency.event import Recorded
 from fluvial.wire import framing
-from fluvial.wire.errors import DecodeError, VerificationError
-from fluvial.wire.records import Receipt, Release, RoundEvent, SequencedEvent, Verdict
+from fluvial.wire.errors import DecodeError
+from fluvial.wire.records import Participant, PublishedModel, Receipt, Release, RoundEvent, SequencedEvent, Verdict
 
-NOT_VERIFIED = 1
-NOT_ASKED = 2
 _MAX_PROBLEMS_SHOWN = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 app = typer.Typer(help="Look at the audit log, verify it, prove one of its leaves.", no_args_is_help=True)
-_errors = Console(stderr=True)
-
-FederationOption = Annotated[
-    Path,
-    typer.Option("--federation", envvar="FLUVIAL_FEDERATION", help="What a party needs to know of the federation."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
-DEFAULT_FEDERATION = Path(".fluvial/federation.json")
 
 
 @app.command()
+@reported
 def verify(
     federation: FederationOption = DEFAULT_FEDERATION,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     grace: Annotated[
         float,
         typer.Option(min=0, help="Seconds that a record of a running federation may wait for its verdict and leaf."),
@@ -60,66 +58,61 @@ def verify(
     ] = None,
 ) -> None:
     """Recompute the log, its signatures and all that it vouches for. Exit status 0 only if all of it holds."""
-    with _asked():
-        loaded = Federation.load(federation)
-        trusted = known.read_bytes() if known is not None and known.exists() else None
-        with KafkaTopicReader(loaded, audited_topics(loaded.topics)) as reader:
-            report = verify_federation(reader, loaded, grace_ms=round(grace * 1000), known=trusted)
-    if as_json:
-        typer.echo(json.dumps(report.to_dict(), indent=2))
+    loaded = load_federation(federation)
+    trusted = known.read_bytes() if known is not None and known.exists() else None
+    with KafkaTopicReader(loaded, audited_topics(loaded.topics)) as reader:
+        report = verify_federation(reader, loaded, grace_ms=round(grace * 1000), known=trusted)
+    if json:
+        print_json(report.to_dict())
     else:
-        print_report(report, Console())
+        print_report(report, console)
     if not report.verified:
-        raise typer.Exit(NOT_VERIFIED)
+        raise typer.Exit(Exit.FAILURE)
     if known is not None:
         known.write_text(report.checkpoint)
 
 
 @app.command()
+@reported
 def prove(
     sequence: Annotated[int, typer.Argument(min=0, help="Sequence number of the leaf.")],
     federation: FederationOption = DEFAULT_FEDERATION,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     leaf: Annotated[
         Path | None, typer.Option(help="Also write the leaf's bytes to this file; the proof is of them.")
     ] = None,
 ) -> None:
     """Print the proof (C2SP tlog-proof) that a leaf is in the log, under the newest signed checkpoint."""
-    with _asked():
-        loaded = Federation.load(federation)
-        topics = loaded.topics
-        with KafkaTopicReader(loaded, (topics.checkpoints, topics.audit)) as reader:
-            proof, leaf_bytes = prove_leaf(reader, loaded, sequence)
-        if leaf is not None:
-            leaf.write_bytes(leaf_bytes)
-    if as_json:
-        typer.echo(json.dumps({"sequence": sequence, "leaf": leaf_bytes.hex(), "proof": proof.decode()}, indent=2))
+    loaded = load_federation(federation)
+    with KafkaTopicReader(loaded, (loaded.topics.checkpoints, loaded.topics.audit)) as reader:
+        proof, leaf_bytes = prove_leaf(reader, loaded, sequence)
+    if leaf is not None:
+        leaf.write_bytes(leaf_bytes)
+    if json:
+        print_json({"sequence": sequence, "leaf": leaf_bytes.hex(), "proof": proof.decode()})
     else:
         typer.echo(proof.decode(), nl=False)
 
 
 @app.command()
+@reported
 def tail(
     federation: FederationOption = DEFAULT_FEDERATION,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the newest leaves to show.")] = 20,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new leaves as they arrive; Ctrl-C ends.")
     ] = False,
 ) -> None:
     """Show the newest leaves of the log, unverified."""
-    with _asked():
-        loaded = Federation.load(federation)
-        topic = loaded.topics.audit
-        with KafkaTopicReader(loaded, (topic,)) as reader:
-            for record in deque(reader.records(topic), maxlen=lines):
-                _print_leaf(record, as_json)
-            if follow:
-                try:
-                    for record in reader.follow(topic):
-                        _print_leaf(record, as_json)
-                except KeyboardInterrupt:
-                    pass
+    loaded = load_federation(federation)
+    topic = loaded.topics.audit
+    with KafkaTopicReader(loaded, (topic,)) as reader:
+        for record in deque(reader.records(topic), maxlen=lines):
+            _print_leaf(record, json)
+        if follow:
+            for record in reader.follow(topic):
+                _print_leaf(record, json)
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -162,59 +155,40 @@ def _cells(reconciled: Reconciled) -> tuple[str, ...]:
     return tuple(str(n) for n in (reconciled.total, reconciled.matched, reconciled.pending, reconciled.expired))
 
 
-def _print_leaf(record: TopicRecord, as_json: bool) -> None:
+def _print_leaf(record: TopicRecord, json: bool) -> None:
     try:
         sequenced = framing.decode(record.value or b"", SequencedEvent)
         event = sequenced.event
         summary = _summary(read_event(event))
     except (DecodeError, ValueError) as error:
-        typer.echo(json.dumps({"offset": record.offset, "error": str(error)}) if as_json else f"{record}: {error}")
+        if json:
+            print_json({"offset": record.offset, "error": str(error)})
+        else:
+            console.print(f"{record}: {escape(str(error))}")
         return
     time = (_EPOCH + timedelta(milliseconds=event.time_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if as_json:
-        fields = {
-            "sequence": sequenced.sequence,
-            "time": time,
-            "type": event.type,
-            "id": event.id,
-            "subject": event.subject,
-        }
-        typer.echo(json.dumps({**fields, "summary": summary}))
+    if json:
+        leaf = {"sequence": sequenced.sequence, "time": time, "type": event.type, "id": event.id}
+        print_json({**leaf, "subject": event.subject, "summary": summary})
     else:
-        typer.echo(f"{sequenced.sequence:>8}  {time}  {event.type.split('.')[-2]:<12} {event.subject:<16.40} {summary}")
+        kind = event.type.split(".")[-2]
+        console.print(f"{sequenced.sequence:>8}  {time}  {kind:<12} {escape(event.subject):<16} {escape(summary)}")
 
 
-def _summary(record: Any) -> str:
+def _summary(record: Recorded) -> str:
     match record:
         case Verdict():
             source = (record.source_topic, record.source_partition, record.source_offset)
             return f"{describe(source)} {record.decision} {record.reason}"
         case RoundEvent():
             return f"round {record.round}, attempt {record.attempt}: {record.transition}, {record.num_updates} updates"
+        case PublishedModel():
+            updates = f"{record.num_selected} of {record.num_contributions} updates"
+            return f"version {record.version} of {updates}, digest {record.model_digest.hex()[:16]}"
+        case Participant():
+            return str(record.status)
         case Receipt():
             return f"{record.task} round {record.round}: {record.outcome}, version {record.version}"
         case Release():
-            return f"version {record.version}: " + ", ".join(f"{m.name} {m.value:.4f}" for m in record.metrics)
-    if hasattr(record, "model_digest"):
-        return f"version {record.version} of {record.num_selected} updates, digest {record.model_digest.hex()[:16]}"
-    return str(record.status)
-
-
-@contextmanager
-def _asked() -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        _errors.print(
-            f"[red]error[/red]: {escape(str(error))}. Name the federation with --federation or FLUVIAL_FEDERATION."
-        )
-    except ReadFailed as error:
-        _errors.print(f"[red]error[/red]: {escape(str(error))}. Is the broker up (fluvial status)?")
-    except VerificationError as error:
-        _errors.print(f"[red]not verified[/red]: {escape(str(error))}")
-        raise typer.Exit(NOT_VERIFIED) from error
-    except (OSError, ValueError) as error:
-        _errors.print(f"[red]error[/red]: {escape(str(error))}")
-    else:
-        return
-    raise typer.Exit(NOT_ASKED)
+            metrics = ", ".join(f"{metric.name} {metric.value:.4f}" for metric in record.metrics)
+            return f"version {record.version}: {metrics}"

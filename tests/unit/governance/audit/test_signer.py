@@ -97,5 +97,5 @@ def test_a_refused_leaf_leaves_the_state_alone() -> None:
 def test_only_a_stored_state_loads() -> None:
     stored = state_after(3).dump()
     for damaged in (b"", b"\x02" + stored[1:], stored[:-1], stored + b"\x00", stored[:41]):
-        with pytest.raises(ValueError, match="not a stored signer state|compact range"):
+        with pytest.raises(ValueError, match=r"not a stored signer state|compact range"):
             SignerState.load(damaged)

@@ -1,0 +1,148 @@
+"""`fluvial audit` answers people and programs, and its exit status is 0 for a proven federation alone."""
+
+import json
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from fluvial.auditor.reader import ReadFailed, TopicRecord
+from fluvial.auditor.verify import verify
+from fluvial.cli import audit
+from fluvial.transparency.proof import verify_proof
+from tests.unit.fluvial.auditor.tamperings import alter_input
+from tests.unit.fluvial.auditor.world import World, honest_world
+
+
+class WorldReader:
+    """Stands in for the reader of a broker."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.begin_offsets = world.begin_offsets
+        self.records = world.records
+
+    def __enter__(self) -> "WorldReader":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def follow(self, topic: str) -> Iterator[TopicRecord]:
+        yield from self.world.records(topic)
+        raise KeyboardInterrupt
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+    world = honest_world()
+    world.federation.save(tmp_path / "federation.json")
+    monkeypatch.setenv("FLUVIAL_FEDERATION", str(tmp_path / "federation.json"))
+    monkeypatch.setattr(audit, "KafkaTopicReader", lambda federation, topics: WorldReader(world))
+    return world
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(audit.app, list(arguments))
+
+
+def test_verify_tells_people_what_was_verified(world: World) -> None:
+    result = run("verify")
+    assert result.exit_code == 0
+    shown = shown_by(world)
+    assert "verified" in shown
+    assert "NOT VERIFIED" not in shown
+    assert world.signer_state.tree.root().hex() in shown
+
+
+def test_verify_names_the_problem_and_fails(world: World) -> None:
+    expected = alter_input(world)
+    assert run("verify").exit_code == 1
+    shown = shown_by(world)
+    assert "NOT VERIFIED" in shown
+    assert expected in shown
+
+
+def test_a_log_without_signatures_is_not_verified(world: World) -> None:
+    world.kept[world.topics.checkpoints].clear()
+    assert run("verify").exit_code == 1
+    assert "nothing was signed yet" in shown_by(world)
+
+
+def test_verify_answers_programs(world: World) -> None:
+    result = run("verify", "--json")
+    answer = json.loads(result.stdout)
+    assert (answer["verified"], answer["size"], answer["root"]) == (True, 12, world.signer_state.tree.root().hex())
+    alter_input(world)
+    result = run("verify", "--json")
+    assert result.exit_code == 1
+    answer = json.loads(result.stdout)
+    assert answer["verified"] is False
+    assert answer["problems"][0]["check"] == "inputs"
+
+
+def test_verify_remembers_the_checkpoint_and_refuses_a_rollback(world: World, tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    assert run("verify", "--known", str(known)).exit_code == 0
+    assert known.read_bytes() == world.kept[world.topics.checkpoints][-1].value
+    before = known.read_bytes()
+    del world.kept[world.topics.checkpoints][1:]
+    assert run("verify", "--known", str(known)).exit_code == 1
+    assert known.read_bytes() == before
+
+
+def test_prove_prints_a_proof_that_verifies(world: World, tmp_path: Path) -> None:
+    result = run("prove", "5", "--leaf", str(tmp_path / "leaf"))
+    assert result.exit_code == 0
+    index, _ = verify_proof(result.stdout_bytes, (tmp_path / "leaf").read_bytes(), world.log_key)
+    assert index == 5
+    answer = json.loads(run("prove", "5", "--json").stdout)
+    assert bytes.fromhex(answer["leaf"]) == (tmp_path / "leaf").read_bytes()
+    assert answer["proof"] == result.stdout
+
+
+def test_prove_fails_for_a_leaf_that_is_not_there(world: World) -> None:
+    assert run("prove", "99").exit_code == 1
+    assert run("prove", "first").exit_code == 2
+
+
+def test_tail_shows_the_newest_leaves(world: World) -> None:
+    leaves = [json.loads(line) for line in run("tail", "--json", "-n", "3").stdout.splitlines()]
+    assert [leaf["sequence"] for leaf in leaves] == [9, 10, 11]
+    assert leaves[-1]["summary"].startswith("version 2 of 2 of 2 updates")
+    assert run("tail").exit_code == 0
+
+
+def test_tail_goes_on_until_it_is_interrupted(world: World) -> None:
+    result = run("tail", "--json", "-n", "0", "--follow")
+    assert len(result.stdout.splitlines()) == 12
+    assert result.exit_code == 130
+
+
+def test_tail_shows_what_it_cannot_read(world: World) -> None:
+    world.append(world.topics.audit, b"garbage")
+    last = json.loads(run("tail", "--json", "-n", "1").stdout)
+    assert last["offset"] == world.kept[world.topics.audit][-1].offset
+    assert "error" in last
+
+
+def test_a_question_that_cannot_be_asked_is_not_answered(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run("verify", "--federation", str(tmp_path / "nowhere.json")).exit_code == 2
+
+    def away(federation: object, topics: object) -> None:
+        raise ReadFailed("no broker")
+
+    monkeypatch.setattr(audit, "KafkaTopicReader", away)
+    assert run("verify").exit_code == 3
+
+
+def shown_by(world: World) -> str:
+    """What people see; the shared console keeps the terminal it was made with, so a console of the test's own."""
+    out = StringIO()
+    audit.print_report(verify(world, world.federation), Console(file=out, width=200))
+    return out.getvalue()

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 import uuid
 from base64 import urlsafe_b64encode
@@ -64,12 +65,13 @@ log.cleaner.io.buffer.size=131072
 
 
 class Broker:
-    """A broker in a data directory. A context manager: it runs between enter and exit."""
+    """A broker in a data directory. A context manager: it runs between enter and exit. Safe to use from threads."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.log = directory / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._mutex = threading.RLock()
         self._ports: tuple[int, int] | None = None
 
     @property
@@ -88,9 +90,39 @@ class Broker:
 
         Raises StartError with the end of its log.
         """
-        if self.pid is not None:
-            return
-        self.directory.mkdir(parents=True, exist_ok=True)
+        with self._mutex:
+            if self.pid is None:
+                self.directory.mkdir(parents=True, exist_ok=True)
+                self._start()
+
+    def stop(self) -> None:
+        """Clean shutdown."""
+        with self._mutex:
+            if self._process is not None:
+                end(self._process, grace_seconds=20.0)
+                self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash does it; `start` then recovers the log."""
+        with self._mutex:
+            if self._process is not None:
+                self._process.send_signal(signal.SIGKILL)
+                self._process.wait()
+                self._process = None
+
+    def restart(self) -> None:
+        with self._mutex:
+            self.stop()
+            self.start()
+
+    def __enter__(self) -> Broker:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _start(self) -> None:
         for attempts_left in reversed(range(_ATTEMPTS)):
             ports = self._ports or self._remembered_ports()
             try:
@@ -104,30 +136,6 @@ class Broker:
             else:
                 self._ports = ports
                 return
-
-    def stop(self) -> None:
-        """Clean shutdown."""
-        if self._process is not None:
-            end(self._process, grace_seconds=20.0)
-            self._process = None
-
-    def kill(self) -> None:
-        """SIGKILL, as a crash does it; `start` then recovers the log."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def __enter__(self) -> Broker:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     @property
     def _ports_file(self) -> Path:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fluvial.wire.errors import FluvialError
+
 _TAIL_BYTES = 3_000
 
 
-class StackError(RuntimeError):
+class StackError(FluvialError):
     """The embedded stack cannot do what was asked."""
 
 

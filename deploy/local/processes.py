@@ -20,6 +20,7 @@ import psutil
 from deploy.local.errors import StackError
 
 _DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
+_CLOCK_SECONDS = 1.5  # Linux reports starts relative to the boot, whose time moves with the clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +32,18 @@ class ProcessIdentity:
     started: float
 
     @classmethod
-    def of(cls, role: str, pid: int) -> ProcessIdentity:
-        """Raises psutil.NoSuchProcess."""
-        return cls(role=role, pid=pid, started=psutil.Process(pid).create_time())
+    def find(cls, role: str, pid: int) -> ProcessIdentity | None:
+        """The identity of the process that has this id now, None if there is none."""
+        try:
+            return cls(role=role, pid=pid, started=psutil.Process(pid).create_time())
+        except psutil.NoSuchProcess:
+            return None
 
     def process(self) -> psutil.Process | None:
         """The process if it is still this one and alive, else None."""
         try:
             process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.started) > 0.05 or process.status() == psutil.STATUS_ZOMBIE:
+            if abs(process.create_time() - self.started) > _CLOCK_SECONDS or process.status() == psutil.STATUS_ZOMBIE:
                 return None
             return process
         except psutil.NoSuchProcess:

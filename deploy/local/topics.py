@@ -16,7 +16,7 @@ _SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicStatus:
-    """end_offsets: one for each partition; with control records and what compaction removed, so not a count of records."""
+    """end_offsets: one for each partition. They count control records and what compaction removed, too."""
 
     name: str
     end_offsets: tuple[int, ...]
@@ -36,7 +36,7 @@ def admin_client(bootstrap_servers: str) -> AdminClient:
 
 
 def create_topics(bootstrap_servers: str, settings: Iterable[TopicSettings]) -> None:
-    """Create the topics that are not there. Raises StackError where the broker refuses, or where one has other partitions."""
+    """Create the topics that are not there. Raises StackError if the broker refuses, or one has other partitions."""
     admin = admin_client(bootstrap_servers)
     wanted = {topic.name: topic for topic in settings}
     futures = admin.create_topics(

@@ -1,0 +1,15 @@
+"""`fluvial down`: stop the embedded stack."""
+
+from __future__ import annotations
+
+from deploy.commands.common import DataDirOption
+from deploy.local.detached import stop_detached
+from deploy.local.directory import DEFAULT
+from fluvial.cli.common import console, reported
+
+
+@reported
+def down(data_dir: DataDirOption = DEFAULT) -> None:
+    """Stop the stack that `fluvial up` started; its data stays."""
+    stop_detached(data_dir)
+    console.print(f"stopped; the data stays in {data_dir}", markup=False)

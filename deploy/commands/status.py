@@ -1,0 +1,66 @@
+"""`fluvial status`: what runs in the embedded stack, and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from deploy.commands.common import DataDirOption
+from deploy.local.directory import DEFAULT, DataDirectory
+from deploy.local.rest import RestClient
+from deploy.local.topics import group_lags, topic_statuses
+from fluvial.cli.common import console, print_json, reported
+from fluvial.wire.topics import NAMES
+
+
+@reported
+def status(
+    data_dir: DataDirOption = DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Show the broker, the topics, the jobs and how far their sources are behind. Exit status 1 when nothing runs."""
+    found = _collect(DataDirectory(data_dir))
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+def _collect(directory: DataDirectory) -> dict[str, Any]:
+    state, federation = directory.running(), directory.federation()
+    rest = RestClient(state.rest_url) if state.rest_url else None
+    names = [getattr(federation.topics, name) for name in NAMES]
+    return {
+        "data_dir": str(directory.root),
+        "broker": {"bootstrap_servers": state.bootstrap_servers},
+        "flink": {"url": state.rest_url, "free_slots": rest.num_free_slots()} if rest else None,
+        "processes": [asdict(process) for process in state.processes],
+        "restarts": state.restarts,
+        "topics": [asdict(topic) for topic in topic_statuses(state.bootstrap_servers, names)],
+        "jobs": [asdict(job) for job in rest.jobs()] if rest else [],
+        "lag": [asdict(lag) for lag in group_lags(state.bootstrap_servers, federation.topic_prefix)],
+    }
+
+
+def _print(found: dict[str, Any]) -> None:
+    console.print(f"broker  {found['broker']['bootstrap_servers']}")
+    if found["flink"]:
+        console.print(f"flink   {found['flink']['url']}, {found['flink']['free_slots']} free slots")
+    running = ", ".join(f"{process['role']} {process['pid']}" for process in found["processes"])
+    console.print(f"running {running}; {found['restarts']} restarts")
+    topics = Table("topic", "partitions", "records up to")
+    for topic in found["topics"]:
+        topics.add_row(topic["name"], str(len(topic["end_offsets"])), " ".join(map(str, topic["end_offsets"])))
+    console.print(topics)
+    jobs = Table("job", "id", "state", "running for", title="no job was submitted" if not found["jobs"] else None)
+    for job in found["jobs"]:
+        jobs.add_row(job["name"], job["job_id"], job["state"], f"{job['duration_ms'] / 1000:.0f} s")
+    console.print(jobs)
+    if found["lag"]:
+        lag = Table("source group", "topic", "records behind")
+        for group in found["lag"]:
+            lag.add_row(group["group"], group["topic"], str(group["lag"]))
+        console.print(lag)

@@ -1,0 +1,40 @@
+"""`fluvial up`: the embedded stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.commands.common import DataDirOption
+from deploy.local.detached import start_detached
+from deploy.local.directory import DEFAULT
+from deploy.local.stack import DEFAULT_PARTITIONS
+from deploy.local.supervisor import supervise
+from fluvial.cli.common import console, reported
+
+
+@reported
+def up(
+    data_dir: DataDirOption = DEFAULT,
+    task_managers: Annotated[
+        int, typer.Option(min=0, help="TaskManagers, of one slot each; `submit` adds what it misses. 0: no cluster.")
+    ] = 1,
+    partitions: Annotated[
+        int, typer.Option(min=1, help="Partitions of the tensor topics: the shards. Fixed once there is data.")
+    ] = DEFAULT_PARTITIONS,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay here and stop at Ctrl-C.")] = False,
+) -> None:
+    """Start a Kafka broker and a Flink session cluster on this machine; data stays where it is after `down`."""
+    if foreground:
+        supervise(data_dir, task_managers=task_managers, partitions=partitions, report=_print)
+        return
+    start_detached(data_dir, task_managers=task_managers, partitions=partitions, report=_print)
+    where = "" if data_dir == DEFAULT else f" --data-dir {data_dir}"
+    _print(f"federation file: {Path(data_dir) / 'federation.json'}")
+    _print(f"next: fluvial submit validation aggregation evaluation audit --target session{where}")
+
+
+def _print(line: str) -> None:
+    console.print(line, markup=False)

@@ -1,0 +1,112 @@
+"""What lies where in a data directory, and what a running stack says of itself there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deploy.local.errors import NotRunning
+from deploy.local.processes import ProcessIdentity
+from fluvial.identity.federation import Federation
+
+DEFAULT = Path(".fluvial")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackState:
+    """What runs. phase: starting, running or stopping. rest_url: of the JobManager; empty without a cluster."""
+
+    phase: str
+    supervisor: ProcessIdentity
+    processes: tuple[ProcessIdentity, ...]
+    bootstrap_servers: str = ""
+    rest_url: str = ""
+    restarts: int = 0
+
+    @property
+    def alive(self) -> bool:
+        return self.supervisor.process() is not None
+
+
+class DataDirectory:
+    """Paths in a data directory: keys, the log, checkpoints and settings survive `down`; the rest is of one run."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root).resolve()
+        self.broker = self.root / "broker"
+        self.cluster = self.root / "cluster"
+        self.keys = self.root / "keys"
+        self.federation_file = self.root / "federation.json"
+        self.checkpoints = self.root / "checkpoints"
+        self.jobs = self.root / "jobs"
+        self.supervisor_log = self.root / "supervisor.log"
+        self.lock_file = self.root / "stack.lock"
+        self._state_file = self.root / "stack.json"
+        self._wanted_file = self.root / "task-managers"
+
+    def federation(self) -> Federation:
+        """Raises NotRunning where no stack was ever started."""
+        try:
+            return Federation.load(self.federation_file)
+        except FileNotFoundError:
+            raise NotRunning(f"no stack was started in {self.root}: start one with `fluvial up`") from None
+
+    def state(self) -> StackState | None:
+        """What the last stack wrote of itself, alive or not; None where there is none."""
+        try:
+            content = json.loads(self._state_file.read_text())
+        except FileNotFoundError:
+            return None
+        supervisor = ProcessIdentity(**content.pop("supervisor"))
+        processes = tuple(ProcessIdentity(**process) for process in content.pop("processes"))
+        return StackState(supervisor=supervisor, processes=processes, **content)
+
+    def running(self) -> StackState:
+        """The stack that runs now. Raises NotRunning, also while it still starts or stops."""
+        state = self.state()
+        if state is None or not state.alive:
+            raise NotRunning(f"no stack runs in {self.root}: start one with `fluvial up --data-dir {self.root}`")
+        if state.phase != "running":
+            raise NotRunning(f"the stack in {self.root} is {state.phase}; try again in a moment")
+        return state
+
+    def write_state(self, state: StackState) -> None:
+        _replace(self._state_file, json.dumps(asdict(state), indent=1))
+
+    def remove_state(self) -> None:
+        self._state_file.unlink(missing_ok=True)
+        self._wanted_file.unlink(missing_ok=True)
+
+    def want_task_managers(self, count: int) -> None:
+        """Ask the supervisor for at least so many TaskManagers in all."""
+        _replace(self._wanted_file, str(count))
+
+    def wanted_task_managers(self) -> int:
+        with contextlib.suppress(FileNotFoundError):
+            return int(self._wanted_file.read_text())
+        return 0
+
+
+def latest_checkpoint(directories: Sequence[Path]) -> Path | None:
+    """The newest complete checkpoint (chk-*, with its _metadata) of any run of a job; None if there is none.
+
+    directories: checkpoint folders of the job; Flink makes a folder for each run in it. Flink writes _metadata last, so
+    a checkpoint without one is not complete.
+    """
+    found = [metadata for folder in directories for metadata in folder.glob("*/chk-*/_metadata")]
+    newest = max(found, key=lambda metadata: (metadata.stat().st_mtime_ns, _number(metadata.parent)), default=None)
+    return newest.parent if newest is not None else None
+
+
+def _number(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("chk-"))
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(path)

@@ -1,0 +1,50 @@
+"""Keys of a federation on this machine: one file each, readable by their owner alone, made once per data directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fluvial.identity.federation import Federation
+from fluvial.identity.keys import SigningKey
+from fluvial.transparency.note import NoteKey
+
+LOG_ORIGIN = "fluvial.local/audit"
+"""Name of the audit log, and of the key that signs its checkpoints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceKeys:
+    """Who signs what: operator tasks, agreements, tokens; registrar participants; aggregator rounds, models; log its heads."""
+
+    operator: SigningKey
+    registrar: SigningKey
+    aggregator: SigningKey
+    log: SigningKey
+
+    @classmethod
+    def load_or_make(cls, folder: Path) -> ServiceKeys:
+        """The keys in a folder, made where missing."""
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        return cls(**{name: _load_or_make(folder / f"{name}.pem") for name in cls.__slots__})
+
+    def federation(self, bootstrap_servers: str, *, topic_prefix: str, partitions: int) -> Federation:
+        """What participants and auditors of this federation are given."""
+        return Federation(
+            bootstrap_servers=bootstrap_servers,
+            topic_prefix=topic_prefix,
+            partitions=partitions,
+            operator_key=self.operator.public_key.hex(),
+            registrar_key=self.registrar.public_key.hex(),
+            aggregator_key=self.aggregator.public_key.hex(),
+            log_key=NoteKey(name=LOG_ORIGIN, public_key=self.log.public_key).to_text(),
+        )
+
+
+def _load_or_make(path: Path) -> SigningKey:
+    if path.exists():
+        return SigningKey.load(path)
+    key = SigningKey.generate()
+    key.save(path)
+    return key

@@ -1,0 +1,228 @@
+"""The embedded stack: broker, topics, keys and, when asked for, a session cluster, in one data directory.
+
+A thread watches what runs and starts anew what ended by itself. Nothing outlives the stack: not its processes, whatever
+ends it, and not a temporary data directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from deploy.local.broker import Broker
+from deploy.local.cluster import SessionCluster
+from deploy.local.directory import DataDirectory, StackState
+from deploy.local.errors import StackError
+from deploy.local.interruption import interruptible, uninterrupted
+from deploy.local.keys import ServiceKeys
+from deploy.local.processes import ProcessIdentity
+from deploy.local.topics import create_topics
+from fluvial.identity.federation import Federation
+
+DEFAULT_PARTITIONS = 4
+_WATCH_SECONDS = 0.3
+_MOST_RESTARTS = 20
+
+Report = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+class Stack:
+    """A stack of this process. task_managers: 0 for no session cluster (jobs then run with target `local`).
+
+    report: called with a line about each step. watch: start anew what ends by itself; tests that kill things turn it
+    off where they restart them on their own.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        task_managers: int = 0,
+        partitions: int = DEFAULT_PARTITIONS,
+        topic_prefix: str = "fluvial.",
+        report: Report = _silent,
+        watch: bool = True,
+    ) -> None:
+        self.directory = DataDirectory(root)
+        self.broker = Broker(self.directory.broker)
+        self.cluster = SessionCluster(self.directory.cluster) if task_managers else None
+        self._task_managers = task_managers
+        self._partitions = partitions
+        self._topic_prefix = topic_prefix
+        self._report = report
+        self._watch = watch
+        self._restarts = 0
+        self._lock: IO[str] | None = None
+        self._watching: threading.Thread | None = None
+        self._mutex = threading.Lock()
+        self._ending = threading.Event()
+        self._stopped = threading.Event()
+
+    @property
+    def federation(self) -> Federation:
+        return self.directory.federation()
+
+    @property
+    def keys(self) -> ServiceKeys:
+        return ServiceKeys.load_or_make(self.directory.keys)
+
+    def start(self) -> None:
+        """Start everything and wait until it is ready. Raises StackError, with nothing left running."""
+        self.directory.root.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        try:
+            self.directory.remove_state()
+            self._write_state("starting")
+            self._report("starting the Kafka broker")
+            self.broker.start()
+            self._write_state("starting")
+            keys = self.keys
+            federation = keys.federation(
+                self.broker.bootstrap_servers, topic_prefix=self._topic_prefix, partitions=self._partitions
+            )
+            create_topics(federation.bootstrap_servers, federation.topics.all_settings(self._partitions))
+            federation.save(self.directory.federation_file)
+            self._report(f"broker at {federation.bootstrap_servers}, topics {federation.topic_prefix}*")
+            if self.cluster is not None:
+                self._report(f"starting the Flink cluster: a JobManager, {self._task_managers} TaskManagers")
+                self.cluster.start(self._task_managers)
+                self._report(f"Flink at {self.cluster.rest_url}")
+            self._write_state("running")
+            if self._watch:
+                self._watching = threading.Thread(target=self._watch_processes, name="stack-watch", daemon=True)
+                self._watching.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Clean shutdown; data stays. Signals that ask to end are ignored meanwhile."""
+        with uninterrupted():
+            if self._lock is None:
+                return
+            self._ending.set()
+            with self._mutex:  # not while something is being started again
+                self._write_state("stopping")
+                if self.cluster is not None:
+                    self.cluster.stop()
+                self.broker.stop()
+            self._stopped.set()
+            if self._watching is not None:
+                self._watching.join()
+                self._watching = None
+            self.directory.remove_state()
+            self._lock.close()
+            self._lock = None
+
+    def __enter__(self) -> Stack:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _take_lock(self) -> None:
+        lock = self.directory.lock_file.open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise StackError(
+                f"a stack runs already in {self.directory.root}: `fluvial status` shows it, `fluvial down` stops it; "
+                "another one needs another --data-dir"
+            ) from None
+        self._lock = lock
+
+    def _write_state(self, phase: str) -> None:
+        found: list[tuple[str, int | None]] = [("broker", self.broker.pid)]
+        if self.cluster is not None:
+            found.append(("job-manager", self.cluster.job_manager_pid))
+            found += [("task-manager", pid) for pid in self.cluster.task_manager_pids]
+        processes = [ProcessIdentity.find(role, pid) for role, pid in found if pid is not None]
+        own = ProcessIdentity.find("supervisor", os.getpid())
+        assert own is not None
+        self.directory.write_state(
+            StackState(
+                phase=phase,
+                supervisor=own,
+                processes=tuple(process for process in processes if process is not None),
+                bootstrap_servers=self.broker.bootstrap_servers if self.broker.pid else "",
+                rest_url=self.cluster.rest_url if self.cluster is not None and self.cluster.job_manager_pid else "",
+                restarts=self._restarts,
+            )
+        )
+
+    def _watch_processes(self) -> None:
+        while not self._ending.wait(_WATCH_SECONDS):
+            with self._mutex:
+                try:
+                    if not self._ending.is_set():
+                        self._restart_what_ended()
+                except StackError as error:
+                    self._report(f"error: {error}")
+        # Linux ends a process with the thread that started it: this one stays until all have been stopped in order.
+        self._stopped.wait()
+
+    def _restart_what_ended(self) -> None:
+        restarted = []
+        if self._restarts < _MOST_RESTARTS:
+            if self.broker.pid is None:
+                self.broker.start()
+                restarted.append("broker")
+            if self.cluster is not None:
+                restarted += self.cluster.restart_dead()
+        wanted = self.directory.wanted_task_managers()
+        if self.cluster is not None and (missing := wanted - len(self.cluster.task_manager_pids)) > 0:
+            self.cluster.add_task_managers(missing)
+            self._write_state("running")
+        if restarted:
+            self._restarts += len(restarted)
+            self._report(f"ended by itself and was started again: {', '.join(restarted)}")
+            if "JobManager" in restarted:
+                self._report(
+                    "jobs do not survive the JobManager: submit them again, they continue from their checkpoint"
+                )
+            if self._restarts >= _MOST_RESTARTS:
+                self._report(f"{self._restarts} restarts: giving up; see the logs in {self.directory.root}")
+            self._write_state("running")
+
+
+@contextlib.contextmanager
+def running_stack(
+    root: Path | None = None,
+    *,
+    task_managers: int = 0,
+    partitions: int = DEFAULT_PARTITIONS,
+    topic_prefix: str = "fluvial.",
+    report: Report = _silent,
+) -> Iterator[Stack]:
+    """A stack between enter and exit; without `root` in a temporary directory, which is removed.
+
+    Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt inside, and leave nothing behind.
+    """
+    with interruptible():
+        temporary = Path(tempfile.mkdtemp(prefix="fluvial-")) if root is None else None
+        try:
+            with Stack(
+                root or temporary or Path(),
+                task_managers=task_managers,
+                partitions=partitions,
+                topic_prefix=topic_prefix,
+                report=report,
+            ) as stack:
+                yield stack
+        finally:
+            if temporary is not None:
+                with uninterrupted():
+                    shutil.rmtree(temporary, ignore_errors=True)

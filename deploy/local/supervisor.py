@@ -1,0 +1,43 @@
+"""The process behind `fluvial up`: runs a stack until it is told to end. `python -m deploy.local.supervisor FOLDER`"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from deploy.local.errors import StackError
+from deploy.local.stack import DEFAULT_PARTITIONS, Report, running_stack
+
+
+def supervise(root: Path, *, task_managers: int, partitions: int, report: Report) -> None:
+    """Run a stack until Ctrl-C, SIGTERM or SIGHUP. Raises StackError when it cannot start."""
+    try:
+        with running_stack(root, task_managers=task_managers, partitions=partitions, report=report):
+            report("the stack is up")
+            while True:
+                signal.pause()
+    except KeyboardInterrupt:
+        report("the stack has stopped; its data stays")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=supervise.__doc__)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--task-managers", type=int, default=1)
+    parser.add_argument("--partitions", type=int, default=DEFAULT_PARTITIONS)
+    arguments = parser.parse_args()
+    try:
+        supervise(
+            arguments.root,
+            task_managers=arguments.task_managers,
+            partitions=arguments.partitions,
+            report=lambda line: print(line, flush=True),
+        )
+    except StackError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

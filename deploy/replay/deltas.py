@@ -1,4 +1,4 @@
-"""The deltas of a version's updates, chunk by chunk, read from the log in batches of bounded size.
+"""The encoded deltas of a version's updates, chunk by chunk, read from the log in batches of bounded size.
 
 Shapes: N updates, n elements of one chunk.
 """
@@ -34,8 +34,8 @@ class Deltas:
 
     def batches(
         self, manifest: ModelManifest, updates: Sequence[Update], indices: Sequence[int]
-    ) -> Iterator[dict[int, list[Float32]]]:
-        """By chunk the N deltas, each float32[n]; every chunk of `indices` once, in order.
+    ) -> Iterator[dict[int, list[bytes]]]:
+        """By chunk the N deltas' bytes; every chunk of `indices` once, in order.
 
         Raises ChunkUnavailable if one is gone or is not the one that was signed.
         """
@@ -45,10 +45,7 @@ class Deltas:
         batches = [indices[first : first + size] for first in range(0, len(indices), size)]
         for raws in _ahead(batches, lambda batch: self._read(manifest, updates, batch)):
             self.bytes_read += sum(len(raw) for chunk in raws.values() for raw in chunk)
-            yield {
-                index: [_delta(update, raw, manifest, index) for update, raw in zip(updates, chunk, strict=True)]
-                for index, chunk in raws.items()
-            }
+            yield raws
             self._on_read(self.bytes_read, self._bytes_asked)
 
     def _read(self, manifest: ModelManifest, updates: Sequence[Update], batch: Sequence[int]) -> dict[int, list[bytes]]:
@@ -89,6 +86,7 @@ def _inline(update: Update, manifest: ModelManifest, index: int) -> bytes:
     return (update.record.inline or b"")[first * size : (first + _length(manifest, index)) * size]
 
 
-def _delta(update: Update, raw: bytes, manifest: ModelManifest, index: int) -> Float32:
+def decoded(update: Update, raw: bytes, manifest: ModelManifest, index: int) -> Float32:
+    """float32[n] of a chunk."""
     codec = encoding.get(update.record.encoding)
     return codec.decode_chunk(raw, index * manifest.chunk_elements, manifest.layout, update.record.scales)

@@ -24,10 +24,11 @@ from hashlib import sha256
 import numpy as np
 import numpy.typing as npt
 
-from deploy.replay.deltas import Deltas
+from deploy.replay.deltas import Deltas, decoded
 from deploy.replay.evidence import ReplayLog, Update, check_manifest, read_updates
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ModelManifest
+from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum, finish
 from models.aggregation.gram import partial_gram, total_gram
 from models.aggregation.rule import Rule, parse_rule
@@ -174,11 +175,19 @@ class _Replay:
         total_weight = sum(update.record.weight for update in updates)
         for deltas in self._deltas.batches(manifest, updates, indices):
             base_chunks = dict(self._base(parent, list(deltas)))
-            for index, delta_rows in deltas.items():
+            for index, raws in deltas.items():
                 base = np.frombuffer(base_chunks[index], dtype="<f4")
                 total = ChunkSum(base.size, manifest.fraction_bits)
-                for update, delta in zip(updates, delta_rows, strict=True):
-                    total.add(delta, update.record.weight)
+                for update, raw in zip(updates, raws, strict=True):
+                    add_chunk(
+                        total,
+                        raw,
+                        encoding=update.record.encoding,
+                        first_element=index * manifest.chunk_elements,
+                        layout=manifest.layout,
+                        scales=update.record.scales,
+                        weight=update.record.weight,
+                    )
                 model = finish(base, total.values, total_weight, manifest.fraction_bits)
                 yield index, model.astype("<f4", copy=False).tobytes()
 
@@ -225,7 +234,11 @@ class _Replay:
         if not rule.needs_measure:
             return None
         batches = self._deltas.batches(manifest, updates, range(len(manifest.chunks)))
-        return total_gram(partial_gram(rows) for deltas in batches for rows in deltas.values())
+        return total_gram(
+            partial_gram([decoded(update, raw, manifest, index) for update, raw in zip(updates, raws, strict=True)])
+            for deltas in batches
+            for index, raws in deltas.items()
+        )
 
 
 def _in_batches(items: Iterator[tuple[int, bytes]], size: int) -> Iterator[list[tuple[int, bytes]]]:

@@ -127,14 +127,13 @@ def add_version(
             weight=weight,
             selected=participant in selected,
         )
-        updates.append((contribution, codec.decode_chunk(encoded, 0, LAYOUT, scales)))
-    chosen = [(contribution.weight, delta) for contribution, delta in updates if contribution.selected]
+        updates.append((contribution, fixed_points(delta, encoded, scales)))
+    chosen = [(contribution.weight, fixed) for contribution, fixed in updates if contribution.selected]
     total_weight = sum(weight for weight, _ in chosen)
     model = np.array(
         [
             np.float32(
-                float(sum(weight * round(Fraction(float(delta[i])) * 2**FRACTION_BITS) for weight, delta in chosen))
-                / (total_weight * 2.0**FRACTION_BITS)
+                float(sum(weight * fixed[i] for weight, fixed in chosen)) / (total_weight * 2.0**FRACTION_BITS)
                 + float(base[i])
             )
             for i in range(NUM_ELEMENTS)
@@ -145,6 +144,14 @@ def add_version(
         log, model, version, rule=rule, total_weight=total_weight, contributions=contributions
     )
     return model
+
+
+def fixed_points(delta: np.ndarray, encoded: bytes, scales: Sequence[float]) -> list[int]:
+    """Each element as an integer of 2**-FRACTION_BITS: the number rounded; of int8, the code times the scale rounded."""
+    if not scales:
+        return [round(Fraction(float(x)) * 2**FRACTION_BITS) for x in delta]
+    units = [round(Fraction(scale) * 2**FRACTION_BITS) for scale in scales]
+    return [int(code) * units[0 if i < 15 else 1] for i, code in enumerate(np.frombuffer(encoded, np.int8))]
 
 
 def federation(kind: str = "chunks", versions: int = 2, rule: str = MEAN) -> MemoryLog:

@@ -1,1 +1,1 @@
-"""Who may contribute and what is recorded. Pure: no engine, no network, no clock, no tensors beyond numpy."""
+"""Who may contribute, and what is recorded. Pure: no engine, no broker, no clock, no files."""

@@ -1,1 +1,3 @@
-"""Admission: whether a record that claims to be an update is one that its round may take."""
+"""The gate: whether an update that somebody published may enter an aggregate. One check a file; `gate` runs them in
+order, `reasons` says what each reason code means.
+"""

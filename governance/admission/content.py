@@ -1,76 +1,121 @@
-"""What an update's numbers are: each chunk the one that was signed, finite, within the round's bounds.
+"""Step 10, content: the tensor bytes themselves, a chunk at a time, in any order.
 
-Chunks pass through one by one, in any order, so memory stays at one chunk. The squares of a chunk are summed in
-float64, and the chunks' sums added in chunk order, so the norm is the same on every machine.
+Memory: one chunk, its decoded elements (none for float32, which is a view) and one tile of float64. The numbers of a
+chunk do not depend on when it is read, and the norm adds the chunks in chunk order, so that a repeated judgement gives
+the same bits. Shapes: n elements of one chunk.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import sha256
-from math import sqrt
+from math import inf, isfinite, sqrt
 
 import numpy as np
+import numpy.typing as npt
 
 from fluvial import encoding
+from fluvial.encoding.int8 import LEVELS, Int8Encoding
 from fluvial.wire.records import ModelUpdate, Reason, Round
-from governance.admission.inspection import inspect
+
+_TILE = 16384
+"""Elements squared and summed at a time: numpy sums pairwise within a tile, tiles add up in order. Part of the result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What was found. norm: 0 unless every chunk was read. max_abs: of the chunks read; both 0 where not finite."""
+
+    fault: Reason | None
+    norm: float
+    max_abs: float
 
 
 class ContentInspector:
-    """Collects the findings of an update's chunks. Call `add` for each, then `finding`."""
+    """Inspects the content of one update whose manifest fits its round."""
 
     def __init__(self, update: ModelUpdate, round_: Round) -> None:
-        self._update, self._round = update, round_
+        self._update = update
+        self._round = round_
         self._codec = encoding.get(update.encoding)
-        self._squares: dict[int, float] = {}
-        self._reason: Reason | None = None
-        self.max_abs = 0.0
+        self._tile = np.empty(min(_TILE, round_.chunk_elements), np.float64)
+        self._squares: list[float | None] = [None] * max(len(update.chunks), 1)
+        self._max_abs = 0.0
+        self._fault: Reason | None = None
 
     @property
     def refused(self) -> bool:
-        """Whether a reason to refuse was found, so that further chunks need not be read."""
-        return self._reason is not None
+        """Whether a fault was found: further chunks need not be read."""
+        return self._fault is not None
 
-    def add(self, index: int, raw: bytes) -> bool:
-        """Inspect chunk `index` of the update. Returns whether further chunks are of interest."""
+    def add(self, index: int, chunk: bytes | memoryview) -> bool:
+        """Inspect chunk `index` of the update's list. False: a fault is known, stop.
+
+        Raises IndexError for a chunk that is not in the list.
+        """
         reference = self._update.chunks[index]
-        if len(raw) != reference.length or sha256(raw).digest() != reference.sha256:
-            self._reason = Reason.CHUNK_MISMATCH
-            return False
-        return self._inspect(index, raw)
+        if self._fault is None:
+            if len(chunk) != reference.length or sha256(chunk).digest() != reference.sha256:
+                self._fault = Reason.CHUNK_MISMATCH
+            else:
+                self._inspect(index, chunk)
+        return self._fault is None
 
-    def add_inline(self, raw: bytes) -> bool:
-        """Inspect an update that travels inside its envelope; the envelope's signature covers it."""
-        return self._inspect(0, raw)
+    def add_inline(self, delta: bytes) -> bool:
+        """Inspect the delta inside the envelope, whose signature covers its bytes. False: a fault is known."""
+        if self._fault is None:
+            self._inspect(0, delta)
+        return self._fault is None
 
     def unavailable(self) -> None:
-        """A chunk is not in the log."""
-        self._reason = Reason.INCOMPLETE
+        """A chunk cannot be read."""
+        self._fault = self._fault or Reason.INCOMPLETE
 
-    @property
-    def norm(self) -> float:
-        """L2 norm of what was inspected."""
-        return sqrt(sum(self._squares[index] for index in sorted(self._squares)))
+    def result(self) -> Content:
+        """INCOMPLETE if a chunk was never added, else what the chunks are."""
+        if self._fault is Reason.NON_FINITE:
+            return Content(fault=self._fault, norm=0.0, max_abs=0.0)
+        squares = [one for one in self._squares if one is not None]
+        complete = len(squares) == len(self._squares)
+        norm = sqrt(sum(squares)) if complete else 0.0
+        fault = self._fault
+        if fault is None and not complete:
+            fault = Reason.INCOMPLETE
+        if fault is None and self._round.max_norm > 0.0 and norm > self._round.max_norm:
+            fault = Reason.NORM_EXCEEDED
+        return Content(fault=fault, norm=norm, max_abs=self._max_abs)
 
-    def finding(self) -> Reason | None:
-        """Reason to refuse, or None."""
-        if self._reason is not None:
-            return self._reason
-        if self.max_abs > self._round.max_abs:
-            return Reason.MAGNITUDE_EXCEEDED
-        if self._round.max_norm and self.norm > self._round.max_norm:
-            return Reason.NORM_EXCEEDED
-        return None
-
-    def _inspect(self, index: int, raw: bytes) -> bool:
+    def _inspect(self, index: int, raw: bytes | memoryview) -> None:
+        if isinstance(self._codec, Int8Encoding) and np.frombuffer(raw, np.int8).min() < -LEVELS:
+            self._fault = Reason.ENCODING
+            return
         first = index * self._round.chunk_elements
-        # A scale may be so large that a product is infinite; that is what is looked for.
-        with np.errstate(over="ignore"):
-            values = self._codec.decode_chunk(raw, first, self._round.layout, self._update.scales)
-        finite, max_abs, squares = inspect(values)
-        if not finite:
-            self._reason = Reason.NON_FINITE
-            return False
+        with np.errstate(over="ignore", invalid="ignore"):
+            elements = self._codec.decode_chunk(bytes(raw), first, self._round.layout, self._update.scales)
+            max_abs, squares = _measure(elements, self._tile)
+        if not isfinite(max_abs):
+            self._fault = Reason.NON_FINITE
+            return
         self._squares[index] = squares
-        self.max_abs = max(self.max_abs, max_abs)
-        return True
+        self._max_abs = max(self._max_abs, max_abs)
+        if max_abs > self._round.max_abs:
+            self._fault = Reason.MAGNITUDE_EXCEEDED
+
+
+def _measure(elements: npt.NDArray[np.float32], tile: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """(largest absolute value, sum of squares in float64) of float32[n]; (inf, inf) with NaN or infinity among them.
+
+    Squares of float32 are exact in float64, and so small that their sum is finite.
+    """
+    max_abs = sum_of_squares = 0.0
+    for start in range(0, elements.size, tile.size):
+        part = elements[start : start + tile.size]
+        high, low = float(part.max()), float(part.min())
+        if not (isfinite(high) and isfinite(low)):
+            return inf, inf
+        max_abs = max(max_abs, high, -low)
+        squares = tile[: part.size]
+        np.copyto(squares, part)
+        np.multiply(squares, squares, out=squares)
+        sum_of_squares += float(np.add.reduce(squares))
+    return max_abs, sum_of_squares

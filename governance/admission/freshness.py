@@ -1,39 +1,28 @@
-"""Whether an update is for the round that is open, and the first of its participant for it."""
+"""Step 7, freshness: the update is for the round that is open, and was trained from that round's model.
+
+The deadline plays no part: an update after it is late, which aggregation says in a receipt.
+"""
 
 from __future__ import annotations
 
-from fluvial.wire.records import ModelUpdate, Participant, Reason, Round, RoundStatus
-from governance.admission.source import RegistryView, SeenView
+from fluvial.wire.records import ModelUpdate, Reason, Round, RoundStatus
+from governance.admission.judgement import Fault
+from governance.admission.views import RegistryView, RoundsView
 
 
-def check_round(update: ModelUpdate, round_: Round | None) -> Reason | None:
-    """Reason to refuse, or None. ROUND_UNKNOWN: the record may come yet; a caller waits before it refuses for that.
+def find_round(update: ModelUpdate, registry: RegistryView, rounds: RoundsView) -> Round | Fault:
+    """The open round that the update is for.
 
-    Broker time after the deadline does not refuse here: aggregation answers it with a receipt that says LATE.
+    TASK_UNKNOWN and ROUND_UNKNOWN (newer than the newest heard of), which wait; STALE_ROUND for an older round or
+    attempt and for a finished task; WRONG_BASE for another base model.
     """
-    if round_ is None or (update.round, update.attempt) > (round_.round, round_.attempt):
-        return Reason.ROUND_UNKNOWN
-    if (update.round, update.attempt) < (round_.round, round_.attempt) or round_.status is not RoundStatus.OPEN:
-        return Reason.STALE_ROUND
-    if (update.base_version, update.base_digest) != (round_.base_version, round_.base_digest):
-        return Reason.WRONG_BASE
-    return None
-
-
-def check_repeat(update: ModelUpdate, record_sha256: bytes, seen: SeenView) -> Reason | None:
-    """Reason to refuse, or None. The first accepted record of an attempt counts; another one is equivocation."""
-    accepted = seen.accepted(update.task, update.round, update.attempt)
-    return Reason.EQUIVOCATION if accepted is not None and accepted != record_sha256 else None
-
-
-def check_agreement(
-    agreement: str, participant: Participant, registry: RegistryView, broker_time_ms: int
-) -> Reason | None:
-    """Reason to refuse, or None when no agreement is asked for, or it is signed as registered and in force."""
-    if not agreement:
-        return None
-    digest, period = registry.agreement_sha(agreement), registry.agreement_period(agreement)
-    signed = {entry.agreement: entry.sha256 for entry in participant.agreements}
-    if digest is None or period is None or signed.get(agreement) != digest:
-        return Reason.AGREEMENT
-    return None if period[0] <= broker_time_ms <= period[1] else Reason.AGREEMENT
+    if registry.task(update.task) is None:
+        return Fault(reason=Reason.TASK_UNKNOWN, waits=True)
+    current = rounds.current(update.task)
+    if current is None or (update.round, update.attempt) > (current.round, current.attempt):
+        return Fault(reason=Reason.ROUND_UNKNOWN, waits=True)
+    if (update.round, update.attempt) < (current.round, current.attempt) or current.status is not RoundStatus.OPEN:
+        return Fault(reason=Reason.STALE_ROUND)
+    if update.base_version != current.base_version or update.base_digest != current.base_digest:
+        return Fault(reason=Reason.WRONG_BASE)
+    return current

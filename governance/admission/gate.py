@@ -1,55 +1,50 @@
-"""The gate: one judgement for every record of topic updates, whatever its bytes.
+"""The gate of the validation stage: raw bytes in, exactly one judgement out.
 
-The steps, cheap before dear, nothing decoded for an unknown signer (the same numbers stand in the code):
+`judge_envelope`, in this order, the first failing step decides:
 
-1. size
-2. envelope, and the participant it claims
-3. the participant is enrolled and active, the signature over the raw bytes is its own
-4. strict decode of the payload by its pinned schema; payload and signature name the same participant
-5. replay: the very bytes were accepted before
-6. task and round: registered, open, the announced base model
-7. the round's agreement is signed and in force
-8. one update per participant and attempt
-9. manifest: layout, encoding, weight, chunks
-10. content: chunk digests, finite numbers, bounds (`inspect_content`, fed by the caller)
+1. size: nothing is parsed of what is too large.
+2. framing: a canonical envelope with exactly one signature.
+3. identity: the Kafka key and the keyid name one participant, and the registry has its key.
+4. signature over the raw payload bytes; then the key must not be revoked.
+5. decode: the verified bytes are a ModelUpdate of the pinned schema, canonical, of the signer.
+6. replay: bytes accepted before are a duplicate, others for the same attempt an equivocation.
+7. freshness: task and round are known, the round is open, the update was trained from its model.
+8. agreement: signed by the participant and in force.
+9. manifest: layout, weight, encoding and the list of chunks fit the round.
 
-Left to the caller: reading chunks, parking, remembering what was accepted, writing verdicts.
+`inspect_content`, when these have passed:
+
+10. content: each chunk has the digest listed, elements are finite and within max_abs, the norm within max_norm.
+
+An update whose form and time are wrong is thus told by the cheapest step that sees it; cryptography comes after what is
+cheaper, decoding after cryptography, tensors last. Task and round are inside the signed payload, so freshness is read after
+decoding. Left to the caller: verifying the registry and the rounds before they enter the views, reading chunks, keeping a
+parked record for a bounded time, and remembering (`SeenView`) what was accepted. Hostile bytes never raise; an exception
+is a bug.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
 from hashlib import sha256
 
-from fluvial.wire.errors import DecodeError, NonCanonical, SchemaUnknown
-from fluvial.wire.framing import decode
-from fluvial.wire.records import AcceptedUpdate, ModelUpdate, Reason, Round, Verdict
+from fluvial.wire.records import AcceptedUpdate, Reason, Verdict
+from governance.admission.agreement import check_agreement
+from governance.admission.case import Case, claimed_name
 from governance.admission.content import ContentInspector
-from governance.admission.freshness import check_agreement, check_repeat, check_round
-from governance.admission.identity import check_signer, open_claim
+from governance.admission.framing import open_one_signature
+from governance.admission.freshness import find_round
+from governance.admission.identity import check_revocation, check_routing, find_participant
+from governance.admission.judgement import Fault, GatePolicy, Judgement, NeedsContent, Parked, Refused, Source
 from governance.admission.manifest import check_manifest
-from governance.admission.refusal import Refused, keeps_raw, make_verdict
-from governance.admission.source import GatePolicy, RegistryView, RoundsView, SeenView, Source
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """It cannot be judged yet: a record that it depends on may still be on its way."""
-
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class NeedsContent:
-    """All is well so far; the content decides."""
-
-    update: ModelUpdate
-    round: Round
-    source: Source
-    record_sha256: bytes
-
-
-Judgement = Refused | Parked | NeedsContent
+from governance.admission.payload import read_update
+from governance.admission.reasons import keeps_raw
+from governance.admission.replay import check_replay
+from governance.admission.signature import check_signature
+from governance.admission.size import check_size
+from governance.admission.views import RegistryView, RoundsView, SeenView
 
 
 def judge_envelope(
@@ -62,111 +57,74 @@ def judge_envelope(
     policy: GatePolicy,
     final: bool = False,
 ) -> Judgement:
-    """Steps 1 to 9. final: the wait is over, so what is still unknown is refused."""
-    digest = sha256(raw).digest()
-
-    def refuse(reason: Reason, participant: str = "", update: ModelUpdate | None = None) -> Refused:
-        return Refused(make_verdict(reason, source, digest, participant, update))
-
-    # 1
-    if len(raw) > policy.max_record_bytes:
-        return refuse(Reason.SIZE_LIMIT)
-    # 2
-    claim = open_claim(raw, ModelUpdate, source.key)
-    if claim is None:
-        return refuse(Reason.ENVELOPE)
-    envelope, claimed = claim
-    # 3
-    participant = registry.participant(claimed)
-    if participant is None:
-        return refuse(Reason.KEY_UNKNOWN, claimed) if final else Parked(Reason.KEY_UNKNOWN)
-    reason = check_signer(envelope, participant)
-    if reason is not None:
-        return refuse(reason, claimed)
-    # 4
-    try:
-        update = decode(envelope.payload, ModelUpdate)
-    except SchemaUnknown:
-        return refuse(Reason.SCHEMA_UNKNOWN, claimed)
-    except NonCanonical:
-        return refuse(Reason.NON_CANONICAL, claimed)
-    except DecodeError:
-        return refuse(Reason.DECODE, claimed)
-    if update.participant != claimed:
-        return refuse(Reason.PARTICIPANT_MISMATCH, claimed, update)
-    # 5
-    if seen.digest_seen(digest):
-        return refuse(Reason.DUPLICATE_IGNORED, claimed, update)
-    # 6
-    round_ = rounds.current(update.task)
-    reason = check_round(update, round_)
-    if reason is Reason.ROUND_UNKNOWN and not final:
-        return Parked(reason)
-    if reason is Reason.ROUND_UNKNOWN and registry.task(update.task) is None:
-        reason = Reason.TASK_UNKNOWN
-    if reason is not None or round_ is None:
-        return refuse(reason or Reason.ROUND_UNKNOWN, claimed, update)
-    # 7, 8, 9
-    reason = (
-        check_agreement(round_.agreement, participant, registry, source.timestamp_ms)
-        or check_repeat(update, digest, seen)
-        or check_manifest(update, round_, policy.partitions)
+    """Steps 1 to 9 on one record of the topic updates. final: do not park, the wait is over."""
+    case = Case(
+        source=source,
+        record_sha256=sha256(raw).digest(),
+        participant=claimed_name(source.key),
+        quarantined=policy.quarantined,
     )
-    if reason is not None:
-        return refuse(reason, claimed, update)
-    return NeedsContent(update, round_, source, digest)
-
-
-def inspect_content(needs: NeedsContent) -> ContentInspector:
-    """Step 10 begins: give the inspector every chunk, then call `judge_content`."""
-    return ContentInspector(needs.update, needs.round)
-
-
-def judge_content(needs: NeedsContent, inspector: ContentInspector) -> tuple[Verdict, AcceptedUpdate | None]:
-    """Step 10 ends: the verdict, and the accepted update if it is one."""
-    update, source = needs.update, needs.source
-    reason = inspector.finding() or Reason.ACCEPTED
-    measured = reason not in (Reason.INCOMPLETE, Reason.CHUNK_MISMATCH, Reason.NON_FINITE)
-    verdict = make_verdict(
-        reason,
-        source,
-        needs.record_sha256,
-        update.participant,
-        update,
-        norm=inspector.norm if measured else 0.0,
-        max_abs=inspector.max_abs if measured else 0.0,
+    # 1. Size.
+    fault = check_size(raw, policy.max_record_bytes)
+    if fault is not None:
+        return case.settle(fault, final=final)
+    # 2. Framing.
+    envelope = open_one_signature(raw)
+    if isinstance(envelope, Fault):
+        return case.settle(envelope, final=final)
+    # 3. Identity.
+    keyid = envelope.signatures[0].keyid
+    fault = check_routing(keyid, source)
+    if fault is not None:
+        return case.settle(fault, final=final)
+    participant = find_participant(keyid, registry)
+    if isinstance(participant, Fault):
+        return case.settle(participant, final=final)
+    # 4. Signature.
+    fault = check_signature(envelope, participant.public_key) or check_revocation(participant)
+    if fault is not None:
+        return case.settle(fault, final=final)
+    # 5. Decode.
+    update = read_update(envelope, policy.schema_ids)
+    if isinstance(update, Fault):
+        return case.settle(update, final=final)
+    case = replace(case, update=update)
+    if update.participant != keyid:
+        return case.settle(Fault(reason=Reason.PARTICIPANT_MISMATCH), final=final)
+    # 6. Replay.
+    fault = check_replay(update, case.record_sha256, seen)
+    if fault is not None:
+        return case.settle(fault, final=final)
+    # 7. Freshness.
+    round_ = find_round(update, registry, rounds)
+    if isinstance(round_, Fault):
+        return case.settle(round_, final=final)
+    # 8. Agreement.
+    fault = check_agreement(participant, round_.agreement, registry, source.timestamp_ms)
+    if fault is not None:
+        return case.settle(fault, final=final)
+    # 9. Manifest.
+    fault = check_manifest(update, round_, policy)
+    if fault is not None:
+        return case.settle(fault, final=final)
+    return NeedsContent(
+        source=source, record_sha256=case.record_sha256, update=update, round=round_, participant=participant
     )
-    if reason is not Reason.ACCEPTED:
-        return verdict, None
-    accepted = AcceptedUpdate(
-        task=update.task,
-        round=update.round,
-        attempt=update.attempt,
-        participant=update.participant,
-        update_id=update.update_id,
-        source_partition=source.partition,
-        source_offset=source.offset,
-        source_timestamp_ms=source.timestamp_ms,
-        record_sha256=needs.record_sha256,
-        weight=update.weight,
-        encoding=update.encoding,
-        scales=update.scales,
-        inline=update.inline,
-        chunks=update.chunks,
-    )
-    return verdict, accepted
 
 
-__all__ = [
-    "ContentInspector",
-    "GatePolicy",
-    "Judgement",
-    "NeedsContent",
-    "Parked",
-    "Refused",
-    "Source",
-    "inspect_content",
-    "judge_content",
-    "judge_envelope",
-    "keeps_raw",
-]
+class Inspection:
+    """Step 10 for one update: hand in its chunks in any order, then ask for the result."""
+
+    def __init__(self, needs: NeedsContent, policy: GatePolicy) -> None:
+        self._needs = needs
+        self._inspector = ContentInspector(needs.update, needs.round)
+        self._case = Case(
+            source=needs.source,
+            record_sha256=needs.record_sha256,
+            participant=needs.participant.participant,
+            quarantined=policy.quarantined,
+            update=needs.update,
+        )
+        # 10. Content: the rest comes through `add`.
+        if needs.update.inline is None:
+            self.add, self.unavailable = self._inspector.add, self._inspector.unavailable

@@ -1,38 +1,30 @@
-"""Envelope and identity: who signed this? Claims select the key; only the signature says that the claim is true."""
+"""Step 3, identity: who claims to have signed. The claim selects a key, and nothing else until the signature is verified.
+
+Revocation is told after the signature (step 4), so that KEY_REVOKED says something of the participant and not of
+whoever used its name.
+"""
 
 from __future__ import annotations
 
-from fluvial.identity.envelope import open_envelope, verify_envelope
-from fluvial.wire.errors import DecodeError
-from fluvial.wire.media_types import media_type
-from fluvial.wire.records import Envelope, Participant, ParticipantStatus, Reason
-
-MAX_NAME_BYTES = 128
+from fluvial.wire.records import Participant, ParticipantStatus, Reason
+from governance.admission.judgement import Fault, Source
+from governance.admission.views import RegistryView
 
 
-def open_claim(raw: bytes, payload: type, key: bytes | None) -> tuple[Envelope, str] | None:
-    """The envelope and the participant that it claims to be of, or None if it is no such envelope.
+def check_routing(keyid: str, source: Source) -> Fault | None:
+    """PARTICIPANT_MISMATCH unless the Kafka key names the signer.
 
-    The record's key must be the claim: records are judged beside the state of the participant they are keyed by, so
-    under another key a replay would meet the wrong memory.
+    The key chose the state that remembers what this participant had accepted; under another key an update could be
+    brought in twice.
     """
-    try:
-        envelope = open_envelope(raw)
-    except DecodeError:
-        return None
-    if envelope.payload_type != media_type(payload) or len(envelope.signatures) != 1:
-        return None
-    claimed = envelope.signatures[0].keyid
-    encoded = claimed.encode()
-    if not 0 < len(encoded) <= MAX_NAME_BYTES or key != encoded:
-        return None
-    return envelope, claimed
+    return None if source.key == keyid.encode() else Fault(reason=Reason.PARTICIPANT_MISMATCH)
 
 
-def check_signer(envelope: Envelope, participant: Participant) -> Reason | None:
-    """Reason to refuse, or None when an active participant signed."""
-    if participant.status is not ParticipantStatus.ACTIVE:
-        return Reason.KEY_REVOKED
-    if not verify_envelope(envelope, participant.public_key):
-        return Reason.SIGNATURE
-    return None
+def find_participant(keyid: str, registry: RegistryView) -> Participant | Fault:
+    """The enrolled participant, also a revoked one; KEY_UNKNOWN, which waits, for a name that is not in the registry."""
+    return registry.participant(keyid) or Fault(reason=Reason.KEY_UNKNOWN, waits=True)
+
+
+def check_revocation(participant: Participant) -> Fault | None:
+    """KEY_REVOKED unless the participant is active."""
+    return None if participant.status is ParticipantStatus.ACTIVE else Fault(reason=Reason.KEY_REVOKED)

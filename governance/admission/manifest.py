@@ -1,47 +1,80 @@
-"""Whether an update is of the round's model: layout, encoding, weight, chunks. Nothing is read from the log for it."""
+"""Step 9, manifest: what the signed envelope says of its tensors fits the round. Nothing of the tensors is read.
+
+The list of chunks must cover the model exactly once: no gap, no overlap, no chunk in a foreign partition (its shard
+would never read it), none used twice.
+"""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
+
+import numpy as np
 
 from fluvial import encoding
+from fluvial.encoding.int8 import LEVELS
 from fluvial.wire.layout import chunk_length, chunk_partition, num_chunks
-from fluvial.wire.records import ModelUpdate, Reason, Round
+from fluvial.wire.records import ChunkReference, ModelUpdate, Reason, Round
+from governance.admission.judgement import Fault, GatePolicy
+from governance.admission.payload import DIGEST_BYTES
 
-MAX_INLINE_BYTES = 64 << 10
-_DIGEST_BYTES = 32
 
-
-def check_manifest(update: ModelUpdate, round_: Round, partitions: int) -> Reason | None:
-    """Reason to refuse, or None."""
-    if update.encoding not in round_.encodings or update.encoding not in encoding.ENCODINGS:
-        return Reason.ENCODING
+def check_manifest(update: ModelUpdate, round_: Round, policy: GatePolicy) -> Fault | None:
+    """MANIFEST_MISMATCH, WEIGHT, ENCODING, MAGNITUDE_EXCEEDED (scales) or SIZE_LIMIT (inline) where something is amiss."""
+    if update.layout_digest != round_.layout_digest:
+        return Fault(reason=Reason.MANIFEST_MISMATCH)
     if not 1 <= update.weight <= round_.max_weight:
-        return Reason.WEIGHT
-    codec = encoding.get(update.encoding)
-    scales_fit = len(update.scales) == codec.num_scales(round_.layout) and all(
-        0 <= scale < float("inf") for scale in update.scales
-    )
-    if update.layout_digest != round_.layout_digest or not scales_fit:
-        return Reason.MANIFEST_MISMATCH
-    size = round_.num_elements * codec.bytes_per_element
-    if update.inline is not None:
-        fits = not update.chunks and len(update.inline) == size <= MAX_INLINE_BYTES
-    else:
-        fits = _chunks_fit(update, round_, codec.bytes_per_element, partitions)
-    return None if fits else Reason.MANIFEST_MISMATCH
+        return Fault(reason=Reason.WEIGHT)
+    fault = _check_encoding(update, round_)
+    if fault is not None:
+        return fault
+    bytes_per_element = encoding.get(update.encoding).bytes_per_element
+    if update.inline is None:
+        covers = _covers(update.chunks, update.task, round_, bytes_per_element, policy.partitions)
+        return None if covers else Fault(reason=Reason.MANIFEST_MISMATCH)
+    if len(update.inline) > policy.max_inline_bytes:
+        return Fault(reason=Reason.SIZE_LIMIT)
+    single = num_chunks(round_.num_elements, round_.chunk_elements) == 1 and not update.chunks
+    exact = len(update.inline) == round_.num_elements * bytes_per_element
+    return None if single and exact else Fault(reason=Reason.MANIFEST_MISMATCH)
 
 
-def _chunks_fit(update: ModelUpdate, round_: Round, bytes_per_element: int, partitions: int) -> bool:
-    """Every chunk once, of its length, in the partition of its shard, at a place of its own."""
-    chunks = update.chunks
-    if len(chunks) != num_chunks(round_.num_elements, round_.chunk_elements):
+def _check_encoding(update: ModelUpdate, round_: Round) -> Fault | None:
+    if update.encoding not in round_.encodings or update.encoding not in encoding.ENCODINGS:
+        return Fault(reason=Reason.ENCODING)
+    if len(update.scales) != encoding.get(update.encoding).num_scales(round_.layout):
+        return Fault(reason=Reason.ENCODING)
+    return _check_scales(update.scales, round_.max_abs) if update.scales else None
+
+
+def _check_scales(scales: Sequence[float], max_abs: float) -> Fault | None:
+    """A scale is a float32, not negative, and the largest code times it is within max_abs, as in every update that the
+    encoding makes of such values. A larger scale with small codes would pass the content's checks and overflow the
+    exact sum.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.array(scales, np.float64)
+        exact = values.astype(np.float32).astype(np.float64) == values
+        largest = np.float32(max_abs / LEVELS)
+    if not (np.isfinite(values).all() and exact.all() and (values >= 0.0).all()):
+        return Fault(reason=Reason.ENCODING)
+    return Fault(reason=Reason.MAGNITUDE_EXCEEDED) if (values > largest).any() else None
+
+
+def _covers(
+    chunks: Sequence[ChunkReference], task: str, round_: Round, bytes_per_element: int, partitions: int
+) -> bool:
+    count = num_chunks(round_.num_elements, round_.chunk_elements)
+    if len(chunks) != count:
         return False
+    first_partition = chunk_partition(task, 0, partitions)
+    last_length = chunk_length(count - 1, round_.num_elements, round_.chunk_elements) * bytes_per_element
+    length = round_.chunk_elements * bytes_per_element
+    positions = set()
     for index, chunk in enumerate(chunks):
-        length = chunk_length(index, round_.num_elements, round_.chunk_elements) * bytes_per_element
-        if chunk.length != length or chunk.offset < 0 or len(chunk.sha256) != _DIGEST_BYTES:
+        expected = length if index < count - 1 else last_length
+        if chunk.length != expected or chunk.partition != (first_partition + index) % partitions:
             return False
-        if chunk.partition != chunk_partition(update.task, index, partitions):
+        if chunk.offset < 0 or len(chunk.sha256) != DIGEST_BYTES:
             return False
-    places = sorted((chunk.partition, chunk.offset) for chunk in chunks)
-    return all(first != second for first, second in pairwise(places))
+        positions.add((chunk.partition, chunk.offset))
+    return len(positions) == count

@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,12 @@ TO_SELECT = OutputTag("to-select", BYTES)
 TO_KEEPER = OutputTag("to-keeper", BYTES)
 
 _log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=64)
+def _round(data: bytes) -> Round:
+    """Decoded rounds, by their bytes: a round of many chunks takes longer to decode than all else in a step."""
+    return decode(data, Round)
 
 
 def message_key(message: bytes) -> str:
@@ -74,29 +81,31 @@ class CollectRound(KeyedProcessFunction):  # type: ignore[misc]  # pyflink ships
 
     def open(self, ctx: Any) -> None:
         self._window = ctx.get_state(ValueStateDescriptor("window", Types.PICKLED_BYTE_ARRAY()))
+        self._round = ctx.get_state(ValueStateDescriptor("round", Types.PICKLED_BYTE_ARRAY()))
         self._admitted = ctx.get_list_state(ListStateDescriptor("admitted", Types.PICKLED_BYTE_ARRAY()))
         self._held = ctx.get_list_state(ListStateDescriptor("held", Types.PICKLED_BYTE_ARRAY()))
         self._shard_keys = shard_keys(self._settings.partitions, self._settings.parallelism, MAX_PARALLELISM)
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
         _, kind, parts = unpack(bytes(value))
-        event = decode(parts[0], Round if kind == "round" else AcceptedUpdate)
+        event = _round(parts[0]) if kind == "round" else decode(parts[0], AcceptedUpdate)
         yield from self._step(event, ctx)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
         yield from self._step(window.Deadline(), ctx)
 
     def _step(self, event: Any, ctx: Any) -> Iterator[Any]:
-        before = window.Window.load(self._window.value())
-        after, effects = window.step(
-            before, event, int(time.time() * 1000), late_grace_ms=self._settings.late_grace_ms
-        )
+        stored, round_ = self._window.value(), self._round.value()
+        before = window.Window.load(stored, _round(bytes(round_)) if round_ is not None else None)
+        after, effects = window.step(before, event, int(time.time() * 1000), late_grace_ms=self._settings.late_grace_ms)
         if after is not before:
             self._window.update(after.dump())
+        if after.round is not before.round:
+            self._round.update(encode(after.round))
         for effect in effects:
-            yield from self._perform(effect, ctx)
+            yield from self._perform(effect, after.round, ctx)
 
-    def _perform(self, effect: window.Effect, ctx: Any) -> Iterator[Any]:
+    def _perform(self, effect: window.Effect, current: Round | None, ctx: Any) -> Iterator[Any]:
         match effect:
             case window.Begin(round_):
                 self._admitted.clear()
@@ -114,8 +123,7 @@ class CollectRound(KeyedProcessFunction):  # type: ignore[misc]  # pyflink ships
             case window.Admit(update):
                 encoded = encode(update)
                 self._admitted.add(encoded)
-                round_ = window.Window.load(self._window.value()).round
-                if round_ is not None and not selection.needs_measurement(round_):
+                if current is not None and not selection.needs_measurement(current):
                     yield from self._to_shards(TO_COMBINE, "add", [encoded])
             case window.Late(update):
                 yield from receipt_frames(self._settings, update, Outcome.LATE)
@@ -236,7 +244,7 @@ class Combine(_OnShards):
         key, kind, parts = unpack(bytes(value))
         shard = self._shards[key]
         if kind == "begin":
-            shard.begin(decode(parts[0], Round))
+            shard.begin(_round(parts[0]))
         elif kind == "add":
             shard.add(decode(parts[0], AcceptedUpdate))
         else:
@@ -247,7 +255,7 @@ class Combine(_OnShards):
 
 
 def _round_and_updates(parts: list[bytes]) -> tuple[Round, list[AcceptedUpdate]]:
-    return decode(parts[0], Round), [decode(part, AcceptedUpdate) for part in parts[1:]]
+    return _round(parts[0]), [decode(part, AcceptedUpdate) for part in parts[1:]]
 
 
 def receipt_frames(settings: Settings, update: AcceptedUpdate, outcome: Outcome) -> Iterator[bytes]:

@@ -70,7 +70,9 @@ class Shard:
             for index in self._chunks_of(round_)
         }
 
-    def combine(self, round_: Round, updates: Sequence[AcceptedUpdate], writer: ChunkWriter) -> dict[int, ChunkReference]:
+    def combine(
+        self, round_: Round, updates: Sequence[AcceptedUpdate], writer: ChunkWriter
+    ) -> dict[int, ChunkReference]:
         """Write this shard's chunks of the new model: base plus the weighted mean of exactly these updates.
 
         Raises ChunkUnavailable when an accepted chunk can no longer be read.
@@ -98,9 +100,7 @@ class Shard:
         places = writer.flush()
         self.forget(round_.task)
         return {
-            index: ChunkReference(
-                partition=places[index][0], offset=places[index][1], length=length, sha256=digest
-            )
+            index: ChunkReference(partition=places[index][0], offset=places[index][1], length=length, sha256=digest)
             for index, (length, digest) in written.items()
         }
 
@@ -153,7 +153,9 @@ class Shard:
     def _checked(read: ReadChunk, reference: ChunkReference, *, keep: bool) -> bytes:
         chunk = read(reference, keep)
         if hashlib.sha256(chunk).digest() != reference.sha256:
-            raise ChunkUnavailable(f"partition {reference.partition}, offset {reference.offset}: not the bytes accepted")
+            raise ChunkUnavailable(
+                f"partition {reference.partition}, offset {reference.offset}: not the bytes accepted"
+            )
         return chunk
 
 

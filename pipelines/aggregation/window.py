@@ -11,7 +11,6 @@ import struct
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import AcceptedUpdate, Round
 
 _STATE_VERSION = 1
@@ -35,19 +34,18 @@ class Window:
     round: Round | None = None
 
     def dump(self) -> bytes:
-        head = _HEAD.pack(_STATE_VERSION, self.phase, self.num_admitted)
-        return head + (encode(self.round) if self.round is not None else b"")
+        """Phase and count. The round's record is kept beside them: it is large and changes once."""
+        return _HEAD.pack(_STATE_VERSION, self.phase, self.num_admitted)
 
     @classmethod
-    def load(cls, data: bytes | None) -> Window:
+    def load(cls, data: bytes | None, round_: Round | None) -> Window:
         """Raises ValueError for state of another version."""
         if data is None:
             return cls()
-        version, phase, num_admitted = _HEAD.unpack_from(data)
+        version, phase, num_admitted = _HEAD.unpack(data)
         if version != _STATE_VERSION:
             raise ValueError(f"window state of version {version}; this job reads version {_STATE_VERSION}")
-        rest = data[_HEAD.size :]
-        return cls(phase=Phase(phase), num_admitted=num_admitted, round=decode(rest, Round) if rest else None)
+        return cls(phase=Phase(phase), num_admitted=num_admitted, round=round_)
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,16 +117,21 @@ class _PartitionReader:
             if not low <= offset < high:
                 self._position = -1
                 raise ChunkUnavailable(f"{self._topic}/{self._partition}@{offset}: the partition holds [{low}, {high})")
-        elif error.fatal() or not error.retriable() and error.code() not in (
-            KafkaError._ALL_BROKERS_DOWN,
-            KafkaError._TRANSPORT,
+        elif (
+            error.fatal()
+            or not error.retriable()
+            and error.code()
+            not in (
+                KafkaError._ALL_BROKERS_DOWN,
+                KafkaError._TRANSPORT,
+            )
         ):
             self._position = -1
             raise KafkaException(error)
 
 
 class BlobReader:
-    """Chunks of one topic, by reference. Safe to use from several threads; different partitions are read in parallel."""
+    """Chunks of one topic, by reference. Threads may share it; different partitions are read in parallel."""
 
     def __init__(self, bootstrap_servers: str, topic: str, *, cache_bytes: int, timeout_ms: int) -> None:
         self._settings: dict[str, object] = {

@@ -18,8 +18,9 @@ def shard_keys(num_shards: int, parallelism: int, max_parallelism: int) -> list[
     """For each shard a key; shard s goes to subtask s mod parallelism."""
     keys = []
     for shard in range(num_shards):
+        wanted = shard % parallelism
         candidates = (f"shard-{shard}-{salt}" for salt in itertools.count())
-        keys.append(next(key for key in candidates if subtask_of(key, parallelism, max_parallelism) == shard % parallelism))
+        keys.append(next(key for key in candidates if subtask_of(key, parallelism, max_parallelism) == wanted))
     return keys
 
 

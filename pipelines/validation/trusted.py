@@ -84,4 +84,3 @@ class TrustedRecords:
     def current(self, task: str) -> Round | None:
         """The newest round of the task that this subtask has heard of."""
         return self._rounds.get(task)
-

@@ -15,7 +15,7 @@ def run(*events: tuple[int, object]) -> tuple[window.Window, list[window.Effect]
     state, all_effects = window.Window(), []
     for now_ms, event in events:
         state, effects = window.step(state, event, now_ms, late_grace_ms=GRACE_MS)  # type: ignore[arg-type]
-        assert window.Window.load(state.dump()) == state
+        assert window.Window.load(state.dump(), state.round) == state
         all_effects.extend(effects)
     return state, all_effects
 

@@ -80,7 +80,7 @@ def forge(
     outboxes: Path,
     reporter: Reporter,
 ) -> None:
-    """Publish a forged update in every round until the task is finished. It would undo what was learnt: delta = -base."""
+    """Publish a forged update in every round until the task is finished: delta = -base would undo what was learnt."""
     key = SigningKey.generate()
     claims = [member.name, member.victim]
     opened = [Outbox(outboxes / f"forger-{name}.sqlite", name) for name in claims]

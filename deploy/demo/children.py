@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from deploy.demo.errors import DemoFailed, tail
+from deploy.local.interruption import uninterrupted
 from deploy.local.jars import CHECKOUT
 from deploy.local.processes import end, spawn
 
@@ -82,11 +83,12 @@ class Children:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for child in self._children:
-            if not child.ended:
-                child.process.terminate()  # all at once; `end` waits for each
-        while self._children:
-            end(self._children.pop().process, _GRACE_SECONDS)
+        with uninterrupted():
+            for child in self._children:
+                if not child.ended:
+                    child.process.terminate()  # all at once; `end` waits for each
+            while self._children:
+                end(self._children.pop().process, _GRACE_SECONDS)
 
 
 def _how(status: int) -> str:

@@ -12,10 +12,6 @@ class DemoFailed(RuntimeError):
     """The run cannot go on. The message says what happened and shows the end of the log that knows more."""
 
 
-class Interrupted(BaseException):
-    """SIGTERM or SIGHUP: ends the run as Ctrl-C does."""
-
-
 def tail(log: Path) -> str:
     """The end of a log, under its name."""
     try:

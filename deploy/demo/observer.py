@@ -1,4 +1,4 @@
-"""Reads what the federation publishes into a ledger: verdicts, receipts, rounds, models, releases, and the sizes of updates.
+"""Reads what the federation publishes into a ledger: verdicts, receipts, rounds, models, releases, sizes of updates.
 
 Signed records are believed for their signature only, so that what is shown is what an outsider could verify.
 """

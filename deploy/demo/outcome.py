@@ -9,7 +9,8 @@ from deploy.demo.cast import Member, Role
 from deploy.demo.ledger import Ledger, Place
 from deploy.demo.reports import Sent, Stuck
 from deploy.demo.summary import Outcome
-from fluvial.wire.records import Decision, Outcome as ReceiptOutcome, Receipt, Verdict
+from fluvial.wire.records import Decision, Receipt, Verdict
+from fluvial.wire.records import Outcome as ReceiptOutcome
 
 
 def outcomes(

@@ -18,7 +18,10 @@ from deploy.demo.summary import percent, reasons
 
 
 class Progress:
-    """Phases and what the ledger says. On a terminal a table is kept current; else each piece of news is a line."""
+    """Phases and what the ledger says. On a terminal a table is kept current; else each piece of news is a line.
+
+    last_phase: the one that ended last, in words that follow "while".
+    """
 
     def __init__(self, console: Console, title: str, expected_rounds: int) -> None:
         self._console = console
@@ -27,6 +30,7 @@ class Progress:
         self._started = time.monotonic()
         self._phase_started = self._started
         self._phase = ""
+        self.last_phase = "starting"
         self._phases: list[tuple[str, float]] = []
         self._ledger: Ledger | None = None
         self._lines = _Lines()
@@ -42,11 +46,6 @@ class Progress:
         """Ended phases and their wall time in seconds."""
         return tuple(self._phases)
 
-    @property
-    def phase(self) -> str:
-        """What is being done, in words; empty before and after everything."""
-        return self._phase
-
     def begin(self, phase: str) -> None:
         """End the phase that runs, and begin another."""
         self.end()
@@ -57,6 +56,7 @@ class Progress:
     def end(self) -> None:
         """End the phase that runs."""
         if self._phase:
+            self.last_phase = self._phase
             self._phases.append((self._phase, time.monotonic() - self._phase_started))
             self._phase = ""
 
@@ -128,9 +128,8 @@ class _Lines:
                 self._opened.add((number, attempt))
                 again = "" if attempt == 1 else f" again (attempt {attempt})"
                 seconds = (record.deadline_ms - record.opened_ms) / 1000
-                lines.append(
-                    f"round {number} open{again}: quorum {record.quorum}, target {record.target}, deadline {seconds:.0f} s"
-                )
+                terms = f"quorum {record.quorum}, target {record.target}, deadline {seconds:.0f} s"
+                lines.append(f"round {number} open{again}: {terms}")
             if number not in self._reached and ledger.accepted_in(number) >= record.quorum:
                 self._reached.add(number)
                 lines.append(f"round {number}: quorum reached")

@@ -37,7 +37,10 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """An envelope lies at this position of topic updates. kind: own, replay or forgery. num_uploaded: chunks sent for it."""
+    """An envelope lies at this position of topic updates.
+
+    kind: own, replay or forgery. num_uploaded: chunks sent for it.
+    """
 
     member: str
     kind: str

@@ -42,9 +42,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """One run. central: metrics of the central model. replay: "bit-exact" or what differs. phases: (name, seconds).
+    """One run.
 
-    breaches: attacks that got through. expected_rounds: what the task asks for. megabytes_per_second: accepted tensor bytes over the time of the rounds.
+    central: metrics of the central model. replay: "bit-exact" or what differs. breaches: attacks that got through.
+    phases: (name, seconds). expected_rounds: what the task asks for. megabytes: accepted tensor bytes;
+    megabytes_per_second: those over the time of the rounds.
     """
 
     task: str

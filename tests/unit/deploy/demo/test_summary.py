@@ -104,4 +104,5 @@ def test_people_get_every_number() -> None:
 def test_auc_has_a_column_where_it_is_measured() -> None:
     out = io.StringIO()
     replace(GOOD, rounds=(row(1, 0.8, auc=0.875),)).print(Console(file=out, width=140))
-    assert "AUC" in out.getvalue() and "87.5 %" in out.getvalue()
+    assert "AUC" in out.getvalue()
+    assert "87.5 %" in out.getvalue()

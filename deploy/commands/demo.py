@@ -1,0 +1,85 @@
+"""`fluvial demo`: a whole federation on this machine, adversaries included."""
+
+from __future__ import annotations
+
+import json as json_module
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from deploy.demo.errors import DemoFailed
+from deploy.demo.example import example
+from deploy.demo.federation import Run
+from deploy.demo.progress import Progress
+from deploy.demo.summary import Summary
+from deploy.local.errors import StackError
+from deploy.local.interruption import interruptible, uninterrupted
+from fluvial.cli.common import Exit, fail, reported
+from fluvial.wire.errors import FluvialError
+
+
+@reported
+def demo(
+    task: Annotated[str, typer.Option(help="Example task: digits or heart.")] = "digits",
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Keep everything in this directory, which must be empty or new.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the summary for programs to this file.")] = None,
+) -> None:
+    """Run a federation from enrolment to an audited, replayable model, with adversaries among the participants.
+
+    Exit status 0 only if the federated model is within 3 points of the central one, replay is bit-exact and the audit
+    log verifies.
+    """
+    chosen = example(task)
+    console = Console(highlight=False)
+    progress = Progress(console, f"fluvial demo: {chosen.task_file.title}", chosen.task_file.rounds)
+    try:
+        with interruptible(), _directory(data_dir) as root, progress:
+            summary = Run(chosen, root, progress).run()
+    except KeyboardInterrupt:
+        kept = f" What there was is in {data_dir}." if data_dir else ""
+        fail(f"interrupted while {progress.last_phase}; everything was stopped.{kept}", status=Exit.INTERRUPTED)
+    except (DemoFailed, StackError, FluvialError) as error:
+        fail(f"failed while {progress.last_phase}: {error}", _where(data_dir))
+    _tell(summary, console, json)
+
+
+@contextmanager
+def _directory(data_dir: Path | None) -> Iterator[Path]:
+    """The directory of the run; a temporary one is gone afterwards."""
+    if data_dir is not None:
+        if data_dir.exists() and any(data_dir.iterdir()):
+            raise ValueError(f"{data_dir} is not empty; the demonstration needs a directory of its own")
+        yield data_dir.resolve()
+        return
+    root = Path(tempfile.mkdtemp(prefix="fluvial-demo-"))
+    try:
+        yield root
+    finally:
+        with uninterrupted():
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def _where(data_dir: Path | None) -> str:
+    if data_dir is None:
+        return "Everything was stopped and removed. With --data-dir DIR all logs are kept."
+    return f"Everything was stopped; all logs are in {data_dir}."
+
+
+def _tell(summary: Summary, console: Console, json: Path | None) -> None:
+    if json is not None:
+        json.write_text(json_module.dumps(summary.to_dict(), indent=2) + "\n")
+    summary.print(console)
+    shortfalls = summary.shortfalls()
+    for shortfall in shortfalls:
+        console.print(f"[bold red]NOT GOOD[/]: {shortfall}", soft_wrap=True)
+    if shortfalls:
+        raise typer.Exit(Exit.FAILURE)
+    console.print("[bold green]All good[/]: within 3 points of central training, bit-exact, verified.")

@@ -1,0 +1,245 @@
+"""One run of the demonstration: the stack, the jobs, the participants, and what is checked when the rounds are over.
+
+What can start at the same time does: the participants and the baseline import torch while the broker starts, and the
+job starts while they do. Whatever ends the run, no process and no port outlives it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from deploy.demo.cast import Member, Role, cast, dump
+from deploy.demo.children import Child, Children
+from deploy.demo.errors import DemoFailed, tail
+from deploy.demo.example import Example
+from deploy.demo.layout import Layout
+from deploy.demo.ledger import Ledger
+from deploy.demo.observer import Observer
+from deploy.demo.outcome import breaches, outcomes
+from deploy.demo.progress import Progress
+from deploy.demo.reports import Ended, Enrolled, Failed, Ready, Report, ReportReader, Sent, Stuck
+from deploy.demo.summary import Audited, Summary
+from deploy.local.stack import Stack
+from deploy.replay import KafkaLog, replay
+from deploy.replay.initial import initial_model
+from fluvial.auditor.kafka_reader import KafkaTopicReader
+from fluvial.auditor.reader import audited_topics
+from fluvial.auditor.verify import verify
+from fluvial.edge.transport import connect
+from fluvial.wire.errors import FluvialError
+
+STAGES = ("validation", "aggregation", "evaluation", "audit")
+JOB = "demo"
+
+_START_SECONDS = 90.0
+_SETTLE_SECONDS = 60.0
+_BASELINE_SECONDS = 300.0
+_AUDIT_SECONDS = 20.0
+_POLL_SECONDS = 0.15
+
+
+class Run:
+    """A run in a directory. Use once, from the main thread: `run` returns the summary or raises DemoFailed."""
+
+    def __init__(self, example: Example, root: Path, progress: Progress) -> None:
+        self._example = example
+        self._task_file = example.task_file
+        self._root = root
+        self._layout = Layout(root / "demo")
+        self._progress = progress
+        self._children = Children()
+        self._stack = Stack(root, watch=False)
+        self._members: list[Member] = cast(example.names)
+        self._enrolled: set[str] = set()
+        self._sent: list[Sent] = []
+        self._stuck: dict[str, Stuck] = {}
+        self._vanishing: Child | None = None
+        self._reports = [ReportReader(self._layout.reports(name)) for name in (None, self._vanishing_member.name)]
+
+    @property
+    def _vanishing_member(self) -> Member:
+        return next(member for member in self._members if member.role is Role.VANISHING)
+
+    def run(self) -> Summary:
+        """Everything, from an empty directory to the summary. Raises DemoFailed, StackError, FluvialError."""
+        self._layout.outboxes.mkdir(parents=True)
+        with ExitStack() as ends:
+            ends.callback(self._stack.stop)
+            ends.enter_context(self._children)
+            self._progress.begin("starting broker, job and participants")
+            self._start_participants()
+            self._stack.start()
+            self._start_job()
+            federation = self._stack.federation
+            transport = connect(federation, "fluvial-demo")
+            ends.callback(transport.close)
+            ledger = Ledger(task=self._task_file.task, updates_topic=federation.topics.updates)
+            observer = ends.enter_context(Observer(federation, transport, ledger))
+            self._enrol(observer, ledger)
+            self._play_rounds(observer, ledger)
+            central = self._await_baseline(observer, ledger)
+            self._progress.begin("replaying the last version")
+            replayed = self._replay(ledger)
+            self._progress.begin("auditing")
+            audited = self._audit()
+            self._progress.end()
+            return self._summary(ledger, central, replayed, audited)
+
+    def _start_participants(self) -> None:
+        self._start_company(None)
+        self._vanishing = self._start_company(self._vanishing_member.name)
+        self._children.start(
+            "the central baseline",
+            "deploy.demo.central",
+            [*self._task_arguments(), "--out", str(self._layout.baseline)],
+            self._layout.log("central"),
+        )
+
+    def _start_company(self, only: str | None) -> Child:
+        return self._children.start(
+            f"the process of {only}" if only else "the participants' process",
+            "deploy.demo.participants",
+            ["--directory", str(self._layout.directory), *self._task_arguments(), *(["--only", only] if only else [])],
+            self._layout.log(only or "participants"),
+        )
+
+    def _task_arguments(self) -> list[str]:
+        return ["--task-file", str(self._example.file), "--data", str(self._example.data)]
+
+    def _enrol(self, observer: Observer, ledger: Ledger) -> None:
+        """Hand out tokens, give the signal, and wait until everyone who may is enrolled."""
+        self._progress.begin("enrolling participants")
+        self._members = [
+            replace(member, token=self._token(member.name)) if member.enrols else member for member in self._members
+        ]
+        self._layout.members.write_text(dump(self._members))
+        self._stack.federation.save(self._layout.federation)
+        expected = {member.name for member in self._members if member.enrols}
+        self._wait(
+            observer, ledger, lambda: expected <= self._enrolled, _START_SECONDS, "the enrolment of all participants"
+        )
+        self._progress.say(
+            f"{len(expected)} participants enrolled; {len(self._members) - len(expected)} did not even ask"
+        )
+
+    def _play_rounds(self, observer: Observer, ledger: Ledger) -> None:
+        self._progress.begin("running the rounds")
+        self._create_task()
+        # A round may fail and be opened again, so what must not happen is that nothing happens.
+        patience = 2 * self._task_file.deadline_seconds + _SETTLE_SECONDS
+        self._wait(observer, ledger, lambda: ledger.finished, patience, "the end of the rounds")
+        self._progress.begin("waiting for the last receipts")
+        self._wait(observer, ledger, lambda: ledger.settled, _SETTLE_SECONDS, "the last receipts and measurements")
+
+    def _await_baseline(self, observer: Observer, ledger: Ledger) -> dict[str, float]:
+        self._progress.begin("waiting for the central baseline")
+        self._wait(observer, ledger, self._layout.baseline.exists, _BASELINE_SECONDS, "the central baseline")
+        metrics: dict[str, float] = json.loads(self._layout.baseline.read_text())["metrics"]
+        return metrics
+
+    def _wait(self, observer: Observer, ledger: Ledger, done: Callable[[], bool], patience: float, what: str) -> None:
+        """Follow the run until `done`. Raises DemoFailed when a process ends, or nothing new comes for so many seconds."""
+        deadline = time.monotonic() + patience
+        while not done():
+            self._children.check()
+            self._check_broker()
+            news = observer.poll(_POLL_SECONDS)
+            for report in [report for reader in self._reports for report in reader.new()]:
+                self._take(report)
+                news = True
+            self._progress.show(ledger)
+            if news:
+                deadline = time.monotonic() + patience
+            elif time.monotonic() > deadline:
+                raise DemoFailed(
+                    f"nothing has happened for {patience:.0f} s while waiting for {what}\n{tail(self._job_log)}"
+                )
+        self._progress.show(ledger)
+
+    def _take(self, report: Report) -> None:
+        match report:
+            case Enrolled():
+                self._enrolled.add(report.member)
+            case Sent():
+                self._sent.append(report)
+            case Stuck():
+                self._stuck[report.member] = report
+                self._kill_and_start_again(report)
+            case Failed():
+                raise DemoFailed(f"{report.member} cannot go on: {report.reason}")
+            case Ready() | Ended():
+                pass
+
+    def _kill_and_start_again(self, stuck: Stuck) -> None:
+        assert self._vanishing is not None
+        pid = self._vanishing.process.pid
+        self._children.kill(self._vanishing)
+        where = (
+            f"after {stuck.num_acknowledged} of {stuck.num_chunks} chunks"
+            if stuck.num_chunks
+            else "before its envelope"
+        )
+        self._progress.say(f"{stuck.member}: process {pid} killed in round {stuck.round} {where}; starting it again")
+        self._vanishing = self._start_company(stuck.member)
+
+    def _check_broker(self) -> None:
+        if self._stack.broker.pid is None:
+            raise DemoFailed(f"the broker ended\n{tail(self._stack.broker.log)}")
+
+    def _replay(self, ledger: Ledger) -> str:
+        federation = self._stack.federation
+        transport = connect(federation, "fluvial-demo-replay")
+        try:
+            result = replay(
+                KafkaLog(transport, federation),
+                self._task_file.task,
+                ledger.last_version,
+                initial=partial(initial_model, transport, federation),
+            )
+        except FluvialError as error:
+            return f"not possible: {error}"
+        finally:
+            transport.close()
+        return "bit-exact" if result.bit_exact else "; ".join(result.differs)
+
+    def _audit(self) -> Audited:
+        """Audit until the newest events are under a signed tree head, or it is time to say that they are not."""
+        federation = self._stack.federation
+        deadline = time.monotonic() + _AUDIT_SECONDS
+        while True:
+            self._children.check()
+            with KafkaTopicReader(federation, audited_topics(federation.topics)) as reader:
+                report = verify(reader, federation)
+            if not report.num_pending or time.monotonic() > deadline:
+                problems = tuple(f"{problem.where} {problem.message}" for problem in report.problems[:5])
+                if report.verified and report.num_pending:
+                    problems = (f"{report.num_pending} records are not yet vouched for",)
+                return Audited(
+                    verified=report.verified and not report.num_pending,
+                    size=report.signed_size,
+                    root=report.signed_root,
+                    problems=problems,
+                )
+
+    def _summary(self, ledger: Ledger, central: dict[str, float], replayed: str, audited: Audited) -> Summary:
+        megabytes, seconds = ledger.accepted_bytes() / 1e6, ledger.rounds_seconds()
+        return Summary(
+            task=self._task_file.task,
+            expected_rounds=self._task_file.rounds,
+            rounds=tuple(ledger.rows()),
+            central=central,
+            replay=replayed,
+            audit=audited,
+            participants=tuple(outcomes(self._members, ledger, self._sent, self._stuck)),
+            breaches=tuple(breaches(ledger, self._sent)),
+            phases=self._progress.phases,
+            seconds=self._progress.seconds,
+            megabytes=megabytes,
+            megabytes_per_second=megabytes / seconds if seconds else 0.0,
+        )

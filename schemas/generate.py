@@ -1,9 +1,10 @@
-"""Writes fluvial/wire/records.py from the schemas of this folder.
+"""Writes what follows from the contract: fluvial/wire/records.py from the schemas, task.schema.json from the task file.
 
-    python -m schemas.generate            write it
-    python -m schemas.generate --check    exit with 1 if it is not what the schemas say
+    python -m schemas.generate            write both
+    python -m schemas.generate --check    exit with 1 if one of them is not current
 
-The schemas' text travels inside the generated module, so that it is there in a checkout, in a wheel and in a zip.
+The schemas' text travels inside the generated module, so that it is there in a checkout, in a wheel and in a zip. The
+module is written as the formatter wants it.
 """
 
 from __future__ import annotations
@@ -17,14 +18,20 @@ from typing import Any
 
 import fastavro.schema
 
+from fluvial.wire.task_file import TaskFile
 from schemas.rules import check_schema
 
 FOLDER = Path(__file__).resolve().parent
-TARGET = FOLDER.parent / "fluvial" / "wire" / "records.py"
+RECORDS = FOLDER.parent / "fluvial" / "wire" / "records.py"
+TASK_SCHEMA = FOLDER / "task.schema.json"
 
 _SCALARS = {"string": "str", "bytes": "bytes", "int": "int", "long": "int", "double": "float", "boolean": "bool"}
 
-_HEADER = '''"""Records of the wire contract. Generated from schemas/*.avsc by `python -m schemas.generate`; do not edit."""
+_LINE_LENGTH = 120
+_HEADER = '''"""Records of the wire contract.
+
+Generated from schemas/*.avsc by `python -m schemas.generate`; do not edit.
+"""
 
 # ruff: noqa: E501 - schema texts and documentation stand on one line each
 
@@ -37,12 +44,12 @@ from typing import Any, ClassVar
 '''
 
 
-def generate() -> str:
-    """The module's text. Raises ValueError for a schema that breaks the rules of `schemas.rules`."""
+def records_module() -> str:
+    """The records' module. Raises ValueError for a schema that breaks the rules of `schemas.rules`."""
     named: dict[str, dict[str, Any]] = {}
     records: list[tuple[str, dict[str, Any]]] = []
     for path in sorted(FOLDER.glob("*.avsc")):
-        schema = json.loads(path.read_text())
+        schema = json.loads(path.read_text(encoding="utf-8"))
         check_schema(schema)
         records.append((schema["name"], schema))
         _collect(schema, named)
@@ -51,6 +58,12 @@ def generate() -> str:
     out.extend(_record(schema) for schema in _in_order(named))
     out.append(_tables(records))
     return "\n".join(part.rstrip("\n") + "\n\n" for part in out).rstrip("\n") + "\n"
+
+
+def task_schema() -> str:
+    """JSON Schema of the task file, for editors and for clients in other languages."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **TaskFile.model_json_schema()}
+    return json.dumps(schema, indent=2) + "\n"
 
 
 def _collect(schema: Any, named: dict[str, dict[str, Any]]) -> None:
@@ -151,51 +164,66 @@ def _record(schema: dict[str, Any]) -> str:
         default = " = None" if isinstance(field["type"], list) else ""
         lines += [f"    {field['name']}: {_python_type(field['type'])}{default}", f'    """{field["doc"]}"""']
     nested = tuple(field["name"] for field in schema["fields"] if _has_ints(field["type"]))
-    lines += ["", f"    INT_FIELDS: ClassVar[tuple[str, ...]] = {ints!r}"]
-    lines += [f"    RECORD_FIELDS: ClassVar[tuple[str, ...]] = {nested!r}", ""]
+    lines += ["", *_class_tuple("INT_FIELDS", ints), *_class_tuple("RECORD_FIELDS", nested), ""]
     lines += ["    def to_avro(self) -> dict[str, Any]:", "        return {"]
     lines += [f'            "{f["name"]}": {_to(f["type"], "self." + f["name"])},' for f in schema["fields"]]
     lines += ["        }", "", "    @classmethod", f"    def from_avro(cls, data: dict[str, Any]) -> {name}:"]
     lines += ["        return cls("]
     for f in schema["fields"]:
-        lines.append(f'            {f["name"]}={_from(f["type"], "data[" + chr(34) + f["name"] + chr(34) + "]")},')
+        value = f'data["{f["name"]}"]'
+        lines.append(f"            {f['name']}={_from(f['type'], value)},")
     lines += ["        )"]
     return "\n".join(lines) + "\n"
+
+
+def _class_tuple(name: str, values: tuple[str, ...]) -> list[str]:
+    """A class attribute that is a tuple of strings, on one line where it fits."""
+    quoted = [f'"{value}"' for value in values]
+    inside = f"{quoted[0]}," if len(quoted) == 1 else ", ".join(quoted)
+    line = f"    {name}: ClassVar[tuple[str, ...]] = ({inside})"
+    if len(line) <= _LINE_LENGTH:
+        return [line]
+    return [line.partition("(")[0] + "(", *(f"        {value}," for value in quoted), "    )"]
 
 
 def _tables(records: list[tuple[str, dict[str, Any]]]) -> str:
     lines = ["SCHEMAS: dict[type, str] = {"]
     for name, schema in records:
-        lines.append(f"    {name}: {json.dumps(json.dumps(schema, separators=(',', ':'), sort_keys=True))},")
+        lines.append(f"    {name}: {_text(schema)!r},")
     lines += ["}", '"""Schema of each record, JSON."""', ""]
     lines += ["FINGERPRINTS: dict[bytes, type] = {"]
     for name, schema in records:
         parsed = fastavro.schema.to_parsing_canonical_form(schema)
         # fastavro prints the CRC in little-endian order, as the single-object header has it.
-        fingerprint = bytes.fromhex(fastavro.schema.fingerprint(parsed, "CRC-64-AVRO"))
-        lines.append(f"    {fingerprint!r}: {name},")
-    lines += ["}", '"""Record of each CRC-64-AVRO fingerprint, 8 bytes little-endian: the closed list that is decoded."""', ""]
-    lines += ["SCHEMA_SHA256: dict[type, str] = {"]
+        fingerprint = fastavro.schema.fingerprint(parsed, "CRC-64-AVRO")
+        lines.append(f'    bytes.fromhex("{fingerprint}"): {name},')
+    lines += [
+        "}",
+        '"""Record of each CRC-64-AVRO fingerprint, 8 bytes little-endian: the closed list that is decoded."""',
+    ]
+    lines += ["", "SCHEMA_SHA256: dict[type, str] = {"]
     for name, schema in records:
-        text = json.dumps(schema, separators=(",", ":"), sort_keys=True)
-        lines.append(f'    {name}: "{hashlib.sha256(text.encode()).hexdigest()}",')
+        lines.append(f'    {name}: "{hashlib.sha256(_text(schema).encode()).hexdigest()}",')
     lines += ["}", '"""SHA-256 of each schema\'s text: the fingerprint is no collision-resistant hash."""']
     return "\n".join(lines) + "\n"
 
 
+def _text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, separators=(",", ":"), sort_keys=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the module is not current")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is not current")
     arguments = parser.parse_args()
-    text = generate()
-    if arguments.check:
-        if not TARGET.exists() or TARGET.read_text() != text:
-            print(f"{TARGET.name} is not what schemas/*.avsc say: run `python -m schemas.generate`", file=sys.stderr)
-            return 1
-        return 0
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(text)
-    return 0
+    status = 0
+    for target, text in ((RECORDS, records_module()), (TASK_SCHEMA, task_schema())):
+        if not arguments.check:
+            target.write_text(text, encoding="utf-8")
+        elif not target.exists() or target.read_text(encoding="utf-8") != text:
+            print(f"{target.name} is not current: run `python -m schemas.generate`", file=sys.stderr)
+            status = 1
+    return status
 
 
 if __name__ == "__main__":

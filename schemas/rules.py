@@ -1,4 +1,8 @@
-"""What a schema of the contract may contain. Each rule closes a hole that a decoder has (trust reference, section 3)."""
+"""What a schema of the contract may contain. Each rule closes a hole that Avro decoders have.
+
+Recursion overflows the C stack; items of size zero make gigabytes out of a few bytes; a map may hold a key twice; a
+union of two like types re-encodes to the first; logical types lose padding or raise.
+"""
 
 from __future__ import annotations
 

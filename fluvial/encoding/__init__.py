@@ -1,6 +1,7 @@
 """Tensor encodings: how a participant's delta becomes bytes, and a chunk of bytes becomes numbers again.
 
-One encoding a file, both halves together. `get` knows them by name; a further encoding is a further file and a line here.
+One encoding a file, both halves together. `get` knows them by name; a further encoding is a further file and a line
+here.
 """
 
 from fluvial.encoding.base import TensorEncoding

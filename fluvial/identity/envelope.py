@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 
 from fluvial.identity.keys import SigningKey, verify
 from fluvial.wire.errors import Malformed, SignatureInvalid
-from fluvial.wire.framing import decode, encode
+from fluvial.wire.framing import HEADER_BYTES, MAX_RECORD_BYTES, decode, encode
 from fluvial.wire.media_types import media_type
 from fluvial.wire.records import Envelope, Signature
 
 T = TypeVar("T")
 
 MAX_SIGNATURES = 16
+MAX_SIGNATURES_BYTES = 8192
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
@@ -32,12 +33,29 @@ def seal(record: Any, key: SigningKey, keyid: str) -> bytes:
     return encode(Envelope(payload_type=payload_type, payload=payload, signatures=(signature,)))
 
 
-def open_envelope(data: bytes) -> Envelope:
+def open_envelope(data: bytes, *, max_bytes: int = MAX_RECORD_BYTES) -> Envelope:
     """The envelope, nothing of it verified. Raises DecodeError."""
-    envelope = decode(data, Envelope)
+    if len(data) <= max_bytes and _bytes_after_payload(data) > MAX_SIGNATURES_BYTES:
+        # Two bytes are an empty signature, and hundreds in memory: nobody vouches for these bytes yet.
+        raise Malformed(f"an envelope with more than {MAX_SIGNATURES_BYTES} bytes of signatures")
+    envelope = decode(data, Envelope, max_bytes=max_bytes)
     if not 1 <= len(envelope.signatures) <= MAX_SIGNATURES:
         raise Malformed(f"an envelope with {len(envelope.signatures)} signatures")
     return envelope
+
+
+def _bytes_after_payload(data: bytes) -> int:
+    """Bytes of the envelope that are not its payload or its payload's type, read from their lengths alone."""
+    position = HEADER_BYTES
+    for _ in range(2):
+        zigzag = shift = 0
+        for byte in data[position : position + 10]:
+            zigzag |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        position += shift // 7 + (zigzag >> 1)
+    return len(data) - position
 
 
 def verify_envelope(envelope: Envelope, public_key: bytes) -> bool:

@@ -2,10 +2,10 @@
 
     C3 01 ‖ CRC-64-AVRO fingerprint of the schema, 8 bytes little-endian ‖ Avro binary data
 
-(Apache Avro 1.12 specification, "Single-object encoding"). Confluent framing, `00 ‖ schema id, 4 bytes big-endian ‖ data`, is
-accepted where the caller gives the ids that it has pinned. Decoding is an attack surface: schemas come from a closed
-list, all bytes must be consumed, encoding the result must give the same bytes, and 32-bit fields must hold 32-bit
-numbers. Whatever the bytes are, the only error is a DecodeError.
+(Apache Avro 1.12 specification, "Single-object encoding"). Confluent framing, `00 ‖ schema id, 4 bytes big-endian ‖
+data`, is accepted where the caller gives the ids that it has pinned. Decoding is an attack surface: schemas come from
+a closed list, all bytes must be consumed, encoding the result must give the same bytes, and 32-bit fields must hold
+32-bit numbers. Whatever the bytes are, the only error is a DecodeError.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, TypeVar
 
 import fastavro
@@ -31,21 +30,21 @@ _CONFLUENT_MAGIC = b"\x00"
 _CONFLUENT_BYTES = 5
 
 _HEADERS: dict[type, bytes] = {record: MAGIC + fingerprint for fingerprint, record in FINGERPRINTS.items()}
-
-
-@cache
-def _parsed(record: type) -> Any:
-    return fastavro.parse_schema(json.loads(SCHEMAS[record]))
+_PARSED: dict[type, Any] = {record: fastavro.parse_schema(json.loads(text)) for record, text in SCHEMAS.items()}
 
 
 def encode(record: Any) -> bytes:
     """The record's bytes. Raises ValueError when a field does not fit its type."""
     kind = type(record)
+    if kind not in _HEADERS:
+        raise ValueError(f"{kind.__name__} is no record of the contract")
     out = io.BytesIO()
     out.write(_HEADERS[kind])
-    data = record.to_avro()
-    _check_ranges(record)
-    fastavro.schemaless_writer(out, _parsed(kind), data)
+    try:
+        _check_ranges(record)
+        fastavro.schemaless_writer(out, _PARSED[kind], record.to_avro())
+    except (TypeError, OverflowError, AttributeError) as error:
+        raise ValueError(f"a {kind.__name__} with a field of another type: {error}") from error
     return out.getvalue()
 
 
@@ -66,7 +65,7 @@ def decode(
     header = _header_length(data, expected, confluent_ids)
     stream = io.BytesIO(data)
     stream.seek(header)
-    schema = _parsed(expected)
+    schema = _PARSED[expected]
     try:
         avro = fastavro.schemaless_reader(stream, schema, None)
         record: T = expected.from_avro(avro)  # type: ignore[attr-defined]  # every generated record has it

@@ -5,6 +5,7 @@ YAML or JSON. The JSON form stands, signed, in the task's registry record; its J
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,8 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML's plain types alone; a key that stands twice is an error, not the last one's value."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key, (where, _) in zip(keys, node.value, strict=True):
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", where.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ModelSpec(_Strict):
@@ -29,7 +41,7 @@ class ModelSpec(_Strict):
 class RuleSpec(BaseModel):
     """The aggregation rule by name; further fields are the rule's own parameters."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
     name: str = "weighted_mean"
 
@@ -53,7 +65,7 @@ class AgreementSpec(_Strict):
 class TrainingSpec(BaseModel):
     """How participants train; fields beyond these go to the trainer as they are."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
     epochs: int = Field(default=1, ge=1)
     batch_size: int = Field(default=32, ge=1)
@@ -99,8 +111,8 @@ class TaskFile(_Strict):
     def read(cls, path: Path) -> TaskFile:
         """The task in a YAML or JSON file. Raises ValueError that names the file and each wrong field."""
         try:
-            content: Any = yaml.safe_load(Path(path).read_text())
-        except yaml.YAMLError as error:
+            content: Any = yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeys)
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is not YAML: {error}") from error
         if not isinstance(content, dict):
             raise ValueError(f"{path} holds no task: it must be a mapping with `task`, `model`, `rounds`, ...")

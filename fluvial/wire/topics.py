@@ -3,9 +3,15 @@
 | topic | written by | key |
 |---|---|---|
 | registry | the operator; validation (enrolled participants) | task/…, agreement/…, token/…, participant/… |
-| enrolments, updates, update-blobs | participants | participant; update-blobs: update id |
-| verdicts, quarantine, accepted | validation | participant; source position; task/round |
-| rounds, models, model-blobs, receipts | aggregation (the operator for version 0) | task; task/version; task/chunk/slot; participant |
+| enrolments, updates | participants | participant |
+| update-blobs | participants | update id |
+| verdicts | validation | participant |
+| quarantine | validation | source position |
+| accepted | validation | task/round |
+| rounds | aggregation | task |
+| models | aggregation (the operator for version 0) | task/version |
+| model-blobs | aggregation (the operator for version 0) | task/chunk/slot |
+| receipts | aggregation | participant |
 | releases | evaluation | task |
 | events | every stage | event id |
 | audit, checkpoints | audit | none |
@@ -78,7 +84,7 @@ class Topics:
             self._topic(self.enrolments, 1, retention_ms=7 * _DAY_MS),
             self._topic(self.rounds, 1, compacted=True),
             # Short, for privacy; longer than the longest round plus the longest outage.
-            self._topic(self.update_blobs, partitions, retention_ms=24 * _HOUR_MS, max_bytes=_CHUNK_RECORD_BYTES),
+            self._topic(self.update_blobs, partitions, retention_ms=_DAY_MS, max_bytes=_CHUNK_RECORD_BYTES),
             self._topic(self.updates, partitions, retention_ms=30 * _DAY_MS),
             self._topic(self.verdicts, 1, retention_ms=365 * _DAY_MS),
             self._topic(self.accepted, partitions, retention_ms=7 * _DAY_MS),
@@ -112,4 +118,7 @@ class Topics:
             config["min.compaction.lag.ms"] = str(_DAY_MS)
         if retention_ms is not None:
             config["retention.ms"] = str(retention_ms)
+        if retention_ms == _DAY_MS:
+            # Only closed segments expire, and by default one is open for a week: what must go after a day, would stay.
+            config["segment.ms"] = str(_HOUR_MS)
         return TopicSettings(name=name, partitions=partitions, config=config)

@@ -134,7 +134,7 @@ class ConfluentTransport:
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
                 "auto.offset.reset": auto_offset_reset,
-                "fetch.wait.max.ms": 100,
+                "fetch.wait.max.ms": 250,
                 "queued.max.messages.kbytes": 64 << 10,
             }
         )

@@ -31,7 +31,7 @@ from fluvial.wire.errors import ChunkUnavailable
 
 _POLL_MS = 500
 _CLOSE_SECONDS = 5.0
-_UNKNOWN_TOPIC_SECONDS = 10.0
+_UNKNOWN_TOPIC_SECONDS = 5.0
 
 
 class KafkaPythonTransport:
@@ -108,7 +108,7 @@ class KafkaPythonTransport:
             isolation_level="read_committed",
             auto_offset_reset=auto_offset_reset,
             max_partition_fetch_bytes=4 << 20,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=500,
         )
 
 
@@ -191,6 +191,7 @@ def _fetch(consumer: Any, topic: str, wanted: set[tuple[int, int]], timeout: flo
         for number in {partition for partition, _ in wanted}
     }
     consumer.assign(list(missing))
+    consumer.resume(*missing)  # a partition that an earlier fetch paused stays paused when it is assigned again
     for partition, offsets in missing.items():
         consumer.seek(partition, offsets[0])
     while missing:

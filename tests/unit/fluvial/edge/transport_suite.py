@@ -1,0 +1,100 @@
+"""What every Transport must do. A test class inherits this and brings the fixtures `transport` and `topic` (three partitions, empty)."""
+
+import pytest
+
+from fluvial.edge.compacted import read_to_end
+from fluvial.edge.errors import TransportFailed
+from fluvial.edge.transport import Message, Reader, Start, Transport
+
+CHUNK = bytes(range(256)) * 4096
+
+
+class TransportSuite:
+    """One suite, all implementations."""
+
+    def test_an_acknowledged_record_lies_where_its_position_says(self, transport: Transport, topic: str) -> None:
+        positions = [transport.produce(topic, b"%d" % n, key=b"k", partition=n % 3).result(30) for n in range(7)]
+        assert [(at.partition, at.offset) for at in positions] == [(n % 3, n // 3) for n in range(7)]
+        assert all(at.timestamp_ms > 0 for at in positions)
+        wanted = [(at.partition, at.offset) for at in reversed(positions)]
+        assert transport.fetch(topic, wanted) == [b"%d" % n for n in reversed(range(7))]
+
+    def test_records_of_a_mebibyte_pass_in_a_burst(self, transport: Transport, topic: str) -> None:
+        sent = [transport.produce(topic, CHUNK + b"%d" % n, key=b"k", partition=n % 3) for n in range(24)]
+        positions = [future.result(60) for future in sent]
+        assert len({(at.partition, at.offset) for at in positions}) == 24
+        values = transport.fetch(topic, [(at.partition, at.offset) for at in positions])
+        assert values == [CHUNK + b"%d" % n for n in range(24)]
+
+    def test_a_key_always_chooses_the_same_partition(self, transport: Transport, topic: str) -> None:
+        for name in (b"a", b"b", b"hospital"):
+            assert len({transport.produce(topic, b"x", key=name).result(30).partition for _ in range(4)}) == 1
+
+    def test_fetch_skips_what_was_not_asked_for_and_can_go_back(self, transport: Transport, topic: str) -> None:
+        for n in range(20):
+            transport.produce(topic, b"%d" % n, key=b"k", partition=0).result(30)
+        assert transport.fetch(topic, [(0, 3), (0, 17)]) == [b"3", b"17"]
+        assert transport.fetch(topic, [(0, 1)]) == [b"1"]
+
+    def test_a_reader_from_the_beginning_gets_everything_and_goes_on(self, transport: Transport, topic: str) -> None:
+        for n in range(10):
+            transport.produce(topic, b"%d" % n, key=b"k", partition=n % 3).result(30)
+        reader = transport.read(topic)
+        try:
+            assert {m.value for m in read_to_end(reader, 30)} == {b"%d" % n for n in range(10)}
+            at = transport.produce(topic, b"later", key=b"k", partition=1).result(30)
+            (message,) = _next(reader)
+            assert (message.value, message.key, message.topic) == (b"later", b"k", topic)
+            assert (message.partition, message.offset, message.timestamp_ms) == (1, at.offset, at.timestamp_ms)
+        finally:
+            reader.close()
+
+    def test_an_empty_topic_is_read_to_its_end_at_once(self, transport: Transport, topic: str) -> None:
+        reader = transport.read(topic)
+        try:
+            assert list(read_to_end(reader, 10)) == []
+        finally:
+            reader.close()
+
+    def test_a_reader_from_the_end_sees_only_what_comes(self, transport: Transport, topic: str) -> None:
+        transport.produce(topic, b"before", key=b"k").result(30)
+        reader = transport.read(topic, Start.END)
+        try:
+            transport.produce(topic, b"after", key=b"k").result(30)
+            assert [m.value for m in _next(reader)] == [b"after"]
+        finally:
+            reader.close()
+
+    def test_a_reader_from_a_time_sees_what_came_since(self, transport: Transport, topic: str) -> None:
+        transport.produce(topic, b"before", key=b"k", partition=0).result(30)
+        since = transport.produce(topic, b"at", key=b"k", partition=1).result(30).timestamp_ms
+        transport.produce(topic, b"after", key=b"k", partition=1).result(30)
+        reader = transport.read(topic, since)
+        try:
+            values = {m.value for m in read_to_end(reader, 30)}
+            assert {b"at", b"after"} <= values
+            assert values <= {b"before", b"at", b"after"}  # "before" may bear the same millisecond
+        finally:
+            reader.close()
+
+    def test_a_time_in_the_future_leaves_nothing_to_read(self, transport: Transport, topic: str) -> None:
+        now = transport.produce(topic, b"now", key=b"k").result(30).timestamp_ms
+        reader = transport.read(topic, now + 3_600_000)
+        try:
+            assert list(read_to_end(reader, 30)) == []
+        finally:
+            reader.close()
+
+    def test_partitions_are_counted(self, transport: Transport, topic: str) -> None:
+        assert transport.num_partitions(topic) == 3
+
+    def test_a_topic_that_does_not_exist_is_an_error(self, transport: Transport, topic: str) -> None:
+        with pytest.raises(TransportFailed):
+            transport.read(topic + "-absent")
+
+
+def _next(reader: Reader) -> list[Message]:
+    for _ in range(100):
+        if messages := reader.poll(0.2):
+            return messages
+    raise TimeoutError

@@ -147,7 +147,7 @@ def add_version(
 
 
 def fixed_points(delta: np.ndarray, encoded: bytes, scales: Sequence[float]) -> list[int]:
-    """Each element as an integer of 2**-FRACTION_BITS: the number rounded; of int8, the code times the scale rounded."""
+    """Each element in units of 2**-FRACTION_BITS: rounded; of int8, the code times the rounded scale."""
     if not scales:
         return [round(Fraction(float(x)) * 2**FRACTION_BITS) for x in delta]
     units = [round(Fraction(scale) * 2**FRACTION_BITS) for scale in scales]

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.table import Table
 
 from fluvial.auditor.inputs import describe
@@ -125,14 +125,14 @@ def print_report(report: Report, console: Console) -> None:
     table.add_row("verdicts with leaves", *_cells(report.verdicts))
     table.add_row("models with leaves", *_cells(report.models))
     console.print(table)
-    console.print(f"log         {escape(report.origin)}")
+    console.print(f"log         {_shown(report.origin)}")
     console.print(
         f"leaves      {report.size}, of which {report.signed_size} signed in {report.num_checkpoints} checkpoints"
     )
     console.print(f"root        {report.signed_root or 'nothing signed'}")
     for problem in report.problems[:_MAX_PROBLEMS_SHOWN]:
         console.print(
-            f"[red]problem[/red]     {escape(problem.check)}: {escape(problem.where)} {escape(problem.message)}"
+            f"[red]problem[/red]     {_shown(problem.check)}: {_shown(problem.where)} {_shown(problem.message)}"
         )
     if report.num_problems > _MAX_PROBLEMS_SHOWN:
         console.print(f"            and {report.num_problems - _MAX_PROBLEMS_SHOWN} more")
@@ -151,6 +151,11 @@ def print_report(report: Report, console: Console) -> None:
         )
 
 
+def _shown(text: str) -> str:
+    """Text from the topics, made harmless: a claimed name may hold control sequences for the terminal, or markup."""
+    return escape_markup("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text))
+
+
 def _cells(reconciled: Reconciled) -> tuple[str, ...]:
     return tuple(str(n) for n in (reconciled.total, reconciled.matched, reconciled.pending, reconciled.expired))
 
@@ -164,7 +169,7 @@ def _print_leaf(record: TopicRecord, json: bool) -> None:
         if json:
             print_json({"offset": record.offset, "error": str(error)})
         else:
-            console.print(f"{record}: {escape(str(error))}")
+            console.print(f"{record}: {_shown(str(error))}")
         return
     time = (_EPOCH + timedelta(milliseconds=event.time_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if json:
@@ -172,7 +177,7 @@ def _print_leaf(record: TopicRecord, json: bool) -> None:
         print_json({**leaf, "subject": event.subject, "summary": summary})
     else:
         kind = event.type.split(".")[-2]
-        console.print(f"{sequenced.sequence:>8}  {time}  {kind:<12} {escape(event.subject):<16} {escape(summary)}")
+        console.print(f"{sequenced.sequence:>8}  {time}  {kind:<12} {_shown(event.subject):<16} {_shown(summary)}")
 
 
 def _summary(record: Recorded) -> str:

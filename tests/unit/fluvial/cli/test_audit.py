@@ -13,6 +13,7 @@ from fluvial.auditor.reader import ReadFailed, TopicRecord
 from fluvial.auditor.verify import verify
 from fluvial.cli import audit
 from fluvial.transparency.proof import verify_proof
+from fluvial.wire.records import Decision
 from tests.unit.fluvial.auditor.tamperings import alter_input
 from tests.unit.fluvial.auditor.world import World, honest_world
 
@@ -127,6 +128,16 @@ def test_tail_shows_what_it_cannot_read(world: World) -> None:
     last = json.loads(run("tail", "--json", "-n", "1").stdout)
     assert last["offset"] == world.kept[world.topics.audit][-1].offset
     assert "error" in last
+
+
+def test_names_from_the_topics_cannot_steer_the_terminal(world: World) -> None:
+    """A forger chooses the name that its refused record claims."""
+    forged = world.append(world.topics.updates, b"forged")
+    world.judge(forged, "\x1b[2J[red]evil", 3, Decision.REJECT)
+    world.sequence()
+    shown = run("tail", "-n", "1").stdout
+    assert "\x1b" not in shown
+    assert "\\x1b[2J[red]evil" in shown
 
 
 def test_a_question_that_cannot_be_asked_is_not_answered(

@@ -29,7 +29,7 @@ from pipelines.flink.messages import pack, unpack
 _log = logging.getLogger(__name__)
 
 
-class TaskToMessage(FlatMapFunction):  # type: ignore[misc]  # pyflink ships no types
+class TaskToMessage(FlatMapFunction):
     """Tasks of topic registry, verified."""
 
     def __init__(self, settings: Settings) -> None:
@@ -46,7 +46,7 @@ class TaskToMessage(FlatMapFunction):  # type: ignore[misc]  # pyflink ships no 
             yield pack(task.task, "task", [encode(task)])
 
 
-class KeepTask(KeyedProcessFunction):  # type: ignore[misc]  # pyflink ships no types
+class KeepTask(KeyedProcessFunction):
     """Keyed by task: opens rounds and publishes models. Output: sink frames."""
 
     def __init__(self, settings: Settings) -> None:

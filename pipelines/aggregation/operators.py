@@ -48,7 +48,7 @@ def message_key(message: bytes) -> str:
     return key_of(bytes(message))
 
 
-class RoundToMessage(FlatMapFunction):  # type: ignore[misc]  # pyflink ships no types
+class RoundToMessage(FlatMapFunction):
     """Open rounds of topic rounds, verified, for the window of their (task, round)."""
 
     def __init__(self, settings: Settings) -> None:
@@ -65,7 +65,7 @@ class RoundToMessage(FlatMapFunction):  # type: ignore[misc]  # pyflink ships no
             yield pack(f"{round_.task}/{round_.round}", "round", [encode(round_)])
 
 
-class AcceptedToMessage(MapFunction):  # type: ignore[misc]  # pyflink ships no types
+class AcceptedToMessage(MapFunction):
     """Records of topic accepted, for the window of their (task, round)."""
 
     def map(self, value: bytes) -> bytes:
@@ -73,7 +73,7 @@ class AcceptedToMessage(MapFunction):  # type: ignore[misc]  # pyflink ships no 
         return pack((record.key or b"").decode(), "accepted", [record.value])
 
 
-class CollectRound(KeyedProcessFunction):  # type: ignore[misc]  # pyflink ships no types
+class CollectRound(KeyedProcessFunction):
     """Keyed by task/round: the window. Main output: sink frames (receipts of late and failed updates)."""
 
     def __init__(self, settings: Settings) -> None:
@@ -150,7 +150,7 @@ class CollectRound(KeyedProcessFunction):  # type: ignore[misc]  # pyflink ships
             yield tag, pack(key, kind, parts)
 
 
-class _OnShards(KeyedProcessFunction):  # type: ignore[misc]  # pyflink ships no types
+class _OnShards(KeyedProcessFunction):
     """Keyed by shard. No Flink state: what a shard has accumulated is a cache over the log."""
 
     def __init__(self, settings: Settings) -> None:
@@ -187,7 +187,7 @@ class Measure(_OnShards):
         yield pack(f"{round_.task}/{round_.round}", "measured", [about, matrices])
 
 
-class Select(KeyedProcessFunction):  # type: ignore[misc]  # pyflink ships no types
+class Select(KeyedProcessFunction):
     """Keyed by task/round: applies the rule once the measurements of all shards are there."""
 
     def __init__(self, settings: Settings) -> None:
@@ -214,7 +214,7 @@ class Select(KeyedProcessFunction):  # type: ignore[misc]  # pyflink ships no ty
             return
         self._closed.clear()
         self._measured.clear()
-        grams = {}
+        grams: dict[int, Any] = {}
         for about, matrices in measured:
             chunks = json.loads(about)["chunks"]
             stacked = np.frombuffer(matrices, dtype="<f8").reshape(len(chunks), len(updates), len(updates))

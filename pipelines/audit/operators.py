@@ -27,7 +27,7 @@ def one_log(frame: bytes) -> str:
     return "log"
 
 
-class Sequence(KeyedProcessFunction):  # type: ignore[misc]  # pyflink ships no types
+class Sequence(KeyedProcessFunction):
     """Events in, leaves of the log out, in one order. Output: sink frames of topic audit."""
 
     def __init__(self, settings: Settings) -> None:
@@ -60,7 +60,7 @@ class Sequence(KeyedProcessFunction):  # type: ignore[misc]  # pyflink ships no 
             self._order.remove(forgotten)
 
 
-class Sign(KeyedProcessFunction):  # type: ignore[misc]  # pyflink ships no types
+class Sign(KeyedProcessFunction):
     """Committed leaves in, signed tree heads out. Output: sink frames of topic checkpoints."""
 
     def __init__(self, settings: Settings) -> None:

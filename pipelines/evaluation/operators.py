@@ -33,7 +33,7 @@ def message_key(message: bytes) -> str:
     return key_of(bytes(message))
 
 
-class ManifestToMessage(FlatMapFunction):  # type: ignore[misc]  # pyflink ships no types
+class ManifestToMessage(FlatMapFunction):
     """Manifests of topic models, signed by the aggregator, or by the operator for an initial model."""
 
     def __init__(self, settings: Settings) -> None:
@@ -52,7 +52,7 @@ class ManifestToMessage(FlatMapFunction):  # type: ignore[misc]  # pyflink ships
         yield pack(manifest.task, "manifest", [envelope.payload])
 
 
-class TaskToMessage(FlatMapFunction):  # type: ignore[misc]  # pyflink ships no types
+class TaskToMessage(FlatMapFunction):
     """Tasks of topic registry, verified."""
 
     def __init__(self, settings: Settings) -> None:
@@ -69,7 +69,7 @@ class TaskToMessage(FlatMapFunction):  # type: ignore[misc]  # pyflink ships no 
             yield pack(task.task, "task", [encode(task)])
 
 
-class Evaluate(KeyedProcessFunction):  # type: ignore[misc]  # pyflink ships no types
+class Evaluate(KeyedProcessFunction):
     """Keyed by task: measures each model once. Output: sink frames of topic releases and their events."""
 
     def __init__(self, settings: Settings) -> None:

@@ -117,15 +117,7 @@ class _PartitionReader:
             if not low <= offset < high:
                 self._position = -1
                 raise ChunkUnavailable(f"{self._topic}/{self._partition}@{offset}: the partition holds [{low}, {high})")
-        elif (
-            error.fatal()
-            or not error.retriable()
-            and error.code()
-            not in (
-                KafkaError._ALL_BROKERS_DOWN,
-                KafkaError._TRANSPORT,
-            )
-        ):
+        elif error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT) and not error.retriable():
             self._position = -1
             raise KafkaException(error)
 

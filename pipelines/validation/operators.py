@@ -55,17 +55,17 @@ def source_of(record: SourceRecord, topic: str) -> gate.Source:
     )
 
 
-class MarkRegistry(MapFunction):  # type: ignore[misc]  # pyflink ships no types
+class MarkRegistry(MapFunction):
     def map(self, value: bytes) -> bytes:
         return pack("", "registry", [bytes(value)])
 
 
-class MarkRounds(MapFunction):  # type: ignore[misc]  # pyflink ships no types
+class MarkRounds(MapFunction):
     def map(self, value: bytes) -> bytes:
         return pack("", "rounds", [bytes(value)])
 
 
-class AcceptedToFrame(MapFunction):  # type: ignore[misc]  # pyflink ships no types
+class AcceptedToFrame(MapFunction):
     """Accepted updates as records of topic accepted, for an aggregation job of its own."""
 
     def __init__(self, topics: Any) -> None:
@@ -76,7 +76,7 @@ class AcceptedToFrame(MapFunction):  # type: ignore[misc]  # pyflink ships no ty
         return sink_frame(self._topic, key.encode(), parts[0])
 
 
-class _WithTrustedRecords(KeyedBroadcastProcessFunction):  # type: ignore[misc]  # pyflink ships no types
+class _WithTrustedRecords(KeyedBroadcastProcessFunction):
     """Keeps the verified registry and rounds: in broadcast state, mirrored in memory for speed."""
 
     def __init__(self, settings: Settings) -> None:

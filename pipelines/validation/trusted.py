@@ -65,10 +65,9 @@ class TrustedRecords:
     def participant(self, participant: str) -> Participant | None:
         return self._participants.get(participant)
 
-    def agreement_period(self, agreement: str) -> tuple[int, int] | None:
-        """When the agreement is in force: from and until, milliseconds."""
+    def agreement(self, agreement: str) -> Agreement | None:
         entry = self._agreements.get(agreement)
-        return (entry[0].valid_from_ms, entry[0].valid_until_ms) if entry else None
+        return entry[0] if entry else None
 
     def agreement_sha(self, agreement: str) -> bytes | None:
         """SHA-256 of the agreement's signed payload: what a participant signs."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fluvial import encoding as encodings
 from fluvial.edge.errors import TransportUnavailable
 from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
-from fluvial.edge.outbox import Outbox, OutboxEnvelope, Upload
+from fluvial.edge.outbox import Outbox, OutboxChunk, OutboxEnvelope, Upload
 from fluvial.edge.transport import Position, Transport
 from fluvial.edge.upload import WINDOW_BYTES, Uploader
 from fluvial.encoding.chunks import split
@@ -144,11 +144,7 @@ class Publisher:
 
     def _sign(self, round_: Round, upload: Upload) -> OutboxEnvelope:
         template = decode(upload.template, ModelUpdate)
-        chunks = tuple(
-            ChunkReference(partition=chunk.partition, offset=chunk.offset, length=chunk.length, sha256=chunk.sha256)
-            for chunk in self._outbox.chunks(upload.upload_id)
-            if chunk.partition is not None and chunk.offset is not None
-        )
+        chunks = tuple(_reference(chunk) for chunk in self._outbox.chunks(upload.upload_id))
         first = template.attempt == round_.attempt
         update = replace(
             template,
@@ -174,6 +170,12 @@ class Publisher:
             return sent.result(_SEND_SECONDS)
         except TimeoutError as error:
             raise TransportUnavailable(f"{self._topics.updates}: no acknowledgement") from error
+
+
+def _reference(chunk: OutboxChunk) -> ChunkReference:
+    if chunk.partition is None or chunk.offset is None:
+        raise RuntimeError(f"chunk {chunk.chunk} is not acknowledged: an envelope may not refer to it")
+    return ChunkReference(partition=chunk.partition, offset=chunk.offset, length=chunk.length, sha256=chunk.sha256)
 
 
 def _check(round_: Round, delta_D: NDArray[np.float32], weight: int, encoding: str) -> None:

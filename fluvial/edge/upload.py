@@ -8,7 +8,7 @@ envelope refers to, and expires.
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import NamedTuple
 
 from fluvial.edge.errors import TransportUnavailable
@@ -48,41 +48,58 @@ class Uploader:
         if not missing:
             return
         num_partitions = self._transport.num_partitions(self._topic)
-        window: deque[_InFlight] = deque()
-        self._num_kept = len(chunks) - len(missing)
+        window = _Window(self._outbox, upload.upload_id, len(chunks) - len(missing), len(chunks), on_acknowledged)
         for chunk in missing:
-            while window and sum(sent.length for sent in window) + chunk.length > self._window_bytes:
-                self._collect(upload, window, len(chunks), on_acknowledged)
-            sent = self._transport.produce(
-                self._topic,
-                self._outbox.chunk_bytes(upload.upload_id, chunk.chunk),
-                key=upload.upload_id.encode(),
-                partition=chunk_partition(upload.task, chunk.chunk, num_partitions),
-            )
-            window.append(_InFlight(chunk.chunk, chunk.length, sent))
-        while window:
-            self._collect(upload, window, len(chunks), on_acknowledged)
+            while window.in_flight and window.num_bytes + chunk.length > self._window_bytes:
+                window.collect()
+            data = self._outbox.chunk_bytes(upload.upload_id, chunk.chunk)
+            partition = chunk_partition(upload.task, chunk.chunk, num_partitions)
+            sent = self._transport.produce(self._topic, data, key=upload.upload_id.encode(), partition=partition)
+            window.in_flight.append(_InFlight(chunk.chunk, chunk.length, sent))
+        while window.in_flight:
+            window.collect()
 
-    def _collect(
-        self, upload: Upload, window: deque[_InFlight], num_chunks: int, on_acknowledged: Callable[[int, int], None]
+
+class _Window:
+    """The chunks that are on their way."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        upload_id: str,
+        num_kept: int,
+        num_chunks: int,
+        on_acknowledged: Callable[[int, int], None],
     ) -> None:
-        """Waits for the oldest chunk of the window, then keeps all that are done, in one commit."""
-        failure: Exception | None = None
-        positions: dict[int, Position] = {}
-        try:
-            positions[window[0].chunk] = window[0].sent.result(_ACKNOWLEDGEMENT_SECONDS)
-        except TimeoutError:
-            failure = TransportUnavailable(f"{self._topic}: no acknowledgement in {_ACKNOWLEDGEMENT_SECONDS:.0f} s")
-        except Exception as error:
-            failure = error
-        for sent in list(window):
-            if sent.sent.done():
-                window.remove(sent)
-                if sent.sent.exception() is None:
-                    positions[sent.chunk] = sent.sent.result()
-        self._outbox.acknowledge(upload.upload_id, positions)
+        self.in_flight: deque[_InFlight] = deque()
+        self._outbox = outbox
+        self._upload_id = upload_id
+        self._num_kept = num_kept
+        self._num_chunks = num_chunks
+        self._on_acknowledged = on_acknowledged
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(sent.length for sent in self.in_flight)
+
+    def collect(self) -> None:
+        """Waits for the oldest chunk, then keeps all that are acknowledged, in one commit.
+
+        When one has failed, waits for the others before it raises that failure: what they achieved is kept as well.
+        """
+        wait([self.in_flight[0].sent], _ACKNOWLEDGEMENT_SECONDS)
+        if any(sent.sent.done() and sent.sent.exception() is not None for sent in self.in_flight):
+            wait([sent.sent for sent in self.in_flight], _ACKNOWLEDGEMENT_SECONDS)
+        done = [sent for sent in self.in_flight if sent.sent.done()]
+        failures = [failure for sent in done if (failure := sent.sent.exception()) is not None]
+        positions = {sent.chunk: sent.sent.result() for sent in done if sent.sent.exception() is None}
+        for sent in done:
+            self.in_flight.remove(sent)
+        self._outbox.acknowledge(self._upload_id, positions)
         for _ in positions:
             self._num_kept += 1
-            on_acknowledged(self._num_kept, num_chunks)
-        if failure is not None:
-            raise failure
+            self._on_acknowledged(self._num_kept, self._num_chunks)
+        if failures:
+            raise failures[0]
+        if not done:
+            raise TransportUnavailable(f"no acknowledgement of a chunk in {_ACKNOWLEDGEMENT_SECONDS:.0f} s")

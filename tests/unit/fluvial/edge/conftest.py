@@ -1,0 +1,38 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fluvial.edge import Participant
+from fluvial.identity.federation import Federation
+from fluvial.identity.keys import SigningKey
+from tests.unit.fluvial.edge.memory_transport import MemoryTransport
+from tests.unit.fluvial.edge.world import World, a_federation, topic_partitions
+
+
+@pytest.fixture
+def federation() -> Federation:
+    return a_federation()
+
+
+@pytest.fixture
+def transport(federation: Federation) -> MemoryTransport:
+    return MemoryTransport(topic_partitions(federation))
+
+
+@pytest.fixture
+def world(federation: Federation, transport: MemoryTransport) -> World:
+    return World(federation, transport)
+
+
+@pytest.fixture
+def key() -> SigningKey:
+    return SigningKey.from_seed(b"k" * 32)
+
+
+@pytest.fixture
+def participant(
+    federation: Federation, transport: MemoryTransport, key: SigningKey, tmp_path: Path
+) -> Iterator[Participant]:
+    with Participant(federation, "alice", key, tmp_path / "alice.sqlite", transport) as participant:
+        yield participant

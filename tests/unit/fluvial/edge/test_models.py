@@ -1,0 +1,74 @@
+import threading
+
+import numpy as np
+import pytest
+
+from fluvial.edge.models import ModelCache, read_manifests
+from fluvial.edge.safetensors import to_safetensors
+from fluvial.wire.errors import FluvialError
+from tests.unit.fluvial.edge.world import AGGREGATOR, LAYOUT, OPERATOR, World
+
+
+def test_manifests_are_listed_by_version_and_signed_by_whom_they_should_be(world: World) -> None:
+    first = world.publish_manifest(0, OPERATOR)
+    second = world.publish_manifest(1, AGGREGATOR)
+    assert read_manifests(world.transport, world.federation) == [first, second]
+
+
+def test_a_later_version_signed_by_the_operator_is_not_believed(world: World) -> None:
+    world.publish_manifest(1, OPERATOR)
+    with pytest.raises(FluvialError):
+        read_manifests(world.transport, world.federation)
+
+
+def test_many_threads_load_a_model_once() -> None:
+    cache, loads = ModelCache(), []
+    gate = threading.Barrier(8)
+
+    def load() -> np.ndarray:
+        loads.append(1)
+        return np.zeros(10, np.float32)
+
+    def get() -> None:
+        gate.wait()
+        cache.get(b"digest", load)
+
+    threads = [threading.Thread(target=get) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(loads) == 1
+
+
+def test_a_failed_load_is_tried_again() -> None:
+    cache = ModelCache()
+
+    def fail() -> np.ndarray:
+        raise OSError
+
+    with pytest.raises(OSError):
+        cache.get(b"digest", fail)
+    assert cache.get(b"digest", lambda: np.ones(1, np.float32))[0] == 1
+
+
+def test_the_least_recently_used_models_leave_the_cache() -> None:
+    cache, loads = ModelCache(budget_bytes=80), []
+
+    def get(name: bytes) -> None:
+        cache.get(name, lambda: loads.append(name) or np.zeros(10, np.float32))
+
+    for name in (b"a", b"b", b"a", b"c", b"a", b"b"):
+        get(name)
+    assert loads == [b"a", b"b", b"c", b"b"]
+
+
+def test_a_safetensors_file_is_what_other_tools_read() -> None:
+    from safetensors.numpy import load
+
+    model_D = np.arange(1050, dtype=np.float32)
+    tensors = load(to_safetensors(model_D, LAYOUT, {"task": "demo"}))
+    np.testing.assert_array_equal(tensors["weight"], model_D[:1000].reshape(50, 20))
+    np.testing.assert_array_equal(tensors["bias"], model_D[1000:])
+    with pytest.raises(ValueError, match="1050 elements for a model of 3"):
+        to_safetensors(np.zeros(3, np.float32), LAYOUT, {})

@@ -1,0 +1,118 @@
+import hashlib
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fluvial.edge.errors import OutboxUnavailable
+from fluvial.edge.outbox import Outbox, OutboxEnvelope, Upload
+from fluvial.edge.transport import Position
+
+AT = Position(partition=1, offset=7, timestamp_ms=99)
+
+
+def an_upload(round_number: int = 1, upload_id: str = "u1") -> Upload:
+    return Upload(upload_id=upload_id, task="demo", round=round_number, base_digest=b"d" * 32, template=b"template")
+
+
+def an_envelope(upload_id: str = "u1", attempt: int = 1) -> OutboxEnvelope:
+    return OutboxEnvelope(
+        update_id=f"{upload_id}.{attempt}",
+        upload_id=upload_id,
+        task="demo",
+        round=1,
+        attempt=attempt,
+        value=b"signed",
+        position=None,
+    )
+
+
+def chunks(*contents: bytes) -> list[tuple[bytes, bytes]]:
+    return [(content, hashlib.sha256(content).digest()) for content in contents]
+
+
+def test_everything_stored_is_there_after_reopening(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", "alice")
+    outbox.store(an_upload(), chunks(b"one", b"two"))
+    outbox.acknowledge("u1", {1: AT})
+    outbox.store_envelope(an_envelope())
+    outbox.close()
+
+    outbox = Outbox(tmp_path / "o", "alice")
+    assert outbox.uploads() == [an_upload()]
+    assert [(c.length, c.partition, c.offset) for c in outbox.chunks("u1")] == [(3, None, None), (3, 1, 7)]
+    assert outbox.chunk_bytes("u1", 0) == b"one"
+    assert outbox.envelopes() == [an_envelope()]
+    outbox.close()
+
+
+def test_sending_lets_go_of_the_bytes_and_keeps_the_positions(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", "alice")
+    outbox.store(an_upload(), chunks(b"one"))
+    outbox.acknowledge("u1", {0: AT})
+    outbox.store_envelope(an_envelope())
+    outbox.mark_sent("u1.1", AT)
+    with pytest.raises(KeyError):
+        outbox.chunk_bytes("u1", 0)
+    assert outbox.chunks("u1")[0].offset == 7
+    found = outbox.envelope_of("demo", 1, 1)
+    assert found is not None
+    assert found.position == AT
+
+
+def test_a_second_upload_of_a_round_replaces_the_first(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", "alice")
+    outbox.store(an_upload(), chunks(b"one"))
+    outbox.store(an_upload(upload_id="u2"), chunks(b"two", b"three"))
+    assert [upload.upload_id for upload in outbox.uploads("demo")] == ["u2"]
+    assert outbox.chunks("u1") == []
+
+
+def test_discarding_forgets_the_unsent_and_remembers_where_the_sent_lies(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", "alice")
+    outbox.store(an_upload(), chunks(b"one"))
+    outbox.store_envelope(an_envelope(attempt=1))
+    outbox.mark_sent("u1.1", AT)
+    outbox.store_envelope(an_envelope(attempt=2))
+    outbox.discard("u1")
+    assert outbox.uploads() == []
+    (kept,) = outbox.envelopes()
+    assert (kept.update_id, kept.value, kept.position) == ("u1.1", None, AT)
+
+
+def test_a_failed_store_changes_nothing(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", "alice")
+    outbox.store(an_upload(), chunks(b"one"))
+    with pytest.raises(sqlite3.IntegrityError):
+        outbox.store(an_upload(), [(b"two", None)])  # type: ignore[list-item]
+    assert outbox.chunk_bytes("u1", 0) == b"one"
+
+
+def test_another_process_cannot_open_it_meanwhile(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", "alice")
+    program = f"from pathlib import Path; from fluvial.edge.outbox import Outbox; Outbox(Path({str(tmp_path / 'o')!r}), 'alice')"
+    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "OutboxUnavailable" in other.stderr
+    outbox.close()
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 0
+
+
+def test_it_belongs_to_one_participant(tmp_path: Path) -> None:
+    Outbox(tmp_path / "o", "alice").close()
+    with pytest.raises(OutboxUnavailable, match="alice"):
+        Outbox(tmp_path / "o", "bob")
+
+
+def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "o")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(OutboxUnavailable, match="format 99"):
+        Outbox(tmp_path / "o", "alice")
+
+
+def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
+    Outbox(tmp_path / "o", "alice").close()
+    assert (tmp_path / "o").stat().st_mode & 0o777 == 0o600

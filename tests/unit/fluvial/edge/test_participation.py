@@ -1,0 +1,157 @@
+"""The loop, played against a federation in memory: the world acts from within the participant's own events."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from fluvial.edge.events import Answered, Event, Finished, Interrupted, Judged, Published, RoundOpened, Trained
+from fluvial.wire.records import Decision, Outcome, Reason, Round, RoundStatus
+from tests.unit.fluvial.edge.memory_transport import MemoryTransport
+from tests.unit.fluvial.edge.world import TASK, World
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def train(base_D: np.ndarray, round_: Round) -> tuple[np.ndarray, int]:
+    return np.full_like(base_D, round_.round / 10), 7
+
+
+class Script:
+    """Records events and reacts to each kind by a function."""
+
+    def __init__(self, **reactions) -> None:
+        self.events: list[Event] = []
+        self._reactions = reactions
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+        reaction = self._reactions.get(type(event).__name__)
+        if reaction:
+            reaction(event)
+
+    def of(self, kind: type) -> list:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def test_every_round_gets_an_update_until_the_task_is_finished(participant, world: World, key) -> None:
+    def next_round(event: Published) -> None:
+        if event.round < 3:
+            world.open_round(number=event.round + 1)
+        else:
+            world.open_round(number=3, attempt=1, status=RoundStatus.FINISHED)
+
+    world.open_round()
+    script = Script(Published=next_round)
+    assert participant.participate(TASK, train, on_event=script) == 3
+    assert [update.round for update in world.updates(key.public_key)] == [1, 2, 3]
+    assert [event.weight for event in script.of(Trained)] == [7, 7, 7]
+    assert script.of(Finished) == [Finished(task=TASK, version=2)]
+
+
+def test_it_ends_when_the_last_of_max_rounds_is_over(participant, world: World, key) -> None:
+    world.open_round()
+    script = Script(Published=lambda event: world.open_round(number=event.round + 1))
+    assert participant.participate(TASK, train, 2, script) == 2
+    assert [update.round for update in world.updates(key.public_key)] == [1, 2]
+
+
+def test_a_reopened_round_is_answered_without_training_or_uploading_again(
+    participant, world: World, transport: MemoryTransport, key
+) -> None:
+    def reopen(event: Published) -> None:
+        if event.attempt == 1:
+            world.open_round(attempt=2)
+        else:
+            world.open_round(number=2, status=RoundStatus.FINISHED)
+
+    world.open_round()
+    script = Script(Published=reopen)
+    participant.participate(TASK, train, on_event=script)
+    assert len(script.of(Trained)) == 1
+    assert [event.reopened for event in script.of(RoundOpened)] == [False, True]
+    one, two = world.updates(key.public_key)
+    assert one.chunks == two.chunks
+    assert len(world.chunks()) == len(one.chunks)
+
+
+def test_after_a_restart_a_round_already_answered_is_left_alone(
+    participant, world: World, federation, key, tmp_path
+) -> None:
+    from fluvial.edge import Participant
+
+    participant.publish(world.open_round(), np.zeros(1050, np.float32), 1)
+    participant.outbox.close()
+    with Participant(federation, "alice", key, tmp_path / "alice.sqlite", participant.transport) as again:
+        script = Script(Published=lambda event: world.open_round(number=2, status=RoundStatus.FINISHED))
+        timer = threading.Timer(0.3, lambda: world.open_round(number=2))
+        timer.start()
+        again.participate(TASK, train, on_event=script)
+        timer.join()
+    assert [update.round for update in world.updates(key.public_key)] == [1, 2]
+
+
+def test_an_absent_broker_is_waited_for(participant, world: World, transport: MemoryTransport, key) -> None:
+    world.open_round()
+    transport.fail_produce_after(5)
+
+    def heal(event: Interrupted) -> None:
+        transport.heal()
+
+    script = Script(
+        Interrupted=heal, Published=lambda event: world.open_round(number=2, status=RoundStatus.FINISHED)
+    )
+    participant.participate(TASK, train, on_event=script)
+    assert len(script.of(Interrupted)) == 1
+    assert len(script.of(Trained)) == 1
+    (update,) = world.updates(key.public_key)
+    assert len(world.chunks()) == len(update.chunks)
+
+
+def test_verdicts_and_receipts_are_reported(participant, world: World, transport: MemoryTransport) -> None:
+    def answer(event: Published) -> None:
+        (sent,) = transport.messages(world.topics.updates)
+        at = participant.outbox.envelopes()[0].position
+        assert (sent.partition, sent.offset) == (at.partition, at.offset)
+        world.judge(world.topics.updates, at, "alice", Decision.ACCEPT, Reason.ACCEPTED, event.update_id)
+        world.judge(world.topics.updates, at, "bob", Decision.REJECT, Reason.SIGNATURE)
+        world.answer("alice", event.update_id)
+
+    world.open_round()
+    script = Script(
+        Published=answer, Answered=lambda event: world.open_round(number=2, status=RoundStatus.FINISHED)
+    )
+    participant.participate(TASK, train, on_event=script)
+    (judged,) = script.of(Judged)
+    assert judged.verdict.decision is Decision.ACCEPT
+    (answered,) = script.of(Answered)
+    assert answered.receipt.outcome is Outcome.INCLUDED
+    assert participant.verdict_of(judged.verdict.update_id) == judged.verdict
+    assert participant.receipts() == [answered.receipt]
+
+
+def test_a_verdict_on_a_forgery_in_ones_name_is_not_ones_own(participant, world: World) -> None:
+    from fluvial.edge.transport import Position
+
+    update_id = participant.publish(world.open_round(), np.zeros(1050, np.float32), 1)
+    elsewhere = Position(partition=2, offset=12345, timestamp_ms=1)
+    world.judge(world.topics.updates, elsewhere, "alice", Decision.REJECT, Reason.SIGNATURE, update_id)
+    assert participant.verdict_of(update_id, timeout=0.05) is None
+
+
+def test_a_verdict_needs_an_update_that_was_sent(participant) -> None:
+    with pytest.raises(ValueError, match="no update"):
+        participant.verdict_of("nothing")
+
+
+def test_a_weight_above_the_rounds_limit_is_lowered_to_it(participant, world: World, key) -> None:
+    world.open_round()
+    script = Script(Published=lambda event: world.open_round(number=2, status=RoundStatus.FINISHED))
+    participant.participate(TASK, lambda base_D, round_: (np.zeros_like(base_D), 5000), on_event=script)
+    (update,) = world.updates(key.public_key)
+    assert update.weight == 1000
+
+
+def test_stopping_ends_the_loop_between_rounds(participant, world: World) -> None:
+    world.open_round()
+    assert participant.participate(TASK, train, on_event=Script(Published=lambda event: participant.stop())) == 1

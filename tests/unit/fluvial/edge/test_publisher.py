@@ -1,0 +1,178 @@
+"""Publishing, and what a crash or an absent broker leaves to be done. Three chunks of 100 elements fill a window of 1,200 bytes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fluvial.edge import Participant, TransportUnavailable
+from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
+from fluvial.edge.publisher import INLINE_BYTES
+from fluvial.wire.layout import chunk_partition
+from fluvial.wire.records import RoundStatus
+from tests.unit.fluvial.edge.memory_transport import MemoryTransport
+from tests.unit.fluvial.edge.world import CHUNK_ELEMENTS, PARTITIONS, TASK, World
+
+SIZE = 1050
+NUM_CHUNKS = 11
+
+
+def a_delta(value: float = 0.5) -> np.ndarray:
+    return np.linspace(-value, value, SIZE, dtype=np.float32)
+
+
+def reopened(participant: Participant, tmp_path: Path, key, **options) -> Participant:
+    """The participant after a crash: the outbox alone survives."""
+    participant.outbox.close()
+    return Participant(participant.federation, "alice", key, tmp_path / "alice.sqlite", participant.transport, **options)
+
+
+def test_an_update_is_its_chunks_and_one_signed_envelope(participant, world: World, key) -> None:
+    round_ = world.open_round()
+    update_id = participant.publish(round_, a_delta(), 12)
+    (update,) = world.updates(key.public_key)
+    assert (update.update_id, update.participant, update.weight, update.round) == (update_id, "alice", 12, 1)
+    assert (update.base_digest, update.layout_digest) == (round_.base_digest, round_.layout_digest)
+    assert len(update.chunks) == NUM_CHUNKS
+    assert [chunk.partition for chunk in update.chunks] == [chunk_partition(TASK, n, PARTITIONS) for n in range(11)]
+    assert {message.key for message in world.chunks()} == {update_id.encode()}
+    np.testing.assert_array_equal(world.delta_of(update), a_delta())
+
+
+def test_int8_brings_a_scale_for_each_tensor(participant, world: World, key) -> None:
+    participant.publish(world.open_round(), a_delta(), 1, encoding="int8")
+    (update,) = world.updates(key.public_key)
+    assert (update.encoding, len(update.scales)) == ("int8", 2)
+    assert sum(chunk.length for chunk in update.chunks) == SIZE
+
+
+def test_an_update_of_one_small_chunk_travels_in_its_envelope(participant, world: World, key) -> None:
+    import dataclasses
+
+    round_ = dataclasses.replace(world.a_round(), chunk_elements=SIZE)
+    participant.publish(round_, a_delta(), 1)
+    (update,) = world.updates(key.public_key)
+    assert update.chunks == ()
+    assert update.inline is not None
+    assert len(update.inline) == 4 * SIZE <= INLINE_BYTES
+    assert world.chunks() == []
+
+
+@pytest.mark.parametrize("acknowledged", range(NUM_CHUNKS))
+def test_an_interrupted_upload_goes_on_with_the_missing_chunks(
+    participant, world: World, transport: MemoryTransport, key, tmp_path: Path, acknowledged: int
+) -> None:
+    world.open_round()
+    round_ = world.open_round(number=2)
+    transport.fail_produce_after(acknowledged)
+    with pytest.raises(TransportUnavailable):
+        participant.publish(round_, a_delta(), 1)
+    assert world.updates(key.public_key) == []
+    transport.heal()
+
+    again = reopened(participant, tmp_path, key)
+    events: list[Event] = []
+    (update_id,) = again.resume(events.append)
+    again.close()
+    (update,) = world.updates(key.public_key)
+    assert update.update_id == update_id
+    assert len(world.chunks()) == NUM_CHUNKS
+    assert sum(isinstance(event, ChunkAcknowledged) for event in events) == NUM_CHUNKS - acknowledged
+    np.testing.assert_array_equal(world.delta_of(update), a_delta())
+
+
+def test_a_repeated_envelope_has_the_same_bytes(
+    participant, world: World, transport: MemoryTransport, key, tmp_path: Path
+) -> None:
+    round_ = world.open_round()
+    transport.fail_produce_after(NUM_CHUNKS)
+    with pytest.raises(TransportUnavailable):
+        participant.publish(round_, a_delta(), 1)
+    transport.heal()
+    (kept,) = participant.outbox.envelopes()
+    again = reopened(participant, tmp_path, key)
+    again.resume()
+    again.close()
+    (sent,) = transport.messages(world.topics.updates)
+    assert sent.value == kept.value
+
+
+def test_a_further_attempt_refers_to_the_chunks_already_there(
+    participant, world: World, transport: MemoryTransport, key
+) -> None:
+    first = participant.publish(world.open_round(), a_delta(), 1)
+    world.open_round(attempt=2)
+    events: list[Event] = []
+    (second,) = participant.resume(events.append)
+    assert [event.num_uploaded for event in events if isinstance(event, Published)] == [0]
+    assert len(world.chunks()) == NUM_CHUNKS
+    one, two = world.updates(key.public_key)
+    assert (one.attempt, two.attempt) == (1, 2)
+    assert (one.update_id, two.update_id) == (first, second)
+    assert first != second
+    assert one.chunks == two.chunks
+
+
+def test_what_belongs_to_a_closed_round_is_dropped(
+    participant, world: World, transport: MemoryTransport, key, tmp_path: Path
+) -> None:
+    round_ = world.open_round()
+    transport.fail_produce_after(4)
+    with pytest.raises(TransportUnavailable):
+        participant.publish(round_, a_delta(), 1)
+    transport.heal()
+    world.open_round(number=2)
+    again = reopened(participant, tmp_path, key)
+    events: list[Event] = []
+    assert again.resume(events.append) == []
+    assert events == [Discarded(task=TASK, round=1)]
+    assert again.outbox.uploads() == []
+    again.close()
+    assert world.updates(key.public_key) == []
+
+
+def test_at_most_a_window_is_on_its_way(participant, world: World, transport: MemoryTransport, key, tmp_path) -> None:
+    """One chunk at a time: whatever is acknowledged is kept before the next is sent."""
+    narrow = reopened(participant, tmp_path, key, window_bytes=4 * CHUNK_ELEMENTS)
+    behind: list[int] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, ChunkAcknowledged):
+            behind.append(transport.produced[world.topics.update_blobs] - event.num_acknowledged)
+
+    narrow.publish(world.open_round(), a_delta(), 1, on_event=note)
+    narrow.close()
+    assert behind == [0] * NUM_CHUNKS
+
+
+def test_a_round_takes_one_update(participant, world: World) -> None:
+    round_ = world.open_round()
+    participant.publish(round_, a_delta(), 1)
+    with pytest.raises(ValueError, match="already has an update"):
+        participant.publish(round_, a_delta(0.1), 1)
+
+
+@pytest.mark.parametrize(
+    ("delta", "weight", "encoding", "message"),
+    [
+        (np.zeros(3, np.float32), 1, "float32", "float32\\[1050\\]"),
+        (np.zeros(SIZE, np.float64), 1, "float32", "not float64"),
+        (np.full(SIZE, np.nan, np.float32), 1, "float32", "not finite"),
+        (np.zeros(SIZE, np.float32), 0, "float32", "weight"),
+        (np.zeros(SIZE, np.float32), 1001, "float32", "weight"),
+        (np.zeros(SIZE, np.float32), 1, "float16", "encodings"),
+    ],
+)
+def test_what_the_round_cannot_take_is_refused_at_once(
+    participant, world: World, delta, weight: int, encoding: str, message: str
+) -> None:
+    round_ = world.open_round()
+    with pytest.raises(ValueError, match=message):
+        participant.publish(round_, delta, weight, encoding)
+    assert world.chunks() == []
+    assert participant.outbox.uploads() == []
+
+
+def test_a_finished_task_takes_no_update(participant, world: World) -> None:
+    with pytest.raises(ValueError, match="not open"):
+        participant.publish(world.open_round(status=RoundStatus.FINISHED), a_delta(), 1)

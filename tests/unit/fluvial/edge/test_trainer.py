@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fluvial.edge.trainer import load_trainer, training_request
+from tests.unit.fluvial.edge.world import LAYOUT, TASK, World
+
+
+def test_a_request_carries_task_round_and_data(world: World) -> None:
+    base_D = np.zeros(1050, np.float32)
+    task, round_ = world.publish_task(), world.a_round()
+    request = training_request(task, round_, base_D, "alice", Path("data"), 3)
+    assert (request.task, request.round, request.index, request.layout) == (TASK, 1, 3, LAYOUT)
+    assert request.model["architecture"] == "linear"
+    assert request.training == {"epochs": 2}
+    assert request.base_D is base_D
+    assert request.seed == training_request(task, round_, base_D, "alice", Path("data"), 3).seed
+    assert request.seed != training_request(task, round_, base_D, "bob", Path("data"), 3).seed
+
+
+def test_a_trainer_of_the_working_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_own_training.py").write_text("def train(request):\n    return request\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+    assert load_trainer("my_own_training:train")("request") == "request"  # type: ignore[arg-type,comparison-overlap]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nothing", "module:function"),
+        ("absent_module:train", "no module absent_module"),
+        ("json:absent", "no function absent"),
+    ],
+)
+def test_a_trainer_that_is_not_there_is_explained(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_trainer(name)
+
+
+def test_a_trainer_without_torch_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "needs_torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+    with pytest.raises(ValueError, match=r"fluvial\[torch\]"):
+        load_trainer("needs_torch:train")

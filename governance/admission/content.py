@@ -19,7 +19,7 @@ from fluvial.encoding.int8 import LEVELS, Int8Encoding
 from fluvial.wire.records import ModelUpdate, Reason, Round
 
 _TILE = 16384
-"""Elements squared and summed at a time: numpy sums pairwise within a tile, tiles add up in order. Part of the result."""
+"""Elements summed at a time. Part of the result: numpy sums pairwise within a tile, the tiles add up in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

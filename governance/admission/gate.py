@@ -16,11 +16,10 @@
 
 10. content: each chunk has the digest listed, elements are finite and within max_abs, the norm within max_norm.
 
-An update whose form and time are wrong is thus told by the cheapest step that sees it; cryptography comes after what is
-cheaper, decoding after cryptography, tensors last. Task and round are inside the signed payload, so freshness is read after
-decoding. Left to the caller: verifying the registry and the rounds before they enter the views, reading chunks, keeping a
-parked record for a bounded time, and remembering (`SeenView`) what was accepted. Hostile bytes never raise; an exception
-is a bug.
+What is cheap comes before cryptography, decoding after it, tensors last. Task and round are inside the signed payload,
+so replay and freshness are told after decoding. Left to the caller: verifying the registry and the rounds before they
+enter the views, reading chunks, keeping a parked record for a bounded time, and remembering (`SeenView`) what was
+accepted. Hostile bytes never raise; an exception is a bug.
 """
 
 from __future__ import annotations
@@ -113,18 +112,101 @@ def judge_envelope(
 
 
 class Inspection:
-    """Step 10 for one update: hand in its chunks in any order, then ask for the result."""
+    """Step 10 on one update: hand in its chunks in any order, or the inline delta, then ask for the result."""
 
     def __init__(self, needs: NeedsContent, policy: GatePolicy) -> None:
         self._needs = needs
-        self._inspector = ContentInspector(needs.update, needs.round)
-        self._case = Case(
+        self._quarantined = policy.quarantined
+        self._content = ContentInspector(needs.update, needs.round)
+
+    @property
+    def refused(self) -> bool:
+        """Whether a fault is known: further chunks need not be read."""
+        return self._content.refused
+
+    def add(self, index: int, chunk: bytes | memoryview) -> bool:
+        """Inspect chunk `index` of `update.chunks`. False: a fault is known, stop reading."""
+        return self._content.add(index, chunk)
+
+    def add_inline(self, delta: bytes) -> bool:
+        """Inspect the delta that the envelope holds. False: a fault is known."""
+        return self._content.add_inline(delta)
+
+    def unavailable(self) -> None:
+        """A listed chunk can no longer be read."""
+        self._content.unavailable()
+
+    def result(self) -> tuple[Verdict, AcceptedUpdate | None]:
+        """The verdict, and the reference for aggregation when the update is accepted."""
+        needs, content = self._needs, self._content.result()
+        case = Case(
             source=needs.source,
             record_sha256=needs.record_sha256,
             participant=needs.participant.participant,
-            quarantined=policy.quarantined,
+            quarantined=self._quarantined,
             update=needs.update,
         )
-        # 10. Content: the rest comes through `add`.
-        if needs.update.inline is None:
-            self.add, self.unavailable = self._inspector.add, self._inspector.unavailable
+        verdict = case.verdict(content.fault or Reason.ACCEPTED, norm=content.norm, max_abs=content.max_abs)
+        return verdict, _accepted(needs) if content.fault is None else None
+
+
+def inspect_content(needs: NeedsContent, policy: GatePolicy) -> Inspection:
+    """Begin step 10."""
+    return Inspection(needs, policy)
+
+
+class ContentFault(StrEnum):
+    """Why there are no chunks to judge."""
+
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+def judge_content(
+    needs: NeedsContent, chunks: Sequence[bytes] | ContentFault, policy: GatePolicy
+) -> tuple[Verdict, AcceptedUpdate | None]:
+    """Step 10 at once, for who has the chunks in memory, in the order of `update.chunks`; none for an inline delta."""
+    inspection = inspect_content(needs, policy)
+    if needs.update.inline is not None:
+        inspection.add_inline(needs.update.inline)
+    elif isinstance(chunks, ContentFault):
+        inspection.unavailable()
+    else:
+        for index, chunk in enumerate(chunks):
+            inspection.add(index, chunk)
+    return inspection.result()
+
+
+def _accepted(needs: NeedsContent) -> AcceptedUpdate:
+    update, source = needs.update, needs.source
+    return AcceptedUpdate(
+        task=update.task,
+        round=update.round,
+        attempt=update.attempt,
+        participant=update.participant,
+        update_id=update.update_id,
+        source_partition=source.partition,
+        source_offset=source.offset,
+        source_timestamp_ms=source.timestamp_ms,
+        record_sha256=needs.record_sha256,
+        weight=update.weight,
+        encoding=update.encoding,
+        scales=update.scales,
+        inline=update.inline,
+        chunks=update.chunks,
+    )
+
+
+__all__ = [
+    "ContentFault",
+    "GatePolicy",
+    "Inspection",
+    "Judgement",
+    "NeedsContent",
+    "Parked",
+    "Refused",
+    "Source",
+    "inspect_content",
+    "judge_content",
+    "judge_envelope",
+    "keeps_raw",
+]

@@ -1,4 +1,5 @@
-"""Step 3, identity: who claims to have signed. The claim selects a key, and nothing else until the signature is verified.
+"""Step 3, identity: who claims to have signed. The claim selects a key, and nothing else until the signature is
+verified.
 
 Revocation is told after the signature (step 4), so that KEY_REVOKED says something of the participant and not of
 whoever used its name.
@@ -21,7 +22,7 @@ def check_routing(keyid: str, source: Source) -> Fault | None:
 
 
 def find_participant(keyid: str, registry: RegistryView) -> Participant | Fault:
-    """The enrolled participant, also a revoked one; KEY_UNKNOWN, which waits, for a name that is not in the registry."""
+    """The enrolled participant, also a revoked one; KEY_UNKNOWN, which waits, for a name not in the registry."""
     return registry.participant(keyid) or Fault(reason=Reason.KEY_UNKNOWN, waits=True)
 
 

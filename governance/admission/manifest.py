@@ -19,7 +19,7 @@ from governance.admission.payload import DIGEST_BYTES
 
 
 def check_manifest(update: ModelUpdate, round_: Round, policy: GatePolicy) -> Fault | None:
-    """MANIFEST_MISMATCH, WEIGHT, ENCODING, MAGNITUDE_EXCEEDED (scales) or SIZE_LIMIT (inline) where something is amiss."""
+    """MANIFEST_MISMATCH, WEIGHT, ENCODING, MAGNITUDE_EXCEEDED (scales) or SIZE_LIMIT (inline) where it does not fit."""
     if update.layout_digest != round_.layout_digest:
         return Fault(reason=Reason.MANIFEST_MISMATCH)
     if not 1 <= update.weight <= round_.max_weight:

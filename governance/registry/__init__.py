@@ -1,1 +1,1 @@
-"""The registry: who signed what may stand in it, and how participants come into it."""
+"""The registry: who may sign which of its records, and how a participant enters it."""

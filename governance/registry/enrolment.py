@@ -1,11 +1,21 @@
-"""Enrolment: whether a request makes a participant. Pure; the registrar's signature is the caller's.
+"""Enrolment: whether a participant enters the registry, or signs a further agreement.
 
-1. size and envelope; the record's key is the participant it claims
-2. strict decode; the payload names the same participant
-3. the request is signed by the very key it brings: proof of possession (low-order keys are refused with it)
-4. a known participant with this key needs no token; anyone else needs one that is registered for the name, not
-   expired by broker time, and not used. Revoked keys do not come back
-5. every agreement it signs is registered, in force, and signed as registered
+Steps, the first failing one decides (reason codes: `governance.admission.reasons`):
+
+1. size: at most MAX_ENROLMENT_BYTES, since step 3 decodes what nobody known has signed.
+2. framing: a canonical envelope with exactly one signature; the Kafka key and its keyid name one participant.
+3. decode: the one record that is decoded before its signature is verified, because it brings its own key.
+4. signature by that key, which must be canonical and of large order: the request proves possession.
+5. repeat: the request that made the registry's record is a duplicate.
+6. right to the name: the key that the registry has for it (unless revoked), or a one-time token.
+7. agreements: each is registered, in force at broker time, and signed in its present text.
+
+The token of step 6 is known by its SHA-256, issued for this participant, not expired at broker time, and not used. The
+key that the registry has needs no token and spends none, so a request may be sent again after a crash. A new key for a
+name starts without agreements: the old key signed those.
+
+Left to the caller: signing the participant's record as registrar, remembering used tokens, and letting the registry
+view return its own results at once, before they come back through the topic.
 """
 
 from __future__ import annotations
@@ -16,9 +26,10 @@ from hashlib import sha256
 from typing import Protocol
 
 from fluvial.identity.envelope import verify_envelope
-from fluvial.wire.errors import DecodeError, NonCanonical, SchemaUnknown
-from fluvial.wire.framing import decode
+from fluvial.identity.keys import is_acceptable
+from fluvial.wire.media_types import media_type
 from fluvial.wire.records import (
+    DeviceProfile,
     EnrolmentRequest,
     EnrolmentToken,
     Participant,
@@ -27,96 +38,168 @@ from fluvial.wire.records import (
     SignedAgreement,
     Verdict,
 )
-from governance.admission.identity import open_claim
-from governance.admission.refusal import make_verdict
-from governance.admission.source import GatePolicy, RegistryView, Source
+from governance.admission.agreement import in_force
+from governance.admission.case import Case, claimed_name
+from governance.admission.framing import open_one_signature
+from governance.admission.identity import check_revocation, check_routing
+from governance.admission.judgement import Fault, Parked, Refused, Source
+from governance.admission.names import is_name
+from governance.admission.payload import read_payload
+from governance.admission.reasons import QUARANTINED
+from governance.admission.size import check_size
+from governance.admission.views import AgreementsView
+
+MAX_ENROLMENT_BYTES = 16 << 10
+MAX_AGREEMENTS = 64
+"""Agreements that one participant may have signed."""
+
+_MAX_DEVICE_CHARACTERS = 128
+_MAX_TOKEN_CHARACTERS = 256
+_ENROLMENT_REQUEST = media_type(EnrolmentRequest)
 
 
-class EnrolmentView(RegistryView, Protocol):
-    """The registry, with its tokens."""
+class EnrolmentView(AgreementsView, Protocol):
+    """The verified registry, as far as enrolment reads it."""
 
-    def token(self, token_sha256: bytes) -> EnrolmentToken | None: ...
+    def participant(self, participant: str, /) -> Participant | None: ...
+
+    def token(self, token_sha256: bytes, /) -> EnrolmentToken | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """The judgement: a verdict; for an accepted request the participant's record and the token that is now used.
+UsedView = Callable[[str], bool]
+"""Whether the token with this SHA-256 (lower-case hexadecimal) was used."""
 
-    parked: the token or an agreement may still be on its way; ask again, and finally with final=True.
-    """
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """Accepted. participant: its record, to be signed by the registrar. token_sha256: the token that is used now."""
 
     verdict: Verdict
-    participant: Participant | None = None
-    used_token: bytes | None = None
-    parked: bool = False
+    participant: Participant
+    token_sha256: bytes | None
+
+
+EnrolmentJudgement = Refused | Parked | Enrolled
 
 
 def judge_enrolment(
-    raw: bytes,
-    source: Source,
-    *,
-    registry: EnrolmentView,
-    token_used: Callable[[bytes], bool],
-    policy: GatePolicy,
-    final: bool = False,
-) -> Enrolment:
-    """Judge one record of topic enrolments. token_used: by SHA-256 of the token."""
-    digest = sha256(raw).digest()
-
-    def refuse(reason: Reason, participant: str = "", *, parked: bool = False) -> Enrolment:
-        return Enrolment(make_verdict(reason, source, digest, participant), parked=parked and not final)
-
-    # 1
-    if len(raw) > policy.max_record_bytes:
-        return refuse(Reason.SIZE_LIMIT)
-    claim = open_claim(raw, EnrolmentRequest, source.key)
-    if claim is None:
-        return refuse(Reason.ENVELOPE)
-    envelope, claimed = claim
-    # 2
-    try:
-        request = decode(envelope.payload, EnrolmentRequest)
-    except SchemaUnknown:
-        return refuse(Reason.SCHEMA_UNKNOWN, claimed)
-    except NonCanonical:
-        return refuse(Reason.NON_CANONICAL, claimed)
-    except DecodeError:
-        return refuse(Reason.DECODE, claimed)
-    if request.participant != claimed:
-        return refuse(Reason.PARTICIPANT_MISMATCH, claimed)
-    # 3
-    if not verify_envelope(envelope, request.public_key):
-        return refuse(Reason.SIGNATURE, claimed)
-    # 4
-    known = registry.participant(claimed)
+    raw: bytes, source: Source, *, registry: EnrolmentView, used: UsedView, final: bool = False
+) -> EnrolmentJudgement:
+    """Exactly one judgement of a record of the topic enrolments. final: do not park, the wait is over."""
+    case = Case(
+        source=source,
+        record_sha256=sha256(raw).digest(),
+        participant=claimed_name(source.key),
+        quarantined=QUARANTINED,
+    )
+    # 1 to 4.
+    request = _read(raw, source)
+    if isinstance(request, Fault):
+        return case.settle(request, final=final)
+    known = registry.participant(request.participant)
+    # 5. Repeat.
+    if known is not None and known.request_sha256 == case.record_sha256:
+        return case.settle(Fault(reason=Reason.DUPLICATE_IGNORED), final=final)
+    # 6. Right to the name.
     same_key = known is not None and known.public_key == request.public_key
-    if same_key and known is not None and known.status is not ParticipantStatus.ACTIVE:
-        return refuse(Reason.KEY_REVOKED, claimed)
-    used: bytes | None = None
-    if not same_key or request.token:
-        used = sha256(request.token.encode()).digest()
-        token = registry.token(used)
-        if token is None:
-            return refuse(Reason.TOKEN_INVALID, claimed, parked=bool(request.token))
-        if token.participant != claimed or source.timestamp_ms > token.expires_ms or token_used(used):
-            return refuse(Reason.TOKEN_INVALID, claimed)
-    # 5
-    signed = {entry.agreement: entry.sha256 for entry in known.agreements} if same_key and known is not None else {}
-    for entry in request.agreements:
-        registered = registry.agreement_sha(entry.agreement)
-        period = registry.agreement_period(entry.agreement)
-        if registered is None or period is None:
-            return refuse(Reason.AGREEMENT, claimed, parked=True)
-        if registered != entry.sha256 or not period[0] <= source.timestamp_ms <= period[1]:
-            return refuse(Reason.AGREEMENT, claimed)
-        signed[entry.agreement] = entry.sha256
+    token_sha256 = None if same_key else sha256(request.token.encode()).digest()
+    if token_sha256 is not None:
+        fault = _check_token(token_sha256, request.participant, source.timestamp_ms, registry, used)
+    elif known is not None:
+        fault = check_revocation(known)
+    if fault is not None:
+        return case.settle(fault, final=final)
+    # 7. Agreements.
+    before = known.agreements if known is not None and same_key else ()
+    fault = _check_agreements(request.agreements, before, source.timestamp_ms, registry)
+    if fault is not None:
+        return case.settle(fault, final=final)
     participant = Participant(
-        participant=claimed,
+        participant=request.participant,
         public_key=request.public_key,
         status=ParticipantStatus.ACTIVE,
-        agreements=tuple(SignedAgreement(agreement=name, sha256=signed[name]) for name in sorted(signed)),
+        agreements=_merged(before, request.agreements),
         device=request.device,
-        enrolled_ms=source.timestamp_ms,
-        request_sha256=digest,
+        enrolled_ms=known.enrolled_ms if known is not None and same_key else source.timestamp_ms,
+        request_sha256=case.record_sha256,
     )
-    return Enrolment(make_verdict(Reason.ACCEPTED, source, digest, claimed), participant, used)
+    return Enrolled(verdict=case.verdict(Reason.ACCEPTED), participant=participant, token_sha256=token_sha256)
+
+
+def _read(raw: bytes, source: Source) -> EnrolmentRequest | Fault:
+    """Steps 1 to 4: the request, signed by the key that it brings."""
+    # 1. Size.
+    fault = check_size(raw, MAX_ENROLMENT_BYTES)
+    if fault is not None:
+        return fault
+    # 2. Framing.
+    envelope = open_one_signature(raw)
+    if isinstance(envelope, Fault):
+        return envelope
+    keyid = envelope.signatures[0].keyid
+    fault = check_routing(keyid, source)
+    if fault is not None:
+        return fault
+    # 3. Decode.
+    request = read_payload(envelope, EnrolmentRequest, _ENROLMENT_REQUEST)
+    if isinstance(request, Fault):
+        return request
+    if not _is_well_formed(request):
+        return Fault(reason=Reason.DECODE)
+    if request.participant != keyid:
+        return Fault(reason=Reason.PARTICIPANT_MISMATCH)
+    # 4. Signature.
+    if not is_acceptable(request.public_key) or not verify_envelope(envelope, request.public_key):
+        return Fault(reason=Reason.SIGNATURE)
+    return request
+
+
+def _is_well_formed(request: EnrolmentRequest) -> bool:
+    return (
+        is_name(request.participant)
+        and len(request.token) <= _MAX_TOKEN_CHARACTERS
+        and all(is_name(signed.agreement) for signed in request.agreements)
+        and _is_plain(request.device)
+    )
+
+
+def _is_plain(device: DeviceProfile) -> bool:
+    """The device's names are free text that reaches the registry and the audit log: short, one printable line."""
+    words = (device.platform, device.machine, device.accelerator, device.network)
+    return device.memory_bytes >= 0 and all(
+        len(word) <= _MAX_DEVICE_CHARACTERS and word.isprintable() for word in words
+    )
+
+
+def _check_token(
+    token_sha256: bytes, participant: str, at_ms: int, registry: EnrolmentView, used: UsedView
+) -> Fault | None:
+    token = registry.token(token_sha256)
+    if token is None or used(token_sha256.hex()):
+        # The token, or the record of the enrolment that used it, may not have come through the registry yet.
+        return Fault(reason=Reason.TOKEN_INVALID, waits=True)
+    if token.participant != participant or at_ms > token.expires_ms:
+        return Fault(reason=Reason.TOKEN_INVALID)
+    return None
+
+
+def _check_agreements(
+    signed: tuple[SignedAgreement, ...], before: tuple[SignedAgreement, ...], at_ms: int, registry: EnrolmentView
+) -> Fault | None:
+    names = [one.agreement for one in signed]
+    if len(set(names)) < len(names) or len({*names, *(one.agreement for one in before)}) > MAX_AGREEMENTS:
+        return Fault(reason=Reason.AGREEMENT)
+    for one in signed:
+        terms, digest = registry.agreement(one.agreement), registry.agreement_sha(one.agreement)
+        if terms is None or digest is None or digest != one.sha256:
+            # Also another text: the newer one may be under way.
+            return Fault(reason=Reason.AGREEMENT, waits=True)
+        if not in_force(terms, at_ms):
+            return Fault(reason=Reason.AGREEMENT)
+    return None
+
+
+def _merged(before: tuple[SignedAgreement, ...], signed: tuple[SignedAgreement, ...]) -> tuple[SignedAgreement, ...]:
+    """By name, what is signed now in place of what was signed before."""
+    newest = {one.agreement: one for one in (*before, *signed)}
+    return tuple(newest[name] for name in sorted(newest))

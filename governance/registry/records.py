@@ -1,24 +1,32 @@
-"""Registry records, verified: each is what its key says, signed by who may sign it.
+"""Opening a record of the topic registry: nothing of it is believed unless who may sign it has signed it.
 
-| key | record | may be signed by |
+| key | record | signed by |
 |---|---|---|
 | task/<task> | Task | operator |
 | agreement/<agreement> | Agreement | operator |
-| token/<SHA-256 of the token, hex> | EnrolmentToken | operator |
-| participant/<participant> | Participant | registrar, if ACTIVE; operator |
+| token/<SHA-256, hexadecimal> | EnrolmentToken | operator |
+| participant/<participant> | Participant, ACTIVE | registrar or operator |
+| participant/<participant> | Participant, REVOKED | operator |
+
+The registrar's key lies where enrolments are judged, on the cluster; the operator's need not. So the registrar can let
+participants in, but neither revoke one, nor change what they sign or work on. Left to the caller: the order of records
+under one key, and that a revoked key stays revoked.
 """
 
 from __future__ import annotations
 
 from fluvial.identity.envelope import open_envelope, verify_envelope
-from fluvial.wire.errors import Malformed, SignatureInvalid
+from fluvial.identity.keys import is_acceptable
+from fluvial.wire.errors import SignatureInvalid, VerificationError
 from fluvial.wire.framing import decode
 from fluvial.wire.media_types import media_type
 from fluvial.wire.records import Agreement, EnrolmentToken, Participant, ParticipantStatus, Task
+from governance.admission.names import is_name
 
 RegistryRecord = Task | Agreement | EnrolmentToken | Participant
 
-_KINDS: dict[str, type[RegistryRecord]] = {
+_DIGEST_BYTES = 32
+_RECORDS: dict[str, type[RegistryRecord]] = {
     "task": Task,
     "agreement": Agreement,
     "token": EnrolmentToken,
@@ -27,7 +35,7 @@ _KINDS: dict[str, type[RegistryRecord]] = {
 
 
 def registry_key(record: RegistryRecord) -> str:
-    """The key under which the record stands."""
+    """The Kafka key under which a record stands in the registry."""
     match record:
         case Task():
             return f"task/{record.task}"
@@ -40,20 +48,46 @@ def registry_key(record: RegistryRecord) -> str:
 
 
 def open_registry_record(key: str, raw: bytes, operator_key: bytes, registrar_key: bytes) -> RegistryRecord:
-    """The record of a key. Raises DecodeError or SignatureInvalid when it is not what stands there by right."""
-    kind = _KINDS.get(key.partition("/")[0])
-    if kind is None:
-        raise Malformed(f"registry key {key!r} is of no known kind")
+    """The verified record that stands under `key`.
+
+    1. The key's kind tells the record's type, and the envelope's media type agrees. 2. The signature over the raw bytes
+    is the operator's or the registrar's. 3. The bytes decode strictly. 4. The signer may sign this record. 5. The
+    record belongs under this key. 6. Its fields are well formed.
+
+    Raises DecodeError, SignatureInvalid or VerificationError.
+    """
+    # 1. Type.
+    expected = _RECORDS.get(key.partition("/")[0])
+    if expected is None:
+        raise VerificationError("the key is of no kind that the registry holds")
     envelope = open_envelope(raw)
-    if envelope.payload_type != media_type(kind):
-        raise Malformed(f"{envelope.payload_type} under registry key {key!r}")
+    if envelope.payload_type != media_type(expected):
+        raise VerificationError(f"the media type is not that of a {expected.__name__}")
+    # 2. Signature.
     by_operator = verify_envelope(envelope, operator_key)
-    if not by_operator and not (kind is Participant and verify_envelope(envelope, registrar_key)):
-        raise SignatureInvalid(f"{key} is not signed by who may sign it")
-    record = decode(envelope.payload, kind)
+    if not by_operator and not verify_envelope(envelope, registrar_key):
+        raise SignatureInvalid(f"the {expected.__name__} is signed by neither the operator nor the registrar")
+    # 3. Decode.
+    record = decode(envelope.payload, expected)
+    # 4. Authority.
+    if not by_operator and not (isinstance(record, Participant) and record.status is ParticipantStatus.ACTIVE):
+        raise VerificationError(f"the registrar may not sign this {expected.__name__}")
+    # 5. Place.
     if registry_key(record) != key:
-        raise Malformed(f"the record of {registry_key(record)} under registry key {key!r}")
-    revokes = isinstance(record, Participant) and record.status is not ParticipantStatus.ACTIVE
-    if revokes and not by_operator:
-        raise SignatureInvalid(f"{key} is revoked, but not by the operator")
+        raise VerificationError(f"the {expected.__name__} does not belong under its key")
+    # 6. Form.
+    if not _is_well_formed(record):
+        raise VerificationError(f"the {expected.__name__} has a field that is not well formed")
     return record
+
+
+def _is_well_formed(record: RegistryRecord) -> bool:
+    match record:
+        case Task():
+            return is_name(record.task) and len(record.base_digest) == _DIGEST_BYTES
+        case Agreement():
+            return is_name(record.agreement)
+        case EnrolmentToken():
+            return is_name(record.participant) and len(record.token_sha256) == _DIGEST_BYTES
+        case Participant():
+            return is_name(record.participant) and is_acceptable(record.public_key)

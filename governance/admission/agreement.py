@@ -1,0 +1,30 @@
+"""Step 8, agreement: the participant has signed, in its present text, the agreement that the round asks for, and the
+agreement is in force at the record's broker time.
+"""
+
+from __future__ import annotations
+
+from fluvial.wire.records import Agreement, Participant, Reason
+from governance.admission.judgement import Fault
+from governance.admission.views import AgreementsView
+
+
+def in_force(agreement: Agreement, at_ms: int) -> bool:
+    """Whether the agreement holds at this broker time; the end is not included."""
+    return agreement.valid_from_ms <= at_ms < agreement.valid_until_ms
+
+
+def check_agreement(participant: Participant, agreement: str, agreements: AgreementsView, at_ms: int) -> Fault | None:
+    """AGREEMENT unless signed and in force. It waits where the registry may not have been heard to its end.
+
+    agreement: its name; empty where the round, which its aggregator signed, asks for none.
+    """
+    if not agreement:
+        return None
+    terms, sha256 = agreements.agreement(agreement), agreements.agreement_sha(agreement)
+    if terms is None or sha256 is None:
+        return Fault(reason=Reason.AGREEMENT, waits=True)
+    if not in_force(terms, at_ms):
+        return Fault(reason=Reason.AGREEMENT)
+    signed = any(one.agreement == agreement and one.sha256 == sha256 for one in participant.agreements)
+    return None if signed else Fault(reason=Reason.AGREEMENT, waits=True)

@@ -1,0 +1,60 @@
+"""Step 5, decode: the verified bytes become the one record type that is expected, or a fault.
+
+Pinned schema, full consumption and re-encode equality are `fluvial.wire.framing`'s; here its errors become reasons, and
+what the schema cannot say is checked: names, digests and counters have their form, so that whatever comes later may be
+quoted in a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from fluvial.wire import framing
+from fluvial.wire.errors import DecodeError, NonCanonical, SchemaUnknown
+from fluvial.wire.media_types import media_type
+from fluvial.wire.records import Envelope, ModelUpdate, Reason
+from governance.admission.judgement import Fault
+from governance.admission.names import is_name
+
+T = TypeVar("T")
+
+DIGEST_BYTES = 32
+
+_MODEL_UPDATE = media_type(ModelUpdate)
+
+
+def read_update(envelope: Envelope, schema_ids: Mapping[int, type]) -> ModelUpdate | Fault:
+    """The update; SCHEMA_UNKNOWN, NON_CANONICAL or DECODE when the bytes are none."""
+    update = read_payload(envelope, ModelUpdate, _MODEL_UPDATE, schema_ids)
+    if isinstance(update, ModelUpdate) and not _is_well_formed(update):
+        return Fault(reason=Reason.DECODE)
+    return update
+
+
+def read_payload(
+    envelope: Envelope, expected: type[T], expected_type: str, schema_ids: Mapping[int, type] | None = None
+) -> T | Fault:
+    """The record that an envelope of this media type holds, or the fault."""
+    if envelope.payload_type != expected_type:
+        return Fault(reason=Reason.SCHEMA_UNKNOWN)
+    try:
+        return framing.decode(envelope.payload, expected, confluent_ids=schema_ids or None)
+    except SchemaUnknown:
+        return Fault(reason=Reason.SCHEMA_UNKNOWN)
+    except NonCanonical:
+        return Fault(reason=Reason.NON_CANONICAL)
+    except DecodeError:
+        return Fault(reason=Reason.DECODE)
+
+
+def _is_well_formed(update: ModelUpdate) -> bool:
+    return (
+        is_name(update.task)
+        and is_name(update.participant)
+        and is_name(update.update_id)
+        and update.round >= 1
+        and update.attempt >= 1
+        and len(update.base_digest) == DIGEST_BYTES
+        and len(update.layout_digest) == DIGEST_BYTES
+    )

@@ -1,0 +1,76 @@
+"""What each reason code means, and the decision it stands for.
+
+A record's first failing check gives its reason; nothing after it is looked at. Rules that are not in one check's file:
+
+* **Duplicate before everything that can change.** Bytes that were accepted before are a DUPLICATE whatever has happened
+  since, also when their round is long over: a repeat is the broker's or the sender's, and does no harm.
+* **Equivocation before freshness.** Two different records that one key signed for one attempt of a round contradict
+  each other whenever they are read. The one accepted first counts.
+* **Waiting.** Registry, rounds and updates are three topics, and a record may overtake what it refers to. Where a
+  record under way may still turn the answer, the gate says `Parked`; asked again with `final=True`, it refuses. That is
+  so for KEY_UNKNOWN, TASK_UNKNOWN and ROUND_UNKNOWN, for AGREEMENT when the agreement or its signing is not heard of
+  (an agreement that has ended is refused at once), and for TOKEN_INVALID when the token or the enrolment that used it
+  is not. SIGNATURE never waits: anybody can make a wrong signature in somebody else's name.
+* **Late is not refused here.** Broker time after the round's deadline is the business of aggregation, which gives a
+  receipt.
+* **Who decides QUARANTINE.** Reasons named by `GatePolicy.quarantined` (by default SCHEMA_UNKNOWN alone: a newer client
+  is not an attack) are held for a person to look at; all others are rejected.
+* **Which bytes are kept.** `keeps_raw`: those of every record refused, as evidence, but not of a duplicate (its bytes
+  are the accepted record's) nor of an oversized one (a flood would be written twice, and what is as large as the broker
+  allows does not fit once more with its reason; its source position and digest stand in the verdict).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from fluvial.wire.records import Decision, Reason, Verdict
+
+MEANINGS: dict[Reason, str] = {
+    Reason.ACCEPTED: "Every check passed; the update goes to aggregation, the enrolment into the registry.",
+    Reason.SIZE_LIMIT: "The record, or the delta inside it, is larger than the policy allows. Nothing was parsed.",
+    Reason.ENVELOPE: "Not a signed envelope with exactly one signature.",
+    Reason.KEY_UNKNOWN: "No enrolled participant has the name that the envelope's keyid claims.",
+    Reason.KEY_REVOKED: "The participant's key was revoked; the signature itself is good.",
+    Reason.SIGNATURE: "The signature is not by the claimed participant's key, or that key proves nothing.",
+    Reason.SCHEMA_UNKNOWN: "Signed, but of another type or version than the one that is decoded here.",
+    Reason.DECODE: "The signed bytes are not the record: cut short, or a number, name or digest outside its form.",
+    Reason.NON_CANONICAL: "The bytes decode, but the record encodes to others: trailing or padded bytes.",
+    Reason.PARTICIPANT_MISMATCH: "The Kafka key, the envelope's keyid and the payload name different participants.",
+    Reason.TASK_UNKNOWN: "The registry has no such task.",
+    Reason.ROUND_UNKNOWN: "The round or its attempt has not been opened.",
+    Reason.STALE_ROUND: "A newer round or attempt is open, or the task is finished.",
+    Reason.WRONG_BASE: "Trained from another model than the round's.",
+    Reason.AGREEMENT: "The agreement is unknown, not in force at broker time, or not signed in its present text.",
+    Reason.DUPLICATE_IGNORED: "The very bytes were accepted before.",
+    Reason.EQUIVOCATION: "The participant signed two different updates for one attempt; the one accepted first counts.",
+    Reason.MANIFEST_MISMATCH: "Another tensor layout, or chunks that do not cover the model exactly once, in place.",
+    Reason.ENCODING: "A tensor encoding that the round does not take, or scales or codes it never makes.",
+    Reason.WEIGHT: "The weight is not between 1 and the round's max_weight.",
+    Reason.INCOMPLETE: "A listed chunk can no longer be read.",
+    Reason.CHUNK_MISMATCH: "A chunk's bytes are not those that the signed envelope lists.",
+    Reason.NON_FINITE: "NaN or infinity among the elements.",
+    Reason.MAGNITUDE_EXCEEDED: "An element, or what an int8 scale stands for, is beyond the round's max_abs.",
+    Reason.NORM_EXCEEDED: "The L2 norm is beyond the round's max_norm.",
+    Reason.TOKEN_INVALID: "The enrolment token is missing, unknown, used, expired, or another participant's.",
+}
+"""Every reason has its meaning here; a test compares this table with the schema."""
+
+QUARANTINED = frozenset({Reason.SCHEMA_UNKNOWN})
+"""Reasons for which a record is held for a person rather than rejected, where the policy does not say otherwise."""
+
+_RAW_NOT_KEPT = frozenset({Reason.SIZE_LIMIT})
+
+
+def decision(reason: Reason, quarantined: Set[Reason] = QUARANTINED) -> Decision:
+    """The decision that a reason stands for."""
+    if reason is Reason.ACCEPTED:
+        return Decision.ACCEPT
+    if reason is Reason.DUPLICATE_IGNORED:
+        return Decision.DUPLICATE
+    return Decision.QUARANTINE if reason in quarantined else Decision.REJECT
+
+
+def keeps_raw(verdict: Verdict) -> bool:
+    """Whether the raw bytes of the record go to the quarantine topic."""
+    return verdict.decision in (Decision.REJECT, Decision.QUARANTINE) and verdict.reason not in _RAW_NOT_KEPT

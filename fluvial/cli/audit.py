@@ -189,7 +189,7 @@ def _summary(record: Recorded) -> str:
             return f"round {record.round}, attempt {record.attempt}: {record.transition}, {record.num_updates} updates"
         case PublishedModel():
             updates = f"{record.num_selected} of {record.num_contributions} updates"
-            return f"version {record.version} of {updates}, digest {record.model_digest.hex()[:16]}"
+            return f"version {record.version}: {updates}, digest {record.model_digest.hex()[:16]}"
         case Participant():
             return str(record.status)
         case Receipt():

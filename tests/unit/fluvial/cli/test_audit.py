@@ -113,7 +113,7 @@ def test_prove_fails_for_a_leaf_that_is_not_there(world: World) -> None:
 def test_tail_shows_the_newest_leaves(world: World) -> None:
     leaves = [json.loads(line) for line in run("tail", "--json", "-n", "3").stdout.splitlines()]
     assert [leaf["sequence"] for leaf in leaves] == [9, 10, 11]
-    assert leaves[-1]["summary"].startswith("version 2 of 2 of 2 updates")
+    assert leaves[-1]["summary"].startswith("version 2: 2 of 2 updates")
     assert run("tail").exit_code == 0
 
 

@@ -18,7 +18,7 @@ from fluvial.wire.framing import encode
 from fluvial.wire.records import AcceptedUpdate, Verdict
 from governance.admission import gate
 from governance.audit.events import audit_event
-from governance.registry.enrolment import judge_enrolment
+from governance.registry.enrolment import Enrolled, judge_enrolment
 from governance.registry.records import registry_key
 from pipelines.config import Settings
 from pipelines.flink.blobs import shared_reader
@@ -38,10 +38,6 @@ _log = logging.getLogger(__name__)
 def claimed_participant(frame: bytes) -> str:
     """The record's key: a claim, which the gate compares with the signature's keyid before anything else."""
     return (parse_source(frame).key or b"").decode("utf-8", "replace")
-
-
-def policy_of(settings: Settings) -> gate.GatePolicy:
-    return gate.GatePolicy(max_record_bytes=settings.max_record_bytes, partitions=settings.partitions)
 
 
 def source_of(record: SourceRecord, topic: str) -> gate.Source:
@@ -126,7 +122,7 @@ class Validate(_WithTrustedRecords):
         super().open(ctx)
         settings = self._settings
         self._topics = settings.topics
-        self._policy = policy_of(settings)
+        self._policy = gate.GatePolicy(max_record_bytes=settings.max_record_bytes, partitions=settings.partitions)
         self._reader = shared_reader(
             settings.bootstrap_servers,
             self._topics.update_blobs,
@@ -204,17 +200,17 @@ class Validate(_WithTrustedRecords):
         yield from logic.verdict_frames(self._topics, verdict, record.value)
 
     def _judge_content(self, needs: gate.NeedsContent) -> tuple[Verdict, AcceptedUpdate | None]:
-        inspector = gate.inspect_content(needs)
+        inspection = gate.inspect_content(needs, self._policy)
         if needs.update.inline is not None:
-            inspector.add_inline(needs.update.inline)
+            inspection.add_inline(needs.update.inline)
         else:
             try:
                 for index, chunk in self._reader.chunks(needs.update.chunks, keep=True):
-                    if not inspector.add(index, chunk):
+                    if not inspection.add(index, chunk):
                         break
             except ChunkUnavailable:
-                inspector.unavailable()
-        return gate.judge_content(needs, inspector)
+                inspection.unavailable()
+        return inspection.result()
 
 
 class Enrol(_WithTrustedRecords):
@@ -224,7 +220,6 @@ class Enrol(_WithTrustedRecords):
         super().open(ctx)
         self._topics = self._settings.topics
         self._key = SigningKey.load(self._settings.keys_dir / "registrar.pem")
-        self._policy = policy_of(self._settings)
         self._used = ctx.get_map_state(MapStateDescriptor("used-tokens", Types.STRING(), Types.PICKLED_BYTE_ARRAY()))
         self._parked = ctx.get_list_state(ListStateDescriptor("parked", Types.PICKLED_BYTE_ARRAY()))
 
@@ -250,24 +245,24 @@ class Enrol(_WithTrustedRecords):
     def _judge(self, frame: bytes, parked: logic.ParkedRecord | None, ctx: Any, now_ms: int) -> Iterator[Any]:
         """Judge a request. parked: the form in which it may wait; None if it may not."""
         record = parse_source(frame)
-        enrolment = judge_enrolment(
+        judgement = judge_enrolment(
             record.value,
             source_of(record, self._topics.enrolments),
             registry=self._trusted_in(ctx),
-            token_used=lambda token: bool(self._used.contains(token.hex())),
-            policy=self._policy,
+            used=self._used.contains,
             final=parked is None or now_ms >= parked.refuse_at_ms,
         )
-        if enrolment.parked and parked is not None:
+        if isinstance(judgement, gate.Parked):
+            assert parked is not None
             self._parked.add(parked.dump())
             ctx.timer_service().register_processing_time_timer(now_ms + logic.RETRY_MS)
             return
-        if enrolment.participant is not None:
-            participant = enrolment.participant
-            if enrolment.used_token is not None:
-                self._used.put(enrolment.used_token.hex(), b"")
+        if isinstance(judgement, Enrolled):
+            participant = judgement.participant
+            if judgement.token_sha256 is not None:
+                self._used.put(judgement.token_sha256.hex(), b"")
             event = audit_event(participant, record.timestamp_ms)
             key = registry_key(participant).encode()
             yield sink_frame(self._topics.registry, key, seal(participant, self._key, "registrar"))
             yield sink_frame(self._topics.events, event.id.encode(), encode(event))
-        yield from logic.verdict_frames(self._topics, enrolment.verdict, record.value)
+        yield from logic.verdict_frames(self._topics, judgement.verdict, record.value)

@@ -44,7 +44,7 @@ class Settings(BaseModel):
     read_timeout_ms: int = Field(default=20_000, description="Longest wait for one chunk.")
     late_grace_ms: int = Field(default=500, description="Wait after a deadline for updates that came in time.")
     checkpoint_every_ms: int = Field(default=1_000, description="Interval of signed tree heads while the log grows.")
-    device: str = Field(default="auto", description="Evaluation device: auto, cpu, cuda or cuda:N.")
+    device: str = Field(default="auto", description="Evaluation device: auto, cpu or cuda.")
     repository_root: Path = Field(description="Folder against which a task's evaluation data is resolved.")
 
     @property

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pyflink.common import Types
 from pyflink.datastream import FlatMapFunction, KeyedProcessFunction
 from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
@@ -20,7 +21,8 @@ from fluvial.wire.records import Metric, ModelManifest, Release, Task
 from fluvial.wire.task_file import TaskFile
 from governance.audit.events import audit_event
 from governance.registry.records import open_registry_record
-from models.evaluation.measure import Evaluator
+from models.datasets import load_evaluation
+from models.evaluation.inference import Evaluator
 from pipelines.config import Settings
 from pipelines.flink.blobs import BlobReader, shared_reader
 from pipelines.flink.frames import parse_source, sink_frame
@@ -102,15 +104,17 @@ class Evaluate(KeyedProcessFunction):
             yield from self._evaluate(decode(parts[0], ModelManifest))
 
     def _evaluate(self, manifest: ModelManifest) -> Iterator[bytes]:
+        evaluator = self._evaluator(manifest.task)
+        if evaluator is None:
+            return
         try:
             vector = self._vector(manifest)
         except ChunkUnavailable as error:
             # An older version whose slot has been used again: there is nothing left to measure.
             _log.warning("%s version %d is no longer readable: %s", manifest.task, manifest.version, error)
             return
-        evaluator = self._evaluator(manifest.task)
         started = time.perf_counter()
-        metrics = evaluator.measure(vector, manifest.layout)
+        metrics = evaluator.measure(vector)
         release = Release(
             task=manifest.task,
             version=manifest.version,
@@ -125,16 +129,26 @@ class Evaluate(KeyedProcessFunction):
         yield sink_frame(topics.releases, release.task.encode(), encode(release))
         yield sink_frame(topics.events, event.id.encode(), encode(event))
 
-    def _evaluator(self, task: str) -> Evaluator:
+    def _evaluator(self, task: str) -> Evaluator | None:
+        """The task's evaluator; None for a task without an evaluation set."""
         if task not in self._evaluators:
-            stored = decode(bytes(self._task.value()), Task)
-            task_file = TaskFile.model_validate_json(stored.specification)
+            specification = decode(bytes(self._task.value()), Task).specification
+            task_file = TaskFile.model_validate_json(specification)
+            if task_file.evaluation is None:
+                return None
+            data = load_evaluation(self._settings.repository_root / task_file.evaluation.data)
             self._evaluators[task] = Evaluator(
-                task_file, root=self._settings.repository_root, device=self._settings.device
+                task_file.model.architecture,
+                task_file.model.parameters,
+                data.inputs,
+                data.targets,
+                task_file.evaluation.metrics,
+                device=self._settings.device,
+                batch_size=task_file.evaluation.batch_size,
             )
         return self._evaluators[task]
 
-    def _vector(self, manifest: ModelManifest) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def _vector(self, manifest: ModelManifest) -> NDArray[np.float32]:
         """The flattened model, float32[num_elements]; every chunk's digest is checked."""
         parts: list[bytes] = [b""] * len(manifest.chunks)
         for index, chunk in self._reader.chunks(manifest.chunks, keep=False):

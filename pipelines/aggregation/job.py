@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pyflink.common import Types
 
-from pipelines.aggregation.keeper_operator import KeepTask, TaskToMessage
+from pipelines.aggregation.keeper_operator import KeepTask
 from pipelines.aggregation.operators import (
     TO_COMBINE,
     TO_KEEPER,
@@ -24,6 +24,7 @@ from pipelines.aggregation.operators import (
     message_key,
 )
 from pipelines.flink.graph import BYTES, Graph
+from pipelines.flink.tasks import TaskToMessage
 
 
 def attach(graph: Graph) -> None:

@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
 from pyflink.common import Types
-from pyflink.datastream import FlatMapFunction, KeyedProcessFunction
+from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ValueStateDescriptor
 
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import ModelManifest, Outcome, PublishedModel, Receipt, RoundEvent, Task
 from governance.audit.events import audit_event
-from governance.registry.records import open_registry_record
 from pipelines.aggregation import keeper, task_state
 from pipelines.aggregation.operators import frames_of_receipt
 from pipelines.config import Settings
-from pipelines.flink.frames import parse_source, sink_frame
-from pipelines.flink.messages import pack, unpack
-
-_log = logging.getLogger(__name__)
-
-
-class TaskToMessage(FlatMapFunction):
-    """Tasks of topic registry, verified."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._keys = bytes.fromhex(settings.operator_key), bytes.fromhex(settings.registrar_key)
-
-    def flat_map(self, value: bytes) -> Iterator[bytes]:
-        record = parse_source(bytes(value))
-        try:
-            task = open_registry_record((record.key or b"").decode(), record.value, *self._keys)
-        except (FluvialError, UnicodeDecodeError) as error:
-            _log.warning("registry/%d@%d is not trusted: %s", record.partition, record.offset, error)
-            return
-        if isinstance(task, Task):
-            yield pack(task.task, "task", [encode(task)])
+from pipelines.flink.frames import sink_frame
+from pipelines.flink.messages import unpack
 
 
 class KeepTask(KeyedProcessFunction):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pyflink.common import Types
 
-from pipelines.evaluation.operators import Evaluate, ManifestToMessage, TaskToMessage, message_key
+from pipelines.evaluation.operators import Evaluate, ManifestToMessage, message_key
 from pipelines.flink.graph import BYTES, Graph
+from pipelines.flink.tasks import TaskToMessage
 
 
 def attach(graph: Graph) -> None:

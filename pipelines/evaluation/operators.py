@@ -20,7 +20,6 @@ from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Metric, ModelManifest, Release, Task
 from fluvial.wire.task_file import TaskFile
 from governance.audit.events import audit_event
-from governance.registry.records import open_registry_record
 from models.datasets import load_evaluation
 from models.evaluation.inference import Evaluator
 from pipelines.config import Settings
@@ -52,23 +51,6 @@ class ManifestToMessage(FlatMapFunction):
             _log.warning("models/%d@%d is not trusted: %s", record.partition, record.offset, error)
             return
         yield pack(manifest.task, "manifest", [envelope.payload])
-
-
-class TaskToMessage(FlatMapFunction):
-    """Tasks of topic registry, verified."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._keys = bytes.fromhex(settings.operator_key), bytes.fromhex(settings.registrar_key)
-
-    def flat_map(self, value: bytes) -> Iterator[bytes]:
-        record = parse_source(bytes(value))
-        try:
-            task = open_registry_record((record.key or b"").decode(), record.value, *self._keys)
-        except (FluvialError, UnicodeDecodeError) as error:
-            _log.warning("registry/%d@%d is not trusted: %s", record.partition, record.offset, error)
-            return
-        if isinstance(task, Task):
-            yield pack(task.task, "task", [encode(task)])
 
 
 class Evaluate(KeyedProcessFunction):
@@ -114,7 +96,12 @@ class Evaluate(KeyedProcessFunction):
             _log.warning("%s version %d is no longer readable: %s", manifest.task, manifest.version, error)
             return
         started = time.perf_counter()
-        metrics = evaluator.measure(vector)
+        try:
+            metrics = evaluator.measure(vector)
+        except ValueError as error:
+            # A model may be useless; that is a finding, not a reason to stop. Its release has no metrics.
+            _log.warning("%s version %d cannot be measured: %s", manifest.task, manifest.version, error)
+            metrics = {}
         release = Release(
             task=manifest.task,
             version=manifest.version,

@@ -1,0 +1,35 @@
+"""Tasks of the registry, for the stages that keep or measure models."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from pyflink.datastream import FlatMapFunction
+
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.framing import encode
+from fluvial.wire.records import Task
+from governance.registry.records import open_registry_record
+from pipelines.config import Settings
+from pipelines.flink.frames import parse_source
+from pipelines.flink.messages import pack
+
+_log = logging.getLogger(__name__)
+
+
+class TaskToMessage(FlatMapFunction):
+    """Tasks of topic registry, verified."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._keys = bytes.fromhex(settings.operator_key), bytes.fromhex(settings.registrar_key)
+
+    def flat_map(self, value: bytes) -> Iterator[bytes]:
+        record = parse_source(bytes(value))
+        try:
+            task = open_registry_record((record.key or b"").decode(), record.value, *self._keys)
+        except (FluvialError, UnicodeDecodeError) as error:
+            _log.warning("registry/%d@%d is not trusted: %s", record.partition, record.offset, error)
+            return
+        if isinstance(task, Task):
+            yield pack(task.task, "task", [encode(task)])

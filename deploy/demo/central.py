@@ -17,18 +17,17 @@ import torch
 
 from deploy.demo.training import seed_of, training_config
 from deploy.local.jars import CHECKOUT
-from fluvial.edge.training.flat import layout_of
 from fluvial.wire.task_file import TaskFile
-from models.architectures import build, initial_state
+from models.architectures import initial_state
 from models.central import train_centrally
-from models.datasets import load_all_participants
-from models.evaluation.measure import Evaluator
+from models.datasets import load_all_participants, load_evaluation
+from models.evaluation.inference import Evaluator
 
 _LOWEST_PRIORITY = 19
 
 
 def measure_central(task_file: TaskFile, data: Path) -> dict[str, float]:
-    """Metrics of the central model on the task's evaluation set."""
+    """Metrics of the central model on the task's evaluation set; none without one."""
     model = task_file.model
     vector_D = train_centrally(
         model.architecture,
@@ -39,8 +38,20 @@ def measure_central(task_file: TaskFile, data: Path) -> dict[str, float]:
         num_rounds=task_file.rounds,
         seed=seed_of(f"{task_file.task}/central"),
     )
-    evaluator = Evaluator(task_file, root=CHECKOUT, device="cpu")
-    return evaluator.measure(vector_D, layout_of(build(model.architecture, model.parameters)))
+    wanted = task_file.evaluation
+    if wanted is None:
+        return {}
+    held_out = load_evaluation(CHECKOUT / wanted.data)
+    evaluator = Evaluator(
+        model.architecture,
+        model.parameters,
+        held_out.inputs,
+        held_out.targets,
+        wanted.metrics,
+        device="cpu",
+        batch_size=wanted.batch_size,
+    )
+    return evaluator.measure(vector_D)
 
 
 def main() -> None:

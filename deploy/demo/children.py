@@ -64,7 +64,7 @@ class Children:
         for child in self._children:
             status = child.process.poll()
             if status is not None and not (child.may_end and status == 0):
-                raise DemoFailed(f"{child.what} ended {_how(status)}\n{tail(child.log)}")
+                raise DemoFailed(f"{child.what} ended {how_it_ended(status)}\n{tail(child.log)}")
 
     def kill(self, child: Child) -> None:
         """SIGKILL, on purpose: its end is no failure."""
@@ -91,5 +91,6 @@ class Children:
                 end(self._children.pop().process, _GRACE_SECONDS)
 
 
-def _how(status: int) -> str:
+def how_it_ended(status: int) -> str:
+    """A process's return code, in words that follow "ended"."""
     return f"by {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from deploy.demo.cast import Member, Role, cast, dump
-from deploy.demo.children import Child, Children
+from deploy.demo.children import Child, Children, how_it_ended
 from deploy.demo.errors import DemoFailed, tail
 from deploy.demo.example import Example
 from deploy.demo.layout import Layout
@@ -26,12 +26,13 @@ from deploy.demo.progress import Progress
 from deploy.demo.reports import Ended, Enrolled, Failed, Ready, Report, ReportReader, Sent, Stuck
 from deploy.demo.summary import Audited, Summary
 from deploy.local.stack import Stack
+from deploy.local.submission import LocalJob, Submission
 from deploy.replay import KafkaLog, replay
 from deploy.replay.initial import initial_model
 from fluvial.auditor.kafka_reader import KafkaTopicReader
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify
-from fluvial.edge.transport import connect
+from fluvial.edge.transport import Transport, connect
 from fluvial.wire.errors import FluvialError
 
 STAGES = ("validation", "aggregation", "evaluation", "audit")
@@ -55,6 +56,9 @@ class Run:
         self._progress = progress
         self._children = Children()
         self._stack = Stack(root, watch=False)
+        # A job that fails again and again is to end and say why, not to try for ever.
+        submission = Submission(stages=STAGES, name=JOB, settings={"restart_attempts": 3})
+        self._job = LocalJob(self._stack.directory, submission)
         self._members: list[Member] = cast(example.names)
         self._enrolled: set[str] = set()
         self._sent: list[Sent] = []
@@ -75,13 +79,13 @@ class Run:
             self._progress.begin("starting broker, job and participants")
             self._start_participants()
             self._stack.start()
-            self._start_job()
+            ends.enter_context(self._job)
             federation = self._stack.federation
             transport = connect(federation, "fluvial-demo")
             ends.callback(transport.close)
             ledger = Ledger(task=self._task_file.task, updates_topic=federation.topics.updates)
             observer = ends.enter_context(Observer(federation, transport, ledger))
-            self._enrol(observer, ledger)
+            self._open_for_participants(transport)
             self._play_rounds(observer, ledger)
             central = self._await_baseline(observer, ledger)
             self._progress.begin("replaying the last version")
@@ -112,25 +116,29 @@ class Run:
     def _task_arguments(self) -> list[str]:
         return ["--task-file", str(self._example.file), "--data", str(self._example.data)]
 
-    def _enrol(self, observer: Observer, ledger: Ledger) -> None:
-        """Hand out tokens, give the signal, and wait until everyone who may is enrolled."""
-        self._progress.begin("enrolling participants")
-        self._members = [
-            replace(member, token=self._token(member.name)) if member.enrols else member for member in self._members
-        ]
+    def _open_for_participants(self, transport: Transport) -> None:
+        """Create the task, hand out tokens, and give the signal to start."""
+        # It needs torch for the initial model: seconds, in which the job starts.
+        from deploy.local.tasks import create_task, issue_tokens
+
+        federation, keys = self._stack.federation, self._stack.keys
+        create_task(federation, keys, self._task_file)
+        names = [member.name for member in self._members if member.enrols]
+        tokens = issue_tokens(transport, federation, keys, names)
+        self._members = [replace(member, token=tokens.get(member.name, "")) for member in self._members]
         self._layout.members.write_text(dump(self._members))
-        self._stack.federation.save(self._layout.federation)
-        expected = {member.name for member in self._members if member.enrols}
-        self._wait(
-            observer, ledger, lambda: expected <= self._enrolled, _START_SECONDS, "the enrolment of all participants"
-        )
-        self._progress.say(
-            f"{len(expected)} participants enrolled; {len(self._members) - len(expected)} did not even ask"
-        )
+        # Last, and in one step: it is the signal.
+        federation.save(self._layout.directory / "federation.part")
+        (self._layout.directory / "federation.part").rename(self._layout.federation)
 
     def _play_rounds(self, observer: Observer, ledger: Ledger) -> None:
+        names = {member.name for member in self._members if member.enrols}
+        self._progress.begin("enrolling participants")
+        self._wait(
+            observer, ledger, lambda: names <= self._enrolled, _START_SECONDS, "the enrolment of all participants"
+        )
+        self._progress.say(f"{len(names)} participants enrolled, {len(self._members) - len(names)} without enrolling")
         self._progress.begin("running the rounds")
-        self._create_task()
         # A round may fail and be opened again, so what must not happen is that nothing happens.
         patience = 2 * self._task_file.deadline_seconds + _SETTLE_SECONDS
         self._wait(observer, ledger, lambda: ledger.finished, patience, "the end of the rounds")
@@ -144,11 +152,10 @@ class Run:
         return metrics
 
     def _wait(self, observer: Observer, ledger: Ledger, done: Callable[[], bool], patience: float, what: str) -> None:
-        """Follow the run until `done`. Raises DemoFailed when a process ends, or nothing new comes for so many seconds."""
+        """Follow the run until `done`. Raises DemoFailed when a process ends, or after `patience` seconds without news."""
         deadline = time.monotonic() + patience
         while not done():
-            self._children.check()
-            self._check_broker()
+            self._check_processes()
             news = observer.poll(_POLL_SECONDS)
             for report in [report for reader in self._reports for report in reader.new()]:
                 self._take(report)
@@ -158,7 +165,7 @@ class Run:
                 deadline = time.monotonic() + patience
             elif time.monotonic() > deadline:
                 raise DemoFailed(
-                    f"nothing has happened for {patience:.0f} s while waiting for {what}\n{tail(self._job_log)}"
+                    f"nothing has happened for {patience:.0f} s while waiting for {what}\n{tail(self._job.log)}"
                 )
         self._progress.show(ledger)
 
@@ -188,7 +195,10 @@ class Run:
         self._progress.say(f"{stuck.member}: process {pid} killed in round {stuck.round} {where}; starting it again")
         self._vanishing = self._start_company(stuck.member)
 
-    def _check_broker(self) -> None:
+    def _check_processes(self) -> None:
+        self._children.check()
+        if self._job.pid is None:
+            raise DemoFailed(f"the job's process ended {how_it_ended(self._job.wait())}\n{tail(self._job.log)}")
         if self._stack.broker.pid is None:
             raise DemoFailed(f"the broker ended\n{tail(self._stack.broker.log)}")
 
@@ -213,7 +223,7 @@ class Run:
         federation = self._stack.federation
         deadline = time.monotonic() + _AUDIT_SECONDS
         while True:
-            self._children.check()
+            self._check_processes()
             with KafkaTopicReader(federation, audited_topics(federation.topics)) as reader:
                 report = verify(reader, federation)
             if not report.num_pending or time.monotonic() > deadline:

@@ -6,7 +6,7 @@ The second process opens the same outbox and finds an upload under way, so it do
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from deploy.demo.cast import VANISHING_ROUND
@@ -17,15 +17,28 @@ from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
 
 
+def hang_for_ever() -> None:
+    """Until the process is killed."""
+    threading.Event().wait()
+
+
 class VanishingTransport:
     """A Transport that hangs once armed: in its round, before the chunk in the middle, or where there is none, before
     the envelope. It relies on an upload window of one chunk: when a chunk is sent, those before it are acknowledged."""
 
-    def __init__(self, transport: Transport, topics: Topics, member: str, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        topics: Topics,
+        member: str,
+        reporter: Reporter,
+        hang: Callable[[], object] = hang_for_ever,
+    ) -> None:
         self._transport = transport
         self._topics = topics
         self._member = member
         self._reporter = reporter
+        self._hang = hang
         self._outbox: Outbox | None = None
         self._task = ""
 
@@ -68,4 +81,4 @@ class VanishingTransport:
                     num_chunks=len(chunks),
                 )
             )
-            threading.Event().wait()
+            self._hang()

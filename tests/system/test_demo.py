@@ -1,0 +1,184 @@
+"""`fluvial demo` from the outside: its summary, its exit status, and what it leaves behind, whatever ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-c", "from fluvial.cli.main import run; run()", "demo", "--task", "heart"]
+DEMO_SECONDS = 150.0
+"""Twice what the task may take, since tests share the machine."""
+
+pytestmark = pytest.mark.system
+
+
+class Demo:
+    """A demo in a process of its own, with a directory for temporary files that nobody else uses."""
+
+    def __init__(self, tmp_path: Path, *arguments: str) -> None:
+        self.temporary = tmp_path / "temporary"
+        self.temporary.mkdir(parents=True)
+        self.output = tmp_path / "output.txt"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*COMMAND, *arguments],
+                cwd=CHECKOUT,
+                env={**os.environ, "PYTHONPATH": str(CHECKOUT), "TMPDIR": str(self.temporary)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.seen: dict[int, psutil.Process] = {}
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text()
+
+    def wait(self) -> int:
+        """The exit status. Fails the test when it does not end."""
+        self._watch(lambda: self.process.poll() is not None, "end")
+        return self.process.returncode
+
+    def wait_for(self, pattern: str) -> None:
+        """Until a line matches."""
+        self._watch(lambda: re.search(pattern, self.text) is not None or self.process.poll() is not None, pattern)
+        assert re.search(pattern, self.text), self.text
+
+    def child(self, *words: str) -> psutil.Process:
+        """The one process below the demo whose command line has all these words."""
+        found = [child for child in self._children() if all(word in " ".join(child.cmdline()) for word in words)]
+        (process,) = found
+        return process
+
+    def leftovers(self) -> list[str]:
+        """Processes that were below the demo and still run, ports that they listen on, files they made."""
+        alive = [process for process in self.seen.values() if process.is_running()]
+        running = [
+            f"{process.pid}: {' '.join(process.cmdline())[:200]}"
+            for process in alive
+            if process.status() != psutil.STATUS_ZOMBIE
+        ]
+        # The JVM's own performance data is one folder per user, not per run.
+        files = [str(path) for path in self.temporary.iterdir() if not path.name.startswith("hsperfdata")]
+        return running + files
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(60)
+
+    def _watch(self, done: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + DEMO_SECONDS
+        while not done():
+            self.seen |= {child.pid: child for child in self._children()}
+            assert time.monotonic() < deadline, f"no {what} in {DEMO_SECONDS:.0f} s:\n{self.text}"
+            time.sleep(0.1)
+
+    def _children(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
+    demos: list[Demo] = []
+
+    def start_demo(*arguments: str) -> Demo:
+        demos.append(Demo(tmp_path / f"demo-{len(demos)}", *arguments))
+        return demos[-1]
+
+    yield start_demo
+    for demo in demos:
+        demo.kill()
+
+
+def test_the_summary_has_every_number_and_the_attacks_failed(start: Callable[..., Demo], tmp_path: Path) -> None:
+    result = tmp_path / "summary.json"
+    demo = start("--json", str(result))
+    assert demo.wait() == 0, demo.text
+    assert demo.leftovers() == []
+
+    summary = json.loads(result.read_text())
+    assert summary["task"] == "heart"
+    assert len(summary["rounds"]) >= 5
+    assert [row["round"] for row in summary["rounds"]] == list(range(1, len(summary["rounds"]) + 1))
+    assert all(row["accepted"] >= 1 and row["loss"] > 0 for row in summary["rounds"])
+    for metric in ("accuracy", "auc"):
+        assert summary["rounds"][-1][metric] >= summary["central"][metric] - 0.03
+    assert summary["replay"] == "bit-exact"
+    assert summary["audit"]["verified"] is True
+    assert summary["audit"]["size"] > 50
+    assert re.fullmatch("[0-9a-f]{64}", summary["audit"]["root"])
+    assert summary["seconds"] > 0
+    assert summary["megabytes_per_second"] > 0
+
+    outcomes = {participant["role"]: participant["outcome"] for participant in summary["participants"]}
+    assert "killed in round 2" in outcomes["disappears in mid-upload"]
+    assert "came back and sent" in outcomes["disappears in mid-upload"]
+    assert re.search(r"\d+ of \d+ forgeries refused: .*KEY_UNKNOWN.*SIGNATURE", outcomes["forger"])
+    assert re.search(r"\d+ of \d+ replays refused", outcomes["replayer"])
+    assert re.search(r"left out by the rule|refused", outcomes["poisoner"])
+    refused = {reason for row in summary["rounds"] for reason in row["rejected"]}
+    assert {"KEY_UNKNOWN", "SIGNATURE"} <= refused
+
+
+def test_ctrl_c_in_the_middle_leaves_nothing_behind(start: Callable[..., Demo]) -> None:
+    demo = start()
+    demo.wait_for("round 1 open")
+    demo.process.send_signal(signal.SIGINT)
+    demo.process.send_signal(signal.SIGINT)  # an impatient user's second one must not stop the clean-up
+    assert demo.wait() == 130, demo.text
+    assert "interrupted while running the rounds" in demo.text
+    assert "Traceback" not in demo.text
+    assert demo.leftovers() == []
+
+
+def test_ctrl_c_while_everything_is_still_starting(start: Callable[..., Demo]) -> None:
+    demo = start()
+    demo.wait_for("starting broker")
+    time.sleep(1.0)
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.wait() == 130, demo.text
+    assert "Traceback" not in demo.text
+    assert demo.leftovers() == []
+
+
+def test_a_job_that_dies_is_reported_with_the_end_of_its_log(start: Callable[..., Demo]) -> None:
+    demo = start()
+    demo.wait_for("round 1 open")
+    demo.child("pipelines.main", "--stages").kill()
+    assert demo.wait() == 1, demo.text
+    assert re.search(r"the job's process ended by SIGKILL", demo.text)
+    assert "end of " in demo.text
+    assert "Traceback" not in demo.text.split("--- end of")[0]
+    assert demo.leftovers() == []
+
+
+def test_two_demos_at_the_same_time_do_not_meet(start: Callable[..., Demo], tmp_path: Path) -> None:
+    demos = [start("--json", str(tmp_path / f"{number}.json")) for number in range(2)]
+    assert [demo.wait() for demo in demos] == [0, 0], demos[0].text + demos[1].text
+    assert [demo.leftovers() for demo in demos] == [[], []]
+    roots = {json.loads((tmp_path / f"{number}.json").read_text())["audit"]["root"] for number in range(2)}
+    assert len(roots) == 2
+
+
+def test_a_directory_that_is_not_empty_is_refused(start: Callable[..., Demo], tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("precious")
+    demo = start("--data-dir", str(tmp_path / "full"))
+    assert demo.wait() == 2
+    assert "is not empty" in demo.text
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["file"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,9 @@ def quickstart() -> str:
 
 @pytest.mark.system
 @pytest.mark.timeout(400)
-def test_the_quickstart_runs(tmp_path: Path, program_path: str) -> None:
+def test_the_quickstart_runs(tmp_path: Path) -> None:
     (tmp_path / "deploy").symlink_to(CHECKOUT / "deploy")
-    environment = {**os.environ, "PATH": program_path, "COLUMNS": "160"}
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "160"}
     script = "set -e\n" + quickstart()
     try:
         done = subprocess.run(

@@ -15,7 +15,7 @@ LOG_ORIGIN = "fluvial.local/audit"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceKeys:
-    """Who signs what: operator tasks, agreements, tokens; registrar participants; aggregator rounds, models; log its heads."""
+    """operator signs tasks, agreements, tokens; registrar participants; aggregator rounds, models; log tree heads."""
 
     operator: SigningKey
     registrar: SigningKey

@@ -50,8 +50,11 @@ class ProcessIdentity:
             return None
 
 
-def spawn(command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start a command that ends with this process, its output appended to `log`.
+def spawn(
+    command: Sequence[str], *, log: Path, environment: Mapping[str, str], folder: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a command that ends with this process, its output appended to `log`, in the working directory
+    `folder`.
 
     It gets a session of its own, so that Ctrl-C reaches us alone and we choose the order of the shutdown.
     """
@@ -63,6 +66,7 @@ def spawn(command: Sequence[str], *, log: Path, environment: Mapping[str, str]) 
             stdout=output,
             stderr=subprocess.STDOUT,
             env=dict(environment),
+            cwd=folder,
             start_new_session=True,
         )
 
@@ -82,6 +86,7 @@ def end(child: subprocess.Popen[bytes], grace_seconds: float = 10.0) -> None:
     for process in descendants:  # psutil compares start times before it sends a signal
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+    psutil.wait_procs(descendants, timeout=5.0)
 
 
 def end_all(identities: Iterable[ProcessIdentity], grace_seconds: float = 10.0) -> None:

@@ -1,0 +1,74 @@
+"""`fluvial submit`: stages as a job."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.commands.common import DataDirOption
+from deploy.local.directory import DEFAULT, DataDirectory
+from deploy.local.interruption import interruptible, uninterrupted
+from deploy.local.submission import LocalJob, Submission, submit_to_session
+from fluvial.cli.common import Exit, console, fail, load_federation, reported
+from fluvial.identity.federation import Federation
+from pipelines.topology import STAGES
+
+
+class Target(StrEnum):
+    """Where a job runs."""
+
+    local = "local"
+    session = "session"
+
+
+@reported
+def submit(
+    stages: Annotated[list[str], typer.Argument(help=f"{', '.join(STAGES)}; several are composed into one job.")],
+    target: Annotated[
+        Target, typer.Option(help="local: a Flink in this command's foreground. session: the stack's cluster.")
+    ] = Target.session,
+    name: Annotated[str, typer.Option(help="Name of the job and of its checkpoints; else that of its stages.")] = "",
+    parallelism: Annotated[int, typer.Option(min=1, help="Subtasks of each operator; each needs a slot.")] = 1,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start without the state of the job's newest checkpoint.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="Device of the evaluation: auto, cpu, cuda or cuda:N.")] = "auto",
+    federation_file: Annotated[
+        Path | None, typer.Option("--federation", help="Another federation's file; else that of the data directory.")
+    ] = None,
+    data_dir: DataDirOption = DEFAULT,
+) -> None:
+    """Run stages as one Flink job, from the newest checkpoint of that name."""
+    directory = DataDirectory(data_dir)
+    federation = load_federation(federation_file) if federation_file else directory.federation()
+    submission = Submission(
+        stages=tuple(stages), name=name, parallelism=parallelism, fresh=fresh, settings={"device": device}
+    )
+    if target is Target.session:
+        job_id = submit_to_session(directory, submission, federation)
+        console.print(f"the job {submission.job_name} runs: {job_id}", markup=False)
+    else:
+        _run_here(directory, submission, federation)
+
+
+def _run_here(directory: DataDirectory, submission: Submission, federation: Federation) -> None:
+    job = LocalJob(directory, submission, federation)
+    status: int | None = None
+    with interruptible():
+        try:
+            job.start()
+            job.wait_until_running()
+            console.print(f"the job {job.name} runs; Ctrl-C stops it. Log: {job.log}", markup=False)
+            status = job.wait()
+        except KeyboardInterrupt:
+            console.print(
+                f"stopped the job {job.name}; it continues from its checkpoint when submitted again", markup=False
+            )
+        finally:
+            with uninterrupted():
+                job.stop()
+    if status:
+        fail(f"the job {job.name} failed", f"See the end of {job.log}", Exit.FAILURE)

@@ -1,0 +1,37 @@
+"""Settings of a job on the embedded stack, as the file that `pipelines.main` reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deploy.local.directory import DataDirectory, latest_checkpoint
+from deploy.local.jars import CHECKOUT
+from fluvial.identity.federation import Federation
+from fluvial.transparency.note import NoteKey
+from pipelines.config import Settings
+
+
+def job_settings(
+    directory: DataDirectory, federation: Federation, name: str, *, parallelism: int, fresh: bool, **overrides: Any
+) -> Settings:
+    """Settings of the job `name`; it continues from its newest checkpoint unless `fresh`.
+
+    overrides: fields of Settings. Raises pydantic's ValidationError (a ValueError) for what does not fit.
+    """
+    return Settings(
+        **{
+            "bootstrap_servers": federation.bootstrap_servers,
+            "topic_prefix": federation.topic_prefix,
+            "partitions": federation.partitions,
+            "operator_key": federation.operator_key,
+            "registrar_key": federation.registrar_key,
+            "aggregator_key": federation.aggregator_key,
+            "log_origin": NoteKey.parse(federation.log_key).name,
+            "keys_dir": directory.keys,
+            "checkpoint_dir": directory.checkpoints,
+            "parallelism": parallelism,
+            "repository_root": CHECKOUT,
+            "restore_from": None if fresh else latest_checkpoint([directory.checkpoints / name]),
+            **overrides,
+        }
+    )

@@ -1,0 +1,230 @@
+"""Submitting stages as a job: to a local Flink in a child process, or to the session cluster.
+
+Both run pipelines.main: one code path.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import subprocess
+import sys
+import time
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from deploy.local import flink_home
+from deploy.local.directory import DataDirectory
+from deploy.local.errors import StackError, start_error
+from deploy.local.jars import CHECKOUT
+from deploy.local.processes import end, spawn
+from deploy.local.rest import ENDED, RestClient
+from deploy.local.settings import job_settings
+from fluvial.identity.federation import Federation
+from pipelines.config import Settings
+from pipelines.flink.jars import flink_jars
+from pipelines.topology import stages_named
+
+PACKAGES = ("fluvial", "models", "governance", "pipelines")
+"""What a job needs of the checkout."""
+
+_LOCAL_JVM = ("-Xmx640m", "-XX:MaxMetaspaceSize=320m", "-XX:+UseG1GC")
+_START_SECONDS = 120.0
+_JOB_ID = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A job to be. name: also of its checkpoints, transactions and reader group, so two running jobs never share one.
+
+    fresh: start with no state, although checkpoints of the name exist; records would be judged a second time, so it is
+    for a new data directory or another name. settings: further fields of pipelines.config.Settings.
+    """
+
+    stages: tuple[str, ...]
+    name: str = ""
+    parallelism: int = 1
+    fresh: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        stages_named(list(self.stages))
+        if not _NAME.fullmatch(self.job_name):
+            raise ValueError(f"{self.job_name!r} cannot be a job's name: lower-case letters, digits, and . _ -")
+
+    @property
+    def job_name(self) -> str:
+        return self.name or "-".join(self.stages)
+
+    def write(self, directory: DataDirectory, federation: Federation) -> tuple[Path, Settings]:
+        """Write the settings file that pipelines.main reads."""
+        settings = job_settings(
+            directory, federation, self.job_name, parallelism=self.parallelism, fresh=self.fresh, **self.settings
+        )
+        file = directory.jobs / f"{self.job_name}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(settings.model_dump_json(indent=1))
+        return file, settings
+
+    def arguments(self, settings_file: Path) -> list[str]:
+        return ["--settings", str(settings_file), "--stages", ",".join(self.stages), "--name", self.job_name]
+
+
+class LocalJob:
+    """A job in a child process with a Flink of its own. It ends with this process."""
+
+    def __init__(self, directory: DataDirectory, submission: Submission, federation: Federation | None = None) -> None:
+        self.name = submission.job_name
+        self._folder = directory.jobs / self.name
+        self.log = self._folder / "job.log"
+        self._checkpoints = directory.checkpoints / self.name
+        self._directory, self._submission, self._federation = directory, submission, federation
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[str] | None = None
+        self._former_runs: frozenset[Path] = frozenset()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start it, from its newest checkpoint; `wait_until_running` waits. Raises StackError if the name runs."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        self._former_runs = frozenset(self._runs())
+        settings_file, _ = self._submission.write(self._directory, self._federation or self._directory.federation())
+        temporary = self._folder / "tmp"
+        temporary.mkdir(exist_ok=True)
+        environment = {
+            **flink_home.environment(self._folder),
+            "FLINK_CONF_DIR": str(flink_home.flink_home() / "conf"),
+            "JVM_ARGS": " ".join([*_LOCAL_JVM, f"-Djava.io.tmpdir={temporary}"]),
+        }
+        self.log.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "pipelines.main", *self._submission.arguments(settings_file)]
+        self._process = spawn(command, log=self.log, environment=environment)
+
+    def wait_until_running(self, timeout_seconds: float = _START_SECONDS) -> None:
+        """Wait for the first checkpoint: then every operator runs. Raises StartError with the end of the log."""
+        deadline = time.monotonic() + timeout_seconds
+        while not any(run.glob("chk-*/_metadata") for run in self._runs() if run not in self._former_runs):
+            if self.pid is None:
+                raise start_error(f"the job {self.name} ended while it started", self.log)
+            if time.monotonic() > deadline:
+                raise start_error(f"the job {self.name} was not running in {timeout_seconds:.0f} s", self.log)
+            time.sleep(0.05)
+
+    def wait(self) -> int:
+        """Wait until it ends by itself; its exit status."""
+        if self._process is None:
+            raise StackError(f"the job {self.name} was not started")
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """End it; its checkpoints stay."""
+        if self._process is not None:
+            end(self._process)
+            self._process = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def kill(self) -> None:
+        """SIGKILL to the process that runs the operators and to the one that started it, as a crash does it."""
+        if self._process is not None:
+            end(self._process, grace_seconds=0.0)
+        self.stop()
+
+    def __enter__(self) -> LocalJob:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _runs(self) -> list[Path]:
+        return list(self._checkpoints.glob("*")) if self._checkpoints.exists() else []
+
+    def _take_lock(self) -> None:
+        lock = (self._folder / "lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise StackError(f"a job {self.name} runs already; give this one another --name") from None
+        self._lock = lock
+
+
+def submit_to_session(directory: DataDirectory, submission: Submission, federation: Federation | None = None) -> str:
+    """Submit to the session cluster of the running stack and wait for the first checkpoint. Returns Flink's job id.
+
+    Asks the stack for more TaskManagers where slots are missing. Raises NotRunning, StackError.
+    """
+    state = directory.running()
+    if not state.rest_url:
+        raise StackError(
+            "the stack has no session cluster: start it with `fluvial up --task-managers 1`, or --target local"
+        )
+    rest = RestClient(state.rest_url)
+    name = submission.job_name
+    if any(job.name == name and job.state not in ENDED for job in rest.jobs()):
+        raise StackError(f"a job {name} runs already; give this one another --name")
+    _wait_for_slots(directory, rest, submission.parallelism)
+    settings_file, _ = submission.write(directory, federation or directory.federation())
+    archive = _archive(directory.jobs / f"{name}.zip")
+    command = [str(flink_home.flink_home() / "bin" / "flink"), "run", "--detached"]
+    command += ["-pyfs", str(archive), "-pym", "pipelines.main", *submission.arguments(settings_file)]
+    environment = {
+        **flink_home.environment(directory.cluster),
+        "FLUVIAL_JARS": str(flink_jars()[0].parent),
+        "JVM_ARGS": f"-Xmx256m -Djava.io.tmpdir={directory.cluster / 'tmp'}",
+    }
+    log = directory.jobs / f"{name}.log"
+    log.unlink(missing_ok=True)
+    # `python -m` looks into the working directory first: not into the checkout, which may change while the job runs.
+    client = spawn(command, log=log, environment=environment, folder=directory.jobs)
+    try:
+        status = client.wait(_START_SECONDS)
+    finally:
+        end(client)
+    found = _JOB_ID.search(log.read_text(errors="replace"))
+    if status != 0 or found is None:
+        raise start_error(f"Flink did not accept the job {name}", log)
+    job_id = found.group(1)
+    rest.wait_for(job_id, frozenset({"RUNNING"}), _START_SECONDS)
+    _wait_for_checkpoint(rest, job_id)
+    return job_id
+
+
+def _wait_for_slots(directory: DataDirectory, rest: RestClient, needed: int) -> None:
+    missing = needed - rest.num_free_slots()
+    if missing > 0:
+        directory.want_task_managers(rest.num_task_managers() + missing)
+    deadline = time.monotonic() + _START_SECONDS
+    while rest.num_free_slots() < needed:
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"the cluster has no {needed} free slots after {_START_SECONDS:.0f} s: see `fluvial status`"
+            )
+        time.sleep(0.1)
+
+
+def _wait_for_checkpoint(rest: RestClient, job_id: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while rest.num_checkpoints(job_id) == 0:
+        state = rest.job_state(job_id)
+        if state in ENDED or time.monotonic() > deadline:
+            raise StackError(f"the job is {state} and has no checkpoint: {rest.last_failure(job_id)}")
+        time.sleep(0.1)
+
+
+def _archive(path: Path) -> Path:
+    """The checkout's packages as they are now: what is submitted keeps running whatever becomes of the checkout."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for package in PACKAGES:
+            for file in sorted((CHECKOUT / package).rglob("*.py")):
+                archive.write(file, file.relative_to(CHECKOUT))
+    return path

@@ -1,0 +1,198 @@
+"""What an operator does: create a task with its first model, and issue tokens.
+
+Chunks first, then the manifest, then the records of the registry, the task last: whoever learns of the task finds all
+that it refers to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deploy.local.errors import StackError
+from deploy.local.keys import ServiceKeys
+from fluvial.edge.registry import Registry
+from fluvial.edge.training.flat import layout_of
+from fluvial.edge.transport import Position, Transport, connect
+from fluvial.identity.envelope import seal
+from fluvial.identity.federation import Federation
+from fluvial.wire.layout import chunk_partition, model_digest
+from fluvial.wire.records import Agreement, ChunkReference, EnrolmentToken, ModelManifest, Task, TensorLayout
+from fluvial.wire.task_file import TaskFile
+from governance.registry.records import registry_key
+from models.aggregation.fixed_point import fraction_bits
+from models.aggregation.rule import parse_rule
+from models.architectures import build, initial_state
+from pipelines.aggregation.keeper import rule_json
+
+_SECONDS = 60.0
+_CLOCK_MARGIN_MS = 60_000
+_DAY_MS = 86_400_000
+OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatedTask:
+    """A task that now exists, and the manifest of its model of version 0."""
+
+    task: Task
+    manifest: ModelManifest
+
+
+def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) -> CreatedTask:
+    """Publish the initial model, its manifest, the agreement and the task, signed by the operator.
+
+    Raises ValueError for a task that could not run (its rule, its architecture), StackError if the task exists or its
+    agreement does with another text, TransportUnavailable when the broker is away.
+    """
+    parse_rule(rule_json(task_file)).check_quorum(task_file.quorum)
+    limits, model = task_file.limits, task_file.model
+    bits = fraction_bits(task_file.target, limits.max_weight, limits.max_abs)
+    layout = layout_of(build(model.architecture, model.parameters))
+    initial = initial_state(model.architecture, model.parameters, model.seed)
+    with closing(connect(federation, OPERATOR)) as transport:
+        registry = _registry(transport, federation)
+        if registry.task(task_file.task) is not None:
+            raise StackError(f"the task {task_file.task} exists already: see `fluvial task show {task_file.task}`")
+        agreement = _new_agreement(task_file, registry)
+        chunks = _publish_chunks(transport, federation, task_file, initial)
+        manifest = _manifest(task_file, layout, len(initial), chunks, bits)
+        sealed = seal(manifest, keys.operator, OPERATOR)
+        transport.produce(federation.topics.models, sealed, key=f"{task_file.task}/0".encode()).result(_SECONDS)
+        task = Task(
+            task=task_file.task,
+            specification=task_file.model_dump_json(),
+            layout=layout,
+            base_version=0,
+            base_digest=manifest.model_digest,
+            base_chunks=chunks,
+            created_ms=_now_ms(),
+        )
+        for record in [*([agreement] if agreement else []), task]:
+            _register(transport, federation, keys, record)
+    return CreatedTask(task=task, manifest=manifest)
+
+
+def issue_token(federation: Federation, keys: ServiceKeys, participant: str, *, valid_days: float = 7.0) -> str:
+    """A one-time token for one participant, 256 bits; only its digest is published. Raises TransportUnavailable."""
+    with closing(connect(federation, OPERATOR)) as transport:
+        return issue_tokens(transport, federation, keys, [participant], valid_days=valid_days)[participant]
+
+
+def issue_tokens(
+    transport: Transport, federation: Federation, keys: ServiceKeys, participants: list[str], *, valid_days: float = 7.0
+) -> dict[str, str]:
+    """Tokens by participant, over a connection that is there already."""
+    tokens = {participant: secrets.token_urlsafe(32) for participant in participants}
+    expires_ms = _now_ms() + int(valid_days * _DAY_MS)
+    pending = [
+        _send(
+            transport,
+            federation,
+            keys,
+            EnrolmentToken(
+                token_sha256=hashlib.sha256(token.encode()).digest(), participant=participant, expires_ms=expires_ms
+            ),
+        )
+        for participant, token in tokens.items()
+    ]
+    for sent in pending:
+        sent.result(_SECONDS)
+    return tokens
+
+
+def tasks(federation: Federation) -> list[Task]:
+    """All tasks of the federation, by name. Raises TransportUnavailable."""
+    with closing(connect(federation, OPERATOR)) as transport:
+        return _registry(transport, federation).tasks()
+
+
+def _registry(transport: Transport, federation: Federation) -> Registry:
+    registry = Registry(transport, federation)
+    try:
+        registry.refresh()
+    finally:
+        registry.close()
+    return registry
+
+
+def _new_agreement(task_file: TaskFile, registry: Registry) -> Agreement | None:
+    """The task's agreement, None where there is none or where it is registered already."""
+    wanted = task_file.agreement
+    if wanted is None:
+        return None
+    if (terms := registry.terms(wanted.name)) is not None:
+        if terms.agreement.text != wanted.text:
+            raise StackError(f"the agreement {wanted.name} exists with another text: give yours another name")
+        return None
+    now_ms = _now_ms()
+    return Agreement(
+        agreement=wanted.name,
+        text=wanted.text,
+        valid_from_ms=now_ms - _CLOCK_MARGIN_MS,
+        valid_until_ms=now_ms + wanted.valid_days * _DAY_MS,
+    )
+
+
+def _publish_chunks(
+    transport: Transport, federation: Federation, task_file: TaskFile, model: NDArray[np.float32]
+) -> tuple[ChunkReference, ...]:
+    size, topic = task_file.chunk_elements, federation.topics.model_blobs
+    sent: list[tuple[bytes, Future[Position]]] = []
+    for chunk, first in enumerate(range(0, len(model), size)):
+        data = model[first : first + size].astype("<f4").tobytes()
+        partition = chunk_partition(task_file.task, chunk, federation.partitions)
+        key = f"{task_file.task}/{chunk}/0".encode()
+        sent.append((data, transport.produce(topic, data, key=key, partition=partition)))
+    references = []
+    for data, future in sent:
+        position = future.result(_SECONDS)
+        digest = hashlib.sha256(data).digest()
+        references.append(
+            ChunkReference(partition=position.partition, offset=position.offset, length=len(data), sha256=digest)
+        )
+    return tuple(references)
+
+
+def _manifest(
+    task_file: TaskFile, layout: tuple[TensorLayout, ...], size: int, chunks: tuple[ChunkReference, ...], bits: int
+) -> ModelManifest:
+    return ModelManifest(
+        task=task_file.task,
+        version=0,
+        parent_version=-1,
+        parent_digest=b"",
+        round=0,
+        attempt=0,
+        rule=rule_json(task_file),
+        fraction_bits=bits,
+        total_weight=0,
+        layout=layout,
+        num_elements=size,
+        chunk_elements=task_file.chunk_elements,
+        chunks=chunks,
+        model_digest=model_digest(chunk.sha256 for chunk in chunks),
+        contributions=(),
+        created_ms=_now_ms(),
+    )
+
+
+def _register(transport: Transport, federation: Federation, keys: ServiceKeys, record: Any) -> None:
+    _send(transport, federation, keys, record).result(_SECONDS)
+
+
+def _send(transport: Transport, federation: Federation, keys: ServiceKeys, record: Any) -> Future[Position]:
+    sealed = seal(record, keys.operator, OPERATOR)
+    return transport.produce(federation.topics.registry, sealed, key=registry_key(record).encode())
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -5,14 +5,12 @@ The headers are for routers and viewers; the leaf alone, the record's value, is 
 
 from datetime import UTC, datetime
 
-from fluvial.wire import framing
 from fluvial.wire.media_types import media_type
 from fluvial.wire.records import AuditEvent, SequencedEvent
 
 
-def headers(event_bytes: bytes) -> list[tuple[str, bytes]]:
-    """Header names and values of the event. Raises DecodeError for bytes that are no AuditEvent."""
-    event = framing.decode(event_bytes, AuditEvent)
+def headers(event: AuditEvent) -> list[tuple[str, bytes]]:
+    """Header names and values of the event."""
     time = datetime.fromtimestamp(event.time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     attributes = {
         "ce_specversion": "1.0",

@@ -41,21 +41,14 @@ class SequencerState:
         return cls(next_sequence=int.from_bytes(data[len(_VERSION) : header]), previous_sha256=data[header:])
 
 
-def event_id(event_bytes: bytes) -> str:
-    """Id of an event, to look up whether it was seen. Raises DecodeError for bytes that are no AuditEvent."""
-    return framing.decode(event_bytes, AuditEvent).id
-
-
-def append(state: SequencerState, event_bytes: bytes, seen: bool) -> tuple[SequencerState, bytes | None]:
-    """Put an event (an AuditEvent as it stands in the topic `events`) at the end of the log.
+def append(state: SequencerState, event: AuditEvent, seen: bool) -> tuple[SequencerState, bytes | None]:
+    """Put an event of the topic `events` at the end of the log.
 
     Returns the state after it and the leaf; the state as it was and None for an event that was seen before. Raises
-    DecodeError for bytes that are no AuditEvent and ValueError for one too large for a leaf: both are faults of the
-    stage that wrote the event.
+    ValueError for an event too large for a leaf: a fault of the stage that wrote it.
     """
     if seen:
         return state, None
-    event = framing.decode(event_bytes, AuditEvent)
     leaf = framing.encode(
         SequencedEvent(sequence=state.next_sequence, previous_sha256=state.previous_sha256, event=event)
     )

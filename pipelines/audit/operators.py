@@ -12,6 +12,8 @@ from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from fluvial.identity.keys import SigningKey
+from fluvial.wire.framing import decode
+from fluvial.wire.records import AuditEvent
 from governance.audit import sequencer, signer
 from governance.audit.cloud_events import headers
 from pipelines.config import Settings
@@ -40,10 +42,10 @@ class Sequence(KeyedProcessFunction):
         self._order = ctx.get_map_state(MapStateDescriptor("seen-order", Types.LONG(), Types.STRING()))
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        event = parse_source(bytes(value)).value
+        event = decode(parse_source(bytes(value)).value, AuditEvent)
         stored = self._state.value()
         state = sequencer.SequencerState.load(bytes(stored)) if stored is not None else sequencer.SequencerState()
-        identity = sha256(sequencer.event_id(event).encode()).hexdigest()[:32]
+        identity = sha256(event.id.encode()).hexdigest()[:32]
         after, leaf = sequencer.append(state, event, self._seen.contains(identity))
         if leaf is None:
             return

@@ -61,7 +61,7 @@ def rewrite_log(world: World) -> str:
     for index, record in enumerate(world.kept[world.topics.audit]):
         event = decode(record.value or b"", SequencedEvent).event
         event = replace(event, time_ms=event.time_ms + 1) if index == 2 else event
-        state, leaf = sequencer.append(state, encode(event), False)
+        state, leaf = sequencer.append(state, event, False)
         world.replace_value(world.topics.audit, index, leaf or b"")
     return "the signed root of 7 leaves is not that of the leaves"
 
@@ -69,7 +69,7 @@ def rewrite_log(world: World) -> str:
 @tampering
 def repeat_event(world: World) -> str:
     leaf = decode(world.kept[world.topics.audit][4].value or b"", SequencedEvent)
-    world.sequencer_state, again = sequencer.append(world.sequencer_state, encode(leaf.event), False)
+    world.sequencer_state, again = sequencer.append(world.sequencer_state, leaf.event, False)
     world.append(world.topics.audit, again or b"")
     return "leaf 12 repeats the event"
 
@@ -78,7 +78,7 @@ def repeat_event(world: World) -> str:
 def rename_event(world: World) -> str:
     leaf = decode(world.kept[world.topics.audit][4].value or b"", SequencedEvent)
     event = replace(leaf.event, id="verdict/elsewhere/0/0")
-    world.sequencer_state, again = sequencer.append(world.sequencer_state, encode(event), False)
+    world.sequencer_state, again = sequencer.append(world.sequencer_state, event, False)
     world.append(world.topics.audit, again or b"")
     return "is called verdict/elsewhere/0/0, its data verdict/"
 
@@ -87,7 +87,7 @@ def rename_event(world: World) -> str:
 def unknown_event(world: World) -> str:
     leaf = decode(world.kept[world.topics.audit][4].value or b"", SequencedEvent)
     event = replace(leaf.event, id="other", type="org.example.other")
-    world.sequencer_state, again = sequencer.append(world.sequencer_state, encode(event), False)
+    world.sequencer_state, again = sequencer.append(world.sequencer_state, event, False)
     world.append(world.topics.audit, again or b"")
     return "unknown type of event 'org.example.other'"
 

@@ -13,6 +13,7 @@ from fluvial.transparency.note import NoteKey
 from fluvial.wire.framing import encode
 from fluvial.wire.layout import model_digest
 from fluvial.wire.records import (
+    AuditEvent,
     ChunkReference,
     Contribution,
     Decision,
@@ -45,7 +46,7 @@ class World:
     keys: dict[str, SigningKey] = field(default_factory=dict)
     kept: dict[str, list[TopicRecord]] = field(default_factory=dict)
     begin: dict[str, dict[int, int]] = field(default_factory=dict)
-    events: list[bytes] = field(default_factory=list)
+    events: list[AuditEvent] = field(default_factory=list)
     now_ms: int = START_MS
     sequencer_state: sequencer.SequencerState = field(default_factory=sequencer.SequencerState)
     signer_state: signer.SignerState = field(default_factory=signer.SignerState)
@@ -200,7 +201,7 @@ class World:
             )
 
     def event(self, record: Recorded) -> None:
-        self.events.append(encode(audit_event(record, self.now_ms)))
+        self.events.append(audit_event(record, self.now_ms))
 
     def sequence(self) -> None:
         """Turn the events so far into leaves."""

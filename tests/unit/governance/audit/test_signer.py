@@ -8,7 +8,6 @@ from fluvial.transparency.merkle import EMPTY_ROOT, leaf_hash
 from fluvial.transparency.note import NoteKey
 from fluvial.transparency.tree import MerkleTree
 from fluvial.wire.errors import VerificationError
-from fluvial.wire.framing import encode
 from fluvial.wire.records import AuditEvent
 from governance.audit import sequencer, signer
 from governance.audit.signer import SignerState
@@ -21,7 +20,7 @@ def make_leaves(count: int) -> list[bytes]:
     state, leaves = sequencer.SequencerState(), []
     for number in range(count):
         event = AuditEvent(id=str(number), source="/test", type="test", subject="", time_ms=0, data=b"")
-        state, leaf = sequencer.append(state, encode(event), False)
+        state, leaf = sequencer.append(state, event, False)
         assert leaf is not None
         leaves.append(leaf)
     return leaves
@@ -76,7 +75,7 @@ def test_an_offset_that_goes_back_is_refused() -> None:
 
 def test_a_leaf_of_another_history_is_refused() -> None:
     event = AuditEvent(id="other", source="/test", type="test", subject="", time_ms=0, data=b"")
-    _, other = sequencer.append(sequencer.SequencerState(next_sequence=3), encode(event), False)
+    _, other = sequencer.append(sequencer.SequencerState(next_sequence=3), event, False)
     with pytest.raises(VerificationError, match="does not name the leaf before it"):
         signer.append(state_after(3), 10, other or b"")
 

@@ -75,6 +75,7 @@ $(JARS): deploy/pom.xml $(shell find deploy/java -name '*.java')
 		major=$${version#javac }; major=$${major%%.*}; \
 		if [ "$$major" -lt 17 ]; then echo "Java 17 or newer is needed; this is $$version" >&2; exit 1; fi
 	@echo "== broker, connector and adapter jars, through Maven"
-	@rm -rf build/jars
-	@mvn --batch-mode --no-transfer-progress --quiet --file deploy/pom.xml package
+	@rm -rf build/jars.new
+	@mvn --batch-mode --no-transfer-progress --quiet --file deploy/pom.xml -Djars="$(CURDIR)/build/jars.new" package
+	@rm -rf build/jars && mv build/jars.new build/jars
 	@touch $@

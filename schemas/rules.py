@@ -19,7 +19,7 @@ def check_schema(schema: Any, inside: tuple[str, ...] = ()) -> None:
             raise ValueError(f"{where}: type {schema!r} is not allowed (a name refers to itself, or has no size)")
         return
     if isinstance(schema, list):
-        if len(schema) != 2 or schema[0] != "null":
+        if len(schema) != 2 or schema[0] != "null" or isinstance(schema[1], list):
             raise ValueError(f'{where}: a union must be ["null", X]')
         check_schema(schema[1], inside)
         return

@@ -55,10 +55,11 @@ class Int8Encoding:
             raise ValueError(f"{len(scales)} scales for {len(layout)} tensors")
         out = np.frombuffer(raw, dtype=np.int8).astype(np.float32)
         start = 0
-        for tensor, scale in zip(layout, scales, strict=True):
-            stop = start + prod(tensor.shape)
-            low, high = max(start - first_element, 0), min(stop - first_element, count)
-            if low < high:
-                out[low:high] *= np.float32(scale)
-            start = stop
+        with np.errstate(over="ignore", invalid="ignore"):  # a hostile scale gives inf or NaN, which admission refuses
+            for tensor, scale in zip(layout, scales, strict=True):
+                stop = start + prod(tensor.shape)
+                low, high = max(start - first_element, 0), min(stop - first_element, count)
+                if low < high:
+                    out[low:high] *= np.float32(scale)
+                start = stop
         return out

@@ -1,4 +1,7 @@
-"""Golden bytes of every record. `python -m tests.unit.fluvial.wire.golden` writes them anew, after a change that is meant."""
+"""Golden bytes of every record.
+
+`python -m tests.unit.fluvial.wire.golden` writes them anew, after a change that is meant.
+"""
 
 from __future__ import annotations
 

@@ -129,7 +129,9 @@ def test_malformed_fields_give_the_one_error(record: type, field: str, raw: byte
 
 def test_a_claim_of_many_items_takes_neither_time_nor_memory() -> None:
     data = _header(ModelUpdate) + b"".join(
-        long_(1 << 40) if field["name"] == "scales" else write(field["type"], sample(ModelUpdate).to_avro()[field["name"]])
+        long_(1 << 40)
+        if field["name"] == "scales"
+        else write(field["type"], sample(ModelUpdate).to_avro()[field["name"]])
         for field in schema_of(ModelUpdate)["fields"]
     )
     tracemalloc.start()
@@ -157,7 +159,14 @@ def test_confluent_framing_leads_to_pinned_schemas_alone() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("attempt", 1 << 31), ("round", 1 << 63), ("round", "one"), ("task", 3), ("task", b"bytes"), ("transition", "OPENED?")],
+    [
+        ("attempt", 1 << 31),
+        ("round", 1 << 63),
+        ("round", "one"),
+        ("task", 3),
+        ("task", b"bytes"),
+        ("transition", "OPENED?"),
+    ],
 )
 def test_a_field_that_does_not_fit_is_not_written(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=r".+"):

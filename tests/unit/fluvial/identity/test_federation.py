@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from fluvial.identity.federation import Federation, Security
+
+FEDERATION = Federation(
+    bootstrap_servers="127.0.0.1:9092",
+    topic_prefix="study.",
+    operator_key="aa" * 32,
+    registrar_key="bb" * 32,
+    aggregator_key="cc" * 32,
+    log_key="study.example/audit+00000000+AQ==",
+)
+
+
+def test_a_saved_federation_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "federation.json"
+    secured = FEDERATION.model_copy(update={"security": Security(protocol="SSL", ca_file=Path("ca.pem"))})
+    for federation in (FEDERATION, secured):
+        federation.save(path)
+        assert Federation.load(path) == federation
+
+
+def test_topics_carry_the_federations_prefix() -> None:
+    assert FEDERATION.topics.update_blobs == "study.update-blobs"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("operator_key", "AA" * 32),
+        ("operator_key", "aa" * 31),
+        ("registrar_key", "not hexadecimal"),
+        ("partitions", 0),
+        ("unknown_field", "x"),
+        ("security", {"protocol": "SASL_PLAINTEXT"}),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, field: str, value: object) -> None:
+    path = tmp_path / "federation.json"
+    path.write_text(json.dumps({**FEDERATION.model_dump(mode="json"), field: value}), encoding="utf-8")
+    with pytest.raises(ValueError, match=field):
+        Federation.load(path)
+
+
+def test_a_federation_does_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        FEDERATION.partitions = 8  # type: ignore[misc]  # that is the point

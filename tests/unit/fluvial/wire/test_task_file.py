@@ -1,0 +1,110 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fluvial.wire.task_file import TaskFile
+
+MINIMAL: dict[str, Any] = {
+    "task": "digits",
+    "title": "Handwritten digits",
+    "model": {"architecture": "convolutional"},
+    "rounds": 5,
+    "quorum": 3,
+    "target": 4,
+    "deadline_seconds": 30,
+    "limits": {"max_abs": 1.0, "max_weight": 1000},
+}
+
+
+def _read(tmp_path: Path, content: dict[str, Any]) -> TaskFile:
+    path = tmp_path / "task.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return TaskFile.read(path)
+
+
+def test_a_minimal_task_has_the_defaults(tmp_path: Path) -> None:
+    task = _read(tmp_path, MINIMAL)
+    assert (task.rule.name, task.encodings, task.chunk_elements, task.agreement) == (
+        "weighted_mean",
+        ["float32"],
+        262_144,
+        None,
+    )
+
+
+def test_the_json_in_the_registry_is_the_same_task(tmp_path: Path) -> None:
+    content = {
+        **MINIMAL,
+        "rule": {"name": "multi_krum", "num_byzantine": 1},
+        "agreement": {"name": "study", "text": "The terms.\n"},
+        "training": {"epochs": 2, "schedule": "cosine"},
+        "evaluation": {"data": "evaluation.safetensors", "metrics": ["accuracy", "loss"]},
+    }
+    task = _read(tmp_path, content)
+    assert TaskFile.model_validate_json(task.model_dump_json()) == task
+    assert json.loads(task.model_dump_json())["rule"] == {"name": "multi_krum", "num_byzantine": 1}
+    assert json.loads(task.model_dump_json())["training"]["schedule"] == "cosine"
+
+
+def test_json_is_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "task.json"
+    path.write_text(json.dumps(MINIMAL), encoding="utf-8")
+    assert TaskFile.read(path) == _read(tmp_path, MINIMAL)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"task": "Two words"}, "task"),
+        ({"task": "../registry"}, "task"),
+        ({"rounds": -1}, "rounds"),
+        ({"quorum": 0}, "quorum"),
+        ({"quorum": 5}, "quorum 5 is above target 4"),
+        ({"deadline_seconds": 0}, "deadline_seconds"),
+        ({"deadline_seconds": float("inf")}, "deadline_seconds"),
+        ({"limits": {"max_abs": float("inf"), "max_weight": 1}}, "limits.max_abs"),
+        ({"limits": {"max_abs": float("nan"), "max_weight": 1}}, "limits.max_abs"),
+        ({"limits": {"max_abs": 1.0, "max_weight": 0}}, "limits.max_weight"),
+        ({"limits": {"max_abs": 1.0, "max_weight": 1, "max_nrom": 2}}, "limits.max_nrom"),
+        ({"encodings": []}, "encodings"),
+        ({"encodings": ["float16"]}, "encodings.0"),
+        ({"chunk_elements": 262_145}, "chunk_elements"),
+        ({"kept_versions": 1}, "kept_versions"),
+        ({"training": {"momentum": 1.0}}, "training.momentum"),
+        ({"agreement": {"name": "study", "text": ""}}, "agreement.text"),
+        ({"evaluation": {"data": "x", "metrics": ["f1"]}}, "evaluation.metrics.0"),
+        ({"qourum": 3}, "qourum"),
+    ],
+)
+def test_an_error_names_the_file_and_the_field(tmp_path: Path, change: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=r"task\.yaml") as error:
+        _read(tmp_path, {**MINIMAL, **change})
+    assert named in str(error.value)
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"rounds.*quorum"):
+        _read(tmp_path, {**MINIMAL, "rounds": -1, "quorum": 0})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "holds no task"),
+        (b"- a\n- list\n", "holds no task"),
+        (b"task: [", "is not YAML"),
+        (b"\xff\xfe\xff", "is not YAML"),
+        (b"task: a\nrounds: 1\ntask: b\n", "'task' stands twice"),
+        (b"limits: {max_abs: 1, max_abs: 2}\n", "'max_abs' stands twice"),
+        (b"task: !!python/object/apply:os.getcwd []\n", "is not YAML"),
+    ],
+)
+def test_a_file_that_is_no_task_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "task.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"task\.yaml") as error:
+        TaskFile.read(path)
+    assert said in str(error.value)

@@ -1,0 +1,55 @@
+from typing import Any
+
+import pytest
+
+from schemas.rules import check_schema
+
+
+def _record(*types: Any, name: str = "R") -> dict[str, Any]:
+    return {"type": "record", "name": name, "fields": [{"name": f"f{i}", "type": each} for i, each in enumerate(types)]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        _record("string", "bytes", "int", "long", "double", "boolean"),
+        _record({"type": "array", "items": "long"}, ["null", "bytes"]),
+        _record({"type": "array", "items": _record("int", name="Inner")}),
+        _record({"type": "enum", "name": "E", "symbols": ["A"]}),
+    ],
+)
+def test_what_the_contract_needs_is_allowed(schema: Any) -> None:
+    check_schema(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pytest.param(_record("R"), id="recursion by name"),
+        pytest.param(_record({"type": "array", "items": "R"}), id="recursion through an array"),
+        pytest.param(_record(["null", "R"]), id="recursion through a union"),
+        pytest.param(_record(_record("int", name="R")), id="a record inside one of its name"),
+        pytest.param(_record({"type": "map", "values": "int"}), id="map"),
+        pytest.param(_record({"type": "array", "items": "null"}), id="items of size zero: null"),
+        pytest.param(_record({"type": "array", "items": _record(name="E")}), id="items of size zero: record"),
+        pytest.param(
+            _record({"type": "array", "items": {"type": "fixed", "name": "F", "size": 0}}),
+            id="items of size zero: fixed",
+        ),
+        pytest.param(_record(), id="record without fields"),
+        pytest.param(_record({"type": "enum", "name": "E", "symbols": []}), id="enum without symbols"),
+        pytest.param(_record(["int", "long"]), id="union of numbers"),
+        pytest.param(_record(["null", "int", "long"]), id="union of three"),
+        pytest.param(_record(["int", "null"]), id="union that does not start with null"),
+        pytest.param(_record(["null"]), id="union of one"),
+        pytest.param(_record(["null", ["null", "int"]]), id="union in a union"),
+        pytest.param(_record({"type": "long", "logicalType": "timestamp-millis"}), id="timestamp"),
+        pytest.param(_record({"type": "bytes", "logicalType": "decimal", "precision": 4}), id="decimal"),
+        pytest.param(_record({"type": "string", "logicalType": "uuid"}), id="uuid"),
+        pytest.param(_record("float"), id="float: a signalling NaN changes"),
+        pytest.param(_record("null"), id="null"),
+    ],
+)
+def test_what_a_decoder_stumbles_over_is_refused(schema: Any) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        check_schema(schema)

@@ -147,30 +147,36 @@ class ConfluentReader:
         self._consumer = consumer
         self._topic = topic
         numbers = _partitions(consumer, topic)
-        self._behind = set(numbers)
-        consumer.assign(self._starts(numbers, start))
+        watermarks = {
+            number: consumer.get_watermark_offsets(TopicPartition(topic, number), _CALL_SECONDS) for number in numbers
+        }
+        self._ends = {number: high for number, (_, high) in watermarks.items()}
+        if start is Start.BEGINNING:
+            starts = {number: low for number, (low, _) in watermarks.items()}
+        elif start is Start.END:
+            starts = dict(self._ends)
+        else:
+            starts = self._starts_at(numbers, start)
+        self._behind = {number for number in numbers if starts[number] < self._ends[number]}
+        consumer.assign([TopicPartition(topic, number, offset) for number, offset in starts.items()])
 
-    def _starts(self, numbers: list[int], start: Start | int) -> list[Any]:
-        if start is Start.BEGINNING or start is Start.END:
-            at = 0 if start is Start.BEGINNING else 1
-            return [
-                TopicPartition(self._topic, number, self._consumer.get_watermark_offsets(partition, _CALL_SECONDS)[at])
-                for number in numbers
-                for partition in (TopicPartition(self._topic, number),)
-            ]
-        ends = self._starts(numbers, Start.END)
-        times = [TopicPartition(self._topic, number, start) for number in numbers]
+    def _starts_at(self, numbers: list[int], timestamp_ms: object) -> dict[int, int]:
+        """Where no record is as new as that, the end, taken before: what has arrived meanwhile is not missed."""
+        times = [TopicPartition(self._topic, number, timestamp_ms) for number in numbers]
         found = self._consumer.offsets_for_times(times, _CALL_SECONDS)
-        return [end if at.offset < 0 else at for at, end in zip(found, ends, strict=True)]
+        return {at.partition: self._ends[at.partition] if at.offset < 0 else at.offset for at in found}
 
     def poll(self, timeout: float) -> list[Message]:
         messages = []
-        for record in self._consumer.consume(_BATCH, timeout):
-            error = record.error()
+        for record in _arrived(self._consumer, timeout):
+            number, error = record.partition(), record.error()
             if error is None:
                 messages.append(_message(record))
+                if record.offset() + 1 >= self._ends[number]:
+                    self._behind.discard(number)
             elif error.code() == KafkaError._PARTITION_EOF:
-                self._behind.discard(record.partition())
+                # Control records of transactions may lie between the last record and the end.
+                self._behind.discard(number)
             elif isinstance(failure := _translate(error, self._topic), TransportFailed):
                 raise failure
         return messages
@@ -180,6 +186,12 @@ class ConfluentReader:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def _arrived(consumer: Any, timeout: float) -> list[Any]:
+    """As soon as there is a record, it and those behind it; `consume` alone would wait for a full batch."""
+    first = consumer.poll(timeout)
+    return [] if first is None else [first, *consumer.consume(_BATCH, 0)]
 
 
 def _message(record: Any) -> Message:
@@ -218,7 +230,7 @@ def _fetch(consumer: Any, topic: str, wanted: set[tuple[int, int]], timeout: flo
                 raise TransportUnavailable(
                     f"{len(wanted) - len(found)} of {len(wanted)} chunks of {topic} not read in time"
                 )
-            for record in consumer.consume(_BATCH, 0.5):
+            for record in _arrived(consumer, 0.5):
                 _take(record, topic, missing, found)
             for number in [number for number, offsets in missing.items() if not offsets]:
                 del missing[number]

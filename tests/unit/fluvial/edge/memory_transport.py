@@ -1,6 +1,7 @@
 """A Transport whose broker is a dictionary: the production interface, for tests without a broker.
 
-Failures are part of it: `fail_produce_after` lets a number of records through and then loses the connection until `heal`.
+Failures are part of it: `fail_produce_after` lets a number of records through and then loses the connection until
+`heal`.
 """
 
 import time

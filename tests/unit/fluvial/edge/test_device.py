@@ -22,7 +22,10 @@ ROUTE = "Iface\tDestination\tGateway\n{}\t00000000\t0101A8C0\n{}\t0001A8C0\t0000
         ({}, ""),
         ({"dev/nvidia0": "", "dev/nvidiactl": ""}, "nvidia"),
         ({"dev/nvidiactl": ""}, ""),
-        ({"dev/nvidia0": "", "proc/driver/nvidia/gpus/0/information": "Model: \t NVIDIA H200\nIRQ: 1\n"}, "NVIDIA H200"),
+        (
+            {"dev/nvidia0": "", "proc/driver/nvidia/gpus/0/information": "Model: \t NVIDIA H200\nIRQ: 1\n"},
+            "NVIDIA H200",
+        ),
         ({"dev/kfd": ""}, "amd"),
         ({"dev/accel/accel0": ""}, "npu"),
     ],

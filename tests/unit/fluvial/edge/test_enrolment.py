@@ -78,7 +78,9 @@ def test_silence_is_a_timeout_that_says_so(participant: Participant) -> None:
         participant.enrol("token", timeout=0.2)
 
 
-def test_a_record_that_the_registrar_did_not_sign_is_no_answer(participant: Participant, world: World, answer_with) -> None:
+def test_a_record_that_the_registrar_did_not_sign_is_no_answer(
+    participant: Participant, world: World, answer_with
+) -> None:
     def forge(message: Message, request: EnrolmentRequest) -> None:
         import tests.unit.fluvial.edge.world as module
 
@@ -101,7 +103,9 @@ def test_an_agreement_that_the_operator_did_not_sign_is_not_signed(participant: 
     assert world.enrolment_requests() == []
 
 
-def test_a_genuine_agreement_under_another_name_does_not_count(participant: Participant, world: World, transport) -> None:
+def test_a_genuine_agreement_under_another_name_does_not_count(
+    participant: Participant, world: World, transport
+) -> None:
     world.publish_agreement("strict", "Nothing is allowed.")
     (message,) = transport.messages(world.topics.registry)
     world.put(world.topics.registry, "agreement/research", message.value)
@@ -109,7 +113,9 @@ def test_a_genuine_agreement_under_another_name_does_not_count(participant: Part
         participant.terms("research")
 
 
-def test_a_name_enrolled_with_another_key_is_taken(participant: Participant, world: World, federation, tmp_path, answer_with) -> None:
+def test_a_name_enrolled_with_another_key_is_taken(
+    participant: Participant, world: World, federation, tmp_path, answer_with
+) -> None:
     answer_with(world.admit)
     participant.enrol("token")
     other = SigningKey.from_seed(b"z" * 32)

@@ -45,9 +45,9 @@ def test_a_failed_load_is_tried_again() -> None:
     cache = ModelCache()
 
     def fail() -> np.ndarray:
-        raise OSError
+        raise OSError("no")
 
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="no"):
         cache.get(b"digest", fail)
     assert cache.get(b"digest", lambda: np.ones(1, np.float32))[0] == 1
 

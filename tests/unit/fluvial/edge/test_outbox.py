@@ -92,7 +92,10 @@ def test_a_failed_store_changes_nothing(tmp_path: Path) -> None:
 
 def test_another_process_cannot_open_it_meanwhile(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "o", "alice")
-    program = f"from pathlib import Path; from fluvial.edge.outbox import Outbox; Outbox(Path({str(tmp_path / 'o')!r}), 'alice')"
+    program = (
+        "from pathlib import Path; from fluvial.edge.outbox import Outbox; "
+        f"Outbox(Path({str(tmp_path / 'o')!r}), 'alice')"
+    )
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "OutboxUnavailable" in other.stderr
     outbox.close()

@@ -98,9 +98,7 @@ def test_an_absent_broker_is_waited_for(participant, world: World, transport: Me
     def heal(event: Interrupted) -> None:
         transport.heal()
 
-    script = Script(
-        Interrupted=heal, Published=lambda event: world.open_round(number=2, status=RoundStatus.FINISHED)
-    )
+    script = Script(Interrupted=heal, Published=lambda event: world.open_round(number=2, status=RoundStatus.FINISHED))
     participant.participate(TASK, train, on_event=script)
     assert len(script.of(Interrupted)) == 1
     assert len(script.of(Trained)) == 1
@@ -118,9 +116,7 @@ def test_verdicts_and_receipts_are_reported(participant, world: World, transport
         world.answer("alice", event.update_id)
 
     world.open_round()
-    script = Script(
-        Published=answer, Answered=lambda event: world.open_round(number=2, status=RoundStatus.FINISHED)
-    )
+    script = Script(Published=answer, Answered=lambda event: world.open_round(number=2, status=RoundStatus.FINISHED))
     participant.participate(TASK, train, on_event=script)
     (judged,) = script.of(Judged)
     assert judged.verdict.decision is Decision.ACCEPT

@@ -1,4 +1,7 @@
-"""Publishing, and what a crash or an absent broker leaves to be done. Three chunks of 100 elements fill a window of 1,200 bytes."""
+"""Publishing, and what a crash or an absent broker leaves to be done.
+
+Three chunks of 100 elements fill a window of 1,200 bytes.
+"""
 
 from pathlib import Path
 
@@ -24,7 +27,9 @@ def a_delta(value: float = 0.5) -> np.ndarray:
 def reopened(participant: Participant, tmp_path: Path, key, **options) -> Participant:
     """The participant after a crash: the outbox alone survives."""
     participant.outbox.close()
-    return Participant(participant.federation, "alice", key, tmp_path / "alice.sqlite", participant.transport, **options)
+    return Participant(
+        participant.federation, "alice", key, tmp_path / "alice.sqlite", participant.transport, **options
+    )
 
 
 def test_an_update_is_its_chunks_and_one_signed_envelope(participant, world: World, key) -> None:

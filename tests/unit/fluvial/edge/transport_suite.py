@@ -1,4 +1,7 @@
-"""What every Transport must do. A test class inherits this and brings the fixtures `transport` and `topic` (three partitions, empty)."""
+"""What every Transport must do.
+
+A test class inherits this and brings the fixtures `transport` and `topic` (three partitions, empty).
+"""
 
 import pytest
 

@@ -85,7 +85,9 @@ class World:
         """Publishes a record and waits for it."""
         return self.transport.produce(topic, value, key=key.encode()).result(30)
 
-    def publish_agreement(self, name: str = "research", text: str = "For research only.", signer: SigningKey = OPERATOR) -> bytes:
+    def publish_agreement(
+        self, name: str = "research", text: str = "For research only.", signer: SigningKey = OPERATOR
+    ) -> bytes:
         """Returns the SHA-256 that a participant signs."""
         record = Agreement(agreement=name, text=text, valid_from_ms=0, valid_until_ms=1 << 50)
         raw = seal(record, signer, "operator")
@@ -200,7 +202,9 @@ class World:
             found.append((message, unseal(message.value or b"", EnrolmentRequest, claimed.public_key)))
         return found
 
-    def admit(self, message: Message, request: EnrolmentRequest, status: ParticipantStatus = ParticipantStatus.ACTIVE) -> None:
+    def admit(
+        self, message: Message, request: EnrolmentRequest, status: ParticipantStatus = ParticipantStatus.ACTIVE
+    ) -> None:
         """What the registrar answers."""
         record = Participant(
             participant=request.participant,

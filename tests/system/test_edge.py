@@ -1,0 +1,133 @@
+"""The edge against a real broker: what crashes and restarts leave behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from fluvial.edge import Participant, connect
+from fluvial.edge.events import Published
+from fluvial.identity.federation import Federation
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.records import Decision, Outcome, Reason, RoundStatus
+from tests.unit.fluvial.edge.world import PARTITIONS, TASK, World, a_federation
+
+pytestmark = pytest.mark.system
+
+SIZE = 1050
+NUM_CHUNKS = 11
+
+
+@pytest.fixture
+def federation(broker) -> Federation:
+    federation = a_federation(broker.bootstrap_servers, prefix=f"edge-{uuid.uuid4().hex[:8]}.")
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+    settings = federation.topics.all_settings(PARTITIONS)
+    created = admin.create_topics([NewTopic(s.name, s.partitions, 1, config=s.config) for s in settings])
+    for future in created.values():
+        future.result(30)
+    return federation
+
+
+@pytest.fixture
+def world(federation: Federation) -> Iterator[World]:
+    transport = connect(federation, "test-world")
+    yield World(federation, transport)
+    transport.close()
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> SigningKey:
+    key = SigningKey.generate()
+    key.save(tmp_path / "key.pem")
+    return key
+
+
+def a_delta() -> np.ndarray:
+    return np.linspace(-1, 1, SIZE, dtype=np.float32)
+
+
+UPLOADER = textwrap.dedent("""
+    import os, signal, sys
+    from pathlib import Path
+    import numpy as np
+    from fluvial.edge import Participant
+    from fluvial.edge.events import ChunkAcknowledged
+    from fluvial.identity.federation import Federation
+    from fluvial.identity.keys import SigningKey
+
+    directory, kill_after = Path(sys.argv[1]), int(sys.argv[2])
+
+    def die(event):
+        if isinstance(event, ChunkAcknowledged) and event.num_acknowledged == kill_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    federation, key = Federation.load(directory / "federation.json"), SigningKey.load(directory / "key.pem")
+    # One chunk on its way at a time, so that what the broker has and what the outbox has kept never differ.
+    participant = Participant(federation, "alice", key, directory / "outbox.sqlite", window_bytes=1)
+    round_ = next(participant.rounds("demo"))
+    participant.publish(round_, np.linspace(-1, 1, round_.num_elements, dtype=np.float32), 7, on_event=die)
+""")
+
+
+@pytest.mark.parametrize("kill_after", [1, 5, NUM_CHUNKS])
+def test_an_upload_killed_in_the_middle_goes_on_and_sends_no_chunk_twice(
+    federation: Federation, world: World, key: SigningKey, tmp_path: Path, kill_after: int
+) -> None:
+    world.open_round()
+    federation.save(tmp_path / "federation.json")
+    arguments = [sys.executable, "-c", UPLOADER, str(tmp_path), str(kill_after)]
+    killed = subprocess.run(arguments, cwd=Path.cwd(), env={**os.environ, "PYTHONPATH": "."}, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(world.chunks()) == kill_after
+    assert world.updates(key.public_key) == []
+
+    with Participant(federation, "alice", key, tmp_path / "outbox.sqlite") as participant:
+        (update_id,) = participant.resume()
+        assert participant.resume() == []
+    (update,) = world.updates(key.public_key)
+    assert (update.update_id, update.weight) == (update_id, 7)
+    uploaded = world.chunks()
+    assert len(uploaded) == NUM_CHUNKS
+    assert {(m.partition, m.offset) for m in uploaded} == {(c.partition, c.offset) for c in update.chunks}
+    np.testing.assert_array_equal(world.delta_of(update), a_delta())
+
+
+def test_a_participant_takes_part_from_its_first_round_to_the_last(
+    federation: Federation, world: World, key: SigningKey, tmp_path: Path
+) -> None:
+    outcomes = []
+    with Participant(federation, "alice", key, tmp_path / "outbox.sqlite") as participant:
+
+        def on_event(event) -> None:
+            if isinstance(event, Published):
+                at = participant.outbox.envelopes()[-1].position
+                world.judge(world.topics.updates, at, "alice", Decision.ACCEPT, Reason.ACCEPTED, event.update_id)
+                world.answer("alice", event.update_id)
+                last = event.round == 3
+                status = RoundStatus.FINISHED if last else RoundStatus.OPEN
+                world.open_round(number=event.round + (not last), status=status)
+
+        def train(base_D, round_):
+            assert (base_D == round_.round).all()
+            return np.full_like(base_D, 0.1), 5
+
+        world.open_round()
+        assert participant.participate(TASK, train, on_event=on_event) == 3
+        ids = [envelope.update_id for envelope in participant.outbox.envelopes()]
+        for update_id in ids:
+            verdict = participant.verdict_of(update_id, timeout=30)
+            assert verdict is not None
+            assert verdict.decision is Decision.ACCEPT
+        while len(outcomes) < 3:
+            outcomes = [receipt.outcome for receipt in participant.receipts(timeout=0.5)]
+    assert outcomes == [Outcome.INCLUDED] * 3
+    assert [update.round for update in world.updates(key.public_key)] == [1, 2, 3]

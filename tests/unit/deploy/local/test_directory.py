@@ -1,0 +1,97 @@
+"""What a data directory says: the stack in it, and the checkpoint that a job continues from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deploy.local.directory import DataDirectory, StackState, latest_checkpoint
+from deploy.local.errors import NotRunning
+from deploy.local.processes import ProcessIdentity
+
+
+def checkpoint(folder: Path, run: str, number: int, *, age_seconds: int, complete: bool = True) -> Path:
+    path = folder / run / f"chk-{number}"
+    path.mkdir(parents=True)
+    if complete:
+        metadata = path / "_metadata"
+        metadata.touch()
+        os.utime(metadata, (1_700_000_000 - age_seconds,) * 2)
+    return path
+
+
+def this_process() -> ProcessIdentity:
+    found = ProcessIdentity.find("supervisor", os.getpid())
+    assert found is not None
+    return found
+
+
+def state(**changes: object) -> StackState:
+    running = StackState(
+        phase="running", supervisor=this_process(), processes=(this_process(),), rest_url="http://here"
+    )
+    return replace(running, **changes)  # type: ignore[arg-type]
+
+
+def test_no_checkpoint_where_there_is_none(tmp_path: Path) -> None:
+    assert latest_checkpoint([tmp_path / "job"]) is None
+
+
+def test_the_newest_checkpoint_of_any_run_of_the_job(tmp_path: Path) -> None:
+    checkpoint(tmp_path, "first-run", 90, age_seconds=50)
+    newest = checkpoint(tmp_path, "second-run", 3, age_seconds=10)
+    checkpoint(tmp_path, "second-run", 2, age_seconds=11)
+    assert latest_checkpoint([tmp_path]) == newest
+
+
+def test_of_two_checkpoints_of_one_instant_the_higher_number(tmp_path: Path) -> None:
+    checkpoint(tmp_path, "run", 9, age_seconds=10)
+    newest = checkpoint(tmp_path, "run", 10, age_seconds=10)
+    assert latest_checkpoint([tmp_path]) == newest
+
+
+def test_a_checkpoint_without_metadata_is_not_complete(tmp_path: Path) -> None:
+    complete = checkpoint(tmp_path, "run", 1, age_seconds=10)
+    checkpoint(tmp_path, "run", 2, age_seconds=0, complete=False)
+    assert latest_checkpoint([tmp_path]) == complete
+
+
+def test_the_state_of_a_stack_comes_back(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    directory.write_state(state(restarts=3))
+    assert directory.state() == state(restarts=3)
+    assert directory.running().rest_url == "http://here"
+
+
+def test_nothing_runs_in_a_new_directory(tmp_path: Path) -> None:
+    with pytest.raises(NotRunning, match="fluvial up"):
+        DataDirectory(tmp_path).running()
+    with pytest.raises(NotRunning, match="fluvial up"):
+        DataDirectory(tmp_path).federation()
+
+
+def test_a_stack_that_still_starts_does_not_run(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    directory.write_state(state(phase="starting"))
+    with pytest.raises(NotRunning, match="starting"):
+        directory.running()
+
+
+def test_another_process_with_the_same_id_is_not_the_supervisor(tmp_path: Path) -> None:
+    former = replace(this_process(), started=this_process().started - 3600)
+    directory = DataDirectory(tmp_path)
+    directory.write_state(state(supervisor=former))
+    with pytest.raises(NotRunning, match="no stack runs"):
+        directory.running()
+
+
+def test_task_managers_are_wanted_until_the_stack_ends(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    assert directory.wanted_task_managers() == 0
+    directory.want_task_managers(3)
+    assert directory.wanted_task_managers() == 3
+    directory.remove_state()
+    assert directory.wanted_task_managers() == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from deploy.local.errors import StackError
@@ -101,5 +101,9 @@ def group_lags(bootstrap_servers: str, prefix: str) -> list[GroupLag]:
 def _end_offsets(admin: AdminClient, partitions: Sequence[TopicPartition]) -> dict[tuple[str, int], int]:
     if not partitions:
         return {}
-    futures = admin.list_offsets({partition: OffsetSpec.latest() for partition in partitions}, request_timeout=_SECONDS)
+    futures = admin.list_offsets(
+        {partition: OffsetSpec.latest() for partition in partitions},
+        isolation_level=IsolationLevel.READ_COMMITTED,
+        request_timeout=_SECONDS,
+    )
     return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}

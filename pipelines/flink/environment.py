@@ -54,12 +54,13 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
         "pipeline.object-reuse": "true",
         "pipeline.max-parallelism": str(MAX_PARALLELISM),
         "execution.buffer-timeout.interval": "5ms",
-        "rest.port": "0",
-        "taskmanager.memory.managed.size": "64m",
-        "taskmanager.memory.network.min": "64mb",
-        "taskmanager.memory.network.max": "64mb",
-        "taskmanager.numberOfTaskSlots": str(settings.parallelism),
     }
+    if _cluster_is_local():
+        options["rest.port"] = "0"
+        options["taskmanager.numberOfTaskSlots"] = str(settings.parallelism)
+        options["taskmanager.memory.managed.size"] = "64m"
+        options["taskmanager.memory.network.min"] = "64mb"
+        options["taskmanager.memory.network.max"] = "64mb"
     if settings.restart_attempts:
         options["restart-strategy.type"] = "exponential-delay"
         options["restart-strategy.exponential-delay.initial-backoff"] = "500ms"
@@ -71,6 +72,12 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
     if settings.restore_from is not None:
         options["execution.state-recovery.path"] = settings.restore_from.resolve().as_uri()
     return options
+
+
+def _cluster_is_local() -> bool:
+    """Whether the cluster starts with this process. `flink run` names its gateway instead, and its cluster has a
+    configuration of its own, which a job must not override."""
+    return "PYFLINK_GATEWAY_PORT" not in os.environ
 
 
 def _site_packages() -> list[str]:

@@ -5,10 +5,12 @@ Signed records are believed for their signature only, so that what is shown is w
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Any, Self
 
 from deploy.demo.ledger import Ledger
+from fluvial.edge.errors import TransportFailed, TransportUnavailable
 from fluvial.edge.transport import Message, Reader, Transport
 from fluvial.identity.envelope import open_envelope, unseal
 from fluvial.identity.federation import Federation
@@ -16,6 +18,7 @@ from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ModelManifest, ModelUpdate, Receipt, Release, Round, Verdict
 
+_NEW_TOPIC_SECONDS = 15.0
 _PLAIN: dict[str, type[Any]] = {"verdicts": Verdict, "receipts": Receipt, "releases": Release}
 _SIGNED: dict[str, type[Any]] = {"rounds": Round, "models": ModelManifest}
 
@@ -30,7 +33,7 @@ class Observer:
         self._readers: dict[str, Reader] = {}
         try:
             for name in (*_PLAIN, *_SIGNED, "updates"):
-                self._readers[name] = transport.read(getattr(federation.topics, name))
+                self._readers[name] = _open(transport, getattr(federation.topics, name))
         except BaseException:
             self.close()
             raise
@@ -68,6 +71,18 @@ class Observer:
             except FluvialError:
                 continue
         return False
+
+
+def _open(transport: Transport, topic: str) -> Reader:
+    """A partition of a topic that was made a moment ago may still be without a leader."""
+    deadline = time.monotonic() + _NEW_TOPIC_SECONDS
+    while True:
+        try:
+            return transport.read(topic)
+        except (TransportFailed, TransportUnavailable):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _claimed(value: bytes) -> ModelUpdate | None:

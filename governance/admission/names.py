@@ -6,8 +6,6 @@ no separators, bounded.
 
 import re
 
-MAX_NAME_CHARACTERS = 128
-
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}")
 
 

@@ -1,0 +1,175 @@
+"""The content of an update: chunk digests, numbers, and the verdict with what was measured."""
+
+from itertools import permutations
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fluvial.wire.records import Decision, ModelUpdate, Reason, Round
+from governance.admission import gate
+from tests.unit.governance.admission.builders import (
+    DELTA,
+    POLICY,
+    a_round,
+    a_world,
+    an_inline_update,
+    an_update,
+    chunks_of,
+    inline_round,
+    judge,
+    references,
+    sealed,
+)
+
+
+def needs_of(update: ModelUpdate, round_: Round | None = None) -> gate.NeedsContent:
+    judgement = judge(sealed(update), a_world(round_ or a_round()))
+    assert isinstance(judgement, gate.NeedsContent)
+    return judgement
+
+
+def judged(delta: Any, name: str = "float32", round_: Round | None = None) -> Any:
+    chunks, scales = chunks_of(delta, name)
+    update = an_update(chunks=references(chunks), encoding=name, scales=scales)
+    return gate.judge_content(needs_of(update, round_), chunks, POLICY)
+
+
+def changed(index: int, value: float) -> Any:
+    delta = DELTA.copy()
+    delta[index] = value
+    return delta
+
+
+def test_an_accepted_update_goes_on_by_reference_and_its_verdict_has_its_measures() -> None:
+    verdict, accepted = judged(DELTA)
+    assert (verdict.decision, verdict.reason) == (Decision.ACCEPT, Reason.ACCEPTED)
+    assert verdict.max_abs == 3.0
+    assert verdict.norm == sqrt(float(np.sum(DELTA.astype(np.float64) ** 2)))
+    assert accepted is not None
+    assert (accepted.task, accepted.round, accepted.attempt, accepted.participant) == ("demo", 3, 2, "alice")
+    assert (accepted.source_partition, accepted.source_offset, accepted.source_timestamp_ms) == (1, 42, 5_000)
+    assert accepted.record_sha256 == verdict.record_sha256
+    assert (accepted.weight, accepted.encoding, accepted.scales) == (10, "float32", ())
+    assert accepted.chunks == an_update().chunks
+    assert accepted.inline is None
+
+
+@pytest.mark.parametrize("name", ["float32", "int8"])
+def test_an_inline_update_is_accepted_in_both_encodings(name: str) -> None:
+    update = an_inline_update(name=name)
+    verdict, accepted = gate.judge_content(needs_of(update, inline_round()), (), POLICY)
+    assert verdict.reason is Reason.ACCEPTED
+    assert accepted is not None
+    assert (accepted.inline, accepted.scales) == (update.inline, update.scales)
+
+
+def test_int8_is_measured_as_the_numbers_that_it_stands_for() -> None:
+    verdict, accepted = judged(DELTA, "int8")
+    assert accepted is not None
+    assert verdict.max_abs == pytest.approx(3.0, rel=1e-6)
+    assert verdict.norm == pytest.approx(float(np.linalg.norm(DELTA)), rel=0.01)
+
+
+def test_zeros_are_legal() -> None:
+    for name in ("float32", "int8"):
+        verdict, accepted = judged(np.zeros(9, np.float32), name)
+        assert accepted is not None
+        assert (verdict.norm, verdict.max_abs) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("index", [0, 4, 8])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_number_that_is_not_finite_refuses_the_update(index: int, value: float) -> None:
+    verdict, accepted = judged(changed(index, value))
+    assert accepted is None
+    assert (verdict.decision, verdict.reason) == (Decision.REJECT, Reason.NON_FINITE)
+    assert (verdict.norm, verdict.max_abs) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_element_beyond_max_abs_refuses_the_update(sign: int) -> None:
+    beyond = float(np.nextafter(np.float32(10), np.float32(11)))
+    assert judged(changed(5, sign * 10.0))[0].reason is Reason.ACCEPTED
+    verdict, accepted = judged(changed(5, sign * beyond))
+    assert accepted is None
+    assert verdict.reason is Reason.MAGNITUDE_EXCEEDED
+    assert verdict.max_abs == beyond
+
+
+def test_a_norm_beyond_the_limit_refuses_the_update_and_zero_is_no_limit() -> None:
+    norm = sqrt(float(np.sum(DELTA.astype(np.float64) ** 2)))
+    assert judged(DELTA, round_=a_round(max_norm=norm))[0].reason is Reason.ACCEPTED
+    assert judged(DELTA, round_=a_round(max_norm=0.0))[0].reason is Reason.ACCEPTED
+    verdict, accepted = judged(DELTA, round_=a_round(max_norm=float(np.nextafter(norm, 0))))
+    assert accepted is None
+    assert verdict.reason is Reason.NORM_EXCEEDED
+    assert verdict.norm == norm
+
+
+def test_the_largest_float32_squares_to_a_finite_norm() -> None:
+    largest = float(np.finfo(np.float32).max)
+    verdict, accepted = judged(np.full(9, largest, np.float32), round_=a_round(max_abs=1e300, max_norm=0.0))
+    assert accepted is not None
+    assert verdict.norm == pytest.approx(3 * largest, rel=1e-6)
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize("change", ["flipped", "cut", "longer", "empty"])
+def test_a_chunk_that_is_not_the_one_signed_refuses_the_update(index: int, change: str) -> None:
+    chunks, _ = chunks_of()
+    chunk = chunks[index]
+    other = {"flipped": bytes([chunk[0] ^ 1]) + chunk[1:], "cut": chunk[:-1], "longer": chunk + b"\0", "empty": b""}
+    chunks[index] = other[change]
+    verdict, accepted = gate.judge_content(needs_of(an_update()), chunks, POLICY)
+    assert accepted is None
+    assert verdict.reason is Reason.CHUNK_MISMATCH
+
+
+def test_a_chunk_that_cannot_be_read_or_was_not_handed_in_makes_the_update_incomplete() -> None:
+    chunks, _ = chunks_of()
+    for handed in (gate.ContentFault.UNAVAILABLE, [], chunks[:2]):
+        verdict, accepted = gate.judge_content(needs_of(an_update()), handed, POLICY)
+        assert accepted is None
+        assert (verdict.reason, verdict.norm) == (Reason.INCOMPLETE, 0.0)
+
+
+def test_a_code_that_int8_does_not_use_refuses_the_update() -> None:
+    chunks, scales = chunks_of(name="int8")
+    chunks[1] = b"\x80" + chunks[1][1:]
+    update = an_update(chunks=references(chunks), encoding="int8", scales=scales)
+    verdict, accepted = gate.judge_content(needs_of(update), chunks, POLICY)
+    assert accepted is None
+    assert verdict.reason is Reason.ENCODING
+
+
+def test_the_order_in_which_chunks_are_read_does_not_change_a_bit() -> None:
+    delta = np.random.default_rng(3).normal(size=9).astype(np.float32)
+    chunks, _ = chunks_of(delta)
+    needs = needs_of(an_update(chunks=references(chunks)))
+    verdicts = set()
+    for order in permutations(range(3)):
+        inspection = gate.inspect_content(needs, POLICY)
+        for index in order:
+            assert inspection.add(index, memoryview(chunks[index]))
+        verdicts.add(inspection.result()[0])
+    assert len(verdicts) == 1
+
+
+def test_the_first_fault_stands_and_says_to_stop_reading() -> None:
+    chunks, _ = chunks_of()
+    inspection = gate.inspect_content(needs_of(an_update()), POLICY)
+    assert inspection.add(0, chunks[0])
+    assert not inspection.refused
+    assert not inspection.add(1, chunks[0])
+    assert inspection.refused
+    assert not inspection.add(2, chunks[2])
+    inspection.unavailable()
+    assert inspection.result()[0].reason is Reason.CHUNK_MISMATCH
+
+
+def test_a_chunk_that_the_update_does_not_list_is_the_callers_mistake() -> None:
+    inspection = gate.inspect_content(needs_of(an_update()), POLICY)
+    with pytest.raises(IndexError):
+        inspection.add(3, b"")

@@ -1,0 +1,30 @@
+"""The table of reasons is complete, and says which bytes are kept."""
+
+import pytest
+
+from fluvial.wire.records import Decision, Reason
+from governance.admission.case import Case
+from governance.admission.reasons import MEANINGS, decision, keeps_raw
+from tests.unit.governance.admission.builders import a_source
+
+
+def test_every_reason_of_the_contract_has_its_meaning() -> None:
+    assert set(MEANINGS) == set(Reason)
+    assert len(set(MEANINGS.values())) == len(MEANINGS)
+
+
+def test_decisions() -> None:
+    expected = {
+        Reason.ACCEPTED: Decision.ACCEPT,
+        Reason.DUPLICATE_IGNORED: Decision.DUPLICATE,
+        Reason.SCHEMA_UNKNOWN: Decision.QUARANTINE,
+    }
+    for reason in Reason:
+        assert decision(reason) is expected.get(reason, Decision.REJECT)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_the_raw_bytes_of_refused_records_are_kept_but_neither_duplicates_nor_floods(reason: Reason) -> None:
+    case = Case(source=a_source(), record_sha256=bytes(32), participant="alice", quarantined=frozenset())
+    kept = reason not in (Reason.ACCEPTED, Reason.DUPLICATE_IGNORED, Reason.SIZE_LIMIT)
+    assert keeps_raw(case.verdict(reason)) is kept

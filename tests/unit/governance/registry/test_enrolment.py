@@ -1,0 +1,278 @@
+"""Who enters the registry, with which key, under which agreements."""
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from fluvial.identity.envelope import open_envelope
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.framing import encode
+from fluvial.wire.records import (
+    Agreement,
+    Decision,
+    EnrolmentRequest,
+    EnrolmentToken,
+    ParticipantStatus,
+    Reason,
+    Signature,
+    SignedAgreement,
+)
+from governance.admission.judgement import Parked, Refused, Source
+from governance.registry.enrolment import (
+    MAX_AGREEMENTS,
+    MAX_ENROLMENT_BYTES,
+    Enrolled,
+    EnrolmentJudgement,
+    judge_enrolment,
+)
+from tests.unit.governance.admission.builders import (
+    DEVICE,
+    KEY,
+    NOW_MS,
+    OTHER_KEY,
+    TERMS,
+    TERMS_SHA256,
+    World,
+    a_participant,
+    a_source,
+    sealed,
+    sealed_bytes,
+)
+
+TOKEN = "one-time"
+TOKEN_SHA256 = sha256(TOKEN.encode()).digest()
+SIGNED_TERMS = SignedAgreement(agreement="terms", sha256=TERMS_SHA256)
+RULES = Agreement(agreement="rules", text="Be better.", valid_from_ms=0, valid_until_ms=9_000)
+SIGNED_RULES = SignedAgreement(agreement="rules", sha256=sha256(encode(RULES)).digest())
+
+
+def a_registry(**changes: Any) -> World:
+    token = EnrolmentToken(token_sha256=TOKEN_SHA256, participant="alice", expires_ms=NOW_MS)
+    agreements = {"terms": (TERMS, TERMS_SHA256), "rules": (RULES, SIGNED_RULES.sha256)}
+    return replace(World(agreements=agreements, tokens={TOKEN_SHA256: token}), **changes)
+
+
+def a_request(**changes: Any) -> EnrolmentRequest:
+    values: dict[str, Any] = {
+        "participant": "alice",
+        "public_key": KEY.public_key,
+        "token": TOKEN,
+        "agreements": (SIGNED_TERMS,),
+        "device": DEVICE,
+        "requested_ms": 4_000,
+    }
+    return EnrolmentRequest(**{**values, **changes})
+
+
+def judge(raw: bytes, world: World, *, source: Source | None = None, final: bool = True) -> EnrolmentJudgement:
+    before = world.snapshot()
+    source = source or a_source(topic="fluvial.enrolments")
+    judgement = judge_enrolment(raw, source, registry=world, used=world.used.__contains__, final=final)
+    assert world == before
+    return judgement
+
+
+def reason_of(request: EnrolmentRequest, world: World | None = None, key: SigningKey = KEY, **judging: Any) -> Reason:
+    judgement = judge(sealed(request, key), world or a_registry(), **judging)
+    assert isinstance(judgement, Refused)
+    return judgement.verdict.reason
+
+
+def enrolled(request: EnrolmentRequest, world: World | None = None, key: SigningKey = KEY) -> Enrolled:
+    judgement = judge(sealed(request, key), world or a_registry())
+    assert isinstance(judgement, Enrolled)
+    return judgement
+
+
+def test_a_token_a_key_and_signed_agreements_make_a_participant() -> None:
+    raw = sealed(a_request())
+    judgement = judge(raw, a_registry())
+    assert isinstance(judgement, Enrolled)
+    digest = sha256(raw).digest()
+    assert judgement.participant == a_participant(enrolled_ms=NOW_MS, request_sha256=digest)
+    assert judgement.token_sha256 == TOKEN_SHA256
+    verdict = judgement.verdict
+    assert (verdict.decision, verdict.reason) == (Decision.ACCEPT, Reason.ACCEPTED)
+    assert (verdict.source_topic, verdict.participant, verdict.task) == ("fluvial.enrolments", "alice", "")
+    assert verdict.record_sha256 == digest
+
+
+def test_an_empty_registry_lets_nobody_in() -> None:
+    assert reason_of(a_request(agreements=()), World()) is Reason.TOKEN_INVALID
+
+
+# 1 and 2. Size and framing.
+
+
+def test_a_large_request_is_not_parsed() -> None:
+    judgement = judge(bytes(MAX_ENROLMENT_BYTES + 1), a_registry())
+    assert isinstance(judgement, Refused)
+    assert judgement.verdict.reason is Reason.SIZE_LIMIT
+
+
+def test_a_request_is_one_canonical_envelope_under_its_participants_key() -> None:
+    raw = sealed(a_request())
+    envelope = open_envelope(raw)
+    two = encode(replace(envelope, signatures=(*envelope.signatures, Signature(keyid="x", signature=bytes(64)))))
+    for damaged, reason in ((b"", Reason.ENVELOPE), (two, Reason.ENVELOPE), (raw + b"\0", Reason.NON_CANONICAL)):
+        judgement = judge(damaged, a_registry())
+        assert isinstance(judgement, Refused)
+        assert judgement.verdict.reason is reason
+    for key in (None, b"bob"):
+        assert reason_of(a_request(), source=a_source(key=key)) is Reason.PARTICIPANT_MISMATCH
+
+
+# 3. Decode.
+
+
+def test_another_record_is_quarantined_and_a_cut_one_refused() -> None:
+    judgement = judge(sealed(TERMS), a_registry())
+    assert isinstance(judgement, Refused)
+    assert (judgement.verdict.decision, judgement.verdict.reason) == (Decision.QUARANTINE, Reason.SCHEMA_UNKNOWN)
+    media_type = "application/vnd.fluvial.enrolment-request.v1+avro"
+    cut = judge(sealed_bytes(encode(a_request())[:-1], media_type), a_registry())
+    assert isinstance(cut, Refused)
+    assert cut.verdict.reason is Reason.DECODE
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"token": "x" * 257},
+        {"agreements": (SignedAgreement(agreement="a b", sha256=bytes(32)),)},
+        {"device": replace(DEVICE, accelerator="x" * 129)},
+        {"device": replace(DEVICE, platform="a\nb")},
+        {"device": replace(DEVICE, memory_bytes=-1)},
+    ],
+)
+def test_fields_outside_their_form_are_refused(changes: dict[str, Any]) -> None:
+    assert reason_of(a_request(**changes)) is Reason.DECODE
+
+
+def test_a_request_names_its_signer() -> None:
+    assert reason_of(a_request(participant="bob")) is Reason.PARTICIPANT_MISMATCH
+
+
+# 4. Possession of the key.
+
+
+def test_a_key_that_did_not_sign_is_not_enrolled() -> None:
+    assert reason_of(a_request(), key=OTHER_KEY) is Reason.SIGNATURE
+
+
+@pytest.mark.parametrize("key", [b"\x01" + bytes(31), bytes(32), b"\xff" * 32, b"", bytes(31)])
+def test_keys_of_small_order_and_other_forms_are_refused(key: bytes) -> None:
+    assert reason_of(a_request(public_key=key)) is Reason.SIGNATURE
+
+
+# 5. Repeat.
+
+
+def test_the_request_that_made_the_record_is_a_duplicate() -> None:
+    raw = sealed(a_request())
+    known = a_participant(request_sha256=sha256(raw).digest())
+    judgement = judge(raw, a_registry(participants={"alice": known}, used={TOKEN_SHA256.hex()}))
+    assert isinstance(judgement, Refused)
+    assert judgement.verdict.decision is Decision.DUPLICATE
+
+
+# 6. Right to the name.
+
+
+@pytest.mark.parametrize("token", ["", "another"])
+def test_a_missing_or_unknown_token_parks_then_refuses(token: str) -> None:
+    request = a_request(token=token)
+    assert judge(sealed(request), a_registry(), final=False) == Parked(what=Reason.TOKEN_INVALID)
+    assert reason_of(request) is Reason.TOKEN_INVALID
+
+
+def test_a_used_token_parks_since_its_enrolment_may_be_under_way_then_refuses() -> None:
+    world = a_registry(used={TOKEN_SHA256.hex()})
+    assert judge(sealed(a_request()), world, final=False) == Parked(what=Reason.TOKEN_INVALID)
+    assert reason_of(a_request(), world) is Reason.TOKEN_INVALID
+
+
+def test_a_token_is_for_one_participant_alone() -> None:
+    judgement = judge(
+        sealed(a_request(participant="bob"), keyid="bob"), a_registry(), source=a_source(key=b"bob"), final=False
+    )
+    assert isinstance(judgement, Refused)
+    assert judgement.verdict.reason is Reason.TOKEN_INVALID
+
+
+def test_a_token_holds_up_to_its_last_millisecond_by_broker_time() -> None:
+    late = a_source(timestamp_ms=NOW_MS + 1)
+    assert enrolled(a_request()).token_sha256 == TOKEN_SHA256
+    assert reason_of(a_request(), source=late, final=False) is Reason.TOKEN_INVALID
+
+
+def test_an_enrolled_participant_signs_a_further_agreement_without_a_token() -> None:
+    world = a_registry(participants={"alice": a_participant(enrolled_ms=1)}, tokens={})
+    result = enrolled(a_request(token="", agreements=(SIGNED_RULES,)), world)
+    assert result.participant.agreements == (SIGNED_RULES, SIGNED_TERMS)
+    assert result.participant.enrolled_ms == 1
+    assert result.token_sha256 is None
+
+
+def test_asking_again_with_the_same_key_and_a_used_token_is_safe() -> None:
+    world = a_registry(participants={"alice": a_participant()}, used={TOKEN_SHA256.hex()})
+    assert enrolled(a_request(), world).token_sha256 is None
+
+
+def test_a_newer_text_of_an_agreement_takes_the_place_of_the_older() -> None:
+    old = SignedAgreement(agreement="terms", sha256=bytes(32))
+    world = a_registry(participants={"alice": a_participant(agreements=(old,))})
+    assert enrolled(a_request(), world).participant.agreements == (SIGNED_TERMS,)
+
+
+def test_a_new_key_for_a_name_needs_a_new_token_and_starts_without_agreements() -> None:
+    request = a_request(public_key=OTHER_KEY.public_key, agreements=(SIGNED_RULES,))
+    known = {"alice": a_participant()}
+    result = enrolled(request, a_registry(participants=known), OTHER_KEY)
+    assert result.participant.public_key == OTHER_KEY.public_key
+    assert result.participant.agreements == (SIGNED_RULES,)
+    assert result.participant.enrolled_ms == NOW_MS
+    assert result.token_sha256 == TOKEN_SHA256
+    without = replace(request, token="")
+    assert reason_of(without, a_registry(participants=known), OTHER_KEY) is Reason.TOKEN_INVALID
+
+
+def test_a_revoked_key_does_not_come_back_but_its_owner_may_with_another() -> None:
+    revoked = {"alice": a_participant(status=ParticipantStatus.REVOKED)}
+    assert reason_of(a_request(), a_registry(participants=revoked)) is Reason.KEY_REVOKED
+    request = a_request(public_key=OTHER_KEY.public_key)
+    assert enrolled(request, a_registry(participants=revoked), OTHER_KEY).participant.status is ParticipantStatus.ACTIVE
+
+
+# 7. Agreements.
+
+
+def test_an_agreement_unknown_or_of_another_text_parks_then_refuses() -> None:
+    for signed in (
+        SignedAgreement(agreement="unknown", sha256=bytes(32)),
+        SignedAgreement(agreement="terms", sha256=bytes(32)),
+    ):
+        request = a_request(agreements=(signed,))
+        assert judge(sealed(request), a_registry(), final=False) == Parked(what=Reason.AGREEMENT)
+        assert reason_of(request) is Reason.AGREEMENT
+
+
+@pytest.mark.parametrize("period", [(NOW_MS + 1, NOW_MS + 2), (0, NOW_MS)])
+def test_an_agreement_that_is_not_in_force_is_refused_at_once(period: tuple[int, int]) -> None:
+    terms = replace(TERMS, valid_from_ms=period[0], valid_until_ms=period[1])
+    world = a_registry(agreements={"terms": (terms, TERMS_SHA256)})
+    assert reason_of(a_request(), world, final=False) is Reason.AGREEMENT
+
+
+def test_an_agreement_signed_twice_or_too_many_of_them_are_refused() -> None:
+    assert reason_of(a_request(agreements=(SIGNED_TERMS, SIGNED_TERMS))) is Reason.AGREEMENT
+    many = tuple(SignedAgreement(agreement=f"a{n}", sha256=TERMS_SHA256) for n in range(MAX_AGREEMENTS + 1))
+    world = a_registry(agreements={one.agreement: (TERMS, TERMS_SHA256) for one in many})
+    assert len(enrolled(a_request(agreements=many[1:]), world).participant.agreements) == MAX_AGREEMENTS
+    assert reason_of(a_request(agreements=many), world) is Reason.AGREEMENT
+
+
+def test_nobody_has_to_sign_an_agreement_to_enrol() -> None:
+    assert enrolled(a_request(agreements=())).participant.agreements == ()

@@ -26,7 +26,7 @@ def choose_device(name: str) -> str:
 
 
 def predict(
-    module: nn.Module, inputs: NDArray[np.float32], *, device: str = "cpu", batch_size: int = 1024
+    module: nn.Module, inputs: NDArray[np.float32], *, device: str = "cpu", batch_size: int = 512
 ) -> NDArray[np.float32]:
     """Logits float32[B, C] of inputs float32[B, ...], batch by batch. The module is moved to the device."""
     module.to(device).eval()
@@ -50,11 +50,13 @@ class Evaluator:
         metrics: Sequence[str],
         *,
         device: str = "auto",
+        batch_size: int = 512,
     ) -> None:
         """Raises ValueError as `build` and `choose_device` do."""
         self.device = choose_device(device)
         self._module = build(architecture, parameters)
         self._inputs, self._targets, self._metrics = inputs, targets, tuple(metrics)
+        self._batch_size = batch_size
 
     @property
     def num_examples(self) -> int:
@@ -64,4 +66,5 @@ class Evaluator:
     def measure(self, model: NDArray[np.float32]) -> dict[str, float]:
         """Metrics of the flat model float32[D]. Raises ValueError if it does not fit the architecture."""
         unflatten(self._module, model)
-        return measure(predict(self._module, self._inputs, device=self.device), self._targets, self._metrics)
+        logits = predict(self._module, self._inputs, device=self.device, batch_size=self._batch_size)
+        return measure(logits, self._targets, self._metrics)

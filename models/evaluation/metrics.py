@@ -1,5 +1,4 @@
-"""Metrics of a classifier, from its logits. Shapes: B examples, C classes; logits float32 or float64, targets
-int64."""
+"""Metrics of a classifier, from its logits. Shapes: B examples, C classes; logits [B, C], targets int64[B]."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

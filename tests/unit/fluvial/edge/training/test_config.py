@@ -1,0 +1,34 @@
+from typing import Any
+
+import pytest
+
+from fluvial.edge.training.config import TrainingConfig
+
+LEAST = {"epochs": 2, "batch_size": 8, "learning_rate": 0.1}
+
+
+def test_the_rest_has_defaults() -> None:
+    config = TrainingConfig.from_mapping(LEAST)
+    assert config == TrainingConfig(epochs=2, batch_size=8, learning_rate=0.1, momentum=0.0, weight_decay=0.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"momentum": 1.0},
+        {"weight_decay": -0.1},
+        {"dropout": 0.5},
+    ],
+)
+def test_what_cannot_train_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"epochs|rate|momentum|unknown"):
+        TrainingConfig.from_mapping(LEAST | change)
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(ValueError, match="learning_rate"):
+        TrainingConfig.from_mapping({"epochs": 1, "batch_size": 1})

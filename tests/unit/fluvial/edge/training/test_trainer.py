@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from torch import nn
+
+from fluvial.edge.training.config import TrainingConfig
+from fluvial.edge.training.flat import flatten, layout_of
+from fluvial.edge.training.trainer import train
+from fluvial.wire.records import TensorLayout
+
+CONFIG = TrainingConfig(epochs=3, batch_size=4, learning_rate=0.1, momentum=0.9)
+INPUTS = np.random.default_rng(0).standard_normal((10, 2)).astype(np.float32)
+TARGETS = (INPUTS[:, 0] > 0).astype(np.int64)
+
+
+def module() -> nn.Module:
+    return nn.Linear(2, 2)
+
+
+BASE = np.array([0.1, -0.2, 0.3, 0.0, 0.0, 0.1], np.float32)
+
+
+def delta_of(seed: int, config: TrainingConfig = CONFIG) -> np.ndarray:
+    chosen = module()
+    return train(chosen, BASE, layout_of(chosen), INPUTS, TARGETS, config, seed)[0]
+
+
+def slow_training(seed_order: list[list[int]], config: TrainingConfig) -> np.ndarray:
+    """Softmax regression by hand, in float64."""
+    weights, bias = BASE[:4].reshape(2, 2).astype(np.float64), BASE[4:].astype(np.float64)
+    weights_velocity, bias_velocity = np.zeros_like(weights), np.zeros_like(bias)
+    for batch in seed_order:
+        logits = INPUTS[batch] @ weights.T + bias
+        error = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) - np.eye(2)[TARGETS[batch]]
+        weights_gradient = error.T @ INPUTS[batch] / len(batch) + config.weight_decay * weights
+        bias_gradient = error.mean(axis=0) + config.weight_decay * bias
+        weights_velocity = config.momentum * weights_velocity + weights_gradient
+        bias_velocity = config.momentum * bias_velocity + bias_gradient
+        weights, bias = weights - config.learning_rate * weights_velocity, bias - config.learning_rate * bias_velocity
+    return np.concatenate([weights.ravel(), bias]) - BASE
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_training_equals_its_twin_by_hand(weight_decay: float) -> None:
+    config = replace(CONFIG, batch_size=10, weight_decay=weight_decay)  # one batch an epoch: order plays no part
+    np.testing.assert_allclose(delta_of(0, config), slow_training([list(range(10))] * 3, config), rtol=1e-4, atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:
+    assert delta_of(7).tobytes() == delta_of(7).tobytes()
+    assert delta_of(7).tobytes() != delta_of(8).tobytes()
+
+
+def test_the_delta_leads_from_the_base_to_the_trained_module() -> None:
+    chosen = module()
+    delta, num_examples = train(chosen, BASE, layout_of(chosen), INPUTS, TARGETS, CONFIG, 1)
+    assert delta.dtype == np.float32
+    assert num_examples == 10
+    assert (flatten(chosen) - BASE).tobytes() == delta.tobytes()
+
+
+def test_progress_is_told_after_each_epoch_and_the_loss_falls() -> None:
+    told: list[tuple[int, int, float]] = []
+    chosen = module()
+    train(chosen, BASE, layout_of(chosen), INPUTS, TARGETS, CONFIG, 1, lambda *step: told.append(step))
+    assert [(done, total) for done, total, _ in told] == [(1, 3), (2, 3), (3, 3)]
+    assert told[0][2] > told[2][2] > 0
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    chosen = module()
+    layout = layout_of(chosen)
+    with pytest.raises(ValueError, match="layout"):
+        train(chosen, BASE, (TensorLayout(name="other", shape=(6,)),), INPUTS, TARGETS, CONFIG, 1)
+    with pytest.raises(ValueError, match="elements"):
+        train(chosen, BASE[:5], layout, INPUTS, TARGETS, CONFIG, 1)
+    with pytest.raises(ValueError, match="10 inputs and 9 targets"):
+        train(chosen, BASE, layout, INPUTS, TARGETS[:9], CONFIG, 1)
+    with pytest.raises(ValueError, match="0 inputs"):
+        train(chosen, BASE, layout, INPUTS[:0], TARGETS[:0], CONFIG, 1)

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from models.datasets import load_all_participants, load_evaluation, load_participant, num_participants
+
+
+def data_file(folder: Path, **tensors: np.ndarray) -> Path:
+    save_file(tensors, folder / "data.safetensors")
+    return folder / "data.safetensors"
+
+
+def test_a_participant_gets_its_own_examples(tmp_path: Path) -> None:
+    path = data_file(
+        tmp_path, inputs=np.arange(8.0).reshape(4, 2), targets=np.array([0, 1, 2, 3]), group=np.array([1, 0, 1, 0])
+    )
+    mine = load_participant(path, 1)
+    assert mine.inputs.tolist() == [[0, 1], [4, 5]]
+    assert mine.targets.tolist() == [0, 2]
+    assert (mine.inputs.dtype, mine.targets.dtype) == (np.float32, np.int64)
+    assert num_participants(path) == 2
+    assert len(load_all_participants(path)) == 4
+    with pytest.raises(ValueError, match="no examples of participant 2"):
+        load_participant(path, 2)
+
+
+def test_images_are_scaled_to_one(tmp_path: Path) -> None:
+    path = data_file(tmp_path, inputs=np.array([[0, 51, 255]], np.uint8), targets=np.array([3]))
+    assert load_evaluation(path).inputs.tolist() == [[0.0, np.float32(0.2), 1.0]]
+
+
+def test_a_file_that_is_no_data_file_is_refused(tmp_path: Path) -> None:
+    path = data_file(tmp_path, inputs=np.zeros((2, 2)), targets=np.zeros(3, np.int64))
+    with pytest.raises(ValueError, match="one length"):
+        load_evaluation(path)
+    with pytest.raises(ValueError, match="group"):
+        load_participant(path, 0)

@@ -46,6 +46,11 @@ class Member:
     def enrols(self) -> bool:
         return self.role is not Role.FORGER
 
+    @property
+    def counts(self) -> bool:
+        """Whether its updates are to be part of the model."""
+        return self.role not in (Role.POISONER, Role.FORGER)
+
 
 def cast(names: Sequence[str]) -> list[Member]:
     """The members for groups of data with these names, in their order. Raises ValueError for fewer than three."""

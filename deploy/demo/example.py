@@ -10,16 +10,15 @@ from fluvial.wire.task_file import TaskFile
 
 NAMES: dict[str, tuple[str, ...]] = {
     "digits": tuple(f"writers-{number:02}" for number in range(20)),
-    "heart": ("cleveland", "hungary", "switzerland", "long-beach"),
+    "heart": ("cleveland", "hungarian", "switzerland", "va"),
 }
 """By task, a name for each group of its data, in the order of the groups' numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """file: the task's file. data: of its participants. names: of the groups in it."""
+    """data: file of the participants' examples. names: of the groups in it."""
 
-    file: Path
     task_file: TaskFile
     data: Path
     names: tuple[str, ...]
@@ -31,7 +30,6 @@ def example(task: str) -> Example:
         raise ValueError(f"there is no example task {task!r}; there are {', '.join(sorted(NAMES))}")
     folder = CHECKOUT / "deploy" / "tasks" / task
     return Example(
-        file=folder / "task.yaml",
         task_file=TaskFile.read(folder / "task.yaml"),
         data=folder / "participants.safetensors",
         names=NAMES[task],

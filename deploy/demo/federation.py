@@ -50,7 +50,6 @@ class Run:
 
     def __init__(self, example: Example, root: Path, progress: Progress) -> None:
         self._example = example
-        self._task_file = example.task_file
         self._root = root
         self._layout = Layout(root / "demo")
         self._progress = progress
@@ -60,6 +59,9 @@ class Run:
         submission = Submission(stages=STAGES, name=JOB, settings={"restart_attempts": 3})
         self._job = LocalJob(self._stack.directory, submission)
         self._members: list[Member] = cast(example.names)
+        # A round closes as soon as everyone has delivered whose updates can count; the quorum is the task's own.
+        num_counting = sum(member.counts for member in self._members)
+        self._task_file = example.task_file.model_copy(update={"target": max(num_counting, example.task_file.quorum)})
         self._enrolled: set[str] = set()
         self._sent: list[Sent] = []
         self._stuck: dict[str, Stuck] = {}
@@ -73,6 +75,7 @@ class Run:
     def run(self) -> Summary:
         """Everything, from an empty directory to the summary. Raises DemoFailed, StackError, FluvialError."""
         self._layout.outboxes.mkdir(parents=True)
+        self._layout.task_file.write_text(self._task_file.model_dump_json(indent=1))
         with ExitStack() as ends:
             ends.callback(self._stack.stop)
             ends.enter_context(self._children)
@@ -114,7 +117,7 @@ class Run:
         )
 
     def _task_arguments(self) -> list[str]:
-        return ["--task-file", str(self._example.file), "--data", str(self._example.data)]
+        return ["--task-file", str(self._layout.task_file), "--data", str(self._example.data)]
 
     def _open_for_participants(self, transport: Transport) -> None:
         """Create the task, hand out tokens, and give the signal to start."""
@@ -152,7 +155,7 @@ class Run:
         return metrics
 
     def _wait(self, observer: Observer, ledger: Ledger, done: Callable[[], bool], patience: float, what: str) -> None:
-        """Follow the run until `done`. Raises DemoFailed when a process ends, or after `patience` seconds without news."""
+        """Follow the run until `done`. Raises DemoFailed when a process ends, or nothing new comes for `patience` s."""
         deadline = time.monotonic() + patience
         while not done():
             self._check_processes()

@@ -13,6 +13,10 @@ class Layout:
     directory: Path
 
     @property
+    def task_file(self) -> Path:
+        return self.directory / "task.json"
+
+    @property
     def members(self) -> Path:
         return self.directory / "members.json"
 

@@ -30,6 +30,7 @@ def test_the_forger_alone_has_a_victim_and_does_not_enrol() -> None:
     assert forger.role is Role.FORGER
     assert forger.victim == "writers-0"
     assert [member for member in members if member.victim] == [forger]
+    assert sum(member.counts for member in members) == 18
 
 
 def test_members_survive_the_way_to_another_process() -> None:

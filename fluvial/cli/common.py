@@ -91,6 +91,8 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
             )
         except ValueError as error:
             fail(str(error), status=Exit.USAGE)
+        except OSError as error:
+            fail(str(error))
         except KeyboardInterrupt:
             errors.print("interrupted")
             raise typer.Exit(Exit.INTERRUPTED) from None

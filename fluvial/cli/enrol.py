@@ -17,7 +17,7 @@ from fluvial.cli.common import (
     print_json,
     reported,
 )
-from fluvial.cli.places import key_path, outbox_path
+from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
 from fluvial.edge import Participant
 from fluvial.edge.registry import Terms
 from fluvial.identity.keys import SigningKey
@@ -36,18 +36,14 @@ def enrol(
     task: Annotated[
         list[str] | None, typer.Option("--task", help="A task to take part in: signs its agreement.")
     ] = None,
-    key: Annotated[
-        Path | None, typer.Option("--key", help="The key file; made when absent. [default: .fluvial/keys/NAME.pem]")
-    ] = None,
-    outbox: Annotated[
-        Path | None, typer.Option("--outbox", help="The outbox file. [default: .fluvial/outbox/NAME.sqlite]")
-    ] = None,
+    key: KeyOption = None,
+    outbox: OutboxOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Sign without being shown the agreements.")] = False,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the answer.")] = 60.0,
     federation: FederationOption = DEFAULT_FEDERATION,
     json: JsonOption = False,
 ) -> None:
-    """Enrol a participant: bind its name to its key and sign agreements."""
+    """Enrol a participant: bind its name to its key, which is made when absent, and sign agreements."""
     parties = load_federation(federation)
     key_file = key or key_path(name)
     signing_key = _load_or_make(key_file)

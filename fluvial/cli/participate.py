@@ -18,7 +18,7 @@ from fluvial.cli.common import (
     print_json,
     reported,
 )
-from fluvial.cli.places import key_path, outbox_path
+from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
 from fluvial.edge import Participant
 from fluvial.edge.events import (
     Answered,
@@ -52,16 +52,14 @@ def participate(
     trainer: Annotated[
         str, typer.Option("--trainer", help="The training function, as module:function.")
     ] = DEFAULT_TRAINER,
-    key: Annotated[Path | None, typer.Option("--key", help="The key file. [default: .fluvial/keys/NAME.pem]")] = None,
-    outbox: Annotated[
-        Path | None, typer.Option("--outbox", help="The outbox file. [default: .fluvial/outbox/NAME.sqlite]")
-    ] = None,
+    key: KeyOption = None,
+    outbox: OutboxOption = None,
     federation: FederationOption = DEFAULT_FEDERATION,
     json: JsonOption = False,
 ) -> None:
-    """Follow a task's rounds:
+    """Take part in a task's rounds: train, publish updates, show what became of them.
 
-    Train, publish updates, and show what became of them. Ctrl-C stops; what is unsent is sent next time.
+    Ctrl-C stops; what is unsent by then is sent next time.
     """
     parties = load_federation(federation)
     key_file = key or key_path(name)

@@ -1,8 +1,18 @@
 """Where a participant's files lie when nobody says otherwise."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 HOME = Path(".fluvial")
+
+KeyOption = Annotated[
+    Path | None, typer.Option("--key", help="The private key's file; without it .fluvial/keys/NAME.pem.")
+]
+OutboxOption = Annotated[
+    Path | None, typer.Option("--outbox", help="The outbox's file; without it .fluvial/outbox/NAME.sqlite.")
+]
 
 
 def key_path(name: str) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from fluvial.edge.errors import TransportFailed, TransportUnavailable
-from fluvial.edge.transport import (
+from fluvial.edge.interface import (
     FETCH_TIMEOUT_SECONDS,
     MAX_REQUEST_BYTES,
     Message,
@@ -32,7 +32,7 @@ _BATCH = 64
 
 
 class ConfluentTransport:
-    """See `fluvial.edge.transport.Transport`."""
+    """See `fluvial.edge.interface.Transport`."""
 
     def __init__(self, federation: Federation, client_id: str) -> None:
         self._settings = _connection_settings(federation, client_id)
@@ -141,7 +141,7 @@ class ConfluentTransport:
 
 
 class ConfluentReader:
-    """See `fluvial.edge.transport.Reader`."""
+    """See `fluvial.edge.interface.Reader`."""
 
     def __init__(self, consumer: Any, topic: str, start: Start | int) -> None:
         self._consumer = consumer

@@ -17,7 +17,7 @@ import kafka
 from kafka import TopicPartition, errors
 
 from fluvial.edge.errors import TransportFailed, TransportUnavailable
-from fluvial.edge.transport import (
+from fluvial.edge.interface import (
     FETCH_TIMEOUT_SECONDS,
     MAX_REQUEST_BYTES,
     Message,
@@ -35,7 +35,7 @@ _UNKNOWN_TOPIC_SECONDS = 5.0
 
 
 class KafkaPythonTransport:
-    """See `fluvial.edge.transport.Transport`."""
+    """See `fluvial.edge.interface.Transport`."""
 
     def __init__(self, federation: Federation, client_id: str) -> None:
         self._settings = _connection_settings(federation, client_id)
@@ -113,7 +113,7 @@ class KafkaPythonTransport:
 
 
 class KafkaPythonReader:
-    """See `fluvial.edge.transport.Reader`."""
+    """See `fluvial.edge.interface.Reader`."""
 
     def __init__(self, consumer: Any, topic: str, start: Start | int) -> None:
         self._consumer = consumer

@@ -1,7 +1,8 @@
 import pytest
 
 from fluvial.edge.confluent import ConfluentTransport
-from fluvial.edge.transport import connect, sasl_password
+from fluvial.edge.interface import sasl_password
+from fluvial.edge.transport import connect
 from fluvial.identity.federation import Security
 from tests.unit.fluvial.edge.memory_transport import MemoryTransport
 from tests.unit.fluvial.edge.transport_suite import TransportSuite

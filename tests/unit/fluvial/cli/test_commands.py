@@ -1,0 +1,190 @@
+"""The command line over a federation in memory."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from safetensors.numpy import load_file
+from typer.testing import CliRunner, Result
+
+from fluvial.cli import model, participate, rounds
+from fluvial.cli.common import Exit
+from fluvial.cli.main import app
+from fluvial.edge import participant as participant_module
+from fluvial.edge import transport as transport_module
+from fluvial.identity.federation import Federation
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.records import RoundStatus
+from tests.unit.fluvial.edge.memory_transport import MemoryTransport
+from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, TASK, World, a_federation, topic_partitions
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def federation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Federation:
+    federation = a_federation()
+    federation.save(tmp_path / ".fluvial/federation.json")
+    monkeypatch.chdir(tmp_path)
+    return federation
+
+
+@pytest.fixture
+def world(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> World:
+    transport = MemoryTransport(topic_partitions(federation))
+    for module in (participant_module, transport_module, rounds, model):
+        monkeypatch.setattr(module, "connect", lambda federation, client_id: transport)
+    return World(federation, transport)
+
+
+def run(*arguments: str, **options) -> Result:
+    return CliRunner().invoke(app, list(arguments), **options)
+
+
+def test_version() -> None:
+    assert run("--version").stdout.startswith("fluvial 0.")
+
+
+def test_every_verb_explains_itself() -> None:
+    group = typer.main.get_command(app)
+    verbs = [[name] for name in group.commands]  # type: ignore[attr-defined]
+    verbs += [[name, verb] for name, sub in group.commands.items() for verb in getattr(sub, "commands", {})]  # type: ignore[attr-defined]
+    assert ["model", "get"] in verbs
+    for verb in verbs:
+        assert run(*verb, "--help").exit_code == 0
+
+
+def test_without_a_federation_file_the_next_step_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("model", "list")
+    assert result.exit_code == Exit.USAGE
+    assert "--federation" in result.stderr
+
+
+def test_a_wrong_federation_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "federation.json").write_text('{"bootstrap_servers": 5}')
+    result = run("model", "list", "--federation", "federation.json")
+    assert result.exit_code == Exit.USAGE
+    assert "not a federation file" in result.stderr
+
+
+def test_models_are_listed_shown_and_downloaded(world: World, tmp_path: Path) -> None:
+    world.publish_manifest(0, OPERATOR)
+    newest = world.publish_manifest(1, AGGREGATOR)
+    listed = json.loads(run("model", "list", "--json").stdout)
+    assert [(entry["task"], entry["version"]) for entry in listed] == [(TASK, 0), (TASK, 1)]
+    assert "demo" in run("model", "list").stdout
+    shown = json.loads(run("model", "show", TASK, "--json").stdout)
+    assert shown["model_digest"] == newest.model_digest.hex()
+    assert "weight [50, 20]" in run("model", "show", TASK, "1").stdout
+    got = run("model", "get", TASK, "1")
+    assert got.exit_code == 0
+    tensors = load_file(tmp_path / "demo-1.safetensors")
+    np.testing.assert_array_equal(tensors["weight"], np.ones((50, 20), np.float32))
+
+
+@pytest.mark.parametrize("arguments", [("absent",), (TASK, "7")])
+def test_a_model_that_is_not_there_is_a_failure(world: World, arguments: tuple[str, ...]) -> None:
+    world.publish_manifest(0, OPERATOR)
+    result = run("model", "get", *arguments)
+    assert result.exit_code == Exit.FAILURE
+    assert "error:" in result.stderr
+
+
+def test_an_unproven_model_is_a_failure(world: World) -> None:
+    world.publish_manifest(1, SigningKey.from_seed(b"x" * 32))
+    assert run("model", "list").exit_code == Exit.FAILURE
+
+
+def test_rounds_are_shown_with_what_closes_them(world: World) -> None:
+    world.open_round(number=2, attempt=3)
+    text = run("rounds", "watch", "--once").stdout
+    assert "demo: round 2, attempt 3 open on model version 1, closes at 2 updates" in text
+    shown = json.loads(run("rounds", "watch", "--once", "--json").stdout)
+    assert (shown["round"], shown["attempt"], shown["status"]) == (2, 3, "OPEN")
+    world.open_round(number=2, attempt=3, status=RoundStatus.FINISHED)
+    assert "finished with model version 1" in run("rounds", "watch", TASK, "--once").stdout
+
+
+def test_enrolling_makes_a_key_and_needs_consent(world: World, tmp_path: Path) -> None:
+    world.publish_agreement()
+    world.publish_task()
+    refused = run("enrol", "--name", "alice", "--task", TASK)
+    assert refused.exit_code == Exit.FAILURE
+    assert "For research only." in refused.stderr
+    assert "--yes" in refused.stderr
+    timed_out = run("enrol", "--name", "alice", "--token", "t", "--task", TASK, "--yes", "--timeout", "0.2")
+    assert timed_out.exit_code == Exit.UNAVAILABLE
+    ((message, request),) = world.enrolment_requests()
+    assert [signed.agreement for signed in request.agreements] == ["research"]
+    assert (tmp_path / ".fluvial/keys/alice.pem").stat().st_mode & 0o777 == 0o600
+    world.admit(message, request)
+    done = run("enrol", "--name", "alice", "--agreement", "research", "--yes", "--json")
+    assert json.loads(done.stdout)["agreements"] == ["research"]
+
+
+def test_enrolling_shows_why_it_was_refused_before_asking_the_broker(world: World) -> None:
+    result = run("enrol", "--name", "../alice")
+    assert result.exit_code == Exit.USAGE
+    result = run("enrol", "--name", "alice", "--agreement", "absent", "--yes")
+    assert result.exit_code == Exit.USAGE
+    assert "no agreement 'absent'" in result.stderr
+
+
+TRAINER = """
+import numpy as np
+
+def train(request):
+    assert request.index == 4 and request.data.name == "data.bin"
+    return np.full_like(request.base_D, 0.5), 3
+"""
+
+
+def test_participating_publishes_and_tells(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = SigningKey.generate()
+    key.save(tmp_path / "key.pem")
+    (tmp_path / "data.bin").touch()
+    (tmp_path / "trainer_of_the_test.py").write_text(TRAINER)
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+    world.publish_task()
+    world.open_round()
+    genuine = participate.as_dict
+
+    def end_after_publishing(event):
+        if type(event).__name__ == "Published":
+            world.open_round(number=2, status=RoundStatus.FINISHED)
+        return genuine(event)
+
+    monkeypatch.setattr(participate, "as_dict", end_after_publishing)
+    arguments = ["--name", "alice", "--key", "key.pem", "--data", "data.bin", "--index", "4", "--json"]
+    result = run("participate", TASK, *arguments, "--trainer", "trainer_of_the_test:train")
+    assert result.exit_code == 0, result.stderr
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [event["event"] for event in events if event["event"] != "ChunkAcknowledged"] == [
+        "RoundOpened",
+        "Trained",
+        "Published",
+        "Finished",
+        "done",
+    ]
+    (update,) = world.updates(key.public_key)
+    assert update.weight == 3
+
+
+def test_participating_without_a_key_says_how_to_get_one(world: World, tmp_path: Path) -> None:
+    (tmp_path / "data.bin").touch()
+    result = run("participate", TASK, "--name", "alice", "--data", "data.bin")
+    assert result.exit_code == Exit.USAGE
+    assert "fluvial enrol" in result.stderr
+
+
+def test_participating_without_the_trainer_says_what_is_missing(world: World, tmp_path: Path) -> None:
+    SigningKey.generate().save(tmp_path / "key.pem")
+    (tmp_path / "data.bin").touch()
+    arguments = ["--name", "alice", "--key", "key.pem", "--data", "data.bin"]
+    result = run("participate", TASK, *arguments, "--trainer", "absent_module:train")
+    assert result.exit_code == Exit.USAGE
+    assert "no module absent_module" in result.stderr

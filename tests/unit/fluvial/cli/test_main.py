@@ -1,0 +1,95 @@
+"""Verbs that other projects declare."""
+
+import sys
+import types
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from fluvial.cli import main
+from fluvial.cli.common import Exit, reported
+from fluvial.wire.errors import FluvialError, VerificationError
+
+
+@pytest.fixture
+def command_line(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
+    """An application of its own, so that a test's verbs do not stay."""
+    app, group = typer.Typer(), typer.Typer()
+    app.callback()(lambda: None)
+    group.callback()(lambda: None)
+    app.add_typer(group, name="model")
+    monkeypatch.setattr(main, "app", app)
+    monkeypatch.setattr(main, "_groups", {"model": group})
+    return app
+
+
+@pytest.fixture
+def declared(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    module = types.ModuleType("declared_by_a_test")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+def entry(name: str, value: str = "declared_by_a_test:verb") -> EntryPoint:
+    return EntryPoint(name=name, value=value, group=main.GROUP)
+
+
+def test_a_function_is_a_verb_at_the_top_or_in_a_group(command_line: typer.Typer, declared: types.ModuleType) -> None:
+    def verb(word: str) -> None:
+        """Says a word."""
+        typer.echo(f"said {word}")
+
+    declared.verb = verb  # type: ignore[attr-defined]
+    main.mount(entry("say"))
+    main.mount(entry("model.say"))
+    main.mount(entry("new.say"))
+    for arguments in (["say", "a"], ["model", "say", "b"], ["new", "say", "c"]):
+        assert CliRunner().invoke(command_line, arguments).stdout == f"said {arguments[-1]}\n"
+
+
+def test_an_application_is_a_group_that_others_can_add_to(
+    command_line: typer.Typer, declared: types.ModuleType
+) -> None:
+    group = typer.Typer()
+    group.command("one")(lambda: typer.echo("1"))
+    declared.verb, declared.two = group, lambda: typer.echo("2")  # type: ignore[attr-defined]
+    main.mount(entry("task"))
+    main.mount(entry("task.two", "declared_by_a_test:two"))
+    assert CliRunner().invoke(command_line, ["task", "one"]).stdout == "1\n"
+    assert CliRunner().invoke(command_line, ["task", "two"]).stdout == "2\n"
+
+
+def test_one_that_cannot_be_loaded_takes_no_other_down(command_line: typer.Typer, capsys) -> None:
+    main.mount(entry("broken", "absent_module:verb"))
+    assert "broken" in capsys.readouterr().err
+    assert CliRunner().invoke(command_line, ["--help"]).exit_code == 0
+
+
+class Away(FluvialError):
+    retriable = True
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (VerificationError("x"), Exit.FAILURE),
+        (Away("x"), Exit.UNAVAILABLE),
+        (ValueError("x"), Exit.USAGE),
+        (KeyboardInterrupt(), Exit.INTERRUPTED),
+    ],
+)
+def test_errors_become_exit_statuses(error: BaseException, status: Exit) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as caught:
+        reported(fail)()
+    assert caught.value.exit_code == status
+
+
+def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        reported(lambda: 1 // 0)()

@@ -85,6 +85,7 @@ def is_acceptable(public_key: bytes) -> bool:
 
 def verify(public_key: bytes, signature: bytes, message: bytes) -> bool:
     """Whether the signature is this key's over the message. Never raises for bytes of any kind."""
+    # libsodium takes the two as one string: without the first check a longer signature would be part of the message.
     if len(signature) != SIGNATURE_BYTES or not is_acceptable(public_key):
         return False
     try:

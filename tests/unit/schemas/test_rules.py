@@ -46,6 +46,7 @@ def test_what_the_contract_needs_is_allowed(schema: Any) -> None:
         pytest.param(_record({"type": "long", "logicalType": "timestamp-millis"}), id="timestamp"),
         pytest.param(_record({"type": "bytes", "logicalType": "decimal", "precision": 4}), id="decimal"),
         pytest.param(_record({"type": "string", "logicalType": "uuid"}), id="uuid"),
+        pytest.param(_record({"type": "array", "items": "int", "logicalType": "own"}), id="logical type of an array"),
         pytest.param(_record("float"), id="float: a signalling NaN changes"),
         pytest.param(_record("null"), id="null"),
     ],

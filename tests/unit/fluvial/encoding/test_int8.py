@@ -21,6 +21,12 @@ def test_a_tensor_of_zeros_stays_zero() -> None:
     assert not ENCODING.decode_chunk(raw, 0, LAYOUT, scales).any()
 
 
+def test_codes_are_symmetric_where_the_scale_itself_is_rounded_down() -> None:
+    tiny = np.float32(-2.6e-43)  # the scale is one subnormal step, a third too small
+    raw, _ = ENCODING.encode(np.array([tiny, 0, 0, 0, 0], np.float32), LAYOUT)
+    assert np.frombuffer(raw, np.int8)[0] == -127
+
+
 def test_a_chunk_that_begins_inside_a_tensor_takes_its_scale() -> None:
     decoded = ENCODING.decode_chunk(np.array([3, 4, 5], np.int8).tobytes(), 2, LAYOUT, (10.0, 100.0))
     assert decoded.tolist() == [30, 40, 500]

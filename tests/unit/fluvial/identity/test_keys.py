@@ -57,6 +57,12 @@ def test_a_signature_of_another_length_is_none(length: int) -> None:
     assert not verify(KEY.public_key, (KEY.sign(b"m") * 2)[:length], b"m")
 
 
+def test_the_border_between_signature_and_message_cannot_move() -> None:
+    signature = KEY.sign(b"xy")
+    assert not verify(KEY.public_key, signature + b"x", b"y")
+    assert not verify(KEY.public_key, signature[:-1], signature[-1:] + b"xy")
+
+
 @pytest.mark.parametrize("length", [0, 1, 31, 33, 64])
 def test_a_key_of_another_length_is_none(length: int) -> None:
     assert not is_acceptable((KEY.public_key * 2)[:length])

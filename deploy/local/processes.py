@@ -73,9 +73,7 @@ def spawn(
 
 def end(child: subprocess.Popen[bytes], grace_seconds: float = 10.0) -> None:
     """SIGTERM, and SIGKILL for what is left after `grace_seconds`: the child and its descendants. Waits for the end."""
-    descendants: list[psutil.Process] = []
-    with contextlib.suppress(psutil.NoSuchProcess):
-        descendants = psutil.Process(child.pid).children(recursive=True)
+    descendants = _descendants(child)
     if child.poll() is None:
         child.terminate()
         try:
@@ -83,10 +81,28 @@ def end(child: subprocess.Popen[bytes], grace_seconds: float = 10.0) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-    for process in descendants:  # psutil compares start times before it sends a signal
+    _kill(descendants)
+
+
+def kill(child: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to the child and its descendants at once, as a crash does it. Waits for the end."""
+    descendants = _descendants(child)
+    child.kill()
+    _kill(descendants)
+    child.wait()
+
+
+def _descendants(child: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(child.pid).children(recursive=True)
+    return []
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:  # psutil compares start times before it sends a signal
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(descendants, timeout=5.0)
+    psutil.wait_procs(processes, timeout=5.0)
 
 
 def end_all(identities: Iterable[ProcessIdentity], grace_seconds: float = 10.0) -> None:

@@ -19,7 +19,7 @@ from deploy.local import flink_home
 from deploy.local.directory import DataDirectory
 from deploy.local.errors import StackError, start_error
 from deploy.local.jars import CHECKOUT
-from deploy.local.processes import end, spawn
+from deploy.local.processes import end, kill, spawn
 from deploy.local.rest import ENDED, RestClient
 from deploy.local.settings import job_settings
 from fluvial.identity.federation import Federation
@@ -110,7 +110,7 @@ class LocalJob:
     def wait_until_running(self, timeout_seconds: float = _START_SECONDS) -> None:
         """Wait for the first checkpoint: then every operator runs. Raises StartError with the end of the log."""
         deadline = time.monotonic() + timeout_seconds
-        while not any(run.glob("chk-*/_metadata") for run in self._runs() if run not in self._former_runs):
+        while not any(any(run.glob("chk-*/_metadata")) for run in self._runs() if run not in self._former_runs):
             if self.pid is None:
                 raise start_error(f"the job {self.name} ended while it started", self.log)
             if time.monotonic() > deadline:
@@ -135,7 +135,7 @@ class LocalJob:
     def kill(self) -> None:
         """SIGKILL to the process that runs the operators and to the one that started it, as a crash does it."""
         if self._process is not None:
-            end(self._process, grace_seconds=0.0)
+            kill(self._process)
         self.stop()
 
     def __enter__(self) -> LocalJob:

@@ -1,0 +1,242 @@
+"""The embedded stack: it comes up, heals, keeps its data, and leaves nothing behind, whatever ends it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.local.directory import DataDirectory, latest_checkpoint
+from deploy.local.errors import StackError
+from deploy.local.ports import is_listening
+from deploy.local.rest import RestClient
+from deploy.local.stack import Stack, running_stack
+from deploy.local.submission import LocalJob, Submission, submit_to_session
+from deploy.local.tasks import create_task, issue_token
+from fluvial.edge.transport import connect
+from fluvial.identity.envelope import unseal
+from fluvial.wire.records import EnrolmentToken, ModelManifest
+from fluvial.wire.task_file import TaskFile
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+FLUVIAL = [sys.executable, "-c", "from fluvial.cli.main import run; run()"]
+SUPERVISOR = [sys.executable, "-m", "deploy.local.supervisor"]
+TASK = """
+task: toy
+title: A model of ten parameters
+model: {architecture: logistic_regression, parameters: {inputs: 4, classes: 2}, seed: 1}
+rounds: 1
+quorum: 1
+target: 2
+deadline_seconds: 5
+chunk_elements: 4
+limits: {max_abs: 10, max_weight: 1000}
+agreement: {name: toy-terms, text: Be good.}
+"""
+
+
+def wait_until(condition: Callable[[], bool], timeout_seconds: float = 90.0) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.1)
+
+
+def processes_of(root: Path) -> list[str]:
+    """Command lines of all processes on this machine that name the directory."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "pid"]):
+        words = process.info["cmdline"] or []
+        if process.info["pid"] != os.getpid() and any(str(root) in word for word in words):
+            found.append(" ".join(words)[:300])
+    return found
+
+
+def run_fluvial(*arguments: str, timeout_seconds: float = 180.0) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    command = [*FLUVIAL, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout_seconds)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    """A data directory of which nothing may run at the end."""
+    yield tmp_path / "data"
+    left = processes_of(tmp_path)
+    subprocess.run([*FLUVIAL, "down", "--data-dir", str(tmp_path / "data")], capture_output=True, timeout=60)
+    assert left == []
+
+
+@pytest.fixture
+def stack(root: Path) -> Iterator[Stack]:
+    """A broker alone, in this process."""
+    with running_stack(root, partitions=2) as running:
+        yield running
+
+
+def test_up_status_down_and_up_again_with_the_same_data(root: Path, tmp_path: Path) -> None:
+    data_dir = ("--data-dir", str(root))
+    task_file = tmp_path / "toy.yaml"
+    task_file.write_text(TASK)
+
+    assert run_fluvial("status", *data_dir).returncode == 1
+    up = run_fluvial("up", *data_dir, "--partitions", "2")
+    assert up.returncode == 0, up.stderr
+    again = run_fluvial("up", *data_dir)
+    assert again.returncode == 1
+    assert "fluvial down" in again.stderr
+
+    assert run_fluvial("task", "create", str(task_file), *data_dir).returncode == 0
+    first = json.loads(run_fluvial("status", "--json", *data_dir).stdout)
+    roles = sorted(process["role"] for process in first["processes"])
+    assert roles == ["broker", "job-manager", "task-manager"]
+    ends = {topic["name"]: topic["end_offsets"] for topic in first["topics"]}
+    assert ends["fluvial.registry"] == [2]
+    assert len(ends["fluvial.model-blobs"]) == 2
+    assert sum(ends["fluvial.model-blobs"]) == 3
+
+    down = run_fluvial("down", *data_dir)
+    assert down.returncode == 0, down.stderr
+    assert processes_of(root) == []
+    assert not is_listening(int(first["broker"]["bootstrap_servers"].rpartition(":")[2]))
+    assert run_fluvial("down", *data_dir).returncode == 1
+
+    assert run_fluvial("up", *data_dir, "--partitions", "2", "--task-managers", "0").returncode == 0
+    second = json.loads(run_fluvial("status", "--json", *data_dir).stdout)
+    assert second["flink"] is None
+    assert second["topics"] == first["topics"]
+    listed = json.loads(run_fluvial("task", "list", "--json", *data_dir).stdout)
+    assert [task["task"] for task in listed] == ["toy"]
+    assert run_fluvial("down", *data_dir).returncode == 0
+
+
+def test_two_stacks_at_once(root: Path, tmp_path: Path) -> None:
+    with Stack(root) as one, Stack(tmp_path / "other") as other:
+        assert one.broker.bootstrap_servers != other.broker.bootstrap_servers
+        with pytest.raises(StackError, match="runs already"):
+            Stack(root).start()
+
+
+def test_a_temporary_directory_goes_with_its_stack() -> None:
+    with running_stack() as stack:
+        root = stack.directory.root
+        assert (root / "federation.json").exists()
+    assert not root.exists()
+    assert processes_of(root) == []
+
+
+@pytest.mark.parametrize("seconds", [0.8, 2.5, 5.0], ids=lambda seconds: f"after-{seconds}s")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_interrupted_while_it_starts(root: Path, seconds: float, number: signal.Signals) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    supervisor = subprocess.Popen([*SUPERVISOR, str(root)], stdout=subprocess.PIPE, text=True, env=environment)
+    time.sleep(seconds)
+    supervisor.send_signal(number)
+    supervisor.send_signal(number)
+    supervisor.communicate(timeout=60)
+    assert processes_of(root) == []
+    assert DataDirectory(root).state() is None
+
+
+def test_what_is_left_of_a_killed_supervisor_ends_too(root: Path) -> None:
+    assert run_fluvial("up", "--data-dir", str(root)).returncode == 0
+    state = DataDirectory(root).running()
+    os.kill(state.supervisor.pid, signal.SIGKILL)
+    wait_until(lambda: processes_of(root) == [], 30.0)
+    assert "cleaned up" in run_fluvial("down", "--data-dir", str(root)).stderr
+    assert DataDirectory(root).state() is None
+
+
+def test_what_dies_is_started_again_and_jobs_go_on(root: Path) -> None:
+    with running_stack(root, task_managers=1, partitions=2) as stack:
+        directory, cluster = stack.directory, stack.cluster
+        assert cluster is not None
+        job = submit_to_session(directory, Submission(stages=("audit",), name="log"))
+        rest = RestClient(directory.running().rest_url)
+        with pytest.raises(StackError, match="runs already"):
+            submit_to_session(directory, Submission(stages=("audit",), name="log"))
+
+        cluster.kill_task_manager()
+        wait_until(lambda: rest.num_restarts(job) >= 1 and rest.job_state(job) == "RUNNING")
+        num_checkpoints = rest.num_checkpoints(job)
+        stack.broker.kill()
+        wait_until(lambda: stack.broker.pid is not None and rest.num_checkpoints(job) > num_checkpoints + 2)
+        assert directory.running().restarts == 2
+
+        rest.cancel(job)
+        restored = latest_checkpoint([directory.checkpoints / "log"])
+        assert restored is not None
+        job = submit_to_session(directory, Submission(stages=("audit",), name="log"))
+        assert str(restored) in (directory.jobs / "log.json").read_text()
+        second = submit_to_session(directory, Submission(stages=("validation",), name="gate"))
+        assert len(cluster.task_manager_pids) == 2
+        assert {rest.job_state(job), rest.job_state(second)} == {"RUNNING"}
+
+
+def test_a_local_job_continues_from_its_checkpoint_after_a_kill(stack: Stack) -> None:
+    directory = stack.directory
+    submission = Submission(stages=("validation", "audit"))
+    job = LocalJob(directory, submission)
+    job.start()
+    job.wait_until_running()
+    with pytest.raises(StackError, match="runs already"):
+        LocalJob(directory, submission).start()
+    job.kill()
+    assert [line for line in processes_of(directory.root) if "pipelines.main" in line] == []
+    checkpoint = latest_checkpoint([directory.checkpoints / job.name])
+    assert checkpoint is not None
+    with LocalJob(directory, submission) as restored:
+        restored.wait_until_running()
+        assert f'"restore_from": "{checkpoint}"' in (directory.jobs / f"{job.name}.json").read_text()
+
+
+def test_a_task_is_created_with_a_first_model_that_everyone_can_verify(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "toy.yaml"
+    file.write_text(TASK)
+    task_file, federation = TaskFile.read(file), stack.federation
+    created = create_task(federation, stack.keys, task_file)
+    with pytest.raises(StackError, match="exists already"):
+        create_task(federation, stack.keys, task_file)
+
+    with closing(connect(federation, "test")) as transport:
+        reader = transport.read(federation.topics.models)
+        messages = []
+        while not reader.caught_up():
+            messages += reader.poll(1.0)
+        reader.close()
+        assert [message.key for message in messages] == [b"toy/0"]
+        manifest = unseal(messages[0].value or b"", ModelManifest, bytes.fromhex(federation.operator_key))
+        chunks = transport.fetch(
+            federation.topics.model_blobs, [(chunk.partition, chunk.offset) for chunk in manifest.chunks]
+        )
+    assert manifest == created.manifest
+    assert [hashlib.sha256(chunk).digest() for chunk in chunks] == [chunk.sha256 for chunk in manifest.chunks]
+    assert sum(map(len, chunks)) == 4 * manifest.num_elements == 40
+    assert created.task.base_digest == manifest.model_digest
+
+
+def test_of_a_token_only_the_digest_is_published(stack: Stack) -> None:
+    federation = stack.federation
+    token = issue_token(federation, stack.keys, "alice")
+    with closing(connect(federation, "test")) as transport:
+        reader = transport.read(federation.topics.registry)
+        messages = []
+        while not reader.caught_up():
+            messages += reader.poll(1.0)
+        reader.close()
+    assert [message.key for message in messages] == [b"token/" + hashlib.sha256(token.encode()).hexdigest().encode()]
+    record = unseal(messages[0].value or b"", EnrolmentToken, bytes.fromhex(federation.operator_key))
+    assert record.participant == "alice"
+    assert token.encode() not in (messages[0].value or b"")

@@ -38,7 +38,7 @@ class ContentInspector:
         self._update = update
         self._round = round_
         self._codec = encoding.get(update.encoding)
-        self._tile = np.empty(min(_TILE, round_.chunk_elements), np.float64)
+        self._tile = np.empty(min(_TILE, round_.num_elements), np.float64)
         self._squares: list[float | None] = [None] * max(len(update.chunks), 1)
         self._max_abs = 0.0
         self._fault: Reason | None = None
@@ -90,6 +90,8 @@ class ContentInspector:
             self._fault = Reason.ENCODING
             return
         first = index * self._round.chunk_elements
+        # A code times its scale may overflow, and a signalling NaN may make a processor complain: both are looked for
+        # in the numbers, and must not become warnings or, where a caller has numpy raise, exceptions.
         with np.errstate(over="ignore", invalid="ignore"):
             elements = self._codec.decode_chunk(bytes(raw), first, self._round.layout, self._update.scales)
             max_abs, squares = _measure(elements, self._tile)

@@ -1,5 +1,6 @@
 """The content of an update: chunk digests, numbers, and the verdict with what was measured."""
 
+from dataclasses import replace
 from itertools import permutations
 from math import sqrt
 from typing import Any
@@ -88,6 +89,15 @@ def test_one_number_that_is_not_finite_refuses_the_update(index: int, value: flo
     assert (verdict.norm, verdict.max_abs) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("bits", [0x7F810000, 0xFF800001])
+def test_a_signalling_nan_refuses_the_update_and_raises_nothing(bits: int) -> None:
+    update = replace(an_inline_update(), inline=bytes(32) + bits.to_bytes(4, "little"))
+    with np.errstate(all="raise"):
+        verdict, accepted = gate.judge_content(needs_of(update, inline_round()), (), POLICY)
+    assert accepted is None
+    assert verdict.reason is Reason.NON_FINITE
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_an_element_beyond_max_abs_refuses_the_update(sign: int) -> None:
     beyond = float(np.nextafter(np.float32(10), np.float32(11)))
@@ -142,6 +152,16 @@ def test_a_code_that_int8_does_not_use_refuses_the_update() -> None:
     verdict, accepted = gate.judge_content(needs_of(update), chunks, POLICY)
     assert accepted is None
     assert verdict.reason is Reason.ENCODING
+
+
+def test_a_code_times_its_scale_beyond_float32_refuses_the_update() -> None:
+    round_ = a_round(max_abs=1e300, max_norm=0.0)
+    chunks = [bytes([127] * 4), bytes([127] * 4), bytes([127])]
+    scales = (float(np.finfo(np.float32).max), 0.0)
+    update = an_update(round_, chunks=references(chunks), encoding="int8", scales=scales)
+    verdict, accepted = gate.judge_content(needs_of(update, round_), chunks, POLICY)
+    assert accepted is None
+    assert verdict.reason is Reason.NON_FINITE
 
 
 def test_the_order_in_which_chunks_are_read_does_not_change_a_bit() -> None:

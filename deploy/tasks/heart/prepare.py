@@ -18,6 +18,7 @@ participants.safetensors, participants 0-3 in the order of HOSPITALS.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,10 @@ def inputs_of(patients: dict[str, NDArray[np.float64]]) -> NDArray[np.float32]:
 
 def main(source: Path) -> None:
     """Write both data files beside this one."""
-    inputs, targets, groups, held_out = [], [], [], []
+    inputs: list[NDArray[np.float32]] = []
+    targets: list[NDArray[np.int64]] = []
+    groups: list[NDArray[np.int64]] = []
+    held_out: list[NDArray[np.bool_]] = []
     for number, hospital in enumerate(HOSPITALS):
         patients = read_patients(source / f"processed.{hospital}.data")
         count = len(patients["num"])
@@ -72,7 +76,11 @@ def main(source: Path) -> None:
         targets.append((patients["num"] > 0).astype(np.int64))
         groups.append(np.full(count, number, np.int64))
         held_out.append(np.arange(count) % EVALUATION_EVERY == EVALUATION_EVERY - 1)
-    everything = {"inputs": np.concatenate(inputs), "targets": np.concatenate(targets), "group": np.concatenate(groups)}
+    everything: dict[str, NDArray[Any]] = {
+        "inputs": np.concatenate(inputs),
+        "targets": np.concatenate(targets),
+        "group": np.concatenate(groups),
+    }
     chosen = np.concatenate(held_out)
     save_file({name: values[chosen] for name, values in everything.items()}, HERE / "evaluation.safetensors")
     save_file({name: values[~chosen] for name, values in everything.items()}, HERE / "participants.safetensors")

@@ -54,8 +54,8 @@ class Company:
 
     def run(self) -> None:
         """Until every member has left."""
-        if self._only is None:
-            # The main process wants torch now; one that only resumes an upload wants it later, if at all.
+        if self._only is None or not self._layout.outbox(self._only).exists():
+            # Now, while the stack starts. A process that comes back has an upload to finish first.
             import deploy.demo.training  # noqa: F401  # the import is the point
         self._reporter.report(Ready())
         federation = self._wait_for_the_start()

@@ -35,6 +35,9 @@ TO_COMBINE = OutputTag("to-combine", BYTES)
 TO_SELECT = OutputTag("to-select", BYTES)
 TO_KEEPER = OutputTag("to-keeper", BYTES)
 
+BATCH_MS = 100
+"""Wait of an admitted update before a shard reads it. Timers are rounded, so that a batch has one."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -158,20 +161,20 @@ class _OnShards(KeyedProcessFunction):
 
     def open(self, ctx: Any) -> None:
         settings, topics = self._settings, self._settings.topics
-        common = {"timeout_ms": settings.read_timeout_ms}
+        timeout_ms = settings.read_timeout_ms
         updates = shared_reader(
-            settings.bootstrap_servers, topics.update_blobs, cache_bytes=settings.chunk_cache_bytes, **common
+            settings.bootstrap_servers,
+            topics.update_blobs,
+            purpose=f"aggregation {type(self).__name__}",
+            cache_bytes=settings.chunk_cache_bytes,
+            timeout_ms=timeout_ms,
         )
-        models = shared_reader(settings.bootstrap_servers, topics.model_blobs, cache_bytes=0, **common)
+        models = shared_reader(
+            settings.bootstrap_servers, topics.model_blobs, purpose="aggregation", cache_bytes=0, timeout_ms=timeout_ms
+        )
         keys = shard_keys(settings.partitions, settings.parallelism, MAX_PARALLELISM)
         self._shards = {
-            key: Shard(
-                shard,
-                settings.partitions,
-                lambda reference, keep: updates.chunk(reference, keep=keep),
-                lambda reference, keep: models.chunk(reference, keep=keep),
-            )
-            for shard, key in enumerate(keys)
+            key: Shard(shard, settings.partitions, updates.chunk, models.chunk) for shard, key in enumerate(keys)
         }
 
 
@@ -247,11 +250,17 @@ class Combine(_OnShards):
             shard.begin(_round(parts[0]))
         elif kind == "add":
             shard.add(decode(parts[0], AcceptedUpdate))
+            # Updates that come together are read together.
+            ctx.timer_service().register_processing_time_timer((int(time.time() * 1000) // BATCH_MS + 2) * BATCH_MS)
         else:
             round_, updates = _round_and_updates(parts)
             chunks = shard.combine(round_, updates, self._writer)
             about = json.dumps([round_.round, round_.attempt]).encode()
             yield pack(round_.task, "shard", [about, chunks_json(chunks)])
+
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
+        self._shards[ctx.get_current_key()].accumulate()
+        return iter(())
 
 
 def _round_and_updates(parts: list[bytes]) -> tuple[Round, list[AcceptedUpdate]]:

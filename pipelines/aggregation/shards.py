@@ -1,7 +1,8 @@
 """Tensor work of one shard: sums of fixed-point chunks, partial Gram matrices, chunks of the new model.
 
 What has been accumulated is a cache: `combine` names every update again, so a restarted shard reads what it lacks and
-arrives at the same integers. Readers and writers are handed in.
+arrives at the same integers. If an exception leaves a sum half done, the job fails, and with it the sum. Readers and
+writers are handed in.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum, finish
 from models.aggregation.gram import partial_gram
 
-ReadChunk = Callable[[ChunkReference, bool], bytes]
-"""Reads a chunk; the flag says whether to keep it cached for another reader."""
+ReadChunk = Callable[[ChunkReference], bytes]
 
 
 class ChunkWriter(Protocol):
@@ -33,10 +33,11 @@ class ChunkWriter(Protocol):
 
 @dataclass(slots=True)
 class _Accumulator:
-    """Sums of one shard of one round, by chunk, and the updates that are in them (digest to weight)."""
+    """Sums of one shard of one round, by chunk; the updates that are in them, and those that wait to be read."""
 
     sums: dict[int, ChunkSum] = field(default_factory=dict)
-    included: dict[bytes, int] = field(default_factory=dict)
+    included: set[bytes] = field(default_factory=set)
+    pending: list[AcceptedUpdate] = field(default_factory=list)
 
 
 class Shard:
@@ -57,11 +58,16 @@ class Shard:
         self._accumulators[_key(round_)] = _Accumulator()
 
     def add(self, update: AcceptedUpdate) -> None:
-        """Accumulate an update of a round that has begun here; otherwise `combine` will read it."""
-        key = update.task, update.round, update.attempt
-        round_ = self._rounds.get(key)
-        if round_ is not None and update.record_sha256 not in self._accumulators[key].included:
-            self._accumulate(self._accumulators[key], round_, update)
+        """Note an update of a round that has begun here, for `accumulate`; otherwise `combine` will read it."""
+        accumulator = self._accumulators.get((update.task, update.round, update.attempt))
+        if accumulator is not None:
+            accumulator.pending.append(update)
+
+    def accumulate(self) -> None:
+        """Read what was noted, all of a round in one pass over the partition."""
+        for key, accumulator in self._accumulators.items():
+            self._accumulate(accumulator, self._rounds[key], accumulator.pending)
+            accumulator.pending = []
 
     def measure(self, round_: Round, updates: Sequence[AcceptedUpdate]) -> dict[int, npt.NDArray[np.float64]]:
         """Per chunk the Gram matrix, float64[N, N], of the N updates in the order given."""
@@ -79,19 +85,15 @@ class Shard:
         """
         accumulator = self._accumulators.get(_key(round_), _Accumulator())
         wanted = {update.record_sha256 for update in updates}
-        for update in updates:
-            if update.record_sha256 not in accumulator.included:
-                self._accumulate(accumulator, round_, update)
-        if accumulator.included.keys() - wanted:
+        if accumulator.included - wanted:
             # The rule left out what had been accumulated: start again with the selection.
             accumulator = _Accumulator()
-            for update in updates:
-                self._accumulate(accumulator, round_, update)
+        self._accumulate(accumulator, round_, updates)
         total_weight = sum(update.weight for update in updates)
         version = round_.base_version + 1
         written: dict[int, tuple[int, bytes]] = {}
         for index in self._chunks_of(round_):
-            base = np.frombuffer(self._checked(self._read_model, round_.base_chunks[index], keep=False), dtype="<f4")
+            base = np.frombuffer(self._checked(self._read_model, round_.base_chunks[index]), dtype="<f4")
             model = finish(base, accumulator.sums[index].values, total_weight, round_.fraction_bits)
             chunk = model.astype("<f4", copy=False).tobytes()
             key = f"{round_.task}/{index}/{version % round_.kept_versions}".encode()
@@ -114,44 +116,47 @@ class Shard:
             if chunk_partition(round_.task, index, self._num_shards) == self._shard:
                 yield index
 
-    def _accumulate(self, accumulator: _Accumulator, round_: Round, update: AcceptedUpdate) -> None:
-        indices = list(self._chunks_of(round_))
-        if update.inline is None:
-            # In the order of the log, so that a partition is read forward.
-            indices.sort(key=lambda index: update.chunks[index].offset)
-        for index in indices:
+    def _accumulate(self, accumulator: _Accumulator, round_: Round, updates: Sequence[AcceptedUpdate]) -> None:
+        """Add the updates that are not in the sums yet, in the order in which their chunks lie in the log."""
+        missing = [update for update in updates if update.record_sha256 not in accumulator.included]
+        work = [
+            (-1 if update.inline is not None else update.chunks[index].offset, index, number)
+            for index in self._chunks_of(round_)
+            for number, update in enumerate(missing)
+        ]
+        for _, index, number in sorted(work):
+            update = missing[number]
             if index not in accumulator.sums:
-                accumulator.sums[index] = ChunkSum(
-                    chunk_length(index, round_.num_elements, round_.chunk_elements), round_.fraction_bits
-                )
+                length = chunk_length(index, round_.num_elements, round_.chunk_elements)
+                accumulator.sums[index] = ChunkSum(length, round_.fraction_bits)
             add_chunk(
                 accumulator.sums[index],
-                self._raw(round_, update, index, keep=False),
+                self._raw(round_, update, index),
                 encoding=update.encoding,
                 first_element=index * round_.chunk_elements,
                 layout=round_.layout,
                 scales=update.scales,
                 weight=update.weight,
             )
-        accumulator.included[update.record_sha256] = update.weight
+        accumulator.included.update(update.record_sha256 for update in missing)
 
     def _delta(self, round_: Round, update: AcceptedUpdate, index: int) -> npt.NDArray[np.float32]:
-        """Chunk `index` of the update, decoded; its bytes stay cached for the second pass."""
-        raw = self._raw(round_, update, index, keep=True)
+        """Chunk `index` of the update, decoded."""
+        raw = self._raw(round_, update, index)
         first = index * round_.chunk_elements
         return encoding.get(update.encoding).decode_chunk(raw, first, round_.layout, update.scales)
 
-    def _raw(self, round_: Round, update: AcceptedUpdate, index: int, *, keep: bool) -> bytes:
+    def _raw(self, round_: Round, update: AcceptedUpdate, index: int) -> bytes:
         if update.inline is None:
-            return self._checked(self._read_update, update.chunks[index], keep=keep)
+            return self._checked(self._read_update, update.chunks[index])
         size = encoding.get(update.encoding).bytes_per_element
         start = index * round_.chunk_elements * size
         length = chunk_length(index, round_.num_elements, round_.chunk_elements) * size
         return update.inline[start : start + length]
 
     @staticmethod
-    def _checked(read: ReadChunk, reference: ChunkReference, *, keep: bool) -> bytes:
-        chunk = read(reference, keep)
+    def _checked(read: ReadChunk, reference: ChunkReference) -> bytes:
+        chunk = read(reference)
         if hashlib.sha256(chunk).digest() != reference.sha256:
             raise ChunkUnavailable(
                 f"partition {reference.partition}, offset {reference.offset}: not the bytes accepted"

@@ -64,6 +64,7 @@ class Evaluate(KeyedProcessFunction):
         self._reader: BlobReader = shared_reader(
             settings.bootstrap_servers,
             settings.topics.model_blobs,
+            purpose="evaluation",
             cache_bytes=0,
             timeout_ms=settings.read_timeout_ms,
         )
@@ -138,7 +139,7 @@ class Evaluate(KeyedProcessFunction):
     def _vector(self, manifest: ModelManifest) -> NDArray[np.float32]:
         """The flattened model, float32[num_elements]; every chunk's digest is checked."""
         parts: list[bytes] = [b""] * len(manifest.chunks)
-        for index, chunk in self._reader.chunks(manifest.chunks, keep=False):
+        for index, chunk in self._reader.chunks(manifest.chunks):
             if sha256(chunk).digest() != manifest.chunks[index].sha256:
                 raise ChunkUnavailable(f"chunk {index} is not the one that was published")
             parts[index] = chunk

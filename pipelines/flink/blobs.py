@@ -3,9 +3,10 @@
 Participants upload at the same time, so their chunks interleave in a partition. Each partition is read forward once:
 chunks that were read on the way to a wanted one stay in a cache with a byte budget, because their envelopes are
 usually a moment behind. Only a miss behind the reading position goes back by offset, and reads forward from there.
+Who reads in the order of the log, for many updates at once, needs neither.
 
-Readers are shared by all operators of a process (`shared_reader`): what validation has just checked, aggregation finds
-in the cache.
+Readers are shared by the subtasks of a process (`shared_reader`), one for each purpose: two that read at different
+places would send each other back.
 """
 
 from __future__ import annotations
@@ -51,14 +52,13 @@ class ChunkCache:
                 self._bytes += len(chunk)
             return True
 
-    def get(self, partition: int, offset: int, *, remove: bool) -> bytes | None:
+    def take(self, partition: int, offset: int) -> bytes | None:
+        """The chunk, which leaves the cache, or None."""
         with self._lock:
-            entry = self._entries.get((partition, offset))
+            entry = self._entries.pop((partition, offset), None)
             if entry is None:
                 return None
-            if remove:
-                del self._entries[partition, offset]
-                self._bytes -= len(entry[0])
+            self._bytes -= len(entry[0])
             return entry[0]
 
 
@@ -134,9 +134,9 @@ class BlobReader:
             "auto.offset.reset": "error",
             "enable.partition.eof": True,
             "isolation.level": "read_uncommitted",
-            "fetch.message.max.bytes": 8 << 20,
-            "fetch.max.bytes": 32 << 20,
-            "queued.max.messages.kbytes": 16 << 10,
+            "fetch.message.max.bytes": 4 << 20,
+            "fetch.max.bytes": 8 << 20,
+            "queued.max.messages.kbytes": 8 << 10,
             "fetch.wait.max.ms": 20,
         }
         self._topic = topic
@@ -145,31 +145,27 @@ class BlobReader:
         self._readers: dict[int, _PartitionReader] = {}
         self._lock = threading.Lock()
 
-    def chunk(self, reference: ChunkReference, *, keep: bool) -> bytes:
+    def chunk(self, reference: ChunkReference) -> bytes:
         """The bytes at a reference; their digest is the caller's to check.
 
-        keep: leave them in the cache for another reader of this process. Raises ChunkUnavailable when the partition
-        holds no such record, TimeoutError when the broker does not answer in time.
+        Raises ChunkUnavailable when the partition holds no such record, TimeoutError when the broker does not answer in
+        time.
         """
         partition, offset = reference.partition, reference.offset
-        chunk = self._cache.get(partition, offset, remove=not keep)
+        chunk = self._cache.take(partition, offset)
         if chunk is not None:
             return chunk
         reader = self._reader(partition)
         with reader.lock:
             # Another thread may have read past it while this one waited.
-            chunk = self._cache.get(partition, offset, remove=not keep)
-            if chunk is None:
-                chunk = reader.read(offset, self._timeout_s)
-                if keep:
-                    self._cache.offer(partition, offset, chunk)
-        return chunk
+            chunk = self._cache.take(partition, offset)
+            return chunk if chunk is not None else reader.read(offset, self._timeout_s)
 
-    def chunks(self, references: Iterable[ChunkReference], *, keep: bool) -> Iterator[tuple[int, bytes]]:
+    def chunks(self, references: Iterable[ChunkReference]) -> Iterator[tuple[int, bytes]]:
         """(index in references, bytes), in the order in which they lie in the partitions."""
         order = sorted(enumerate(references), key=lambda item: (item[1].partition, item[1].offset))
         for index, reference in order:
-            yield index, self.chunk(reference, keep=keep)
+            yield index, self.chunk(reference)
 
     def close(self) -> None:
         with self._lock:
@@ -233,14 +229,14 @@ class BlobWriter:
         return delivered
 
 
-_shared: dict[tuple[str, str], BlobReader] = {}
+_shared: dict[tuple[str, str, str], BlobReader] = {}
 _shared_lock = threading.Lock()
 
 
-def shared_reader(bootstrap_servers: str, topic: str, *, cache_bytes: int, timeout_ms: int) -> BlobReader:
-    """The reader of this process for a topic. It lives as long as the process: a restarted job finds it warm."""
+def shared_reader(bootstrap_servers: str, topic: str, *, purpose: str, cache_bytes: int, timeout_ms: int) -> BlobReader:
+    """The reader of this process for a topic and purpose. It lives as long as the process."""
     with _shared_lock:
-        key = bootstrap_servers, topic
+        key = bootstrap_servers, topic, purpose
         if key not in _shared:
             _shared[key] = BlobReader(bootstrap_servers, topic, cache_bytes=cache_bytes, timeout_ms=timeout_ms)
         return _shared[key]

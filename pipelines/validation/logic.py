@@ -1,7 +1,8 @@
 """What becomes of a record that cannot be judged yet, and what a verdict puts on the topics. Pure.
 
 An update may overtake the round it is for, or the enrolment of its participant, because they travel on different
-topics. It is parked and judged again, and refused only when the wait is over.
+topics. It is parked and judged again, and refused only when the wait is over. An update whose content lies in chunks is
+parked too, for a moment: content is read for many updates at once.
 """
 
 from __future__ import annotations
@@ -22,22 +23,30 @@ RETRY_MS = 100
 MAX_PARKED = 64
 """Records that one participant may have parked; one more is judged finally at once."""
 
-_DEADLINE = struct.Struct(">q")
+BATCH_MS = 40
+"""Wait of an update before its content is read, so that updates uploaded together are read together."""
+
+MAX_BATCH_WAIT_MS = 400
+"""Longest such wait, when the neighbours of its chunks stay unclaimed."""
+
+_TIMES = struct.Struct(">qq")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParkedRecord:
-    """A source frame that waits, and the time from which it waits no longer."""
+    """A source frame that waits, since when, and until when what it waits for may come."""
 
+    since_ms: int
     refuse_at_ms: int
     frame: bytes
 
     def dump(self) -> bytes:
-        return _DEADLINE.pack(self.refuse_at_ms) + self.frame
+        return _TIMES.pack(self.since_ms, self.refuse_at_ms) + self.frame
 
     @classmethod
     def load(cls, data: bytes) -> ParkedRecord:
-        return cls(refuse_at_ms=_DEADLINE.unpack_from(data)[0], frame=data[_DEADLINE.size :])
+        since_ms, refuse_at_ms = _TIMES.unpack_from(data)
+        return cls(since_ms=since_ms, refuse_at_ms=refuse_at_ms, frame=data[_TIMES.size :])
 
 
 def park(
@@ -50,7 +59,8 @@ def park(
     """
     if num_parked >= MAX_PARKED:
         return None
-    return ParkedRecord(refuse_at_ms=max(now_ms + parking_ms, started_ms + startup_grace_ms), frame=frame)
+    refuse_at_ms = max(now_ms + parking_ms, started_ms + startup_grace_ms)
+    return ParkedRecord(since_ms=now_ms, refuse_at_ms=refuse_at_ms, frame=frame)
 
 
 def verdict_frames(topics: Topics, verdict: Verdict, raw: bytes) -> list[bytes]:

@@ -13,7 +13,7 @@ from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor
 
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.errors import ChunkUnavailable, FluvialError
+from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import encode
 from fluvial.wire.records import AcceptedUpdate, Verdict
 from governance.admission import gate
@@ -26,6 +26,7 @@ from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
 from pipelines.flink.graph import BYTES
 from pipelines.flink.messages import pack, unpack
 from pipelines.validation import logic
+from pipelines.validation.contents import ContentChecks, shared_checks
 from pipelines.validation.seen import SeenUpdates
 from pipelines.validation.trusted import TrustedRecords
 
@@ -123,11 +124,15 @@ class Validate(_WithTrustedRecords):
         settings = self._settings
         self._topics = settings.topics
         self._policy = gate.GatePolicy(max_record_bytes=settings.max_record_bytes, partitions=settings.partitions)
-        self._reader = shared_reader(
+        reader = shared_reader(
             settings.bootstrap_servers,
             self._topics.update_blobs,
+            purpose="validation",
             cache_bytes=settings.chunk_cache_bytes,
             timeout_ms=settings.read_timeout_ms,
+        )
+        self._checks = shared_checks(
+            f"{settings.bootstrap_servers} {self._topics.update_blobs}", lambda: ContentChecks(reader.chunk)
         )
         self._seen = SeenUpdates(
             ctx.get_map_state(MapStateDescriptor("accepted", Types.STRING(), Types.PICKLED_BYTE_ARRAY())),
@@ -138,11 +143,11 @@ class Validate(_WithTrustedRecords):
         self._accepted_count, self._refused_count = group.counter("accepted"), group.counter("refused")
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
-        frame = bytes(value)
+        frame, now_ms = bytes(value), int(time.time() * 1000)
         record = parse_source(frame)
         judgement = self._judge(record, self._trusted_in(ctx), final=False)
-        if isinstance(judgement, gate.Parked):
-            now_ms = int(time.time() * 1000)
+        in_chunks = isinstance(judgement, gate.NeedsContent) and judgement.update.inline is None
+        if in_chunks or isinstance(judgement, gate.Parked):
             parked = logic.park(
                 frame,
                 sum(1 for _ in self._parked.get()),
@@ -152,14 +157,17 @@ class Validate(_WithTrustedRecords):
                 startup_grace_ms=self._settings.startup_grace_ms,
             )
             if parked is not None:
+                if isinstance(judgement, gate.NeedsContent):
+                    self._checks.submit(judgement, gate.inspect_content(judgement, self._policy))
                 self._parked.add(parked.dump())
-                ctx.timer_service().register_processing_time_timer(now_ms + logic.RETRY_MS)
+                wait_ms = logic.BATCH_MS if in_chunks else logic.RETRY_MS
+                ctx.timer_service().register_processing_time_timer(now_ms + wait_ms)
                 return
             judgement = self._judge(record, self._trusted_in(ctx), final=True)
         yield from self._settle(record, judgement)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
-        now_ms = int(time.time() * 1000)
+        now_ms, wait_ms = int(time.time() * 1000), logic.RETRY_MS
         waiting = []
         for data in list(self._parked.get()):
             parked = logic.ParkedRecord.load(bytes(data))
@@ -167,12 +175,21 @@ class Validate(_WithTrustedRecords):
             judgement = self._judge(record, self._trusted_in(ctx), final=now_ms >= parked.refuse_at_ms)
             if isinstance(judgement, gate.Parked):
                 waiting.append(parked.dump())
+            elif self._waits_for_neighbours(judgement, now_ms - parked.since_ms):
+                waiting.append(parked.dump())
+                wait_ms = logic.BATCH_MS
             else:
                 yield from self._settle(record, judgement)
         self._parked.clear()
         if waiting:
             self._parked.add_all(waiting)
-            ctx.timer_service().register_processing_time_timer(now_ms + logic.RETRY_MS)
+            ctx.timer_service().register_processing_time_timer(now_ms + wait_ms)
+
+    def _waits_for_neighbours(self, judgement: gate.Judgement, waited_ms: int) -> bool:
+        if not isinstance(judgement, gate.NeedsContent) or judgement.update.inline is not None:
+            return False
+        self._checks.submit(judgement, gate.inspect_content(judgement, self._policy))
+        return waited_ms < logic.MAX_BATCH_WAIT_MS and not self._checks.dense(judgement)
 
     def _judge(self, record: SourceRecord, trusted: TrustedRecords, *, final: bool) -> gate.Judgement:
         return gate.judge_envelope(
@@ -203,14 +220,9 @@ class Validate(_WithTrustedRecords):
         inspection = gate.inspect_content(needs, self._policy)
         if needs.update.inline is not None:
             inspection.add_inline(needs.update.inline)
-        else:
-            try:
-                for index, chunk in self._reader.chunks(needs.update.chunks, keep=True):
-                    if not inspection.add(index, chunk):
-                        break
-            except ChunkUnavailable:
-                inspection.unavailable()
-        return inspection.result()
+            return inspection.result()
+        self._checks.submit(needs, inspection)
+        return self._checks.settle(needs)
 
 
 class Enrol(_WithTrustedRecords):

@@ -15,8 +15,8 @@ def test_a_removed_chunk_makes_room() -> None:
     cache = ChunkCache(10)
     assert cache.offer(0, 1, b"12345678")
     assert not cache.offer(0, 2, b"12345678")
-    assert cache.get(0, 1, remove=True) == b"12345678"
-    assert cache.get(0, 1, remove=False) is None
+    assert cache.take(0, 1) == b"12345678"
+    assert cache.take(0, 1) is None
     assert cache.offer(0, 2, b"12345678")
 
 
@@ -28,7 +28,7 @@ def test_young_chunks_are_not_pushed_out_and_stale_ones_are() -> None:
     assert not cache.offer(0, 2, b"1234")
     clock.now = 31
     assert cache.offer(0, 2, b"1234")
-    assert cache.get(0, 1, remove=False) is None
+    assert cache.take(0, 1) is None
 
 
 def test_offering_twice_counts_once() -> None:

@@ -69,7 +69,8 @@ def test_a_source_frame_without_a_key_and_an_empty_value() -> None:
 
 def test_a_frame_that_python_got_as_a_bytearray_gives_bytes() -> None:
     record = parse_source(bytearray(source_frame(SourceRecord(0, 1, 2, b"key", b"value"))))
-    assert type(record.key) is bytes and type(record.value) is bytes
+    assert type(record.key) is bytes
+    assert type(record.value) is bytes
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """Ed25519 keys (RFC 8032), checked strictly.
 
 Public keys of small order, for which one signature fits many messages, and encodings that are not canonical (y >= p)
-are refused before any library sees them. Signatures are checked by libsodium everywhere: it takes half of OpenSSL's
-time and gives the GIL back, and two libraries would differ on signatures made to divide them, so that an auditor
-would contradict a verdict.
+are refused before any library sees them. Signatures are checked by libsodium everywhere: for an envelope that refers to
+its chunks it takes half of OpenSSL's time (they meet between 16 and 64 KiB), and it gives the GIL back. One library,
+because two may differ on signatures made to divide them, and an auditor would then contradict a verdict.
 """
 
 from __future__ import annotations

@@ -33,12 +33,12 @@ def partial_gram(rows: Sequence[NDArray[np.float32]]) -> Gram:
     if any(row.dtype != np.float32 or row.shape != (size,) for row in rows):
         raise ValueError("rows must be float32 vectors of one length")
     gram: Gram = np.zeros((count, count), np.float64)
-    buffer = np.empty((count, min(_TILE, size)), np.float64)
+    buffers = np.empty((2, count, min(_TILE, size)), np.float64)
     for start in range(0, size, _TILE):
-        tile = buffer[:, : min(_TILE, size - start)]
+        tile, high = buffers[:, :, : min(_TILE, size - start)]
         for index, row in enumerate(rows):
             np.copyto(tile[index], row[start : start + _TILE])
-        gram += _tile_gram(tile)
+        gram += _tile_gram(tile, high)
     return gram
 
 
@@ -59,18 +59,19 @@ def squared_distances(gram: Gram) -> Gram:
     return distances
 
 
-def _tile_gram(tile: Gram) -> Gram:
-    """Gram matrix of float64[N, n <= 4096]; overwrites the tile."""
+def _tile_gram(tile: Gram, high: Gram) -> Gram:
+    """Gram matrix of float64[N, n <= 4096]; overwrites the tile and `high`, a buffer of its shape."""
     largest = np.maximum(tile.max(axis=1), -tile.min(axis=1))
     if not np.isfinite(largest).all():
         raise ValueError("update holds values that are not finite")
     _, exponents = np.frexp(largest)
-    np.ldexp(tile, 2 * _LIMB_BITS - exponents[:, None], out=tile)
+    tile *= np.ldexp(1.0, 2 * _LIMB_BITS - exponents)[:, None]
     np.rint(tile, out=tile)
-    high = np.rint(tile * 2.0**-_LIMB_BITS)
-    tile -= high * 2.0**_LIMB_BITS
+    np.multiply(tile, 2.0**-_LIMB_BITS, out=high)
+    np.rint(high, out=high)
+    high *= 2.0**_LIMB_BITS
+    tile -= high
     high_high, high_low, low_low = high @ high.T, high @ tile.T, tile @ tile.T
-    middle = high_low + high_low.T
-    integers = (high_high * 2.0 ** (2 * _LIMB_BITS) + middle * 2.0**_LIMB_BITS) + low_low
+    integers = (high_high + (high_low + high_low.T)) + low_low
     result: Gram = np.ldexp(integers, exponents[:, None] + exponents[None, :] - 4 * _LIMB_BITS)
     return result

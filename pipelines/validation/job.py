@@ -16,6 +16,7 @@ from pipelines.validation.operators import (
     Enrol,
     MarkRegistry,
     MarkRounds,
+    Split,
     Validate,
     claimed_participant,
 )
@@ -34,6 +35,8 @@ def attach(graph: Graph) -> None:
         .process(Validate(settings), BYTES)
         .name("validate")
         .uid("validate")
+        .process(Split(), BYTES)
+        .name("split")
     )
     enrolled = (
         graph.source("enrolments")

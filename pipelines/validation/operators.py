@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyflink.common import Types
-from pyflink.datastream import KeyedBroadcastProcessFunction, MapFunction, OutputTag
+from pyflink.datastream import KeyedBroadcastProcessFunction, MapFunction, OutputTag, ProcessFunction
 from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor
 
 from fluvial.identity.envelope import seal
@@ -60,6 +60,21 @@ class MarkRegistry(MapFunction):
 class MarkRounds(MapFunction):
     def map(self, value: bytes) -> bytes:
         return pack("", "rounds", [bytes(value)])
+
+
+class Split(ProcessFunction):
+    """Parts what `Validate` puts out: accepted updates to the side, sink frames to the main output.
+
+    `Validate` cannot do it: in thread mode, PyFlink 2.3 loses the tag of a side output that a keyed broadcast function
+    gives from a timer.
+    """
+
+    def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
+        key, kind, parts = unpack(bytes(value))
+        if kind == "accepted":
+            yield ACCEPTED, pack(key, "accepted", parts)
+        else:
+            yield from parts
 
 
 class AcceptedToFrame(MapFunction):
@@ -117,7 +132,7 @@ class _WithTrustedRecords(KeyedBroadcastProcessFunction):
 
 
 class Validate(_WithTrustedRecords):
-    """Keyed by claimed participant: exactly one verdict for each record of topic updates."""
+    """Keyed by claimed participant: exactly one verdict for each record of topic updates. Output: for `Split`."""
 
     def open(self, ctx: Any) -> None:
         super().open(ctx)
@@ -211,10 +226,10 @@ class Validate(_WithTrustedRecords):
         if accepted is not None:
             self._seen.remember(accepted)
             self._accepted_count.inc()
-            yield ACCEPTED, pack(f"{accepted.task}/{accepted.round}", "accepted", [encode(accepted)])
+            yield pack(f"{accepted.task}/{accepted.round}", "accepted", [encode(accepted)])
         else:
             self._refused_count.inc()
-        yield from logic.verdict_frames(self._topics, verdict, record.value)
+        yield pack("", "frames", logic.verdict_frames(self._topics, verdict, record.value))
 
     def _judge_content(self, needs: gate.NeedsContent) -> tuple[Verdict, AcceptedUpdate | None]:
         inspection = gate.inspect_content(needs, self._policy)

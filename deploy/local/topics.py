@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -56,6 +57,9 @@ def create_topics(bootstrap_servers: str, settings: Iterable[TopicSettings]) -> 
                 f"the topic {name} has {len(existing[name].partitions)} partitions, not {topic.partitions}: "
                 "their number cannot change once there is data; use another data directory"
             )
+    _wait_until_led(
+        admin, [TopicPartition(topic.name, number) for topic in wanted.values() for number in range(topic.partitions)]
+    )
 
 
 def topic_statuses(bootstrap_servers: str, names: Sequence[str]) -> list[TopicStatus]:
@@ -96,6 +100,19 @@ def group_lags(bootstrap_servers: str, prefix: str) -> list[GroupLag]:
             by_topic[place.topic] = by_topic.get(place.topic, 0) + behind
         lags += [GroupLag(group=group, topic=topic, lag=lag) for topic, lag in sorted(by_topic.items())]
     return lags
+
+
+def _wait_until_led(admin: AdminClient, partitions: Sequence[TopicPartition]) -> None:
+    """The broker acknowledges a topic before it leads its partitions; the first client would be refused."""
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        try:
+            _end_offsets(admin, partitions)
+            return
+        except KafkaException as error:
+            if time.monotonic() > deadline:
+                raise StackError(f"the broker does not lead its topics after {_SECONDS:.0f} s: {error}") from error
+        time.sleep(0.05)
 
 
 def _end_offsets(admin: AdminClient, partitions: Sequence[TopicPartition]) -> dict[tuple[str, int], int]:

@@ -137,9 +137,12 @@ def test_a_temporary_directory_goes_with_its_stack() -> None:
     assert processes_of(root) == []
 
 
-@pytest.mark.parametrize("seconds", [0.8, 2.5, 5.0], ids=lambda seconds: f"after-{seconds}s")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_interrupted_while_it_starts(root: Path, seconds: float, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [(signal.SIGINT, 0.8), (signal.SIGINT, 2.5), (signal.SIGTERM, 2.5), (signal.SIGINT, 5.0)],
+    ids=lambda value: getattr(value, "name", f"{value}s"),
+)
+def test_interrupted_while_it_starts(root: Path, number: signal.Signals, seconds: float) -> None:
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     supervisor = subprocess.Popen([*SUPERVISOR, str(root)], stdout=subprocess.PIPE, text=True, env=environment)
     time.sleep(seconds)

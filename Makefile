@@ -61,6 +61,9 @@ $(PACKAGES): requirements/requirements.txt | $(VENV)/bin/python
 	@echo "== $$(grep -c == $<) Python packages (some 4 GB on disk: minutes the first time, once)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-deps -r $< \
 		| sed -u -n -e 's/^Collecting \([^ ]*\).*/  \1/p' -e 's/^Installing collected.*/  installing/p'
+	@$(BIN)/python -c 'import find_libpython, sys; sys.exit(not find_libpython.find_libpython())' || { \
+		echo "this Python has no shared library, and the jobs' interpreter lives inside Java: install" >&2; \
+		echo "libpython3.11 (Debian, Ubuntu), or make PYTHON=... with one built with --enable-shared" >&2; exit 1; }
 	@touch $@
 
 $(PROJECTS): pyproject.toml deploy/pyproject.toml $(PACKAGES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from deploy.local.interruption import interruptible, uninterrupted
 from fluvial.cli.common import Exit, fail, reported
 from fluvial.wire.errors import FluvialError
 
+_PIPED_WIDTH = 150
+
 
 @reported
 def demo(
@@ -38,7 +41,8 @@ def demo(
     log verifies.
     """
     chosen = example(task)
-    console = Console(highlight=False)
+    # Where there is no terminal to ask, tables are given room enough not to be folded.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
     progress = Progress(console, f"fluvial demo: {chosen.task_file.title}", chosen.task_file.rounds)
     try:
         with interruptible(), _directory(data_dir) as root, progress:

@@ -94,15 +94,15 @@ class Progress:
 
     def _table(self, ledger: Ledger) -> Table:
         table = Table(box=None, padding=(0, 2))
-        for name in ("round", "updates", "", "rejected", "late", "accuracy", "loss"):
-            table.add_column(name, justify="left" if name in ("", "rejected") else "right")
+        for name in ("round", "updates", "", "quorum", "rejected", "late", "accuracy", "loss"):
+            table.add_column(name, justify="left" if name in ("", "quorum", "rejected") else "right")
         for row in ledger.rows():
-            target = ledger.rounds[row.round, row.attempt].target
-            taken = ledger.accepted_in(row.round)
+            opened, taken = ledger.rounds[row.round, row.attempt], ledger.accepted_in(row.round)
             table.add_row(
                 f"{row.round}/{self._expected_rounds}",
-                f"{taken} of {target}",
-                ProgressBar(total=target, completed=min(taken, target), width=20),
+                f"{taken} of {opened.target}",
+                ProgressBar(total=opened.target, completed=min(taken, opened.target), width=20),
+                f"{opened.quorum} reached" if taken >= opened.quorum else f"{opened.quorum}",
                 reasons(row.rejected),
                 f"{row.late}",
                 percent(row.accuracy),

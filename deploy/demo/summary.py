@@ -150,8 +150,8 @@ class Summary:
         table.add_row("replay", self.replay)
         audit = "verified" if self.audit.verified else "NOT VERIFIED: " + "; ".join(self.audit.problems)
         table.add_row("audit", f"{audit}, {self.audit.size} events, root {self.audit.root}")
-        throughput = f"{self.megabytes:.1f} MB of updates at {self.megabytes_per_second:.2f} MB/s, training included"
-        table.add_row("throughput", throughput)
+        rate = f"{_bytes(self.megabytes)} of updates at {_bytes(self.megabytes_per_second)}/s, local training included"
+        table.add_row("throughput", rate)
         phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.phases)
         table.add_row("time", f"{self.seconds:.1f} s: {phases}")
         return table
@@ -179,10 +179,13 @@ def percent(value: float | None) -> str:
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:
-    parts = []
-    for name, value in metrics.items():
-        parts.append(f"{name} {value:.3f}" if name == "loss" else f"{name} {percent(value)}")
-    return ", ".join(parts) or "-"
+    """In one line, names in alphabetical order: accuracy first, loss last."""
+    parts = [f"{name} {value:.3f}" if name == "loss" else f"{name} {percent(value)}" for name, value in metrics.items()]
+    return ", ".join(sorted(parts)) or "-"
+
+
+def _bytes(megabytes: float) -> str:
+    return f"{megabytes:.2f} MB" if megabytes >= 0.1 else f"{megabytes * 1000:.2f} kB"
 
 
 def _row(row: RoundRow) -> dict[str, Any]:

@@ -48,3 +48,4 @@ def test_a_terminal_gets_a_table() -> None:
         progress.begin("rounds")
         progress.show(book)
     assert "1 of 3" in out.getvalue()
+    assert "2 reached" not in out.getvalue()

@@ -96,7 +96,7 @@ def test_people_get_every_number() -> None:
         "1 KEY_UNKNOWN",
         "forger",
         "rounds 30.0 s",
-        "0.10 MB/s",
+        "0.10 MB/s, local training",
     ):
         assert expected in text, expected
 

@@ -13,10 +13,10 @@ from math import ceil, isqrt
 
 import numpy as np
 
-from deploy.bench.seeding import open_round
+from deploy.bench.seeding import open_round, task_record
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.records import ModelUpdate, Round, TensorLayout
+from fluvial.wire.records import ModelUpdate, Round, Task, TensorLayout
 from fluvial.wire.task_file import Limits, ModelSpec, TaskFile
 
 NUM_ELEMENTS = 64
@@ -27,10 +27,11 @@ _PARTICIPANTS_PER_TASK = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """participants: name to key. rounds: one open round for each task."""
+    """participants: name to key. tasks, rounds: one open round for each task, in the same order."""
 
     num_envelopes: int
     participants: dict[str, SigningKey]
+    tasks: list[Task]
     rounds: list[Round]
 
     @classmethod
@@ -38,13 +39,12 @@ class Load:
         """A federation with room for that many updates: ten times as many participants as tasks."""
         num_tasks = max(1, isqrt(ceil(num_envelopes / _PARTICIPANTS_PER_TASK)))
         num_participants = ceil(num_envelopes / num_tasks)
+        task_files = [_task_file(f"bench-{index:04}", num_participants) for index in range(num_tasks)]
         return cls(
             num_envelopes=num_envelopes,
             participants={f"device-{index:05}": SigningKey.generate() for index in range(num_participants)},
-            rounds=[
-                open_round(_task_file(f"bench-{index:04}", num_participants), _LAYOUT, _BASE_DIGEST)
-                for index in range(num_tasks)
-            ],
+            tasks=[task_record(task_file, _LAYOUT, _BASE_DIGEST) for task_file in task_files],
+            rounds=[open_round(task_file, _LAYOUT, _BASE_DIGEST) for task_file in task_files],
         )
 
     def envelopes(self) -> Iterator[tuple[str, bytes]]:

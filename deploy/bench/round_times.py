@@ -6,7 +6,8 @@ consumer of committed records sees. Sizes are 10^6 bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
@@ -18,6 +19,7 @@ class RoundTimes:
     opened: its base model was visible. downloaded: the last participant had verified the base model. first_chunk: the
     first participant began to upload. uploaded: the last chunk was acknowledged. first_envelope, last_envelope: the
     broker's times of the first and last envelope. published: a consumer of committed records had the new manifest.
+    cpu_seconds: processor time by role from log to model; of concurrent uploads, of the whole round.
     """
 
     round: int
@@ -29,6 +31,7 @@ class RoundTimes:
     first_envelope: float
     last_envelope: float
     published: float
+    cpu_seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -60,6 +63,7 @@ class RoundTimes:
             "seconds_after_last_envelope": self.published - self.last_envelope,
             "megabytes_per_second": self.megabytes_per_second,
             "megabytes_per_second_from_upload": self.megabytes_per_second_from_upload,
+            "cpu_seconds": {role: round(seconds, 2) for role, seconds in self.cpu_seconds.items()},
         }
 
 

@@ -14,6 +14,7 @@ def times(number: int, published: float) -> RoundTimes:
         first_envelope=104.0,
         last_envelope=104.5,
         published=published,
+        cpu_seconds={"broker": 0.5},
     )
 
 
@@ -28,6 +29,7 @@ def test_each_figure_is_measured_from_its_own_moment() -> None:
         "seconds_after_last_envelope": 1.5,
         "megabytes_per_second": 160.0,
         "megabytes_per_second_from_upload": pytest.approx(320 / 4.5),
+        "cpu_seconds": {"broker": 0.5},
     }
 
 

@@ -1,4 +1,4 @@
-"""Peak memory of the processes of a measurement."""
+"""Peak memory and processor time of the processes of a measurement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psutil
 _INTERVAL_SECONDS = 0.2
 
 
-class PeakMemory:
+class Usage:
     """Watches processes while it is entered, and remembers each one's largest resident set.
 
     On Linux that is the kernel's own high-water mark (VmHWM), so that a peak between two looks counts; elsewhere the
@@ -24,7 +24,7 @@ class PeakMemory:
         self._peaks: dict[int, int] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="peak-memory", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
 
     def watch(self, role: str, pid: int) -> None:
         """Count a process under a role. Several of one role are kept apart and reported by their largest."""
@@ -42,7 +42,21 @@ class PeakMemory:
                     roles[role] = max(roles.get(role, 0), self._peaks[pid])
         return {role: peak / 1e6 for role, peak in roles.items()}
 
-    def __enter__(self) -> PeakMemory:
+    def cpu_seconds(self) -> Mapping[str, float]:
+        """By role the processor time so far of all its processes that still run: differences of it tell what a phase
+        cost, also on a machine that is busy with other things."""
+        with self._lock:
+            watched = list(self._watched.items())
+        roles: dict[str, float] = {}
+        for pid, role in watched:
+            try:
+                times = psutil.Process(pid).cpu_times()
+            except psutil.Error:
+                continue
+            roles[role] = roles.get(role, 0.0) + times.user + times.system
+        return roles
+
+    def __enter__(self) -> Usage:
         self._thread.start()
         return self
 

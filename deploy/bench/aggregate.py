@@ -1,0 +1,213 @@
+"""`fluvial bench aggregate`: rounds of large updates through validation and aggregation, on a real stack.
+
+The participants are processes of their own with the edge SDK; the job runs on the local target with two slots in thread
+mode. All of them, and the broker, share this machine's cores, as they would share nothing in a real federation.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Literal
+
+from deploy.bench.round_times import RoundTimes, summary
+from deploy.bench.seeding import register
+from deploy.bench.usage import Usage, java_child
+from deploy.bench.workers import Workers
+from deploy.local.errors import start_error
+from deploy.local.stack import Stack
+from deploy.local.submission import LocalJob, Submission
+from deploy.local.tasks import create_task
+from fluvial.edge.transport import Message, Start, Transport, connect
+from fluvial.identity.envelope import unseal
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.records import ModelManifest
+from fluvial.wire.task_file import Limits, ModelSpec, TaskFile
+
+TASK = "bench"
+STAGES = ("validation", "aggregation")
+_START_SECONDS = 120.0
+_ROUND_SECONDS = 600.0
+_POLL_SECONDS = 0.005
+
+Uploads = Literal["concurrent", "before"]
+
+
+def run(
+    directory: Path,
+    *,
+    num_participants: int,
+    megabytes: int,
+    num_rounds: int,
+    uploads: Uploads,
+    parallelism: int = 2,
+    report: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Measure in a directory. Returns what `--json` prints; sizes are 10^6 bytes, times seconds.
+
+    uploads: "before" holds all envelopes of a round back until every chunk is in the log; "concurrent" does not.
+    Raises RuntimeError or TimeoutError when a participant or the job ends or does not get on.
+    """
+    task_file = _task_file(num_participants, num_rounds, megabytes)
+    participants = {f"participant-{number}": SigningKey.generate() for number in range(1, num_participants + 1)}
+    for name, key in participants.items():
+        key.save(directory / "participants" / f"{name}.pem")
+    with ExitStack() as ends:
+        usage = ends.enter_context(Usage())
+        report("starting the broker")
+        stack = ends.enter_context(Stack(directory / "stack", partitions=4))
+        federation = stack.federation
+        transport = connect(federation, "fluvial-bench")
+        ends.callback(transport.close)
+        report(f"starting the job ({', '.join(STAGES)}) and {num_participants} participants")
+        submission = Submission(stages=STAGES, name=TASK, parallelism=parallelism)
+        job = ends.enter_context(LocalJob(stack.directory, submission))
+        register(transport, federation.topics, stack.keys, participants)
+        num_elements = create_task(federation, stack.keys, task_file).manifest.num_elements
+        workers = ends.enter_context(
+            Workers(
+                [_command(stack, directory, name, num_elements, num_rounds, uploads) for name in participants],
+                directory=directory,
+            )
+        )
+        workers.wait_for_all("ready", 0, _START_SECONDS)
+        watcher = _Watcher(transport, federation.topics.updates, federation.topics.models, stack)
+        ends.callback(watcher.close)
+        watcher.wait_for_round(1, job)
+        usage.watch("broker", stack.broker.pid or 0)
+        usage.watch("job client", job.pid or 0)
+        usage.watch("operators", java_child(job.pid or 0) or 0)
+        for pid in workers.pids:
+            usage.watch("participant", pid)
+        rounds = []
+        opened = time.time()
+        workers.tell_all("start")
+        for number in range(1, num_rounds + 1):
+            times = _play(workers, watcher, usage, job, number, opened, num_participants * num_elements * 4, uploads)
+            rounds.append(times)
+            opened = times.published
+            report(
+                f"round {number}: {times.seconds:.2f} s, of them {times.aggregate_seconds:.2f} s from log to model, "
+                f"{times.megabytes_per_second:.0f} MB/s"
+            )
+        return {
+            "participants": num_participants,
+            "megabytes": megabytes,
+            "uploads": uploads,
+            "parallelism": parallelism,
+            **summary(rounds),
+            "peak_rss_mb": {role: round(size, 1) for role, size in usage.megabytes().items()},
+        }
+
+
+def _play(
+    workers: Workers,
+    watcher: _Watcher,
+    usage: Usage,
+    job: LocalJob,
+    number: int,
+    opened: float,
+    update_bytes: int,
+    uploads: Uploads,
+) -> RoundTimes:
+    reports = []
+    cpu_before = usage.cpu_seconds()
+    if uploads == "before":
+        reports += workers.wait_for_all("uploaded", number, _ROUND_SECONDS)
+        cpu_before = usage.cpu_seconds()
+        workers.tell_all("publish")
+    reports += workers.wait_for_all("published", number, _ROUND_SECONDS)
+    published, envelopes = watcher.wait_for_model(number, job)
+    cpu_seconds = {role: seconds - cpu_before[role] for role, seconds in usage.cpu_seconds().items()}
+    times = {
+        event: [each["time"] for each in reports if (each["event"], each["round"]) == (event, number)]
+        for event in ("downloaded", "uploading", "uploaded")
+    }
+    return RoundTimes(
+        round=number,
+        update_bytes=update_bytes,
+        opened=opened,
+        downloaded=max(times["downloaded"]),
+        first_chunk=min(times["uploading"]),
+        uploaded=max(times["uploaded"]),
+        first_envelope=min(envelopes),
+        last_envelope=max(envelopes),
+        published=published,
+        cpu_seconds=cpu_seconds,
+    )
+
+
+class _Watcher:
+    """Follows envelopes and models as any reader of committed records sees them."""
+
+    def __init__(self, transport: Transport, updates: str, models: str, stack: Stack) -> None:
+        self._updates = transport.read(updates, Start.END)
+        self._models = transport.read(models, Start.END)
+        self._rounds = transport.read(stack.federation.topics.rounds)
+        self._aggregator_key = bytes.fromhex(stack.federation.aggregator_key)
+
+    def wait_for_round(self, number: int, job: LocalJob) -> None:
+        """Until the first round is announced, which says that the job is up."""
+        for _ in _until(_START_SECONDS, "no round was opened", job):
+            if self._rounds.poll(_POLL_SECONDS):
+                return
+
+    def wait_for_model(self, version: int, job: LocalJob) -> tuple[float, list[float]]:
+        """When the version was visible, and the broker's times of the envelopes since the version before."""
+        for _ in _until(_ROUND_SECONDS, f"version {version} was not published", job):
+            for message in self._models.poll(_POLL_SECONDS):
+                if self._version(message) == version:
+                    published = time.time()
+                    return published, [each.timestamp_ms / 1000 for each in self._updates.poll(1.0)]
+        raise AssertionError
+
+    def _version(self, message: Message) -> int:
+        return unseal(message.value or b"", ModelManifest, self._aggregator_key).version
+
+    def close(self) -> None:
+        for reader in (self._updates, self._models, self._rounds):
+            reader.close()
+
+
+def _until(timeout_seconds: float, failure: str, job: LocalJob) -> Iterator[None]:
+    """Goes on until the caller has what it waits for. Raises TimeoutError, or what ended the job."""
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        if job.pid is None:
+            raise start_error("the job ended", job.log)
+        yield
+    raise TimeoutError(f"{failure} within {timeout_seconds:.0f} s: see {job.log}")
+
+
+def _task_file(num_participants: int, num_rounds: int, megabytes: int) -> TaskFile:
+    return TaskFile(
+        task=TASK,
+        title="Measurement of aggregation",
+        model=ModelSpec(
+            architecture="logistic_regression", parameters={"inputs": megabytes * 250 - 1, "classes": 1000}
+        ),
+        rounds=num_rounds,
+        quorum=num_participants,
+        target=num_participants,
+        deadline_seconds=_ROUND_SECONDS,
+        limits=Limits(max_abs=1.0, max_weight=1),
+    )
+
+
+def _command(
+    stack: Stack, directory: Path, name: str, num_elements: int, num_rounds: int, uploads: Uploads
+) -> list[str]:
+    folder = directory / "participants"
+    options = {
+        "--federation": stack.directory.federation_file,
+        "--name": name,
+        "--key": folder / f"{name}.pem",
+        "--outbox": folder / f"{name}.sqlite",
+        "--task": TASK,
+        "--elements": num_elements,
+        "--rounds": num_rounds,
+    }
+    arguments = [str(part) for option in options.items() for part in option]
+    return ["-m", "deploy.bench.participant", *arguments, *(["--hold"] if uploads == "before" else [])]

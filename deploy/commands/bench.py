@@ -1,0 +1,123 @@
+"""`fluvial bench`: measurements on a stack of its own, in a temporary directory that is removed afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.bench import aggregate as large_updates
+from deploy.bench import envelopes as small_updates
+from deploy.local.errors import StackError
+from deploy.local.interruption import interruptible, uninterrupted
+from fluvial.cli.common import JsonOption, console, errors, print_json, reported
+
+app = typer.Typer(help="Measure this machine: aggregation, validation.", no_args_is_help=True)
+
+ParallelismOption = Annotated[int, typer.Option(min=1, help="Slots of the job.")]
+
+
+class Uploads(StrEnum):
+    """When the envelopes go out."""
+
+    BEFORE = "before"
+    CONCURRENT = "concurrent"
+
+
+@app.command()
+@reported
+def aggregate(
+    participants: Annotated[int, typer.Option(min=1, help="Participants, a process each.")] = 8,
+    megabytes: Annotated[int, typer.Option(min=1, help="Size of the model and of each update, in 10^6 bytes.")] = 40,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds.")] = 3,
+    uploads: Annotated[
+        Uploads,
+        typer.Option(
+            help="before: participants upload at the same time, and their envelopes go out when the last chunk is in "
+            "the log, so that aggregating is measured apart from uploading. concurrent: each goes out when it is ready."
+        ),
+    ] = Uploads.BEFORE,
+    parallelism: ParallelismOption = 2,
+    json: JsonOption = False,
+) -> None:
+    """Rounds of large signed updates from separate processes, through validation and aggregation.
+
+    seconds_per_round: from one model being visible to the next, with download and upload, without training (there is
+    none). megabytes_per_second: update bytes over the time from the first envelope in the log to the model being
+    visible to a reader of committed records. megabytes_per_second_from_upload: the same bytes over the time from the
+    first chunk's upload. All three are medians over the rounds. Megabytes are 10^6 bytes.
+    """
+    with _directory() as directory:
+        result = large_updates.run(
+            directory,
+            num_participants=participants,
+            megabytes=megabytes,
+            num_rounds=rounds,
+            uploads=uploads.value,
+            parallelism=parallelism,
+            report=_report,
+        )
+    if json:
+        print_json(result)
+        return
+    console.print(f"{participants} participants, {megabytes} MB each, {rounds} rounds, uploads {uploads.value}")
+    console.print(f"  a round            {result['seconds_per_round']:8.2f} s")
+    console.print(f"  from log to model  {result['megabytes_per_second']:8.0f} MB/s")
+    console.print(f"  from first upload  {result['megabytes_per_second_from_upload']:8.0f} MB/s")
+    _print_memory(result["peak_rss_mb"])
+
+
+@app.command()
+@reported
+def envelopes(
+    count: Annotated[int, typer.Option(min=1000, help="Updates.")] = 20_000,
+    parallelism: ParallelismOption = 2,
+    json: JsonOption = False,
+) -> None:
+    """Small signed updates through validation: verdicts per second, start-up left out."""
+    with _directory() as directory:
+        result = small_updates.run(directory, num_envelopes=count, parallelism=parallelism, report=_report)
+    if json:
+        print_json(result)
+        return
+    console.print(f"{count} updates of {result['envelope_bytes']} bytes: {result['verdicts']}")
+    console.print(f"  validation         {result['envelopes_per_second']:8.0f} envelopes/s")
+    _print_memory(result["peak_rss_mb"])
+
+
+def _report(line: str) -> None:
+    errors.print(line, markup=False)
+
+
+def _print_memory(peak_rss_mb: Mapping[str, float]) -> None:
+    for role, megabytes in peak_rss_mb.items():
+        console.print(f"  peak memory        {megabytes:8.0f} MB  {role}")
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    """A temporary directory; what a failed measurement says names files in it, so then it stays."""
+    with interruptible():
+        directory = Path(tempfile.mkdtemp(prefix="fluvial-bench-"))
+        try:
+            yield directory
+        except (RuntimeError, TimeoutError) as error:
+            raise StackError(f"{error}\n(the directory {directory} is left for a look)") from error
+        except BaseException:
+            _remove(directory)
+            raise
+        _remove(directory)
+
+
+def _remove(directory: Path) -> None:
+    with uninterrupted():
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+__all__ = ["app"]

@@ -1,0 +1,262 @@
+"""Bad input never stops a job: each record gets its verdict, and state and model are as if it had never come."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+from deploy.bench.seeding import register
+from deploy.local.stack import Stack, running_stack
+from deploy.local.submission import LocalJob, Submission
+from deploy.local.tasks import create_task
+from fluvial.auditor.kafka_reader import KafkaTopicReader
+from fluvial.auditor.reader import audited_topics
+from fluvial.auditor.verify import verify
+from fluvial.edge.transport import connect
+from fluvial.identity.envelope import pre_authentication_encoding, seal, unseal
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.framing import MAGIC, decode, encode
+from fluvial.wire.layout import chunk_partition
+from fluvial.wire.media_types import media_type
+from fluvial.wire.records import (
+    ChunkReference,
+    Envelope,
+    ModelManifest,
+    ModelUpdate,
+    Round,
+    Signature,
+    Verdict,
+)
+from fluvial.wire.task_file import TaskFile
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+
+PARTITIONS = 2
+TASK = TaskFile.model_validate(
+    {
+        "task": "toy",
+        "title": "A model of ten parameters",
+        "model": {"architecture": "logistic_regression", "parameters": {"inputs": 4, "classes": 2}, "seed": 1},
+        "rounds": 1,
+        "quorum": 3,
+        "target": 3,
+        "deadline_seconds": 120,
+        "chunk_elements": 4,
+        "limits": {"max_abs": 2.0, "max_norm": 4.0, "max_weight": 100},
+    }
+)
+DELTA = np.linspace(-0.5, 0.5, 10, dtype=np.float32)
+
+
+@dataclass
+class Sender:
+    """Publishes chunks and envelopes as a participant would, or as it should not."""
+
+    producer: Producer
+    stack: Stack
+    round: Round
+    keys: dict[str, SigningKey]
+
+    def chunks(self, delta: Any) -> tuple[ChunkReference, ...]:
+        references: dict[int, ChunkReference] = {}
+        for index in range(3):
+            chunk = delta[index * 4 : index * 4 + 4].astype("<f4").tobytes()
+
+            def placed(error: object, message: Message, index: int = index, chunk: bytes = chunk) -> None:
+                assert error is None
+                references[index] = ChunkReference(
+                    partition=message.partition(),
+                    offset=message.offset(),
+                    length=len(chunk),
+                    sha256=hashlib.sha256(chunk).digest(),
+                )
+
+            partition = chunk_partition("toy", index, PARTITIONS)
+            self.producer.produce(
+                self.stack.federation.topics.update_blobs, chunk, partition=partition, on_delivery=placed
+            )
+        self.producer.flush(30)
+        return tuple(references[index] for index in range(3))
+
+    def update(self, name: str, **changes: Any) -> ModelUpdate:
+        round_ = self.round
+        update = ModelUpdate(
+            task="toy",
+            round=1,
+            attempt=1,
+            participant=name,
+            update_id=f"update of {name}"[:12].replace(" ", "-"),
+            base_version=round_.base_version,
+            base_digest=round_.base_digest,
+            weight=10,
+            encoding="float32",
+            layout_digest=round_.layout_digest,
+            scales=(),
+            inline=None,
+            chunks=changes.pop("chunks", None) or self.chunks(DELTA),
+            created_ms=1,
+        )
+        return replace(update, **changes)
+
+    def send(self, raw: bytes, key: str) -> None:
+        self.producer.produce(self.stack.federation.topics.updates, raw, key=key)
+        self.producer.flush(30)
+
+
+def resigned(payload: bytes, key: SigningKey, keyid: str) -> bytes:
+    """An envelope with a true signature over bytes that are no ModelUpdate."""
+    kind = media_type(ModelUpdate)
+    signature = key.sign(pre_authentication_encoding(kind, payload))
+    return encode(
+        Envelope(payload_type=kind, payload=payload, signatures=(Signature(keyid=keyid, signature=signature),))
+    )
+
+
+def with_value(value: float) -> Any:
+    delta = DELTA.copy()
+    delta[7] = value
+    return delta
+
+
+def bad_records(sender: Sender) -> Iterator[tuple[str, str, bytes]]:
+    """(reason expected, Kafka key, raw record), all of or about the enrolled participant mallory."""
+    key = sender.keys["mallory"]
+    good = sender.update("mallory")
+    sealed = seal(good, key, "mallory")
+    payload = encode(good)
+
+    def changed(**changes: Any) -> bytes:
+        return seal(replace(good, **changes), key, "mallory")
+
+    def placed(delta: Any) -> bytes:
+        return changed(chunks=sender.chunks(delta))
+
+    def moved(change: Callable[[ChunkReference], ChunkReference]) -> bytes:
+        return changed(chunks=(*good.chunks[:2], change(good.chunks[2])))
+
+    yield "ENVELOPE", "mallory", b""
+    yield "ENVELOPE", "mallory", b"garbage"
+    yield "ENVELOPE", "mallory", sealed[:-5]
+    yield "NON_CANONICAL", "mallory", sealed + b"\x00"
+    yield "SIZE_LIMIT", "mallory", bytes(1_500_000)
+    yield "SCHEMA_UNKNOWN", "mallory", resigned(MAGIC + bytes(8) + payload[10:], key, "mallory")
+    yield "DECODE", "mallory", resigned(payload[:-3], key, "mallory")
+    yield "NON_CANONICAL", "mallory", resigned(payload + b"\x00", key, "mallory")
+    yield "SIGNATURE", "mallory", seal(good, SigningKey.generate(), "mallory")
+    yield "KEY_UNKNOWN", "nobody", seal(replace(good, participant="nobody"), key, "nobody")
+    yield "PARTICIPANT_MISMATCH", "alice", sealed
+    yield "PARTICIPANT_MISMATCH", "mallory", seal(replace(good, participant="alice"), key, "mallory")
+    yield "TASK_UNKNOWN", "mallory", changed(task="other")
+    yield "ROUND_UNKNOWN", "mallory", changed(round=9)
+    yield "DECODE", "mallory", changed(round=0)
+    yield "WRONG_BASE", "mallory", changed(base_digest=bytes(32))
+    yield "MANIFEST_MISMATCH", "mallory", changed(layout_digest=bytes(32))
+    yield "MANIFEST_MISMATCH", "mallory", changed(chunks=good.chunks[:2])
+    yield "WEIGHT", "mallory", changed(weight=0)
+    yield "WEIGHT", "mallory", changed(weight=101)
+    yield "ENCODING", "mallory", changed(encoding="float8")
+    yield "INCOMPLETE", "mallory", moved(lambda chunk: replace(chunk, offset=chunk.offset + 10_000))
+    yield "CHUNK_MISMATCH", "mallory", moved(lambda chunk: replace(chunk, sha256=bytes(32)))
+    yield "NON_FINITE", "mallory", placed(with_value(float("nan")))
+    yield "NON_FINITE", "mallory", placed(with_value(float("-inf")))
+    yield "MAGNITUDE_EXCEEDED", "mallory", placed(with_value(2.5))
+    yield "NORM_EXCEEDED", "mallory", placed(np.full(10, 1.9, np.float32))
+
+
+def read_until(federation: Any, topic: str, enough: Callable[[list[Message]], bool]) -> list[Message]:
+    """Committed records of a one-partition topic, from its beginning."""
+    consumer = Consumer({"bootstrap.servers": federation.bootstrap_servers, "group.id": "test"})
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    found: list[Message] = []
+    deadline = time.monotonic() + 120
+    try:
+        while not enough(found):
+            assert time.monotonic() < deadline, f"{topic}: {len(found)} records"
+            message = consumer.poll(0.5)
+            if message is not None and message.error() is None:
+                found.append(message)
+    finally:
+        consumer.close()
+    return found
+
+
+def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
+    with running_stack(tmp_path / "data", partitions=PARTITIONS) as stack:
+        federation, topics = stack.federation, stack.federation.topics
+        created = create_task(federation, stack.keys, TASK)
+        names = ("alice", "bob", "mallory")
+        keys = {name: SigningKey.generate() for name in names}
+        with closing(connect(federation, "test")) as transport:
+            register(transport, topics, stack.keys, keys)
+        submission = Submission(
+            stages=("validation", "aggregation", "audit"), settings={"startup_grace_ms": 3000, "restart_attempts": 0}
+        )
+        job = LocalJob(stack.directory, submission)
+        job.start()
+        try:
+            opened = read_until(federation, topics.rounds, lambda found: len(found) > 0)[0]
+            aggregator = bytes.fromhex(federation.aggregator_key)
+            producer = Producer(
+                {
+                    "bootstrap.servers": federation.bootstrap_servers,
+                    "partitioner": "murmur2_random",
+                    "message.max.bytes": 4 << 20,
+                }
+            )
+            sender = Sender(producer, stack, unseal(opened.value(), Round, aggregator), keys)
+            bad = list(bad_records(sender))
+            for _, key, raw in bad:
+                sender.send(raw, key)
+            good = {name: seal(sender.update(name), keys[name], name) for name in names}
+            for name, raw in good.items():
+                sender.send(raw, name)
+            sender.send(good["alice"], "alice")
+
+            expected = Counter([reason for reason, _, _ in bad]) + Counter(ACCEPTED=3, DUPLICATE_IGNORED=1)
+            messages = read_until(federation, topics.verdicts, lambda found: len(found) >= expected.total())
+            verdicts = [decode(message.value(), Verdict) for message in messages]
+            assert Counter(verdict.reason.value for verdict in verdicts) == expected
+            places = {(verdict.source_partition, verdict.source_offset) for verdict in verdicts}
+            assert len(places) == len(verdicts)
+
+            models = read_until(federation, topics.models, lambda found: len(found) >= 2)
+            manifest = unseal(models[1].value(), ModelManifest, aggregator)
+            assert {contribution.participant for contribution in manifest.contributions} == set(names)
+            assert manifest.chunks[0].sha256 == expected_digest(federation, created.manifest, manifest)
+
+            deadline = time.monotonic() + 30
+            while True:
+                with KafkaTopicReader(federation, audited_topics(topics)) as reader:
+                    report = verify(reader, federation)
+                if report.verified or time.monotonic() > deadline:
+                    break
+                time.sleep(1)
+            assert report.verified, report
+            assert job.pid is not None, "the job has ended"
+        finally:
+            job.stop()
+
+
+def expected_digest(federation: Any, base: ModelManifest, manifest: ModelManifest) -> bytes:
+    """Digest of the first chunk of base + the mean of three equal deltas in fixed point, rounded to float32 once."""
+    reference = base.chunks[0]
+    consumer = Consumer({"bootstrap.servers": federation.bootstrap_servers, "group.id": "test"})
+    consumer.assign([TopicPartition(federation.topics.model_blobs, reference.partition, reference.offset)])
+    message = consumer.poll(30)
+    consumer.close()
+    assert message is not None
+    start = np.frombuffer(message.value(), "<f4").astype(np.float64)
+    scale = 2.0**manifest.fraction_bits
+    fixed = np.rint(DELTA[:4].astype(np.float64) * scale)
+    model = (start + 30 * fixed / (30 * scale)).astype("<f4")
+    return hashlib.sha256(model.tobytes()).digest()

@@ -54,7 +54,7 @@ def flink_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def settings(broker: Broker, tmp_path: Path) -> Settings:
-    """Settings with topics of their own on the shared broker. A job fails at its first error unless the test says otherwise."""
+    """Settings with topics of their own on the shared broker. A job fails at its first error unless told otherwise."""
     settings = Settings(
         bootstrap_servers=broker.bootstrap_servers,
         topic_prefix=f"test-{uuid.uuid4().hex[:8]}.",

@@ -147,7 +147,7 @@ def check_the_outcomes(summary: dict[str, Any]) -> None:
 
 def test_ctrl_c_in_the_middle_leaves_nothing_behind(start: Callable[..., Demo]) -> None:
     demo = start()
-    demo.wait_for("round 1 open")
+    demo.wait_for("running the rounds")
     demo.process.send_signal(signal.SIGINT)
     demo.process.send_signal(signal.SIGINT)  # an impatient user's second one must not stop the clean-up
     assert demo.wait() == 130, demo.text

@@ -25,7 +25,11 @@ def quickstart() -> str:
 @pytest.mark.timeout(400)
 def test_the_quickstart_runs(tmp_path: Path) -> None:
     (tmp_path / "deploy").symlink_to(CHECKOUT / "deploy")
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "160"}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "160",
+    }
     script = "set -e\n" + quickstart()
     try:
         done = subprocess.run(

@@ -7,14 +7,15 @@ job starts while they do. Whatever ends the run, no process and no port outlives
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from deploy.demo.cast import Member, Role, cast, dump
+from deploy.demo.checks import audited, replayed
 from deploy.demo.children import Child, Children, how_it_ended
 from deploy.demo.errors import DemoFailed, tail
 from deploy.demo.example import Example
@@ -25,15 +26,10 @@ from deploy.demo.outcome import breaches, outcomes
 from deploy.demo.progress import Progress
 from deploy.demo.reports import Ended, Enrolled, Failed, Ready, Report, ReportReader, Sent, Stuck
 from deploy.demo.summary import Audited, Summary
+from deploy.local.interruption import uninterrupted
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
-from deploy.replay import KafkaLog, replay
-from deploy.replay.initial import initial_model
-from fluvial.auditor.kafka_reader import KafkaTopicReader
-from fluvial.auditor.reader import audited_topics
-from fluvial.auditor.verify import verify
 from fluvial.edge.transport import Transport, connect
-from fluvial.wire.errors import FluvialError
 
 STAGES = ("validation", "aggregation", "evaluation", "audit")
 JOB = "demo"
@@ -41,7 +37,6 @@ JOB = "demo"
 _START_SECONDS = 90.0
 _SETTLE_SECONDS = 60.0
 _BASELINE_SECONDS = 300.0
-_AUDIT_SECONDS = 20.0
 _POLL_SECONDS = 0.15
 
 
@@ -76,27 +71,35 @@ class Run:
         """Everything, from an empty directory to the summary. Raises DemoFailed, StackError, FluvialError."""
         self._layout.outboxes.mkdir(parents=True)
         self._layout.task_file.write_text(self._task_file.model_dump_json(indent=1))
-        with ExitStack() as ends:
-            ends.callback(self._stack.stop)
-            ends.enter_context(self._children)
-            self._progress.begin("starting broker, job and participants")
-            self._start_participants()
-            self._stack.start()
-            ends.enter_context(self._job)
-            federation = self._stack.federation
-            transport = connect(federation, "fluvial-demo")
-            ends.callback(transport.close)
-            ledger = Ledger(task=self._task_file.task, updates_topic=federation.topics.updates)
-            observer = ends.enter_context(Observer(federation, transport, ledger))
-            self._open_for_participants(transport)
-            self._play_rounds(observer, ledger)
-            central = self._await_baseline(observer, ledger)
-            self._progress.begin("replaying the last version")
-            replayed = self._replay(ledger)
-            self._progress.begin("auditing")
-            audited = self._audit()
-            self._progress.end()
-            return self._summary(ledger, central, replayed, audited)
+        with ExitStack() as shield, ExitStack() as ends:
+            try:
+                return self._run(ends)
+            finally:
+                # From here on a second Ctrl-C does not keep us from ending what we started.
+                shield.enter_context(uninterrupted())
+
+    def _run(self, ends: ExitStack) -> Summary:
+        ends.callback(self._stack.stop)
+        ends.enter_context(self._children)
+        self._progress.begin("starting broker, job and participants")
+        self._start_participants()
+        self._stack.start()
+        ends.callback(shutil.rmtree, self._stack.directory.jobs / JOB / "tmp", ignore_errors=True)
+        ends.enter_context(self._job)
+        federation = self._stack.federation
+        transport = connect(federation, "fluvial-demo")
+        ends.callback(transport.close)
+        ledger = Ledger(task=self._task_file.task, updates_topic=federation.topics.updates)
+        observer = ends.enter_context(Observer(federation, transport, ledger))
+        self._open_for_participants(transport)
+        self._play_rounds(observer, ledger)
+        central = self._await_baseline(observer, ledger)
+        self._progress.begin("replaying the last version")
+        replay = replayed(federation, ledger.task, ledger.last_version)
+        self._progress.begin("auditing")
+        audit = audited(federation, self._check_processes)
+        self._progress.end()
+        return self._summary(ledger, central, replay, audit)
 
     def _start_participants(self) -> None:
         self._start_company(None)
@@ -205,50 +208,15 @@ class Run:
         if self._stack.broker.pid is None:
             raise DemoFailed(f"the broker ended\n{tail(self._stack.broker.log)}")
 
-    def _replay(self, ledger: Ledger) -> str:
-        federation = self._stack.federation
-        transport = connect(federation, "fluvial-demo-replay")
-        try:
-            result = replay(
-                KafkaLog(transport, federation),
-                self._task_file.task,
-                ledger.last_version,
-                initial=partial(initial_model, transport, federation),
-            )
-        except FluvialError as error:
-            return f"not possible: {error}"
-        finally:
-            transport.close()
-        return "bit-exact" if result.bit_exact else "; ".join(result.differs)
-
-    def _audit(self) -> Audited:
-        """Audit until the newest events are under a signed tree head, or it is time to say that they are not."""
-        federation = self._stack.federation
-        deadline = time.monotonic() + _AUDIT_SECONDS
-        while True:
-            self._check_processes()
-            with KafkaTopicReader(federation, audited_topics(federation.topics)) as reader:
-                report = verify(reader, federation)
-            if not report.num_pending or time.monotonic() > deadline:
-                problems = tuple(f"{problem.where} {problem.message}" for problem in report.problems[:5])
-                if report.verified and report.num_pending:
-                    problems = (f"{report.num_pending} records are not yet vouched for",)
-                return Audited(
-                    verified=report.verified and not report.num_pending,
-                    size=report.signed_size,
-                    root=report.signed_root,
-                    problems=problems,
-                )
-
-    def _summary(self, ledger: Ledger, central: dict[str, float], replayed: str, audited: Audited) -> Summary:
+    def _summary(self, ledger: Ledger, central: dict[str, float], replay: str, audit: Audited) -> Summary:
         megabytes, seconds = ledger.accepted_bytes() / 1e6, ledger.rounds_seconds()
         return Summary(
             task=self._task_file.task,
             expected_rounds=self._task_file.rounds,
             rounds=tuple(ledger.rows()),
             central=central,
-            replay=replayed,
-            audit=audited,
+            replay=replay,
+            audit=audit,
             participants=tuple(outcomes(self._members, ledger, self._sent, self._stuck)),
             breaches=tuple(breaches(ledger, self._sent)),
             phases=self._progress.phases,

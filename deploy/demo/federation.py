@@ -34,7 +34,7 @@ from fluvial.edge.transport import Transport, connect
 STAGES = ("validation", "aggregation", "evaluation", "audit")
 JOB = "demo"
 
-_START_SECONDS = 90.0
+_START_SECONDS = 150.0
 _SETTLE_SECONDS = 60.0
 _BASELINE_SECONDS = 300.0
 _POLL_SECONDS = 0.15

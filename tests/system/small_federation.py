@@ -1,0 +1,193 @@
+"""A small federation for the system tests: real stack and jobs, participants of this process, updates by formula.
+
+A participant's update depends on its number and the round alone, so that two tasks with the same seed must come to the
+same models, whatever happens to one of them on the way. Models have a thousand parameters in chunks of a hundred, so
+that updates travel by reference.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from deploy.bench.seeding import register
+from deploy.local.stack import Stack
+from deploy.local.submission import LocalJob, Submission
+from deploy.local.tasks import create_task
+from fluvial.auditor.kafka_reader import KafkaTopicReader
+from fluvial.auditor.reader import audited_topics
+from fluvial.auditor.report import Report
+from fluvial.auditor.verify import verify
+from fluvial.edge import Participant
+from fluvial.edge.compacted import read_to_end
+from fluvial.edge.models import read_manifests
+from fluvial.edge.rounds import RoundFollower
+from fluvial.edge.transport import connect
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.framing import decode
+from fluvial.wire.records import ModelManifest, Receipt, Round, Verdict
+from fluvial.wire.task_file import TaskFile
+
+STAGES = ("validation", "aggregation", "audit")
+NUM_PARTICIPANTS = 6
+NUM_ROUNDS = 2
+_SECONDS = 120.0
+
+MEAN = {"name": "weighted_mean"}
+KRUM = {"name": "multi_krum", "num_byzantine": 1}
+
+
+class SmallFederation:
+    """Stack, job and participants in a directory. A context manager; the job is started with `start_job`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.stack = Stack(directory / "stack", watch=False, partitions=3)
+        self.job = LocalJob(self.stack.directory, Submission(stages=STAGES, name="federation", parallelism=2))
+        self._directory = directory
+        self._ends = ExitStack()
+
+    def __enter__(self) -> SmallFederation:
+        try:
+            self._open()
+        except BaseException:
+            self._ends.close()
+            raise
+        return self
+
+    def _open(self) -> None:
+        self._ends.enter_context(self.stack)
+        self._ends.callback(self.job.stop)
+        self.federation = self.stack.federation
+        self.transport = connect(self.federation, "small-federation")
+        self._ends.callback(self.transport.close)
+        self.rounds = RoundFollower(self.transport, self.federation)
+        self._ends.callback(self.rounds.close)
+        keys = {f"participant-{number}": SigningKey.generate() for number in range(NUM_PARTICIPANTS)}
+        register(self.transport, self.federation.topics, self.stack.keys, keys)
+        self.participants = [
+            self._ends.enter_context(
+                Participant(self.federation, name, key, self._directory / f"{name}.sqlite", self.transport)
+            )
+            for name, key in keys.items()
+        ]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ends.close()
+
+    def create_task(self, task: str, rule: dict[str, Any]) -> None:
+        create_task(self.federation, self.stack.keys, task_file(task, rule))
+
+    def wait_for_round(self, task: str, number: int) -> Round:
+        self.wait_until(lambda: self._has_round(task, number), f"round {number} of {task}")
+        newest = self.rounds.newest(task)
+        assert newest is not None
+        return newest
+
+    def _has_round(self, task: str, number: int) -> bool:
+        self.rounds.poll(0.05)
+        newest = self.rounds.newest(task)
+        return newest is not None and newest.round == number
+
+    def publish(self, round_: Round, numbers: Iterable[int]) -> list[str]:
+        """Updates of these participants; their ids."""
+        return [
+            self.participants[number].publish(
+                round_, delta(number, round_), weight=1 + number, encoding="int8" if number == 2 else "float32"
+            )
+            for number in numbers
+        ]
+
+    def wait_for_verdicts(self, numbers: Iterable[int], update_ids: Iterable[str]) -> None:
+        for number, update_id in zip(numbers, update_ids, strict=True):
+            assert self.participants[number].verdict_of(update_id, _SECONDS) is not None
+
+    def play(self, task: str, numbers: Iterable[int] = range(1, NUM_ROUNDS + 1)) -> None:
+        """Rounds in which all take part and nothing happens."""
+        for number in numbers:
+            self.publish(self.wait_for_round(task, number), range(NUM_PARTICIPANTS))
+
+    def wait_for_version(self, task: str, version: int) -> list[ModelManifest]:
+        """The task's manifests up to this version."""
+        self.wait_until(lambda: len(self.manifests(task)) > version, f"version {version} of {task}")
+        return self.manifests(task)
+
+    def manifests(self, task: str) -> list[ModelManifest]:
+        return [manifest for manifest in read_manifests(self.transport, self.federation) if manifest.task == task]
+
+    def audit(self) -> Report:
+        """An audit when everything is vouched for, or when it is time that it were."""
+
+        def audited() -> bool:
+            with KafkaTopicReader(self.federation, audited_topics(self.federation.topics)) as reader:
+                reports.append(verify(reader, self.federation))
+            return reports[-1].verified and not reports[-1].num_pending and bool(reports[-1].signed_size)
+
+        reports: list[Report] = []
+        deadline = time.monotonic() + 30.0
+        while not audited() and time.monotonic() < deadline:
+            time.sleep(1.0)
+        return reports[-1]
+
+    def verdicts_by_input(self) -> dict[tuple[int, int], list[str]]:
+        """For every record of topic updates the reasons of its verdicts."""
+        topics = self.federation.topics
+        found: dict[tuple[int, int], list[str]] = {
+            (message.partition, message.offset): [] for message in self._read(topics.updates)
+        }
+        for message in self._read(topics.verdicts):
+            verdict = decode(message.value or b"", Verdict)
+            found[verdict.source_partition, verdict.source_offset].append(verdict.reason.value)
+        return found
+
+    def receipts(self) -> Counter[tuple[str, str]]:
+        """How many receipts each update has, by its id and outcome."""
+        read = [decode(message.value or b"", Receipt) for message in self._read(self.federation.topics.receipts)]
+        return Counter((receipt.update_id, receipt.outcome.value) for receipt in read)
+
+    def _read(self, topic: str) -> list[Any]:
+        reader = self.transport.read(topic)
+        try:
+            return list(read_to_end(reader, _SECONDS))
+        finally:
+            reader.close()
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + _SECONDS
+        while not condition():
+            assert self.job.pid is not None, f"the job ended: {self.job.log.read_text()[-3000:]}"
+            assert time.monotonic() < deadline, f"waited too long for {what}: {self.job.log.read_text()[-3000:]}"
+            time.sleep(0.05)
+
+
+def task_file(task: str, rule: dict[str, Any]) -> TaskFile:
+    return TaskFile.model_validate(
+        {
+            "task": task,
+            "title": "A thousand parameters",
+            "model": {"architecture": "logistic_regression", "parameters": {"inputs": 99, "classes": 10}, "seed": 3},
+            "rounds": NUM_ROUNDS,
+            "quorum": NUM_PARTICIPANTS,
+            "target": NUM_PARTICIPANTS,
+            "deadline_seconds": 300,
+            "rule": rule,
+            "limits": {"max_abs": 100.0, "max_weight": 100},
+            "encodings": ["float32", "int8"],
+            "chunk_elements": 100,
+        }
+    )
+
+
+def delta(number: int, round_: Round) -> np.ndarray:
+    """The last participant's lies far off, so that multi-Krum leaves it out."""
+    generator = np.random.default_rng([number, round_.round])
+    values = generator.standard_normal(round_.num_elements).astype(np.float32)
+    return values * np.float32(10.0 if number == NUM_PARTICIPANTS - 1 else 0.1)

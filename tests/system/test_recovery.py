@@ -1,0 +1,106 @@
+"""What is killed in the middle of a round is not noticed in its outcome.
+
+Every test plays the same updates as in `calm` and `calm-krum`, tasks of the same seed that nothing happened to: the
+models' bytes must be theirs, every input must have exactly one verdict, every update one receipt, the audit must hold.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.bench.usage import java_child
+from deploy.replay import KafkaLog, replay
+from tests.system.small_federation import KRUM, MEAN, NUM_PARTICIPANTS, NUM_ROUNDS, SmallFederation
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+HALF = NUM_PARTICIPANTS // 2
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallFederation]:
+    """With the tasks `calm` and `calm-krum` played to their end."""
+    directory: Path = tmp_path_factory.mktemp("recovery")
+    with SmallFederation(directory) as small:
+        small.job.start()
+        small.job.wait_until_running()
+        play_undisturbed(small, "calm", MEAN)
+        play_undisturbed(small, "calm-krum", KRUM)
+        yield small
+
+
+def play_undisturbed(small: SmallFederation, task: str, rule: dict[str, object]) -> None:
+    small.create_task(task, rule)
+    small.play(task)
+    small.wait_for_version(task, NUM_ROUNDS)
+
+
+def kill_the_operators(small: SmallFederation) -> None:
+    """SIGKILL to the JVM; the job is submitted again, from its newest retained checkpoint."""
+    jvm = java_child(small.job.pid or 0)
+    assert jvm is not None
+    os.kill(jvm, signal.SIGKILL)
+    assert small.job.wait() != 0
+    small.job.stop()
+    small.job.start()
+
+
+def kill_the_broker(small: SmallFederation) -> None:
+    """SIGKILL; it starts again on the same port and data. The job is left to itself."""
+    address = small.stack.broker.bootstrap_servers
+    small.stack.broker.kill()
+    small.stack.broker.start()
+    assert small.stack.broker.bootstrap_servers == address
+
+
+@pytest.mark.parametrize("disaster", [kill_the_operators, kill_the_broker])
+def test_a_round_survives(federation: SmallFederation, disaster: Callable[[SmallFederation], None]) -> None:
+    storm, storm_krum = f"storm-{disaster.__name__.replace('_', '-')}", f"krum-{disaster.__name__.replace('_', '-')}"
+    federation.create_task(storm, MEAN)
+    federation.create_task(storm_krum, KRUM)
+    rounds = [federation.wait_for_round(task, 1) for task in (storm, storm_krum)]
+
+    # Half of the updates: all but the last have their verdict, so they are accumulated; the last is on its way.
+    for round_ in rounds:
+        numbers = range(HALF - 1)
+        federation.wait_for_verdicts(numbers, federation.publish(round_, numbers))
+    for round_ in rounds:
+        federation.publish(round_, [HALF - 1])
+    disaster(federation)
+    for round_ in rounds:
+        federation.publish(round_, range(HALF, NUM_PARTICIPANTS))
+    for task, calm in ((storm, "calm"), (storm_krum, "calm-krum")):
+        federation.wait_for_version(task, 1)
+        federation.play(task, [2])
+        models = federation.wait_for_version(task, NUM_ROUNDS)
+        undisturbed = federation.manifests(calm)
+        assert [model.model_digest for model in models] == [model.model_digest for model in undisturbed]
+        assert [model.attempt for model in models] == [0, 1, 1]
+        check_replay(federation, task)
+    check_books(federation)
+
+
+def check_replay(small: SmallFederation, task: str) -> None:
+    for version in range(1, NUM_ROUNDS + 1):
+        assert replay(KafkaLog(small.transport, small.federation), task, version).differs == ()
+
+
+def check_books(small: SmallFederation) -> None:
+    """Every input has one verdict, every update one receipt, and the audit log says so."""
+    report = small.audit()
+    assert report.problems == ()
+    assert report.verified
+    assert report.num_pending == 0
+    assert report.signed_size == report.size
+    verdicts = small.verdicts_by_input()
+    assert set(map(tuple, verdicts.values())) == {("ACCEPTED",)}
+    receipts = small.receipts()
+    assert set(receipts.values()) == {1}
+    assert len(receipts) == len(verdicts)
+    outcomes = {outcome for _, outcome in receipts}
+    assert outcomes == {"INCLUDED", "EXCLUDED"}

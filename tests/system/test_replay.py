@@ -1,0 +1,106 @@
+"""`fluvial model replay` over a real broker. That jobs publish what replay computes, test_recovery.py shows."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from deploy.bench.seeding import register, wait
+from deploy.commands.replay import replay
+from deploy.local.broker import Broker
+from deploy.local.keys import ServiceKeys
+from deploy.local.topics import create_topics
+from fluvial.edge.transport import Transport, connect
+from fluvial.identity.envelope import seal
+from fluvial.identity.federation import Federation
+from fluvial.wire.layout import model_digest
+from fluvial.wire.records import ModelManifest
+from tests.unit.deploy.replay import memory_log
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+
+
+class ReplayedFederation:
+    """The log in memory, put into Kafka record by record: with one partition, places in lists become offsets."""
+
+    def __init__(self, transport: Transport, federation: Federation, keys: ServiceKeys, file: Path) -> None:
+        self.file = file
+        self._transport, self._topics, self._keys = transport, federation.topics, keys
+        register(transport, federation.topics, keys, memory_log.KEYS)
+        self.log = memory_log.federation(versions=3, rule=memory_log.KRUM)
+        for name, values in self.log.topics.items():
+            positions = wait(
+                transport.produce(f"{federation.topic_prefix}{name}", value or b"", key=b"key", partition=0)
+                for value in values
+            )
+            assert [position.offset for position in positions] == list(range(len(values)))
+        for manifest in self.log.published.values():
+            self.publish(manifest)
+
+    def publish(self, manifest: ModelManifest) -> None:
+        keyid = "aggregator" if manifest.version else "operator"
+        key = self._keys.aggregator if manifest.version else self._keys.operator
+        sealed = seal(manifest, key, keyid)
+        wait([self._transport.produce(self._topics.models, sealed, key=f"t/{manifest.version}".encode())])
+
+    def replay(self, *arguments: str) -> tuple[int, str]:
+        """Exit status and output of the command."""
+        app = typer.Typer()
+        app.command()(replay)
+        result = CliRunner().invoke(app, [*arguments, "--federation", str(self.file)])
+        return result.exit_code, result.output
+
+
+@pytest.fixture
+def replayed(broker: Broker, tmp_path: Path) -> Iterator[ReplayedFederation]:
+    keys = ServiceKeys.load_or_make(tmp_path / "keys")
+    parties = keys.federation(broker.bootstrap_servers, topic_prefix=f"{uuid.uuid4().hex}.", partitions=1)
+    create_topics(parties.bootstrap_servers, parties.topics.all_settings(1))
+    parties.save(tmp_path / "federation.json")
+    transport = connect(parties, "test-replay")
+    try:
+        yield ReplayedFederation(transport, parties, keys, tmp_path / "federation.json")
+    finally:
+        transport.close()
+
+
+def test_every_version_comes_out_to_the_bit(replayed: ReplayedFederation) -> None:
+    for version in range(4):
+        status, output = replayed.replay("t", str(version))
+        assert (status, "NOT" in output) == (0, False), output
+        assert f"bit-exact: t, version {version}" in output
+    status, output = replayed.replay("t", "3", "--json")
+    found = json.loads(output)
+    assert status == 0
+    assert (found["bit_exact"], found["differs"], found["contributions"]) == (True, [], 5)
+
+
+def test_an_aggregator_that_lies_is_found_out(replayed: ReplayedFederation) -> None:
+    true = replayed.log.published[3]
+    chunks = (replace(true.chunks[0], sha256=bytes(32)), *true.chunks[1:])
+    digest = model_digest(chunk.sha256 for chunk in chunks)
+    replayed.publish(replace(true, version=4, chunks=chunks, model_digest=digest))
+    status, output = replayed.replay("t", "4")
+    assert status == 1
+    assert "chunk 0 does not have the manifest's digest" in output
+    assert "NOT bit-exact" in output
+
+
+def test_what_cannot_be_replayed_says_so(replayed: ReplayedFederation) -> None:
+    status, output = replayed.replay("t", "9")
+    assert status == 2
+    assert "versions 0 to 3 are published" in output
+    first = replayed.log.published[0]
+    gone = tuple(replace(chunk, offset=10_000 + chunk.offset) for chunk in first.chunks)
+    lost = replace(first, task="lost", chunks=gone)
+    replayed.publish(lost)
+    status, output = replayed.replay("lost", "0")
+    assert status == 1
+    assert "the registry does not have the task" in output

@@ -1,10 +1,13 @@
 """The edge against a real broker: what crashes and restarts leave behind."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +17,9 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from fluvial.edge import Participant, connect
+from fluvial.edge.confluent import ConfluentTransport
 from fluvial.edge.events import Published
+from fluvial.edge.kafka_python import KafkaPythonTransport
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import Decision, Outcome, Reason, RoundStatus
@@ -131,3 +136,47 @@ def test_a_participant_takes_part_from_its_first_round_to_the_last(
             outcomes = [receipt.outcome for receipt in participant.receipts(timeout=0.5)]
     assert outcomes == [Outcome.INCLUDED] * 3
     assert [update.round for update in world.updates(key.public_key)] == [1, 2, 3]
+
+
+# kafka-python 3.0 leaves the sockets of refused connections to the garbage collector, which the test therefore calls.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    "implementation", [KafkaPythonTransport, ConfluentTransport], ids=["kafka-python", "confluent"]
+)
+def test_a_participant_waits_for_a_broker_that_is_restarted(
+    federation: Federation, world: World, key: SigningKey, tmp_path: Path, broker, implementation
+) -> None:
+    """The broker is killed while the second round trains, and started again only after the update was to be sent."""
+    world.open_round()
+    transport = implementation(federation, "test")
+    restarting: list[threading.Thread] = []
+    done = threading.Event()
+
+    def restart() -> None:
+        time.sleep(1)
+        broker.start()
+        done.wait()  # the broker dies with the thread that started it
+
+    def train(base_D, round_):
+        if round_.round == 2 and not restarting:
+            broker.kill()
+            restarting.append(threading.Thread(target=restart, daemon=True))
+            restarting[0].start()
+        return np.full_like(base_D, round_.round / 10), 5
+
+    def on_event(event) -> None:
+        if isinstance(event, Published):
+            last = event.round == 3
+            status = RoundStatus.FINISHED if last else RoundStatus.OPEN
+            world.open_round(number=event.round + (not last), status=status)
+
+    with Participant(federation, "alice", key, tmp_path / "outbox.sqlite", transport) as participant:
+        assert participant.participate(TASK, train, on_event=on_event) == 3
+    transport.close()
+    gc.collect()
+    assert [update.round for update in world.updates(key.public_key)] == [1, 2, 3]
+    world.transport.close()
+    broker.kill()
+    done.set()
+    restarting[0].join()
+    broker.start()

@@ -4,9 +4,10 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from fluvial.edge.compacted import read_to_end
 from fluvial.edge.confluent import ConfluentTransport
 from fluvial.edge.kafka_python import KafkaPythonTransport
 from fluvial.edge.transport import Transport
@@ -37,6 +38,21 @@ class TestTransports(TransportSuite):
         assert transport.fetch(topic, [(0, 4)]) == [b"4"]
         with pytest.raises(ChunkUnavailable):
             transport.fetch(topic, [(0, 1)], timeout=20)
+
+    def test_only_what_was_committed_is_read(self, transport, topic, broker) -> None:
+        """committed | aborted | control records: the reader ends although the last offsets hold no record."""
+        producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": topic})
+        producer.init_transactions(30)
+        for value, finish in ((b"committed", producer.commit_transaction), (b"aborted", producer.abort_transaction)):
+            producer.begin_transaction()
+            producer.produce(topic, value, b"k", partition=0)
+            producer.flush(30)
+            finish(30)
+        reader = transport.read(topic)
+        try:
+            assert [m.value for m in read_to_end(reader, 30)] == [b"committed"]
+        finally:
+            reader.close()
 
     @pytest.fixture(params=[KafkaPythonTransport, ConfluentTransport], ids=["kafka-python", "confluent"])
     def transport(self, request, broker) -> Iterator[Transport]:

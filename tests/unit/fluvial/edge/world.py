@@ -83,7 +83,7 @@ class World:
 
     def put(self, topic: str, key: str, value: bytes) -> Position:
         """Publishes a record and waits for it."""
-        return self.transport.produce(topic, value, key=key.encode()).result(30)
+        return self.transport.produce(topic, value, key=key.encode()).result(120)
 
     def publish_agreement(
         self, name: str = "research", text: str = "For research only.", signer: SigningKey = OPERATOR
@@ -101,7 +101,7 @@ class World:
             data = model_D[first : first + CHUNK_ELEMENTS].tobytes()
             at = self.transport.produce(
                 self.topics.model_blobs, data, key=b"chunk", partition=chunk_partition(TASK, number, PARTITIONS)
-            ).result(30)
+            ).result(120)
             sha256 = hashlib.sha256(data).digest()
             chunks.append(ChunkReference(partition=at.partition, offset=at.offset, length=len(data), sha256=sha256))
         return tuple(chunks), model_digest(chunk.sha256 for chunk in chunks)

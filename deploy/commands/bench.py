@@ -13,12 +13,13 @@ from typing import Annotated
 import typer
 
 from deploy.bench import aggregate as large_updates
+from deploy.bench import audit as leaves
 from deploy.bench import envelopes as small_updates
 from deploy.local.errors import StackError
 from deploy.local.interruption import interruptible, uninterrupted
 from fluvial.cli.common import JsonOption, console, errors, print_json, reported
 
-app = typer.Typer(help="Measure this machine: aggregation, validation.", no_args_is_help=True)
+app = typer.Typer(help="Measure this machine: aggregation, validation, the audit log.", no_args_is_help=True)
 
 ParallelismOption = Annotated[int, typer.Option(min=1, help="Slots of the job.")]
 
@@ -88,6 +89,23 @@ def envelopes(
         return
     console.print(f"{count} updates of {result['envelope_bytes']} bytes: {result['verdicts']}")
     console.print(f"  validation         {result['envelopes_per_second']:8.0f} envelopes/s")
+    _print_memory(result["peak_rss_mb"])
+
+
+@app.command()
+@reported
+def audit(
+    count: Annotated[int, typer.Option(min=1000, help="Events.")] = 50_000,
+    json: JsonOption = False,
+) -> None:
+    """Events through the sequencer into the audit log: leaves per second, start-up left out."""
+    with _directory() as directory:
+        result = leaves.run(directory, num_events=count, report=_report)
+    if json:
+        print_json(result)
+        return
+    console.print(f"{count} events")
+    console.print(f"  sequencer          {result['leaves_per_second']:8.0f} leaves/s")
     _print_memory(result["peak_rss_mb"])
 
 

@@ -1,0 +1,78 @@
+"""`fluvial bench audit`: events of verdicts through the sequencer into the log.
+
+All events are in the log of topic events before the job starts; the rate comes from the broker's times of the leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from deploy.bench.arrivals import collect
+from deploy.bench.seeding import wait
+from deploy.bench.usage import Usage, java_child
+from deploy.local.stack import Stack
+from deploy.local.submission import LocalJob, Submission
+from fluvial.edge.transport import connect
+from fluvial.wire.framing import encode
+from fluvial.wire.records import AuditEvent, Decision, Reason, Verdict
+from governance.audit.events import verdict_event
+
+STAGES = ("audit",)
+
+
+def run(
+    directory: Path, *, num_events: int, parallelism: int = 1, report: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
+    """Measure in a directory. Returns what `--json` prints. Raises TimeoutError when no more leaves come."""
+    with ExitStack() as ends:
+        usage = ends.enter_context(Usage())
+        report("starting the broker")
+        stack = ends.enter_context(Stack(directory / "stack", partitions=4))
+        topics = stack.federation.topics
+        transport = connect(stack.federation, "fluvial-bench")
+        ends.callback(transport.close)
+        report(f"publishing {num_events} events")
+        wait(transport.produce(topics.events, encode(event), key=event.id.encode()) for event in _events(num_events))
+        leaves = transport.read(topics.audit)
+        ends.callback(leaves.close)
+        report("starting the job (audit)")
+        submission = Submission(stages=STAGES, name="bench", parallelism=parallelism)
+        job = ends.enter_context(LocalJob(stack.directory, submission))
+        job.wait_until_running()
+        usage.watch("broker", stack.broker.pid or 0)
+        usage.watch("operators", java_child(job.pid or 0) or 0)
+        arrivals = collect(leaves, job, usage, num_events)
+        return {
+            "events": num_events,
+            "parallelism": parallelism,
+            "leaves_per_second": arrivals.rate.per_second,
+            **arrivals.to_dict(),
+            "peak_rss_mb": {role: round(size, 1) for role, size in usage.megabytes().items()},
+        }
+
+
+def _events(num_events: int) -> Iterator[AuditEvent]:
+    """Events of accepted updates, each of another record."""
+    for offset in range(num_events):
+        yield verdict_event(
+            Verdict(
+                source_topic="fluvial.updates",
+                source_partition=0,
+                source_offset=offset,
+                source_timestamp_ms=1_700_000_000_000,
+                record_sha256=sha256(offset.to_bytes(8)).digest(),
+                participant=f"device-{offset % 1000:05}",
+                task="bench",
+                round=1 + offset // 1000,
+                attempt=1,
+                update_id=f"update-{offset}",
+                decision=Decision.ACCEPT,
+                reason=Reason.ACCEPTED,
+                norm=1.0,
+                max_abs=0.5,
+            )
+        )

@@ -113,7 +113,13 @@ class _PartitionReader:
 
     def _handle(self, error: KafkaError, offset: int) -> None:
         if error.code() == KafkaError._PARTITION_EOF or error.code() == KafkaError._AUTO_OFFSET_RESET:
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, self._partition), timeout=10)
+            try:
+                low, high = self._consumer.get_watermark_offsets(
+                    TopicPartition(self._topic, self._partition), timeout=10
+                )
+            except KafkaException:
+                # The broker is away: nothing is known of the record yet, and `read` has a deadline.
+                return
             if not low <= offset < high:
                 self._position = -1
                 raise ChunkUnavailable(f"{self._topic}/{self._partition}@{offset}: the partition holds [{low}, {high})")

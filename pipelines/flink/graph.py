@@ -69,11 +69,11 @@ class Graph:
         if self._emitted:
             first, *others = self._emitted
             stream = first.union(*others) if others else first
-            stream.sink_to(self._kafka_sink("")).name("kafka").uid("sink")
+            stream.sink_to(self._kafka_sink("main")).name("kafka").uid("sink")
         if self._emitted_in_order:
             first, *others = self._emitted_in_order
             stream = first.union(*others) if others else first
-            sink = stream.sink_to(self._kafka_sink(".ordered")).name("kafka-in-order").uid("sink-in-order")
+            sink = stream.sink_to(self._kafka_sink("ordered")).name("kafka-in-order").uid("sink-in-order")
             sink.set_parallelism(1)
 
     def _kafka_source(self, topic: str) -> DataStream:
@@ -96,18 +96,20 @@ class Graph:
         )
         return stream.uid(f"source-{topic}")
 
-    def _kafka_sink(self, suffix: str) -> KafkaSink:
+    def _kafka_sink(self, name: str) -> KafkaSink:
         topics = self.settings.topics
-        written = sorted({getattr(topics, topic) for stage in self.stages for topic in STAGES[stage].writes})
+        written = sorted({getattr(topics, attribute) for stage in self.stages for attribute in STAGES[stage].writes})
         gateway = get_gateway()
         names = gateway.new_array(gateway.jvm.java.lang.String, len(written))
-        for index, name in enumerate(written):
-            names[index] = name
+        for index, topic in enumerate(written):
+            names[index] = topic
         builder = (
             KafkaSink.builder()
             .set_bootstrap_servers(self.settings.bootstrap_servers)
             .set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
-            .set_transactional_id_prefix(f"{self.settings.topic_prefix}{self._job_name}{suffix}")
+            # A restored sink aborts every open transaction under its prefix, so no prefix may be the beginning of
+            # another: job names hold no slash.
+            .set_transactional_id_prefix(f"{self.settings.topic_prefix}{self._job_name}/{name}")
             .set_property("transaction.timeout.ms", str(self.settings.transaction_timeout_ms))
             .set_property("max.request.size", str(8 << 20))
             .set_property("linger.ms", "5")

@@ -163,9 +163,17 @@ class SmallFederation:
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + _SECONDS
         while not condition():
-            assert self.job.pid is not None, f"the job ended: {self.job.log.read_text()[-3000:]}"
-            assert time.monotonic() < deadline, f"waited too long for {what}: {self.job.log.read_text()[-3000:]}"
+            assert self.job.pid is not None, f"the job ended\n{self._last_failures()}"
+            assert time.monotonic() < deadline, f"waited too long for {what}\n{self._last_failures()}"
             time.sleep(0.05)
+
+    def _last_failures(self) -> str:
+        """What the job complained of last: Flink logs to a file of its own."""
+        lines = []
+        for log in [self.job.log, *self.job.log.parent.glob("log/*.log")]:
+            with log.open(errors="replace") as file:
+                lines += [line for line in file if "Caused by" in line or "Error" in line]
+        return "".join(lines[-20:])
 
 
 def task_file(task: str, rule: dict[str, Any]) -> TaskFile:

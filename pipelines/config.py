@@ -40,7 +40,7 @@ class Settings(BaseModel):
     max_record_bytes: int = Field(default=1 << 20, ge=1024, description="Largest envelope that is looked at.")
     parking_ms: int = Field(default=3_000, description="Wait for a round or a participant not heard of.")
     startup_grace_ms: int = Field(default=10_000, description="Least such wait after a fresh start.")
-    chunk_cache_bytes: int = Field(default=64 << 20, description="Chunks kept between reading and use, by process.")
+    chunk_cache_bytes: int = Field(default=16 << 20, description="Chunks kept between reading and use, by process.")
     read_timeout_ms: int = Field(default=20_000, description="Longest wait for one chunk.")
     late_grace_ms: int = Field(default=500, description="Wait after a deadline for updates that came in time.")
     checkpoint_every_ms: int = Field(default=1_000, description="Interval of signed tree heads while the log grows.")

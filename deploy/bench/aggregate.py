@@ -20,6 +20,7 @@ from deploy.local.errors import start_error
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
 from deploy.local.tasks import create_task
+from deploy.replay import KafkaLog, replay
 from fluvial.edge.transport import Message, Start, Transport, connect
 from fluvial.identity.envelope import unseal
 from fluvial.identity.keys import SigningKey
@@ -92,12 +93,19 @@ def run(
                 f"round {number}: {times.seconds:.2f} s, of them {times.aggregate_seconds:.2f} s from log to model, "
                 f"{times.megabytes_per_second:.0f} MB/s"
             )
+        report("replaying the last version")
+        replayed = replay(KafkaLog(transport, federation), TASK, num_rounds)
         return {
             "participants": num_participants,
             "megabytes": megabytes,
             "uploads": uploads,
             "parallelism": parallelism,
             **summary(rounds),
+            "replay": {
+                "bit_exact": replayed.bit_exact,
+                "seconds": replayed.seconds,
+                "megabytes_per_second": replayed.megabytes_per_second,
+            },
             "peak_rss_mb": {role: round(size, 1) for role, size in usage.megabytes().items()},
         }
 

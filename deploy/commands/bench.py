@@ -71,6 +71,9 @@ def aggregate(
     console.print(f"  a round            {result['seconds_per_round']:8.2f} s")
     console.print(f"  from log to model  {result['megabytes_per_second']:8.0f} MB/s")
     console.print(f"  from first upload  {result['megabytes_per_second_from_upload']:8.0f} MB/s")
+    replayed = result["replay"]
+    outcome = "bit-exact" if replayed["bit_exact"] else "NOT bit-exact"
+    console.print(f"  replay             {replayed['megabytes_per_second']:8.0f} MB/s  {outcome}")
     _print_memory(result["peak_rss_mb"])
 
 

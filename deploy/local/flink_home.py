@@ -94,6 +94,8 @@ def environment(directory: Path) -> dict[str, str]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *site_packages]),
         "PYTHONDONTWRITEBYTECODE": "1",
+        # Chunks of a MiB come and go in many threads: without these, freed ones stay with the arenas.
+        "MALLOC_ARENA_MAX": "2",
         "TMPDIR": str(directory / "tmp"),
     }
 

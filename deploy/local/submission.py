@@ -33,7 +33,7 @@ PACKAGES = ("fluvial", "models", "governance", "pipelines")
 # The heavy work is Python's and C's: the second compiler and the parallel collector cost more than they bring.
 _LOCAL_JVM = (
     "-Xms96m",
-    "-Xmx384m",
+    "-Xmx256m",
     "-XX:MaxMetaspaceSize=256m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",

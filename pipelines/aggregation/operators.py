@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from pipelines.aggregation.shards import Shard
 from pipelines.aggregation.task_state import chunks_json, contributions_json
 from pipelines.config import Settings
 from pipelines.flink.blobs import BlobWriter, shared_reader
+from pipelines.flink.digests import CHECKED
 from pipelines.flink.environment import MAX_PARALLELISM
 from pipelines.flink.frames import parse_source, sink_frame
 from pipelines.flink.graph import BYTES
@@ -174,7 +175,10 @@ class _OnShards(KeyedProcessFunction):
         )
         keys = shard_keys(settings.partitions, settings.parallelism, MAX_PARALLELISM)
         self._shards = {
-            key: Shard(shard, settings.partitions, updates.chunk, models.chunk) for shard, key in enumerate(keys)
+            key: Shard(
+                shard, settings.partitions, updates.chunk, models.chunk, partial(CHECKED.matches, topics.update_blobs)
+            )
+            for shard, key in enumerate(keys)
         }
 
 

@@ -53,7 +53,7 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
         "state.backend.type": "hashmap",
         "pipeline.object-reuse": "true",
         "pipeline.max-parallelism": str(MAX_PARALLELISM),
-        "execution.buffer-timeout.interval": "5ms",
+        "execution.buffer-timeout.interval": "20ms",
     }
     if _cluster_is_local():
         options["rest.port"] = "0"

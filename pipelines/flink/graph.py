@@ -86,7 +86,7 @@ class Graph:
             .set_starting_offsets(KafkaOffsetsInitializer.earliest())
             .set_property("isolation.level", "read_committed")
             .set_property("max.partition.fetch.bytes", str(4 << 20))
-            .set_property("fetch.max.wait.ms", "50")
+            .set_property("fetch.max.wait.ms", "100")
             .set_property("partition.discovery.interval.ms", "-1")
             .set_property("client.id.prefix", f"{self._job_name}-{topic}")
         )

@@ -22,6 +22,7 @@ from governance.registry.enrolment import Enrolled, judge_enrolment
 from governance.registry.records import registry_key
 from pipelines.config import Settings
 from pipelines.flink.blobs import shared_reader
+from pipelines.flink.digests import CHECKED
 from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
 from pipelines.flink.graph import BYTES
 from pipelines.flink.messages import pack, unpack
@@ -225,6 +226,8 @@ class Validate(_WithTrustedRecords):
             verdict, accepted = judgement.verdict, None
         if accepted is not None:
             self._seen.remember(accepted)
+            for chunk in accepted.chunks:
+                CHECKED.remember(self._topics.update_blobs, chunk)
             self._accepted_count.inc()
             yield pack(f"{accepted.task}/{accepted.round}", "accepted", [encode(accepted)])
         else:

@@ -19,7 +19,7 @@ from governance.admission.gate import Inspection, NeedsContent
 
 ReadChunk = Callable[[ChunkReference], bytes]
 
-DENSE = 0.5
+DENSE = 0.9
 """Share of a stretch that must be wanted for it to be read at once."""
 
 

@@ -114,7 +114,9 @@ def test_a_sparse_stretch_is_worth_waiting_for() -> None:
     records = interleaved(4)
     checks.submit(records[0], Recorder())  # type: ignore[arg-type]  # stand-ins
     assert not checks.dense(records[0])  # type: ignore[arg-type]  # stand-ins
-    checks.submit(records[1], Recorder())  # type: ignore[arg-type]  # stand-ins
+    for record in records[1:]:
+        assert not checks.dense(records[0])  # type: ignore[arg-type]  # stand-ins
+        checks.submit(record, Recorder())  # type: ignore[arg-type]  # stand-ins
     assert checks.dense(records[0])  # type: ignore[arg-type]  # stand-ins
 
 

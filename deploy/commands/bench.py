@@ -12,9 +12,6 @@ from typing import Annotated
 
 import typer
 
-from deploy.bench import aggregate as large_updates
-from deploy.bench import audit as leaves
-from deploy.bench import envelopes as small_updates
 from deploy.local.errors import StackError
 from deploy.local.interruption import interruptible, uninterrupted
 from fluvial.cli.common import JsonOption, console, errors, print_json, reported
@@ -55,6 +52,8 @@ def aggregate(
     first chunk's upload. All three are medians over the rounds. Megabytes are 10^6 bytes.
     """
     with _directory() as directory:
+        from deploy.bench import aggregate as large_updates  # brings in torch: seconds, for every verb of `fluvial`
+
         result = large_updates.run(
             directory,
             num_participants=participants,
@@ -86,6 +85,8 @@ def envelopes(
 ) -> None:
     """Small signed updates through validation: verdicts per second, start-up left out."""
     with _directory() as directory:
+        from deploy.bench import envelopes as small_updates
+
         result = small_updates.run(directory, num_envelopes=count, parallelism=parallelism, report=_report)
     if json:
         print_json(result)
@@ -103,6 +104,8 @@ def audit(
 ) -> None:
     """Events through the sequencer into the audit log: leaves per second, start-up left out."""
     with _directory() as directory:
+        from deploy.bench import audit as leaves
+
         result = leaves.run(directory, num_events=count, report=_report)
     if json:
         print_json(result)

@@ -1,4 +1,4 @@
-"""The command line starts quickly: no verb, of the client or of the cluster, brings in torch or Flink before it is used."""
+"""The command line starts quickly: no verb, of client or cluster, brings in torch or Flink before it is used."""
 
 import subprocess
 import sys

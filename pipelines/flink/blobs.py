@@ -134,6 +134,8 @@ class BlobReader:
     def __init__(self, bootstrap_servers: str, topic: str, *, cache_bytes: int, timeout_ms: int) -> None:
         self._settings: dict[str, object] = {
             "bootstrap.servers": bootstrap_servers,
+            # Calls report what concerns them; a broker that is away would otherwise be a hundred lines a second.
+            "log_level": 2,
             "group.id": "fluvial-blob-reader",
             "enable.auto.commit": False,
             # A chunk that is gone must be an error, not a silent jump to the end.
@@ -197,6 +199,7 @@ class BlobWriter:
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap_servers,
+                "log_level": 2,
                 "acks": "all",
                 "enable.idempotence": True,
                 "linger.ms": 0,

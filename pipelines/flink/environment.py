@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
+from pyflink import java_gateway
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 
@@ -20,6 +25,7 @@ def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvi
 
     The same settings serve `python -m pipelines.main` (a local cluster inside this process's JVM) and `flink run`.
     """
+    _drain_the_gateways_errors()
     if settings.execution_mode == "thread":
         _let_the_embedded_interpreter_find_this_environment()
     configuration = Configuration()
@@ -82,6 +88,23 @@ def _cluster_is_local() -> bool:
 
 def _site_packages() -> list[str]:
     return [path for path in sys.path if path.endswith("site-packages")]
+
+
+def _drain_the_gateways_errors() -> None:
+    """Pass on what the JVM writes to its standard error. PyFlink 2.3 gives it a pipe that nobody reads; when that is
+    full, whoever writes next (librdkafka reporting a broker that is away, say) stops for ever, and the job with it."""
+    launch = java_gateway.launch_gateway_server_process
+
+    def launch_and_drain(*arguments: Any) -> subprocess.Popen[bytes]:
+        process = launch(*arguments)
+        if process.stderr is not None:
+            copy = threading.Thread(
+                target=shutil.copyfileobj, args=(process.stderr, sys.stderr.buffer), name="gateway-errors", daemon=True
+            )
+            copy.start()
+        return process
+
+    java_gateway.launch_gateway_server_process = launch_and_drain
 
 
 def _let_the_embedded_interpreter_find_this_environment() -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,7 @@ def _site_packages() -> list[str]:
     return [path for path in sys.path if path.endswith("site-packages")]
 
 
+@cache
 def _drain_the_gateways_errors() -> None:
     """Pass on what the JVM writes to its standard error. PyFlink 2.3 gives it a pipe that nobody reads; when that is
     full, whoever writes next (librdkafka reporting a broker that is away, say) stops for ever, and the job with it."""

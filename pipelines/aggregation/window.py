@@ -141,7 +141,7 @@ def _arrived(window: Window, update: AcceptedUpdate) -> tuple[Window, list[Effec
     window = replace(window, num_admitted=window.num_admitted + 1)
     effects: list[Effect] = [Admit(update)]
     if window.num_admitted >= round_.target:
-        window = replace(window, phase=Phase.CLOSED)
+        window = _closed(window, round_)
         effects.append(Close(round_))
     return window, effects
 
@@ -151,4 +151,9 @@ def _deadline(window: Window, now_ms: int, late_grace_ms: int) -> tuple[Window, 
     if round_ is None or window.phase is not Phase.OPEN or now_ms < round_.deadline_ms + late_grace_ms:
         return window, []
     enough = window.num_admitted >= round_.quorum
-    return replace(window, phase=Phase.CLOSED), [Close(round_) if enough else Fail(round_)]
+    return _closed(window, round_), [Close(round_) if enough else Fail(round_)]
+
+
+def _closed(window: Window, round_: Round) -> Window:
+    """The window of a round that is over. It only has to know late updates, for as long as the job lives."""
+    return replace(window, phase=Phase.CLOSED, round=replace(round_, base_chunks=(), layout=()))

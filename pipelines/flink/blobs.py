@@ -22,6 +22,8 @@ from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ChunkReference
 
 _BATCH = 8
+_JUMP = 1_024
+"""Records ahead that are still read through; what lies further on is gone to at once."""
 _STALE_AFTER_S = 30.0
 
 
@@ -75,7 +77,7 @@ class _PartitionReader:
 
     def read(self, offset: int, timeout_s: float) -> bytes:
         """The record at this offset. Raises ChunkUnavailable where there is none, or not within the timeout."""
-        if self._position < 0 or offset < self._position:
+        if self._position < 0 or not 0 <= offset - self._position <= _JUMP:
             self._assign(offset)
         deadline = time.monotonic() + timeout_s
         while True:

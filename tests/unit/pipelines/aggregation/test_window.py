@@ -90,3 +90,11 @@ def test_a_repeated_round_record_changes_nothing() -> None:
     state, effects = run((1000, a_round()), (1100, an_update(1)), (1200, replace(a_round(), deadline_ms=9)))
     assert effects[-1] == window.Admit(an_update(1))
     assert state.num_admitted == 1
+
+
+def test_a_round_that_is_over_keeps_little() -> None:
+    updates = [an_update(i) for i in range(3)]
+    state, effects = run((1000, a_round()), *((1500, update) for update in updates))
+    assert effects[-1] == window.Close(a_round())
+    assert state.round is not None
+    assert state.round.layout == ()

@@ -47,7 +47,7 @@ agreement: {name: toy-terms, text: Be good.}
 """
 
 
-def wait_until(condition: Callable[[], bool], timeout_seconds: float = 90.0) -> None:
+def wait_until(condition: Callable[[], bool], timeout_seconds: float = 150.0) -> None:
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"

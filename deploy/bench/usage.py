@@ -22,6 +22,7 @@ class Usage:
     def __init__(self) -> None:
         self._watched: dict[int, str] = {}
         self._peaks: dict[int, int] = {}
+        self._cpu_seconds: dict[int, float] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
@@ -43,17 +44,13 @@ class Usage:
         return {role: peak / 1e6 for role, peak in roles.items()}
 
     def cpu_seconds(self) -> Mapping[str, float]:
-        """By role the processor time so far of all its processes that still run: differences of it tell what a phase
-        cost, also on a machine that is busy with other things."""
-        with self._lock:
-            watched = list(self._watched.items())
+        """By role the processor time so far of all its processes, of those that have ended as last seen. Differences of
+        it tell what a phase cost, also on a machine that is busy with other things."""
+        self._look()
         roles: dict[str, float] = {}
-        for pid, role in watched:
-            try:
-                times = psutil.Process(pid).cpu_times()
-            except psutil.Error:
-                continue
-            roles[role] = roles.get(role, 0.0) + times.user + times.system
+        with self._lock:
+            for pid, seconds in self._cpu_seconds.items():
+                roles[self._watched[pid]] = roles.get(self._watched[pid], 0.0) + seconds
         return roles
 
     def __enter__(self) -> Usage:
@@ -77,6 +74,11 @@ class Usage:
                 peak = peak_bytes(pid)
                 if peak is not None:
                     self._peaks[pid] = max(self._peaks.get(pid, 0), peak)
+                try:
+                    times = psutil.Process(pid).cpu_times()
+                except psutil.Error:
+                    continue
+                self._cpu_seconds[pid] = times.user + times.system
 
 
 def peak_bytes(pid: int) -> int | None:

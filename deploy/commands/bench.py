@@ -80,7 +80,7 @@ def aggregate(
 @reported
 def envelopes(
     count: Annotated[int, typer.Option(min=1000, help="Updates.")] = 20_000,
-    parallelism: ParallelismOption = 2,
+    parallelism: ParallelismOption = 1,
     json: JsonOption = False,
 ) -> None:
     """Small signed updates through validation: verdicts per second, start-up left out."""

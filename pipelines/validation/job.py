@@ -12,7 +12,6 @@ from pipelines.flink.graph import BYTES, Graph
 from pipelines.validation.operators import (
     ACCEPTED,
     TRUSTED,
-    AcceptedToFrame,
     Enrol,
     MarkRegistry,
     MarkRounds,
@@ -25,6 +24,7 @@ from pipelines.validation.operators import (
 def attach(graph: Graph) -> None:
     """Add validation to a job. Hands accepted updates on when aggregation is in the same job, else writes them."""
     settings = graph.settings
+    composed = graph.read_in_this_job("accepted")
     registry = graph.source("registry").map(MarkRegistry(), BYTES).name("mark-registry")
     rounds = graph.source("rounds").map(MarkRounds(), BYTES).name("mark-rounds")
     trusted = registry.union(rounds).broadcast(TRUSTED)
@@ -35,7 +35,7 @@ def attach(graph: Graph) -> None:
         .process(Validate(settings), BYTES)
         .name("validate")
         .uid("validate")
-        .process(Split(), BYTES)
+        .process(Split(None if composed else settings.topics.accepted), BYTES)
         .name("split")
     )
     enrolled = (
@@ -48,8 +48,5 @@ def attach(graph: Graph) -> None:
     )
     graph.emit(judged)
     graph.emit(enrolled)
-    accepted = judged.get_side_output(ACCEPTED)
-    if graph.read_in_this_job("accepted"):
-        graph.hand_over("accepted", accepted)
-    else:
-        graph.emit(accepted.map(AcceptedToFrame(settings.topics), BYTES).name("accepted-to-frame"))
+    if composed:
+        graph.hand_over("accepted", judged.get_side_output(ACCEPTED))

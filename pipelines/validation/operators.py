@@ -28,7 +28,7 @@ from pipelines.flink.graph import BYTES
 from pipelines.flink.messages import pack, unpack
 from pipelines.validation import logic
 from pipelines.validation.contents import ContentChecks, shared_checks
-from pipelines.validation.seen import SeenUpdates
+from pipelines.validation.seen import SeenByParticipant
 from pipelines.validation.trusted import TrustedRecords
 
 ACCEPTED = OutputTag("accepted", BYTES)
@@ -39,7 +39,11 @@ _log = logging.getLogger(__name__)
 
 def claimed_participant(frame: bytes) -> str:
     """The record's key: a claim, which the gate compares with the signature's keyid before anything else."""
-    return (parse_source(frame).key or b"").decode("utf-8", "replace")
+    return claimed_participant_of(parse_source(frame))
+
+
+def claimed_participant_of(record: SourceRecord) -> str:
+    return (record.key or b"").decode("utf-8", "replace")
 
 
 def source_of(record: SourceRecord, topic: str) -> gate.Source:
@@ -64,29 +68,26 @@ class MarkRounds(MapFunction):
 
 
 class Split(ProcessFunction):
-    """Parts what `Validate` puts out: accepted updates to the side, sink frames to the main output.
+    """Parts what `Validate` puts out: sink frames to the main output, an accepted update to the side, or, with a topic,
+    as one more sink frame.
 
     `Validate` cannot do it: in thread mode, PyFlink 2.3 loses the tag of a side output that a keyed broadcast function
     gives from a timer.
     """
 
+    def __init__(self, accepted_topic: str | None) -> None:
+        self._accepted_topic = accepted_topic
+
     def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
         key, kind, parts = unpack(bytes(value))
+        frames = parts
         if kind == "accepted":
-            yield ACCEPTED, pack(key, "accepted", parts)
-        else:
-            yield from parts
-
-
-class AcceptedToFrame(MapFunction):
-    """Accepted updates as records of topic accepted, for an aggregation job of its own."""
-
-    def __init__(self, topics: Any) -> None:
-        self._topic = topics.accepted
-
-    def map(self, value: bytes) -> bytes:
-        key, _, parts = unpack(value)
-        return sink_frame(self._topic, key.encode(), parts[0])
+            accepted, *frames = parts
+            if self._accepted_topic is None:
+                yield ACCEPTED, pack(key, "accepted", [accepted])
+            else:
+                yield sink_frame(self._accepted_topic, key.encode(), accepted)
+        yield from frames
 
 
 class _WithTrustedRecords(KeyedBroadcastProcessFunction):
@@ -150,13 +151,10 @@ class Validate(_WithTrustedRecords):
         self._checks = shared_checks(
             f"{settings.bootstrap_servers} {self._topics.update_blobs}", lambda: ContentChecks(reader.chunk)
         )
-        self._seen = SeenUpdates(
-            ctx.get_map_state(MapStateDescriptor("accepted", Types.STRING(), Types.PICKLED_BYTE_ARRAY())),
-            ctx.get_map_state(MapStateDescriptor("digests", Types.STRING(), Types.PICKLED_BYTE_ARRAY())),
+        self._seen = SeenByParticipant(
+            ctx.get_map_state(MapStateDescriptor("accepted", Types.STRING(), Types.PICKLED_BYTE_ARRAY()))
         )
         self._parked = ctx.get_list_state(ListStateDescriptor("parked", Types.PICKLED_BYTE_ARRAY()))
-        group = ctx.get_metrics_group().add_group("fluvial")
-        self._accepted_count, self._refused_count = group.counter("accepted"), group.counter("refused")
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
         frame, now_ms = bytes(value), int(time.time() * 1000)
@@ -213,7 +211,7 @@ class Validate(_WithTrustedRecords):
             source_of(record, self._topics.updates),
             registry=trusted,
             rounds=trusted,
-            seen=self._seen,
+            seen=self._seen.of(claimed_participant_of(record)),
             policy=self._policy,
             final=final,
         )
@@ -225,14 +223,14 @@ class Validate(_WithTrustedRecords):
             assert isinstance(judgement, gate.Refused)
             verdict, accepted = judgement.verdict, None
         if accepted is not None:
-            self._seen.remember(accepted)
+            self._seen.of(accepted.participant).remember(accepted)
             for chunk in accepted.chunks:
                 CHECKED.remember(self._topics.update_blobs, chunk)
-            self._accepted_count.inc()
-            yield pack(f"{accepted.task}/{accepted.round}", "accepted", [encode(accepted)])
+        frames = logic.verdict_frames(self._topics, verdict, record.value)
+        if accepted is not None:
+            yield pack(f"{accepted.task}/{accepted.round}", "accepted", [encode(accepted), *frames])
         else:
-            self._refused_count.inc()
-        yield pack("", "frames", logic.verdict_frames(self._topics, verdict, record.value))
+            yield pack("", "frames", frames)
 
     def _judge_content(self, needs: gate.NeedsContent) -> tuple[Verdict, AcceptedUpdate | None]:
         inspection = gate.inspect_content(needs, self._policy)

@@ -1,6 +1,6 @@
 """What was accepted is remembered for a while; nothing else is."""
 
-from pipelines.validation.seen import KEPT_ROUNDS, SeenUpdates
+from pipelines.validation.seen import KEPT_ROUNDS, SeenByParticipant, SeenUpdates
 from tests.unit.pipelines.aggregation.builders import an_update
 
 
@@ -13,12 +13,9 @@ class Memory(dict[str, bytes]):
     def remove(self, key: str) -> None:
         self.pop(key, None)
 
-    def contains(self, key: str) -> bool:
-        return key in self
-
 
 def test_an_accepted_update_is_found_by_attempt_and_by_digest() -> None:
-    seen = SeenUpdates(Memory(), Memory())
+    seen = SeenUpdates(Memory())
     first, second = an_update(1), an_update(2, attempt=2)
     seen.remember(first)
     seen.remember(second)
@@ -31,10 +28,19 @@ def test_an_accepted_update_is_found_by_attempt_and_by_digest() -> None:
 
 
 def test_a_round_is_forgotten_after_a_while() -> None:
-    accepted, digests = Memory(), Memory()
-    seen = SeenUpdates(accepted, digests)
+    state = Memory()
+    seen = SeenUpdates(state)
     for round_ in range(1, KEPT_ROUNDS + 11):
         seen.remember(an_update(round_, round=round_, record_sha256=round_.to_bytes(32, "big")))
-    assert len(accepted) == len(digests) == KEPT_ROUNDS
+    assert len(state) == KEPT_ROUNDS
     assert not seen.digest_seen((10).to_bytes(32, "big"))
     assert seen.digest_seen((11).to_bytes(32, "big"))
+
+
+def test_a_mirror_is_filled_from_what_was_stored() -> None:
+    state = Memory()
+    SeenUpdates(state).remember(an_update(1))
+    again = SeenByParticipant(state)
+    assert again.of("participant-1").accepted("demo", 1, 1) == an_update(1).record_sha256
+    assert again.of("participant-1").digest_seen(an_update(1).record_sha256)
+    assert again.of("participant-1") is again.of("participant-1")

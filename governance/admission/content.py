@@ -1,6 +1,6 @@
 """Step 10, content: the tensor bytes themselves, a chunk at a time, in any order.
 
-Memory: one chunk, its decoded elements (none for float32, which is a view) and one tile of float64. The numbers of a
+Memory: one chunk, its decoded elements (none for float32, which is a view) and a tile of float64. The numbers of a
 chunk do not depend on when it is read, and the norm adds the chunks in chunk order, so that a repeated judgement gives
 the same bits. Shapes: n elements of one chunk.
 """
@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from math import inf, isfinite, sqrt
+from math import sqrt
 
 import numpy as np
-import numpy.typing as npt
 
 from fluvial import encoding
+from fluvial.encoding.inspection import inspect
 from fluvial.encoding.int8 import LEVELS, Int8Encoding
 from fluvial.wire.records import ModelUpdate, Reason, Round
-
-_TILE = 16384
-"""Elements summed at a time. Part of the result: numpy sums pairwise within a tile, the tiles add up in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +35,6 @@ class ContentInspector:
         self._update = update
         self._round = round_
         self._codec = encoding.get(update.encoding)
-        self._tile = np.empty(min(_TILE, round_.num_elements), np.float64)
         self._squares: list[float | None] = [None] * max(len(update.chunks), 1)
         self._max_abs = 0.0
         self._fault: Reason | None = None
@@ -94,30 +90,11 @@ class ContentInspector:
         # in the numbers, and must not become warnings or, where a caller has numpy raise, exceptions.
         with np.errstate(over="ignore", invalid="ignore"):
             elements = self._codec.decode_chunk(bytes(raw), first, self._round.layout, self._update.scales)
-            max_abs, squares = _measure(elements, self._tile)
-        if not isfinite(max_abs):
+            finite, max_abs, squares = inspect(elements)
+        if not finite:
             self._fault = Reason.NON_FINITE
             return
         self._squares[index] = squares
         self._max_abs = max(self._max_abs, max_abs)
         if max_abs > self._round.max_abs:
             self._fault = Reason.MAGNITUDE_EXCEEDED
-
-
-def _measure(elements: npt.NDArray[np.float32], tile: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """(largest absolute value, sum of squares in float64) of float32[n]; (inf, inf) with NaN or infinity among them.
-
-    Squares of float32 are exact in float64, and so small that their sum is finite.
-    """
-    max_abs = sum_of_squares = 0.0
-    for start in range(0, elements.size, tile.size):
-        part = elements[start : start + tile.size]
-        high, low = float(part.max()), float(part.min())
-        if not (isfinite(high) and isfinite(low)):
-            return inf, inf
-        max_abs = max(max_abs, high, -low)
-        squares = tile[: part.size]
-        np.copyto(squares, part)
-        np.multiply(squares, squares, out=squares)
-        sum_of_squares += float(np.add.reduce(squares))
-    return max_abs, sum_of_squares

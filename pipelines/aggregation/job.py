@@ -21,9 +21,9 @@ from pipelines.aggregation.operators import (
     Measure,
     RoundToMessage,
     Select,
-    message_key,
 )
 from pipelines.flink.graph import BYTES, Graph
+from pipelines.flink.messages import key_of
 from pipelines.flink.tasks import TaskToMessage
 
 
@@ -36,11 +36,11 @@ def attach(graph: Graph) -> None:
     rounds = graph.source("rounds").flat_map(RoundToMessage(settings), BYTES).name("round-to-message")
     tasks = graph.source("registry").flat_map(TaskToMessage(settings), BYTES).name("task-to-message")
 
-    collected = accepted.union(rounds).key_by(message_key, Types.STRING()).process(CollectRound(settings), BYTES)
+    collected = accepted.union(rounds).key_by(key_of, Types.STRING()).process(CollectRound(settings), BYTES)
     collected = collected.name("collect").uid("collect")
     measured = (
         collected.get_side_output(TO_MEASURE)
-        .key_by(message_key, Types.STRING())
+        .key_by(key_of, Types.STRING())
         .process(Measure(settings), BYTES)
         .name("measure")
         .uid("measure")
@@ -48,7 +48,7 @@ def attach(graph: Graph) -> None:
     selected = (
         collected.get_side_output(TO_SELECT)
         .union(measured)
-        .key_by(message_key, Types.STRING())
+        .key_by(key_of, Types.STRING())
         .process(Select(settings), BYTES)
         .name("select")
         .uid("select")
@@ -56,14 +56,14 @@ def attach(graph: Graph) -> None:
     combined = (
         collected.get_side_output(TO_COMBINE)
         .union(selected)
-        .key_by(message_key, Types.STRING())
+        .key_by(key_of, Types.STRING())
         .process(Combine(settings), BYTES)
         .name("combine")
         .uid("combine")
     )
     kept = (
         combined.union(selected.get_side_output(TO_KEEPER), collected.get_side_output(TO_KEEPER), tasks)
-        .key_by(message_key, Types.STRING())
+        .key_by(key_of, Types.STRING())
         .process(KeepTask(settings), BYTES)
         .name("keep")
         .uid("keep")

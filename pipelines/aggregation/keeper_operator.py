@@ -14,12 +14,12 @@ from pyflink.datastream.state import ValueStateDescriptor
 
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.framing import decode, encode
-from fluvial.wire.records import ModelManifest, Outcome, PublishedModel, Receipt, RoundEvent, Task
-from governance.audit.events import audit_event
+from fluvial.wire.framing import decode
+from fluvial.wire.records import ModelManifest, Outcome, PublishedModel, Receipt, Task
 from pipelines.aggregation import keeper, task_state
 from pipelines.aggregation.operators import frames_of_receipt
 from pipelines.config import Settings
+from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import sink_frame
 from pipelines.flink.messages import unpack
 
@@ -51,7 +51,7 @@ class KeepTask(KeyedProcessFunction):
                 case keeper.Publish(manifest):
                     yield from self._publish(manifest)
                 case keeper.Record(event):
-                    yield self._audit(event, now_ms)
+                    yield audit_frame(self._topics, event, now_ms)
 
     def _publish(self, manifest: ModelManifest) -> Iterator[bytes]:
         envelope = seal(manifest, self._key, "aggregator")
@@ -66,7 +66,7 @@ class KeepTask(KeyedProcessFunction):
             num_selected=sum(contribution.selected for contribution in manifest.contributions),
             num_contributions=len(manifest.contributions),
         )
-        yield self._audit(published, manifest.created_ms)
+        yield audit_frame(self._topics, published, manifest.created_ms)
         for contribution in manifest.contributions:
             receipt = Receipt(
                 task=manifest.task,
@@ -80,10 +80,6 @@ class KeepTask(KeyedProcessFunction):
                 model_digest=manifest.model_digest,
             )
             yield from frames_of_receipt(self._settings, receipt, manifest.created_ms)
-
-    def _audit(self, record: RoundEvent | PublishedModel, time_ms: int) -> bytes:
-        event = audit_event(record, time_ms)
-        return sink_frame(self._topics.events, event.id.encode(), encode(event))
 
 
 def _event(kind: str, parts: list[bytes]) -> Any:

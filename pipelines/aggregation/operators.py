@@ -18,18 +18,18 @@ from fluvial.identity.envelope import unseal
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import AcceptedUpdate, Outcome, Receipt, Round, RoundStatus
-from governance.audit.events import audit_event
 from pipelines.aggregation import selection, window
 from pipelines.aggregation.shards import Shard
 from pipelines.aggregation.task_state import chunks_json, contributions_json
 from pipelines.config import Settings
+from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.blobs import BlobWriter, shared_reader
 from pipelines.flink.digests import CHECKED
 from pipelines.flink.environment import MAX_PARALLELISM
 from pipelines.flink.frames import parse_source, sink_frame
 from pipelines.flink.graph import BYTES
 from pipelines.flink.keys import shard_keys
-from pipelines.flink.messages import key_of, pack, unpack
+from pipelines.flink.messages import pack, unpack
 
 TO_MEASURE = OutputTag("to-measure", BYTES)
 TO_COMBINE = OutputTag("to-combine", BYTES)
@@ -46,10 +46,6 @@ _log = logging.getLogger(__name__)
 def _round(data: bytes) -> Round:
     """Decoded rounds, by their bytes: a round of many chunks takes longer to decode than all else in a step."""
     return decode(data, Round)
-
-
-def message_key(message: bytes) -> str:
-    return key_of(bytes(message))
 
 
 class RoundToMessage(FlatMapFunction):
@@ -289,6 +285,5 @@ def receipt_frames(settings: Settings, update: AcceptedUpdate, outcome: Outcome)
 
 def frames_of_receipt(settings: Settings, receipt: Receipt, time_ms: int) -> Iterator[bytes]:
     encoded, topics = encode(receipt), settings.topics
-    event = audit_event(receipt, time_ms)
     yield sink_frame(topics.receipts, receipt.participant.encode(), encoded)
-    yield sink_frame(topics.events, event.id.encode(), encode(event))
+    yield audit_frame(topics, receipt, time_ms)

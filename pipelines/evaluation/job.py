@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pyflink.common import Types
 
-from pipelines.evaluation.operators import Evaluate, ManifestToMessage, message_key
+from pipelines.evaluation.operators import Evaluate, ManifestToMessage
 from pipelines.flink.graph import BYTES, Graph
+from pipelines.flink.messages import key_of
 from pipelines.flink.tasks import TaskToMessage
 
 
@@ -19,7 +20,7 @@ def attach(graph: Graph) -> None:
     tasks = graph.source("registry").flat_map(TaskToMessage(settings), BYTES).name("task-to-evaluation")
     graph.emit(
         manifests.union(tasks)
-        .key_by(message_key, Types.STRING())
+        .key_by(key_of, Types.STRING())
         .process(Evaluate(settings), BYTES)
         .name("evaluate")
         .uid("evaluate")

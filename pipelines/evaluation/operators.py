@@ -19,19 +19,15 @@ from fluvial.wire.errors import ChunkUnavailable, FluvialError
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Metric, ModelManifest, Release, Task
 from fluvial.wire.task_file import TaskFile
-from governance.audit.events import audit_event
 from models.datasets import load_evaluation
 from models.evaluation.inference import Evaluator
 from pipelines.config import Settings
+from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.blobs import BlobReader, shared_reader
 from pipelines.flink.frames import parse_source, sink_frame
-from pipelines.flink.messages import key_of, pack, unpack
+from pipelines.flink.messages import pack, unpack
 
 _log = logging.getLogger(__name__)
-
-
-def message_key(message: bytes) -> str:
-    return key_of(bytes(message))
 
 
 class ManifestToMessage(FlatMapFunction):
@@ -113,9 +109,8 @@ class Evaluate(KeyedProcessFunction):
             duration_ms=round((time.perf_counter() - started) * 1000),
         )
         topics = self._settings.topics
-        event = audit_event(release, manifest.created_ms)
         yield sink_frame(topics.releases, release.task.encode(), encode(release))
-        yield sink_frame(topics.events, event.id.encode(), encode(event))
+        yield audit_frame(topics, release, manifest.created_ms)
 
     def _evaluator(self, task: str) -> Evaluator | None:
         """The task's evaluator; None for a task without an evaluation set."""

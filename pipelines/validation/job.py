@@ -13,8 +13,7 @@ from pipelines.validation.operators import (
     ACCEPTED,
     TRUSTED,
     Enrol,
-    MarkRegistry,
-    MarkRounds,
+    Mark,
     Split,
     Validate,
     claimed_participant,
@@ -25,8 +24,8 @@ def attach(graph: Graph) -> None:
     """Add validation to a job. Hands accepted updates on when aggregation is in the same job, else writes them."""
     settings = graph.settings
     composed = graph.read_in_this_job("accepted")
-    registry = graph.source("registry").map(MarkRegistry(), BYTES).name("mark-registry")
-    rounds = graph.source("rounds").map(MarkRounds(), BYTES).name("mark-rounds")
+    registry = graph.source("registry").map(Mark("registry"), BYTES).name("mark-registry")
+    rounds = graph.source("rounds").map(Mark("rounds"), BYTES).name("mark-rounds")
     trusted = registry.union(rounds).broadcast(TRUSTED)
     judged = (
         graph.source("updates")

@@ -14,7 +14,7 @@ from fluvial.wire.framing import encode
 from fluvial.wire.records import Verdict
 from fluvial.wire.topics import Topics
 from governance.admission.gate import keeps_raw
-from governance.audit.events import verdict_event
+from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import sink_frame
 
 RETRY_MS = 100
@@ -67,10 +67,9 @@ def verdict_frames(topics: Topics, verdict: Verdict, raw: bytes) -> list[bytes]:
     """Sink frames of a verdict: the verdict, its audit event, and the raw bytes in quarantine where they are kept."""
     encoded = encode(verdict)
     key = verdict.participant.encode()
-    event = verdict_event(verdict)
     frames = [
         sink_frame(topics.verdicts, key, encoded),
-        sink_frame(topics.events, event.id.encode(), encode(event)),
+        audit_frame(topics, verdict, verdict.source_timestamp_ms),
     ]
     if keeps_raw(verdict):
         source = f"{verdict.source_topic}/{verdict.source_partition}/{verdict.source_offset}"

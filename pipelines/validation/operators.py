@@ -17,10 +17,10 @@ from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import encode
 from fluvial.wire.records import AcceptedUpdate, Verdict
 from governance.admission import gate
-from governance.audit.events import audit_event
 from governance.registry.enrolment import Enrolled, judge_enrolment
 from governance.registry.records import registry_key
 from pipelines.config import Settings
+from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.blobs import shared_reader
 from pipelines.flink.digests import CHECKED
 from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
@@ -57,14 +57,14 @@ def source_of(record: SourceRecord, topic: str) -> gate.Source:
     )
 
 
-class MarkRegistry(MapFunction):
-    def map(self, value: bytes) -> bytes:
-        return pack("", "registry", [bytes(value)])
+class Mark(MapFunction):
+    """Source frames with the name of their topic: registry and rounds share one broadcast stream."""
 
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
 
-class MarkRounds(MapFunction):
     def map(self, value: bytes) -> bytes:
-        return pack("", "rounds", [bytes(value)])
+        return pack("", self._topic, [bytes(value)])
 
 
 class Split(ProcessFunction):
@@ -289,8 +289,7 @@ class Enrol(_WithTrustedRecords):
             participant = judgement.participant
             if judgement.token_sha256 is not None:
                 self._used.put(judgement.token_sha256.hex(), b"")
-            event = audit_event(participant, record.timestamp_ms)
             key = registry_key(participant).encode()
             yield sink_frame(self._topics.registry, key, seal(participant, self._key, "registrar"))
-            yield sink_frame(self._topics.events, event.id.encode(), encode(event))
+            yield audit_frame(self._topics, participant, record.timestamp_ms)
         yield from logic.verdict_frames(self._topics, judgement.verdict, record.value)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fluvial.encoding.inspection import inspect
 from models.aggregation.fixed_point import ChunkSum, Int8Segment, finish
 from models.aggregation.gram import partial_gram
-from models.aggregation.inspection import inspect
 
 CHUNK_ELEMENTS = 262_144
 NUM_CHUNKS = 40

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from fluvial.edge.training.config import TrainingConfig
 from fluvial.edge.training.flat import layout_of
 from fluvial.edge.training.trainer import train
+from fluvial.encoding.inspection import inspect
 from fluvial.wire.task_file import TaskFile
 from models.aggregation.fixed_point import ChunkSum, finish, fraction_bits
 from models.aggregation.gram import partial_gram, total_gram
-from models.aggregation.inspection import inspect
 from models.aggregation.rule import parse_rule
 from models.architectures import build, initial_state
 from models.central import train_centrally

@@ -3,7 +3,7 @@ from math import inf
 import numpy as np
 import pytest
 
-from models.aggregation.inspection import inspect
+from fluvial.encoding.inspection import inspect
 
 
 def test_largest_element_and_sum_of_squares() -> None:

@@ -1,0 +1,15 @@
+"""Sink frames of audit events: what every stage writes beside what it decides."""
+
+from __future__ import annotations
+
+from fluvial.transparency.event import Recorded
+from fluvial.wire.framing import encode
+from fluvial.wire.topics import Topics
+from governance.audit.events import audit_event
+from pipelines.flink.frames import sink_frame
+
+
+def audit_frame(topics: Topics, record: Recorded, time_ms: int) -> bytes:
+    """The event that tells of a record, for topic events. time_ms: broker time of the cause."""
+    event = audit_event(record, time_ms)
+    return sink_frame(topics.events, event.id.encode(), encode(event))

@@ -52,7 +52,7 @@ def records_module() -> str:
         schema = json.loads(path.read_text(encoding="utf-8"))
         check_schema(schema)
         records.append((schema["name"], schema))
-        _collect(schema, named)
+        _collect(spelt_out(schema, {}), named)
     out = [_HEADER]
     out.extend(_enum(schema) for schema in named.values() if schema["type"] == "enum")
     out.extend(_record(schema) for schema in _in_order(named))
@@ -64,6 +64,21 @@ def task_schema() -> str:
     """JSON Schema of the task file, for editors and for clients in other languages."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **TaskFile.model_json_schema()}
     return json.dumps(schema, indent=2) + "\n"
+
+
+def spelt_out(schema: Any, known: dict[str, Any]) -> Any:
+    """The schema with each name that refers to an earlier type replaced by that type."""
+    if isinstance(schema, list):
+        return [spelt_out(branch, known) for branch in schema]
+    if isinstance(schema, str):
+        return known.get(schema, schema)
+    if schema["type"] == "array":
+        return {**schema, "items": spelt_out(schema["items"], known)}
+    if schema["type"] == "record":
+        fields = [{**field, "type": spelt_out(field["type"], known)} for field in schema["fields"]]
+        schema = {**schema, "fields": fields}
+    known[schema["name"]] = schema
+    return schema
 
 
 def _collect(schema: Any, named: dict[str, dict[str, Any]]) -> None:

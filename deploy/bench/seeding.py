@@ -20,6 +20,7 @@ from fluvial.wire.records import (
     RoundStatus,
     Task,
     TensorLayout,
+    WindowMode,
 )
 from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
@@ -94,6 +95,15 @@ def open_round(task_file: TaskFile, layout: tuple[TensorLayout, ...], base_diges
         fraction_bits=fraction_bits(task_file.target, limits.max_weight, limits.max_abs),
         kept_versions=task_file.kept_versions,
         rule=rule_json(task_file),
+        server_optimizer="",
+        optimizer_chunks=(),
+        window=WindowMode.SYNCHRONOUS,
+        grace_ms=0,
+        max_staleness=0,
+        staleness="",
+        seed=bytes(32),
+        invited_fraction=1.0,
+        partial=False,
         encodings=tuple(task_file.encodings),
         agreement="",
         training="{}",

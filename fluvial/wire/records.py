@@ -35,6 +35,14 @@ class RoundStatus(StrEnum):
     FINISHED = "FINISHED"
 
 
+class WindowMode(StrEnum):
+    """SYNCHRONOUS: updates of this round alone. BUFFERED: the target closes it, with updates of any base version within max_staleness. TUMBLING: broker time closes it, at deadline_ms."""
+
+    SYNCHRONOUS = "SYNCHRONOUS"
+    BUFFERED = "BUFFERED"
+    TUMBLING = "TUMBLING"
+
+
 class RoundTransition(StrEnum):
     """FAILED: the deadline passed without a quorum."""
 
@@ -82,6 +90,7 @@ class Reason(StrEnum):
     MAGNITUDE_EXCEEDED = "MAGNITUDE_EXCEEDED"
     NORM_EXCEEDED = "NORM_EXCEEDED"
     TOKEN_INVALID = "TOKEN_INVALID"
+    NOT_INVITED = "NOT_INVITED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -504,6 +513,10 @@ class Contribution:
     """Its weight."""
     selected: bool
     """Whether the rule took it in."""
+    effective_weight: int
+    """What the rule made of it: its coefficients in the sums, added up; 0 for an update that the rule left out."""
+    round: int
+    """Round that it was trained for: earlier than the manifest's in asynchronous windows."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ("source_partition",)
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -517,6 +530,8 @@ class Contribution:
             "record_sha256": self.record_sha256,
             "weight": self.weight,
             "selected": self.selected,
+            "effective_weight": self.effective_weight,
+            "round": self.round,
         }
 
     @classmethod
@@ -529,6 +544,8 @@ class Contribution:
             record_sha256=data["record_sha256"],
             weight=data["weight"],
             selected=data["selected"],
+            effective_weight=data["effective_weight"],
+            round=data["round"],
         )
 
 
@@ -550,10 +567,12 @@ class ModelManifest:
     """Attempt of that round."""
     rule: str
     """Aggregation rule, as JSON."""
+    server_optimizer: str
+    """Server optimizer, as JSON; empty for none."""
     fraction_bits: int
     """Fraction bits of the fixed-point sum."""
     total_weight: int
-    """Sum of the weights of the contributions that were selected."""
+    """What the exact sums are divided by; of a weighted mean the weights of the contributions that were selected."""
     layout: tuple[TensorLayout, ...]
     """Layout of the model."""
     num_elements: int
@@ -561,16 +580,20 @@ class ModelManifest:
     chunk_elements: int
     """Elements per chunk."""
     chunks: tuple[ChunkReference, ...]
-    """Chunks of float32 little-endian elements in topic model-blobs, in chunk order."""
+    """Chunks of little-endian elements in topic model-blobs, in chunk order: float32, or int64 of a partial sum."""
+    optimizer_chunks: tuple[ChunkReference, ...]
+    """The optimizer's moments after this version, float32: for each moment the chunks in chunk order; empty for none."""
     model_digest: bytes
     """SHA-256 over the concatenated SHA-256 of the chunks, 32 bytes."""
     contributions: tuple[Contribution, ...]
     """The round's updates, ordered by record_sha256."""
+    partial: bool
+    """Whether the chunks are the exact sum of the round, for a parent federation, and no model."""
     created_ms: int
     """When it was published."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ("attempt", "fraction_bits", "chunk_elements")
-    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ("chunks", "contributions")
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ("chunks", "optimizer_chunks", "contributions")
 
     def to_avro(self) -> dict[str, Any]:
         return {
@@ -581,14 +604,17 @@ class ModelManifest:
             "round": self.round,
             "attempt": self.attempt,
             "rule": self.rule,
+            "server_optimizer": self.server_optimizer,
             "fraction_bits": self.fraction_bits,
             "total_weight": self.total_weight,
             "layout": [item.to_avro() for item in self.layout],
             "num_elements": self.num_elements,
             "chunk_elements": self.chunk_elements,
             "chunks": [item.to_avro() for item in self.chunks],
+            "optimizer_chunks": [item.to_avro() for item in self.optimizer_chunks],
             "model_digest": self.model_digest,
             "contributions": [item.to_avro() for item in self.contributions],
+            "partial": self.partial,
             "created_ms": self.created_ms,
         }
 
@@ -602,14 +628,17 @@ class ModelManifest:
             round=data["round"],
             attempt=data["attempt"],
             rule=data["rule"],
+            server_optimizer=data["server_optimizer"],
             fraction_bits=data["fraction_bits"],
             total_weight=data["total_weight"],
             layout=tuple([TensorLayout.from_avro(item) for item in data["layout"]]),
             num_elements=data["num_elements"],
             chunk_elements=data["chunk_elements"],
             chunks=tuple([ChunkReference.from_avro(item) for item in data["chunks"]]),
+            optimizer_chunks=tuple([ChunkReference.from_avro(item) for item in data["optimizer_chunks"]]),
             model_digest=data["model_digest"],
             contributions=tuple([Contribution.from_avro(item) for item in data["contributions"]]),
+            partial=data["partial"],
             created_ms=data["created_ms"],
         )
 
@@ -633,9 +662,9 @@ class ModelUpdate:
     base_digest: bytes
     """Digest of that model, 32 bytes."""
     weight: int
-    """Weight in the aggregate: the number of training examples."""
+    """Weight in the aggregate: the number of training examples; of a partial sum the total of the region."""
     encoding: str
-    """Tensor encoding of the bytes: float32 or int8."""
+    """Tensor encoding of the bytes: float32, int8, or partial_sum of a region."""
     layout_digest: bytes
     """Digest of the ordered tensor names and shapes, 32 bytes; equals the round's."""
     scales: tuple[float, ...]
@@ -956,6 +985,24 @@ class Round:
     """Versions of the model whose chunks are kept; version v uses slot v mod kept_versions."""
     rule: str
     """Aggregation rule, as JSON: name and parameters."""
+    server_optimizer: str
+    """Server optimizer that turns the aggregate into the next model, as JSON: name and parameters; empty: the aggregate is added as it is."""
+    optimizer_chunks: tuple[ChunkReference, ...]
+    """The optimizer's moments so far, float32 in topic model-blobs: for each moment the chunks in chunk order; empty before the first step."""
+    window: WindowMode
+    """Which updates are taken, and what closes the round."""
+    grace_ms: int
+    """How long after the deadline updates are still taken while the quorum is missing."""
+    max_staleness: int
+    """How many rounds back an update may have been trained for; 0 when synchronous."""
+    staleness: str
+    """How an update of an earlier round is weighted, as JSON: name and parameters; empty: as a current one."""
+    seed: bytes
+    """Public seed by which participants are invited, 32 bytes."""
+    invited_fraction: float
+    """Share of the participants that is invited; 1 for all."""
+    partial: bool
+    """Whether the round publishes its exact sum, for a parent federation, instead of a model."""
     encodings: tuple[str, ...]
     """Tensor encodings that are accepted."""
     agreement: str
@@ -971,7 +1018,7 @@ class Round:
         "fraction_bits",
         "kept_versions",
     )
-    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ("base_chunks",)
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ("base_chunks", "optimizer_chunks")
 
     def to_avro(self) -> dict[str, Any]:
         return {
@@ -996,6 +1043,15 @@ class Round:
             "fraction_bits": self.fraction_bits,
             "kept_versions": self.kept_versions,
             "rule": self.rule,
+            "server_optimizer": self.server_optimizer,
+            "optimizer_chunks": [item.to_avro() for item in self.optimizer_chunks],
+            "window": self.window.value,
+            "grace_ms": self.grace_ms,
+            "max_staleness": self.max_staleness,
+            "staleness": self.staleness,
+            "seed": self.seed,
+            "invited_fraction": self.invited_fraction,
+            "partial": self.partial,
             "encodings": list(self.encodings),
             "agreement": self.agreement,
             "training": self.training,
@@ -1025,6 +1081,15 @@ class Round:
             fraction_bits=data["fraction_bits"],
             kept_versions=data["kept_versions"],
             rule=data["rule"],
+            server_optimizer=data["server_optimizer"],
+            optimizer_chunks=tuple([ChunkReference.from_avro(item) for item in data["optimizer_chunks"]]),
+            window=WindowMode(data["window"]),
+            grace_ms=data["grace_ms"],
+            max_staleness=data["max_staleness"],
+            staleness=data["staleness"],
+            seed=data["seed"],
+            invited_fraction=data["invited_fraction"],
+            partial=data["partial"],
             encodings=tuple(data["encodings"]),
             agreement=data["agreement"],
             training=data["training"],
@@ -1230,17 +1295,17 @@ SCHEMAS: dict[type, str] = {
     EnrolmentRequest: '{"doc":"A participant asks to take part, proves its key and signs agreements. Self-signed; payload of the topic enrolments.","fields":[{"doc":"Participant.","name":"participant","type":"string"},{"doc":"Ed25519 public key, 32 bytes.","name":"public_key","type":"bytes"},{"doc":"The one-time token; empty when an enrolled participant signs a further agreement.","name":"token","type":"string"},{"doc":"Agreements it signs.","name":"agreements","type":{"items":{"doc":"An agreement that the participant signed by signing its enrolment.","fields":[{"doc":"Name.","name":"agreement","type":"string"},{"doc":"SHA-256 of the agreement\'s signed payload, 32 bytes.","name":"sha256","type":"bytes"}],"name":"SignedAgreement","type":"record"},"type":"array"}},{"doc":"The device.","name":"device","type":{"doc":"What a device says of itself at enrolment.","fields":[{"doc":"Operating system.","name":"platform","type":"string"},{"doc":"Processor architecture.","name":"machine","type":"string"},{"doc":"Main memory; 0 where unknown.","name":"memory_bytes","type":"long"},{"doc":"GPU or NPU; empty for none.","name":"accelerator","type":"string"},{"doc":"ethernet, wifi, cellular, or empty where unknown.","name":"network","type":"string"}],"name":"DeviceProfile","type":"record"}},{"doc":"The device\'s clock: a claim.","name":"requested_ms","type":"long"}],"name":"EnrolmentRequest","namespace":"org.fluvial.v1","type":"record"}',
     EnrolmentToken: '{"doc":"A one-time token that lets one participant enrol. Signed by the operator; in the topic registry.","fields":[{"doc":"SHA-256 of the token, 32 bytes; the token itself goes to the participant out of band.","name":"token_sha256","type":"bytes"},{"doc":"The participant it is for.","name":"participant","type":"string"},{"doc":"Broker time after which it is void.","name":"expires_ms","type":"long"}],"name":"EnrolmentToken","namespace":"org.fluvial.v1","type":"record"}',
     Envelope: '{"doc":"DSSE envelope (secure-systems-lab/dsse v1.0.2) in Avro: the signatures cover the pre-authentication encoding of payload_type and the raw payload bytes, and are checked before the payload is decoded.","fields":[{"doc":"Media type of the payload: application/vnd.fluvial.<record>.v1+avro.","name":"payload_type","type":"string"},{"doc":"Avro single-object encoding of the record.","name":"payload","type":"bytes"},{"doc":"At least one.","name":"signatures","type":{"items":{"doc":"One signature over the envelope.","fields":[{"doc":"Participant or service that claims to have signed: a hint until the signature is verified.","name":"keyid","type":"string"},{"doc":"Ed25519 signature, 64 bytes.","name":"signature","type":"bytes"}],"name":"Signature","type":"record"},"type":"array"}}],"name":"Envelope","namespace":"org.fluvial.v1","type":"record"}',
-    ModelManifest: '{"doc":"A published model: where its chunks lie, what they must be, and everything needed to compute it again. Signed by the aggregator (version 0: by the operator); payload of the topic models.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Version; 0 is the initial model.","name":"version","type":"long"},{"doc":"Version it was computed from; -1 for none.","name":"parent_version","type":"long"},{"doc":"Digest of the parent, 32 bytes; empty for none.","name":"parent_digest","type":"bytes"},{"doc":"Round that made it; 0 for the initial model.","name":"round","type":"long"},{"doc":"Attempt of that round.","name":"attempt","type":"int"},{"doc":"Aggregation rule, as JSON.","name":"rule","type":"string"},{"doc":"Fraction bits of the fixed-point sum.","name":"fraction_bits","type":"int"},{"doc":"Sum of the weights of the contributions that were selected.","name":"total_weight","type":"long"},{"doc":"Layout of the model.","name":"layout","type":{"items":{"doc":"One tensor of a model; models and updates are these tensors, flattened in row-major order and concatenated.","fields":[{"doc":"Name within the model.","name":"name","type":"string"},{"doc":"Sizes of its dimensions; empty for a scalar.","name":"shape","type":{"items":"long","type":"array"}}],"name":"TensorLayout","type":"record"},"type":"array"}},{"doc":"Elements of the flattened model.","name":"num_elements","type":"long"},{"doc":"Elements per chunk.","name":"chunk_elements","type":"int"},{"doc":"Chunks of float32 little-endian elements in topic model-blobs, in chunk order.","name":"chunks","type":{"items":{"doc":"One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be.","fields":[{"doc":"Partition of the blob topic.","name":"partition","type":"int"},{"doc":"Offset of the record that holds the chunk.","name":"offset","type":"long"},{"doc":"Bytes of the chunk.","name":"length","type":"int"},{"doc":"SHA-256 of the chunk, 32 bytes.","name":"sha256","type":"bytes"}],"name":"ChunkReference","type":"record"},"type":"array"}},{"doc":"SHA-256 over the concatenated SHA-256 of the chunks, 32 bytes.","name":"model_digest","type":"bytes"},{"doc":"The round\'s updates, ordered by record_sha256.","name":"contributions","type":{"items":{"doc":"One update that the round had.","fields":[{"doc":"Participant.","name":"participant","type":"string"},{"doc":"Update.","name":"update_id","type":"string"},{"doc":"Partition of its envelope in topic updates.","name":"source_partition","type":"int"},{"doc":"Offset of its envelope.","name":"source_offset","type":"long"},{"doc":"SHA-256 of its raw envelope, 32 bytes.","name":"record_sha256","type":"bytes"},{"doc":"Its weight.","name":"weight","type":"long"},{"doc":"Whether the rule took it in.","name":"selected","type":"boolean"}],"name":"Contribution","type":"record"},"type":"array"}},{"doc":"When it was published.","name":"created_ms","type":"long"}],"name":"ModelManifest","namespace":"org.fluvial.v1","type":"record"}',
-    ModelUpdate: '{"doc":"What a participant contributes to a round: the difference between its trained model and the round\'s base model. Payload of the topic updates.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Round, from 1.","name":"round","type":"long"},{"doc":"Attempt of the round, from 1.","name":"attempt","type":"int"},{"doc":"Participant; equals the keyid of the envelope\'s signature.","name":"participant","type":"string"},{"doc":"Unique per participant; names the update in verdicts and receipts.","name":"update_id","type":"string"},{"doc":"Version of the model that the participant trained from.","name":"base_version","type":"long"},{"doc":"Digest of that model, 32 bytes.","name":"base_digest","type":"bytes"},{"doc":"Weight in the aggregate: the number of training examples.","name":"weight","type":"long"},{"doc":"Tensor encoding of the bytes: float32 or int8.","name":"encoding","type":"string"},{"doc":"Digest of the ordered tensor names and shapes, 32 bytes; equals the round\'s.","name":"layout_digest","type":"bytes"},{"doc":"int8: one scale per tensor in layout order; otherwise empty.","name":"scales","type":{"items":"double","type":"array"}},{"default":null,"doc":"The encoded delta of a small update; null when chunks are listed.","name":"inline","type":["null","bytes"]},{"doc":"Chunks of the encoded delta in topic update-blobs, in chunk order; empty when inline.","name":"chunks","type":{"items":{"doc":"One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be.","fields":[{"doc":"Partition of the blob topic.","name":"partition","type":"int"},{"doc":"Offset of the record that holds the chunk.","name":"offset","type":"long"},{"doc":"Bytes of the chunk.","name":"length","type":"int"},{"doc":"SHA-256 of the chunk, 32 bytes.","name":"sha256","type":"bytes"}],"name":"ChunkReference","type":"record"},"type":"array"}},{"doc":"The device\'s clock, milliseconds since the epoch: a claim.","name":"created_ms","type":"long"}],"name":"ModelUpdate","namespace":"org.fluvial.v1","type":"record"}',
+    ModelManifest: '{"doc":"A published model: where its chunks lie, what they must be, and everything needed to compute it again. Signed by the aggregator (version 0: by the operator); payload of the topic models.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Version; 0 is the initial model.","name":"version","type":"long"},{"doc":"Version it was computed from; -1 for none.","name":"parent_version","type":"long"},{"doc":"Digest of the parent, 32 bytes; empty for none.","name":"parent_digest","type":"bytes"},{"doc":"Round that made it; 0 for the initial model.","name":"round","type":"long"},{"doc":"Attempt of that round.","name":"attempt","type":"int"},{"doc":"Aggregation rule, as JSON.","name":"rule","type":"string"},{"doc":"Server optimizer, as JSON; empty for none.","name":"server_optimizer","type":"string"},{"doc":"Fraction bits of the fixed-point sum.","name":"fraction_bits","type":"int"},{"doc":"What the exact sums are divided by; of a weighted mean the weights of the contributions that were selected.","name":"total_weight","type":"long"},{"doc":"Layout of the model.","name":"layout","type":{"items":{"doc":"One tensor of a model; models and updates are these tensors, flattened in row-major order and concatenated.","fields":[{"doc":"Name within the model.","name":"name","type":"string"},{"doc":"Sizes of its dimensions; empty for a scalar.","name":"shape","type":{"items":"long","type":"array"}}],"name":"TensorLayout","type":"record"},"type":"array"}},{"doc":"Elements of the flattened model.","name":"num_elements","type":"long"},{"doc":"Elements per chunk.","name":"chunk_elements","type":"int"},{"doc":"Chunks of little-endian elements in topic model-blobs, in chunk order: float32, or int64 of a partial sum.","name":"chunks","type":{"items":{"doc":"One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be.","fields":[{"doc":"Partition of the blob topic.","name":"partition","type":"int"},{"doc":"Offset of the record that holds the chunk.","name":"offset","type":"long"},{"doc":"Bytes of the chunk.","name":"length","type":"int"},{"doc":"SHA-256 of the chunk, 32 bytes.","name":"sha256","type":"bytes"}],"name":"ChunkReference","type":"record"},"type":"array"}},{"doc":"The optimizer\'s moments after this version, float32: for each moment the chunks in chunk order; empty for none.","name":"optimizer_chunks","type":{"items":"ChunkReference","type":"array"}},{"doc":"SHA-256 over the concatenated SHA-256 of the chunks, 32 bytes.","name":"model_digest","type":"bytes"},{"doc":"The round\'s updates, ordered by record_sha256.","name":"contributions","type":{"items":{"doc":"One update that the round had.","fields":[{"doc":"Participant.","name":"participant","type":"string"},{"doc":"Update.","name":"update_id","type":"string"},{"doc":"Partition of its envelope in topic updates.","name":"source_partition","type":"int"},{"doc":"Offset of its envelope.","name":"source_offset","type":"long"},{"doc":"SHA-256 of its raw envelope, 32 bytes.","name":"record_sha256","type":"bytes"},{"doc":"Its weight.","name":"weight","type":"long"},{"doc":"Whether the rule took it in.","name":"selected","type":"boolean"},{"doc":"What the rule made of it: its coefficients in the sums, added up; 0 for an update that the rule left out.","name":"effective_weight","type":"long"},{"doc":"Round that it was trained for: earlier than the manifest\'s in asynchronous windows.","name":"round","type":"long"}],"name":"Contribution","type":"record"},"type":"array"}},{"doc":"Whether the chunks are the exact sum of the round, for a parent federation, and no model.","name":"partial","type":"boolean"},{"doc":"When it was published.","name":"created_ms","type":"long"}],"name":"ModelManifest","namespace":"org.fluvial.v1","type":"record"}',
+    ModelUpdate: '{"doc":"What a participant contributes to a round: the difference between its trained model and the round\'s base model. Payload of the topic updates.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Round, from 1.","name":"round","type":"long"},{"doc":"Attempt of the round, from 1.","name":"attempt","type":"int"},{"doc":"Participant; equals the keyid of the envelope\'s signature.","name":"participant","type":"string"},{"doc":"Unique per participant; names the update in verdicts and receipts.","name":"update_id","type":"string"},{"doc":"Version of the model that the participant trained from.","name":"base_version","type":"long"},{"doc":"Digest of that model, 32 bytes.","name":"base_digest","type":"bytes"},{"doc":"Weight in the aggregate: the number of training examples; of a partial sum the total of the region.","name":"weight","type":"long"},{"doc":"Tensor encoding of the bytes: float32, int8, or partial_sum of a region.","name":"encoding","type":"string"},{"doc":"Digest of the ordered tensor names and shapes, 32 bytes; equals the round\'s.","name":"layout_digest","type":"bytes"},{"doc":"int8: one scale per tensor in layout order; otherwise empty.","name":"scales","type":{"items":"double","type":"array"}},{"default":null,"doc":"The encoded delta of a small update; null when chunks are listed.","name":"inline","type":["null","bytes"]},{"doc":"Chunks of the encoded delta in topic update-blobs, in chunk order; empty when inline.","name":"chunks","type":{"items":{"doc":"One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be.","fields":[{"doc":"Partition of the blob topic.","name":"partition","type":"int"},{"doc":"Offset of the record that holds the chunk.","name":"offset","type":"long"},{"doc":"Bytes of the chunk.","name":"length","type":"int"},{"doc":"SHA-256 of the chunk, 32 bytes.","name":"sha256","type":"bytes"}],"name":"ChunkReference","type":"record"},"type":"array"}},{"doc":"The device\'s clock, milliseconds since the epoch: a claim.","name":"created_ms","type":"long"}],"name":"ModelUpdate","namespace":"org.fluvial.v1","type":"record"}',
     Participant: '{"doc":"An enrolled participant. Signed by the registrar, or by the operator who revokes; in the topic registry.","fields":[{"doc":"Participant.","name":"participant","type":"string"},{"doc":"Ed25519 public key, 32 bytes.","name":"public_key","type":"bytes"},{"doc":"Whether its updates are judged or refused.","name":"status","type":{"doc":"REVOKED: its updates are refused.","name":"ParticipantStatus","symbols":["ACTIVE","REVOKED"],"type":"enum"}},{"doc":"Agreements it has signed.","name":"agreements","type":{"items":{"doc":"An agreement that the participant signed by signing its enrolment.","fields":[{"doc":"Name.","name":"agreement","type":"string"},{"doc":"SHA-256 of the agreement\'s signed payload, 32 bytes.","name":"sha256","type":"bytes"}],"name":"SignedAgreement","type":"record"},"type":"array"}},{"doc":"The device.","name":"device","type":{"doc":"What a device says of itself at enrolment.","fields":[{"doc":"Operating system.","name":"platform","type":"string"},{"doc":"Processor architecture.","name":"machine","type":"string"},{"doc":"Main memory; 0 where unknown.","name":"memory_bytes","type":"long"},{"doc":"GPU or NPU; empty for none.","name":"accelerator","type":"string"},{"doc":"ethernet, wifi, cellular, or empty where unknown.","name":"network","type":"string"}],"name":"DeviceProfile","type":"record"}},{"doc":"Broker time of its enrolment.","name":"enrolled_ms","type":"long"},{"doc":"SHA-256 of the raw enrolment record, 32 bytes.","name":"request_sha256","type":"bytes"}],"name":"Participant","namespace":"org.fluvial.v1","type":"record"}',
     PublishedModel: '{"doc":"A model version in the audit log: the manifest by its digest.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Version.","name":"version","type":"long"},{"doc":"Round.","name":"round","type":"long"},{"doc":"Attempt.","name":"attempt","type":"int"},{"doc":"Digest of the model, 32 bytes.","name":"model_digest","type":"bytes"},{"doc":"SHA-256 of the manifest\'s signed envelope as it stands in topic models, 32 bytes.","name":"manifest_sha256","type":"bytes"},{"doc":"Contributions that the rule took in.","name":"num_selected","type":"int"},{"doc":"Contributions that the round had.","name":"num_contributions","type":"int"}],"name":"PublishedModel","namespace":"org.fluvial.v1","type":"record"}',
     Receipt: '{"doc":"What became of an accepted update.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Round.","name":"round","type":"long"},{"doc":"Attempt.","name":"attempt","type":"int"},{"doc":"Participant.","name":"participant","type":"string"},{"doc":"Update.","name":"update_id","type":"string"},{"doc":"What became of it.","name":"outcome","type":{"doc":"EXCLUDED: the aggregation rule left it out. ROUND_FAILED: the round had no quorum; publish again for the next attempt.","name":"Outcome","symbols":["INCLUDED","EXCLUDED","LATE","ROUND_FAILED"],"type":"enum"}},{"doc":"Model version it is part of, or was compared for; 0 for none.","name":"version","type":"long"},{"doc":"Its weight.","name":"weight","type":"long"},{"doc":"Digest of that model, 32 bytes; empty for none.","name":"model_digest","type":"bytes"}],"name":"Receipt","namespace":"org.fluvial.v1","type":"record"}',
     Release: '{"doc":"What evaluation measured of a model version.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Version.","name":"version","type":"long"},{"doc":"Digest of the model, 32 bytes.","name":"model_digest","type":"bytes"},{"doc":"Measurements on the task\'s evaluation set.","name":"metrics","type":{"items":{"doc":"One measurement.","fields":[{"doc":"accuracy, loss, auc, ...","name":"name","type":"string"},{"doc":"Its value.","name":"value","type":"double"}],"name":"Metric","type":"record"},"type":"array"}},{"doc":"Examples of the evaluation set.","name":"num_examples","type":"long"},{"doc":"Device that computed it: cpu or cuda.","name":"device","type":"string"},{"doc":"Time of the inference step.","name":"duration_ms","type":"long"}],"name":"Release","namespace":"org.fluvial.v1","type":"record"}',
-    Round: '{"doc":"A round of a task: what participants train from and what an update must satisfy. Signed by the aggregator; payload of the topic rounds.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Round, from 1.","name":"round","type":"long"},{"doc":"Attempt, from 1; a failed round is opened again with the next attempt.","name":"attempt","type":"int"},{"doc":"Whether updates are asked for.","name":"status","type":{"doc":"FINISHED: the task has had all its rounds; base_version is its last model.","name":"RoundStatus","symbols":["OPEN","FINISHED"],"type":"enum"}},{"doc":"Version to train from.","name":"base_version","type":"long"},{"doc":"Digest of that model, 32 bytes.","name":"base_digest","type":"bytes"},{"doc":"Its chunks in topic model-blobs, in chunk order.","name":"base_chunks","type":{"items":{"doc":"One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be.","fields":[{"doc":"Partition of the blob topic.","name":"partition","type":"int"},{"doc":"Offset of the record that holds the chunk.","name":"offset","type":"long"},{"doc":"Bytes of the chunk.","name":"length","type":"int"},{"doc":"SHA-256 of the chunk, 32 bytes.","name":"sha256","type":"bytes"}],"name":"ChunkReference","type":"record"},"type":"array"}},{"doc":"Layout of the model.","name":"layout","type":{"items":{"doc":"One tensor of a model; models and updates are these tensors, flattened in row-major order and concatenated.","fields":[{"doc":"Name within the model.","name":"name","type":"string"},{"doc":"Sizes of its dimensions; empty for a scalar.","name":"shape","type":{"items":"long","type":"array"}}],"name":"TensorLayout","type":"record"},"type":"array"}},{"doc":"Digest of the model\'s layout, 32 bytes.","name":"layout_digest","type":"bytes"},{"doc":"Elements of the flattened model.","name":"num_elements","type":"long"},{"doc":"Elements per chunk; the last chunk may be shorter.","name":"chunk_elements","type":"int"},{"doc":"When it was opened.","name":"opened_ms","type":"long"},{"doc":"Broker time after which an update is late.","name":"deadline_ms","type":"long"},{"doc":"Least number of updates that makes a model.","name":"quorum","type":"int"},{"doc":"Number of updates that closes the round at once.","name":"target","type":"int"},{"doc":"Largest absolute value of an element of an update.","name":"max_abs","type":"double"},{"doc":"Largest L2 norm of an update; 0 for no limit.","name":"max_norm","type":"double"},{"doc":"Largest weight of an update.","name":"max_weight","type":"long"},{"doc":"Fraction bits of the fixed-point sum.","name":"fraction_bits","type":"int"},{"doc":"Versions of the model whose chunks are kept; version v uses slot v mod kept_versions.","name":"kept_versions","type":"int"},{"doc":"Aggregation rule, as JSON: name and parameters.","name":"rule","type":"string"},{"doc":"Tensor encodings that are accepted.","name":"encodings","type":{"items":"string","type":"array"}},{"doc":"Agreement that a participant must have signed; empty for none.","name":"agreement","type":"string"},{"doc":"Training configuration for participants, as JSON.","name":"training","type":"string"}],"name":"Round","namespace":"org.fluvial.v1","type":"record"}',
+    Round: '{"doc":"A round of a task: what participants train from and what an update must satisfy. Signed by the aggregator; payload of the topic rounds.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Round, from 1.","name":"round","type":"long"},{"doc":"Attempt, from 1; a failed round is opened again with the next attempt.","name":"attempt","type":"int"},{"doc":"Whether updates are asked for.","name":"status","type":{"doc":"FINISHED: the task has had all its rounds; base_version is its last model.","name":"RoundStatus","symbols":["OPEN","FINISHED"],"type":"enum"}},{"doc":"Version to train from.","name":"base_version","type":"long"},{"doc":"Digest of that model, 32 bytes.","name":"base_digest","type":"bytes"},{"doc":"Its chunks in topic model-blobs, in chunk order.","name":"base_chunks","type":{"items":{"doc":"One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be.","fields":[{"doc":"Partition of the blob topic.","name":"partition","type":"int"},{"doc":"Offset of the record that holds the chunk.","name":"offset","type":"long"},{"doc":"Bytes of the chunk.","name":"length","type":"int"},{"doc":"SHA-256 of the chunk, 32 bytes.","name":"sha256","type":"bytes"}],"name":"ChunkReference","type":"record"},"type":"array"}},{"doc":"Layout of the model.","name":"layout","type":{"items":{"doc":"One tensor of a model; models and updates are these tensors, flattened in row-major order and concatenated.","fields":[{"doc":"Name within the model.","name":"name","type":"string"},{"doc":"Sizes of its dimensions; empty for a scalar.","name":"shape","type":{"items":"long","type":"array"}}],"name":"TensorLayout","type":"record"},"type":"array"}},{"doc":"Digest of the model\'s layout, 32 bytes.","name":"layout_digest","type":"bytes"},{"doc":"Elements of the flattened model.","name":"num_elements","type":"long"},{"doc":"Elements per chunk; the last chunk may be shorter.","name":"chunk_elements","type":"int"},{"doc":"When it was opened.","name":"opened_ms","type":"long"},{"doc":"Broker time after which an update is late.","name":"deadline_ms","type":"long"},{"doc":"Least number of updates that makes a model.","name":"quorum","type":"int"},{"doc":"Number of updates that closes the round at once.","name":"target","type":"int"},{"doc":"Largest absolute value of an element of an update.","name":"max_abs","type":"double"},{"doc":"Largest L2 norm of an update; 0 for no limit.","name":"max_norm","type":"double"},{"doc":"Largest weight of an update.","name":"max_weight","type":"long"},{"doc":"Fraction bits of the fixed-point sum.","name":"fraction_bits","type":"int"},{"doc":"Versions of the model whose chunks are kept; version v uses slot v mod kept_versions.","name":"kept_versions","type":"int"},{"doc":"Aggregation rule, as JSON: name and parameters.","name":"rule","type":"string"},{"doc":"Server optimizer that turns the aggregate into the next model, as JSON: name and parameters; empty: the aggregate is added as it is.","name":"server_optimizer","type":"string"},{"doc":"The optimizer\'s moments so far, float32 in topic model-blobs: for each moment the chunks in chunk order; empty before the first step.","name":"optimizer_chunks","type":{"items":"ChunkReference","type":"array"}},{"doc":"Which updates are taken, and what closes the round.","name":"window","type":{"doc":"SYNCHRONOUS: updates of this round alone. BUFFERED: the target closes it, with updates of any base version within max_staleness. TUMBLING: broker time closes it, at deadline_ms.","name":"WindowMode","symbols":["SYNCHRONOUS","BUFFERED","TUMBLING"],"type":"enum"}},{"doc":"How long after the deadline updates are still taken while the quorum is missing.","name":"grace_ms","type":"long"},{"doc":"How many rounds back an update may have been trained for; 0 when synchronous.","name":"max_staleness","type":"long"},{"doc":"How an update of an earlier round is weighted, as JSON: name and parameters; empty: as a current one.","name":"staleness","type":"string"},{"doc":"Public seed by which participants are invited, 32 bytes.","name":"seed","type":"bytes"},{"doc":"Share of the participants that is invited; 1 for all.","name":"invited_fraction","type":"double"},{"doc":"Whether the round publishes its exact sum, for a parent federation, instead of a model.","name":"partial","type":"boolean"},{"doc":"Tensor encodings that are accepted.","name":"encodings","type":{"items":"string","type":"array"}},{"doc":"Agreement that a participant must have signed; empty for none.","name":"agreement","type":"string"},{"doc":"Training configuration for participants, as JSON.","name":"training","type":"string"}],"name":"Round","namespace":"org.fluvial.v1","type":"record"}',
     RoundEvent: '{"doc":"A round in the audit log.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Round.","name":"round","type":"long"},{"doc":"Attempt.","name":"attempt","type":"int"},{"doc":"What happened to it.","name":"transition","type":{"doc":"FAILED: the deadline passed without a quorum.","name":"RoundTransition","symbols":["OPENED","CLOSED","FAILED","FINISHED"],"type":"enum"}},{"doc":"Updates admitted so far.","name":"num_updates","type":"int"},{"doc":"Version it trains from.","name":"base_version","type":"long"}],"name":"RoundEvent","namespace":"org.fluvial.v1","type":"record"}',
     SequencedEvent: '{"doc":"A leaf of the audit log: the event, its position and the hash of the leaf before it. The raw bytes of this record are the leaf.","fields":[{"doc":"Position in the log, from 0, without gaps.","name":"sequence","type":"long"},{"doc":"SHA-256 of the leaf before it; 32 zero bytes for the first.","name":"previous_sha256","type":"bytes"},{"doc":"The event.","name":"event","type":{"doc":"Something that happened, for the audit log: a CloudEvent whose data is an Avro record. Its id is a function of its cause, so that a repeat can be recognised.","fields":[{"doc":"CloudEvents id, deterministic.","name":"id","type":"string"},{"doc":"CloudEvents source: the stage.","name":"source","type":"string"},{"doc":"CloudEvents type: org.fluvial.<record>.v1.","name":"type","type":"string"},{"doc":"CloudEvents subject: the participant, task or model concerned.","name":"subject","type":"string"},{"doc":"Broker time of the cause.","name":"time_ms","type":"long"},{"doc":"Avro single-object encoding of the record: enums, numbers and digests, at most 32 KiB.","name":"data","type":"bytes"}],"name":"AuditEvent","type":"record"}}],"name":"SequencedEvent","namespace":"org.fluvial.v1","type":"record"}',
     Task: '{"doc":"A task of the federation. Signed by the operator; in the topic registry.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"The task file, as JSON (schemas/task.schema.json).","name":"specification","type":"string"},{"doc":"Layout of the model.","name":"layout","type":{"items":{"doc":"One tensor of a model; models and updates are these tensors, flattened in row-major order and concatenated.","fields":[{"doc":"Name within the model.","name":"name","type":"string"},{"doc":"Sizes of its dimensions; empty for a scalar.","name":"shape","type":{"items":"long","type":"array"}}],"name":"TensorLayout","type":"record"},"type":"array"}},{"doc":"Version the first round starts from.","name":"base_version","type":"long"},{"doc":"Digest of that model, 32 bytes.","name":"base_digest","type":"bytes"},{"doc":"Its chunks in topic model-blobs.","name":"base_chunks","type":{"items":{"doc":"One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be.","fields":[{"doc":"Partition of the blob topic.","name":"partition","type":"int"},{"doc":"Offset of the record that holds the chunk.","name":"offset","type":"long"},{"doc":"Bytes of the chunk.","name":"length","type":"int"},{"doc":"SHA-256 of the chunk, 32 bytes.","name":"sha256","type":"bytes"}],"name":"ChunkReference","type":"record"},"type":"array"}},{"doc":"When it was created.","name":"created_ms","type":"long"}],"name":"Task","namespace":"org.fluvial.v1","type":"record"}',
-    Verdict: '{"doc":"What validation decided about one input record; exactly one per record of the topics updates and enrolments.","fields":[{"doc":"Topic of the record judged.","name":"source_topic","type":"string"},{"doc":"Its partition.","name":"source_partition","type":"int"},{"doc":"Its offset.","name":"source_offset","type":"long"},{"doc":"Its broker time.","name":"source_timestamp_ms","type":"long"},{"doc":"SHA-256 of its raw value, 32 bytes.","name":"record_sha256","type":"bytes"},{"doc":"Participant; a claim where the signature was not verified.","name":"participant","type":"string"},{"doc":"Task; empty where not known.","name":"task","type":"string"},{"doc":"Round; 0 where not known.","name":"round","type":"long"},{"doc":"Attempt; 0 where not known.","name":"attempt","type":"int"},{"doc":"Update; empty where not known.","name":"update_id","type":"string"},{"doc":"The decision.","name":"decision","type":{"doc":"DUPLICATE: the same bytes were judged before.","name":"Decision","symbols":["ACCEPT","REJECT","QUARANTINE","DUPLICATE"],"type":"enum"}},{"doc":"The reason.","name":"reason","type":{"doc":"Why; ACCEPTED for an accepted record. governance/admission documents each.","name":"Reason","symbols":["ACCEPTED","SIZE_LIMIT","ENVELOPE","KEY_UNKNOWN","KEY_REVOKED","SIGNATURE","SCHEMA_UNKNOWN","DECODE","NON_CANONICAL","PARTICIPANT_MISMATCH","TASK_UNKNOWN","ROUND_UNKNOWN","STALE_ROUND","WRONG_BASE","AGREEMENT","DUPLICATE_IGNORED","EQUIVOCATION","MANIFEST_MISMATCH","ENCODING","WEIGHT","INCOMPLETE","CHUNK_MISMATCH","NON_FINITE","MAGNITUDE_EXCEEDED","NORM_EXCEEDED","TOKEN_INVALID"],"type":"enum"}},{"doc":"L2 norm of the update; 0 where the content was not read.","name":"norm","type":"double"},{"doc":"Largest absolute element; 0 where the content was not read.","name":"max_abs","type":"double"}],"name":"Verdict","namespace":"org.fluvial.v1","type":"record"}',
+    Verdict: '{"doc":"What validation decided about one input record; exactly one per record of the topics updates and enrolments.","fields":[{"doc":"Topic of the record judged.","name":"source_topic","type":"string"},{"doc":"Its partition.","name":"source_partition","type":"int"},{"doc":"Its offset.","name":"source_offset","type":"long"},{"doc":"Its broker time.","name":"source_timestamp_ms","type":"long"},{"doc":"SHA-256 of its raw value, 32 bytes.","name":"record_sha256","type":"bytes"},{"doc":"Participant; a claim where the signature was not verified.","name":"participant","type":"string"},{"doc":"Task; empty where not known.","name":"task","type":"string"},{"doc":"Round; 0 where not known.","name":"round","type":"long"},{"doc":"Attempt; 0 where not known.","name":"attempt","type":"int"},{"doc":"Update; empty where not known.","name":"update_id","type":"string"},{"doc":"The decision.","name":"decision","type":{"doc":"DUPLICATE: the same bytes were judged before.","name":"Decision","symbols":["ACCEPT","REJECT","QUARANTINE","DUPLICATE"],"type":"enum"}},{"doc":"The reason.","name":"reason","type":{"doc":"Why; ACCEPTED for an accepted record. governance/admission documents each.","name":"Reason","symbols":["ACCEPTED","SIZE_LIMIT","ENVELOPE","KEY_UNKNOWN","KEY_REVOKED","SIGNATURE","SCHEMA_UNKNOWN","DECODE","NON_CANONICAL","PARTICIPANT_MISMATCH","TASK_UNKNOWN","ROUND_UNKNOWN","STALE_ROUND","WRONG_BASE","AGREEMENT","DUPLICATE_IGNORED","EQUIVOCATION","MANIFEST_MISMATCH","ENCODING","WEIGHT","INCOMPLETE","CHUNK_MISMATCH","NON_FINITE","MAGNITUDE_EXCEEDED","NORM_EXCEEDED","TOKEN_INVALID","NOT_INVITED"],"type":"enum"}},{"doc":"L2 norm of the update; 0 where the content was not read.","name":"norm","type":"double"},{"doc":"Largest absolute element; 0 where the content was not read.","name":"max_abs","type":"double"}],"name":"Verdict","namespace":"org.fluvial.v1","type":"record"}',
 }
 """Schema of each record, JSON."""
 
@@ -1251,17 +1316,17 @@ FINGERPRINTS: dict[bytes, type] = {
     bytes.fromhex("59efa33e4c96b88f"): EnrolmentRequest,
     bytes.fromhex("a27c4185cfbfd956"): EnrolmentToken,
     bytes.fromhex("7e9dcc9a5cf39827"): Envelope,
-    bytes.fromhex("c533de2203596864"): ModelManifest,
+    bytes.fromhex("a036c5459f6c03e9"): ModelManifest,
     bytes.fromhex("ab8cd56498b377c9"): ModelUpdate,
     bytes.fromhex("bac4270a88cff2a6"): Participant,
     bytes.fromhex("9f90ec872f79f5d7"): PublishedModel,
     bytes.fromhex("ebfbe1e114a2baa0"): Receipt,
     bytes.fromhex("b6f18a387f571da7"): Release,
-    bytes.fromhex("ceebcc9988ee80f0"): Round,
+    bytes.fromhex("275100142c74c1df"): Round,
     bytes.fromhex("b1842c60e7d8c74d"): RoundEvent,
     bytes.fromhex("a9cae17facec6949"): SequencedEvent,
     bytes.fromhex("81a4047483df44a5"): Task,
-    bytes.fromhex("ade566446beb3865"): Verdict,
+    bytes.fromhex("d6d8bf0f5da88a0e"): Verdict,
 }
 """Record of each CRC-64-AVRO fingerprint, 8 bytes little-endian: the closed list that is decoded."""
 
@@ -1272,16 +1337,16 @@ SCHEMA_SHA256: dict[type, str] = {
     EnrolmentRequest: "8d9b3dc2107444bd18765067d7f18d0cbbe42b2a1643701c573af401c753ca14",
     EnrolmentToken: "84e9a0898c079ce135357cad33dd6a55231c5953e37fb98b59e7b4af02561ca9",
     Envelope: "bf5182b1865cd2e677195a733c8dd278c6f96d3180c9a253806d12984be72a2b",
-    ModelManifest: "e9066454ed4480b286b4964ac94af61766fd135fe26b07806168062cf7a87926",
-    ModelUpdate: "ee63f23eaf4bdd9341be402fce03e567ae695e082d150678eba86b8b8cc0523c",
+    ModelManifest: "197f040d63a547aa5c3e08648ddb0e40d6c41589e8cd917f48adc185a00f733e",
+    ModelUpdate: "37205384ecf4f3b7dd9e8daaf20c52d3a69fc027d25c616ae8517ca75db4642b",
     Participant: "8aa62fb4a7ae86d721b710869e119b1646519171cdbf2245377690fce8dde18f",
     PublishedModel: "c8209d224ac14d4abbc518291daaedfe6079796b012bceefd11a4f6fc9fa5d77",
     Receipt: "bc0e15798d396e4c38f9fab83a720c84543576c920ae4ce4bbe6d8b5c4d267fb",
     Release: "8edcd3f2d01e27564a89b44070f108cb64d3cdf58c08dd5495cdd60da5cdd692",
-    Round: "4fe80846ae1d3ab8000c40de4cfd5998a8900f755253d68503cb90ca047b0e4c",
+    Round: "75a9e50df75fc42eab8d45a9065eae97650e8c34090b563de546635db9e68ab5",
     RoundEvent: "6948f5de9ca6c155055717d11c9293c9501805fbb1b5fb791d6e7910ce5708a2",
     SequencedEvent: "770edf38f2df7235f43625ee10bfe168e5622b4c8af4363f4b7bf56e44ccd37e",
     Task: "9f06486fb0defb1d02bc16bf6e05d1b9cd7a7f4286d0bcbdb81e5c827e5ae422",
-    Verdict: "ad719bb549708c08f7c95b4887fa1707ef0090db8efc67e71d2fcd7ee96f0377",
+    Verdict: "61354d2cb1b4c4820937f3a8b2bb012b8ae7c718018e35fc7ac589b77fbcf191",
 }
 """SHA-256 of each schema's text: the fingerprint is no collision-resistant hash."""

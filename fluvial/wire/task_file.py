@@ -39,7 +39,7 @@ class ModelSpec(_Strict):
 
 
 class RuleSpec(BaseModel):
-    """The aggregation rule by name; further fields are the rule's own parameters."""
+    """The aggregation rule by name; further fields are the rule's own parameters, of a wrapper the `rule` inside."""
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
@@ -52,6 +52,70 @@ class Limits(_Strict):
     max_abs: float = Field(gt=0, description="Largest absolute value of an element of a delta.")
     max_norm: float = Field(default=0.0, ge=0, description="Largest L2 norm of a delta; 0 for no limit.")
     max_weight: int = Field(gt=0, description="Largest weight of an update.")
+    fraction_bits: int | None = Field(
+        default=None,
+        ge=0,
+        le=62,
+        description="Fraction bits of the exact sum, where a parent federation prescribes them; by default the most "
+        "that fit.",
+    )
+
+
+class StalenessSpec(_Strict):
+    """How an update that was trained on an older model is weighted, s being the rounds it lags behind.
+
+    constant: 1. polynomial: (1 + s) ** -exponent. hinge: 1 up to `delay`, then 1 / (exponent * (s - delay) + 1).
+    """
+
+    name: Literal["constant", "polynomial", "hinge"] = "polynomial"
+    exponent: float = Field(default=0.5, gt=0, le=16)
+    delay: int = Field(default=0, ge=0)
+
+
+class WindowSpec(_Strict):
+    """Which updates a round takes, and what closes it.
+
+    synchronous: updates of the round itself; the target closes it, or the deadline with a quorum. buffered: the target
+    closes it, with updates trained on any model of the last `max_staleness` rounds. tumbling: broker time alone closes
+    it, at whole multiples of `deadline_seconds`.
+    """
+
+    mode: Literal["synchronous", "buffered", "tumbling"] = "synchronous"
+    grace_seconds: float = Field(
+        default=0.0, ge=0, description="How long after the deadline a round without its quorum still takes updates."
+    )
+    max_staleness: int = Field(default=0, ge=0, le=1000, description="Rounds that an update may lag behind.")
+    staleness: StalenessSpec = StalenessSpec()
+
+    @model_validator(mode="after")
+    def _staleness_needs_an_asynchronous_mode(self) -> WindowSpec:
+        if self.mode == "synchronous" and self.max_staleness:
+            raise ValueError("max_staleness is for the modes buffered and tumbling; a synchronous round takes its own")
+        return self
+
+
+class SamplingSpec(_Strict):
+    """Which participants a round invites: by a public seed, so that anyone can recompute it.
+
+    fraction: expected share of the enrolled participants that a round needs. over_invitation: how many times as many
+    are invited, because some will not answer.
+    """
+
+    fraction: float = Field(default=1.0, gt=0, le=1)
+    over_invitation: float = Field(default=1.0, ge=1, le=100)
+
+    @property
+    def invited_fraction(self) -> float:
+        """Share that is invited, at most 1."""
+        return min(1.0, self.fraction * self.over_invitation)
+
+
+class ServerOptimizerSpec(BaseModel):
+    """What turns the aggregate into the next model, by name; further fields are the optimizer's own parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+    name: str
 
 
 class AgreementSpec(_Strict):
@@ -93,8 +157,14 @@ class TaskFile(_Strict):
     target: int = Field(ge=1, description="Number of updates that closes a round at once.")
     deadline_seconds: float = Field(gt=0)
     rule: RuleSpec = RuleSpec()
+    server_optimizer: ServerOptimizerSpec | None = None
+    window: WindowSpec = WindowSpec()
+    sampling: SamplingSpec = SamplingSpec()
+    partial: bool = Field(
+        default=False, description="Publish each round's exact sum for a parent federation, instead of a model."
+    )
     limits: Limits
-    encodings: list[Literal["float32", "int8"]] = Field(default=["float32"], min_length=1)
+    encodings: list[Literal["float32", "int8", "partial_sum"]] = Field(default=["float32"], min_length=1)
     chunk_elements: int = Field(default=262_144, ge=1, le=262_144, description="Elements per chunk; 262144 are 1 MiB.")
     kept_versions: int = Field(default=16, ge=2, description="Versions whose chunks are kept.")
     agreement: AgreementSpec | None = None

@@ -53,6 +53,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.MAGNITUDE_EXCEEDED: "An element, or what an int8 scale stands for, is beyond the round's max_abs.",
     Reason.NORM_EXCEEDED: "The L2 norm is beyond the round's max_norm.",
     Reason.TOKEN_INVALID: "The enrolment token is missing, unknown, used, expired, or another participant's.",
+    Reason.NOT_INVITED: "The round's public seed did not invite the participant.",
 }
 """Every reason has its meaning here; a test compares this table with the schema."""
 

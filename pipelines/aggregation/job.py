@@ -9,19 +9,12 @@ from __future__ import annotations
 
 from pyflink.common import Types
 
+from pipelines.aggregation.collect_operator import CollectRound
 from pipelines.aggregation.keeper_operator import KeepTask
-from pipelines.aggregation.operators import (
-    TO_COMBINE,
-    TO_KEEPER,
-    TO_MEASURE,
-    TO_SELECT,
-    AcceptedToMessage,
-    CollectRound,
-    Combine,
-    Measure,
-    RoundToMessage,
-    Select,
-)
+from pipelines.aggregation.select_operator import Select
+from pipelines.aggregation.shard_operators import Combine, Measure
+from pipelines.aggregation.sources import AcceptedToMessage, RoundToMessage
+from pipelines.aggregation.streams import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT
 from pipelines.flink.graph import BYTES, Graph
 from pipelines.flink.messages import key_of
 from pipelines.flink.tasks import TaskToMessage

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 from fluvial.wire.layout import layout_digest, model_digest, num_chunks, num_elements
 from fluvial.wire.records import (
@@ -20,6 +21,7 @@ from fluvial.wire.records import (
     RoundTransition,
     Task,
     TensorLayout,
+    WindowMode,
 )
 from fluvial.wire.task_file import TaskFile
 from models.aggregation.fixed_point import fraction_bits
@@ -27,11 +29,12 @@ from models.aggregation.fixed_point import fraction_bits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """What is known of the model in the making. Chunks by index."""
+    """What is known of the model in the making. Chunks by index; the optimizer's moments follow the model's."""
 
     round: int
     attempt: int
     contributions: tuple[Contribution, ...] | None = None
+    total_weight: int = 0
     chunks: dict[int, ChunkReference] = field(default_factory=dict)
 
 
@@ -45,6 +48,7 @@ class TaskState:
     version: int
     digest: bytes
     chunks: tuple[ChunkReference, ...]
+    optimizer_chunks: tuple[ChunkReference, ...] = ()
     round: int = 0
     attempt: int = 0
     open: bool = False
@@ -57,11 +61,12 @@ class TaskState:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The rule's selection for a round: all its updates, ordered by record digest."""
+    """The rule's selection for a round: all its updates, ordered by record digest, and what the sums are divided by."""
 
     round: int
     attempt: int
     contributions: tuple[Contribution, ...]
+    total_weight: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ def step(
             state, effects = _open(replace(state, pending=None), state.round, state.attempt + 1, now_ms)
             return state, [failed, *effects]
         case Selected():
-            pending = replace(_pending(state), contributions=event.contributions)
+            pending = replace(_pending(state), contributions=event.contributions, total_weight=event.total_weight)
             closed = Record(_transition(state, RoundTransition.CLOSED, len(event.contributions)))
             state, effects = _publish_when_complete(replace(state, pending=pending), now_ms)
             return state, [closed, *effects]
@@ -155,10 +160,12 @@ def _pending(state: TaskState) -> Pending:
 def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, list[Effect]]:
     task_file, pending = state.task_file, _pending(state)
     elements = num_elements(state.layout)
-    expected = num_chunks(elements, task_file.chunk_elements)
+    of_model = num_chunks(elements, task_file.chunk_elements)
+    expected = of_model * (1 + len(_moments(task_file)))
     if pending.contributions is None or len(pending.chunks) < expected:
         return state, []
-    chunks = tuple(pending.chunks[index] for index in range(expected))
+    every_chunk = tuple(pending.chunks[index] for index in range(expected))
+    chunks, optimizer_chunks = every_chunk[:of_model], every_chunk[of_model:]
     manifest = ModelManifest(
         task=state.task,
         version=state.version + 1,
@@ -167,18 +174,27 @@ def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, li
         round=state.round,
         attempt=state.attempt,
         rule=rule_json(task_file),
+        server_optimizer=server_optimizer_json(task_file),
         fraction_bits=_fraction_bits(task_file),
-        total_weight=sum(c.weight for c in pending.contributions if c.selected),
+        total_weight=pending.total_weight,
         layout=state.layout,
         num_elements=elements,
         chunk_elements=task_file.chunk_elements,
         chunks=chunks,
+        optimizer_chunks=optimizer_chunks,
         model_digest=model_digest([chunk.sha256 for chunk in chunks]),
         contributions=pending.contributions,
+        partial=task_file.partial,
         created_ms=now_ms,
     )
     state = replace(
-        state, version=manifest.version, digest=manifest.model_digest, chunks=chunks, pending=None, open=False
+        state,
+        version=manifest.version,
+        digest=manifest.model_digest,
+        chunks=chunks,
+        optimizer_chunks=optimizer_chunks,
+        pending=None,
+        open=False,
     )
     if state.round < task_file.rounds:
         state, effects = _open(state, state.round + 1, 1, now_ms)
@@ -217,6 +233,15 @@ def _round(state: TaskState, number: int, attempt: int, status: RoundStatus, now
         fraction_bits=_fraction_bits(task_file),
         kept_versions=task_file.kept_versions,
         rule=rule_json(task_file),
+        server_optimizer=server_optimizer_json(task_file),
+        optimizer_chunks=state.optimizer_chunks,
+        window=WindowMode(task_file.window.mode.upper()),
+        grace_ms=int(task_file.window.grace_seconds * 1000),
+        max_staleness=task_file.window.max_staleness,
+        staleness=staleness_json(task_file),
+        seed=_seed(state, number, attempt),
+        invited_fraction=task_file.sampling.invited_fraction,
+        partial=task_file.partial,
         encodings=tuple(task_file.encodings),
         agreement=task_file.agreement.name if task_file.agreement else "",
         training=json.dumps(task_file.training.model_dump(mode="json"), sort_keys=True),
@@ -226,6 +251,30 @@ def _round(state: TaskState, number: int, attempt: int, status: RoundStatus, now
 def rule_json(task_file: TaskFile) -> str:
     """The aggregation rule as it stands in rounds and manifests."""
     return json.dumps(task_file.rule.model_dump(mode="json", exclude_none=True), sort_keys=True)
+
+
+def server_optimizer_json(task_file: TaskFile) -> str:
+    """The server optimizer as it stands in rounds and manifests; empty for none."""
+    if task_file.server_optimizer is None:
+        return ""
+    return json.dumps(task_file.server_optimizer.model_dump(mode="json", exclude_none=True), sort_keys=True)
+
+
+def staleness_json(task_file: TaskFile) -> str:
+    """The weighting of updates of earlier rounds as it stands in rounds; empty where there are none."""
+    if not task_file.window.max_staleness:
+        return ""
+    return json.dumps(task_file.window.staleness.model_dump(mode="json"), sort_keys=True)
+
+
+def _seed(state: TaskState, number: int, attempt: int) -> bytes:
+    """Public seed of the round's sampling: nobody knows it before the base model is there, anyone can recompute it."""
+    return sha256(f"fluvial/sampling/{state.task}/{number}/{attempt}/".encode() + state.digest).digest()
+
+
+def _moments(task_file: TaskFile) -> tuple[str, ...]:
+    """Names of the moments that the task's server optimizer keeps."""
+    return ()
 
 
 def _fraction_bits(task_file: TaskFile) -> int:

@@ -17,7 +17,7 @@ from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ModelManifest, Outcome, PublishedModel, Receipt, Task
 from pipelines.aggregation import keeper, task_state
-from pipelines.aggregation.operators import frames_of_receipt
+from pipelines.aggregation.receipts import frames_of_receipt
 from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import sink_frame
@@ -88,7 +88,8 @@ def _event(kind: str, parts: list[bytes]) -> Any:
             return decode(parts[0], Task)
         case "selected":
             round_, attempt = json.loads(parts[0])
-            return keeper.Selected(round_, attempt, task_state.contributions_from_json(json.loads(parts[1])))
+            total_weight, contributions = json.loads(parts[1])
+            return keeper.Selected(round_, attempt, task_state.contributions_from_json(contributions), total_weight)
         case "shard":
             round_, attempt = json.loads(parts[0])
             return keeper.ShardDone(round_, attempt, task_state.chunks_from_json(parts[1]))

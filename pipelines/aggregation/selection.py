@@ -38,6 +38,8 @@ def select(
             record_sha256=update.record_sha256,
             weight=update.weight,
             selected=selection.weights[row] > 0,
+            effective_weight=selection.weights[row],
+            round=update.round,
         )
         for row, update in enumerate(updates)
     )

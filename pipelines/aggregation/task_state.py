@@ -8,7 +8,7 @@ from typing import Any
 from fluvial.wire.records import ChunkReference, Contribution, TensorLayout
 from pipelines.aggregation.keeper import Pending, TaskState
 
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 
 
 def dump(state: TaskState) -> bytes:
@@ -21,6 +21,7 @@ def dump(state: TaskState) -> bytes:
         "version": state.version,
         "digest": state.digest.hex(),
         "chunks": [_chunk_json(chunk) for chunk in state.chunks],
+        "optimizer_chunks": [_chunk_json(chunk) for chunk in state.optimizer_chunks],
         "round": state.round,
         "attempt": state.attempt,
         "open": state.open,
@@ -29,6 +30,7 @@ def dump(state: TaskState) -> bytes:
             "round": pending.round,
             "attempt": pending.attempt,
             "contributions": pending.contributions and contributions_json(pending.contributions),
+            "total_weight": pending.total_weight,
             "chunks": {str(index): _chunk_json(chunk) for index, chunk in pending.chunks.items()},
         },
     }
@@ -50,6 +52,7 @@ def load(data: bytes | None) -> TaskState | None:
         version=body["version"],
         digest=bytes.fromhex(body["digest"]),
         chunks=tuple(_chunk(entry) for entry in body["chunks"]),
+        optimizer_chunks=tuple(_chunk(entry) for entry in body["optimizer_chunks"]),
         round=body["round"],
         attempt=body["attempt"],
         open=body["open"],
@@ -58,6 +61,7 @@ def load(data: bytes | None) -> TaskState | None:
             round=pending["round"],
             attempt=pending["attempt"],
             contributions=pending["contributions"] and contributions_from_json(pending["contributions"]),
+            total_weight=pending["total_weight"],
             chunks={int(index): _chunk(entry) for index, entry in pending["chunks"].items()},
         ),
     )
@@ -83,7 +87,17 @@ def chunks_from_json(data: bytes) -> dict[int, ChunkReference]:
 
 def contributions_json(contributions: tuple[Contribution, ...]) -> list[list[Any]]:
     return [
-        [c.participant, c.update_id, c.source_partition, c.source_offset, c.record_sha256.hex(), c.weight, c.selected]
+        [
+            c.participant,
+            c.update_id,
+            c.source_partition,
+            c.source_offset,
+            c.record_sha256.hex(),
+            c.weight,
+            c.selected,
+            c.effective_weight,
+            c.round,
+        ]
         for c in contributions
     ]
 
@@ -98,6 +112,8 @@ def contributions_from_json(entries: list[list[Any]]) -> tuple[Contribution, ...
             record_sha256=bytes.fromhex(digest),
             weight=weight,
             selected=selected,
+            effective_weight=effective_weight,
+            round=round_,
         )
-        for participant, update_id, partition, offset, digest, weight, selected in entries
+        for participant, update_id, partition, offset, digest, weight, selected, effective_weight, round_ in entries
     )

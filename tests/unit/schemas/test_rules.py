@@ -54,3 +54,11 @@ def test_what_the_contract_needs_is_allowed(schema: Any) -> None:
 def test_what_a_decoder_stumbles_over_is_refused(schema: Any) -> None:
     with pytest.raises(ValueError, match=r".+"):
         check_schema(schema)
+
+
+def test_a_type_may_be_named_again_once_it_is_complete() -> None:
+    inner = {"type": "record", "name": "Inner", "fields": [{"name": "a", "type": "int"}]}
+    fields = [{"name": "one", "type": inner}, {"name": "more", "type": {"type": "array", "items": "Inner"}}]
+    check_schema({"type": "record", "name": "Outer", "fields": fields})
+    with pytest.raises(ValueError, match="Inner"):
+        check_schema({"type": "record", "name": "Outer", "fields": fields[1:]})

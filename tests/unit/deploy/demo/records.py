@@ -16,6 +16,7 @@ from fluvial.wire.records import (
     Round,
     RoundStatus,
     Verdict,
+    WindowMode,
 )
 
 UPDATES = "fluvial.updates"
@@ -45,6 +46,15 @@ def round_(number: int = 1, **changes: Any) -> Round:
         "fraction_bits": 20,
         "kept_versions": 16,
         "rule": "{}",
+        "server_optimizer": "",
+        "optimizer_chunks": (),
+        "window": WindowMode.SYNCHRONOUS,
+        "grace_ms": 0,
+        "max_staleness": 0,
+        "staleness": "",
+        "seed": bytes(32),
+        "invited_fraction": 1.0,
+        "partial": False,
         "encodings": ("float32",),
         "agreement": "",
         "training": "{}",
@@ -97,6 +107,8 @@ def contribution(participant: str, *, selected: bool = True) -> Contribution:
         record_sha256=bytes(32),
         weight=10,
         selected=selected,
+        effective_weight=10 if selected else 0,
+        round=1,
     )
 
 
@@ -109,6 +121,9 @@ def manifest(version: int, contributions: tuple[Contribution, ...] = (), **chang
         "round": version,
         "attempt": 1,
         "rule": "{}",
+        "server_optimizer": "",
+        "optimizer_chunks": (),
+        "partial": False,
         "fraction_bits": 20,
         "total_weight": 30,
         "layout": (),

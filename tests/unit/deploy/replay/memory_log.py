@@ -76,6 +76,9 @@ def manifest_of(log: MemoryLog, model: np.ndarray, version: int, **fields: objec
         "round": version,
         "attempt": 1,
         "rule": MEAN,
+        "server_optimizer": "",
+        "optimizer_chunks": (),
+        "partial": False,
         "fraction_bits": FRACTION_BITS,
         "total_weight": 0,
         "layout": LAYOUT,
@@ -123,6 +126,8 @@ def add_version(
             record_sha256=sha256(raw).digest(),
             weight=weight,
             selected=participant in selected,
+            effective_weight=weight if participant in selected else 0,
+            round=version,
         )
         updates.append((contribution, fixed_points(delta, encoded, scales)))
     chosen = [(contribution.weight, fixed) for contribution, fixed in updates if contribution.selected]

@@ -159,6 +159,8 @@ class World:
                 record_sha256=sha256(record.value or b"").digest(),
                 weight=10,
                 selected=True,
+                effective_weight=10,
+                round=version,
             )
             for name, record in contributions.items()
         ]
@@ -170,6 +172,9 @@ class World:
             round=version,
             attempt=1,
             rule='{"name":"weighted_mean"}',
+            server_optimizer="",
+            optimizer_chunks=(),
+            partial=False,
             fraction_bits=20,
             total_weight=10 * len(parts),
             layout=(TensorLayout(name="w", shape=(4,)),),

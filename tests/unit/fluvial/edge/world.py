@@ -31,6 +31,7 @@ from fluvial.wire.records import (
     Task,
     TensorLayout,
     Verdict,
+    WindowMode,
 )
 
 TASK = "demo"
@@ -165,6 +166,15 @@ class World:
             fraction_bits=30,
             kept_versions=4,
             rule='{"name":"weighted_mean"}',
+            server_optimizer="",
+            optimizer_chunks=(),
+            window=WindowMode.SYNCHRONOUS,
+            grace_ms=0,
+            max_staleness=0,
+            staleness="",
+            seed=bytes(32),
+            invited_fraction=1.0,
+            partial=False,
             encodings=("float32", "int8"),
             agreement="",
             training='{"epochs":2}',
@@ -181,6 +191,9 @@ class World:
             round=version,
             attempt=1,
             rule='{"name":"weighted_mean"}',
+            server_optimizer="",
+            optimizer_chunks=(),
+            partial=False,
             fraction_bits=30,
             total_weight=1,
             layout=LAYOUT,

@@ -9,12 +9,13 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fluvial.wire.records import SCHEMAS
+from schemas.generate import spelt_out
 
 RECORDS = tuple(SCHEMAS)
 
 
 def schema_of(record: type) -> Any:
-    return json.loads(SCHEMAS[record])
+    return spelt_out(json.loads(SCHEMAS[record]), {})
 
 
 def sample(record: type) -> Any:

@@ -46,10 +46,13 @@ def write(schema: Any, value: Any) -> bytes:
     raise ValueError(kind)
 
 
+_PRIMITIVES = {"null", "boolean", "int", "long", "float", "double", "bytes", "string"}
+
+
 def canonical_form(schema: Any, namespace: str = "") -> str:
     """Parsing canonical form: full names, no documentation, attributes in the specification's order, no white space."""
     if isinstance(schema, str):
-        return json.dumps(schema)
+        return json.dumps(schema if schema in _PRIMITIVES else f"{namespace}.{schema}")
     if isinstance(schema, list):
         return "[" + ",".join(canonical_form(branch, namespace) for branch in schema) + "]"
     namespace = schema.get("namespace", namespace)

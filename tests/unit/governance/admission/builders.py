@@ -31,6 +31,7 @@ from fluvial.wire.records import (
     SignedAgreement,
     Task,
     TensorLayout,
+    WindowMode,
 )
 from governance.admission import gate
 
@@ -129,6 +130,15 @@ def a_round(**changes: Any) -> Round:
         "fraction_bits": 30,
         "kept_versions": 4,
         "rule": '{"name": "weighted_mean"}',
+        "server_optimizer": "",
+        "optimizer_chunks": (),
+        "window": WindowMode.SYNCHRONOUS,
+        "grace_ms": 0,
+        "max_staleness": 0,
+        "staleness": "",
+        "seed": bytes(32),
+        "invited_fraction": 1.0,
+        "partial": False,
         "encodings": ("float32", "int8"),
         "agreement": "terms",
         "training": "{}",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fluvial.wire.layout import layout_digest
-from fluvial.wire.records import AcceptedUpdate, ChunkReference, Round, RoundStatus, TensorLayout
+from fluvial.wire.records import AcceptedUpdate, ChunkReference, Round, RoundStatus, TensorLayout, WindowMode
 
 LAYOUT = (TensorLayout(name="weight", shape=(2, 3)), TensorLayout(name="bias", shape=(2,)))
 
@@ -31,6 +31,15 @@ def a_round(**changes: Any) -> Round:
         "fraction_bits": 30,
         "kept_versions": 4,
         "rule": '{"name": "weighted_mean"}',
+        "server_optimizer": "",
+        "optimizer_chunks": (),
+        "window": WindowMode.SYNCHRONOUS,
+        "grace_ms": 0,
+        "max_staleness": 0,
+        "staleness": "",
+        "seed": bytes(32),
+        "invited_fraction": 1.0,
+        "partial": False,
         "encodings": ("float32",),
         "agreement": "",
         "training": "{}",

@@ -44,6 +44,8 @@ def a_contribution(number: int, *, selected: bool = True) -> Contribution:
         record_sha256=bytes([number]) * 32,
         weight=10,
         selected=selected,
+        effective_weight=10 if selected else 0,
+        round=1,
     )
 
 
@@ -59,7 +61,7 @@ def run(*events: Any) -> tuple[keeper.TaskState, list[list[keeper.Effect]]]:
 
 
 def selected(round_: int, attempt: int = 1) -> keeper.Selected:
-    return keeper.Selected(round_, attempt, (a_contribution(1), a_contribution(2, selected=False)))
+    return keeper.Selected(round_, attempt, (a_contribution(1), a_contribution(2, selected=False)), 10)
 
 
 def test_a_new_task_opens_its_first_round() -> None:

@@ -31,6 +31,7 @@ from fluvial.wire.records import ModelManifest
 from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum, finish
 from models.aggregation.gram import partial_gram, total_gram
+from models.aggregation.plan import Measure, RoundUpdates
 from models.aggregation.rule import Rule, parse_rule
 
 BATCH_BYTES = 64 << 20
@@ -220,7 +221,11 @@ class _Replay:
         if len(updates) != len(manifest.contributions):
             raise _Broken
         rule = parse_rule(manifest.rule)
-        weights = rule.select([update.record.weight for update in updates], self._gram(manifest, updates, rule)).weights
+        round_updates = RoundUpdates(
+            participants=tuple(update.contribution.participant for update in updates),
+            weights=tuple(update.record.weight for update in updates),
+        )
+        weights = rule.plan(round_updates, self._gram(manifest, updates, rule)).effective_weights
         for update, weight in zip(updates, weights, strict=True):
             contribution = update.contribution
             if weight != (contribution.weight if contribution.selected else 0):
@@ -231,7 +236,7 @@ class _Replay:
         return [update for update, weight in zip(updates, weights, strict=True) if weight > 0]
 
     def _gram(self, manifest: ModelManifest, updates: list[Update], rule: Rule) -> npt.NDArray[np.float64] | None:
-        if not rule.needs_measure:
+        if rule.measure is Measure.NONE:
             return None
         batches = self._deltas.batches(manifest, updates, range(len(manifest.chunks)))
         return total_gram(

@@ -5,14 +5,10 @@ Breaks down with one Byzantine update of unbounded norm; a round's `max_norm` an
 can do.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from models.aggregation.selection import Selection
+from models.aggregation.plan import Gram, Measure, Plan, RoundUpdates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +16,26 @@ class WeightedMean:
     """Rule `weighted_mean`; no parameters. Linear: updates can be added as they arrive."""
 
     name: ClassVar[str] = "weighted_mean"
-    needs_measure: ClassVar[bool] = False
+    measure: ClassVar[Measure] = Measure.NONE
+    linear: ClassVar[bool] = True
+
+    def coefficient(self, weight: int) -> int:
+        """The weight."""
+        return weight
+
+    def breakdown_point(self, num_updates: int) -> int:
+        """None of them."""
+        return 0
 
     def check_quorum(self, quorum: int) -> None:
         """Any quorum of at least one will do. Raises ValueError."""
         if quorum < 1:
             raise ValueError(f"quorum {quorum} must be at least 1")
 
-    def select(self, weights: Sequence[int], gram: NDArray[np.float64] | None = None) -> Selection:
+    def coefficient_bound(self, target: int, max_weight: int) -> int:
+        """All updates of the largest weight."""
+        return target * max_weight
+
+    def plan(self, updates: RoundUpdates, gram: Gram | None = None) -> Plan:
         """Every update, by its weight; the Gram matrix is not looked at."""
-        return Selection(weights=tuple(weights))
+        return Plan(rows=(updates.weights,), divisor=sum(updates.weights))

@@ -23,8 +23,10 @@ from fluvial.edge.training.flat import layout_of
 from fluvial.edge.training.trainer import train
 from fluvial.encoding.inspection import inspect
 from fluvial.wire.task_file import TaskFile
-from models.aggregation.fixed_point import ChunkSum, finish, fraction_bits
+from models.aggregation.combination import combine_chunk, next_chunk
+from models.aggregation.fixed_point import fraction_bits
 from models.aggregation.gram import partial_gram, total_gram
+from models.aggregation.plan import Measure, RoundUpdates
 from models.aggregation.rule import parse_rule
 from models.architectures import build, initial_state
 from models.central import train_centrally
@@ -45,20 +47,15 @@ def aggregate(
 ) -> tuple[Vector, list[int]]:
     """New model and the rows that the rule took in, chunk by chunk."""
     rule = parse_rule(task.rule.model_dump())
-    bits = fraction_bits(task.target, task.limits.max_weight, task.limits.max_abs)
+    bits = fraction_bits(1, rule.coefficient_bound(task.target, task.limits.max_weight), task.limits.max_abs)
     chunks = [slice(first, first + task.chunk_elements) for first in range(0, base.size, task.chunk_elements)]
-    gram = (
-        total_gram(partial_gram([delta[chunk] for delta in deltas]) for chunk in chunks) if rule.needs_measure else None
-    )
-    selection = rule.select(weights, gram)
-    parts = []
-    for chunk in chunks:
-        total = ChunkSum(base[chunk].size, bits)
-        for delta, weight in zip(deltas, selection.weights, strict=True):
-            if weight:
-                total.add(delta[chunk], weight)
-        parts.append(finish(base[chunk], total.values, total.total_weight, bits))
-    return np.concatenate(parts), [row for row, weight in enumerate(selection.weights) if weight]
+    gram = None
+    if rule.measure is not Measure.NONE:
+        gram = total_gram(partial_gram([delta[chunk] for delta in deltas]) for chunk in chunks)
+    updates = RoundUpdates(participants=tuple(map(str, range(len(deltas)))), weights=tuple(weights))
+    plan = rule.plan(updates, gram)
+    parts = [next_chunk(base[chunk], combine_chunk([delta[chunk] for delta in deltas], plan, bits)) for chunk in chunks]
+    return np.concatenate(parts), [row for row, weight in enumerate(plan.effective_weights) if weight]
 
 
 def run(task: TaskFile, datasets: Sequence[Dataset], evaluator: Evaluator, arguments: argparse.Namespace) -> Vector:

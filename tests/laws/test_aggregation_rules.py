@@ -10,15 +10,24 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from models.aggregation.fixed_point import ChunkSum, finish, fraction_bits
+from models.aggregation.combination import combine_chunk, next_chunk
+from models.aggregation.fixed_point import fraction_bits
 from models.aggregation.gram import partial_gram, squared_distances, total_gram
-from models.aggregation.multi_krum import MultiKrum, scores
+from models.aggregation.krum_scores import scores
+from models.aggregation.multi_krum import MultiKrum
+from models.aggregation.plan import Measure, RoundUpdates
 from models.aggregation.rule import RULES, Rule
+from models.aggregation.unweighted_mean import UnweightedMean
 from models.aggregation.weighted_mean import WeightedMean
 
 N, D = 7, 5
 BITS = fraction_bits(N, 1000, 64.0)
-EVERY_RULE: list[Rule] = [WeightedMean(), MultiKrum(num_byzantine=2), MultiKrum(num_byzantine=1, num_selected=3)]
+EVERY_RULE: list[Rule] = [
+    WeightedMean(),
+    UnweightedMean(),
+    MultiKrum(num_byzantine=2),
+    MultiKrum(num_byzantine=1, num_selected=3),
+]
 
 elements = st.floats(-4, 4, width=32)
 claims = st.lists(st.integers(1, 1000), min_size=N, max_size=N)
@@ -29,14 +38,10 @@ Round = tuple[NDArray[np.float32], list[int]]
 def aggregate(rule: Rule, rows: NDArray[np.float32], weights: list[int]) -> NDArray[np.float32]:
     """One round without the engine; rows ordered by their bytes, which stand in for the record digests."""
     order = sorted(range(len(rows)), key=lambda index: (rows[index].tobytes(), weights[index]))
-    deltas, its_weights = [rows[index] for index in order], [weights[index] for index in order]
-    selection = rule.select(its_weights, partial_gram(deltas) if rule.needs_measure else None)
-    total = ChunkSum(rows.shape[1], BITS)
-    for delta, weight in zip(deltas, selection.weights, strict=True):
-        if weight:
-            total.add(delta, weight)
-    assert total.total_weight == selection.total_weight
-    return finish(np.zeros(rows.shape[1], np.float32), total.values, total.total_weight, BITS)
+    deltas = [rows[index] for index in order]
+    updates = RoundUpdates(participants=tuple(map(str, order)), weights=tuple(weights[index] for index in order))
+    plan = rule.plan(updates, None if rule.measure is Measure.NONE else partial_gram(deltas))
+    return next_chunk(np.zeros(rows.shape[1], np.float32), combine_chunk(deltas, plan, BITS))
 
 
 def test_the_laws_cover_every_rule() -> None:
@@ -75,8 +80,9 @@ def test_multi_krum_keeps_far_attackers_out(
     honest: NDArray[np.float32], attack: NDArray[np.float32], position: int
 ) -> None:
     rows = np.concatenate([honest[:position], attack, honest[position:]])
-    selection = MultiKrum(num_byzantine=2).select([1] * N, partial_gram(list(rows)))
-    assert [index for index, weight in enumerate(selection.weights) if not weight] == [position, position + 1]
+    updates = RoundUpdates(participants=tuple(map(str, range(N))), weights=(1,) * N)
+    plan = MultiKrum(num_byzantine=2).plan(updates, partial_gram(list(rows)))
+    assert [index for index, weight in enumerate(plan.effective_weights) if not weight] == [position, position + 1]
 
 
 @given(chosen=rounds, num_byzantine=st.integers(0, 2))

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from models.aggregation.multi_krum import MultiKrum
+from models.aggregation.plan import Measure, RoundUpdates
 from models.aggregation.rule import RULES, parse_rule
 from models.aggregation.weighted_mean import WeightedMean
 
@@ -10,7 +11,7 @@ from models.aggregation.weighted_mean import WeightedMean
 def test_rules_are_found_by_name() -> None:
     assert parse_rule('{"name": "weighted_mean"}') == WeightedMean()
     assert parse_rule({"name": "multi_krum", "num_byzantine": 2}) == MultiKrum(num_byzantine=2)
-    assert parse_rule('{"name": "multi_krum", "num_byzantine": 2, "num_selected": 5}').needs_measure
+    assert parse_rule('{"name": "multi_krum", "num_byzantine": 2, "num_selected": 5}').measure is Measure.GRAM
 
 
 def test_every_rule_is_listed_by_its_own_name() -> None:
@@ -42,6 +43,8 @@ def test_what_is_no_rule_is_refused(text: str) -> None:
 
 
 def test_the_weighted_mean_takes_everyone() -> None:
-    assert WeightedMean().select([3, 1, 2]).weights == (3, 1, 2)
+    plan = WeightedMean().plan(RoundUpdates(participants=("a", "b", "c"), weights=(3, 1, 2)))
+    assert plan.effective_weights == (3, 1, 2)
+    assert plan.divisor == 6
     with pytest.raises(ValueError, match="at least 1"):
         WeightedMean().check_quorum(0)

@@ -1,0 +1,49 @@
+"""Krum scores: how far an update lies from its nearest neighbours. Source: Blanchard et al., 2017, "Machine Learning
+with Adversaries: Byzantine Tolerant Gradient Descent", section 4.
+
+An update's score is the sum of the squared distances to its n - f - 2 nearest others, as in the paper (some
+implementations take n - f - 1). Shapes: N updates.
+"""
+
+from collections.abc import Sequence
+from math import fsum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.aggregation.gram import squared_distances
+
+
+def scores(gram: NDArray[np.float64], num_byzantine: int) -> tuple[float, ...]:
+    """Krum score of each row. Raises ValueError if 2 * num_byzantine + 2 >= N, or if the matrix is not finite."""
+    count = gram.shape[0]
+    if gram.shape != (count, count):
+        raise ValueError(f"Gram matrix has shape {gram.shape}")
+    check_count(count, num_byzantine)
+    if not np.isfinite(gram).all():
+        raise ValueError("Gram matrix is not finite")
+    return scores_of(squared_distances(gram), count - num_byzantine - 2)
+
+
+def scores_of(distances: NDArray[np.float64], num_neighbours: int) -> tuple[float, ...]:
+    """Of each row the sum of its `num_neighbours` least squared distances, itself left out."""
+    others = (np.delete(distances[row], row) for row in range(len(distances)))
+    return tuple(fsum(np.sort(row)[:num_neighbours].tolist()) for row in others)
+
+
+def least(values: Sequence[float], num_selected: int) -> list[int]:
+    """Rows of the `num_selected` least scores, ascending; among equal scores the earlier row wins.
+
+    Raises ValueError if num_selected is not 1 .. N.
+    """
+    if not 1 <= num_selected <= len(values):
+        raise ValueError(f"cannot select {num_selected} of {len(values)} updates")
+    ranked = sorted(range(len(values)), key=lambda row: values[row])
+    return sorted(ranked[:num_selected])
+
+
+def check_count(count: int, num_byzantine: int) -> None:
+    """Raises ValueError unless 2 f + 2 < n."""
+    if num_byzantine < 0 or 2 * num_byzantine + 2 >= count:
+        bound = 2 * num_byzantine + 2
+        raise ValueError(f"Krum against {num_byzantine} Byzantine updates needs more than {bound}, got {count}")

@@ -82,6 +82,11 @@ class Broker:
         return f"{HOST}:{self._ports[0]}"
 
     @property
+    def has_started(self) -> bool:
+        """Whether it runs, and its address is known: while it starts it has a process but no address yet."""
+        return self._ports is not None and self.pid is not None
+
+    @property
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 

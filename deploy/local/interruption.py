@@ -11,15 +11,36 @@ from types import FrameType
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+_blocks: list[object] = []
+"""The `interruptible` blocks that this process is inside of."""
+_ending = False
+"""Whether such a signal came, and what is inside the blocks is on its way out."""
+
+
 def _interrupt(number: int, _: FrameType | None) -> None:
-    raise KeyboardInterrupt(signal.Signals(number).name)
+    global _ending
+    if not _ending:
+        _ending = True
+        raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Inside, the signals that ask a process to end raise KeyboardInterrupt, so that `finally` clauses run."""
+    """Inside, the first signal that asks the process to end raises KeyboardInterrupt, so that `finally` clauses run.
+
+    Further ones do nothing until the outermost block has been left: an impatient second Ctrl-C must not cut the
+    clean-up short, wherever it falls.
+    """
+    global _ending
+    block = object()
     with _handlers(_interrupt):
-        yield
+        _blocks.append(block)
+        try:
+            yield
+        finally:
+            _blocks.remove(block)
+            if not _blocks:
+                _ending = False
 
 
 @contextlib.contextmanager

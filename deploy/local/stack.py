@@ -157,7 +157,7 @@ class Stack:
                 phase=phase,
                 supervisor=own,
                 processes=tuple(process for process in processes if process is not None),
-                bootstrap_servers=self.broker.bootstrap_servers if self.broker.pid else "",
+                bootstrap_servers=self.broker.bootstrap_servers if self.broker.has_started else "",
                 rest_url=self.cluster.rest_url if self.cluster is not None and self.cluster.job_manager_pid else "",
                 restarts=self._restarts,
             )

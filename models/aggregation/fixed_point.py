@@ -136,6 +136,11 @@ class ChunkSum:
         """Take back an `add_int8` of the same values, segments and weight."""
         self.add_int8(values, segments, -weight)
 
+    def clear(self) -> None:
+        """Back to the empty sum."""
+        self.values.fill(0)
+        self.total_weight = 0
+
     def merge(self, other: "ChunkSum") -> None:
         """Add another sum of the same chunk. Raises ValueError if it has another shape or other fraction bits."""
         if other.values.shape != self.values.shape or other.fraction_bits != self.fraction_bits:

@@ -171,7 +171,7 @@ class Broker:
 
     def _format(self, configuration: Path) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ("format", "--standalone", "--cluster-id", cluster_id, "--config", str(configuration))
+        arguments = ("format", "--standalone", f"--cluster-id={cluster_id}", "--config", str(configuration))
         self._process = spawn(
             [*self._java("-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool", *arguments],
             log=self.log,

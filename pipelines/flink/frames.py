@@ -48,6 +48,13 @@ def parse_source(frame: bytes) -> SourceRecord:
     return SourceRecord(partition, offset, timestamp_ms, bytes(frame[_SOURCE_HEAD.size : end]), bytes(frame[end:]))
 
 
+def source_frame(record: SourceRecord) -> bytes:
+    """The source frame of a record: the inverse of `parse_source`."""
+    key = record.key
+    head = _SOURCE_HEAD.pack(record.partition, record.offset, record.timestamp_ms, -1 if key is None else len(key))
+    return b"".join((head, key or b"", record.value))
+
+
 def sink_frame(topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> bytes:
     """The sink frame of a record; `value` None is a tombstone. Raises struct.error for a name over 64 KiB."""
     parts = [*_text(topic), *_field(key), _SHORT.pack(len(headers))]

@@ -7,16 +7,24 @@ log has a sink of its own with one subtask, because its leaves must be written i
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyflink.common import Types, WatermarkStrategy
-from pyflink.datastream import DataStream, StreamExecutionEnvironment
+from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
 from pyflink.datastream.connectors.base import DeliveryGuarantee
 from pyflink.datastream.connectors.kafka import KafkaOffsetsInitializer, KafkaSink, KafkaSource
 from pyflink.java_gateway import get_gateway
 
 from pipelines.config import Settings
+from pipelines.flink.bundles import Kind, lane_keys
 from pipelines.topology import STAGES
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
+
+_KEYED_BYTES = Types.ROW([Types.STRING(), BYTES])
+_BUNDLE_RECORDS = 1024
+_BUNDLE_BYTES = 1 << 20
+_BUNDLE_MS = 5
 
 
 class Graph:
@@ -43,6 +51,29 @@ class Graph:
             self._sources[topic] = self._kafka_source(topic)
         return self._sources[topic]
 
+    def bundled_source(self, topic: str, keys: list[str] | None = None) -> KeyedStream:
+        """Bundles (`pipelines.flink.bundles`) of a topic's source frames, keyed by lane: what has the same Kafka key is
+        on the same lane, in its order. keys: Flink's keys of the lanes; without them as many as `bundles.LANES`."""
+        chosen = lane_keys(self.environment.get_max_parallelism()) if keys is None else keys
+        jvm, gather = get_gateway().jvm, f"gather-{topic.replace('_', '-')}"
+        operator = jvm.org.fluvial.flink.GatherFrames(_strings(chosen), _BUNDLE_RECORDS, _BUNDLE_BYTES, _BUNDLE_MS)
+        gathered = self.source(topic)._j_data_stream.transform(gather, _KEYED_BYTES.get_java_type_info(), operator)
+        return _keyed(gathered)
+
+    def keyed(self, messages: DataStream) -> KeyedStream:
+        """Messages (`pipelines.flink.messages`) keyed by their key: as `key_by(key_of)`, without calling Python."""
+        rows = messages._j_data_stream.map(
+            get_gateway().jvm.org.fluvial.flink.KeyMessages(), _KEYED_BYTES.get_java_type_info()
+        )
+        return _keyed(rows.name("key-messages"))
+
+    def unbundled(self, stream: DataStream, kind: Kind) -> DataStream:
+        """The items of the bundles of that kind, and whatever else in the stream is no bundle."""
+        items = stream._j_data_stream.flatMap(
+            get_gateway().jvm.org.fluvial.flink.Unbundle(int(kind)), BYTES.get_java_type_info()
+        )
+        return DataStream(items.name(f"unbundle-{kind.name.lower()}"))
+
     def hand_over(self, topic: str, stream: DataStream) -> None:
         """Give a stream straight to the stage of this job that would otherwise read `topic`."""
         self._handed_over[topic] = stream
@@ -55,7 +86,8 @@ class Graph:
         return any(topic in STAGES[stage].reads for stage in self.stages)
 
     def emit(self, stream: DataStream) -> None:
-        """Write sink frames (`pipelines.flink.frames`) exactly once. Each subtask's records keep their order."""
+        """Write sink frames (`pipelines.flink.frames`), or bundles of them, exactly once. Each subtask's records keep
+        their order."""
         self._emitted.append(stream)
 
     def emit_in_order(self, stream: DataStream) -> None:
@@ -68,11 +100,11 @@ class Graph:
             raise ValueError("no stage of this job emits anything")
         if self._emitted:
             first, *others = self._emitted
-            stream = first.union(*others) if others else first
+            stream = self.unbundled(first.union(*others) if others else first, Kind.SINK)
             stream.sink_to(self._kafka_sink("main")).name("kafka").uid("sink")
         if self._emitted_in_order:
             first, *others = self._emitted_in_order
-            stream = first.union(*others) if others else first
+            stream = self.unbundled(first.union(*others) if others else first, Kind.SINK).set_parallelism(1)
             sink = stream.sink_to(self._kafka_sink("ordered")).name("kafka-in-order").uid("sink-in-order")
             sink.set_parallelism(1)
 
@@ -100,9 +132,6 @@ class Graph:
         topics = self.settings.topics
         written = sorted({getattr(topics, attribute) for stage in self.stages for attribute in STAGES[stage].writes})
         gateway = get_gateway()
-        names = gateway.new_array(gateway.jvm.java.lang.String, len(written))
-        for index, topic in enumerate(written):
-            names[index] = topic
         builder = (
             KafkaSink.builder()
             .set_bootstrap_servers(self.settings.bootstrap_servers)
@@ -115,7 +144,22 @@ class Graph:
             .set_property("linger.ms", "5")
             .set_property("batch.size", str(256 << 10))
         )
-        builder._j_builder.setRecordSerializer(gateway.jvm.org.fluvial.flink.FrameSerializer(names))
+        builder._j_builder.setRecordSerializer(gateway.jvm.org.fluvial.flink.FrameSerializer(_strings(written)))
         naming = gateway.jvm.org.apache.flink.connector.kafka.sink.TransactionNamingStrategy
         builder._j_builder.setTransactionNamingStrategy(naming.POOLING)
         return builder.build()
+
+
+def _keyed(j_rows: Any) -> KeyedStream:
+    """A stream of Row(key, bytes) that Java made, as PyFlink's own `key_by` makes it."""
+    selector = get_gateway().jvm.KeyByKeySelector()
+    rows = DataStream(j_rows)
+    return KeyedStream(j_rows.keyBy(selector, Types.ROW([Types.STRING()]).get_java_type_info()), BYTES, rows)
+
+
+def _strings(texts: list[str]) -> Any:
+    gateway = get_gateway()
+    array = gateway.new_array(gateway.jvm.java.lang.String, len(texts))
+    for index, text in enumerate(texts):
+        array[index] = text
+    return array

@@ -1,23 +1,22 @@
 """Wiring of the validation stage.
 
-updates, enrolments ─ keyed by claimed participant ─┬─▶ verdicts, quarantine, events, registry
-registry, rounds ──── broadcast ────────────────────┴─▶ accepted
+updates ───── gathered in Java into bundles, by lane ─┬─▶ validate ─▶ verdicts, quarantine, events; accepted
+enrolments ── keyed by claimed participant ───────────┼─▶ enrol ────▶ verdicts, quarantine, events, registry
+registry, rounds ── broadcast to both ────────────────┘
+
+`Validate` has one output, which Java parts by kind of bundle: in thread mode, PyFlink 2.3 loses the tag of a side
+output that a keyed broadcast function gives from a timer, and parked updates are judged in timers.
 """
 
 from __future__ import annotations
 
 from pyflink.common import Types
 
+from pipelines.flink.bundles import Kind
 from pipelines.flink.graph import BYTES, Graph
-from pipelines.validation.operators import (
-    ACCEPTED,
-    TRUSTED,
-    Enrol,
-    Mark,
-    Split,
-    Validate,
-    claimed_participant,
-)
+from pipelines.validation.enrol_operator import Enrol, claimed_applicant
+from pipelines.validation.trusted_operator import TRUSTED, Mark
+from pipelines.validation.validate_operator import Validate
 
 
 def attach(graph: Graph) -> None:
@@ -28,18 +27,15 @@ def attach(graph: Graph) -> None:
     rounds = graph.source("rounds").map(Mark("rounds"), BYTES).name("mark-rounds")
     trusted = registry.union(rounds).broadcast(TRUSTED)
     judged = (
-        graph.source("updates")
-        .key_by(claimed_participant, Types.STRING())
+        graph.bundled_source("updates")
         .connect(trusted)
-        .process(Validate(settings), BYTES)
+        .process(Validate(settings, hands_over=composed), BYTES)
         .name("validate")
-        .uid("validate")
-        .process(Split(None if composed else settings.topics.accepted), BYTES)
-        .name("split")
+        .uid("validate-by-lane")
     )
     enrolled = (
         graph.source("enrolments")
-        .key_by(claimed_participant, Types.STRING())
+        .key_by(claimed_applicant, Types.STRING())
         .connect(trusted)
         .process(Enrol(settings), BYTES)
         .name("enrol")
@@ -48,4 +44,4 @@ def attach(graph: Graph) -> None:
     graph.emit(judged)
     graph.emit(enrolled)
     if composed:
-        graph.hand_over("accepted", judged.get_side_output(ACCEPTED))
+        graph.hand_over("accepted", graph.unbundled(judged, Kind.MESSAGES))

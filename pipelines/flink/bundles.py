@@ -1,0 +1,76 @@
+"""Many byte strings in one, so that they cross between Java and Python together.
+
+A crossing costs as much as all of a judgement, so what comes often comes in bundles. The Java twins are
+`org.fluvial.flink.GatherFrames`, which makes bundles of source frames, and `Unbundle`, which parts those that Python
+gives. A bundle, big-endian:
+
+    uint16 0, uint8 kind, then each item: int32 length, item
+
+A sink frame begins with the length of its topic, which is never zero, so a stream may hold both. Bundles never lie in
+state or in a topic.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Sequence
+from enum import IntEnum
+
+from pipelines.flink.frames import SourceRecord
+from pipelines.flink.keys import subtask_of
+
+LANES = 32
+"""Shares of the Kafka keys. A lane is a key of Flink's state, so the number never changes; it bounds parallelism."""
+
+_HEAD = struct.Struct(">HB")
+_LENGTH = struct.Struct(">i")
+_SOURCE_ITEM = struct.Struct(">iiqqi")
+
+
+class Kind(IntEnum):
+    """What the items of a bundle are."""
+
+    SOURCE = 0
+    SINK = 1
+    MESSAGES = 2
+
+
+def pack_bundle(kind: Kind, items: Sequence[bytes]) -> bytes:
+    """The items as one byte string."""
+    parts = [_HEAD.pack(0, kind)]
+    for item in items:
+        parts.append(_LENGTH.pack(len(item)))
+        parts.append(item)
+    return b"".join(parts)
+
+
+def parse_sources(bundle: bytes) -> list[SourceRecord]:
+    """The records in a bundle of source frames. Raises ValueError if it is none, or was cut short."""
+    if len(bundle) < _HEAD.size or _HEAD.unpack_from(bundle) != (0, Kind.SOURCE):
+        raise ValueError(f"{len(bundle)} bytes are no bundle of source frames")
+    records, at = [], _HEAD.size
+    try:
+        while at < len(bundle):
+            length, partition, offset, timestamp_ms, key_length = _SOURCE_ITEM.unpack_from(bundle, at)
+            start, end = at + _SOURCE_ITEM.size, at + _LENGTH.size + length
+            middle = start + max(key_length, 0)
+            if middle > end or end > len(bundle):
+                raise ValueError(f"a source frame of {length} bytes in a bundle of {len(bundle)}")
+            key = bundle[start:middle] if key_length >= 0 else None
+            records.append(SourceRecord(partition, offset, timestamp_ms, key, bundle[middle:end]))
+            at = end
+    except struct.error as error:
+        raise ValueError(f"a bundle of {len(bundle)} bytes that was cut short") from error
+    return records
+
+
+def lane_keys(max_parallelism: int, num_lanes: int = LANES) -> list[str]:
+    """Flink's key of each lane. Lane i falls into the first key group of the i-th of `num_lanes` equal ranges, so every
+    parallelism that divides their number gets as many lanes on each subtask."""
+    keys = []
+    for lane in range(num_lanes):
+        group = lane * max_parallelism // num_lanes
+        candidates = (f"lane-{lane}-{salt}" for salt in itertools.count())
+        keys.append(next(key for key in candidates if subtask_of(key, max_parallelism, max_parallelism) == group))
+    return keys

@@ -1,0 +1,179 @@
+"""Flink function of validation: it looks up, reads chunks, calls the gate and emits. Decisions are in governance.
+
+It works in bundles: one call of Python judges all records of a lane that came together, reads and writes Flink's state
+once for each participant and bundle, and gives what they became as two bundles.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pyflink.common import Types
+from pyflink.datastream.state import MapStateDescriptor
+
+from fluvial.wire.framing import encode
+from fluvial.wire.records import AcceptedUpdate, Verdict
+from fluvial.wire.topics import Topics
+from governance.admission import gate
+from pipelines.config import Settings
+from pipelines.flink.blobs import shared_reader
+from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
+from pipelines.flink.digests import CHECKED
+from pipelines.flink.frames import SourceRecord, sink_frame, source_frame
+from pipelines.flink.messages import pack
+from pipelines.validation import logic
+from pipelines.validation.contents import ContentChecks, shared_checks
+from pipelines.validation.parking import Parking
+from pipelines.validation.seen import SeenByParticipant, SeenLazily
+from pipelines.validation.trusted import TrustedRecords
+from pipelines.validation.trusted_operator import WithTrustedRecords, claimed_participant, source_of
+
+
+class Validate(WithTrustedRecords):
+    """Keyed by lane of the claimed participant: exactly one verdict for each record of topic updates.
+
+    Output: bundles of sink frames; and, when aggregation is in the same job, of messages with accepted updates, which
+    otherwise are sink frames too.
+    """
+
+    def __init__(self, settings: Settings, *, hands_over: bool) -> None:
+        super().__init__(settings)
+        self._hands_over = hands_over
+
+    def open(self, ctx: Any) -> None:
+        super().open(ctx)
+        settings = self._settings
+        self._topics = settings.topics
+        self._policy = gate.GatePolicy(max_record_bytes=settings.max_record_bytes, partitions=settings.partitions)
+        reader = shared_reader(
+            settings.bootstrap_servers,
+            self._topics.update_blobs,
+            purpose="validation",
+            cache_bytes=settings.chunk_cache_bytes,
+            timeout_ms=settings.read_timeout_ms,
+        )
+        self._checks = shared_checks(
+            f"{settings.bootstrap_servers} {self._topics.update_blobs}", lambda: ContentChecks(reader.chunk)
+        )
+        state_type = Types.STRING(), Types.PICKLED_BYTE_ARRAY()
+        self._seen = SeenByParticipant(ctx.get_map_state(MapStateDescriptor("accepted", *state_type)))
+        self._parking = Parking(ctx.get_map_state(MapStateDescriptor("parked", *state_type)))
+
+    def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
+        lane, now_ms, trusted = ctx.get_current_key(), int(time.time() * 1000), self._trusted_in(ctx)
+        out = _Output(self._topics, self._hands_over)
+        for record in parse_sources(bytes(value)):
+            judgement = self._judge(record, trusted, final=False)
+            if self._waits(judgement):
+                if self._park(lane, record, judgement, now_ms):
+                    continue
+                judgement = self._judge(record, trusted, final=True)
+            self._settle(record, judgement, out)
+        return self._finish(lane, out, ctx)
+
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
+        lane, now_ms, trusted = ctx.get_current_key(), int(time.time() * 1000), self._trusted_in(ctx)
+        out = _Output(self._topics, self._hands_over)
+        for waiting in self._parking.due(lane, now_ms):
+            judgement = self._judge(waiting.record, trusted, final=now_ms >= waiting.parked.refuse_at_ms)
+            if isinstance(judgement, gate.Parked):
+                waiting.look_at_ms = now_ms + logic.RETRY_MS
+            elif self._waits_for_neighbours(judgement, now_ms - waiting.parked.since_ms):
+                waiting.look_at_ms = now_ms + logic.BATCH_MS
+            else:
+                self._parking.remove(lane, waiting)
+                self._settle(waiting.record, judgement, out)
+        return self._finish(lane, out, ctx, timestamp)
+
+    def _finish(self, lane: str, out: _Output, ctx: Any, fired_ms: int = 0) -> Iterator[bytes]:
+        self._seen.flush()
+        look_at_ms = self._parking.next_timer(lane, fired_ms)
+        if look_at_ms is not None:
+            ctx.timer_service().register_processing_time_timer(look_at_ms)
+        return iter(out.bundles())
+
+    @staticmethod
+    def _waits(judgement: gate.Judgement) -> bool:
+        in_chunks = isinstance(judgement, gate.NeedsContent) and judgement.update.inline is None
+        return in_chunks or isinstance(judgement, gate.Parked)
+
+    def _park(self, lane: str, record: SourceRecord, judgement: gate.Judgement, now_ms: int) -> bool:
+        parked = logic.park(
+            source_frame(record),
+            self._parking.num_parked(lane, record.key),
+            now_ms=now_ms,
+            started_ms=self._started_ms,
+            parking_ms=self._settings.parking_ms,
+            startup_grace_ms=self._settings.startup_grace_ms,
+        )
+        if parked is None:
+            return False
+        wait_ms = logic.RETRY_MS
+        if isinstance(judgement, gate.NeedsContent):
+            self._checks.submit(judgement, gate.inspect_content(judgement, self._policy))
+            wait_ms = logic.BATCH_MS
+        self._parking.add(lane, record, parked, now_ms + wait_ms)
+        return True
+
+    def _waits_for_neighbours(self, judgement: gate.Judgement, waited_ms: int) -> bool:
+        if not isinstance(judgement, gate.NeedsContent) or judgement.update.inline is not None:
+            return False
+        self._checks.submit(judgement, gate.inspect_content(judgement, self._policy))
+        return waited_ms < logic.MAX_BATCH_WAIT_MS and not self._checks.dense(judgement)
+
+    def _judge(self, record: SourceRecord, trusted: TrustedRecords, *, final: bool) -> gate.Judgement:
+        return gate.judge_envelope(
+            record.value,
+            source_of(record, self._topics.updates),
+            registry=trusted,
+            rounds=trusted,
+            seen=SeenLazily(self._seen, claimed_participant(record)),
+            policy=self._policy,
+            final=final,
+        )
+
+    def _settle(self, record: SourceRecord, judgement: gate.Judgement, out: _Output) -> None:
+        if isinstance(judgement, gate.NeedsContent):
+            verdict, accepted = self._judge_content(judgement)
+        else:
+            assert isinstance(judgement, gate.Refused)
+            verdict, accepted = judgement.verdict, None
+        if accepted is not None:
+            self._seen.remember(accepted)
+            for chunk in accepted.chunks:
+                CHECKED.remember(self._topics.update_blobs, chunk)
+            out.accept(accepted)
+        out.frames += logic.verdict_frames(self._topics, verdict, record.value)
+
+    def _judge_content(self, needs: gate.NeedsContent) -> tuple[Verdict, AcceptedUpdate | None]:
+        inspection = gate.inspect_content(needs, self._policy)
+        if needs.update.inline is not None:
+            inspection.add_inline(needs.update.inline)
+            return inspection.result()
+        self._checks.submit(needs, inspection)
+        return self._checks.settle(needs)
+
+
+class _Output:
+    """What one call gives: sink frames, and accepted updates for the windows of their rounds."""
+
+    def __init__(self, topics: Topics, hands_over: bool) -> None:
+        self._topics = topics
+        self._hands_over = hands_over
+        self.frames: list[bytes] = []
+        self._messages: list[bytes] = []
+
+    def accept(self, accepted: AcceptedUpdate) -> None:
+        window = f"{accepted.task}/{accepted.round}"
+        if self._hands_over:
+            self._messages.append(pack(window, "accepted", [encode(accepted)]))
+        else:
+            self.frames.append(sink_frame(self._topics.accepted, window.encode(), encode(accepted)))
+
+    def bundles(self) -> Iterable[bytes]:
+        if self._messages:
+            yield pack_bundle(Kind.MESSAGES, self._messages)
+        if self.frames:
+            yield pack_bundle(Kind.SINK, self.frames)

@@ -6,13 +6,13 @@ The second process opens the same outbox and finds an upload under way, so it do
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 
 from deploy.demo.cast import VANISHING_ROUND
 from deploy.demo.reports import Reporter, Stuck
 from fluvial.edge.outbox import Outbox
-from fluvial.edge.transport import FETCH_TIMEOUT_SECONDS, Position, Reader, Start, Transport
+from fluvial.edge.transport import FETCH_TIMEOUT_SECONDS, Place, Position, Reader, Start, Take, Transport
 from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
 
@@ -58,10 +58,13 @@ class VanishingTransport:
     def read(self, topic: str, start: Start | int = Start.BEGINNING) -> Reader:
         return self._transport.read(topic, start)
 
-    def fetch(
-        self, topic: str, positions: Sequence[tuple[int, int]], timeout: float = FETCH_TIMEOUT_SECONDS
-    ) -> list[bytes]:
-        return self._transport.fetch(topic, positions, timeout)
+    def fetch_each(
+        self, topic: str, places: Collection[Place], take: Take, timeout: float = FETCH_TIMEOUT_SECONDS
+    ) -> None:
+        self._transport.fetch_each(topic, places, take, timeout)
+
+    def fetch(self, topic: str, places: Sequence[Place], timeout: float = FETCH_TIMEOUT_SECONDS) -> list[bytes]:
+        return self._transport.fetch(topic, places, timeout)
 
     def close(self) -> None:
         self._transport.close()

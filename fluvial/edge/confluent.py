@@ -7,7 +7,8 @@ a thread of the transport does.
 
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -18,9 +19,12 @@ from fluvial.edge.interface import (
     FETCH_TIMEOUT_SECONDS,
     MAX_REQUEST_BYTES,
     Message,
+    Place,
     Position,
     Reader,
     Start,
+    Take,
+    fetch_all,
     sasl_password,
 )
 from fluvial.identity.federation import Federation
@@ -79,14 +83,16 @@ class ConfluentTransport:
             consumer.close()
             raise
 
-    def fetch(
-        self, topic: str, positions: Sequence[tuple[int, int]], timeout: float = FETCH_TIMEOUT_SECONDS
-    ) -> list[bytes]:
+    def fetch_each(
+        self, topic: str, places: Collection[Place], take: Take, timeout: float = FETCH_TIMEOUT_SECONDS
+    ) -> None:
         with self._fetch_lock:
             if self._fetcher is None:
                 self._fetcher = self._consumer("error")
-            found = _fetch(self._fetcher, topic, set(positions), timeout)
-        return [found[position] for position in positions]
+            _Fetch(self._fetcher, topic, places, take).run(timeout)
+
+    def fetch(self, topic: str, places: Sequence[Place], timeout: float = FETCH_TIMEOUT_SECONDS) -> list[bytes]:
+        return fetch_all(self, topic, places, timeout)
 
     def close(self) -> None:
         with self._lock:
@@ -110,7 +116,8 @@ class ConfluentTransport:
                         **self._settings,
                         "acks": "all",
                         "enable.idempotence": True,
-                        "linger.ms": 2,
+                        "linger.ms": 0,  # chunks are batches by themselves, and an envelope is waited for
+                        "queue.buffering.max.kbytes": 64 << 10,
                         "partitioner": "murmur2_random",
                         "message.max.bytes": MAX_REQUEST_BYTES,
                     }
@@ -135,7 +142,9 @@ class ConfluentTransport:
                 "isolation.level": "read_committed",
                 "auto.offset.reset": auto_offset_reset,
                 "fetch.wait.max.ms": 250,
-                "queued.max.messages.kbytes": 64 << 10,
+                "fetch.message.max.bytes": 4 << 20,
+                "queued.max.messages.kbytes": 16 << 10,
+                "fetch.queue.backoff.ms": 1,  # a full queue otherwise postpones the next fetch by a second
             }
         )
 
@@ -215,47 +224,60 @@ def _partitions(client: Any, topic: str) -> list[int]:
     return sorted(metadata.partitions)
 
 
-def _fetch(consumer: Any, topic: str, wanted: set[tuple[int, int]], timeout: float) -> dict[tuple[int, int], bytes]:
-    """Reads each partition forward once from its first wanted offset; ends when all are found or one is passed."""
-    deadline = time.monotonic() + timeout
-    found: dict[tuple[int, int], bytes] = {}
-    missing = {
-        number: sorted(offset for other, offset in wanted if other == number)
-        for number in {partition for partition, _ in wanted}
-    }
-    consumer.assign([TopicPartition(topic, number, offsets[0]) for number, offsets in missing.items()])
-    try:
-        while missing:
-            if time.monotonic() > deadline:
-                raise TransportUnavailable(
-                    f"{len(wanted) - len(found)} of {len(wanted)} chunks of {topic} not read in time"
-                )
-            for record in _arrived(consumer, 0.5):
-                _take(record, topic, missing, found)
-            for number in [number for number, offsets in missing.items() if not offsets]:
-                del missing[number]
-                consumer.incremental_unassign([TopicPartition(topic, number)])
-    finally:
-        consumer.unassign()
-    return found
+class _Fetch:
+    """One `fetch_each`: reads each partition forward from its first wanted offset, until all are found."""
 
+    def __init__(self, consumer: Any, topic: str, places: Collection[Place], take: Take) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._take = take
+        self._missing: dict[int, deque[int]] = {}
+        for number, offset in sorted(places):
+            self._missing.setdefault(number, deque()).append(offset)
 
-def _take(record: Any, topic: str, missing: dict[int, list[int]], found: dict[tuple[int, int], bytes]) -> None:
-    """Takes one consumed record into `found`; records of partitions already finished may still be queued."""
-    error = record.error()
-    at_end = error is not None and error.code() == KafkaError._PARTITION_EOF
-    if error is not None and not at_end:
+    def run(self, timeout: float) -> None:
+        self._consumer.assign([TopicPartition(self._topic, number, left[0]) for number, left in self._missing.items()])
+        try:
+            deadline = time.monotonic() + timeout
+            while self._missing:
+                for record in _arrived(self._consumer, 0.5):
+                    if self._handle(record):
+                        deadline = time.monotonic() + timeout
+                if time.monotonic() > deadline:
+                    left = sum(map(len, self._missing.values()))
+                    raise TransportUnavailable(f"{left} chunks of {self._topic} not read in {timeout:.0f} s")
+        finally:
+            self._consumer.unassign()
+
+    def _handle(self, record: Any) -> bool:
+        """Says whether the record was wanted; those of partitions already finished may still be queued."""
+        number, error = record.partition(), record.error()
+        if error is not None:
+            self._handle_error(number, error)
+            return False
+        left = self._missing.get(number)
+        if not left or record.offset() < left[0]:
+            return False
+        if record.offset() > left[0] or record.value() is None:
+            raise self._unavailable(number)
+        self._take((number, left.popleft()), record.value())
+        if not left:
+            del self._missing[number]
+            self._consumer.incremental_unassign([TopicPartition(self._topic, number)])
+        return True
+
+    def _handle_error(self, number: int, error: Any) -> None:
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
-            raise ChunkUnavailable(f"{topic}: {error.str()}")
-        if isinstance(failure := _translate(error, topic), TransportFailed):
+            raise ChunkUnavailable(f"{self._topic}: {error.str()}")
+        if error.code() == KafkaError._PARTITION_EOF:
+            if number in self._missing:
+                # The reader is at the end, so whatever is still missing lies behind it or was removed.
+                raise self._unavailable(number)
+        elif isinstance(failure := _translate(error, self._topic), TransportFailed):
             raise failure
-        return
-    offsets = missing.get(record.partition())
-    if not offsets or record.offset() < offsets[0] or (at_end and record.offset() == offsets[0]):
-        return
-    if record.offset() > offsets[0] or record.value() is None:
-        raise ChunkUnavailable(f"{topic}, partition {record.partition()}, offset {offsets[0]} is no longer there")
-    found[record.partition(), offsets.pop(0)] = record.value()
+
+    def _unavailable(self, number: int) -> ChunkUnavailable:
+        return ChunkUnavailable(f"{self._topic}, partition {number}, offset {self._missing[number][0]} is not there")
 
 
 def _connection_settings(federation: Federation, client_id: str) -> dict[str, Any]:

@@ -9,13 +9,14 @@ What an implementation guarantees:
   record lies.
 * A `Reader` sees committed records only, needs no consumer group, and lives through broker restarts: while the broker
   is away, `poll` returns nothing.
-* `fetch` returns the records at exactly the offsets asked for, or raises.
+* `fetch` and `fetch_each` return the records at exactly the offsets asked for, or raise; a record that is not there,
+  because it was removed or because the partition ends before it, is reported at once.
 * A Transport may be shared by threads; a Reader belongs to one.
 
 What it does not do: it decodes nothing, verifies nothing and never creates a topic.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
@@ -27,7 +28,13 @@ MAX_REQUEST_BYTES = 8 << 20
 """Largest produce request; a tensor chunk has at most 1 MiB, so that a few travel together."""
 
 FETCH_TIMEOUT_SECONDS = 60.0
-"""Default deadline of one `fetch`."""
+"""Default of the longest time without a record while one fetches."""
+
+Place = tuple[int, int]
+"""(partition, offset) of a record."""
+
+Take = Callable[[Place, bytes], None]
+"""What becomes of a fetched record."""
 
 
 class Start(Enum):
@@ -100,19 +107,31 @@ class Transport(Protocol):
         """
         ...
 
-    def fetch(
-        self, topic: str, positions: Sequence[tuple[int, int]], timeout: float = FETCH_TIMEOUT_SECONDS
-    ) -> list[bytes]:
-        """The values at (partition, offset), in the order asked for.
+    def fetch_each(
+        self, topic: str, places: Collection[Place], take: Take, timeout: float = FETCH_TIMEOUT_SECONDS
+    ) -> None:
+        """Gives each of the distinct places' values to `take` as it arrives, in the order of its partition.
 
-        Raises ChunkUnavailable when a record is gone (retention, compaction) and TransportUnavailable when `timeout`
-        seconds have passed.
+        Each partition is read forward once, and no more is held than the client prefetches. Raises ChunkUnavailable
+        when a record is not there (retention, compaction), TransportUnavailable when nothing has come for `timeout`
+        seconds, and what `take` raises.
         """
+        ...
+
+    def fetch(self, topic: str, places: Sequence[Place], timeout: float = FETCH_TIMEOUT_SECONDS) -> list[bytes]:
+        """The values at places, in the order asked for. Raises as `fetch_each`."""
         ...
 
     def close(self) -> None:
         """Sends what is still buffered, for a few seconds at most, and disconnects."""
         ...
+
+
+def fetch_all(transport: Transport, topic: str, places: Sequence[Place], timeout: float) -> list[bytes]:
+    """`Transport.fetch` by means of `fetch_each`."""
+    found: dict[Place, bytes] = {}
+    transport.fetch_each(topic, set(places), found.__setitem__, timeout)
+    return [found[place] for place in places]
 
 
 def sasl_password(security: Security) -> str:

@@ -7,7 +7,8 @@ at once is bounded by the caller (`upload.py`).
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,9 +22,12 @@ from fluvial.edge.interface import (
     FETCH_TIMEOUT_SECONDS,
     MAX_REQUEST_BYTES,
     Message,
+    Place,
     Position,
     Reader,
     Start,
+    Take,
+    fetch_all,
     sasl_password,
 )
 from fluvial.identity.federation import Federation, Security
@@ -68,14 +72,16 @@ class KafkaPythonTransport:
         with _translated(topic):
             return KafkaPythonReader(self._consumer("earliest"), topic, start)
 
-    def fetch(
-        self, topic: str, positions: Sequence[tuple[int, int]], timeout: float = FETCH_TIMEOUT_SECONDS
-    ) -> list[bytes]:
+    def fetch_each(
+        self, topic: str, places: Collection[Place], take: Take, timeout: float = FETCH_TIMEOUT_SECONDS
+    ) -> None:
         with self._fetch_lock, _translated(topic):
             if self._fetcher is None:
                 self._fetcher = self._consumer("none")
-            found = _fetch(self._fetcher, topic, set(positions), timeout)
-        return [found[position] for position in positions]
+            _Fetch(self._fetcher, topic, places, take).run(timeout)
+
+    def fetch(self, topic: str, places: Sequence[Place], timeout: float = FETCH_TIMEOUT_SECONDS) -> list[bytes]:
+        return fetch_all(self, topic, places, timeout)
 
     def close(self) -> None:
         with self._lock:
@@ -182,42 +188,68 @@ def _partitions(consumer: Any, topic: str) -> set[int]:
     return set(numbers)
 
 
-def _fetch(consumer: Any, topic: str, wanted: set[tuple[int, int]], timeout: float) -> dict[tuple[int, int], bytes]:
-    """Reads each partition forward once, from its first wanted offset to its last."""
-    deadline = time.monotonic() + timeout
-    found: dict[tuple[int, int], bytes] = {}
-    missing = {
-        TopicPartition(topic, number): sorted(offset for other, offset in wanted if other == number)
-        for number in {partition for partition, _ in wanted}
-    }
-    consumer.assign(list(missing))
-    consumer.resume(*missing)  # a partition that an earlier fetch paused stays paused when it is assigned again
-    for partition, offsets in missing.items():
-        consumer.seek(partition, offsets[0])
-    while missing:
-        if time.monotonic() > deadline:
-            raise TransportUnavailable(
-                f"{len(wanted) - len(found)} of {len(wanted)} chunks of {topic} not read in time"
-            )
+class _Fetch:
+    """One `fetch_each`: reads each partition forward from its first wanted offset, until all are found."""
+
+    def __init__(self, consumer: Any, topic: str, places: Collection[Place], take: Take) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._take = take
+        self._missing: dict[Any, deque[int]] = {}
+        for number, offset in sorted(places):
+            self._missing.setdefault(TopicPartition(topic, number), deque()).append(offset)
+
+    def run(self, timeout: float) -> None:
+        self._assign()
+        deadline = time.monotonic() + timeout
+        while self._missing:
+            if self._poll():
+                deadline = time.monotonic() + timeout
+            elif time.monotonic() > deadline:
+                left = sum(map(len, self._missing.values()))
+                raise TransportUnavailable(f"{left} chunks of {self._topic} not read in {timeout:.0f} s")
+            else:
+                self._check_ends()
+
+    def _assign(self) -> None:
+        self._consumer.assign(list(self._missing))
+        # A partition that an earlier fetch paused stays paused when it is assigned again.
+        self._consumer.resume(*self._missing)
+        for partition, left in self._missing.items():
+            self._consumer.seek(partition, left[0])
+
+    def _poll(self) -> bool:
+        """Says whether wanted records came."""
         try:
-            batches = consumer.poll(timeout_ms=_POLL_MS)
+            batches = self._consumer.poll(timeout_ms=_POLL_MS)
         except errors.OffsetOutOfRangeError as error:
-            raise ChunkUnavailable(f"{topic}: {error}") from error
+            raise ChunkUnavailable(f"{self._topic}: {error}") from error
+        found = False
         for partition, records in batches.items():
             for record in records:
-                if (partition.partition, record.offset) in wanted and record.value is not None:
-                    found[partition.partition, record.offset] = bytes(record.value)
-        for partition, offsets in list(missing.items()):
-            position = consumer.position(partition, timeout_ms=_POLL_MS) or 0
-            left = [offset for offset in offsets if (partition.partition, offset) not in found]
-            if left and left[0] < position:
-                raise ChunkUnavailable(f"{topic}, partition {partition.partition}, offset {left[0]} is no longer there")
-            if not left:
-                del missing[partition]
-                consumer.pause(partition)
-            else:
-                missing[partition] = left
-    return found
+                left = self._missing.get(partition)
+                if not left or record.offset < left[0]:
+                    continue
+                if record.offset > left[0] or record.value is None:
+                    raise self._unavailable(partition)
+                self._take((partition.partition, left.popleft()), bytes(record.value))
+                found = True
+                if not left:
+                    del self._missing[partition]
+                    self._consumer.pause(partition)
+        return found
+
+    def _check_ends(self) -> None:
+        """Nothing came: because the broker is away, because control records were read, or because there is nothing."""
+        ends = self._consumer.end_offsets(list(self._missing))
+        for partition, left in self._missing.items():
+            position = self._consumer.position(partition, timeout_ms=_POLL_MS) or 0
+            if left[0] >= ends[partition] or left[0] < position:
+                raise self._unavailable(partition)
+
+    def _unavailable(self, partition: Any) -> ChunkUnavailable:
+        offset = self._missing[partition][0]
+        return ChunkUnavailable(f"{self._topic}, partition {partition.partition}, offset {offset} is not there")
 
 
 def _connection_settings(federation: Federation, client_id: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Models from their references: every chunk's digest and the model's own are checked before anything is returned.
 
+Chunks are read as they lie in the log, each partition forward once, and go to their places in the model at once.
+
 Shapes: D parameters.
 """
 
@@ -12,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge.compacted import read_to_end
-from fluvial.edge.transport import Transport
+from fluvial.edge.transport import Place, Transport
 from fluvial.identity.envelope import unseal
 from fluvial.identity.federation import Federation
 from fluvial.wire.errors import FluvialError, VerificationError
 from fluvial.wire.layout import model_digest
 from fluvial.wire.records import ChunkReference, ModelManifest
 
-_CHUNKS_AT_ONCE = 32
 _CACHE_BYTES = 512 << 20
 
 
@@ -31,22 +32,32 @@ def load_model(
     Raises VerificationError when digests or lengths do not fit, ChunkUnavailable and TransportUnavailable when it
     cannot be read.
     """
+    check_references(chunks, digest, num_elements)
+    model_D = np.empty(num_elements, dtype="<f4")
+    model_bytes = model_D.view(np.uint8)
+    slots: dict[Place, list[tuple[int, ChunkReference]]] = {}
+    position = 0
+    for chunk in chunks:
+        slots.setdefault((chunk.partition, chunk.offset), []).append((position, chunk))
+        position += chunk.length
+
+    def take(place: Place, value: bytes) -> None:
+        sha256 = hashlib.sha256(value).digest()
+        for start, chunk in slots[place]:
+            if len(value) != chunk.length or sha256 != chunk.sha256:
+                raise VerificationError(f"chunk at partition {place[0]}, offset {place[1]} has other bytes")
+            model_bytes[start : start + chunk.length] = np.frombuffer(value, np.uint8)
+
+    transport.fetch_each(topic, slots, take)
+    return model_D.astype(np.float32, copy=False)
+
+
+def check_references(chunks: Sequence[ChunkReference], digest: bytes, num_elements: int) -> None:
+    """Whether chunks with these digests and lengths make up the model that `digest` names. Raises VerificationError."""
     if model_digest([chunk.sha256 for chunk in chunks]) != digest:
         raise VerificationError("the chunk digests do not make up the model's digest")
     if sum(chunk.length for chunk in chunks) != 4 * num_elements:
         raise VerificationError("the chunks do not make up the model's elements")
-    model_D = np.empty(num_elements, dtype="<f4")
-    model_bytes = model_D.view(np.uint8)
-    position = 0
-    for first in range(0, len(chunks), _CHUNKS_AT_ONCE):
-        batch = chunks[first : first + _CHUNKS_AT_ONCE]
-        values = transport.fetch(topic, [(chunk.partition, chunk.offset) for chunk in batch])
-        for chunk, value in zip(batch, values, strict=True):
-            if len(value) != chunk.length or hashlib.sha256(value).digest() != chunk.sha256:
-                raise VerificationError(f"chunk at partition {chunk.partition}, offset {chunk.offset} has other bytes")
-            model_bytes[position : position + chunk.length] = np.frombuffer(value, np.uint8)
-            position += chunk.length
-    return model_D.astype(np.float32, copy=False)
 
 
 class ModelCache:

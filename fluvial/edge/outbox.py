@@ -1,4 +1,5 @@
-"""The durable outbox: what a participant has not yet delivered, in one SQLite file that survives crashes.
+"""The durable outbox: what a participant has not yet delivered. It survives crashes, in an SQLite file and, for the
+bytes of updates, in plain files beside it (`upload_files.py`).
 
 What is kept, and in which order it comes about:
 
@@ -6,14 +7,19 @@ What is kept, and in which order it comes about:
 2. `acknowledge`: where the broker put each chunk. A chunk with a position is never sent again.
 3. `store_envelope`: the signed envelope of one attempt of the round, before it is sent. A repeat after a crash then has
    the same bytes, so that validation sees a duplicate and not an equivocation.
-4. `mark_sent`: the envelope's position. The chunks' bytes are let go; their positions stay, so that a later attempt of
+4. `mark_sent`: the envelope's position. The file is removed; the chunks' positions stay, so that a later attempt of
    the same round refers to them again.
 5. `discard`: when the round is over. The positions of sent envelopes stay, for following verdicts and receipts.
 
-One process at a time: the file is locked while open. Methods may be called from several threads. Every commit is synced
-to disk (WAL, synchronous=FULL).
+One process at a time: the database is locked while open. Methods may be called from several threads.
+
+What survives what. The death of the process: everything. A power failure: every envelope, because its commit and all
+before it are synced when `store_envelope` returns; later commits, and the files, as far as the system has written them.
+An upload whose missing chunks are then damaged is forgotten when the outbox is opened, as if it had never been stored:
+nothing of it was signed. A position that was lost costs a chunk sent twice.
 """
 
+import hashlib
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,10 +30,10 @@ from typing import Any
 
 from fluvial.edge.errors import OutboxUnavailable
 from fluvial.edge.transport import Position
+from fluvial.edge.upload_files import UploadFiles
 
-_VERSION = 1
+_VERSION = 2
 _KEPT_ENVELOPES = 1000
-_PAGE_BYTES = 16 << 10  # chunks are large: fewer, larger pages halve the time of a store
 
 _TABLES = """
 CREATE TABLE uploads (
@@ -35,7 +41,7 @@ CREATE TABLE uploads (
     NULL, UNIQUE (task, round));
 CREATE TABLE chunks (
     upload_id TEXT NOT NULL REFERENCES uploads ON DELETE CASCADE, chunk INTEGER NOT NULL, length INTEGER NOT NULL,
-    sha256 BLOB NOT NULL, data BLOB, partition INTEGER, "offset" INTEGER, PRIMARY KEY (upload_id, chunk));
+    sha256 BLOB NOT NULL, partition INTEGER, "offset" INTEGER, PRIMARY KEY (upload_id, chunk));
 CREATE TABLE envelopes (
     update_id TEXT PRIMARY KEY, upload_id TEXT NOT NULL, task TEXT NOT NULL, round INTEGER NOT NULL, attempt INTEGER NOT
     NULL, value BLOB, partition INTEGER, "offset" INTEGER, timestamp_ms INTEGER, UNIQUE (task, round, attempt));
@@ -91,6 +97,7 @@ class Outbox:
         """
         self._lock = threading.RLock()
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._files = UploadFiles(path.with_name(path.name + ".uploads"))
         self._database = sqlite3.connect(path, timeout=0.5, check_same_thread=False, isolation_level=None)
         try:
             self._open(participant)
@@ -101,12 +108,14 @@ class Outbox:
             self._database.close()
             raise
         path.chmod(0o600)
+        self._tidy()
 
-    def store(self, upload: Upload, chunks: Sequence[tuple[bytes, bytes]]) -> None:
+    def store(self, upload: Upload, chunks: Sequence[tuple[bytes | memoryview, bytes]]) -> None:
         """Keeps an upload in place of the round's earlier one.
 
-        Chunks: (bytes, their SHA-256), in chunk order; none for an inline update.
+        Chunks: (bytes, their SHA-256), in chunk order; none for an inline update. Raises OSError when the disk is full.
         """
+        replaced = {other.upload_id for other in self.uploads(upload.task) if other.round == upload.round}
         with self._transaction() as database:
             database.execute("DELETE FROM uploads WHERE task = ? AND round = ?", (upload.task, upload.round))
             database.execute(
@@ -114,9 +123,13 @@ class Outbox:
                 (upload.upload_id, upload.task, upload.round, upload.base_digest, upload.template),
             )
             database.executemany(
-                "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, NULL, NULL)",
-                ((upload.upload_id, chunk, len(data), sha256, data) for chunk, (data, sha256) in enumerate(chunks)),
+                "INSERT INTO chunks VALUES (?, ?, ?, ?, NULL, NULL)",
+                ((upload.upload_id, chunk, len(data), sha256) for chunk, (data, sha256) in enumerate(chunks)),
             )
+            if chunks:
+                self._files.write(upload.upload_id, (data for data, _ in chunks))
+        for upload_id in replaced - {upload.upload_id}:
+            self._files.remove(upload_id)
 
     def uploads(self, task: str | None = None) -> list[Upload]:
         """Everything not discarded, of one task or of all."""
@@ -145,10 +158,21 @@ class Outbox:
 
     def chunk_bytes(self, upload_id: str, chunk: int) -> bytes:
         """The bytes of a chunk not yet let go. Raises KeyError."""
-        rows = self._rows("SELECT data FROM chunks WHERE upload_id = ? AND chunk = ?", (upload_id, chunk))
-        if not rows or rows[0][0] is None:
+        ((start, length),) = self._rows(
+            "SELECT total(length) FILTER (WHERE chunk < ?2), sum(length) FILTER (WHERE chunk = ?2) FROM chunks"
+            " WHERE upload_id = ?1",
+            (upload_id, chunk),
+        )
+        if length is None:
             raise KeyError((upload_id, chunk))
-        return bytes(rows[0][0])
+        try:
+            return self._files.read(upload_id, int(start), length)
+        except FileNotFoundError:
+            raise KeyError((upload_id, chunk)) from None
+
+    def sync(self, upload_id: str) -> None:
+        """Forces an upload's bytes to disk, for when its delivery takes long."""
+        self._files.sync(upload_id)
 
     def acknowledge(self, upload_id: str, positions: Mapping[int, Position]) -> None:
         """Keeps where chunks lie."""
@@ -159,8 +183,8 @@ class Outbox:
             )
 
     def store_envelope(self, envelope: OutboxEnvelope) -> None:
-        """Keeps an envelope that is about to be sent."""
-        with self._transaction() as database:
+        """Keeps an envelope that is about to be sent; synced to disk when this returns."""
+        with self._transaction(synced=True) as database:
             database.execute(
                 "INSERT INTO envelopes VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
                 (
@@ -189,16 +213,14 @@ class Outbox:
         )
 
     def mark_sent(self, update_id: str, position: Position) -> None:
-        """Keeps the envelope's position and lets go of the chunks' bytes."""
+        """Keeps the envelope's position and lets go of the upload's bytes."""
         with self._transaction() as database:
             database.execute(
                 'UPDATE envelopes SET partition = ?, "offset" = ?, timestamp_ms = ? WHERE update_id = ?',
                 (position.partition, position.offset, position.timestamp_ms, update_id),
             )
-            database.execute(
-                "UPDATE chunks SET data = NULL WHERE upload_id = (SELECT upload_id FROM envelopes WHERE update_id = ?)",
-                (update_id,),
-            )
+        for (upload_id,) in self._rows("SELECT upload_id FROM envelopes WHERE update_id = ?", (update_id,)):
+            self._files.remove(upload_id)
 
     def discard(self, upload_id: str) -> None:
         """Forgets an upload whose round is over, with the envelopes of it that were never sent."""
@@ -209,18 +231,20 @@ class Outbox:
             database.execute(
                 "DELETE FROM envelopes WHERE rowid <= (SELECT max(rowid) FROM envelopes) - ?", (_KEPT_ENVELOPES,)
             )
+        self._files.remove(upload_id)
 
     def close(self) -> None:
-        """Closes the file; everything in it is safe already."""
+        """Closes the database, after what is still to be delivered has been forced to disk."""
+        for upload_id in self._files.upload_ids():
+            self._files.sync(upload_id)
         with self._lock:
             self._database.close()
 
     def _open(self, participant: str) -> None:
         database = self._database
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA synchronous = NORMAL")
         database.execute("PRAGMA foreign_keys = ON")
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version not in (0, _VERSION):
@@ -235,16 +259,40 @@ class Outbox:
         if owner != participant:
             raise OutboxUnavailable(f"the outbox belongs to the participant {owner}")
 
+    def _tidy(self) -> None:
+        """Removes what a crash left: files that nothing refers to, and uploads whose missing chunks are damaged."""
+        sent = {envelope.upload_id for envelope in self.envelopes() if envelope.position is not None}
+        unsent = {upload.upload_id for upload in self.uploads()} - sent
+        for upload_id in self._files.upload_ids() - unsent:
+            self._files.remove(upload_id)
+        for upload_id in unsent:
+            missing = [chunk for chunk in self.chunks(upload_id) if chunk.offset is None]
+            if not all(self._is_whole(upload_id, chunk) for chunk in missing):
+                self.discard(upload_id)
+
+    def _is_whole(self, upload_id: str, chunk: OutboxChunk) -> bool:
+        try:
+            return hashlib.sha256(self.chunk_bytes(upload_id, chunk.chunk)).digest() == chunk.sha256
+        except KeyError:
+            return False
+
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *, synced: bool = False) -> Iterator[sqlite3.Connection]:
+        """synced: on disk when it ends, with all before it; otherwise whenever SQLite's log is written."""
         with self._lock:
+            if synced:
+                self._database.execute("PRAGMA synchronous = FULL")
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
             except BaseException:
                 self._database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
+            else:
+                self._database.execute("COMMIT")
+            finally:
+                if synced:
+                    self._database.execute("PRAGMA synchronous = NORMAL")
 
     def _rows(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
         with self._lock:

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from fluvial.edge import enrolment
 from fluvial.edge.events import Event
 from fluvial.edge.mailbox import Mailbox
-from fluvial.edge.models import SHARED_CACHE, load_model
+from fluvial.edge.model_files import ModelFiles, default_model_files
+from fluvial.edge.models import SHARED_CACHE, check_references, load_model
 from fluvial.edge.outbox import Outbox
 from fluvial.edge.participation import Participation, Train
 from fluvial.edge.publisher import Publisher
@@ -57,11 +58,13 @@ class Participant:
         transport: Transport | None = None,
         *,
         window_bytes: int = WINDOW_BYTES,
+        model_files: ModelFiles | None = None,
     ) -> None:
         """Opens the outbox; connects to a broker at first need.
 
         transport: shared with others, and then left open by `close`; by default one of its own. window_bytes:
-        unacknowledged chunk bytes at once. Raises OutboxUnavailable.
+        unacknowledged chunk bytes at once. model_files: where base models are kept for all participants on this host;
+        by default what the environment says (`model_files.py`). Raises OutboxUnavailable.
         """
         self.name = name
         self.federation = federation
@@ -71,6 +74,7 @@ class Participant:
         self._owns_transport = transport is None
         self.transport = connect(federation, f"fluvial-{name}") if transport is None else transport
         self._publisher = Publisher(self.transport, self.outbox, self.topics, name, key, window_bytes)
+        self._model_files = model_files or default_model_files()
         self._mailbox: Mailbox | None = None
         self._stopping = threading.Event()
 
@@ -122,15 +126,19 @@ class Participant:
         """The model_D to train from, read-only, checked against the digests that the aggregator signed; its layout is
         `round_.layout`.
 
-        Fetched once for all participants of the process. Raises VerificationError, ChunkUnavailable,
-        TransportUnavailable.
+        Fetched once for all participants of the process, and of the user on this host where models are kept in files.
+        Raises VerificationError, ChunkUnavailable, TransportUnavailable.
         """
-        return SHARED_CACHE.get(
-            round_.base_digest,
-            lambda: load_model(
-                self.transport, self.topics.model_blobs, round_.base_chunks, round_.base_digest, round_.num_elements
-            ),
-        )
+        digest, chunks = round_.base_digest, round_.base_chunks
+
+        def download() -> NDArray[np.float32]:
+            return load_model(self.transport, self.topics.model_blobs, chunks, digest, round_.num_elements)
+
+        def load() -> NDArray[np.float32]:
+            check_references(chunks, digest, round_.num_elements)
+            return download() if self._model_files is None else self._model_files.get(digest, chunks, download)
+
+        return SHARED_CACHE.get(digest, load)
 
     def publish(
         self,

@@ -91,7 +91,7 @@ class Publisher:
             base_digest=round_.base_digest,
             template=encode(template),
         )
-        chunks = [] if inline else [bytes(c) for c in split(encoded, round_.chunk_elements, codec.bytes_per_element)]
+        chunks = [] if inline else list(split(encoded, round_.chunk_elements, codec.bytes_per_element))
         self._outbox.store(upload, [(chunk, hashlib.sha256(chunk).digest()) for chunk in chunks])
         return upload
 

@@ -6,9 +6,11 @@ from fluvial.edge.interface import (
     FETCH_TIMEOUT_SECONDS,
     MAX_REQUEST_BYTES,
     Message,
+    Place,
     Position,
     Reader,
     Start,
+    Take,
     Transport,
 )
 from fluvial.identity.federation import Federation
@@ -17,9 +19,11 @@ __all__ = [
     "FETCH_TIMEOUT_SECONDS",
     "MAX_REQUEST_BYTES",
     "Message",
+    "Place",
     "Position",
     "Reader",
     "Start",
+    "Take",
     "Transport",
     "connect",
 ]

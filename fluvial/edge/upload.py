@@ -6,18 +6,22 @@ acknowledgement had not been kept, is sent a second time; at most one window. Th
 envelope refers to, and expires.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import NamedTuple
 
 from fluvial.edge.errors import TransportUnavailable
-from fluvial.edge.outbox import Outbox, Upload
+from fluvial.edge.outbox import Outbox, OutboxChunk, Upload
 from fluvial.edge.transport import Position, Transport
 from fluvial.wire.layout import chunk_partition
 
 WINDOW_BYTES = 8 << 20
 """Bytes on their way at once, where the caller does not say."""
+
+_SYNC_SECONDS = 2.0
+"""An upload that takes longer has its bytes forced to disk; the usual one is over before that would have paid."""
 
 _ACKNOWLEDGEMENT_SECONDS = 150.0  # beyond the clients' own delivery timeout of 120 s, which normally speaks first
 
@@ -47,9 +51,20 @@ class Uploader:
         missing = [chunk for chunk in chunks if chunk.offset is None]
         if not missing:
             return
-        num_partitions = self._transport.num_partitions(self._topic)
         window = _Window(self._outbox, upload.upload_id, len(chunks) - len(missing), len(chunks), on_acknowledged)
+        try:
+            self._send(upload, missing, window)
+        except BaseException:
+            self._outbox.sync(upload.upload_id)
+            raise
+
+    def _send(self, upload: Upload, missing: list[OutboxChunk], window: "_Window") -> None:
+        num_partitions = self._transport.num_partitions(self._topic)
+        sync_at = time.monotonic() + _SYNC_SECONDS
         for chunk in missing:
+            if time.monotonic() > sync_at:
+                self._outbox.sync(upload.upload_id)
+                sync_at = float("inf")
             while window.in_flight and window.num_bytes + chunk.length > self._window_bytes:
                 window.collect()
             data = self._outbox.chunk_bytes(upload.upload_id, chunk.chunk)

@@ -7,11 +7,12 @@ Failures are part of it: `fail_produce_after` lets a number of records through a
 import time
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 
 from fluvial.edge.errors import TransportFailed, TransportUnavailable
-from fluvial.edge.transport import FETCH_TIMEOUT_SECONDS, Message, Position, Start
+from fluvial.edge.interface import fetch_all
+from fluvial.edge.transport import FETCH_TIMEOUT_SECONDS, Message, Place, Position, Start, Take
 from fluvial.wire.errors import ChunkUnavailable
 
 
@@ -68,18 +69,19 @@ class MemoryTransport:
     def read(self, topic: str, start: Start | int = Start.BEGINNING) -> "MemoryReader":
         return MemoryReader(self._log(topic), start)
 
-    def fetch(
-        self, topic: str, positions: Sequence[tuple[int, int]], timeout: float = FETCH_TIMEOUT_SECONDS
-    ) -> list[bytes]:
+    def fetch_each(
+        self, topic: str, places: Collection[Place], take: Take, timeout: float = FETCH_TIMEOUT_SECONDS
+    ) -> None:
         found = {(m.partition, m.offset): m.value for m in self.messages(topic)}
-        values = []
-        for position in positions:
-            value = found.get(position)
+        for place in sorted(places):
+            value = found.get(place)
             if value is None:
-                raise ChunkUnavailable(f"{topic} {position}")
-            values.append(value)
+                raise ChunkUnavailable(f"{topic} {place}")
             self.fetched[topic] += 1
-        return values
+            take(place, value)
+
+    def fetch(self, topic: str, places: Sequence[Place], timeout: float = FETCH_TIMEOUT_SECONDS) -> list[bytes]:
+        return fetch_all(self, topic, places, timeout)
 
     def close(self) -> None:
         pass

@@ -119,3 +119,55 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
 def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
     Outbox(tmp_path / "o", "alice").close()
     assert (tmp_path / "o").stat().st_mode & 0o777 == 0o600
+
+
+def uploads_folder(tmp_path: Path) -> Path:
+    return tmp_path / "o.uploads"
+
+
+def test_bytes_lie_in_one_file_which_goes_when_they_are_delivered(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", "alice")
+    outbox.store(an_upload(), chunks(b"one", b"three"))
+    (file,) = uploads_folder(tmp_path).iterdir()
+    assert file.read_bytes() == b"onethree"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert outbox.chunk_bytes("u1", 1) == b"three"
+    outbox.store(an_upload(upload_id="u2"), chunks(b"two"))
+    assert [path.name for path in uploads_folder(tmp_path).iterdir()] == ["u2"]
+    outbox.discard("u2")
+    assert not list(uploads_folder(tmp_path).iterdir())
+
+
+@pytest.mark.parametrize("damage", [b"one", b"onexxx", b""], ids=["short", "other bytes", "empty"])
+def test_an_upload_that_a_power_failure_damaged_is_forgotten(tmp_path: Path, damage: bytes) -> None:
+    outbox = Outbox(tmp_path / "o", "alice")
+    outbox.store(an_upload(), chunks(b"one", b"two"))
+    outbox.acknowledge("u1", {0: AT})
+    outbox.close()
+    (uploads_folder(tmp_path) / "u1").write_bytes(damage)
+    outbox = Outbox(tmp_path / "o", "alice")
+    assert outbox.uploads() == []
+    assert not list(uploads_folder(tmp_path).iterdir())
+
+
+def test_damage_to_chunks_that_the_broker_has_does_not_matter(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", "alice")
+    outbox.store(an_upload(), chunks(b"one", b"two"))
+    outbox.acknowledge("u1", {0: AT, 1: AT})
+    outbox.close()
+    (uploads_folder(tmp_path) / "u1").unlink()
+    assert Outbox(tmp_path / "o", "alice").uploads() == [an_upload()]
+
+
+def test_files_that_nothing_refers_to_are_removed(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", "alice")
+    outbox.store(an_upload(), chunks(b"one"))
+    outbox.acknowledge("u1", {0: AT})
+    outbox.store_envelope(an_envelope())
+    outbox.mark_sent("u1.1", AT)
+    outbox.close()
+    for left in ("u1", "u0"):
+        (uploads_folder(tmp_path) / left).write_bytes(b"left by a crash")
+    outbox = Outbox(tmp_path / "o", "alice")
+    assert not list(uploads_folder(tmp_path).iterdir())
+    assert outbox.uploads() == [an_upload()]

@@ -3,11 +3,14 @@
 A test class inherits this and brings the fixtures `transport` and `topic` (three partitions, empty).
 """
 
+import time
+
 import pytest
 
 from fluvial.edge.compacted import read_to_end
 from fluvial.edge.errors import TransportFailed
 from fluvial.edge.transport import Message, Reader, Start, Transport
+from fluvial.wire.errors import ChunkUnavailable
 
 CHUNK = bytes(range(256)) * 4096
 
@@ -38,6 +41,34 @@ class TransportSuite:
             transport.produce(topic, b"%d" % n, key=b"k", partition=0).result(30)
         assert transport.fetch(topic, [(0, 3), (0, 17)]) == [b"3", b"17"]
         assert transport.fetch(topic, [(0, 1)]) == [b"1"]
+
+    def test_each_record_is_given_in_the_order_of_its_partition(self, transport: Transport, topic: str) -> None:
+        for n in range(12):
+            transport.produce(topic, b"%d" % n, key=b"k", partition=n % 3).result(30)
+        taken: list[tuple[tuple[int, int], bytes]] = []
+        transport.fetch_each(topic, {(2, 3), (0, 2), (0, 0)}, lambda place, value: taken.append((place, value)))
+        assert sorted(taken) == [((0, 0), b"0"), ((0, 2), b"6"), ((2, 3), b"11")]
+        assert [place for place, _ in taken if place[0] == 0] == [(0, 0), (0, 2)]
+
+    def test_what_the_taker_raises_is_raised_and_the_next_fetch_works(self, transport: Transport, topic: str) -> None:
+        for n in range(4):
+            transport.produce(topic, b"%d" % n, key=b"k", partition=0).result(30)
+
+        def refuse(place: tuple[int, int], value: bytes) -> None:
+            raise KeyError(place)
+
+        with pytest.raises(KeyError):
+            transport.fetch_each(topic, [(0, 1), (0, 2)], refuse)
+        assert transport.fetch(topic, [(0, 3), (0, 0), (0, 3)]) == [b"3", b"0", b"3"]
+
+    def test_an_offset_past_the_end_is_reported_at_once(self, transport: Transport, topic: str) -> None:
+        for n in range(5):
+            transport.produce(topic, b"%d" % n, key=b"k", partition=0).result(30)
+        for absent in ([(0, 9)], [(0, 2), (0, 9)], [(0, 2), (0, 5)], [(0, 1), (1, 0)]):
+            started = time.monotonic()
+            with pytest.raises(ChunkUnavailable):
+                transport.fetch(topic, absent, timeout=50)
+            assert time.monotonic() - started < 40
 
     def test_a_reader_from_the_beginning_gets_everything_and_goes_on(self, transport: Transport, topic: str) -> None:
         for n in range(10):

@@ -1,0 +1,146 @@
+"""Base models on disk, shared by all participants of one user on one host: one downloads, the others map its file.
+
+A file is named by the model's digest, so it is never wrong, only absent or damaged: every reader checks every chunk
+against the digests that the aggregator signed before it uses the file, and downloads anew what does not fit. Files
+appear by an atomic rename. While one process downloads, others that want the model wait for its lock, which ends with
+it.
+
+The folder is the platform's for caches (`~/.cache/fluvial/models` on Linux). The environment variable
+FLUVIAL_MODEL_CACHE names another one, or says `off`. It holds as many models as the budget allows, the last used ones;
+removing files is safe at any time, for a mapping outlives its name.
+
+Shapes: D parameters.
+"""
+
+import contextlib
+import hashlib
+import mmap
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fluvial.wire.records import ChunkReference
+
+VARIABLE = "FLUVIAL_MODEL_CACHE"
+SMALLEST_BYTES = 4 << 20
+"""Smaller models are not worth a file."""
+
+_BUDGET_BYTES = 2 << 30
+_NUM_LOCKS = 16
+_SUFFIX, _PART = ".model", ".part"
+
+Vector = NDArray[np.float32]
+
+
+class ModelFiles:
+    """Models of at least `smallest_bytes` in a folder, at most `budget_bytes` of them and always the newest."""
+
+    def __init__(
+        self, directory: Path, *, budget_bytes: int = _BUDGET_BYTES, smallest_bytes: int = SMALLEST_BYTES
+    ) -> None:
+        self._directory = directory
+        self._budget_bytes = budget_bytes
+        self._smallest_bytes = smallest_bytes
+
+    def get(self, digest: bytes, chunks: Sequence[ChunkReference], load: Callable[[], Vector]) -> Vector:
+        """The model_D of that digest, read-only; its chunks' digests are checked here.
+
+        load: downloads and verifies it, where there is no file. A folder that cannot be used is no error: the model is
+        downloaded. Raises what `load` raises.
+        """
+        if sum(chunk.length for chunk in chunks) < self._smallest_bytes:
+            return load()
+        path = self._directory / (digest.hex() + _SUFFIX)
+        with contextlib.ExitStack() as ends:
+            try:
+                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                ends.enter_context(self._lock(digest))
+            except OSError:
+                return load()
+            model_D = _read(path, chunks)
+            if model_D is None:
+                model_D = load()
+                with contextlib.suppress(OSError):
+                    self._write(path, model_D)
+        return model_D
+
+    @contextlib.contextmanager
+    def _lock(self, digest: bytes) -> Iterator[None]:
+        """Few lock files for all models, so that none has to be removed; ends with the process that holds it."""
+        with (self._directory / f"lock-{digest[0] % _NUM_LOCKS}").open("ab") as file:
+            if sys.platform != "win32":
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _write(self, path: Path, model_D: Vector) -> None:
+        """The lock is held, so nobody else writes this part. What a crash left is written over or shrunk away."""
+        part = path.with_suffix(_PART)
+        try:
+            with open(part, "wb", opener=_for_owner) as file:
+                file.write(model_D.astype("<f4", copy=False).data)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        self._shrink(path)
+
+    def _shrink(self, newest: Path) -> None:
+        left = self._budget_bytes - newest.stat().st_size
+        files = [path for suffix in (_SUFFIX, _PART) for path in self._directory.glob("*" + suffix) if path != newest]
+        for status, path in sorted(_with_status(files), key=lambda item: item[0].st_mtime, reverse=True):
+            left -= status.st_size
+            if left < 0:
+                path.unlink(missing_ok=True)
+
+
+def default_model_files() -> ModelFiles | None:
+    """What the environment says: files in its folder, in the platform's, or none."""
+    named = os.environ.get(VARIABLE)
+    if named is not None and named.lower() in ("", "off"):
+        return None
+    try:
+        return ModelFiles(Path(named) if named else _cache_folder() / "fluvial" / "models")
+    except RuntimeError:  # a user without a home
+        return None
+
+
+def _cache_folder() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _with_status(paths: Iterable[Path]) -> Iterator[tuple[os.stat_result, Path]]:
+    """Of the files that are still there."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            yield path.stat(), path
+
+
+def _read(path: Path, chunks: Sequence[ChunkReference]) -> Vector | None:
+    """The file as an array, if every chunk has its digest; marks the file as used."""
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size != sum(chunk.length for chunk in chunks):
+                return None
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            os.utime(path)
+    except (OSError, ValueError):  # no file, or an empty one, which cannot be mapped
+        return None
+    view, position = memoryview(mapped), 0
+    for chunk in chunks:
+        if hashlib.sha256(view[position : position + chunk.length]).digest() != chunk.sha256:
+            return None
+        position += chunk.length
+    return np.frombuffer(mapped, "<f4")

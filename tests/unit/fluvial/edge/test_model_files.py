@@ -1,0 +1,173 @@
+import hashlib
+import multiprocessing
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fluvial.edge import Participant
+from fluvial.edge.model_files import VARIABLE, ModelFiles, default_model_files
+from fluvial.wire.layout import model_digest
+from fluvial.wire.records import ChunkReference
+from tests.unit.fluvial.edge.memory_transport import MemoryTransport
+from tests.unit.fluvial.edge.world import World
+
+CHUNK = 40
+
+
+def a_model(value: float = 0.0) -> np.ndarray:
+    return np.arange(100, dtype=np.float32) + np.float32(value)
+
+
+def references(model_D: np.ndarray) -> tuple[ChunkReference, ...]:
+    parts = [model_D[first : first + CHUNK].tobytes() for first in range(0, model_D.size, CHUNK)]
+    return tuple(
+        ChunkReference(partition=0, offset=number, length=len(part), sha256=hashlib.sha256(part).digest())
+        for number, part in enumerate(parts)
+    )
+
+
+class Downloads:
+    """Counts how often a model was downloaded."""
+
+    def __init__(self, files: ModelFiles) -> None:
+        self.files = files
+        self.loads = 0
+
+    def get(self, model_D: np.ndarray) -> np.ndarray:
+        chunks = references(model_D)
+        return self.files.get(model_digest(chunk.sha256 for chunk in chunks), chunks, lambda: self._load(model_D))
+
+    def _load(self, model_D: np.ndarray) -> np.ndarray:
+        self.loads += 1
+        return model_D
+
+
+@pytest.fixture
+def downloads(tmp_path: Path) -> Downloads:
+    return Downloads(ModelFiles(tmp_path / "models", smallest_bytes=1))
+
+
+def the_file(tmp_path: Path) -> Path:
+    (path,) = (tmp_path / "models").glob("*.model")
+    return path
+
+
+def test_a_model_is_downloaded_once_and_then_mapped(downloads: Downloads, tmp_path: Path) -> None:
+    for _ in range(3):
+        np.testing.assert_array_equal(downloads.get(a_model()), a_model())
+    assert downloads.loads == 1
+    assert not downloads.get(a_model()).flags.writeable
+    assert the_file(tmp_path).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "models").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("damage", [b"", b"short", a_model(1).tobytes()], ids=["empty", "short", "other"])
+def test_a_damaged_file_is_downloaded_again(downloads: Downloads, tmp_path: Path, damage: bytes) -> None:
+    downloads.get(a_model())
+    the_file(tmp_path).write_bytes(damage)
+    np.testing.assert_array_equal(downloads.get(a_model()), a_model())
+    assert downloads.loads == 2
+    assert the_file(tmp_path).read_bytes() == a_model().tobytes()
+
+
+def test_the_last_used_stay_within_the_budget(tmp_path: Path) -> None:
+    downloads = Downloads(ModelFiles(tmp_path / "models", budget_bytes=800, smallest_bytes=1))
+    for age, value in ((300, 1), (200, 2)):
+        downloads.get(a_model(value))
+        path = max((tmp_path / "models").glob("*.model"), key=lambda file: file.stat().st_mtime)
+        os.utime(path, (1e9 - age, 1e9 - age))
+    (tmp_path / "models" / "crashed.part").write_bytes(bytes(500))
+    os.utime(tmp_path / "models" / "crashed.part", (1e8, 1e8))
+    downloads.get(a_model(1))  # used again, so the other is the oldest
+    downloads.get(a_model(3))
+    assert downloads.loads == 3
+    downloads.get(a_model(1))
+    assert downloads.loads == 3
+    downloads.get(a_model(2))
+    assert downloads.loads == 4
+    assert not (tmp_path / "models" / "crashed.part").exists()
+
+
+def test_a_removed_file_does_not_disturb_who_has_mapped_it(downloads: Downloads, tmp_path: Path) -> None:
+    downloads.get(a_model())
+    mapped = downloads.get(a_model())
+    the_file(tmp_path).unlink()
+    np.testing.assert_array_equal(mapped, a_model())
+
+
+def test_a_small_model_is_not_worth_a_file(tmp_path: Path) -> None:
+    downloads = Downloads(ModelFiles(tmp_path / "models"))
+    downloads.get(a_model())
+    assert not (tmp_path / "models").exists()
+
+
+def test_without_a_usable_folder_it_downloads(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    downloads = Downloads(ModelFiles(tmp_path / "file" / "models", smallest_bytes=1))
+    for _ in range(2):
+        np.testing.assert_array_equal(downloads.get(a_model()), a_model())
+    assert downloads.loads == 2
+
+
+def test_a_failed_download_leaves_nothing_and_is_tried_again(tmp_path: Path) -> None:
+    files, chunks = ModelFiles(tmp_path / "models", smallest_bytes=1), references(a_model())
+    digest = model_digest(chunk.sha256 for chunk in chunks)
+
+    def fail() -> np.ndarray:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        files.get(digest, chunks, fail)
+    np.testing.assert_array_equal(files.get(digest, chunks, a_model), a_model())
+
+
+def _take(directory: Path, gate, results) -> None:
+    downloads = Downloads(ModelFiles(directory, smallest_bytes=1))
+    gate.wait(60)
+    results.put((bool((downloads.get(a_model()) == a_model()).all()), downloads.loads))
+
+
+def test_of_several_processes_one_downloads(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    gate, results = context.Barrier(3), context.Queue()
+    processes = [context.Process(target=_take, args=(tmp_path / "models", gate, results)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    found = [results.get(timeout=120) for _ in processes]
+    for process in processes:
+        process.join()
+    assert all(equal for equal, _ in found)
+    assert sum(loads for _, loads in found) == 1
+
+
+def test_the_environment_chooses_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for off in ("off", ""):
+        monkeypatch.setenv(VARIABLE, off)
+        assert default_model_files() is None
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "here"))
+    downloads = Downloads(default_model_files() or pytest.fail("no files"))
+    downloads.files._smallest_bytes = 1
+    downloads.get(a_model())
+    assert list((tmp_path / "here").glob("*.model"))
+    monkeypatch.delenv(VARIABLE)
+    assert default_model_files() is not None
+
+
+def test_a_second_participant_takes_the_first_ones_download(
+    world: World, transport: MemoryTransport, key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fluvial.edge import participant as module
+    from fluvial.edge.models import ModelCache
+
+    files, models = ModelFiles(tmp_path / "models", smallest_bytes=1), []
+    round_ = world.open_round()
+    for name in ("alice", "bob"):
+        monkeypatch.setattr(module, "SHARED_CACHE", ModelCache())  # as if it were another process
+        with Participant(
+            world.federation, name, key, tmp_path / f"{name}.sqlite", transport, model_files=files
+        ) as participant:
+            models.append(participant.base_model(round_))
+    np.testing.assert_array_equal(*models)
+    assert transport.fetched[world.topics.model_blobs] == len(round_.base_chunks)

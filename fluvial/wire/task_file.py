@@ -76,21 +76,25 @@ class WindowSpec(_Strict):
     """Which updates a round takes, and what closes it.
 
     synchronous: updates of the round itself; the target closes it, or the deadline with a quorum. buffered: the target
-    closes it, with updates trained on any model of the last `max_staleness` rounds. tumbling: broker time alone closes
-    it, at whole multiples of `deadline_seconds`.
+    closes it, or the deadline with a quorum, with updates trained for any of the last `max_staleness` rounds or for
+    itself. tumbling: the same updates, but broker time alone closes it, at whole multiples of `deadline_seconds`; those
+    beyond the target wait for the next window. A buffered or tumbling round without its quorum goes on as its next
+    attempt and keeps what it has.
     """
 
     mode: Literal["synchronous", "buffered", "tumbling"] = "synchronous"
     grace_seconds: float = Field(
         default=0.0, ge=0, description="How long after the deadline a round without its quorum still takes updates."
     )
-    max_staleness: int = Field(default=0, ge=0, le=1000, description="Rounds that an update may lag behind.")
+    max_staleness: int = Field(default=0, ge=0, le=63, description="Rounds that an update may lag behind.")
     staleness: StalenessSpec = StalenessSpec()
 
     @model_validator(mode="after")
-    def _staleness_needs_an_asynchronous_mode(self) -> WindowSpec:
+    def _fits_the_mode(self) -> WindowSpec:
         if self.mode == "synchronous" and self.max_staleness:
             raise ValueError("max_staleness is for the modes buffered and tumbling; a synchronous round takes its own")
+        if self.mode != "synchronous" and self.grace_seconds:
+            raise ValueError(f"grace_seconds is for synchronous rounds; a {self.mode} one keeps what it has")
         return self
 
 

@@ -1,4 +1,4 @@
-"""Step 8, agreement: the participant has signed, in its present text, the agreement that the round asks for, and the
+"""Step 9, agreement: the participant has signed, in its present text, the agreement that the round asks for, and the
 agreement is in force at the record's broker time.
 """
 

@@ -1,4 +1,4 @@
-"""Step 10, content: the tensor bytes themselves, a chunk at a time, in any order.
+"""Step 11, content: the tensor bytes themselves, a chunk at a time, in any order.
 
 Memory: one chunk, its decoded elements (none for float32, which is a view) and a tile of float64. The numbers of a
 chunk do not depend on when it is read, and the norm adds the chunks in chunk order, so that a repeated judgement gives

@@ -1,28 +1,50 @@
-"""Step 7, freshness: the update is for the round that is open, and was trained from that round's model.
+"""Step 7, freshness: the update is for a round that takes it, and was trained from that round's model.
 
-The deadline plays no part: an update after it is late, which aggregation says in a receipt.
+A synchronous round takes updates of its own attempt. An asynchronous one (buffered, tumbling) takes updates of any
+attempt of the last `max_staleness` rounds, each trained from the model of its own round, and one for each participant
+and round: what was accepted for one attempt counts for all of them. The deadline plays no part: an update after it is
+late, which aggregation says in a receipt.
 """
 
 from __future__ import annotations
 
-from fluvial.wire.records import ModelUpdate, Reason, Round, RoundStatus
+from dataclasses import dataclass
+
+from fluvial.wire.records import ModelUpdate, Reason, Round, RoundStatus, WindowMode
 from governance.admission.judgement import Fault
-from governance.admission.views import RegistryView, RoundsView
+from governance.admission.views import RegistryView, RoundsView, SeenView
 
 
-def find_round(update: ModelUpdate, registry: RegistryView, rounds: RoundsView) -> Round | Fault:
-    """The open round that the update is for.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """current: the open round, whose terms hold for the update. trained_for: the round that the update names."""
 
-    TASK_UNKNOWN and ROUND_UNKNOWN (newer than the newest heard of), which wait; STALE_ROUND for an older round or
-    attempt and for a finished task; WRONG_BASE for another base model.
+    current: Round
+    trained_for: Round
+
+
+def find_rounds(update: ModelUpdate, registry: RegistryView, rounds: RoundsView, seen: SeenView) -> Rounds | Fault:
+    """The rounds that the update has to do with.
+
+    TASK_UNKNOWN and ROUND_UNKNOWN (newer than the newest heard of), which wait; STALE_ROUND for a round or attempt that
+    is no longer taken and for a finished task; EQUIVOCATION for a second update of an asynchronous round; WRONG_BASE
+    for another base model.
     """
     if registry.task(update.task) is None:
         return Fault(reason=Reason.TASK_UNKNOWN, waits=True)
     current = rounds.current(update.task)
     if current is None or (update.round, update.attempt) > (current.round, current.attempt):
         return Fault(reason=Reason.ROUND_UNKNOWN, waits=True)
-    if (update.round, update.attempt) < (current.round, current.attempt) or current.status is not RoundStatus.OPEN:
+    if current.status is not RoundStatus.OPEN or update.round < current.round - current.max_staleness:
         return Fault(reason=Reason.STALE_ROUND)
-    if update.base_version != current.base_version or update.base_digest != current.base_digest:
+    if current.window is WindowMode.SYNCHRONOUS:
+        trained_for = current if update.attempt == current.attempt else None
+    else:
+        trained_for = current if update.round == current.round else rounds.opened(update.task, update.round)
+        if seen.accepted_in_round(update.task, update.round):
+            return Fault(reason=Reason.EQUIVOCATION)
+    if trained_for is None or update.attempt > trained_for.attempt:
+        return Fault(reason=Reason.STALE_ROUND)
+    if update.base_version != trained_for.base_version or update.base_digest != trained_for.base_digest:
         return Fault(reason=Reason.WRONG_BASE)
-    return current
+    return Rounds(current=current, trained_for=trained_for)

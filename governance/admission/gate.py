@@ -8,13 +8,14 @@
 4. signature over the raw payload bytes; then the key must not be revoked.
 5. decode: the verified bytes are a ModelUpdate of the pinned schema, canonical, of the signer.
 6. replay: bytes accepted before are a duplicate, others for the same attempt an equivocation.
-7. freshness: task and round are known, the round is open, the update was trained from its model.
-8. agreement: signed by the participant and in force.
-9. manifest: layout, weight, encoding and the list of chunks fit the round.
+7. freshness: task and round are known, the open round takes the update, it was trained from its round's model.
+8. invitation: the round's public seed invited the participant.
+9. agreement: signed by the participant and in force.
+10. manifest: layout, weight, encoding and the list of chunks fit the round.
 
 `inspect_content`, when these have passed:
 
-10. content: each chunk has the digest listed, elements are finite and within max_abs, the norm within max_norm.
+11. content: each chunk has the digest listed, elements are finite and within max_abs, the norm within max_norm.
 
 What is cheap comes before cryptography, decoding after it, tensors last. Task and round are inside the signed payload,
 so replay and freshness are told after decoding. Left to the caller: verifying the registry and the rounds before they
@@ -34,8 +35,9 @@ from governance.admission.agreement import check_agreement
 from governance.admission.case import Case, claimed_name
 from governance.admission.content import ContentInspector
 from governance.admission.framing import open_one_signature
-from governance.admission.freshness import find_round
+from governance.admission.freshness import find_rounds
 from governance.admission.identity import check_revocation, check_routing, find_participant
+from governance.admission.invitation import check_invitation
 from governance.admission.judgement import Fault, GatePolicy, Judgement, NeedsContent, Parked, Refused, Source
 from governance.admission.manifest import check_manifest
 from governance.admission.payload import read_update
@@ -56,7 +58,7 @@ def judge_envelope(
     policy: GatePolicy,
     final: bool = False,
 ) -> Judgement:
-    """Steps 1 to 9 on one record of the topic updates. final: do not park, the wait is over."""
+    """Steps 1 to 10 on one record of the topic updates. final: do not park, the wait is over."""
     case = Case(
         source=source,
         record_sha256=sha256(raw).digest(),
@@ -95,14 +97,19 @@ def judge_envelope(
     if fault is not None:
         return case.settle(fault, final=final)
     # 7. Freshness.
-    round_ = find_round(update, registry, rounds)
-    if isinstance(round_, Fault):
-        return case.settle(round_, final=final)
-    # 8. Agreement.
+    found = find_rounds(update, registry, rounds, seen)
+    if isinstance(found, Fault):
+        return case.settle(found, final=final)
+    round_ = found.current
+    # 8. Invitation.
+    fault = check_invitation(update, found.trained_for)
+    if fault is not None:
+        return case.settle(fault, final=final)
+    # 9. Agreement.
     fault = check_agreement(participant, round_.agreement, registry, source.timestamp_ms)
     if fault is not None:
         return case.settle(fault, final=final)
-    # 9. Manifest.
+    # 10. Manifest.
     fault = check_manifest(update, round_, policy)
     if fault is not None:
         return case.settle(fault, final=final)
@@ -112,7 +119,7 @@ def judge_envelope(
 
 
 class Inspection:
-    """Step 10 on one update: hand in its chunks in any order, or the inline delta, then ask for the result."""
+    """Step 11 on one update: hand in its chunks in any order, or the inline delta, then ask for the result."""
 
     def __init__(self, needs: NeedsContent, policy: GatePolicy) -> None:
         self._needs = needs
@@ -151,7 +158,7 @@ class Inspection:
 
 
 def inspect_content(needs: NeedsContent, policy: GatePolicy) -> Inspection:
-    """Begin step 10."""
+    """Begin step 11."""
     return Inspection(needs, policy)
 
 
@@ -164,7 +171,7 @@ class ContentFault(StrEnum):
 def judge_content(
     needs: NeedsContent, chunks: Sequence[bytes] | ContentFault, policy: GatePolicy
 ) -> tuple[Verdict, AcceptedUpdate | None]:
-    """Step 10 at once, for who has the chunks in memory, in the order of `update.chunks`; none for an inline delta."""
+    """Step 11 at once, for who has the chunks in memory, in the order of `update.chunks`; none for an inline delta."""
     inspection = inspect_content(needs, policy)
     if needs.update.inline is not None:
         inspection.add_inline(needs.update.inline)

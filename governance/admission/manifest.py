@@ -1,4 +1,4 @@
-"""Step 9, manifest: what the signed envelope says of its tensors fits the round. Nothing of the tensors is read.
+"""Step 10, manifest: what the signed envelope says of its tensors fits the round. Nothing of the tensors is read.
 
 The list of chunks must cover the model exactly once: no gap, no overlap, no chunk in a foreign partition (its shard
 would never read it), none used twice.

@@ -34,6 +34,9 @@ class RoundsView(Protocol):
     def current(self, task: str, /) -> Round | None:
         """The newest round of the task, open or finished."""
 
+    def opened(self, task: str, round: int, /) -> Round | None:
+        """The last attempt heard of that round, which is the newest or at most its `max_staleness` rounds older."""
+
 
 class SeenView(Protocol):
     """What was accepted from one participant: the one that the record's Kafka key names.
@@ -43,6 +46,9 @@ class SeenView(Protocol):
 
     def accepted(self, task: str, round: int, attempt: int, /) -> bytes | None:
         """SHA-256 of the record accepted for this attempt of the round, 32 bytes."""
+
+    def accepted_in_round(self, task: str, round: int, /) -> bool:
+        """Whether a record was accepted for any attempt of the round."""
 
     def digest_seen(self, record_sha256: bytes, /) -> bool:
         """Whether a record with these very bytes was accepted."""

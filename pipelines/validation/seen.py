@@ -17,6 +17,7 @@ from typing import Protocol
 from fluvial.wire.records import AcceptedUpdate
 
 KEPT_ROUNDS = 64
+"""More than the task file allows updates to lag behind: whatever may still be taken is remembered."""
 
 _MIRRORED = 20_000
 _VERSION = b"\x01"
@@ -50,6 +51,10 @@ class SeenUpdates:
         """SHA-256 of the record accepted for this attempt, or None."""
         attempts = self._rounds.get((task, round))
         return attempts.get(attempt) if attempts else None
+
+    def accepted_in_round(self, task: str, round: int) -> bool:
+        """Whether an update for any attempt of the round was accepted."""
+        return (task, round) in self._rounds
 
     def digest_seen(self, record_sha256: bytes) -> bool:
         return record_sha256 in self._digests
@@ -136,6 +141,9 @@ class SeenLazily:
 
     def accepted(self, task: str, round: int, attempt: int) -> bytes | None:
         return self._seen.of(self._participant).accepted(task, round, attempt)
+
+    def accepted_in_round(self, task: str, round: int) -> bool:
+        return self._seen.of(self._participant).accepted_in_round(task, round)
 
     def digest_seen(self, record_sha256: bytes) -> bool:
         return self._seen.of(self._participant).digest_seen(record_sha256)

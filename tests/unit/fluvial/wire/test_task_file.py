@@ -76,6 +76,13 @@ def test_json_is_read_too(tmp_path: Path) -> None:
         ({"training": {"momentum": 1.0}}, "training.momentum"),
         ({"agreement": {"name": "study", "text": ""}}, "agreement.text"),
         ({"evaluation": {"data": "x", "metrics": ["f1"]}}, "evaluation.metrics.0"),
+        ({"window": {"mode": "sliding"}}, "window.mode"),
+        ({"window": {"max_staleness": 2}}, "max_staleness is for the modes buffered and tumbling"),
+        ({"window": {"mode": "buffered", "max_staleness": 64}}, "window.max_staleness"),
+        ({"window": {"mode": "buffered", "grace_seconds": 1}}, "grace_seconds is for synchronous rounds"),
+        ({"window": {"mode": "tumbling", "staleness": {"name": "linear"}}}, "window.staleness.name"),
+        ({"window": {"mode": "buffered"}, "target": 0}, "target"),
+        ({"sampling": {"fraction": 0}}, "sampling.fraction"),
         ({"qourum": 3}, "qourum"),
     ],
 )

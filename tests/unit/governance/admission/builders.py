@@ -55,6 +55,7 @@ class World:
     agreements: dict[str, tuple[Agreement, bytes]] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     rounds: dict[str, Round] = field(default_factory=dict)
+    earlier: dict[tuple[str, int], Round] = field(default_factory=dict)
     tokens: dict[bytes, EnrolmentToken] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     seen: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
@@ -76,11 +77,17 @@ class World:
     def current(self, task: str) -> Round | None:
         return self.rounds.get(task)
 
+    def opened(self, task: str, round: int) -> Round | None:
+        return self.earlier.get((task, round))
+
     def token(self, token_sha256: bytes) -> EnrolmentToken | None:
         return self.tokens.get(token_sha256)
 
     def accepted(self, task: str, round: int, attempt: int) -> bytes | None:
         return self.seen.get((task, round, attempt))
+
+    def accepted_in_round(self, task: str, round: int) -> bool:
+        return any(place[:2] == (task, round) for place in self.seen)
 
     def digest_seen(self, record_sha256: bytes) -> bool:
         return record_sha256 in self.seen.values()

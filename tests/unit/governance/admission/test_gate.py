@@ -15,7 +15,9 @@ from fluvial.wire.records import (
     RoundStatus,
     Signature,
     SignedAgreement,
+    WindowMode,
 )
+from fluvial.wire.sampling import invited, round_seed
 from governance.admission import gate
 from tests.unit.governance.admission.builders import (
     NOW_MS,
@@ -266,7 +268,77 @@ def test_a_record_after_the_deadline_is_not_refused_here() -> None:
     assert isinstance(judge(GOOD, a_world()), gate.NeedsContent)
 
 
-# 8. Agreement.
+def an_asynchronous_world(**changes: Any) -> World:
+    """Round 3, attempt 2 is open and takes updates of round 2, whose last attempt was 4."""
+    changes = {"window": WindowMode.BUFFERED, "max_staleness": 1, **changes}
+    world = a_world(a_round(**changes))
+    world.earlier["demo", 2] = a_round(**changes, round=2, attempt=4, base_version=1, base_digest=bytes([6]) * 32)
+    return world
+
+
+EARLIER = {"round": 2, "attempt": 3, "base_version": 1, "base_digest": bytes([6]) * 32}
+
+
+@pytest.mark.parametrize("mode", [WindowMode.BUFFERED, WindowMode.TUMBLING])
+@pytest.mark.parametrize("place", [{}, {"attempt": 1}, EARLIER, {**EARLIER, "attempt": 4}])
+def test_an_asynchronous_round_takes_updates_of_any_attempt_it_may_lag_behind(
+    mode: WindowMode, place: dict[str, Any]
+) -> None:
+    judgement = judge(sealed(an_update(**place)), an_asynchronous_world(window=mode))
+    assert isinstance(judgement, gate.NeedsContent)
+    assert judgement.round.round == 3
+    assert judgement.update.round == place.get("round", 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({**EARLIER, "attempt": 5}, Reason.STALE_ROUND),
+        ({**EARLIER, "round": 1}, Reason.STALE_ROUND),
+        ({"round": 2, "attempt": 1}, Reason.WRONG_BASE),
+        ({**EARLIER, "round": 3, "attempt": 2}, Reason.WRONG_BASE),
+        ({"attempt": 3}, Reason.ROUND_UNKNOWN),
+    ],
+)
+def test_an_update_that_lags_behind_must_fit_its_own_round(changes: dict[str, Any], reason: Reason) -> None:
+    assert reason_of(an_update(**changes), an_asynchronous_world()) is reason
+
+
+def test_an_earlier_round_that_is_not_remembered_is_stale() -> None:
+    world = replace(an_asynchronous_world(), earlier={})
+    assert reason_of(an_update(**EARLIER), world, final=False) is Reason.STALE_ROUND
+
+
+def test_an_asynchronous_round_has_one_update_of_a_participant_whatever_the_attempt() -> None:
+    world = an_asynchronous_world()
+    world.remember(sealed(an_update(**EARLIER)), an_update(**EARLIER))
+    assert reason_of(an_update(**{**EARLIER, "attempt": 4}), world) is Reason.EQUIVOCATION
+    assert isinstance(judge(sealed(an_update()), world), gate.NeedsContent)
+
+
+# 8. Invitation.
+
+
+def test_who_is_not_invited_is_refused() -> None:
+    """The seeds of zeros and of ones put alice at 0.68 and at 0.61."""
+    for seed, fraction, taken in ((0, 0.65, False), (1, 0.65, True), (0, 0.7, True), (1, 0.6, False), (1, 1.0, True)):
+        world = a_world(a_round(seed=bytes([seed]) * 32, invited_fraction=fraction))
+        judgement = judge(GOOD, world, final=False)
+        assert isinstance(judgement, gate.NeedsContent) if taken else refused(judgement) is Reason.NOT_INVITED
+
+
+def test_an_update_for_an_earlier_attempt_needs_the_invitation_of_that_attempt() -> None:
+    world = an_asynchronous_world(invited_fraction=0.5)
+    found = {
+        attempt: isinstance(judge(sealed(an_update(**{**EARLIER, "attempt": attempt})), world), gate.NeedsContent)
+        for attempt in (1, 2, 3)
+    }
+    base_digest = EARLIER["base_digest"]
+    assert found == {a: invited("alice", round_seed("demo", 2, a, base_digest), 0.5) for a in (1, 2, 3)}
+    assert len(set(found.values())) == 2
+
+
+# 9. Agreement.
 
 
 def test_a_round_without_an_agreement_asks_for_none() -> None:
@@ -299,7 +371,7 @@ def test_an_agreement_holds_from_its_first_to_before_its_last_millisecond() -> N
         assert refused(judge(GOOD, a_world(), source=a_source(timestamp_ms=at_ms), final=False)) is Reason.AGREEMENT
 
 
-# 9. Manifest: see test_manifest for the rest.
+# 10. Manifest: see test_manifest for the rest.
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """What was accepted is remembered for a while; nothing else is."""
 
 import pytest
+from pydantic import ValidationError
 
+from fluvial.wire.task_file import WindowSpec
 from pipelines.validation.seen import KEPT_ROUNDS, SeenByParticipant, SeenLazily, SeenUpdates
 from tests.unit.pipelines.aggregation.builders import an_update
 
@@ -33,6 +35,9 @@ def test_an_accepted_update_is_found_by_attempt_and_by_digest() -> None:
     assert seen.accepted("demo", 1, 2) == second.record_sha256
     assert seen.accepted("demo", 1, 3) is None
     assert seen.accepted("other", 1, 1) is None
+    assert seen.accepted_in_round("demo", 1)
+    assert not seen.accepted_in_round("demo", 2)
+    assert not seen.accepted_in_round("other", 1)
     assert seen.digest_seen(first.record_sha256)
     assert not seen.digest_seen(bytes(32))
 
@@ -94,3 +99,9 @@ def test_nobody_is_looked_up_before_the_gate_asks() -> None:
     assert lazily.accepted("demo", 1, 1) is None
     assert not lazily.digest_seen(digest(1))
     assert state.reads == 1
+
+
+def test_more_rounds_are_remembered_than_updates_may_lag_behind() -> None:
+    with pytest.raises(ValidationError):
+        WindowSpec(mode="buffered", max_staleness=KEPT_ROUNDS)
+    WindowSpec(mode="buffered", max_staleness=KEPT_ROUNDS - 1)

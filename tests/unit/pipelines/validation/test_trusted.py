@@ -7,7 +7,7 @@ import pytest
 from fluvial.identity.envelope import open_envelope, seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import FluvialError
-from fluvial.wire.records import Agreement, DeviceProfile, EnrolmentToken, Participant, ParticipantStatus
+from fluvial.wire.records import Agreement, DeviceProfile, EnrolmentToken, Participant, ParticipantStatus, WindowMode
 from pipelines.validation.trusted import TrustedRecords
 from tests.unit.pipelines.aggregation.builders import a_round
 
@@ -93,3 +93,37 @@ def test_what_was_kept_restores_the_mirror(trusted: TrustedRecords) -> None:
         again.restore(key, value)
     assert again.participant("clinic") == participant()
     assert again.current("demo") == a_round()
+
+
+def test_the_rounds_that_updates_may_lag_behind_are_remembered_and_no_others(trusted: TrustedRecords) -> None:
+    kept: dict[str, bytes] = {}
+    changes = {"window": WindowMode.BUFFERED, "max_staleness": 2}
+    for number in range(1, 8):
+        for attempt in (1, 2):
+            record = a_round(round=number, attempt=attempt, base_digest=bytes([number]) * 32, **changes)
+            raw = seal(record, AGGREGATOR, "aggregator")
+            kept[trusted.apply_round(raw)] = raw
+    assert len(kept) == 3
+    again = TrustedRecords(
+        operator_key=KEYS["operator"].public_key,
+        registrar_key=KEYS["registrar"].public_key,
+        aggregator_key=AGGREGATOR.public_key,
+    )
+    for key, value in kept.items():
+        again.restore(key, value)
+    for records in (trusted, again):
+        newest = records.current("demo")
+        assert newest is not None
+        assert (newest.round, newest.attempt) == (7, 2)
+        for number in (5, 6, 7):
+            record = records.opened("demo", number)
+            assert record is not None
+            assert (record.round, record.attempt, record.base_digest) == (number, 2, bytes([number]) * 32)
+        assert records.opened("demo", 4) is records.opened("demo", 8) is records.opened("x", 7) is None
+
+
+def test_a_job_without_state_knows_the_newest_round_alone(trusted: TrustedRecords) -> None:
+    raw = seal(a_round(round=7, window=WindowMode.BUFFERED, max_staleness=2), AGGREGATOR, "aggregator")
+    trusted.apply_round(raw)
+    assert trusted.opened("demo", 6) is None
+    assert trusted.opened("demo", 7) is not None

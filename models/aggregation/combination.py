@@ -1,38 +1,55 @@
 """Plans carried out on one chunk: from the updates' values to the mean delta, and from there to the new model.
 
 Combinations are sums of fixed-point integers, so neither the order of updates nor the machine leaves a trace; each
-division and rounding happens once, element by element. Shapes: N updates, n elements of a chunk.
+division and rounding happens once, element by element. A plan that reduces the updates as they are works on their
+float32 values, without fixed point. Shapes: N updates, K combinations, n elements of a chunk.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.aggregation.fixed_point import MAX_TOTAL_WEIGHT, ChunkSum
+from models.aggregation.coordinates import reduce_rows
+from models.aggregation.coordinates_torch import on_device
+from models.aggregation.fixed_point import MAX_TOTAL_WEIGHT, ChunkSum, to_fixed
 from models.aggregation.plan import Plan
+from models.aggregation.reduction import Reduction
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
+TILE_BYTES = 1 << 20
+"""Of the rows reduced at a time: they stay in the second-level cache. Does not change results."""
+DEVICE_BYTES = 1 << 30
+"""The same on an accelerator, which wants much at once."""
 
-def combine_chunk(rows: Sequence[Float32 | None], plan: Plan, fraction_bits: int) -> Float64:
+
+def combine_chunk(rows: Sequence[Float32 | None], plan: Plan, fraction_bits: int, device: str | None = None) -> Float64:
     """The mean delta float64[n] that the plan makes of one chunk of N updates, float32[n] each.
 
-    A row may be None where the update's effective weight is 0. Raises ValueError for rows that do not fit the plan or
-    each other, and for values that are not finite.
+    A row may be None where the update's effective weight is 0. device: where torch reduces; by default numpy does, with
+    the same bits. Raises ValueError for rows that do not fit the plan or each other, for values that are not finite or
+    do not fit the sum, and for a device that is not there.
     """
-    present = [row for row, weight in zip(rows, plan.effective_weights, strict=True) if weight and row is not None]
-    if len(present) != sum(weight > 0 for weight in plan.effective_weights):
-        raise ValueError("an update that the plan takes in is missing")
-    size = present[0].size
-    (coefficients,) = plan.rows
-    total = ChunkSum(size, fraction_bits)
-    for row, coefficient in zip(rows, coefficients, strict=True):
-        if coefficient and row is not None:
-            total.add(row, coefficient)
-    return mean_of(total.values, plan.divisor, fraction_bits)
+    taken = [index for index, weight in enumerate(plan.effective_weights) if weight]
+    present = [row for index in taken if (row := rows[index]) is not None]
+    if len(rows) != len(plan.effective_weights) or len(present) != len(taken):
+        raise ValueError(f"{len(rows)} rows, {len(present)} of those taken in, do not fit a plan that takes {taken}")
+    if not present or any(row.dtype != np.float32 or row.shape != present[0].shape for row in present):
+        raise ValueError("rows must be float32 vectors of one length, at least one")
+    coefficients = [[row[index] for index in taken] for row in plan.rows]
+    if plan.reduction is None:
+        total = ChunkSum(present[0].size, fraction_bits)
+        for values, coefficient in zip(present, coefficients[0], strict=True):
+            total.add(values, coefficient)
+        return mean_of(total.values, plan.divisor, fraction_bits)
+    reducer = _Reducer(plan.reduction, device)
+    if plan.is_selection:
+        return reducer.reduce_selected([present[row.index(1)] for row in coefficients])
+    return reducer.reduce_mixtures(present, coefficients, plan.divisor, fraction_bits)
 
 
 def mean_of(total: Int64, divisor: int, fraction_bits: int) -> Float64:
@@ -41,9 +58,7 @@ def mean_of(total: Int64, divisor: int, fraction_bits: int) -> Float64:
 
     Raises ValueError for a divisor that float64 does not hold exactly.
     """
-    if not 0 < divisor < MAX_TOTAL_WEIGHT:
-        raise ValueError(f"divisor {divisor} is not within 1 .. 2**53 - 1")
-    mean: Float64 = total / (float(divisor) * 2.0**fraction_bits)
+    mean: Float64 = total / _divisor(divisor, fraction_bits)
     return mean
 
 
@@ -52,3 +67,71 @@ def next_chunk(base: Float32, delta: Float64) -> Float32:
     if base.shape != delta.shape:
         raise ValueError(f"base of {base.size} elements, delta of {delta.size}")
     return (base + delta).astype(np.float32)
+
+
+def _divisor(divisor: int, fraction_bits: int) -> float:
+    if not 0 < divisor < MAX_TOTAL_WEIGHT:
+        raise ValueError(f"divisor {divisor} is not within 1 .. 2**53 - 1")
+    return float(divisor) * 2.0**fraction_bits
+
+
+class _Reducer:
+    """A reduction, where it is computed, and in how large parts: in the processor's cache, or all at once."""
+
+    def __init__(self, reduction: Reduction, device: str | None) -> None:
+        self._reduction = reduction
+        self._reduce = reduce_rows if device is None else on_device(device)
+        self._part_bytes = TILE_BYTES if device is None else DEVICE_BYTES
+
+    def reduce_selected(self, rows: Sequence[Float32]) -> Float64:
+        """Of updates as they are."""
+
+        def reduced(part: slice) -> Float64:
+            return self._reduce(np.stack([row[part] for row in rows]), self._reduction, 1.0)
+
+        return _in_parts(reduced, rows[0].size, self._part_bytes // (4 * len(rows)))
+
+    def reduce_mixtures(
+        self, rows: Sequence[Float32], coefficients: Sequence[Sequence[int]], divisor: int, fraction_bits: int
+    ) -> Float64:
+        """Of combinations. They often share most of their terms (mixing with neighbours leaves few out), so what most
+        have in common is summed once, and each adds what is its own: of integers the sum is the same."""
+        common = [Counter(column).most_common(1)[0][0] for column in zip(*coefficients, strict=True)]
+        shares = [(index, factor) for index, factor in enumerate(common) if factor]
+        own = [
+            [(index, value - common[index]) for index, value in enumerate(row) if value != common[index]]
+            for row in coefficients
+        ]
+        scale = _divisor(divisor, fraction_bits)
+
+        def reduced(part: slice) -> Float64:
+            fixed = [to_fixed(row[part], fraction_bits) for row in rows]
+            combinations = np.zeros((len(coefficients), fixed[0].size), np.int64)
+            _add(combinations[0], fixed, shares)
+            combinations[1:] = combinations[0]
+            for combination, terms in zip(combinations, own, strict=True):
+                _add(combination, fixed, terms)
+            return self._reduce(combinations, self._reduction, scale)
+
+        return _in_parts(reduced, rows[0].size, self._part_bytes // (8 * (len(rows) + len(coefficients))))
+
+
+def _add(total: Int64, fixed: Sequence[Int64], terms: Sequence[tuple[int, int]]) -> None:
+    """Add factor * fixed[index] for each (index, factor). May wrap around on the way; the whole sum fits."""
+    for index, factor in terms:
+        if factor == 1:
+            np.add(total, fixed[index], out=total)
+        elif factor == -1:
+            np.subtract(total, fixed[index], out=total)
+        else:
+            np.add(total, fixed[index] * factor, out=total)
+
+
+def _in_parts(work: Callable[[slice], Float64], size: int, part: int) -> Float64:
+    """float64[size], made by `work` in parts of about `part` elements."""
+    length = max(2048, part // 16 * 16)
+    result = np.empty(size, np.float64)
+    for start in range(0, size, length):
+        elements = slice(start, min(start + length, size))
+        result[elements] = work(elements)
+    return result

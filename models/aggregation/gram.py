@@ -12,6 +12,7 @@ elements.
 """
 
 from collections.abc import Iterable, Sequence
+from math import fsum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,17 @@ def squared_distances(gram: Gram) -> Gram:
     """Squared Euclidean distances float64[N, N] between the rows behind a Gram matrix, not below 0."""
     norms = np.diagonal(gram)
     distances: Gram = np.maximum(norms[:, None] + norms[None, :] - 2.0 * gram, 0.0)
+    return distances
+
+
+def squared_distances_to(gram: Gram, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Squared distances float64[N] of the rows to their own combination v = sum_i coefficients[i] * x_i, not below 0.
+
+    |x_i - v|^2 = G_ii - 2 (G c)_i + c G c, added up row by row.
+    """
+    products = np.add.accumulate(gram * coefficients[:, None], axis=0)[-1]
+    norm = fsum((coefficients * products).tolist())
+    distances: NDArray[np.float64] = np.maximum(np.diagonal(gram) - 2.0 * products + norm, 0.0)
     return distances
 
 

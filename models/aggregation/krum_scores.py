@@ -6,7 +6,6 @@ implementations take n - f - 1). Shapes: N updates.
 """
 
 from collections.abc import Sequence
-from math import fsum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +25,13 @@ def scores(gram: NDArray[np.float64], num_byzantine: int) -> tuple[float, ...]:
 
 
 def scores_of(distances: NDArray[np.float64], num_neighbours: int) -> tuple[float, ...]:
-    """Of each row the sum of its `num_neighbours` least squared distances, itself left out."""
-    others = (np.delete(distances[row], row) for row in range(len(distances)))
-    return tuple(fsum(np.sort(row)[:num_neighbours].tolist()) for row in others)
+    """Of each row the sum of its `num_neighbours` least squared distances, itself left out, added up ascending."""
+    kept = distances.copy()
+    np.fill_diagonal(kept, -1.0)
+    ascending = np.sort(kept, axis=1)[:, 1 : num_neighbours + 1]
+    if not ascending.size:
+        return (0.0,) * len(distances)
+    return tuple(np.add.accumulate(ascending, axis=1)[:, -1].tolist())
 
 
 def least(values: Sequence[float], num_selected: int) -> list[int]:
@@ -40,6 +43,11 @@ def least(values: Sequence[float], num_selected: int) -> list[int]:
         raise ValueError(f"cannot select {num_selected} of {len(values)} updates")
     ranked = sorted(range(len(values)), key=lambda row: values[row])
     return sorted(ranked[:num_selected])
+
+
+def tolerated(num_updates: int, num_byzantine: int) -> int:
+    """f if Krum holds against f of so many updates, otherwise 0."""
+    return num_byzantine if 2 * num_byzantine + 2 < num_updates else 0
 
 
 def check_count(count: int, num_byzantine: int) -> None:

@@ -10,7 +10,7 @@ updates if 2 f + 2 < n. A weight is a claim: what one can gain by it, once selec
 from dataclasses import dataclass
 from typing import ClassVar
 
-from models.aggregation.krum_scores import least, scores
+from models.aggregation.krum_scores import least, scores, tolerated
 from models.aggregation.plan import DeferredRule, Gram, Measure, Plan, RoundUpdates, measured
 
 
@@ -31,7 +31,7 @@ class MultiKrum(DeferredRule):
 
     def breakdown_point(self, num_updates: int) -> int:
         """f, if 2 f + 2 < n."""
-        return self.num_byzantine if 2 * self.num_byzantine + 2 < num_updates else 0
+        return tolerated(num_updates, self.num_byzantine)
 
     def check_quorum(self, quorum: int) -> None:
         """Raises ValueError if a round of `quorum` updates would be too small for the promise."""

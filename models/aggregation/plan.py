@@ -50,8 +50,8 @@ class RoundUpdates:
 class Plan:
     """What becomes of N updates x: K combinations sum_i rows[k][i] * x_i / divisor, and a reduction of K to one.
 
-    rows: K x N integers. reduction: None if K is 1, and the combination is the aggregate. scores: per update, as the
-    rule defines them; empty for a rule that has none.
+    rows: K x N integers, at least 0. reduction: None if K is 1, and the combination is the aggregate. scores: per
+    update, as the rule defines them; empty for a rule that has none.
     """
 
     rows: tuple[tuple[int, ...], ...]
@@ -60,9 +60,12 @@ class Plan:
     scores: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises ValueError for rows that have no one length, and for combinations that do not become one."""
+        """Raises ValueError for rows that have no one length, negative coefficients, a plan that takes nobody in, and
+        combinations that do not become one."""
         if len({len(row) for row in self.rows}) != 1 or self.divisor < 1:
             raise ValueError(f"rows of lengths {sorted({len(row) for row in self.rows})}, divisor {self.divisor}")
+        if min(map(min, self.rows)) < 0 or not any(map(any, self.rows)):
+            raise ValueError("coefficients must be at least 0, and not all 0")
         if self.reduction is None and len(self.rows) != 1:
             raise ValueError(f"{len(self.rows)} combinations need a reduction")
         if self.reduction is not None:
@@ -70,19 +73,19 @@ class Plan:
 
     @property
     def effective_weights(self) -> tuple[int, ...]:
-        """Per update the sum of its coefficients' absolute values; 0 for an update that is left out."""
-        return tuple(sum(map(abs, column)) for column in zip(*self.rows, strict=True))
+        """Per update the sum of its coefficients; 0 for an update that is left out."""
+        return tuple(map(sum, zip(*self.rows, strict=True)))
 
     @property
     def coefficient_sum(self) -> int:
         """Most that coefficients enter one integer sum with: of the largest row, times the rows that are added up."""
         added = 1 if self.reduction is None else self.reduction.num_added(len(self.rows))
-        return added * max(sum(map(abs, row)) for row in self.rows)
+        return added * max(map(sum, self.rows))
 
     @property
     def is_selection(self) -> bool:
         """Whether each combination is one update as it is, so that a reduction can work on the updates themselves."""
-        return self.divisor == 1 and all(sum(map(abs, row)) == 1 == sum(row) for row in self.rows)
+        return self.divisor == 1 and all(sum(row) == 1 for row in self.rows)
 
     def in_lowest_terms(self) -> "Plan":
         """The same plan without a common factor of divisor and all coefficients."""
@@ -147,6 +150,13 @@ def measured(gram: Gram | None, updates: RoundUpdates) -> Gram:
     if not (np.isfinite(norms).all() and (norms >= 0).all()):
         raise ValueError("Gram matrix is not finite")
     return gram
+
+
+def check_breakdown(rule: str, num_byzantine: int, tolerated: int, quorum: int) -> None:
+    """Raises ValueError if a rule is to hold against more Byzantine updates than it can, of a round of `quorum`."""
+    if not 0 <= num_byzantine <= tolerated:
+        most = f"against {tolerated} at most" if tolerated >= 0 else "against none"
+        raise ValueError(f"num_byzantine {num_byzantine}: the rule {rule} holds {most} in a quorum of {quorum}")
 
 
 def unit_rows(chosen: list[int], num_updates: int) -> tuple[tuple[int, ...], ...]:

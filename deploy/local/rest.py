@@ -19,7 +19,7 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the lo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job of the cluster. state: Flink's JobStatus. restarts: since it was submitted."""
+    """A job of the cluster. state: Flink's JobStatus."""
 
     job_id: str
     name: str
@@ -34,7 +34,9 @@ class RestClient:
         self.url = url
 
     def num_task_managers(self) -> int:
-        return int(self._call("/overview")["taskmanagers"])
+        """TaskManagers that offer their slots: one that has only just registered offers none yet."""
+        overview = self._call("/overview")
+        return min(int(overview["taskmanagers"]), int(overview["slots-total"]))
 
     def num_free_slots(self) -> int:
         return int(self._call("/overview")["slots-available"])
@@ -48,9 +50,13 @@ class RestClient:
     def job_state(self, job_id: str) -> str:
         return str(self._call(f"/jobs/{job_id}")["state"])
 
-    def num_restarts(self, job_id: str) -> int:
-        metrics = self._call(f"/jobs/{job_id}/metrics?get=numRestarts")
-        return int(metrics[0]["value"]) if metrics else 0
+    def last_restart_ms(self, job_id: str) -> int:
+        """When the job last began to restart, by the JobManager's clock; 0 for never.
+
+        Not the metric numRestarts: when a TaskManager dies while its metrics are asked for, Flink waits ten minutes for
+        the answer, and no metric moves meanwhile.
+        """
+        return int(self._call(f"/jobs/{job_id}")["timestamps"]["RESTARTING"])
 
     def last_failure(self, job_id: str) -> str:
         """The newest exception of a job, or an empty string."""

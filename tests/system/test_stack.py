@@ -171,8 +171,9 @@ def test_what_dies_is_started_again_and_jobs_go_on(root: Path) -> None:
         with pytest.raises(StackError, match="runs already"):
             submit_to_session(directory, Submission(stages=("audit",), name="log"))
 
+        assert len(cluster.task_manager_pids) == 1  # the one that runs the job
         cluster.kill_task_manager()
-        wait_until(lambda: rest.num_restarts(job) >= 1 and rest.job_state(job) == "RUNNING")
+        wait_until(lambda: rest.last_restart_ms(job) > 0 and rest.job_state(job) == "RUNNING")
         num_checkpoints = rest.num_checkpoints(job)
         stack.broker.kill()
         wait_until(lambda: stack.broker.pid is not None and rest.num_checkpoints(job) > num_checkpoints + 2)

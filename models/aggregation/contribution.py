@@ -22,7 +22,7 @@ def add_chunk(
     """Add weight * the chunk that `raw` encodes; elements count from `first_element` of the flattened model.
 
     A negative weight takes an earlier addition back. Encodings: float32 (little-endian), int8 (one scale per tensor of
-    the layout). Raises ValueError for another encoding, and for bytes that do not fit the sum.
+    the layout), partial_sum (little-endian int64: another sum with as many fraction bits, of a region). Raises ValueError for another encoding, and for bytes that do not fit the sum.
     """
     num_elements = total.values.size
     if encoding == "float32":
@@ -34,6 +34,11 @@ def add_chunk(
             raise ValueError(f"chunk has {len(raw)} bytes, {num_elements} int8 elements are expected")
         segments = int8_segments(layout, scales, first_element, num_elements)
         total.add_int8(np.frombuffer(raw, np.int8), segments, weight)
+    elif encoding == "partial_sum":
+        if len(raw) != 8 * num_elements:
+            raise ValueError(f"chunk has {len(raw)} bytes, {num_elements} int64 elements are expected")
+        np.add(total.values, np.frombuffer(raw, "<i8") * weight, out=total.values)
+        total.total_weight += weight
     else:
         raise ValueError(f"encoding {encoding!r} has no exact sum")
 

@@ -43,6 +43,14 @@ def partial_gram(rows: Sequence[NDArray[np.float32]]) -> Gram:
     return gram
 
 
+def partial_norm(row: NDArray[np.float32]) -> float:
+    """Squared norm of one chunk float32[n] of an update: its diagonal entry of `partial_gram`, whatever the other rows.
+
+    Raises ValueError for another type or shape, and for values that are not finite.
+    """
+    return float(partial_gram([row])[0, 0])
+
+
 def total_gram(partials: Iterable[Gram]) -> Gram:
     """Sum of the chunks' matrices, to be given in chunk order. Raises ValueError without chunks."""
     total: Gram | None = None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from models.aggregation.gram import partial_gram, squared_distances, squared_distances_to, total_gram
+from models.aggregation.gram import partial_gram, partial_norm, squared_distances, squared_distances_to, total_gram
 from models.aggregation.krum_scores import scores
 from models.aggregation.multi_krum import MultiKrum
 from models.aggregation.plan import RoundUpdates
@@ -57,6 +57,7 @@ def test_an_entry_depends_on_its_two_rows_alone(seed: int, chosen: set[int]) -> 
     rows = np.random.default_rng(seed).standard_normal((10, 4500)).astype(np.float32)
     rows *= np.logspace(-8, 8, 10, dtype=np.float32)[:, None]
     some = sorted(chosen)
+    assert partial_norm(rows[some[0]]) == partial_gram(list(rows))[some[0], some[0]]
     assert partial_gram([rows[i] for i in some]).tobytes() == partial_gram(list(rows))[np.ix_(some, some)].tobytes()
 
 

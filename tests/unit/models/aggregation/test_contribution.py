@@ -31,8 +31,22 @@ def test_both_encodings_of_the_same_values_give_the_same_sum() -> None:
     assert exact.total_weight == by_scale.total_weight == 7
 
 
+def test_the_sum_of_a_region_enters_as_it_is() -> None:
+    flat, region, parent = ChunkSum(2, 20), ChunkSum(2, 20), ChunkSum(2, 20)
+    shared = {"first_element": 0, "layout": LAYOUT, "scales": SCALES}
+    for values, weight in (([0.5, -2.0], 3), ([1.25, 0.1], 4)):
+        for total in (flat, region):
+            add_chunk(total, np.array(values, "<f4").tobytes(), encoding="float32", weight=weight, **shared)
+    add_chunk(parent, region.values.astype("<i8").tobytes(), encoding="partial_sum", weight=1, **shared)
+    assert parent.values.tolist() == flat.values.tolist()
+    add_chunk(parent, region.values.astype("<i8").tobytes(), encoding="partial_sum", weight=-1, **shared)
+    assert parent.values.tolist() == [0, 0]
+    assert parent.total_weight == 0
+
+
 @pytest.mark.parametrize(
-    ("encoding", "size"), [("float32", 4), ("float32", 17), ("int8", 3), ("int8", 16), ("bfloat16", 8)]
+    ("encoding", "size"),
+    [("float32", 4), ("float32", 17), ("int8", 3), ("int8", 16), ("partial_sum", 16), ("bfloat16", 8)],
 )
 def test_bytes_that_do_not_fit_are_refused(encoding: str, size: int) -> None:
     with pytest.raises(ValueError, match=r"expected|encoding"):

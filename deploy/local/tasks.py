@@ -174,6 +174,7 @@ def _manifest(
         attempt=0,
         rule=rule_json(task_file),
         server_optimizer="",
+        staleness="",
         optimizer_chunks=(),
         partial=False,
         fraction_bits=bits,

@@ -175,6 +175,7 @@ def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, li
         attempt=state.attempt,
         rule=rule_json(task_file),
         server_optimizer=server_optimizer_json(task_file),
+        staleness=staleness_json(task_file),
         fraction_bits=_fraction_bits(task_file),
         total_weight=pending.total_weight,
         layout=state.layout,

@@ -122,6 +122,7 @@ def manifest(version: int, contributions: tuple[Contribution, ...] = (), **chang
         "attempt": 1,
         "rule": "{}",
         "server_optimizer": "",
+        "staleness": "",
         "optimizer_chunks": (),
         "partial": False,
         "fraction_bits": 20,

@@ -77,6 +77,7 @@ def manifest_of(log: MemoryLog, model: np.ndarray, version: int, **fields: objec
         "attempt": 1,
         "rule": MEAN,
         "server_optimizer": "",
+        "staleness": "",
         "optimizer_chunks": (),
         "partial": False,
         "fraction_bits": FRACTION_BITS,

@@ -173,6 +173,7 @@ class World:
             attempt=1,
             rule='{"name":"weighted_mean"}',
             server_optimizer="",
+            staleness="",
             optimizer_chunks=(),
             partial=False,
             fraction_bits=20,

@@ -192,6 +192,7 @@ class World:
             attempt=1,
             rule='{"name":"weighted_mean"}',
             server_optimizer="",
+            staleness="",
             optimizer_chunks=(),
             partial=False,
             fraction_bits=30,

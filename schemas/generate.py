@@ -1,6 +1,7 @@
-"""Writes what follows from the contract: fluvial/wire/records.py from the schemas, task.schema.json from the task file.
+"""Writes what follows from the contract: fluvial/wire/records.py and codecs.py from the schemas, task.schema.json from
+the task file.
 
-    python -m schemas.generate            write both
+    python -m schemas.generate            write all three
     python -m schemas.generate --check    exit with 1 if one of them is not current
 
 The schemas' text travels inside the generated module, so that it is there in a checkout, in a wheel and in a zip. The
@@ -19,10 +20,12 @@ from typing import Any
 import fastavro.schema
 
 from fluvial.wire.task_file import TaskFile
+from schemas.codecs import codecs_module
 from schemas.rules import check_schema
 
 FOLDER = Path(__file__).resolve().parent
 RECORDS = FOLDER.parent / "fluvial" / "wire" / "records.py"
+CODECS = RECORDS.with_name("codecs.py")
 TASK_SCHEMA = FOLDER / "task.schema.json"
 
 _SCALARS = {"string": "str", "bytes": "bytes", "int": "int", "long": "int", "double": "float", "boolean": "bool"}
@@ -46,6 +49,25 @@ from typing import Any, ClassVar
 
 def records_module() -> str:
     """The records' module. Raises ValueError for a schema that breaks the rules of `schemas.rules`."""
+    named, records = _contract()
+    out = [_HEADER]
+    out.extend(_enum(schema) for schema in named.values() if schema["type"] == "enum")
+    out.extend(_record(schema) for schema in _in_order(named))
+    out.append(_tables(records))
+    return "\n".join(part.rstrip("\n") + "\n\n" for part in out).rstrip("\n") + "\n"
+
+
+def codecs() -> str:
+    """The codecs' module. Raises ValueError as `records_module` does."""
+    named, records = _contract()
+    enums = [schema for schema in named.values() if schema["type"] == "enum"]
+    known = {schema["name"]: schema for schema in named.values()}
+    spelt = [spelt_out(schema, dict(known)) for schema in _in_order(named)]
+    return codecs_module(enums, spelt, [name for name, _ in records])
+
+
+def _contract() -> tuple[dict[str, dict[str, Any]], list[tuple[str, dict[str, Any]]]]:
+    """Every named type by name, and the schemas with the names of their records."""
     named: dict[str, dict[str, Any]] = {}
     records: list[tuple[str, dict[str, Any]]] = []
     for path in sorted(FOLDER.glob("*.avsc")):
@@ -53,11 +75,7 @@ def records_module() -> str:
         check_schema(schema)
         records.append((schema["name"], schema))
         _collect(spelt_out(schema, {}), named)
-    out = [_HEADER]
-    out.extend(_enum(schema) for schema in named.values() if schema["type"] == "enum")
-    out.extend(_record(schema) for schema in _in_order(named))
-    out.append(_tables(records))
-    return "\n".join(part.rstrip("\n") + "\n\n" for part in out).rstrip("\n") + "\n"
+    return named, records
 
 
 def task_schema() -> str:
@@ -232,7 +250,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is not current")
     arguments = parser.parse_args()
     status = 0
-    for target, text in ((RECORDS, records_module()), (TASK_SCHEMA, task_schema())):
+    for target, text in ((RECORDS, records_module()), (CODECS, codecs()), (TASK_SCHEMA, task_schema())):
         if not arguments.check:
             target.write_text(text, encoding="utf-8")
         elif not target.exists() or target.read_text(encoding="utf-8") != text:

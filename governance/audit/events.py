@@ -20,9 +20,12 @@ _SOURCES: dict[type[Recorded], str] = {
 }
 
 
-def audit_event(record: Recorded, time_ms: int) -> AuditEvent:
-    """The event that tells of a record. Raises ValueError if the record is larger than an event may be (32 KiB)."""
-    data = framing.encode(record)
+def audit_event(record: Recorded, time_ms: int, encoded: bytes | None = None) -> AuditEvent:
+    """The event that tells of a record. Raises ValueError if the record is larger than an event may be (32 KiB).
+
+    encoded: the record's bytes, where the caller has them.
+    """
+    data = framing.encode(record) if encoded is None else encoded
     if len(data) > MAX_DATA_BYTES:
         raise ValueError(
             f"{type(record).__name__} of {len(data)} bytes does not fit an audit event of {MAX_DATA_BYTES}"

@@ -9,7 +9,8 @@ from governance.audit.events import audit_event
 from pipelines.flink.frames import sink_frame
 
 
-def audit_frame(topics: Topics, record: Recorded, time_ms: int) -> bytes:
-    """The event that tells of a record, for topic events. time_ms: broker time of the cause."""
-    event = audit_event(record, time_ms)
+def audit_frame(topics: Topics, record: Recorded, time_ms: int, encoded: bytes | None = None) -> bytes:
+    """The event that tells of a record, for topic events. time_ms: broker time of the cause. encoded: the record's
+    bytes, where the caller has them."""
+    event = audit_event(record, time_ms, encoded)
     return sink_frame(topics.events, event.id.encode(), encode(event))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 _SOURCE_HEAD = struct.Struct(">iqqi")
@@ -57,16 +58,18 @@ def source_frame(record: SourceRecord) -> bytes:
 
 def sink_frame(topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> bytes:
     """The sink frame of a record; `value` None is a tombstone. Raises struct.error for a name over 64 KiB."""
-    parts = [*_text(topic), *_field(key), _SHORT.pack(len(headers))]
+    parts = [_text(topic), *_field(key), _SHORT.pack(len(headers))]
     for name, header_value in headers:
-        parts += (*_text(name), *_field(header_value))
+        parts += (_text(name), *_field(header_value))
     parts += _field(value)
     return b"".join(parts)
 
 
-def _text(text: str) -> tuple[bytes, bytes]:
+@lru_cache(maxsize=256)
+def _text(text: str) -> bytes:
+    """Length and bytes of a topic or of a header's name, of which there are few."""
     encoded = text.encode()
-    return _SHORT.pack(len(encoded)), encoded
+    return _SHORT.pack(len(encoded)) + encoded
 
 
 def _field(value: bytes | None) -> tuple[bytes, ...]:

@@ -69,7 +69,7 @@ def verdict_frames(topics: Topics, verdict: Verdict, raw: bytes) -> list[bytes]:
     key = verdict.participant.encode()
     frames = [
         sink_frame(topics.verdicts, key, encoded),
-        audit_frame(topics, verdict, verdict.source_timestamp_ms),
+        audit_frame(topics, verdict, verdict.source_timestamp_ms, encoded),
     ]
     if keeps_raw(verdict):
         source = f"{verdict.source_topic}/{verdict.source_partition}/{verdict.source_offset}"

@@ -1,0 +1,2489 @@
+"""Avro bytes of the contract's records, written and read straight.
+
+Generated from schemas/*.avsc by `python -m schemas.generate`; do not edit.
+
+A reader takes the data and the place where the record begins, and gives the record and the place after it. It accepts
+nothing but canonical bytes: else it raises Unusual, or one of `REFUSALS`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from fluvial.wire import records
+from fluvial.wire.varint import Unusual, int_bytes, long_bytes, rest_of_zigzag
+
+_DOUBLE = struct.Struct("<d")
+
+REFUSALS = (Unusual, IndexError, ValueError, struct.error)
+"""What readers raise."""
+
+_PARTICIPANT_STATUS = tuple(records.ParticipantStatus)
+_PARTICIPANT_STATUS_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.ParticipantStatus)}
+
+_OUTCOME = tuple(records.Outcome)
+_OUTCOME_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.Outcome)}
+
+_ROUND_STATUS = tuple(records.RoundStatus)
+_ROUND_STATUS_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.RoundStatus)}
+
+_WINDOW_MODE = tuple(records.WindowMode)
+_WINDOW_MODE_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.WindowMode)}
+
+_ROUND_TRANSITION = tuple(records.RoundTransition)
+_ROUND_TRANSITION_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.RoundTransition)}
+
+_DECISION = tuple(records.Decision)
+_DECISION_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.Decision)}
+
+_REASON = tuple(records.Reason)
+_REASON_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.Reason)}
+
+
+def _write_chunk_reference(record: records.ChunkReference, out: list[bytes]) -> None:
+    add = out.append
+    add(int_bytes(record.partition))
+    add(long_bytes(record.offset))
+    add(int_bytes(record.length))
+    add(long_bytes(len(record.sha256)))
+    add(record.sha256)
+
+
+def _read_chunk_reference(data: bytes, at: int) -> tuple[records.ChunkReference, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_partition = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_partition < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_offset = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_length = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_length < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_sha256 = data[at:end]
+    at = end
+    record = records.ChunkReference(
+        partition=f_partition,
+        offset=f_offset,
+        length=f_length,
+        sha256=f_sha256,
+    )
+    return record, at
+
+
+def _write_accepted_update(record: records.AcceptedUpdate, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.round))
+    add(int_bytes(record.attempt))
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.update_id.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(int_bytes(record.source_partition))
+    add(long_bytes(record.source_offset))
+    add(long_bytes(record.source_timestamp_ms))
+    add(long_bytes(len(record.record_sha256)))
+    add(record.record_sha256)
+    add(long_bytes(record.weight))
+    text = record.encoding.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    if record.scales:
+        add(long_bytes(len(record.scales)))
+        for scales_item in record.scales:
+            add(_DOUBLE.pack(scales_item))
+    add(b"\0")
+    value = record.inline
+    if value is None:
+        add(b"\0")
+    else:
+        add(b"\2")
+        add(long_bytes(len(value)))
+        add(value)
+    if record.chunks:
+        add(long_bytes(len(record.chunks)))
+        for chunks_item in record.chunks:
+            _write_chunk_reference(chunks_item, out)
+    add(b"\0")
+
+
+def _read_accepted_update(data: bytes, at: int) -> tuple[records.AcceptedUpdate, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_attempt = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_attempt < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_update_id = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_source_partition = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_source_partition < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_source_offset = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_source_timestamp_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_record_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_weight = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_encoding = data[at:end].decode()
+    at = end
+    f_scales_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            (f_scales_item,) = _DOUBLE.unpack_from(data, at)
+            if f_scales_item != f_scales_item:
+                raise Unusual
+            at += 8
+            f_scales_items.append(f_scales_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_scales = tuple(f_scales_items)
+    tag = data[at]
+    at += 1
+    if tag == 2:
+        zigzag = data[at]
+        at += 1
+        if zigzag > 0x7F:
+            zigzag, at = rest_of_zigzag(zigzag, data, at)
+        if zigzag & 1:
+            raise Unusual
+        end = at + (zigzag >> 1)
+        f_inline = data[at:end]
+        at = end
+    elif tag == 0:
+        f_inline = None
+    else:
+        raise Unusual
+    f_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_chunks_item, at = _read_chunk_reference(data, at)
+            f_chunks_items.append(f_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_chunks = tuple(f_chunks_items)
+    record = records.AcceptedUpdate(
+        task=f_task,
+        round=f_round,
+        attempt=f_attempt,
+        participant=f_participant,
+        update_id=f_update_id,
+        source_partition=f_source_partition,
+        source_offset=f_source_offset,
+        source_timestamp_ms=f_source_timestamp_ms,
+        record_sha256=f_record_sha256,
+        weight=f_weight,
+        encoding=f_encoding,
+        scales=f_scales,
+        inline=f_inline,
+        chunks=f_chunks,
+    )
+    return record, at
+
+
+def _write_agreement(record: records.Agreement, out: list[bytes]) -> None:
+    add = out.append
+    text = record.agreement.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.text.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.valid_from_ms))
+    add(long_bytes(record.valid_until_ms))
+
+
+def _read_agreement(data: bytes, at: int) -> tuple[records.Agreement, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_agreement = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_text = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_valid_from_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_valid_until_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.Agreement(
+        agreement=f_agreement,
+        text=f_text,
+        valid_from_ms=f_valid_from_ms,
+        valid_until_ms=f_valid_until_ms,
+    )
+    return record, at
+
+
+def _write_audit_event(record: records.AuditEvent, out: list[bytes]) -> None:
+    add = out.append
+    text = record.id.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.source.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.type.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.subject.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.time_ms))
+    add(long_bytes(len(record.data)))
+    add(record.data)
+
+
+def _read_audit_event(data: bytes, at: int) -> tuple[records.AuditEvent, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_id = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_source = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_type = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_subject = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_time_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_data = data[at:end]
+    at = end
+    record = records.AuditEvent(
+        id=f_id,
+        source=f_source,
+        type=f_type,
+        subject=f_subject,
+        time_ms=f_time_ms,
+        data=f_data,
+    )
+    return record, at
+
+
+def _write_signed_agreement(record: records.SignedAgreement, out: list[bytes]) -> None:
+    add = out.append
+    text = record.agreement.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.sha256)))
+    add(record.sha256)
+
+
+def _read_signed_agreement(data: bytes, at: int) -> tuple[records.SignedAgreement, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_agreement = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_sha256 = data[at:end]
+    at = end
+    record = records.SignedAgreement(
+        agreement=f_agreement,
+        sha256=f_sha256,
+    )
+    return record, at
+
+
+def _write_device_profile(record: records.DeviceProfile, out: list[bytes]) -> None:
+    add = out.append
+    text = record.platform.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.machine.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.memory_bytes))
+    text = record.accelerator.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.network.encode()
+    add(long_bytes(len(text)))
+    add(text)
+
+
+def _read_device_profile(data: bytes, at: int) -> tuple[records.DeviceProfile, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_platform = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_machine = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_memory_bytes = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_accelerator = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_network = data[at:end].decode()
+    at = end
+    record = records.DeviceProfile(
+        platform=f_platform,
+        machine=f_machine,
+        memory_bytes=f_memory_bytes,
+        accelerator=f_accelerator,
+        network=f_network,
+    )
+    return record, at
+
+
+def _write_enrolment_request(record: records.EnrolmentRequest, out: list[bytes]) -> None:
+    add = out.append
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.public_key)))
+    add(record.public_key)
+    text = record.token.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    if record.agreements:
+        add(long_bytes(len(record.agreements)))
+        for agreements_item in record.agreements:
+            _write_signed_agreement(agreements_item, out)
+    add(b"\0")
+    _write_device_profile(record.device, out)
+    add(long_bytes(record.requested_ms))
+
+
+def _read_enrolment_request(data: bytes, at: int) -> tuple[records.EnrolmentRequest, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_public_key = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_token = data[at:end].decode()
+    at = end
+    f_agreements_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_agreements_item, at = _read_signed_agreement(data, at)
+            f_agreements_items.append(f_agreements_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_agreements = tuple(f_agreements_items)
+    f_device, at = _read_device_profile(data, at)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_requested_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.EnrolmentRequest(
+        participant=f_participant,
+        public_key=f_public_key,
+        token=f_token,
+        agreements=f_agreements,
+        device=f_device,
+        requested_ms=f_requested_ms,
+    )
+    return record, at
+
+
+def _write_enrolment_token(record: records.EnrolmentToken, out: list[bytes]) -> None:
+    add = out.append
+    add(long_bytes(len(record.token_sha256)))
+    add(record.token_sha256)
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.expires_ms))
+
+
+def _read_enrolment_token(data: bytes, at: int) -> tuple[records.EnrolmentToken, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_token_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_expires_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.EnrolmentToken(
+        token_sha256=f_token_sha256,
+        participant=f_participant,
+        expires_ms=f_expires_ms,
+    )
+    return record, at
+
+
+def _write_signature(record: records.Signature, out: list[bytes]) -> None:
+    add = out.append
+    text = record.keyid.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.signature)))
+    add(record.signature)
+
+
+def _read_signature(data: bytes, at: int) -> tuple[records.Signature, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_keyid = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_signature = data[at:end]
+    at = end
+    record = records.Signature(
+        keyid=f_keyid,
+        signature=f_signature,
+    )
+    return record, at
+
+
+def _write_envelope(record: records.Envelope, out: list[bytes]) -> None:
+    add = out.append
+    text = record.payload_type.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.payload)))
+    add(record.payload)
+    if record.signatures:
+        add(long_bytes(len(record.signatures)))
+        for signatures_item in record.signatures:
+            _write_signature(signatures_item, out)
+    add(b"\0")
+
+
+def _read_envelope(data: bytes, at: int) -> tuple[records.Envelope, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_payload_type = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_payload = data[at:end]
+    at = end
+    f_signatures_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_signatures_item, at = _read_signature(data, at)
+            f_signatures_items.append(f_signatures_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_signatures = tuple(f_signatures_items)
+    record = records.Envelope(
+        payload_type=f_payload_type,
+        payload=f_payload,
+        signatures=f_signatures,
+    )
+    return record, at
+
+
+def _write_tensor_layout(record: records.TensorLayout, out: list[bytes]) -> None:
+    add = out.append
+    text = record.name.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    if record.shape:
+        add(long_bytes(len(record.shape)))
+        for shape_item in record.shape:
+            add(long_bytes(shape_item))
+    add(b"\0")
+
+
+def _read_tensor_layout(data: bytes, at: int) -> tuple[records.TensorLayout, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_name = data[at:end].decode()
+    at = end
+    f_shape_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            f_shape_item = (zigzag >> 1) ^ -(zigzag & 1)
+            f_shape_items.append(f_shape_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_shape = tuple(f_shape_items)
+    record = records.TensorLayout(
+        name=f_name,
+        shape=f_shape,
+    )
+    return record, at
+
+
+def _write_contribution(record: records.Contribution, out: list[bytes]) -> None:
+    add = out.append
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.update_id.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(int_bytes(record.source_partition))
+    add(long_bytes(record.source_offset))
+    add(long_bytes(len(record.record_sha256)))
+    add(record.record_sha256)
+    add(long_bytes(record.weight))
+    add(b"\1" if record.selected else b"\0")
+    add(long_bytes(record.effective_weight))
+    add(long_bytes(record.round))
+
+
+def _read_contribution(data: bytes, at: int) -> tuple[records.Contribution, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_update_id = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_source_partition = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_source_partition < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_source_offset = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_record_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_weight = (zigzag >> 1) ^ -(zigzag & 1)
+    if data[at] > 1:
+        raise Unusual
+    f_selected = data[at] == 1
+    at += 1
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_effective_weight = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.Contribution(
+        participant=f_participant,
+        update_id=f_update_id,
+        source_partition=f_source_partition,
+        source_offset=f_source_offset,
+        record_sha256=f_record_sha256,
+        weight=f_weight,
+        selected=f_selected,
+        effective_weight=f_effective_weight,
+        round=f_round,
+    )
+    return record, at
+
+
+def _write_model_manifest(record: records.ModelManifest, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.version))
+    add(long_bytes(record.parent_version))
+    add(long_bytes(len(record.parent_digest)))
+    add(record.parent_digest)
+    add(long_bytes(record.round))
+    add(int_bytes(record.attempt))
+    text = record.rule.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.server_optimizer.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.staleness.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(int_bytes(record.fraction_bits))
+    add(long_bytes(record.total_weight))
+    if record.layout:
+        add(long_bytes(len(record.layout)))
+        for layout_item in record.layout:
+            _write_tensor_layout(layout_item, out)
+    add(b"\0")
+    add(long_bytes(record.num_elements))
+    add(int_bytes(record.chunk_elements))
+    if record.chunks:
+        add(long_bytes(len(record.chunks)))
+        for chunks_item in record.chunks:
+            _write_chunk_reference(chunks_item, out)
+    add(b"\0")
+    if record.optimizer_chunks:
+        add(long_bytes(len(record.optimizer_chunks)))
+        for optimizer_chunks_item in record.optimizer_chunks:
+            _write_chunk_reference(optimizer_chunks_item, out)
+    add(b"\0")
+    add(long_bytes(len(record.model_digest)))
+    add(record.model_digest)
+    if record.contributions:
+        add(long_bytes(len(record.contributions)))
+        for contributions_item in record.contributions:
+            _write_contribution(contributions_item, out)
+    add(b"\0")
+    add(b"\1" if record.partial else b"\0")
+    add(long_bytes(record.created_ms))
+
+
+def _read_model_manifest(data: bytes, at: int) -> tuple[records.ModelManifest, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_parent_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_parent_digest = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_attempt = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_attempt < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_rule = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_server_optimizer = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_staleness = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_fraction_bits = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_fraction_bits < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_total_weight = (zigzag >> 1) ^ -(zigzag & 1)
+    f_layout_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_layout_item, at = _read_tensor_layout(data, at)
+            f_layout_items.append(f_layout_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_layout = tuple(f_layout_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_elements = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_chunk_elements = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_chunk_elements < 1 << 31:
+        raise Unusual
+    f_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_chunks_item, at = _read_chunk_reference(data, at)
+            f_chunks_items.append(f_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_chunks = tuple(f_chunks_items)
+    f_optimizer_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_optimizer_chunks_item, at = _read_chunk_reference(data, at)
+            f_optimizer_chunks_items.append(f_optimizer_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_optimizer_chunks = tuple(f_optimizer_chunks_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_model_digest = data[at:end]
+    at = end
+    f_contributions_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_contributions_item, at = _read_contribution(data, at)
+            f_contributions_items.append(f_contributions_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_contributions = tuple(f_contributions_items)
+    if data[at] > 1:
+        raise Unusual
+    f_partial = data[at] == 1
+    at += 1
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_created_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.ModelManifest(
+        task=f_task,
+        version=f_version,
+        parent_version=f_parent_version,
+        parent_digest=f_parent_digest,
+        round=f_round,
+        attempt=f_attempt,
+        rule=f_rule,
+        server_optimizer=f_server_optimizer,
+        staleness=f_staleness,
+        fraction_bits=f_fraction_bits,
+        total_weight=f_total_weight,
+        layout=f_layout,
+        num_elements=f_num_elements,
+        chunk_elements=f_chunk_elements,
+        chunks=f_chunks,
+        optimizer_chunks=f_optimizer_chunks,
+        model_digest=f_model_digest,
+        contributions=f_contributions,
+        partial=f_partial,
+        created_ms=f_created_ms,
+    )
+    return record, at
+
+
+def _write_model_update(record: records.ModelUpdate, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.round))
+    add(int_bytes(record.attempt))
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.update_id.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.base_version))
+    add(long_bytes(len(record.base_digest)))
+    add(record.base_digest)
+    add(long_bytes(record.weight))
+    text = record.encoding.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.layout_digest)))
+    add(record.layout_digest)
+    if record.scales:
+        add(long_bytes(len(record.scales)))
+        for scales_item in record.scales:
+            add(_DOUBLE.pack(scales_item))
+    add(b"\0")
+    value = record.inline
+    if value is None:
+        add(b"\0")
+    else:
+        add(b"\2")
+        add(long_bytes(len(value)))
+        add(value)
+    if record.chunks:
+        add(long_bytes(len(record.chunks)))
+        for chunks_item in record.chunks:
+            _write_chunk_reference(chunks_item, out)
+    add(b"\0")
+    add(long_bytes(record.created_ms))
+
+
+def _read_model_update(data: bytes, at: int) -> tuple[records.ModelUpdate, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_attempt = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_attempt < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_update_id = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_base_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_base_digest = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_weight = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_encoding = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_layout_digest = data[at:end]
+    at = end
+    f_scales_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            (f_scales_item,) = _DOUBLE.unpack_from(data, at)
+            if f_scales_item != f_scales_item:
+                raise Unusual
+            at += 8
+            f_scales_items.append(f_scales_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_scales = tuple(f_scales_items)
+    tag = data[at]
+    at += 1
+    if tag == 2:
+        zigzag = data[at]
+        at += 1
+        if zigzag > 0x7F:
+            zigzag, at = rest_of_zigzag(zigzag, data, at)
+        if zigzag & 1:
+            raise Unusual
+        end = at + (zigzag >> 1)
+        f_inline = data[at:end]
+        at = end
+    elif tag == 0:
+        f_inline = None
+    else:
+        raise Unusual
+    f_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_chunks_item, at = _read_chunk_reference(data, at)
+            f_chunks_items.append(f_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_chunks = tuple(f_chunks_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_created_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.ModelUpdate(
+        task=f_task,
+        round=f_round,
+        attempt=f_attempt,
+        participant=f_participant,
+        update_id=f_update_id,
+        base_version=f_base_version,
+        base_digest=f_base_digest,
+        weight=f_weight,
+        encoding=f_encoding,
+        layout_digest=f_layout_digest,
+        scales=f_scales,
+        inline=f_inline,
+        chunks=f_chunks,
+        created_ms=f_created_ms,
+    )
+    return record, at
+
+
+def _write_participant(record: records.Participant, out: list[bytes]) -> None:
+    add = out.append
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.public_key)))
+    add(record.public_key)
+    add(_PARTICIPANT_STATUS_BYTES[record.status.value])
+    if record.agreements:
+        add(long_bytes(len(record.agreements)))
+        for agreements_item in record.agreements:
+            _write_signed_agreement(agreements_item, out)
+    add(b"\0")
+    _write_device_profile(record.device, out)
+    add(long_bytes(record.enrolled_ms))
+    add(long_bytes(len(record.request_sha256)))
+    add(record.request_sha256)
+
+
+def _read_participant(data: bytes, at: int) -> tuple[records.Participant, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_public_key = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_status = _PARTICIPANT_STATUS[zigzag >> 1]
+    f_agreements_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_agreements_item, at = _read_signed_agreement(data, at)
+            f_agreements_items.append(f_agreements_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_agreements = tuple(f_agreements_items)
+    f_device, at = _read_device_profile(data, at)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_enrolled_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_request_sha256 = data[at:end]
+    at = end
+    record = records.Participant(
+        participant=f_participant,
+        public_key=f_public_key,
+        status=f_status,
+        agreements=f_agreements,
+        device=f_device,
+        enrolled_ms=f_enrolled_ms,
+        request_sha256=f_request_sha256,
+    )
+    return record, at
+
+
+def _write_published_model(record: records.PublishedModel, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.version))
+    add(long_bytes(record.round))
+    add(int_bytes(record.attempt))
+    add(long_bytes(len(record.model_digest)))
+    add(record.model_digest)
+    add(long_bytes(len(record.manifest_sha256)))
+    add(record.manifest_sha256)
+    add(int_bytes(record.num_selected))
+    add(int_bytes(record.num_contributions))
+
+
+def _read_published_model(data: bytes, at: int) -> tuple[records.PublishedModel, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_attempt = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_attempt < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_model_digest = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_manifest_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_selected = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_num_selected < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_contributions = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_num_contributions < 1 << 31:
+        raise Unusual
+    record = records.PublishedModel(
+        task=f_task,
+        version=f_version,
+        round=f_round,
+        attempt=f_attempt,
+        model_digest=f_model_digest,
+        manifest_sha256=f_manifest_sha256,
+        num_selected=f_num_selected,
+        num_contributions=f_num_contributions,
+    )
+    return record, at
+
+
+def _write_receipt(record: records.Receipt, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.round))
+    add(int_bytes(record.attempt))
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.update_id.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(_OUTCOME_BYTES[record.outcome.value])
+    add(long_bytes(record.version))
+    add(long_bytes(record.weight))
+    add(long_bytes(len(record.model_digest)))
+    add(record.model_digest)
+
+
+def _read_receipt(data: bytes, at: int) -> tuple[records.Receipt, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_attempt = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_attempt < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_update_id = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_outcome = _OUTCOME[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_weight = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_model_digest = data[at:end]
+    at = end
+    record = records.Receipt(
+        task=f_task,
+        round=f_round,
+        attempt=f_attempt,
+        participant=f_participant,
+        update_id=f_update_id,
+        outcome=f_outcome,
+        version=f_version,
+        weight=f_weight,
+        model_digest=f_model_digest,
+    )
+    return record, at
+
+
+def _write_metric(record: records.Metric, out: list[bytes]) -> None:
+    add = out.append
+    text = record.name.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(_DOUBLE.pack(record.value))
+
+
+def _read_metric(data: bytes, at: int) -> tuple[records.Metric, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_name = data[at:end].decode()
+    at = end
+    (f_value,) = _DOUBLE.unpack_from(data, at)
+    if f_value != f_value:
+        raise Unusual
+    at += 8
+    record = records.Metric(
+        name=f_name,
+        value=f_value,
+    )
+    return record, at
+
+
+def _write_release(record: records.Release, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.version))
+    add(long_bytes(len(record.model_digest)))
+    add(record.model_digest)
+    if record.metrics:
+        add(long_bytes(len(record.metrics)))
+        for metrics_item in record.metrics:
+            _write_metric(metrics_item, out)
+    add(b"\0")
+    add(long_bytes(record.num_examples))
+    text = record.device.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.duration_ms))
+
+
+def _read_release(data: bytes, at: int) -> tuple[records.Release, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_model_digest = data[at:end]
+    at = end
+    f_metrics_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_metrics_item, at = _read_metric(data, at)
+            f_metrics_items.append(f_metrics_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_metrics = tuple(f_metrics_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_examples = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_device = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_duration_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.Release(
+        task=f_task,
+        version=f_version,
+        model_digest=f_model_digest,
+        metrics=f_metrics,
+        num_examples=f_num_examples,
+        device=f_device,
+        duration_ms=f_duration_ms,
+    )
+    return record, at
+
+
+def _write_round(record: records.Round, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.round))
+    add(int_bytes(record.attempt))
+    add(_ROUND_STATUS_BYTES[record.status.value])
+    add(long_bytes(record.base_version))
+    add(long_bytes(len(record.base_digest)))
+    add(record.base_digest)
+    if record.base_chunks:
+        add(long_bytes(len(record.base_chunks)))
+        for base_chunks_item in record.base_chunks:
+            _write_chunk_reference(base_chunks_item, out)
+    add(b"\0")
+    if record.layout:
+        add(long_bytes(len(record.layout)))
+        for layout_item in record.layout:
+            _write_tensor_layout(layout_item, out)
+    add(b"\0")
+    add(long_bytes(len(record.layout_digest)))
+    add(record.layout_digest)
+    add(long_bytes(record.num_elements))
+    add(int_bytes(record.chunk_elements))
+    add(long_bytes(record.opened_ms))
+    add(long_bytes(record.deadline_ms))
+    add(int_bytes(record.quorum))
+    add(int_bytes(record.target))
+    add(_DOUBLE.pack(record.max_abs))
+    add(_DOUBLE.pack(record.max_norm))
+    add(long_bytes(record.max_weight))
+    add(int_bytes(record.fraction_bits))
+    add(int_bytes(record.kept_versions))
+    text = record.rule.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.server_optimizer.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    if record.optimizer_chunks:
+        add(long_bytes(len(record.optimizer_chunks)))
+        for optimizer_chunks_item in record.optimizer_chunks:
+            _write_chunk_reference(optimizer_chunks_item, out)
+    add(b"\0")
+    add(_WINDOW_MODE_BYTES[record.window.value])
+    add(long_bytes(record.grace_ms))
+    add(long_bytes(record.max_staleness))
+    text = record.staleness.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.seed)))
+    add(record.seed)
+    add(_DOUBLE.pack(record.invited_fraction))
+    add(b"\1" if record.partial else b"\0")
+    if record.encodings:
+        add(long_bytes(len(record.encodings)))
+        for encodings_item in record.encodings:
+            text = encodings_item.encode()
+            add(long_bytes(len(text)))
+            add(text)
+    add(b"\0")
+    text = record.agreement.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.training.encode()
+    add(long_bytes(len(text)))
+    add(text)
+
+
+def _read_round(data: bytes, at: int) -> tuple[records.Round, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_attempt = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_attempt < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_status = _ROUND_STATUS[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_base_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_base_digest = data[at:end]
+    at = end
+    f_base_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_base_chunks_item, at = _read_chunk_reference(data, at)
+            f_base_chunks_items.append(f_base_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_base_chunks = tuple(f_base_chunks_items)
+    f_layout_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_layout_item, at = _read_tensor_layout(data, at)
+            f_layout_items.append(f_layout_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_layout = tuple(f_layout_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_layout_digest = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_elements = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_chunk_elements = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_chunk_elements < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_opened_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_deadline_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_quorum = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_quorum < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_target = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_target < 1 << 31:
+        raise Unusual
+    (f_max_abs,) = _DOUBLE.unpack_from(data, at)
+    if f_max_abs != f_max_abs:
+        raise Unusual
+    at += 8
+    (f_max_norm,) = _DOUBLE.unpack_from(data, at)
+    if f_max_norm != f_max_norm:
+        raise Unusual
+    at += 8
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_max_weight = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_fraction_bits = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_fraction_bits < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_kept_versions = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_kept_versions < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_rule = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_server_optimizer = data[at:end].decode()
+    at = end
+    f_optimizer_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_optimizer_chunks_item, at = _read_chunk_reference(data, at)
+            f_optimizer_chunks_items.append(f_optimizer_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_optimizer_chunks = tuple(f_optimizer_chunks_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_window = _WINDOW_MODE[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_grace_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_max_staleness = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_staleness = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_seed = data[at:end]
+    at = end
+    (f_invited_fraction,) = _DOUBLE.unpack_from(data, at)
+    if f_invited_fraction != f_invited_fraction:
+        raise Unusual
+    at += 8
+    if data[at] > 1:
+        raise Unusual
+    f_partial = data[at] == 1
+    at += 1
+    f_encodings_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            if zigzag & 1:
+                raise Unusual
+            end = at + (zigzag >> 1)
+            f_encodings_item = data[at:end].decode()
+            at = end
+            f_encodings_items.append(f_encodings_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_encodings = tuple(f_encodings_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_agreement = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_training = data[at:end].decode()
+    at = end
+    record = records.Round(
+        task=f_task,
+        round=f_round,
+        attempt=f_attempt,
+        status=f_status,
+        base_version=f_base_version,
+        base_digest=f_base_digest,
+        base_chunks=f_base_chunks,
+        layout=f_layout,
+        layout_digest=f_layout_digest,
+        num_elements=f_num_elements,
+        chunk_elements=f_chunk_elements,
+        opened_ms=f_opened_ms,
+        deadline_ms=f_deadline_ms,
+        quorum=f_quorum,
+        target=f_target,
+        max_abs=f_max_abs,
+        max_norm=f_max_norm,
+        max_weight=f_max_weight,
+        fraction_bits=f_fraction_bits,
+        kept_versions=f_kept_versions,
+        rule=f_rule,
+        server_optimizer=f_server_optimizer,
+        optimizer_chunks=f_optimizer_chunks,
+        window=f_window,
+        grace_ms=f_grace_ms,
+        max_staleness=f_max_staleness,
+        staleness=f_staleness,
+        seed=f_seed,
+        invited_fraction=f_invited_fraction,
+        partial=f_partial,
+        encodings=f_encodings,
+        agreement=f_agreement,
+        training=f_training,
+    )
+    return record, at
+
+
+def _write_round_event(record: records.RoundEvent, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.round))
+    add(int_bytes(record.attempt))
+    add(_ROUND_TRANSITION_BYTES[record.transition.value])
+    add(int_bytes(record.num_updates))
+    add(long_bytes(record.base_version))
+
+
+def _read_round_event(data: bytes, at: int) -> tuple[records.RoundEvent, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_attempt = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_attempt < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_transition = _ROUND_TRANSITION[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_updates = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_num_updates < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_base_version = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.RoundEvent(
+        task=f_task,
+        round=f_round,
+        attempt=f_attempt,
+        transition=f_transition,
+        num_updates=f_num_updates,
+        base_version=f_base_version,
+    )
+    return record, at
+
+
+def _write_sequenced_event(record: records.SequencedEvent, out: list[bytes]) -> None:
+    add = out.append
+    add(long_bytes(record.sequence))
+    add(long_bytes(len(record.previous_sha256)))
+    add(record.previous_sha256)
+    _write_audit_event(record.event, out)
+
+
+def _read_sequenced_event(data: bytes, at: int) -> tuple[records.SequencedEvent, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_sequence = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_previous_sha256 = data[at:end]
+    at = end
+    f_event, at = _read_audit_event(data, at)
+    record = records.SequencedEvent(
+        sequence=f_sequence,
+        previous_sha256=f_previous_sha256,
+        event=f_event,
+    )
+    return record, at
+
+
+def _write_task(record: records.Task, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.specification.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    if record.layout:
+        add(long_bytes(len(record.layout)))
+        for layout_item in record.layout:
+            _write_tensor_layout(layout_item, out)
+    add(b"\0")
+    add(long_bytes(record.base_version))
+    add(long_bytes(len(record.base_digest)))
+    add(record.base_digest)
+    if record.base_chunks:
+        add(long_bytes(len(record.base_chunks)))
+        for base_chunks_item in record.base_chunks:
+            _write_chunk_reference(base_chunks_item, out)
+    add(b"\0")
+    add(long_bytes(record.created_ms))
+
+
+def _read_task(data: bytes, at: int) -> tuple[records.Task, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_specification = data[at:end].decode()
+    at = end
+    f_layout_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_layout_item, at = _read_tensor_layout(data, at)
+            f_layout_items.append(f_layout_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_layout = tuple(f_layout_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_base_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_base_digest = data[at:end]
+    at = end
+    f_base_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_base_chunks_item, at = _read_chunk_reference(data, at)
+            f_base_chunks_items.append(f_base_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_base_chunks = tuple(f_base_chunks_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_created_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.Task(
+        task=f_task,
+        specification=f_specification,
+        layout=f_layout,
+        base_version=f_base_version,
+        base_digest=f_base_digest,
+        base_chunks=f_base_chunks,
+        created_ms=f_created_ms,
+    )
+    return record, at
+
+
+def _write_verdict(record: records.Verdict, out: list[bytes]) -> None:
+    add = out.append
+    text = record.source_topic.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(int_bytes(record.source_partition))
+    add(long_bytes(record.source_offset))
+    add(long_bytes(record.source_timestamp_ms))
+    add(long_bytes(len(record.record_sha256)))
+    add(record.record_sha256)
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.round))
+    add(int_bytes(record.attempt))
+    text = record.update_id.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(_DECISION_BYTES[record.decision.value])
+    add(_REASON_BYTES[record.reason.value])
+    add(_DOUBLE.pack(record.norm))
+    add(_DOUBLE.pack(record.max_abs))
+
+
+def _read_verdict(data: bytes, at: int) -> tuple[records.Verdict, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_source_topic = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_source_partition = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_source_partition < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_source_offset = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_source_timestamp_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_record_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_attempt = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_attempt < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_update_id = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_decision = _DECISION[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_reason = _REASON[zigzag >> 1]
+    (f_norm,) = _DOUBLE.unpack_from(data, at)
+    if f_norm != f_norm:
+        raise Unusual
+    at += 8
+    (f_max_abs,) = _DOUBLE.unpack_from(data, at)
+    if f_max_abs != f_max_abs:
+        raise Unusual
+    at += 8
+    record = records.Verdict(
+        source_topic=f_source_topic,
+        source_partition=f_source_partition,
+        source_offset=f_source_offset,
+        source_timestamp_ms=f_source_timestamp_ms,
+        record_sha256=f_record_sha256,
+        participant=f_participant,
+        task=f_task,
+        round=f_round,
+        attempt=f_attempt,
+        update_id=f_update_id,
+        decision=f_decision,
+        reason=f_reason,
+        norm=f_norm,
+        max_abs=f_max_abs,
+    )
+    return record, at
+
+
+WRITERS: dict[type, Callable[[Any, list[bytes]], None]] = {
+    records.AcceptedUpdate: _write_accepted_update,
+    records.Agreement: _write_agreement,
+    records.AuditEvent: _write_audit_event,
+    records.EnrolmentRequest: _write_enrolment_request,
+    records.EnrolmentToken: _write_enrolment_token,
+    records.Envelope: _write_envelope,
+    records.ModelManifest: _write_model_manifest,
+    records.ModelUpdate: _write_model_update,
+    records.Participant: _write_participant,
+    records.PublishedModel: _write_published_model,
+    records.Receipt: _write_receipt,
+    records.Release: _write_release,
+    records.Round: _write_round,
+    records.RoundEvent: _write_round_event,
+    records.SequencedEvent: _write_sequenced_event,
+    records.Task: _write_task,
+    records.Verdict: _write_verdict,
+}
+"""Of each record the function that appends its bytes to a list."""
+
+READERS: dict[type, Callable[[bytes, int], tuple[Any, int]]] = {
+    records.AcceptedUpdate: _read_accepted_update,
+    records.Agreement: _read_agreement,
+    records.AuditEvent: _read_audit_event,
+    records.EnrolmentRequest: _read_enrolment_request,
+    records.EnrolmentToken: _read_enrolment_token,
+    records.Envelope: _read_envelope,
+    records.ModelManifest: _read_model_manifest,
+    records.ModelUpdate: _read_model_update,
+    records.Participant: _read_participant,
+    records.PublishedModel: _read_published_model,
+    records.Receipt: _read_receipt,
+    records.Release: _read_release,
+    records.Round: _read_round,
+    records.RoundEvent: _read_round_event,
+    records.SequencedEvent: _read_sequenced_event,
+    records.Task: _read_task,
+    records.Verdict: _read_verdict,
+}
+"""Of each record the function that reads it."""

@@ -1,0 +1,65 @@
+"""Avro's numbers, for the generated codecs: zigzag variable-length integers of 64 bits (Avro 1.12, "Primitive Types").
+
+Reading is narrower than Avro: what is not the shortest form of a number is `Unusual`, and whoever reads asks a complete
+decoder what it is.
+"""
+
+from __future__ import annotations
+
+from operator import index
+
+_TABLE = 1 << 13
+
+
+class Unusual(Exception):
+    """Not for the fast decoder: malformed, not canonical, or merely rare."""
+
+
+def _long(number: int) -> bytes:
+    zigzag = (number << 1) ^ (number >> 63)
+    out = bytearray()
+    while zigzag > 0x7F:
+        out.append(zigzag & 0x7F | 0x80)
+        zigzag >>= 7
+    out.append(zigzag)
+    return bytes(out)
+
+
+_SMALL = tuple(_long(number) for number in range(_TABLE))
+
+
+def long_bytes(number: int) -> bytes:
+    """A long's bytes. Raises ValueError beyond 64 bits, TypeError for what is no integer."""
+    if 0 <= number < _TABLE:
+        return _SMALL[number]
+    whole = index(number)
+    if not -(1 << 63) <= whole < 1 << 63:
+        raise ValueError(f"{whole} is not a 64-bit number")
+    return _long(whole)
+
+
+def int_bytes(number: int) -> bytes:
+    """An int's bytes. Raises ValueError beyond 32 bits, TypeError for what is no integer."""
+    if not -(1 << 31) <= number < 1 << 31:
+        raise ValueError(f"{number} is not a 32-bit number")
+    return long_bytes(number)
+
+
+def rest_of_zigzag(first: int, data: bytes, at: int) -> tuple[int, int]:
+    """A number whose first byte, which says that more follow, was read: its zigzag form, and the place after it.
+
+    Raises Unusual for a form that is not the shortest or has more than 64 bits, IndexError at the end of the data.
+    """
+    zigzag, shift = first & 0x7F, 7
+    while True:
+        byte = data[at]
+        at += 1
+        zigzag |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+        if shift > 63:
+            raise Unusual
+    if byte == 0 or zigzag >> 64:
+        raise Unusual
+    return zigzag, at

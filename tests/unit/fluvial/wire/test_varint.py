@@ -1,0 +1,51 @@
+"""Numbers have one form, and only that is read."""
+
+import pytest
+
+from fluvial.wire.varint import Unusual, int_bytes, long_bytes, rest_of_zigzag
+from tests.unit.fluvial.wire.slow_avro import long_
+
+NUMBERS = [0, 1, -1, 63, 64, -64, -65, 8191, 8192, 1 << 31, 1_700_000_000_000, -(1 << 62), (1 << 63) - 1, -(1 << 63)]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_longs_are_as_the_slow_encoder_writes_them(number: int) -> None:
+    assert long_bytes(number) == long_(number)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_longs_are_read_back(number: int) -> None:
+    data = long_(number) + b"more"
+    zigzag, at = (data[0], 1) if data[0] < 0x80 else rest_of_zigzag(data[0], data, 1)
+    assert (zigzag >> 1) ^ -(zigzag & 1) == number
+    assert data[at:] == b"more"
+
+
+@pytest.mark.parametrize("data", [b"\x80\x00", b"\x81\x80\x00", b"\xff" * 9 + b"\x02", b"\xff" * 10 + b"\x01"])
+def test_other_forms_are_not_read(data: bytes) -> None:
+    with pytest.raises(Unusual):
+        rest_of_zigzag(data[0], data, 1)
+
+
+def test_the_end_of_the_data_is_no_number() -> None:
+    with pytest.raises(IndexError):
+        rest_of_zigzag(0x80, b"\x80", 1)
+
+
+@pytest.mark.parametrize("number", [1 << 63, -(1 << 63) - 1])
+def test_what_has_more_than_64_bits_is_not_written(number: int) -> None:
+    with pytest.raises(ValueError, match="64-bit"):
+        long_bytes(number)
+
+
+@pytest.mark.parametrize("number", [1 << 31, -(1 << 31) - 1])
+def test_what_has_more_than_32_bits_is_no_int(number: int) -> None:
+    with pytest.raises(ValueError, match="32-bit"):
+        int_bytes(number)
+
+
+def test_what_is_no_integer_is_not_written() -> None:
+    with pytest.raises(TypeError):
+        long_bytes(1.0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        long_bytes(1e15)  # type: ignore[arg-type]

@@ -22,7 +22,8 @@ def add_chunk(
     """Add weight * the chunk that `raw` encodes; elements count from `first_element` of the flattened model.
 
     A negative weight takes an earlier addition back. Encodings: float32 (little-endian), int8 (one scale per tensor of
-    the layout), partial_sum (little-endian int64: another sum with as many fraction bits, of a region). Raises ValueError for another encoding, and for bytes that do not fit the sum.
+    the layout), partial_sum (little-endian int64: another sum with as many fraction bits, of a region). Raises
+    ValueError for another encoding, and for bytes that do not fit the sum.
     """
     num_elements = total.values.size
     if encoding == "float32":

@@ -49,8 +49,8 @@ def _add_around_median(total: Any, ordered: Any, num_kept: int) -> None:
     """As in `coordinates`, on tensors."""
     count = len(ordered)
     twice_median = ordered[(count - 1) // 2] + ordered[count // 2]
-    start = sum(
-        (twice_median > ordered[leaving] + ordered[leaving + num_kept]).long() for leaving in range(count - num_kept)
-    )
+    start = total.new_zeros(total.shape).long()
+    for leaving in range(count - num_kept):
+        start += twice_median > ordered[leaving] + ordered[leaving + num_kept]
     for place, row in enumerate(ordered):
         total += row.where((place >= start) & (place < start + num_kept), 0)

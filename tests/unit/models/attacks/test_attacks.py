@@ -1,5 +1,7 @@
 """Each attack against its definition."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -64,6 +66,20 @@ def test_sign_flip_and_inner_product_manipulation_are_multiples_of_the_mean() ->
     for factor in (0.1, 100.0):
         row = crafted(InnerProductManipulation(factor=factor), updates, 1)[0]
         np.testing.assert_allclose(row, -factor * mean, rtol=1e-6)
+
+
+def test_attacks_agree_with_byzfl() -> None:
+    import byzfl  # late: it takes seconds, and its absence fails this test alone
+
+    updates = honest()
+    exact = updates.astype(np.float64)
+    pairs: list[tuple[Attack, Any]] = [
+        (SignFlip(), byzfl.SignFlipping()),
+        (InnerProductManipulation(factor=0.1), byzfl.InnerProductManipulation(tau=0.1)),
+        (ALittleIsEnough(deviations=1.5), byzfl.ALittleIsEnough(tau=1.5)),
+    ]
+    for ours, theirs in pairs:
+        np.testing.assert_allclose(crafted(ours, updates, 1)[0], theirs(exact), rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,20 @@ class Settings(BaseModel):
     parking_ms: int = Field(default=3_000, description="Wait for a round or a participant not heard of.")
     startup_grace_ms: int = Field(default=10_000, description="Least such wait after a fresh start.")
     chunk_cache_bytes: int = Field(default=16 << 20, description="Chunks kept between reading and use, by process.")
+    tensor_memory_bytes: int = Field(
+        default=512 << 20,
+        ge=1 << 20,
+        description="Memory for the sums and rows that a subtask of measure or combine works on; what does not fit is "
+        "done in bands. The sums of open rounds may take as much again, by process.",
+    )
+    slice_bytes: int = Field(
+        default=32 << 20, ge=1, description="Tensor bytes worked on before other tasks and checkpoints have a turn."
+    )
     read_timeout_ms: int = Field(default=20_000, description="Longest wait for one chunk.")
-    late_grace_ms: int = Field(default=500, description="Wait after a deadline for updates that came in time.")
+    arrival_wait_ms: int = Field(
+        default=500,
+        description="Wait after a deadline for updates that the broker had in time to arrive at the window.",
+    )
     checkpoint_every_ms: int = Field(default=1_000, description="Interval of signed tree heads while the log grows.")
     device: str = Field(default="auto", description="Evaluation device: auto, cpu or cuda.")
     repository_root: Path = Field(description="Folder against which a task's evaluation data is resolved.")

@@ -28,10 +28,8 @@ from fluvial.wire.layout import chunk_partition, model_digest
 from fluvial.wire.records import Agreement, ChunkReference, EnrolmentToken, ModelManifest, Task, TensorLayout
 from fluvial.wire.task_file import TaskFile
 from governance.registry.records import registry_key
-from models.aggregation.fixed_point import fraction_bits
-from models.aggregation.rule import parse_rule
 from models.architectures import build, initial_state
-from pipelines.aggregation.keeper import rule_json
+from pipelines.aggregation import terms
 
 _SECONDS = 60.0
 _CLOCK_MARGIN_MS = 60_000
@@ -50,12 +48,11 @@ class CreatedTask:
 def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) -> CreatedTask:
     """Publish the initial model, its manifest, the agreement and the task, signed by the operator.
 
-    Raises ValueError for a task that could not run (its rule, its architecture), StackError if the task exists or its
-    agreement does with another text, TransportUnavailable when the broker is away.
+    Raises ValueError for a task that could not run (its rule, optimizer, limits, architecture), StackError if the task
+    exists or its agreement does with another text, TransportUnavailable when the broker is away.
     """
-    parse_rule(rule_json(task_file)).check_quorum(task_file.quorum)
-    limits, model = task_file.limits, task_file.model
-    bits = fraction_bits(task_file.target, limits.max_weight, limits.max_abs)
+    terms.check(task_file)
+    model = task_file.model
     layout = layout_of(build(model.architecture, model.parameters))
     initial = initial_state(model.architecture, model.parameters, model.seed)
     with closing(connect(federation, OPERATOR)) as transport:
@@ -64,7 +61,7 @@ def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) 
             raise StackError(f"the task {task_file.task} exists already: see `fluvial task show {task_file.task}`")
         agreement = _new_agreement(task_file, registry)
         chunks = _publish_chunks(transport, federation, task_file, initial)
-        manifest = _manifest(task_file, layout, len(initial), chunks, bits)
+        manifest = _manifest(task_file, layout, len(initial), chunks)
         sealed = seal(manifest, keys.operator, OPERATOR)
         transport.produce(federation.topics.models, sealed, key=f"{task_file.task}/0".encode()).result(_SECONDS)
         task = Task(
@@ -163,7 +160,7 @@ def _publish_chunks(
 
 
 def _manifest(
-    task_file: TaskFile, layout: tuple[TensorLayout, ...], size: int, chunks: tuple[ChunkReference, ...], bits: int
+    task_file: TaskFile, layout: tuple[TensorLayout, ...], size: int, chunks: tuple[ChunkReference, ...]
 ) -> ModelManifest:
     return ModelManifest(
         task=task_file.task,
@@ -172,12 +169,12 @@ def _manifest(
         parent_digest=b"",
         round=0,
         attempt=0,
-        rule=rule_json(task_file),
+        rule=terms.rule_json(task_file),
         server_optimizer="",
         staleness="",
         optimizer_chunks=(),
         partial=False,
-        fraction_bits=bits,
+        fraction_bits=terms.fraction_bits(task_file),
         total_weight=0,
         layout=layout,
         num_elements=size,

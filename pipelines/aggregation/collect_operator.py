@@ -1,10 +1,11 @@
-"""Flink function of the window: it keeps state, sets timers and carries out the effects that `window` decides."""
+"""Flink function of the windows: it keeps state, sets timers and carries out the effects that `window` decides."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from pyflink.common import Types
@@ -13,6 +14,7 @@ from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import AcceptedUpdate, Outcome, Round
+from models.aggregation.rule import parse_rule
 from pipelines.aggregation import selection, window
 from pipelines.aggregation.receipts import receipt_frames
 from pipelines.aggregation.streams import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT, decoded_round
@@ -23,7 +25,10 @@ from pipelines.flink.messages import pack, unpack
 
 
 class CollectRound(KeyedProcessFunction):
-    """Keyed by task/round: the window. Main output: sink frames (receipts of late and failed updates)."""
+    """Keyed by task: the window. Main output: sink frames (receipts of late and failed updates).
+
+    A task's window is mirrored in memory: crossing into Flink's state costs more than all decisions about an update.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -34,66 +39,102 @@ class CollectRound(KeyedProcessFunction):
         self._admitted = ctx.get_list_state(ListStateDescriptor("admitted", Types.PICKLED_BYTE_ARRAY()))
         self._held = ctx.get_list_state(ListStateDescriptor("held", Types.PICKLED_BYTE_ARRAY()))
         self._shard_keys = shard_keys(self._settings.partitions, self._settings.parallelism, MAX_PARALLELISM)
+        self._mirror: dict[str, window.Window] = {}
+        self._admits: list[bytes] = []
+        """Admitted by the message in hand, not yet written: one write and one message to a shard take them all."""
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
         _, kind, parts = unpack(bytes(value))
-        event = decoded_round(parts[0]) if kind == "round" else decode(parts[0], AcceptedUpdate)
-        yield from self._step(event, ctx)
+        if kind == "round":
+            yield from self._run([decoded_round(parts[0])], _now_ms(), ctx)
+        else:
+            yield from self._run((decode(part, AcceptedUpdate) for part in parts), _now_ms(), ctx)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
-        yield from self._step(window.Deadline(), ctx)
+        yield from self._run([window.Deadline()], max(timestamp, _now_ms()), ctx)
 
-    def _step(self, event: Any, ctx: Any) -> Iterator[Any]:
-        stored, round_ = self._window.value(), self._round.value()
-        before = window.Window.load(stored, decoded_round(bytes(round_)) if round_ is not None else None)
-        after, effects = window.step(before, event, int(time.time() * 1000), late_grace_ms=self._settings.late_grace_ms)
+    def _run(self, events: Iterable[Any], now_ms: int, ctx: Any) -> Iterator[Any]:
+        task = ctx.get_current_key()
+        before = after = self._mirror.get(task) or self._stored()
+        for event in events:
+            after = yield from self._step(after, event, now_ms, ctx)
+        yield from self._write_admitted(after.round)
         if after is not before:
             self._window.update(after.dump())
         if after.round is not before.round:
             self._round.update(encode(after.round))
-        for effect in effects:
-            yield from self._perform(effect, after.round, ctx)
+        self._mirror[task] = after
 
-    def _perform(self, effect: window.Effect, current: Round | None, ctx: Any) -> Iterator[Any]:
+    def _stored(self) -> window.Window:
+        stored, round_ = self._window.value(), self._round.value()
+        return window.Window.load(stored, decoded_round(bytes(round_)) if round_ is not None else None)
+
+    def _step(self, state: window.Window, event: Any, now_ms: int, ctx: Any) -> Generator[Any, None, window.Window]:
+        state, effects = window.step(state, event, now_ms, arrival_wait_ms=self._settings.arrival_wait_ms)
+        for effect in effects:
+            match effect:
+                case window.Release():
+                    held = [decode(bytes(data), AcceptedUpdate) for data in self._held.get()]
+                    self._held.clear()
+                    for update in held:
+                        state = yield from self._step(state, update, now_ms, ctx)
+                case window.WakeAt(at_ms):
+                    ctx.timer_service().register_processing_time_timer(at_ms)
+                case window.Admit(update):
+                    self._admits.append(encode(update))
+                case _:
+                    yield from self._write_admitted(state.round)
+                    yield from self._perform(effect)
+        return state
+
+    def _perform(self, effect: window.Effect) -> Iterator[Any]:
         match effect:
             case window.Begin(round_):
-                self._admitted.clear()
-                if not selection.needs_measurement(round_):
+                if _is_linear(round_.rule):
                     yield from self._to_shards(TO_COMBINE, "begin", [encode(round_)])
-            case window.WakeAt(at_ms):
-                ctx.timer_service().register_processing_time_timer(at_ms)
             case window.Hold(update):
                 self._held.add(encode(update))
-            case window.AdmitHeld():
-                held = [decode(bytes(data), AcceptedUpdate) for data in self._held.get()]
-                self._held.clear()
-                for update in held:
-                    yield from self._step(update, ctx)
-            case window.Admit(update):
-                encoded = encode(update)
-                self._admitted.add(encoded)
-                if current is not None and not selection.needs_measurement(current):
-                    yield from self._to_shards(TO_COMBINE, "add", [encoded])
+            case window.HoldAdmitted():
+                self._held.update([*self._take_admitted(), *(bytes(data) for data in self._held.get())])
             case window.Late(update):
                 yield from receipt_frames(self._settings, update, Outcome.LATE)
-            case window.Fail(round_):
-                updates = self._take_admitted()
-                for update in updates:
-                    yield from receipt_frames(self._settings, update, Outcome.ROUND_FAILED)
-                about = json.dumps([round_.round, round_.attempt, len(updates)]).encode()
+            case window.GiveBack():
+                for data in self._take_admitted():
+                    yield from receipt_frames(self._settings, decode(data, AcceptedUpdate), Outcome.ROUND_FAILED)
+            case window.Fail(round_, num_updates):
+                about = json.dumps([round_.round, round_.attempt, num_updates]).encode()
                 yield TO_KEEPER, pack(round_.task, "failed", [about])
             case window.Close(round_):
-                updates = selection.in_order(self._take_admitted())
+                updates = selection.in_order([decode(data, AcceptedUpdate) for data in self._take_admitted()])
                 parts = [encode(round_), *(encode(update) for update in updates)]
                 if selection.needs_measurement(round_):
                     yield from self._to_shards(TO_MEASURE, "measure", parts)
                 yield TO_SELECT, pack(f"{round_.task}/{round_.round}", "closed", parts)
 
-    def _take_admitted(self) -> list[AcceptedUpdate]:
-        updates = [decode(bytes(data), AcceptedUpdate) for data in self._admitted.get()]
+    def _write_admitted(self, round_: Round | None) -> Iterator[Any]:
+        """What was admitted to this round: into state, and to the shards where the rule lets them add at once."""
+        if not self._admits or round_ is None:
+            return
+        admits, self._admits = self._admits, []
+        self._admitted.add_all(admits)
+        if _is_linear(round_.rule):
+            place = json.dumps([round_.task, round_.round, round_.attempt]).encode()
+            yield from self._to_shards(TO_COMBINE, "add", [place, *admits])
+
+    def _take_admitted(self) -> list[bytes]:
+        admitted = [bytes(data) for data in self._admitted.get()]
         self._admitted.clear()
-        return updates
+        return admitted
 
     def _to_shards(self, tag: OutputTag, kind: str, parts: list[bytes]) -> Iterator[Any]:
         for key in self._shard_keys:
             yield tag, pack(key, kind, parts)
+
+
+@lru_cache(maxsize=64)
+def _is_linear(rule: str) -> bool:
+    return parse_rule(rule).linear
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -14,7 +14,7 @@ from pipelines.aggregation.keeper_operator import KeepTask
 from pipelines.aggregation.select_operator import Select
 from pipelines.aggregation.shard_operators import Combine, Measure
 from pipelines.aggregation.sources import AcceptedToMessage, RoundToMessage
-from pipelines.aggregation.streams import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT
+from pipelines.aggregation.streams import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT, TO_SINK
 from pipelines.flink.graph import BYTES, Graph
 from pipelines.flink.messages import key_of
 from pipelines.flink.tasks import TaskToMessage
@@ -62,4 +62,5 @@ def attach(graph: Graph) -> None:
         .uid("keep")
     )
     graph.emit(collected)
+    graph.emit(selected.get_side_output(TO_SINK))
     graph.emit(kept)

@@ -1,14 +1,14 @@
 """The life of a task: which round is open, and which model a round has made. Pure: one keeper per task.
 
 A task's record opens its first round. When a round's selection and all its chunks are known, the model is published
-and the next round opened in the same step; a failed round is opened again on the same base model.
+and the next round opened in the same step; a failed round is opened again on the same base model. What its file says of
+rounds and models is in `terms`.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 
 from fluvial.wire.layout import layout_digest, model_digest, num_chunks, num_elements
 from fluvial.wire.records import (
@@ -23,8 +23,9 @@ from fluvial.wire.records import (
     TensorLayout,
     WindowMode,
 )
+from fluvial.wire.sampling import round_seed
 from fluvial.wire.task_file import TaskFile
-from models.aggregation.fixed_point import fraction_bits
+from pipelines.aggregation import terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +81,12 @@ class ShardDone:
 
 @dataclass(frozen=True, slots=True)
 class RoundFailed:
-    """A round ended without a quorum."""
+    """A round ended without a model. undecided: it had its quorum, but the rule could make nothing of it."""
 
     round: int
     attempt: int
     num_updates: int
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def step(
     match event:
         case RoundFailed():
             failed = Record(_transition(state, RoundTransition.FAILED, event.num_updates))
-            state, effects = _open(replace(state, pending=None), state.round, state.attempt + 1, now_ms)
+            state, effects = _open(replace(state, pending=None), *_after_failure(state, event), now_ms)
             return state, [failed, *effects]
         case Selected():
             pending = replace(_pending(state), contributions=event.contributions, total_weight=event.total_weight)
@@ -147,10 +149,20 @@ def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskS
         )
     else:
         # The same task with other terms, more rounds for example: they hold from the next round on.
-        state = replace(state, specification=task.specification)
+        registered = TaskFile.model_validate_json(task.specification)
+        state = replace(state, specification=terms.changed(state.task_file, registered).model_dump_json())
     if not state.open and state.round < state.task_file.rounds:
         return _open(state, state.round + 1, 1, now_ms)
     return state, []
+
+
+def _after_failure(state: TaskState, event: RoundFailed) -> tuple[int, int]:
+    """Round and attempt that follow. What an asynchronous window hands to a rule is used up, and nobody may send a
+    second update of the round: so it goes on with the next round, while there is one."""
+    task_file = state.task_file
+    if event.undecided and task_file.window.mode != "synchronous" and state.round < task_file.rounds:
+        return state.round + 1, 1
+    return state.round, state.attempt + 1
 
 
 def _pending(state: TaskState) -> Pending:
@@ -161,7 +173,7 @@ def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, li
     task_file, pending = state.task_file, _pending(state)
     elements = num_elements(state.layout)
     of_model = num_chunks(elements, task_file.chunk_elements)
-    expected = of_model * (1 + len(_moments(task_file)))
+    expected = of_model * (1 + len(terms.moments(task_file)))
     if pending.contributions is None or len(pending.chunks) < expected:
         return state, []
     every_chunk = tuple(pending.chunks[index] for index in range(expected))
@@ -173,10 +185,10 @@ def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, li
         parent_digest=state.digest,
         round=state.round,
         attempt=state.attempt,
-        rule=rule_json(task_file),
-        server_optimizer=server_optimizer_json(task_file),
-        staleness=staleness_json(task_file),
-        fraction_bits=_fraction_bits(task_file),
+        rule=terms.rule_json(task_file),
+        server_optimizer=terms.server_optimizer_json(task_file),
+        staleness=terms.staleness_json(task_file),
+        fraction_bits=terms.fraction_bits(task_file),
         total_weight=pending.total_weight,
         layout=state.layout,
         num_elements=elements,
@@ -225,61 +237,28 @@ def _round(state: TaskState, number: int, attempt: int, status: RoundStatus, now
         num_elements=num_elements(state.layout),
         chunk_elements=task_file.chunk_elements,
         opened_ms=now_ms,
-        deadline_ms=now_ms + int(task_file.deadline_seconds * 1000),
+        deadline_ms=terms.deadline_ms(task_file, now_ms),
         quorum=task_file.quorum,
         target=task_file.target,
         max_abs=task_file.limits.max_abs,
         max_norm=task_file.limits.max_norm,
         max_weight=task_file.limits.max_weight,
-        fraction_bits=_fraction_bits(task_file),
+        fraction_bits=terms.fraction_bits(task_file),
         kept_versions=task_file.kept_versions,
-        rule=rule_json(task_file),
-        server_optimizer=server_optimizer_json(task_file),
+        rule=terms.rule_json(task_file),
+        server_optimizer=terms.server_optimizer_json(task_file),
         optimizer_chunks=state.optimizer_chunks,
         window=WindowMode(task_file.window.mode.upper()),
         grace_ms=int(task_file.window.grace_seconds * 1000),
         max_staleness=task_file.window.max_staleness,
-        staleness=staleness_json(task_file),
-        seed=_seed(state, number, attempt),
+        staleness=terms.staleness_json(task_file),
+        seed=round_seed(state.task, number, attempt, state.digest),
         invited_fraction=task_file.sampling.invited_fraction,
         partial=task_file.partial,
         encodings=tuple(task_file.encodings),
         agreement=task_file.agreement.name if task_file.agreement else "",
         training=json.dumps(task_file.training.model_dump(mode="json"), sort_keys=True),
     )
-
-
-def rule_json(task_file: TaskFile) -> str:
-    """The aggregation rule as it stands in rounds and manifests."""
-    return json.dumps(task_file.rule.model_dump(mode="json", exclude_none=True), sort_keys=True)
-
-
-def server_optimizer_json(task_file: TaskFile) -> str:
-    """The server optimizer as it stands in rounds and manifests; empty for none."""
-    if task_file.server_optimizer is None:
-        return ""
-    return json.dumps(task_file.server_optimizer.model_dump(mode="json", exclude_none=True), sort_keys=True)
-
-
-def staleness_json(task_file: TaskFile) -> str:
-    """The weighting of updates of earlier rounds as it stands in rounds; empty where there are none."""
-    if not task_file.window.max_staleness:
-        return ""
-    return json.dumps(task_file.window.staleness.model_dump(mode="json"), sort_keys=True)
-
-
-def _seed(state: TaskState, number: int, attempt: int) -> bytes:
-    """Public seed of the round's sampling: nobody knows it before the base model is there, anyone can recompute it."""
-    return sha256(f"fluvial/sampling/{state.task}/{number}/{attempt}/".encode() + state.digest).digest()
-
-
-def _moments(task_file: TaskFile) -> tuple[str, ...]:
-    """Names of the moments that the task's server optimizer keeps."""
-    return ()
-
-
-def _fraction_bits(task_file: TaskFile) -> int:
-    return fraction_bits(task_file.target, task_file.limits.max_weight, task_file.limits.max_abs)
 
 
 def _transition(state: TaskState, transition: RoundTransition, num_updates: int) -> RoundEvent:

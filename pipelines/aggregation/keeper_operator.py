@@ -70,7 +70,7 @@ class KeepTask(KeyedProcessFunction):
         for contribution in manifest.contributions:
             receipt = Receipt(
                 task=manifest.task,
-                round=manifest.round,
+                round=contribution.round,
                 attempt=manifest.attempt,
                 participant=contribution.participant,
                 update_id=contribution.update_id,
@@ -93,6 +93,7 @@ def _event(kind: str, parts: list[bytes]) -> Any:
         case "shard":
             round_, attempt = json.loads(parts[0])
             return keeper.ShardDone(round_, attempt, task_state.chunks_from_json(parts[1]))
-        case "failed":
-            return keeper.RoundFailed(*json.loads(parts[0]))
+        case "failed" | "undecided":
+            round_, attempt, num_updates = json.loads(parts[0])
+            return keeper.RoundFailed(round_, attempt, num_updates, undecided=kind == "undecided")
     raise ValueError(f"no event of kind {kind!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,13 +13,19 @@ from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 
 from fluvial.wire.framing import encode
-from pipelines.aggregation import selection
-from pipelines.aggregation.streams import TO_KEEPER, round_and_updates
+from fluvial.wire.records import AcceptedUpdate, Outcome, Round
+from models.aggregation.plan import Plan
+from pipelines.aggregation import plan_message, selection
+from pipelines.aggregation.measuring import Measurements
+from pipelines.aggregation.receipts import receipt_frames
+from pipelines.aggregation.streams import TO_KEEPER, TO_SINK, round_and_updates
 from pipelines.aggregation.task_state import contributions_json
 from pipelines.config import Settings
 from pipelines.flink.environment import MAX_PARALLELISM
 from pipelines.flink.keys import shard_keys
 from pipelines.flink.messages import pack, unpack
+
+_log = logging.getLogger(__name__)
 
 
 class Select(KeyedProcessFunction):
@@ -48,17 +55,37 @@ class Select(KeyedProcessFunction):
             return
         self._closed.clear()
         self._measured.clear()
-        grams: dict[int, Any] = {}
-        for about, matrices in measured:
-            chunks = json.loads(about)["chunks"]
-            stacked = np.frombuffer(matrices, dtype="<f8").reshape(len(chunks), len(updates), len(updates))
-            grams.update(zip(chunks, stacked, strict=True))
-        contributions = selection.select(round_, updates, grams)
-        chosen = [update for update, entry in zip(updates, contributions, strict=True) if entry.selected]
-        parts = [encode(round_), *(encode(update) for update in chosen)]
+        try:
+            plan = selection.plan(round_, updates, _measurements(measured))
+        except ValueError as error:
+            _log.warning("%s, round %d: the rule cannot decide: %s", round_.task, round_.round, error)
+            yield from self._undecided(round_, updates)
+        else:
+            yield from self._decided(round_, updates, plan)
+
+    def _decided(self, round_: Round, updates: list[AcceptedUpdate], plan: Plan) -> Iterator[Any]:
+        weights = plan.effective_weights
+        taken = [encode(update) for update, weight in zip(updates, weights, strict=True) if weight]
+        parts = [plan_message.dump(plan), encode(round_), *taken]
         for key in self._shard_keys:
             yield pack(key, "combine", parts)
         about = json.dumps([round_.round, round_.attempt]).encode()
-        total_weight = sum(contribution.effective_weight for contribution in contributions)
-        body = json.dumps([total_weight, contributions_json(contributions)]).encode()
-        yield TO_KEEPER, pack(round_.task, "selected", [about, body])
+        contributions = contributions_json(selection.contributions(updates, plan))
+        yield TO_KEEPER, pack(round_.task, "selected", [about, json.dumps([plan.divisor, contributions]).encode()])
+
+    def _undecided(self, round_: Round, updates: list[AcceptedUpdate]) -> Iterator[Any]:
+        for update in updates:
+            for frame in receipt_frames(self._settings, update, Outcome.ROUND_FAILED):
+                yield TO_SINK, frame
+        about = json.dumps([round_.round, round_.attempt, len(updates)]).encode()
+        yield TO_KEEPER, pack(round_.task, "undecided", [about])
+
+
+def _measurements(measured: list[list[bytes]]) -> Measurements:
+    """What the shards measured, by chunk."""
+    found: Measurements = {}
+    for about, values in measured:
+        told = json.loads(about)
+        stacked = np.frombuffer(values, dtype="<f8").reshape(len(told["chunks"]), *told["shape"])
+        found.update(zip(told["chunks"], stacked, strict=True))
+    return found

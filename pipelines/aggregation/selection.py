@@ -1,16 +1,19 @@
-"""Which of a round's updates make the model. Pure: a rule, the measurements it asks for, a selection."""
+"""What becomes of a round's updates. Pure: a rule, the measurements it asks for, a plan."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
 from fluvial.wire.records import AcceptedUpdate, Contribution, Round
+from models.aggregation.fixed_point import MAX_TOTAL_WEIGHT, SUM_BITS
 from models.aggregation.gram import total_gram
-from models.aggregation.plan import Measure, RoundUpdates
+from models.aggregation.plan import Measure, Plan, RoundUpdates
 from models.aggregation.rule import parse_rule
+from models.aggregation.staleness import aged, parse_staleness
 
 
 def needs_measurement(round_: Round) -> bool:
@@ -23,14 +26,48 @@ def in_order(updates: Sequence[AcceptedUpdate]) -> list[AcceptedUpdate]:
     return sorted(updates, key=lambda update: update.record_sha256)
 
 
-def select(
-    round_: Round, updates: Sequence[AcceptedUpdate], grams: Mapping[int, npt.NDArray[np.float64]]
-) -> tuple[Contribution, ...]:
-    """The rule's selection. updates: in order. grams: by chunk, float64[N, N]; empty for rules that need none."""
+def plan(round_: Round, updates: Sequence[AcceptedUpdate], measured: Mapping[int, npt.NDArray[np.float64]]) -> Plan:
+    """The rule's plan, each update aged by the rounds that it lags behind.
+
+    updates: N, in order. measured: by chunk, what the rule asks for: float64[N, N], or its diagonal float64[N]; empty
+    for rules that ask for nothing. Raises ValueError if the rule cannot decide, or asks for sums that the round's
+    fraction bits leave no room for.
+    """
     rule = parse_rule(round_.rule)
-    gram = total_gram(grams[chunk] for chunk in sorted(grams)) if rule.measure is not Measure.NONE else None
+    gram = total_gram(measured[chunk] for chunk in sorted(measured)) if rule.measure is not Measure.NONE else None
+    if gram is not None and gram.ndim == 1:
+        gram = np.diag(gram)
     participants, weights = zip(*((update.participant, update.weight) for update in updates), strict=True)
-    effective = rule.plan(RoundUpdates(participants=participants, weights=weights), gram).effective_weights
+    decided = rule.plan(RoundUpdates(participants=participants, weights=weights), gram)
+    lags = tuple(round_.round - update.round for update in updates)
+    decided = aged(decided, lags, parse_staleness(round_.staleness))
+    largest = decided.coefficient_sum * Fraction(round_.max_abs) * 2**round_.fraction_bits
+    if largest >= 2**SUM_BITS or decided.divisor >= MAX_TOTAL_WEIGHT:
+        raise ValueError(f"coefficients of {decided.coefficient_sum} or divisor {decided.divisor} overflow the sums")
+    if decided.reduction is not None:
+        if round_.partial or any(update.encoding == "partial_sum" for update in updates):
+            raise ValueError("partial sums need a rule that adds updates up")
+        return decided
+    for update, coefficient in zip(updates, decided.rows[0], strict=True):
+        multiplier(update, coefficient)
+    return decided
+
+
+def multiplier(update: AcceptedUpdate, coefficient: int) -> int:
+    """What an update's values enter the sum with. The integers of a partial sum carry their weights already.
+
+    Raises ValueError where a partial sum would have to be divided.
+    """
+    if update.encoding != "partial_sum":
+        return coefficient
+    factor, rest = divmod(coefficient, update.weight)
+    if rest:
+        raise ValueError(f"coefficient {coefficient} is not a multiple of the partial sum's weight {update.weight}")
+    return factor
+
+
+def contributions(updates: Sequence[AcceptedUpdate], plan: Plan) -> tuple[Contribution, ...]:
+    """What the manifest says of each update under the plan."""
     return tuple(
         Contribution(
             participant=update.participant,
@@ -39,9 +76,9 @@ def select(
             source_offset=update.source_offset,
             record_sha256=update.record_sha256,
             weight=update.weight,
-            selected=effective[row] > 0,
-            effective_weight=effective[row],
+            selected=weight > 0,
+            effective_weight=weight,
             round=update.round,
         )
-        for row, update in enumerate(updates)
+        for update, weight in zip(updates, plan.effective_weights, strict=True)
     )

@@ -1,4 +1,9 @@
-"""Flink functions that do the tensor work, on the shards of models."""
+"""Flink functions that do the tensor work, on the shards of models.
+
+A command whose work takes longer than a slice stays in Flink's state until it is done, and timers carry it on, so that
+other tasks get their turn and checkpoints come through in between. What has been computed is no state: a restored
+command starts again, from the log.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +11,22 @@ import json
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
+from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction
+from pyflink.datastream.state import ListStateDescriptor
 
 from fluvial.wire.framing import decode
 from fluvial.wire.records import AcceptedUpdate
+from pipelines.aggregation import plan_message
+from pipelines.aggregation.bands import TensorMemory
+from pipelines.aggregation.chunk_source import ChunkSource
 from pipelines.aggregation.shards import Shard
 from pipelines.aggregation.streams import decoded_round, round_and_updates
+from pipelines.aggregation.sums import shared_sums
 from pipelines.aggregation.task_state import chunks_json
+from pipelines.aggregation.turns import Turns, Work
 from pipelines.config import Settings
 from pipelines.flink.blobs import BlobWriter, shared_reader
 from pipelines.flink.digests import CHECKED
@@ -27,7 +39,10 @@ BATCH_MS = 100
 
 
 class _OnShards(KeyedProcessFunction):
-    """Keyed by shard. No Flink state: what a shard has accumulated is a cache over the log."""
+    """Keyed by shard. Commands are carried out slice by slice, those of several tasks in turn."""
+
+    command: ClassVar[str]
+    """Kind of the messages that ask for work and get an answer."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -45,29 +60,105 @@ class _OnShards(KeyedProcessFunction):
         models = shared_reader(
             settings.bootstrap_servers, topics.model_blobs, purpose="aggregation", cache_bytes=0, timeout_ms=timeout_ms
         )
+        sums = shared_sums(
+            f"{settings.bootstrap_servers} {topics.update_blobs}", budget_bytes=settings.tensor_memory_bytes
+        )
+        memory = TensorMemory(settings.tensor_memory_bytes)
+        matches = partial(CHECKED.matches, topics.update_blobs)
         keys = shard_keys(settings.partitions, settings.parallelism, MAX_PARALLELISM)
         self._shards = {
             key: Shard(
-                shard, settings.partitions, updates.chunk, models.chunk, partial(CHECKED.matches, topics.update_blobs)
+                ChunkSource(shard, settings.partitions, updates.chunk, models.chunk, matches),
+                sums,
+                memory,
+                slice_bytes=settings.slice_bytes,
             )
             for shard, key in enumerate(keys)
         }
+        self._unfinished = ctx.get_list_state(ListStateDescriptor("unfinished", Types.PICKLED_BYTE_ARRAY()))
+        self._turns: dict[str, Turns[bytes | None]] = {}
+        self._stored: dict[str, dict[str, bytes]] = {}
+
+    def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
+        message = bytes(value)
+        key, kind, parts = unpack(message)
+        turns = self._turns_of(key)
+        if kind != self.command:
+            self._note(self._shards[key], kind, parts, ctx)
+            return
+        name, work = self._work(self._shards[key], parts)
+        turns.add_first(name, work)
+        # Most work ends with its first slice, and never gets into the state.
+        yield from self._slice(key, ctx)
+        if name in turns:
+            self._stored[key][name] = message
+            self._unfinished.add(message)
+
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
+        key = ctx.get_current_key()
+        self._turns_of(key)
+        self._wake(key, timestamp)
+        yield from self._slice(key, ctx)
+
+    def _slice(self, key: str, ctx: Any) -> Iterator[bytes]:
+        """One slice of one task's work; a timer for the next."""
+        turns, stored = self._turns_of(key), self._stored[key]
+        ended = turns.take()
+        if len(turns):
+            ctx.timer_service().register_processing_time_timer(int(time.time() * 1000))
+        if ended is None:
+            return
+        name, answer = ended
+        if stored.pop(name, None) is not None:
+            self._unfinished.update(list(stored.values()))
+        if answer is not None:
+            yield answer
+
+    def _turns_of(self, key: str) -> Turns[bytes | None]:
+        """The shard's work; the first time with the commands that a checkpoint brought back."""
+        if key not in self._turns:
+            turns = self._turns[key] = Turns()
+            stored = self._stored[key] = {}
+            for message in map(bytes, self._unfinished.get()):
+                name, work = self._work(self._shards[key], unpack(message)[2])
+                turns.add(name, work)
+                stored[name] = message
+        return self._turns[key]
+
+    def _work(self, shard: Shard, parts: list[bytes]) -> tuple[str, Work[bytes | None]]:
+        """A name for the command's work, and the work, which gives the answer."""
+        raise NotImplementedError
+
+    def _note(self, shard: Shard, kind: str, parts: list[bytes], ctx: Any) -> None:
+        """A message that asks for no answer."""
+
+    def _wake(self, key: str, timestamp: int) -> None:
+        """A timer fired."""
 
 
 class Measure(_OnShards):
-    """First pass of rules that compare updates: partial Gram matrices, by chunk."""
+    """First pass of rules that compare updates: partial Gram matrices or norms, by chunk."""
 
-    def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        key, _, parts = unpack(bytes(value))
+    command = "measure"
+
+    def _work(self, shard: Shard, parts: list[bytes]) -> tuple[str, Work[bytes | None]]:
         round_, updates = round_and_updates(parts)
-        grams = self._shards[key].measure(round_, updates)
-        about = json.dumps({"attempt": round_.attempt, "chunks": sorted(grams)}).encode()
-        matrices = b"".join(grams[index].astype("<f8").tobytes() for index in sorted(grams))
-        yield pack(f"{round_.task}/{round_.round}", "measured", [about, matrices])
+
+        def work() -> Work[bytes | None]:
+            found = yield from shard.measure(round_, updates)
+            chunks = sorted(found)
+            shape = found[chunks[0]].shape if chunks else (0,)
+            about = json.dumps({"attempt": round_.attempt, "chunks": chunks, "shape": shape}).encode()
+            values = b"".join(found[index].astype("<f8").tobytes() for index in chunks)
+            return pack(f"{round_.task}/{round_.round}", "measured", [about, values])
+
+        return f"{round_.task}/{round_.round}/{round_.attempt}", work()
 
 
 class Combine(_OnShards):
     """Second pass, and the only one of linear rules: sums, and the chunks of the new model."""
+
+    command = "combine"
 
     def open(self, ctx: Any) -> None:
         super().open(ctx)
@@ -76,22 +167,38 @@ class Combine(_OnShards):
             self._settings.topics.model_blobs,
             timeout_ms=self._settings.read_timeout_ms,
         )
+        self._noted: dict[str, dict[str, int]] = {key: {} for key in self._shards}
 
-    def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        key, kind, parts = unpack(bytes(value))
-        shard = self._shards[key]
+    def _work(self, shard: Shard, parts: list[bytes]) -> tuple[str, Work[bytes | None]]:
+        plan = plan_message.load(parts[0])
+        round_, updates = round_and_updates(parts[1:])
+
+        def work() -> Work[bytes | None]:
+            chunks = yield from shard.combine(round_, updates, plan, self._writer)
+            about = json.dumps([round_.round, round_.attempt]).encode()
+            return pack(round_.task, "shard", [about, chunks_json(chunks)])
+
+        return f"{round_.task}/{round_.round}/{round_.attempt}", work()
+
+    def _note(self, shard: Shard, kind: str, parts: list[bytes], ctx: Any) -> None:
         if kind == "begin":
             shard.begin(decoded_round(parts[0]))
-        elif kind == "add":
-            shard.add(decode(parts[0], AcceptedUpdate))
-            # Updates that come together are read together.
-            ctx.timer_service().register_processing_time_timer((int(time.time() * 1000) // BATCH_MS + 2) * BATCH_MS)
-        else:
-            round_, updates = round_and_updates(parts)
-            chunks = shard.combine(round_, updates, self._writer)
-            about = json.dumps([round_.round, round_.attempt]).encode()
-            yield pack(round_.task, "shard", [about, chunks_json(chunks)])
+            return
+        task, number, attempt = json.loads(parts[0])
+        for part in parts[1:]:
+            shard.add(task, number, attempt, decode(part, AcceptedUpdate))
+        # Updates that come together are read together.
+        ripe_ms = (int(time.time() * 1000) // BATCH_MS + 2) * BATCH_MS
+        self._noted[ctx.get_current_key()].setdefault(task, ripe_ms)
+        ctx.timer_service().register_processing_time_timer(ripe_ms)
 
-    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
-        self._shards[ctx.get_current_key()].accumulate()
-        return iter(())
+    def _wake(self, key: str, timestamp: int) -> None:
+        noted, turns = self._noted[key], self._turns_of(key)
+        for task in [task for task, ripe_ms in noted.items() if ripe_ms <= timestamp]:
+            del noted[task]
+            turns.add(f"{task} as it comes", self._accumulated(self._shards[key], task))
+
+    @staticmethod
+    def _accumulated(shard: Shard, task: str) -> Work[bytes | None]:
+        yield from shard.accumulate(task)
+        return None

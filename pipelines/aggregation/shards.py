@@ -1,183 +1,100 @@
-"""Tensor work of one shard: sums of fixed-point chunks, partial Gram matrices, chunks of the new model.
+"""Tensor work of one shard, for any task: sums as updates arrive, measurements, chunks of the new model.
 
 What has been accumulated is a cache: `combine` names every update again, so a restarted shard reads what it lacks and
-arrives at the same integers. If an exception leaves a sum half done, the job fails, and with it the sum. Readers and
-writers are handed in.
+arrives at the same integers. All work is cut in slices (`turns`) and keeps within its memory (`bands`); an exception
+fails the job, and with it what was half done. Readers and writers are handed in.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Sequence
+from contextlib import suppress
 
-import numpy as np
-import numpy.typing as npt
-
-from fluvial import encoding
-from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.layout import chunk_length, chunk_partition, num_chunks
 from fluvial.wire.records import AcceptedUpdate, ChunkReference, Round
-from models.aggregation.contribution import add_chunk
-from models.aggregation.fixed_point import ChunkSum, finish
-from models.aggregation.gram import partial_gram
+from models.aggregation.plan import Plan
+from models.aggregation.rule import parse_rule
+from models.aggregation.staleness import parse_staleness
+from pipelines.aggregation import combining, measuring, selection
+from pipelines.aggregation.bands import TensorMemory
+from pipelines.aggregation.chunk_source import ChunkSource, place_in_log
+from pipelines.aggregation.measuring import Measurements
+from pipelines.aggregation.model_chunks import ChunkWriter
+from pipelines.aggregation.sums import Addend, ExactSums
+from pipelines.aggregation.turns import Pace, Work
 
-ReadChunk = Callable[[ChunkReference], bytes]
-Matches = Callable[[ChunkReference, bytes], bool]
-"""Whether a chunk is the one referred to."""
-
-
-def hashes_to(reference: ChunkReference, chunk: bytes) -> bool:
-    """The plain check, by digest."""
-    return hashlib.sha256(chunk).digest() == reference.sha256
-
-
-class ChunkWriter(Protocol):
-    def send(self, index: int, partition: int, key: bytes, chunk: bytes) -> None: ...
-    def flush(self) -> dict[int, tuple[int, int]]: ...
-
-
-@dataclass(slots=True)
-class _Accumulator:
-    """Sums of one shard of one round, by chunk; the updates that are in them, and those that wait to be read."""
-
-    sums: dict[int, ChunkSum] = field(default_factory=dict)
-    included: set[bytes] = field(default_factory=set)
-    pending: list[AcceptedUpdate] = field(default_factory=list)
+SLICE_BYTES = 32 << 20
 
 
 class Shard:
-    """The chunks of one shard, for any task: chunk j belongs to shard `chunk_partition(task, j, num_shards)`."""
+    """One shard. sums: what is accumulated here and elsewhere in the process. memory: for work in progress."""
 
     def __init__(
-        self,
-        shard: int,
-        num_shards: int,
-        read_update: ReadChunk,
-        read_model: ReadChunk,
-        update_matches: Matches = hashes_to,
+        self, source: ChunkSource, sums: ExactSums, memory: TensorMemory, *, slice_bytes: int = SLICE_BYTES
     ) -> None:
-        self._shard = shard
-        self._num_shards = num_shards
-        self._read_update = read_update
-        self._read_model = read_model
-        self._update_matches = update_matches
-        self._accumulators: dict[tuple[str, int, int], _Accumulator] = {}
-        self._rounds: dict[tuple[str, int, int], Round] = {}
+        self._source, self._sums, self._memory, self._slice_bytes = source, sums, memory, slice_bytes
+        self._open: dict[str, tuple[Round, list[Addend]]] = {}
 
     def begin(self, round_: Round) -> None:
-        """A round is open: updates may be accumulated as they arrive. Rounds of the task gone by are forgotten."""
-        self.forget(round_.task)
-        self._rounds[_key(round_)] = round_
-        self._accumulators[_key(round_)] = _Accumulator()
+        """A round of a linear rule is open: updates may be accumulated as they arrive. What the task had before is
+        forgotten."""
+        self._open[round_.task] = round_, []
 
-    def add(self, update: AcceptedUpdate) -> None:
+    def add(self, task: str, number: int, attempt: int, update: AcceptedUpdate) -> None:
         """Note an update of a round that has begun here, for `accumulate`; otherwise `combine` will read it."""
-        accumulator = self._accumulators.get((update.task, update.round, update.attempt))
-        if accumulator is not None:
-            accumulator.pending.append(update)
+        round_, pending = self._open.get(task, (None, []))
+        if round_ is None or (round_.round, round_.attempt) != (number, attempt):
+            return
+        # A partial sum that the rule cannot take in as it is: the rule says so when it decides.
+        with suppress(ValueError):
+            pending.append(addend_of(round_, update))
 
-    def accumulate(self) -> None:
-        """Read what was noted, all of a round in one pass over the partition."""
-        for key, accumulator in self._accumulators.items():
-            self._accumulate(accumulator, self._rounds[key], accumulator.pending)
-            accumulator.pending = []
+    def has_pending(self, task: str) -> bool:
+        """Whether updates of the task wait for `accumulate`."""
+        return task in self._open and bool(self._open[task][1])
 
-    def measure(self, round_: Round, updates: Sequence[AcceptedUpdate]) -> dict[int, npt.NDArray[np.float64]]:
-        """Per chunk the Gram matrix, float64[N, N], of the N updates in the order given."""
-        return {
-            index: partial_gram([self._delta(round_, update, index) for update in updates])
-            for index in self._chunks_of(round_)
-        }
+    def accumulate(self, task: str) -> Work[None]:
+        """Read what was noted, in one pass over the partition, as far as the sums have room for it."""
+        if task not in self._open:
+            return
+        round_, pending = self._open[task]
+        addends = list(pending)
+        pending.clear()
+        work = [(index, addend) for index in self._source.chunks_of(round_) for addend in addends]
+        pace = Pace(self._slice_bytes)
+        for index, addend in sorted(work, key=lambda item: place_in_log(item[1].update, item[0])):
+            if not self._sums.accepts(round_, index, addend.record_sha256):
+                continue
+            raw = self._source.raw(round_, addend.update, index)
+            self._sums.add(round_, index, addend, raw)
+            if pace.is_over(len(raw)):
+                yield
+
+    def measure(self, round_: Round, updates: Sequence[AcceptedUpdate]) -> Work[Measurements]:
+        """What the round's rule asks for, by chunk, of the N updates in the order given."""
+        what = parse_rule(round_.rule).measure
+        pace = Pace(self._slice_bytes)
+        return measuring.measure(self._source, round_, updates, what, self._memory, pace)
 
     def combine(
-        self, round_: Round, updates: Sequence[AcceptedUpdate], writer: ChunkWriter
-    ) -> dict[int, ChunkReference]:
-        """Write this shard's chunks of the new model: base plus the weighted mean of exactly these updates.
+        self, round_: Round, updates: Sequence[AcceptedUpdate], plan: Plan, writer: ChunkWriter
+    ) -> Work[dict[int, ChunkReference]]:
+        """Write this shard's chunks of the new model, and of the optimizer's moments: what the plan makes of exactly
+        these updates.
 
         Raises ChunkUnavailable when an accepted chunk can no longer be read.
         """
-        accumulator = self._accumulators.get(_key(round_), _Accumulator())
-        wanted = {update.record_sha256 for update in updates}
-        if accumulator.included - wanted:
-            # The rule left out what had been accumulated: start again with the selection.
-            accumulator = _Accumulator()
-        self._accumulate(accumulator, round_, updates)
-        total_weight = sum(update.weight for update in updates)
-        version = round_.base_version + 1
-        written: dict[int, tuple[int, bytes]] = {}
-        for index in self._chunks_of(round_):
-            base = np.frombuffer(self._checked(self._read_model, round_.base_chunks[index], hashes_to), dtype="<f4")
-            model = finish(base, accumulator.sums[index].values, total_weight, round_.fraction_bits)
-            chunk = model.astype("<f4", copy=False).tobytes()
-            key = f"{round_.task}/{index}/{version % round_.kept_versions}".encode()
-            writer.send(index, self._shard, key, chunk)
-            written[index] = len(chunk), hashlib.sha256(chunk).digest()
-        places = writer.flush()
-        self.forget(round_.task)
-        return {
-            index: ChunkReference(partition=places[index][0], offset=places[index][1], length=length, sha256=digest)
-            for index, (length, digest) in written.items()
-        }
-
-    def forget(self, task: str) -> None:
-        """Drop what was accumulated for the task."""
-        for key in [key for key in self._rounds if key[0] == task]:
-            del self._rounds[key], self._accumulators[key]
-
-    def _chunks_of(self, round_: Round) -> Iterator[int]:
-        for index in range(num_chunks(round_.num_elements, round_.chunk_elements)):
-            if chunk_partition(round_.task, index, self._num_shards) == self._shard:
-                yield index
-
-    def _accumulate(self, accumulator: _Accumulator, round_: Round, updates: Sequence[AcceptedUpdate]) -> None:
-        """Add the updates that are not in the sums yet, in the order in which their chunks lie in the log."""
-        missing = [update for update in updates if update.record_sha256 not in accumulator.included]
-        work = [
-            (-1 if update.inline is not None else update.chunks[index].offset, index, number)
-            for index in self._chunks_of(round_)
-            for number, update in enumerate(missing)
-        ]
-        for _, index, number in sorted(work):
-            update = missing[number]
-            if index not in accumulator.sums:
-                length = chunk_length(index, round_.num_elements, round_.chunk_elements)
-                accumulator.sums[index] = ChunkSum(length, round_.fraction_bits)
-            add_chunk(
-                accumulator.sums[index],
-                self._raw(round_, update, index),
-                encoding=update.encoding,
-                first_element=index * round_.chunk_elements,
-                layout=round_.layout,
-                scales=update.scales,
-                weight=update.weight,
-            )
-        accumulator.included.update(update.record_sha256 for update in missing)
-
-    def _delta(self, round_: Round, update: AcceptedUpdate, index: int) -> npt.NDArray[np.float32]:
-        """Chunk `index` of the update, decoded."""
-        raw = self._raw(round_, update, index)
-        first = index * round_.chunk_elements
-        return encoding.get(update.encoding).decode_chunk(raw, first, round_.layout, update.scales)
-
-    def _raw(self, round_: Round, update: AcceptedUpdate, index: int) -> bytes:
-        if update.inline is None:
-            return self._checked(self._read_update, update.chunks[index], self._update_matches)
-        size = encoding.get(update.encoding).bytes_per_element
-        start = index * round_.chunk_elements * size
-        length = chunk_length(index, round_.num_elements, round_.chunk_elements) * size
-        return update.inline[start : start + length]
-
-    @staticmethod
-    def _checked(read: ReadChunk, reference: ChunkReference, matches: Matches) -> bytes:
-        chunk = read(reference)
-        if not matches(reference, chunk):
-            raise ChunkUnavailable(
-                f"partition {reference.partition}, offset {reference.offset}: not the bytes accepted"
-            )
-        return chunk
+        self._open.pop(round_.task, None)
+        pace = Pace(self._slice_bytes)
+        chunks = yield from combining.combine(
+            self._source, round_, updates, plan, self._sums, self._memory, pace, writer
+        )
+        return chunks
 
 
-def _key(round_: Round) -> tuple[str, int, int]:
-    return round_.task, round_.round, round_.attempt
+def addend_of(round_: Round, update: AcceptedUpdate) -> Addend:
+    """An update as a linear rule takes it in, whatever else arrives. Raises ValueError for another rule."""
+    factor = parse_staleness(round_.staleness).factor(round_.round - update.round)
+    coefficient = parse_rule(round_.rule).coefficient(update.weight) * factor
+    return Addend(
+        record_sha256=update.record_sha256, update=update, coefficient=selection.multiplier(update, coefficient)
+    )

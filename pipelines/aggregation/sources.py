@@ -1,4 +1,4 @@
-"""Topics of aggregation as messages: open rounds, accepted updates."""
+"""Topics of aggregation as messages: rounds, accepted updates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyflink.datastream import FlatMapFunction, MapFunction
 from fluvial.identity.envelope import unseal
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import encode
-from fluvial.wire.records import Round, RoundStatus
+from fluvial.wire.records import Round
 from pipelines.config import Settings
 from pipelines.flink.frames import parse_source
 from pipelines.flink.messages import pack
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class RoundToMessage(FlatMapFunction):
-    """Open rounds of topic rounds, verified, for the window of their (task, round)."""
+    """Records of topic rounds, verified, for the window of their task."""
 
     def __init__(self, settings: Settings) -> None:
         self._aggregator_key = bytes.fromhex(settings.aggregator_key)
@@ -31,12 +31,11 @@ class RoundToMessage(FlatMapFunction):
         except FluvialError as error:
             _log.warning("rounds/%d@%d is not trusted: %s", record.partition, record.offset, error)
             return
-        if round_.status is RoundStatus.OPEN:
-            yield pack(f"{round_.task}/{round_.round}", "round", [encode(round_)])
+        yield pack(round_.task, "round", [encode(round_)])
 
 
 class AcceptedToMessage(MapFunction):
-    """Records of topic accepted, for the window of their (task, round)."""
+    """Records of topic accepted, whose key is their task, for its window."""
 
     def map(self, value: bytes) -> bytes:
         record = parse_source(bytes(value))

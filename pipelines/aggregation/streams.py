@@ -14,6 +14,7 @@ TO_MEASURE = OutputTag("to-measure", BYTES)
 TO_COMBINE = OutputTag("to-combine", BYTES)
 TO_SELECT = OutputTag("to-select", BYTES)
 TO_KEEPER = OutputTag("to-keeper", BYTES)
+TO_SINK = OutputTag("to-sink", BYTES)
 
 
 @lru_cache(maxsize=64)

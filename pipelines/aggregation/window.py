@@ -1,8 +1,21 @@
-"""When a round closes, and on which updates. Pure: one window per (task, round).
+"""When a round closes, and on which updates. Pure: one window per task, over the round that is open.
 
-A round closes as soon as it has its target. At the deadline it closes when it has its quorum, and fails openly when
-it has not. Broker time decides whether an update is in time; the wait after the deadline only lets updates that the
-broker already had arrive. A failed round is opened again as its next attempt.
+Three modes (`WindowMode`):
+
+* **Synchronous.** Updates of this very attempt. The target closes it at once, the deadline with a quorum. Without one,
+  updates are taken until the deadline plus the round's grace, and the one that makes the quorum closes it. A failed
+  round gives its updates back and is opened again as its next attempt. Broker time decides what is in time.
+* **Buffered** (FedBuff: Nguyen et al., 2022, "Federated Learning with Buffered Asynchronous Aggregation"). Updates of
+  this round and of `max_staleness` rounds before it. The target closes it, the deadline with a quorum. Without one it
+  fails openly, and its updates wait for the next attempt: nobody sends anything again.
+* **Tumbling.** As buffered, but broker time alone closes it: it holds updates from before its deadline. Later ones, and
+  those beyond the target (which bounds the exact sum), wait for the next window.
+
+Updates of rounds not yet heard of wait; so do, in the asynchronous modes, updates that come while no round is open. An
+update that no round can take any more is late. Every update is in one place: admitted, held, or answered.
+
+Two waits follow a deadline. `arrival_wait_ms` is the job's: time for updates that the broker had by the deadline to
+arrive here. The round's `grace_ms` is the federation's: updates that the broker gets later count too.
 """
 
 from __future__ import annotations
@@ -11,30 +24,32 @@ import struct
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from fluvial.wire.records import AcceptedUpdate, Round
+from fluvial.wire.records import AcceptedUpdate, Round, RoundStatus, WindowMode
 
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 _HEAD = struct.Struct(">BBI")
 
 
 class Phase(IntEnum):
     UNKNOWN = 0
-    """Updates came before the round's record."""
+    """Updates came before any round's record."""
     OPEN = 1
     CLOSED = 2
-    """Closed or failed; a further update is late."""
+    """Closed, failed, or the task is finished."""
+    GRACE = 3
+    """The deadline passed without a quorum; the update that makes it closes the round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """State of a window. The admitted updates themselves are kept beside it, in order of arrival."""
+    """State of a window. Admitted and held updates are kept beside it, in order of arrival."""
 
     phase: Phase = Phase.UNKNOWN
     num_admitted: int = 0
     round: Round | None = None
 
     def dump(self) -> bytes:
-        """Phase and count. The round's record is kept beside them: it is large and changes once."""
+        """Phase and count. The round's record is kept beside them: it is large and changes rarely."""
         return _HEAD.pack(_STATE_VERSION, self.phase, self.num_admitted)
 
     @classmethod
@@ -57,13 +72,18 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Keep the update until the round's record arrives."""
+    """Keep the update until the window has changed."""
 
     update: AcceptedUpdate
 
 
 @dataclass(frozen=True, slots=True)
-class AdmitHeld:
+class HoldAdmitted:
+    """Keep every admitted update in front of the held ones: none is admitted any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
     """Take every held update as if it arrived now."""
 
 
@@ -76,9 +96,14 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """The update came too late for its round."""
+    """The update came too late for every round that could take it."""
 
     update: AcceptedUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """The round failed: every admitted update is answered so, and forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +115,10 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The deadline passed without a quorum."""
+    """The round ended without a quorum."""
 
     round: Round
+    num_updates: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,53 +133,110 @@ class Deadline:
     """A timer fired. One that its round has outlived does nothing."""
 
 
-Effect = Begin | Hold | AdmitHeld | Admit | Late | Close | Fail | WakeAt
+Effect = Begin | Hold | HoldAdmitted | Release | Admit | Late | GiveBack | Close | Fail | WakeAt
 
 
 def step(
-    window: Window, event: Round | AcceptedUpdate | Deadline, now_ms: int, *, late_grace_ms: int
+    window: Window, event: Round | AcceptedUpdate | Deadline, now_ms: int, *, arrival_wait_ms: int
 ) -> tuple[Window, list[Effect]]:
     """The window after an event, and what is to be done, in order."""
     match event:
         case Round():
-            return _opened(window, event, late_grace_ms)
+            return _opened(window, event, arrival_wait_ms)
         case AcceptedUpdate():
             return _arrived(window, event)
         case Deadline():
-            return _deadline(window, now_ms, late_grace_ms)
+            return _deadline(window, now_ms, arrival_wait_ms)
 
 
-def _opened(window: Window, round_: Round, late_grace_ms: int) -> tuple[Window, list[Effect]]:
-    known = window.round
-    if known is not None and round_.attempt <= known.attempt:
+def _opened(window: Window, round_: Round, arrival_wait_ms: int) -> tuple[Window, list[Effect]]:
+    if window.round is not None and _place(round_) <= _place(window.round):
         return window, []
-    window = Window(phase=Phase.OPEN, round=round_)
-    return window, [Begin(round_), WakeAt(round_.deadline_ms + late_grace_ms), AdmitHeld()]
+    superseded: list[Effect] = [HoldAdmitted()] if window.num_admitted else []
+    if round_.status is RoundStatus.FINISHED:
+        return Window(phase=Phase.CLOSED, round=_slim(round_)), [*superseded, Release()]
+    wake = WakeAt(round_.deadline_ms + arrival_wait_ms)
+    return Window(phase=Phase.OPEN, round=round_), [*superseded, Begin(round_), wake, Release()]
 
 
 def _arrived(window: Window, update: AcceptedUpdate) -> tuple[Window, list[Effect]]:
     round_ = window.round
-    if round_ is None or update.attempt > round_.attempt:
+    if round_ is None or (update.round, update.attempt) > (round_.round, round_.attempt):
         return window, [Hold(update)]
-    in_time = update.source_timestamp_ms <= round_.deadline_ms
-    if window.phase is not Phase.OPEN or update.attempt < round_.attempt or not in_time:
+    if round_.status is RoundStatus.FINISHED or update.round < round_.round - round_.max_staleness:
         return window, [Late(update)]
+    match round_.window:
+        case WindowMode.SYNCHRONOUS:
+            return _synchronous(window, round_, update)
+        case WindowMode.BUFFERED:
+            return _buffered(window, round_, update)
+        case WindowMode.TUMBLING:
+            return _tumbling(window, round_, update)
+
+
+def _synchronous(window: Window, round_: Round, update: AcceptedUpdate) -> tuple[Window, list[Effect]]:
+    in_time = update.source_timestamp_ms <= round_.deadline_ms
+    in_grace = update.source_timestamp_ms <= round_.deadline_ms + round_.grace_ms
+    if window.phase is Phase.CLOSED or update.attempt < round_.attempt or not in_grace:
+        return window, [Late(update)]
+    if window.phase is Phase.OPEN and not in_time:
+        # Whether the quorum is missing is known once all that came in time has arrived.
+        return window, [Hold(update)]
+    return _admitted(window, round_, update, round_.quorum if window.phase is Phase.GRACE else round_.target)
+
+
+def _buffered(window: Window, round_: Round, update: AcceptedUpdate) -> tuple[Window, list[Effect]]:
+    if window.phase is Phase.CLOSED:
+        return window, [Hold(update)]
+    return _admitted(window, round_, update, round_.target)
+
+
+def _tumbling(window: Window, round_: Round, update: AcceptedUpdate) -> tuple[Window, list[Effect]]:
+    after_its_end = update.source_timestamp_ms >= round_.deadline_ms
+    if window.phase is Phase.CLOSED or after_its_end or window.num_admitted >= round_.target:
+        return window, [Hold(update)]
+    return replace(window, num_admitted=window.num_admitted + 1), [Admit(update)]
+
+
+def _admitted(window: Window, round_: Round, update: AcceptedUpdate, enough: int) -> tuple[Window, list[Effect]]:
     window = replace(window, num_admitted=window.num_admitted + 1)
-    effects: list[Effect] = [Admit(update)]
-    if window.num_admitted >= round_.target:
-        window = _closed(window, round_)
-        effects.append(Close(round_))
-    return window, effects
+    if window.num_admitted < enough:
+        return window, [Admit(update)]
+    window, effects = _closed(window, round_)
+    return window, [Admit(update), *effects]
 
 
-def _deadline(window: Window, now_ms: int, late_grace_ms: int) -> tuple[Window, list[Effect]]:
+def _deadline(window: Window, now_ms: int, arrival_wait_ms: int) -> tuple[Window, list[Effect]]:
     round_ = window.round
-    if round_ is None or window.phase is not Phase.OPEN or now_ms < round_.deadline_ms + late_grace_ms:
+    if round_ is None or window.phase not in (Phase.OPEN, Phase.GRACE):
         return window, []
-    enough = window.num_admitted >= round_.quorum
-    return _closed(window, round_), [Close(round_) if enough else Fail(round_)]
+    grace_over_ms = round_.deadline_ms + round_.grace_ms + arrival_wait_ms
+    if now_ms < (grace_over_ms if window.phase is Phase.GRACE else round_.deadline_ms + arrival_wait_ms):
+        return window, []
+    if window.num_admitted >= round_.quorum:
+        return _closed(window, round_)
+    if window.phase is Phase.OPEN and round_.grace_ms:
+        # Also when the grace is over: after an outage, updates that the broker had in time are still to be released.
+        return replace(window, phase=Phase.GRACE), [WakeAt(grace_over_ms), Release()]
+    num_admitted = window.num_admitted
+    window = replace(window, phase=Phase.CLOSED, num_admitted=0, round=_slim(round_))
+    failed = Fail(round_, num_admitted)
+    if round_.window is WindowMode.SYNCHRONOUS:
+        return window, [GiveBack(), failed, Release()]
+    return window, [HoldAdmitted(), failed]
 
 
-def _closed(window: Window, round_: Round) -> Window:
-    """The window of a round that is over. It only has to know late updates, for as long as the job lives."""
-    return replace(window, phase=Phase.CLOSED, round=replace(round_, base_chunks=(), layout=()))
+def _closed(window: Window, round_: Round) -> tuple[Window, list[Effect]]:
+    """Held updates of a synchronous round that closes came after its deadline, or are for a later round."""
+    window = replace(window, phase=Phase.CLOSED, num_admitted=0, round=_slim(round_))
+    return window, [Close(round_), *([Release()] if round_.window is WindowMode.SYNCHRONOUS else [])]
+
+
+def _slim(round_: Round) -> Round:
+    """The record of a round that is over: it only has to tell which updates are late."""
+    return replace(round_, base_chunks=(), optimizer_chunks=(), layout=())
+
+
+def _place(round_: Round) -> tuple[int, int, bool]:
+    """Order of a task's rounds; the end of a task comes after its last round."""
+    return round_.round, round_.attempt, round_.status is RoundStatus.FINISHED

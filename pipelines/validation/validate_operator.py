@@ -157,23 +157,23 @@ class Validate(WithTrustedRecords):
 
 
 class _Output:
-    """What one call gives: sink frames, and accepted updates for the windows of their rounds."""
+    """What one call gives: sink frames, and accepted updates for the windows of their tasks."""
 
     def __init__(self, topics: Topics, hands_over: bool) -> None:
         self._topics = topics
         self._hands_over = hands_over
         self.frames: list[bytes] = []
-        self._messages: list[bytes] = []
+        self._accepted: dict[str, list[bytes]] = {}
 
     def accept(self, accepted: AcceptedUpdate) -> None:
-        window = f"{accepted.task}/{accepted.round}"
         if self._hands_over:
-            self._messages.append(pack(window, "accepted", [encode(accepted)]))
+            self._accepted.setdefault(accepted.task, []).append(encode(accepted))
         else:
-            self.frames.append(sink_frame(self._topics.accepted, window.encode(), encode(accepted)))
+            self.frames.append(sink_frame(self._topics.accepted, accepted.task.encode(), encode(accepted)))
 
     def bundles(self) -> Iterable[bytes]:
-        if self._messages:
-            yield pack_bundle(Kind.MESSAGES, self._messages)
+        if self._accepted:
+            messages = [pack(task, "accepted", updates) for task, updates in self._accepted.items()]
+            yield pack_bundle(Kind.MESSAGES, messages)
         if self.frames:
             yield pack_bundle(Kind.SINK, self.frames)

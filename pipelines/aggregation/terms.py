@@ -1,0 +1,76 @@
+"""What a task file means for rounds and models: the terms that rounds announce and manifests repeat. Pure."""
+
+from __future__ import annotations
+
+import json
+
+from fluvial.wire.task_file import TaskFile
+from models.aggregation import fixed_point
+from models.aggregation.rule import parse_rule
+from models.aggregation.server_optimizer import parse_server_optimizer
+from models.aggregation.staleness import parse_staleness
+
+_FOR_LIFE = ("model", "chunk_elements", "kept_versions", "limits", "window", "server_optimizer", "partial")
+"""Fields that hold from a task's creation to its end: chunks in the log, moments, and updates that wait for a later
+round were made by them."""
+
+
+def check(task_file: TaskFile) -> None:
+    """Raises ValueError that says why the task could not run: its rule, its optimizer, or the bounds of its sums."""
+    parse_rule(rule_json(task_file)).check_quorum(task_file.quorum)
+    moments(task_file)
+    fraction_bits(task_file)
+
+
+def changed(before: TaskFile, after: TaskFile) -> TaskFile:
+    """The terms after a task was registered again: the new ones, where they may change."""
+    return after.model_copy(update={name: getattr(before, name) for name in _FOR_LIFE})
+
+
+def rule_json(task_file: TaskFile) -> str:
+    """The aggregation rule as it stands in rounds and manifests."""
+    return json.dumps(task_file.rule.model_dump(mode="json", exclude_none=True), sort_keys=True)
+
+
+def server_optimizer_json(task_file: TaskFile) -> str:
+    """The server optimizer as it stands in rounds and manifests; empty for none."""
+    if task_file.server_optimizer is None:
+        return ""
+    return json.dumps(task_file.server_optimizer.model_dump(mode="json", exclude_none=True), sort_keys=True)
+
+
+def staleness_json(task_file: TaskFile) -> str:
+    """The weighting of updates of earlier rounds as it stands in rounds; empty where there are none."""
+    if not task_file.window.max_staleness:
+        return ""
+    return json.dumps(task_file.window.staleness.model_dump(mode="json"), sort_keys=True)
+
+
+def moments(task_file: TaskFile) -> tuple[str, ...]:
+    """Names of the moments that the task's server optimizer keeps. Raises ValueError for an unknown optimizer."""
+    optimizer = parse_server_optimizer(server_optimizer_json(task_file))
+    return () if optimizer is None else optimizer.moments
+
+
+def fraction_bits(task_file: TaskFile) -> int:
+    """Fraction bits of the exact sums: those that the limits prescribe, otherwise the most that fit whatever updates
+    come, with the rule's coefficients and their factors of staleness.
+
+    Raises ValueError for limits whose sums do not fit at all, or not with so many bits.
+    """
+    limits = task_file.limits
+    bound = parse_rule(rule_json(task_file)).coefficient_bound(task_file.target, limits.max_weight)
+    bound *= parse_staleness(staleness_json(task_file)).unit
+    most = fixed_point.fraction_bits(1, bound, limits.max_abs)
+    if limits.fraction_bits is not None and limits.fraction_bits > most:
+        raise ValueError(f"limits.fraction_bits is {limits.fraction_bits}, but only {most} fit the other limits")
+    return most if limits.fraction_bits is None else limits.fraction_bits
+
+
+def deadline_ms(task_file: TaskFile, now_ms: int) -> int:
+    """When a round opened now ends. A tumbling window ends at a multiple of its size: the next one, so that after an
+    outage one window takes what several would have had."""
+    size = max(1, int(task_file.deadline_seconds * 1000))
+    if task_file.window.mode == "tumbling":
+        return (now_ms // size + 1) * size
+    return now_ms + size

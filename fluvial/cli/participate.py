@@ -68,11 +68,13 @@ def participate(
     if not data.exists():
         fail(f"there is no data at {data}", status=Exit.USAGE)
     train_round = load_trainer(trainer)
-    with Participant(parties, name, SigningKey.load(key_file), outbox or outbox_path(name)) as participant:
+    outbox_file = outbox or outbox_path(name)
+    state = outbox_file.with_name(f"{outbox_file.name}.state")
+    with Participant(parties, name, SigningKey.load(key_file), outbox_file) as participant:
         signed_task = participant.task(task)
 
         def train(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int]:
-            return train_round(training_request(signed_task, round_, base_D, name, data, index))
+            return train_round(training_request(signed_task, round_, base_D, name, data, index, state))
 
         def show(event: Event) -> None:
             if json:

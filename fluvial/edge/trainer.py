@@ -27,7 +27,9 @@ class TrainingRequest:
     base_D: the model to train from, read-only. layout: its tensors. model: the task's architecture, parameters and
     seed. training: the round's training configuration. data, index: what the participant's user named; index says which
     part of the data is this participant's.
-    seed: a function of task, participant and round, so that a repeat trains the same.
+    seed: a function of task, participant and round, so that a repeat trains the same. state: a folder of this
+    participant's own, where a trainer may keep what it remembers between rounds; it need not exist yet. None: there is
+    none.
     """
 
     task: str
@@ -39,6 +41,7 @@ class TrainingRequest:
     data: Path
     index: int
     seed: int
+    state: Path | None = None
 
 
 Trainer = Callable[[TrainingRequest], tuple[NDArray[np.float32], int]]
@@ -46,7 +49,13 @@ Trainer = Callable[[TrainingRequest], tuple[NDArray[np.float32], int]]
 
 
 def training_request(
-    task: Task, round_: Round, base_D: NDArray[np.float32], participant: str, data: Path, index: int
+    task: Task,
+    round_: Round,
+    base_D: NDArray[np.float32],
+    participant: str,
+    data: Path,
+    index: int,
+    state: Path | None = None,
 ) -> TrainingRequest:
     """The request for one round.
 
@@ -64,6 +73,7 @@ def training_request(
         data=data,
         index=index,
         seed=int.from_bytes(hashlib.sha256(seed_text).digest()[:4]),
+        state=state,
     )
 
 

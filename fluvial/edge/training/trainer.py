@@ -29,34 +29,62 @@ def train(
     config: TrainingConfig,
     seed: int,
     progress: Progress | None = None,
+    correction: NDArray[np.float32] | None = None,
 ) -> tuple[NDArray[np.float32], int]:
     """Train from `base` and return (delta float32[D], number of examples).
 
     module: of the task's architecture; its state is overwritten, and is the trained model afterwards. layout: the
     round's, which the module must have. inputs: float32[B, ...], targets: int64[B], class numbers. Examples are drawn
-    in an order that follows from the seed. Raises ValueError for data or a module that do not fit.
+    in an order that follows from the seed. correction: float32[D], for a configuration with dynamic_alpha, taken off
+    the gradient in each step. Raises ValueError for data, a module or a correction that do not fit.
     """
     if layout_of(module) != tuple(layout):
         raise ValueError("the module's state does not have the round's layout")
     if len(inputs) != len(targets) or not len(inputs):
         raise ValueError(f"{len(inputs)} inputs and {len(targets)} targets cannot be trained on")
+    if (correction is None) == (config.dynamic_alpha > 0):
+        raise ValueError("a correction belongs to dynamic_alpha, and neither goes without the other")
     torch.set_num_threads(1)
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    unflatten(module, correction if correction is not None else base)
+    corrections = [parameter.detach().clone() for parameter in parameters] if correction is not None else []
     unflatten(module, base)
+    anchors = [parameter.detach().clone() for parameter in parameters] if config.pull else []
     order = torch.Generator().manual_seed(seed)
     examples, labels = torch.from_numpy(inputs), torch.from_numpy(targets)
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     velocities = [torch.zeros_like(parameter) for parameter in parameters]
     module.train()
     for epoch in range(config.epochs):
         losses = torch.zeros(())
         for batch in torch.split(torch.randperm(len(examples), generator=order), config.batch_size):
             loss = functional.cross_entropy(module(examples[batch]), labels[batch])
-            gradients = torch.autograd.grad(loss, parameters)
+            gradients: Sequence[torch.Tensor] = torch.autograd.grad(loss, parameters)
             losses += loss.detach() * len(batch)
+            gradients = _pulled(parameters, gradients, anchors, corrections, config.pull)
             _step(parameters, velocities, gradients, config)
         if progress is not None:
             progress(epoch + 1, config.epochs, float(losses) / len(examples))
     return flatten(module) - base, len(examples)
+
+
+def _pulled(
+    parameters: Sequence[torch.Tensor],
+    gradients: Sequence[torch.Tensor],
+    anchors: Sequence[torch.Tensor],
+    corrections: Sequence[torch.Tensor],
+    pull: float,
+) -> Sequence[torch.Tensor]:
+    """The gradients of the loss plus pull / 2 * |w - anchor|^2 - correction * w; without anchors as they are."""
+    if not anchors:
+        return gradients
+    with torch.no_grad():
+        pulled = [
+            gradient + pull * (parameter - anchor)
+            for gradient, parameter, anchor in zip(gradients, parameters, anchors, strict=True)
+        ]
+        for gradient, correction in zip(pulled, corrections, strict=False):
+            gradient -= correction
+    return pulled
 
 
 def _step(

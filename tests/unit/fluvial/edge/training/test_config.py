@@ -21,11 +21,13 @@ def test_the_rest_has_defaults() -> None:
         {"learning_rate": float("nan")},
         {"momentum": 1.0},
         {"weight_decay": -0.1},
+        {"proximal_mu": -0.1},
+        {"dynamic_alpha": float("inf")},
         {"dropout": 0.5},
     ],
 )
 def test_what_cannot_train_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"epochs|rate|momentum|unknown"):
+    with pytest.raises(ValueError, match=r"epochs|rate|momentum|unknown|proximal|dynamic"):
         TrainingConfig.from_mapping(LEAST | change)
 
 

@@ -26,8 +26,11 @@ def delta_of(seed: int, config: TrainingConfig = CONFIG) -> np.ndarray:
     return train(chosen, BASE, layout_of(chosen), INPUTS, TARGETS, config, seed)[0]
 
 
-def slow_training(seed_order: list[list[int]], config: TrainingConfig) -> np.ndarray:
+def slow_training(
+    seed_order: list[list[int]], config: TrainingConfig, correction: np.ndarray | None = None
+) -> np.ndarray:
     """Softmax regression by hand, in float64."""
+    correction = np.zeros(6) if correction is None else correction
     weights, bias = BASE[:4].reshape(2, 2).astype(np.float64), BASE[4:].astype(np.float64)
     weights_velocity, bias_velocity = np.zeros_like(weights), np.zeros_like(bias)
     for batch in seed_order:
@@ -35,6 +38,9 @@ def slow_training(seed_order: list[list[int]], config: TrainingConfig) -> np.nda
         error = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) - np.eye(2)[TARGETS[batch]]
         weights_gradient = error.T @ INPUTS[batch] / len(batch) + config.weight_decay * weights
         bias_gradient = error.mean(axis=0) + config.weight_decay * bias
+        pull = config.proximal_mu + config.dynamic_alpha
+        weights_gradient += pull * (weights - BASE[:4].reshape(2, 2)) - correction[:4].reshape(2, 2)
+        bias_gradient += pull * (bias - BASE[4:]) - correction[4:]
         weights_velocity = config.momentum * weights_velocity + weights_gradient
         bias_velocity = config.momentum * bias_velocity + bias_gradient
         weights, bias = weights - config.learning_rate * weights_velocity, bias - config.learning_rate * bias_velocity
@@ -45,6 +51,43 @@ def slow_training(seed_order: list[list[int]], config: TrainingConfig) -> np.nda
 def test_training_equals_its_twin_by_hand(weight_decay: float) -> None:
     config = replace(CONFIG, batch_size=10, weight_decay=weight_decay)  # one batch an epoch: order plays no part
     np.testing.assert_allclose(delta_of(0, config), slow_training([list(range(10))] * 3, config), rtol=1e-4, atol=1e-6)
+
+
+def test_the_proximal_term_equals_its_twin_and_holds_back() -> None:
+    config = replace(CONFIG, batch_size=10, proximal_mu=2.0)
+    delta = delta_of(0, config)
+    np.testing.assert_allclose(delta, slow_training([list(range(10))] * 3, config), rtol=1e-4, atol=1e-6)
+    assert np.linalg.norm(delta) < np.linalg.norm(delta_of(0, replace(config, proximal_mu=0.0)))
+
+
+def test_the_dynamic_regulariser_equals_its_twin() -> None:
+    config = replace(CONFIG, batch_size=10, dynamic_alpha=0.5)
+    correction = np.linspace(-0.2, 0.3, 6).astype(np.float32)
+    chosen = module()
+    delta, _ = train(chosen, BASE, layout_of(chosen), INPUTS, TARGETS, config, 0, correction=correction)
+    np.testing.assert_allclose(delta, slow_training([list(range(10))] * 3, config, correction), rtol=1e-4, atol=1e-6)
+
+
+def test_where_dynamic_training_has_converged_the_correction_is_the_gradient() -> None:
+    """The fixed point of FedDyn: what is remembered is the gradient of the participant's own loss."""
+    config = replace(CONFIG, epochs=400, batch_size=10, momentum=0.0, dynamic_alpha=1.0)
+    chosen, before = module(), np.zeros(6, np.float32)
+    delta, _ = train(chosen, BASE, layout_of(chosen), INPUTS, TARGETS, config, 0, correction=before)
+    logits = INPUTS @ chosen.weight.detach().numpy().T + chosen.bias.detach().numpy()
+    error = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) - np.eye(2)[TARGETS]
+    gradient = np.concatenate([(error.T @ INPUTS / 10).ravel(), error.mean(axis=0)])
+    np.testing.assert_allclose(before - config.dynamic_alpha * delta, gradient, atol=1e-4)
+
+
+def test_correction_and_dynamic_alpha_go_together() -> None:
+    chosen = module()
+    layout, zeros = layout_of(chosen), np.zeros(6, np.float32)
+    with pytest.raises(ValueError, match="neither goes without"):
+        train(chosen, BASE, layout, INPUTS, TARGETS, CONFIG, 1, correction=zeros)
+    with pytest.raises(ValueError, match="neither goes without"):
+        train(chosen, BASE, layout, INPUTS, TARGETS, replace(CONFIG, dynamic_alpha=0.1), 1)
+    with pytest.raises(ValueError, match="elements"):
+        train(chosen, BASE, layout, INPUTS, TARGETS, replace(CONFIG, dynamic_alpha=0.1), 1, correction=zeros[:5])
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:

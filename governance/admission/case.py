@@ -15,9 +15,12 @@ from governance.admission.names import is_name
 from governance.admission.reasons import decision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Case:
-    """participant: claimed until the signature is verified; empty where the claim is no name. update: once decoded."""
+    """participant: claimed until the signature is verified; empty where the claim is no name. update: once decoded.
+
+    Not frozen: what is known grows with every step.
+    """
 
     source: Source
     record_sha256: bytes

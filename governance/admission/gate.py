@@ -26,7 +26,6 @@ accepted. Hostile bytes never raise; an exception is a bug.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import StrEnum
 from hashlib import sha256
 
@@ -89,7 +88,7 @@ def judge_envelope(
     update = read_update(envelope, policy.schema_ids)
     if isinstance(update, Fault):
         return case.settle(update, final=final)
-    case = replace(case, update=update)
+    case.update = update
     if update.participant != keyid:
         return case.settle(Fault(reason=Reason.PARTICIPANT_MISMATCH), final=final)
     # 6. Replay.

@@ -1,7 +1,10 @@
 """Laws of the framing, over every record of the contract: one record, one string of bytes, and one kind of error."""
 
+import io
+import json
 from typing import Any
 
+import fastavro
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from fluvial.wire.codecs import READERS, REFUSALS
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.framing import HEADER_BYTES, _decode_slowly, decode, encode
+from fluvial.wire.records import SCHEMAS
 from tests.unit.fluvial.wire.samples import RECORDS, records, sample, schema_of
 from tests.unit.fluvial.wire.slow_avro import write
 
@@ -49,6 +53,16 @@ def test_what_was_encoded_decodes_to_the_same_record(record: type, data: st.Data
 def test_the_slow_encoder_agrees(record: type, data: st.DataObject) -> None:
     value = data.draw(records(record))
     assert encode(value)[HEADER_BYTES:] == write(schema_of(record), value.to_avro())
+
+
+@every_record
+@few
+@given(data=st.data())
+def test_fastavro_agrees(record: type, data: st.DataObject) -> None:
+    value, out = data.draw(records(record)), io.BytesIO()
+    fastavro.schemaless_writer(out, fastavro.parse_schema(json.loads(SCHEMAS[record])), value.to_avro())
+    assert encode(value)[HEADER_BYTES:] == out.getvalue()
+    assert decode(encode(value)[:HEADER_BYTES] + out.getvalue(), record) == value
 
 
 @every_record

@@ -11,7 +11,7 @@ Shapes: D parameters.
 import hashlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -61,11 +61,24 @@ class Publisher:
         Raises ValueError for a delta, weight or encoding that the round cannot take, or when its update is out
         already.
         """
-        _check(round_, delta_D, weight, encoding)
+        _check(round_, weight, encoding)
+        _check_delta(round_, delta_D)
+        encoded, scales = encodings.encoder(encoding).encode(delta_D, round_.layout)
+        return self._keep(round_, encoded, scales, weight, encoding)
+
+    def store_encoded(
+        self, round_: Round, encoded: bytes, scales: Sequence[float], weight: int, encoding: str
+    ) -> Upload:
+        """Step 2, for bytes that are encoded already. Raises ValueError as `store`."""
+        _check(round_, weight, encoding)
+        if len(encoded) != round_.num_elements * encodings.get(encoding).bytes_per_element:
+            raise ValueError(f"{len(encoded)} bytes are no {round_.num_elements} elements of {encoding}")
+        return self._keep(round_, encoded, scales, weight, encoding)
+
+    def _keep(self, round_: Round, encoded: bytes, scales: Sequence[float], weight: int, encoding: str) -> Upload:
         if self._outbox.envelope_of(round_.task, round_.round, round_.attempt) is not None:
             raise ValueError(f"round {round_.round}, attempt {round_.attempt} of {round_.task} already has an update")
-        codec = encodings.get(encoding)
-        encoded, scales = codec.encode(delta_D, round_.layout)
+        size = encodings.get(encoding).bytes_per_element
         inline = len(encoded) <= INLINE_BYTES and round_.num_elements <= round_.chunk_elements
         upload_id = uuid.uuid4().hex
         template = ModelUpdate(
@@ -91,7 +104,7 @@ class Publisher:
             base_digest=round_.base_digest,
             template=encode(template),
         )
-        chunks = [] if inline else list(split(encoded, round_.chunk_elements, codec.bytes_per_element))
+        chunks = [] if inline else list(split(encoded, round_.chunk_elements, size))
         self._outbox.store(upload, [(chunk, hashlib.sha256(chunk).digest()) for chunk in chunks])
         return upload
 
@@ -178,14 +191,17 @@ def _reference(chunk: OutboxChunk) -> ChunkReference:
     return ChunkReference(partition=chunk.partition, offset=chunk.offset, length=chunk.length, sha256=chunk.sha256)
 
 
-def _check(round_: Round, delta_D: NDArray[np.float32], weight: int, encoding: str) -> None:
-    """What the participant itself can get wrong; whether the values are acceptable is the federation's to judge."""
-    if round_.status is not RoundStatus.OPEN:
-        raise ValueError(f"round {round_.round} of {round_.task} is not open")
+def _check_delta(round_: Round, delta_D: NDArray[np.float32]) -> None:
     if delta_D.shape != (round_.num_elements,) or delta_D.dtype != np.float32:
         raise ValueError(f"the delta must be float32[{round_.num_elements}], not {delta_D.dtype}{list(delta_D.shape)}")
     if not np.isfinite(delta_D).all():
         raise ValueError("the delta has values that are not finite: did training diverge?")
+
+
+def _check(round_: Round, weight: int, encoding: str) -> None:
+    """What the participant itself can get wrong; whether the values are acceptable is the federation's to judge."""
+    if round_.status is not RoundStatus.OPEN:
+        raise ValueError(f"round {round_.round} of {round_.task} is not open")
     if not 1 <= weight <= round_.max_weight:
         raise ValueError(f"the weight must be between 1 and {round_.max_weight}, not {weight}")
     if encoding not in round_.encodings:

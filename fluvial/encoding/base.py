@@ -13,17 +13,14 @@ from fluvial.wire.records import TensorLayout
 Float32 = npt.NDArray[np.float32]
 
 
-class TensorEncoding(Protocol):
-    """Bytes for a delta, and the delta of a chunk of those bytes. Every element takes the same number of bytes."""
+class TensorDecoding(Protocol):
+    """The delta of a chunk of bytes. Every element takes the same number of bytes."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def bytes_per_element(self) -> int: ...
-
-    def encode(self, delta: Float32, layout: Sequence[TensorLayout]) -> tuple[bytes, tuple[float, ...]]:
-        """Bytes of float32[D], and the scales that belong to them (empty if the encoding has none)."""
 
     def num_scales(self, layout: Sequence[TensorLayout]) -> int:
         """How many scales an update of this layout has."""
@@ -35,6 +32,13 @@ class TensorEncoding(Protocol):
 
         Raises ValueError when the bytes are not whole elements, lie outside the model, or the scales do not fit.
         """
+
+
+class TensorEncoding(TensorDecoding, Protocol):
+    """Bytes for a delta, and back."""
+
+    def encode(self, delta: Float32, layout: Sequence[TensorLayout]) -> tuple[bytes, tuple[float, ...]]:
+        """Bytes of float32[D], and the scales that belong to them (empty if the encoding has none)."""
 
 
 def check_chunk(raw: bytes, bytes_per_element: int, first_element: int, num_elements: int) -> int:

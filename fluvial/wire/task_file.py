@@ -12,6 +12,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+MAX_SUM_CHUNK_ELEMENTS = 131_072
+"""Elements of a chunk of int64 that has 1 MiB."""
+
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
@@ -156,7 +159,11 @@ class TaskFile(_Strict):
     task: _Name
     title: str
     model: ModelSpec
-    rounds: int = Field(ge=0, description="Rounds of the task; 0 creates it without opening one.")
+    rounds: int = Field(
+        ge=0,
+        description="Rounds of the task; 0 creates it without opening one. Of a partial task 0: its region's process "
+        "opens the rounds that its parent has.",
+    )
     quorum: int = Field(ge=1, description="Least number of updates that makes a model.")
     target: int = Field(ge=1, description="Number of updates that closes a round at once.")
     deadline_seconds: float = Field(gt=0)
@@ -174,6 +181,33 @@ class TaskFile(_Strict):
     agreement: AgreementSpec | None = None
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec | None = None
+
+    @model_validator(mode="after")
+    def _sums_fit_their_records(self) -> TaskFile:
+        if (self.partial or "partial_sum" in self.encodings) and self.chunk_elements > MAX_SUM_CHUNK_ELEMENTS:
+            raise ValueError(
+                f"chunk_elements is {self.chunk_elements}, but exact sums have 8 bytes an element: with `partial` "
+                f"or the encoding partial_sum at most {MAX_SUM_CHUNK_ELEMENTS} are a chunk of 1 MiB"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _partial_follows_its_parent(self) -> TaskFile:
+        if not self.partial:
+            return self
+        wrong = [
+            reason
+            for reason, holds in (
+                ("limits.fraction_bits must be given: those of the parent's rounds", self.limits.fraction_bits is None),
+                ("window.mode must be synchronous", self.window.mode != "synchronous"),
+                ("server_optimizer belongs to the parent", self.server_optimizer is not None),
+                ("evaluation belongs to the parent", self.evaluation is not None),
+            )
+            if holds
+        ]
+        if wrong:
+            raise ValueError(f"a partial task publishes exact sums for a parent federation: {'; '.join(wrong)}")
+        return self
 
     @model_validator(mode="after")
     def _quorum_within_target(self) -> TaskFile:

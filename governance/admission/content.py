@@ -3,6 +3,9 @@
 Memory: one chunk, its decoded elements (none for float32, which is a view) and a tile of float64. The numbers of a
 chunk do not depend on when it is read, and the norm adds the chunks in chunk order, so that a repeated judgement gives
 the same bits. Shapes: n elements of one chunk.
+
+A partial sum is held to what its updates are held to: each integer to the largest that so much weight can add up to,
+the norm of the mean to the limit, but for the rounding of its parts.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import numpy as np
 from fluvial import encoding
 from fluvial.encoding.inspection import inspect
 from fluvial.encoding.int8 import LEVELS, Int8Encoding
+from fluvial.encoding.partial_sum import PartialSumDecoding, is_within, largest_element
 from fluvial.wire.records import ModelUpdate, Reason, Round
 
 
@@ -29,15 +33,18 @@ class Content:
 
 
 class ContentInspector:
-    """Inspects the content of one update whose manifest fits its round."""
+    """Inspects the content of one update whose manifest fits its round. Several threads may add different chunks."""
 
     def __init__(self, update: ModelUpdate, round_: Round) -> None:
         self._update = update
         self._round = round_
         self._codec = encoding.get(update.encoding)
         self._squares: list[float | None] = [None] * max(len(update.chunks), 1)
-        self._max_abs = 0.0
+        self._max_abs = [0.0] * len(self._squares)
         self._fault: Reason | None = None
+        self._largest_sum: int | None = None
+        if isinstance(self._codec, PartialSumDecoding):
+            self._largest_sum = update.weight * largest_element(round_.max_abs, round_.fraction_bits)
 
     @property
     def refused(self) -> bool:
@@ -77,13 +84,16 @@ class ContentInspector:
         fault = self._fault
         if fault is None and not complete:
             fault = Reason.INCOMPLETE
-        if fault is None and self._round.max_norm > 0.0 and norm > self._round.max_norm:
+        if fault is None and self._round.max_norm > 0.0 and norm > self._largest_norm():
             fault = Reason.NORM_EXCEEDED
-        return Content(fault=fault, norm=norm, max_abs=self._max_abs)
+        return Content(fault=fault, norm=norm, max_abs=max(self._max_abs))
 
     def _inspect(self, index: int, raw: bytes | memoryview) -> None:
         if isinstance(self._codec, Int8Encoding) and np.frombuffer(raw, np.int8).min() < -LEVELS:
             self._fault = Reason.ENCODING
+            return
+        if self._largest_sum is not None and not is_within(raw, self._largest_sum):
+            self._fault = Reason.MAGNITUDE_EXCEEDED
             return
         first = index * self._round.chunk_elements
         # A code times its scale may overflow, and a signalling NaN may make a processor complain: both are looked for
@@ -95,6 +105,14 @@ class ContentInspector:
             self._fault = Reason.NON_FINITE
             return
         self._squares[index] = squares
-        self._max_abs = max(self._max_abs, max_abs)
-        if max_abs > self._round.max_abs:
+        self._max_abs[index] = max_abs
+        if self._largest_sum is None and max_abs > self._round.max_abs:
             self._fault = Reason.MAGNITUDE_EXCEEDED
+
+    def _largest_norm(self) -> float:
+        """Of updates within the limit the mean is, too; a code of int8 may be off by 64 units of the sum's grid, and
+        the mean is measured as float32."""
+        limit = self._round.max_norm
+        if self._largest_sum is None:
+            return limit
+        return limit * (1 + 2.0**-23) + 64 * 2.0**-self._round.fraction_bits * sqrt(self._round.num_elements)

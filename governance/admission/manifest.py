@@ -12,6 +12,7 @@ import numpy as np
 
 from fluvial import encoding
 from fluvial.encoding.int8 import LEVELS
+from fluvial.encoding.partial_sum import MAX_WEIGHT, PartialSumDecoding, scale_of
 from fluvial.wire.layout import chunk_length, chunk_partition, num_chunks
 from fluvial.wire.records import ChunkReference, ModelUpdate, Reason, Round
 from governance.admission.judgement import Fault, GatePolicy
@@ -39,10 +40,16 @@ def check_manifest(update: ModelUpdate, round_: Round, policy: GatePolicy) -> Fa
 
 
 def _check_encoding(update: ModelUpdate, round_: Round) -> Fault | None:
-    if update.encoding not in round_.encodings or update.encoding not in encoding.ENCODINGS:
+    if update.encoding not in round_.encodings or update.encoding not in encoding.DECODINGS:
         return Fault(reason=Reason.ENCODING)
     if len(update.scales) != encoding.get(update.encoding).num_scales(round_.layout):
         return Fault(reason=Reason.ENCODING)
+    if update.encoding == PartialSumDecoding.name:
+        # The one scale is what weight and fraction bits make it: nothing is left to the region.
+        if update.weight >= MAX_WEIGHT:
+            return Fault(reason=Reason.WEIGHT)
+        exact = update.scales == (scale_of(update.weight, round_.fraction_bits),)
+        return None if exact else Fault(reason=Reason.ENCODING)
     return _check_scales(update.scales, round_.max_abs) if update.scales else None
 
 

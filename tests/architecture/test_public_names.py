@@ -16,7 +16,17 @@ PUBLIC = {
         "TransportUnavailable",
         "connect",
     },
-    "fluvial.encoding": {"ENCODINGS", "Float32Encoding", "Int8Encoding", "TensorEncoding", "get"},
+    "fluvial.encoding": {
+        "DECODINGS",
+        "ENCODINGS",
+        "Float32Encoding",
+        "Int8Encoding",
+        "PartialSumDecoding",
+        "TensorDecoding",
+        "TensorEncoding",
+        "encoder",
+        "get",
+    },
 }
 
 

@@ -3,6 +3,7 @@
 Three chunks of 100 elements fill a window of 1,200 bytes.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from fluvial.edge import Participant, TransportUnavailable
 from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
-from fluvial.edge.publisher import INLINE_BYTES
+from fluvial.edge.publisher import INLINE_BYTES, Publisher
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import RoundStatus
 from tests.unit.fluvial.edge.memory_transport import MemoryTransport
@@ -181,3 +182,32 @@ def test_what_the_round_cannot_take_is_refused_at_once(
 def test_a_finished_task_takes_no_update(participant, world: World) -> None:
     with pytest.raises(ValueError, match="not open"):
         participant.publish(world.open_round(status=RoundStatus.FINISHED), a_delta(), 1)
+
+
+def a_publisher(participant, key) -> Publisher:
+    return Publisher(participant.transport, participant.outbox, participant.topics, "alice", key)
+
+
+def test_bytes_that_are_encoded_already_travel_as_they_are(participant, world: World, key) -> None:
+    round_ = replace(world.open_round(), encodings=("partial_sum",))
+    encoded = np.arange(SIZE, dtype="<i8").tobytes()
+    publisher = a_publisher(participant, key)
+    publisher.complete(round_, publisher.store_encoded(round_, encoded, (2.0,), 5, "partial_sum"), lambda event: None)
+    (update,) = world.updates(key.public_key)
+    assert (update.encoding, update.scales, update.weight) == ("partial_sum", (2.0,), 5)
+    assert [chunk.length for chunk in update.chunks] == [8 * CHUNK_ELEMENTS] * (NUM_CHUNKS - 1) + [400]
+    stored = participant.transport.fetch(
+        world.topics.update_blobs, [(chunk.partition, chunk.offset) for chunk in update.chunks]
+    )
+    assert b"".join(stored) == encoded
+
+
+def test_encoded_bytes_must_be_whole_and_of_an_encoding_that_the_round_takes(participant, world: World, key) -> None:
+    round_ = world.open_round()
+    publisher = a_publisher(participant, key)
+    with pytest.raises(ValueError, match="no 1050 elements of float32"):
+        publisher.store_encoded(round_, bytes(8), (), 1, "float32")
+    with pytest.raises(ValueError, match="takes the encodings float32, int8, not partial_sum"):
+        publisher.store_encoded(round_, bytes(8 * SIZE), (1.0,), 1, "partial_sum")
+    with pytest.raises(ValueError, match="weight"):
+        publisher.store_encoded(round_, bytes(4 * SIZE), (), 0, "float32")

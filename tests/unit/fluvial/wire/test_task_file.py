@@ -115,3 +115,39 @@ def test_a_file_that_is_no_task_is_named(tmp_path: Path, content: bytes, said: s
     with pytest.raises(ValueError, match=r"task\.yaml") as error:
         TaskFile.read(path)
     assert said in str(error.value)
+
+
+PARTIAL: dict[str, Any] = {
+    **MINIMAL,
+    "rounds": 0,
+    "partial": True,
+    "limits": {"max_abs": 1.0, "max_weight": 1000, "fraction_bits": 40},
+    "chunk_elements": 131_072,
+}
+
+
+def test_a_task_of_a_region_publishes_partial_sums(tmp_path: Path) -> None:
+    task = _read(tmp_path, PARTIAL)
+    assert (task.partial, task.limits.fraction_bits) == (True, 40)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"limits": {"max_abs": 1.0, "max_weight": 1000}}, "limits.fraction_bits must be given"),
+        ({"window": {"mode": "buffered", "max_staleness": 2}}, "window.mode must be synchronous"),
+        ({"server_optimizer": {"name": "adam"}}, "server_optimizer belongs to the parent"),
+        ({"evaluation": {"data": "x", "metrics": ["loss"]}}, "evaluation belongs to the parent"),
+        ({"chunk_elements": 131_073}, "at most 131072"),
+    ],
+)
+def test_what_does_not_fit_a_region_is_named(tmp_path: Path, change: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        _read(tmp_path, {**PARTIAL, **change})
+
+
+def test_a_parent_needs_chunks_that_hold_sums(tmp_path: Path) -> None:
+    parent = {**MINIMAL, "encodings": ["float32", "partial_sum"]}
+    with pytest.raises(ValueError, match="at most 131072 are a chunk of 1 MiB"):
+        _read(tmp_path, parent)
+    assert _read(tmp_path, {**parent, "chunk_elements": 131_072}).encodings == ["float32", "partial_sum"]

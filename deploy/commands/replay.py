@@ -1,17 +1,21 @@
-"""`fluvial model replay`: compute a published model again from the log, and compare bytes."""
+"""`fluvial model replay`: compute a published model again from the log, and compare bytes; or without somebody."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
 
-from deploy.replay import KafkaLog, ReplayResult
+from deploy.local.jars import CHECKOUT
+from deploy.replay import Counterfactual, KafkaLog, ReplayResult, counterfactual
 from deploy.replay import replay as compute_again
-from deploy.replay.initial import initial_model
+from deploy.replay.task import initial_model, metrics_of, read_task_file
 from fluvial.cli.common import (
     DEFAULT_FEDERATION,
     Exit,
@@ -25,43 +29,88 @@ from fluvial.cli.common import (
 )
 from fluvial.edge.transport import connect
 
+_CONNECTIONS = 2
+
 
 @reported
 def replay(
     task: Annotated[str, typer.Argument(help="The task.")],
     version: Annotated[int, typer.Argument(min=0, help="The version.")],
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without",
+            metavar="PARTICIPANT",
+            help="Leave this participant's updates out and compare the model that comes out with the published one: "
+            "their distance, and the metrics of both on the task's evaluation set. May be given several times.",
+        ),
+    ] = None,
+    first: Annotated[
+        int | None,
+        typer.Option(
+            "--from",
+            min=1,
+            metavar="VERSION",
+            help="With --without: leave them out from this version on, and compute all from there again. The other "
+            "participants' later updates are taken as they were, although they would have trained from other models.",
+        ),
+    ] = None,
     federation: FederationOption = DEFAULT_FEDERATION,
     json: JsonOption = False,
 ) -> None:
-    """Compute a model again from the signed updates in the log. Exit status 0 only if it is the same to the bit."""
+    """Compute a model again from the signed updates in the log. Exit status 0 only if it is the same to the bit.
+
+    With --without: compute the model that the same updates make without somebody, the rule deciding anew; exit status 0
+    if it could be computed.
+    """
+    if first is not None and not without:
+        raise ValueError("--from says from which version on to leave somebody out: it needs --without")
     parties = load_federation(federation)
-    transport = connect(parties, "fluvial-replay")
-    try:
-        with _progress() as progress:
-            bar = progress.add_task(f"{task}, version {version}", total=None)
-            result = compute_again(
-                KafkaLog(transport, parties),
+    with ExitStack() as ends:
+        transports = []
+        for number in range(_CONNECTIONS):
+            transports.append(connect(parties, f"fluvial-replay-{number}"))
+            ends.callback(transports[-1].close)
+        log = KafkaLog(transports[0], parties, transports[1:])
+        initial = partial(initial_model, transports[0], parties)
+        on_progress = ends.enter_context(_progress(f"{task}, version {version}"))
+        if without:
+            task_file = read_task_file(transports[0], parties, task)
+            metrics = None if task_file is None else metrics_of(task_file, CHECKOUT)
+            quorum = 1 if task_file is None else task_file.quorum
+            found = counterfactual(
+                log,
                 task,
                 version,
-                initial=partial(initial_model, transport, parties),
-                on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
+                without,
+                first=first,
+                quorum=quorum,
+                metrics=metrics,
+                initial=initial,
+                on_progress=on_progress,
             )
-    finally:
-        transport.close()
+        else:
+            result = compute_again(log, task, version, initial=initial, on_progress=on_progress)
+    if without:
+        _print_counterfactual(found, json)
+    else:
+        _print(result, json)
+        if not result.bit_exact:
+            raise typer.Exit(Exit.FAILURE)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        bar = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)
+
+
+def _print(result: ReplayResult, json: bool) -> None:
     if json:
         print_json(asdict(result))
-    else:
-        _print(result)
-    if not result.bit_exact:
-        raise typer.Exit(Exit.FAILURE)
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
-
-
-def _print(result: ReplayResult) -> None:
+        return
     for difference in result.differs:
         console.print(difference, markup=False)
     computed = ", ".join(str(version) for version in result.versions)
@@ -73,3 +122,31 @@ def _print(result: ReplayResult) -> None:
         console.print(f"[bold green]bit-exact[/]: {result.task}, version {result.version}")
     else:
         console.print(f"[bold red]NOT bit-exact[/]: {result.task}, version {result.version}")
+
+
+def _print_counterfactual(found: Counterfactual, json: bool) -> None:
+    if json:
+        print_json(asdict(found))
+        return
+    first, last = found.versions[0], found.versions[-1]
+    computed = f"version {last}" if first == last else f"versions {first} to {last}"
+    console.print(
+        f"{found.task}, {computed} without {', '.join(found.without)}: {sum(found.updates_left_out)} of "
+        f"{sum(found.updates_left_out) + sum(found.updates_left)} updates left out",
+        markup=False,
+    )
+    if first != last:
+        console.print("  the others' updates are taken as they were; they would have trained from other models")
+    if found.below_quorum:
+        few = ", ".join(map(str, found.below_quorum))
+        console.print(f"  without its quorum, so that it would have failed: version {few}")
+    share = f", {found.distance / found.step:.1%} of the step from version {first - 1}" if found.step else ""
+    console.print(f"  distance to the published model (L2): {found.distance:.6g}{share}")
+    if found.metrics_before is None or found.metrics_after is None:
+        console.print("  not evaluated: the task has no evaluation set")
+        return
+    table = Table("metric", "published", "without", "change")
+    for name, before in sorted(found.metrics_before.items()):
+        after = found.metrics_after[name]
+        table.add_row(name, f"{before:.6g}", f"{after:.6g}", f"{after - before:+.6g}")
+    console.print(table)

@@ -1,10 +1,22 @@
-"""Computing a published model again from the log, and comparing bytes.
+"""Computing a published model again from the log, and comparing bytes; or without somebody, and comparing models.
 
-`recompute` decides and computes over any log, `evidence` and `deltas` read what it needs; `log` is the one in Kafka.
+`evidence` and `deltas` read what a version rests on, `aggregate` is the arithmetic of a round, `versions` goes from
+version to version. `recompute` compares bytes, `counterfactual` leaves participants out; `log` is the log in Kafka.
 """
 
+from deploy.replay.counterfactual import Counterfactual, counterfactual
 from deploy.replay.evidence import ReplayLog
 from deploy.replay.log import KafkaLog
-from deploy.replay.recompute import Initial, Progress, ReplayResult, replay
+from deploy.replay.recompute import Progress, ReplayResult, replay
+from deploy.replay.versions import Initial
 
-__all__ = ["Initial", "KafkaLog", "Progress", "ReplayLog", "ReplayResult", "replay"]
+__all__ = [
+    "Counterfactual",
+    "Initial",
+    "KafkaLog",
+    "Progress",
+    "ReplayLog",
+    "ReplayResult",
+    "counterfactual",
+    "replay",
+]

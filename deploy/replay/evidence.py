@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
@@ -12,6 +12,8 @@ from fluvial.identity.envelope import unseal
 from fluvial.wire.errors import DecodeError, SignatureInvalid
 from fluvial.wire.layout import chunk_length, layout_digest, model_digest
 from fluvial.wire.records import Contribution, ModelManifest, ModelUpdate
+
+Position = tuple[int, int]
 
 
 class ReplayLog(Protocol):
@@ -23,11 +25,12 @@ class ReplayLog(Protocol):
     def public_keys(self, participant: str) -> Iterable[bytes]:
         """Every key the participant was ever enrolled with, the likeliest first."""
 
-    def envelopes(self, positions: Sequence[tuple[int, int]]) -> list[bytes]: ...
+    def envelopes(self, positions: Sequence[Position]) -> list[bytes]: ...
 
-    def update_chunks(self, positions: Sequence[tuple[int, int]]) -> list[bytes]: ...
+    def each_update_chunk(self, positions: Collection[Position], take: Callable[[Position, bytes], None]) -> None:
+        """Give every chunk to `take` as it is read, those of different partitions from several threads at once."""
 
-    def model_chunks(self, positions: Sequence[tuple[int, int]]) -> list[bytes]: ...
+    def model_chunks(self, positions: Sequence[Position]) -> list[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,13 @@ def check_manifest(manifest: ModelManifest, note: Note) -> None:
         note("its contributions are not ordered by digest, or one is listed twice")
 
 
-def read_updates(log: ReplayLog, manifest: ModelManifest, parent: ModelManifest, note: Note) -> Iterator[Update]:
-    """The updates of the contributions that hold, in order; what does not hold is noted and left out."""
+def read_updates(
+    log: ReplayLog, manifest: ModelManifest, manifests: Mapping[int, ModelManifest], note: Note
+) -> Iterator[Update]:
+    """The updates of the contributions that hold, in order; what does not hold is noted and left out.
+
+    manifests: all of the task. Updates that lag behind were trained from earlier versions.
+    """
     contributions = manifest.contributions
     raws = log.envelopes([(each.source_partition, each.source_offset) for each in contributions])
     for contribution, raw in zip(contributions, raws, strict=True):
@@ -64,7 +72,7 @@ def read_updates(log: ReplayLog, manifest: ModelManifest, parent: ModelManifest,
             if sha256(raw).digest() != contribution.record_sha256:
                 raise ValueError("other bytes than the manifest's digest")
             record = _unseal(log, raw, contribution.participant)
-            _check(record, contribution, manifest, parent)
+            _check(record, contribution, manifest, manifests)
         except (ValueError, DecodeError, SignatureInvalid) as error:
             where = f"updates/{contribution.source_partition}@{contribution.source_offset}"
             note(f"{where} of {contribution.participant}: {error}")
@@ -81,19 +89,24 @@ def _unseal(log: ReplayLog, raw: bytes, participant: str) -> ModelUpdate:
     raise SignatureInvalid("not signed by a key of this participant")
 
 
-def _check(record: ModelUpdate, contribution: Contribution, manifest: ModelManifest, parent: ModelManifest) -> None:
+def _check(
+    record: ModelUpdate,
+    contribution: Contribution,
+    manifest: ModelManifest,
+    manifests: Mapping[int, ModelManifest],
+) -> None:
     """Raises ValueError when the update is not the one that the manifest says went in."""
     expected = (
-        (manifest.task, manifest.round, manifest.attempt),
+        (manifest.task, contribution.round),
         (contribution.participant, contribution.update_id, contribution.weight),
     )
-    if (
-        (record.task, record.round, record.attempt),
-        (record.participant, record.update_id, record.weight),
-    ) != expected:
+    if ((record.task, record.round), (record.participant, record.update_id, record.weight)) != expected:
         raise ValueError("it is for another round, by another participant, or of another weight")
-    if (record.base_version, record.base_digest) != (parent.version, parent.model_digest):
-        raise ValueError("it was trained from another model")
+    of_this_attempt = (record.round, record.attempt) == (manifest.round, manifest.attempt)
+    if not of_this_attempt and (not manifest.staleness or record.round > manifest.round):
+        # Only asynchronous windows, which say how they weight what lags behind, take anything else.
+        raise ValueError("it is for another round")
+    _check_base(record, manifest, manifests)
     if record.layout_digest != layout_digest(manifest.layout):
         raise ValueError("it has another layout")
     size = encoding.get(record.encoding).bytes_per_element
@@ -106,3 +119,26 @@ def _check(record: ModelUpdate, contribution: Contribution, manifest: ModelManif
         lengths_fit = [chunk.length for chunk in record.chunks] == [size * length for length in lengths]
     if not lengths_fit:
         raise ValueError("its bytes do not make up the model's elements")
+
+
+def _check_base(record: ModelUpdate, manifest: ModelManifest, manifests: Mapping[int, ModelManifest]) -> None:
+    """The update was trained from the model that was the newest in its round.
+
+    That round's base is the last version made before it: a round that failed left it as it was. The base of a region's
+    round is the parent federation's, whose manifests are not in this log.
+    """
+    if manifest.partial:
+        if (record.base_version, record.base_digest) != (manifest.parent_version, manifest.parent_digest):
+            raise ValueError("it was trained from another model")
+        return
+    base = manifests.get(record.base_version)
+    successors = [each for each in manifests.values() if each.parent_version == record.base_version]
+    of_this_version = record.base_version == manifest.parent_version and base is not None and base.round < record.round
+    of_an_earlier_one = base is not None and any(base.round < record.round <= each.round for each in successors)
+    if (
+        base is None
+        or record.base_digest != base.model_digest
+        or base.version >= manifest.version
+        or not (of_this_version or of_an_earlier_one)
+    ):
+        raise ValueError("it was trained from another model")

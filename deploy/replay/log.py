@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
+from deploy.replay.evidence import Position
 from fluvial.auditor.log import read_log
 from fluvial.auditor.participants import read_public_keys
 from fluvial.auditor.reader import TopicRecord
@@ -15,13 +18,19 @@ from fluvial.identity.federation import Federation
 from fluvial.wire.records import ModelManifest
 
 _READ_SECONDS = 60.0
+_GAP = 32
+"""Records in between that are read through; what lies further on is gone to at once."""
 
 
 class KafkaLog:
-    """Implements `ReplayLog` over a transport, which the caller closes. Raises TransportError when it is away."""
+    """Implements `ReplayLog` over transports, which the caller closes. Raises TransportError when the broker is away.
 
-    def __init__(self, transport: Transport, federation: Federation) -> None:
+    further: connections beside the first, so that partitions are read by as many threads.
+    """
+
+    def __init__(self, transport: Transport, federation: Federation, further: Sequence[Transport] = ()) -> None:
         self._transport, self._federation = transport, federation
+        self._transports = (transport, *further)
         self._enrolled: Mapping[str, set[bytes]] | None = None
         self._former: Mapping[str, set[bytes]] | None = None
 
@@ -40,16 +49,25 @@ class KafkaLog:
             self._former = read_log(self._records(self._federation.topics.audit), Problems()).public_keys
         yield from self._former.get(participant, ())
 
-    def envelopes(self, positions: Sequence[tuple[int, int]]) -> list[bytes]:
+    def envelopes(self, positions: Sequence[Position]) -> list[bytes]:
         return self._fetch(self._federation.topics.updates, positions)
 
-    def update_chunks(self, positions: Sequence[tuple[int, int]]) -> list[bytes]:
-        return self._fetch(self._federation.topics.update_blobs, positions)
+    def each_update_chunk(self, positions: Collection[Position], take: Callable[[Position, bytes], None]) -> None:
+        """Each partition forward, by one thread; as many threads as connections."""
+        passes = [_passes(part) for part in _parts(positions, len(self._transports))]
 
-    def model_chunks(self, positions: Sequence[tuple[int, int]]) -> list[bytes]:
+        def read(transport: Transport, stretches: Sequence[Collection[Position]]) -> None:
+            for stretch in stretches:
+                transport.fetch_each(self._federation.topics.update_blobs, stretch, take)
+
+        with ThreadPoolExecutor(len(self._transports)) as threads:
+            for done in [threads.submit(read, *each) for each in zip(self._transports, passes, strict=True)]:
+                done.result()
+
+    def model_chunks(self, positions: Sequence[Position]) -> list[bytes]:
         return self._fetch(self._federation.topics.model_blobs, positions)
 
-    def _fetch(self, topic: str, positions: Sequence[tuple[int, int]]) -> list[bytes]:
+    def _fetch(self, topic: str, positions: Sequence[Position]) -> list[bytes]:
         return self._transport.fetch(topic, positions) if positions else []
 
     def _records(self, topic: str) -> Iterator[TopicRecord]:
@@ -66,3 +84,26 @@ class KafkaLog:
                 )
         finally:
             reader.close()
+
+
+def _parts(positions: Collection[Position], count: int) -> list[list[Position]]:
+    """The positions in so many parts, no partition in two of them."""
+    parts: list[list[Position]] = [[] for _ in range(count)]
+    for partition, offset in sorted(positions):
+        parts[partition % count].append((partition, offset))
+    return parts
+
+
+def _passes(positions: Sequence[Position]) -> list[list[Position]]:
+    """Sorted positions in passes, of each partition one stretch in a pass: between stretches lies what is not wanted,
+    too much of it to read through."""
+    passes: defaultdict[int, list[Position]] = defaultdict(list)
+    number, before = 0, (-1, -1)
+    for partition, offset in positions:
+        if partition != before[0]:
+            number = 0
+        elif offset - before[1] > _GAP:
+            number += 1
+        passes[number].append((partition, offset))
+        before = partition, offset
+    return [passes[each] for each in sorted(passes)]

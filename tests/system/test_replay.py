@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,11 +31,13 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 class ReplayedFederation:
     """The log in memory, put into Kafka record by record: with one partition, places in lists become offsets."""
 
-    def __init__(self, transport: Transport, federation: Federation, keys: ServiceKeys, file: Path) -> None:
+    def __init__(
+        self, transport: Transport, federation: Federation, keys: ServiceKeys, file: Path, rule: str = memory_log.KRUM
+    ) -> None:
         self.file = file
         self._transport, self._topics, self._keys = transport, federation.topics, keys
         register(transport, federation.topics, keys, memory_log.KEYS)
-        self.log = memory_log.federation(versions=3, rule=memory_log.KRUM)
+        self.log = memory_log.federation(versions=3, rule=rule)
         for name, values in self.log.topics.items():
             positions = wait(
                 transport.produce(f"{federation.topic_prefix}{name}", value or b"", key=b"key", partition=0)
@@ -58,17 +61,23 @@ class ReplayedFederation:
         return result.exit_code, result.output
 
 
-@pytest.fixture
-def replayed(broker: Broker, tmp_path: Path) -> Iterator[ReplayedFederation]:
-    keys = ServiceKeys.load_or_make(tmp_path / "keys")
+@contextmanager
+def replayed_federation(broker: Broker, directory: Path, rule: str) -> Iterator[ReplayedFederation]:
+    keys = ServiceKeys.load_or_make(directory / "keys")
     parties = keys.federation(broker.bootstrap_servers, topic_prefix=f"{uuid.uuid4().hex}.", partitions=1)
     create_topics(parties.bootstrap_servers, parties.topics.all_settings(1))
-    parties.save(tmp_path / "federation.json")
+    parties.save(directory / "federation.json")
     transport = connect(parties, "test-replay")
     try:
-        yield ReplayedFederation(transport, parties, keys, tmp_path / "federation.json")
+        yield ReplayedFederation(transport, parties, keys, directory / "federation.json", rule)
     finally:
         transport.close()
+
+
+@pytest.fixture
+def replayed(broker: Broker, tmp_path: Path) -> Iterator[ReplayedFederation]:
+    with replayed_federation(broker, tmp_path, memory_log.KRUM) as federation:
+        yield federation
 
 
 def test_every_version_comes_out_to_the_bit(replayed: ReplayedFederation) -> None:
@@ -104,3 +113,23 @@ def test_what_cannot_be_replayed_says_so(replayed: ReplayedFederation) -> None:
     status, output = replayed.replay("lost", "0")
     assert status == 1
     assert "the registry does not have the task" in output
+
+
+def test_a_model_without_somebody(broker: Broker, tmp_path: Path) -> None:
+    with replayed_federation(broker, tmp_path, memory_log.MEAN) as replayed:
+        status, output = replayed.replay("t", "3", "--without", "eve", "--without", "bob", "--from", "2")
+        assert status == 0, output
+        assert "versions 2 to 3 without bob, eve: 4 of 10 updates left out" in output
+        assert "distance to the published model" in output
+        assert "not evaluated" in output
+        status, output = replayed.replay("t", "3", "--without", "eve", "--json")
+        found = json.loads(output)
+        assert status == 0
+        assert (found["versions"], found["updates_left"], found["metrics_after"]) == ([3], [4], None)
+        assert found["distance"] > 0
+        status, output = replayed.replay("t", "3", "--without", "zoe")
+        assert status == 2
+        assert "zoe took no part" in output
+        status, output = replayed.replay("t", "3", "--from", "2")
+        assert status == 2
+        assert "it needs --without" in output

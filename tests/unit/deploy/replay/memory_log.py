@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from hashlib import sha256
 
@@ -41,8 +41,11 @@ class MemoryLog:
     def envelopes(self, positions: Sequence[tuple[int, int]]) -> list[bytes]:
         return self._fetch("updates", positions)
 
-    def update_chunks(self, positions: Sequence[tuple[int, int]]) -> list[bytes]:
-        return self._fetch("update-blobs", positions)
+    def each_update_chunk(
+        self, positions: Collection[tuple[int, int]], take: Callable[[tuple[int, int], bytes], None]
+    ) -> None:
+        for position in positions:
+            take(position, self._fetch("update-blobs", [position])[0])
 
     def model_chunks(self, positions: Sequence[tuple[int, int]]) -> list[bytes]:
         return self._fetch("model-blobs", positions)

@@ -18,15 +18,15 @@ def altered(log: MemoryLog, version: int, **fields: object) -> MemoryLog:
     return log
 
 
-def run(log: MemoryLog, version: int = 2, batch_bytes: int = 1 << 20) -> ReplayResult:
-    return replay(log, "t", version, batch_bytes=batch_bytes)
+def run(log: MemoryLog, version: int = 2, memory_bytes: int = 1 << 20) -> ReplayResult:
+    return replay(log, "t", version, memory_bytes=memory_bytes)
 
 
 @pytest.mark.parametrize("kind", ["chunks", "inline", "int8"])
 @pytest.mark.parametrize("rule", [MEAN, KRUM])
-@pytest.mark.parametrize("batch_bytes", [1, 200, 1 << 20])
-def test_the_same_bytes_come_out(kind: str, rule: str, batch_bytes: int) -> None:
-    result = run(federation(kind, rule=rule), batch_bytes=batch_bytes)
+@pytest.mark.parametrize("memory_bytes", [1, 200, 1 << 20])
+def test_the_same_bytes_come_out(kind: str, rule: str, memory_bytes: int) -> None:
+    result = run(federation(kind, rule=rule), memory_bytes=memory_bytes)
     assert result.differs == ()
     assert result.bit_exact
     assert (result.contributions, result.versions) == (5, (2,))
@@ -155,6 +155,6 @@ def test_a_version_that_was_never_published_is_the_callers_mistake() -> None:
 
 def test_progress_ends_with_all_that_was_asked_for() -> None:
     seen: list[tuple[int, int]] = []
-    replay(federation(), "t", 2, on_progress=lambda done, total: seen.append((done, total)), batch_bytes=1)
+    replay(federation(), "t", 2, on_progress=lambda done, total: seen.append((done, total)), memory_bytes=1)
     assert seen[-1] == (5 * NUM_ELEMENTS * 4, 5 * NUM_ELEMENTS * 4)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)

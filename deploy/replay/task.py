@@ -1,0 +1,66 @@
+"""A task's file, as its operator signed it, and what follows from it: the initial model, the evaluation set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from deploy.replay.counterfactual import Metrics
+from fluvial.edge.registry import Registry
+from fluvial.edge.transport import Transport
+from fluvial.identity.federation import Federation
+from fluvial.wire.errors import ChunkUnavailable
+from fluvial.wire.records import ModelManifest
+from fluvial.wire.task_file import TaskFile
+
+
+def read_task_file(transport: Transport, federation: Federation, name: str) -> TaskFile | None:
+    """The task in the registry; None where it is not."""
+    registry = Registry(transport, federation)
+    try:
+        registry.refresh()
+        task = registry.task(name)
+    finally:
+        registry.close()
+    return None if task is None else TaskFile.model_validate_json(task.specification)
+
+
+def initial_model(transport: Transport, federation: Federation, manifest: ModelManifest) -> npt.NDArray[np.float32]:
+    """Version 0, float32[D], from its task's seed, for a log that no longer holds its chunks.
+
+    Needs torch. Raises ChunkUnavailable if it cannot be made.
+    """
+    task_file = read_task_file(transport, federation, manifest.task)
+    if task_file is None:
+        raise ChunkUnavailable(f"version 0 of {manifest.task} is gone, and the registry does not have the task")
+    model = task_file.model
+    from models.architectures import initial_state
+
+    try:
+        return initial_state(model.architecture, model.parameters, model.seed)
+    except ValueError as error:
+        raise ChunkUnavailable(f"version 0 of {manifest.task} is gone and cannot be made again: {error}") from error
+
+
+def metrics_of(task_file: TaskFile, repository_root: Path) -> Metrics | None:
+    """What measures models of the task on its evaluation set; None for a task without one.
+
+    Needs torch. Raises ValueError where the data is not what it should be, OSError where it is not there.
+    """
+    if task_file.evaluation is None:
+        return None
+    from models.datasets import load_evaluation
+    from models.evaluation.inference import Evaluator
+
+    data = load_evaluation(repository_root / task_file.evaluation.data)
+    evaluator = Evaluator(
+        task_file.model.architecture,
+        task_file.model.parameters,
+        data.inputs,
+        data.targets,
+        task_file.evaluation.metrics,
+        batch_size=task_file.evaluation.batch_size,
+    )
+    return evaluator.measure

@@ -9,7 +9,7 @@ from functools import partial
 
 from deploy.demo.summary import Audited
 from deploy.replay import KafkaLog, replay
-from deploy.replay.initial import initial_model
+from deploy.replay.task import initial_model
 from fluvial.auditor.kafka_reader import KafkaTopicReader
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify

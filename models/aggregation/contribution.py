@@ -5,6 +5,8 @@ from math import prod
 
 import numpy as np
 
+from fluvial.encoding import partial_sum
+from fluvial.encoding.partial_sum import PartialSumDecoding
 from fluvial.wire.records import TensorLayout
 from models.aggregation.fixed_point import ChunkSum, Int8Segment
 
@@ -21,8 +23,10 @@ def add_chunk(
 ) -> None:
     """Add weight * the chunk that `raw` encodes; elements count from `first_element` of the flattened model.
 
-    A negative weight takes an earlier addition back. Encodings: float32 (little-endian), int8 (one scale per tensor of
-    the layout), partial_sum (little-endian int64: another sum with as many fraction bits, of a region). Raises
+    A negative weight takes an earlier addition back. Encodings: float32 (little-endian); int8 (one scale per tensor of
+    the layout); partial_sum (little-endian int64: the sum of a region with as many fraction bits; its one scale is its
+    own weight * 2**fraction_bits). A partial sum stands for its mean. Where `weight` is a multiple of its own, as in a
+    weighted mean, its integers enter undivided; otherwise its mean does, rounded to float32 like any update. Raises
     ValueError for another encoding, and for bytes that do not fit the sum.
     """
     num_elements = total.values.size
@@ -38,10 +42,28 @@ def add_chunk(
     elif encoding == "partial_sum":
         if len(raw) != 8 * num_elements:
             raise ValueError(f"chunk has {len(raw)} bytes, {num_elements} int64 elements are expected")
-        np.add(total.values, np.frombuffer(raw, "<i8") * weight, out=total.values)
-        total.total_weight += weight
+        _add_sum(total, raw, first_element, layout, scales, weight)
     else:
         raise ValueError(f"encoding {encoding!r} has no exact sum")
+
+
+def _add_sum(
+    total: ChunkSum,
+    raw: bytes | memoryview,
+    first_element: int,
+    layout: Sequence[TensorLayout],
+    scales: Sequence[float],
+    weight: int,
+) -> None:
+    (scale,) = scales
+    factor, rest = divmod(weight, partial_sum.weight_of(scale, total.fraction_bits))
+    if rest:
+        mean = PartialSumDecoding().decode_chunk(bytes(raw), first_element, layout, scales)
+        total.add(mean, weight)
+        return
+    integers = partial_sum.sums(raw)
+    np.add(total.values, integers if factor == 1 else integers * factor, out=total.values)
+    total.total_weight += weight
 
 
 def int8_segments(

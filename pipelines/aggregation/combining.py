@@ -18,7 +18,6 @@ from pipelines.aggregation.bands import TensorMemory
 from pipelines.aggregation.chunk_source import ChunkSource, place_in_log
 from pipelines.aggregation.measuring import read_rows
 from pipelines.aggregation.model_chunks import ChunkWriter, ModelChunks
-from pipelines.aggregation.selection import multiplier
 from pipelines.aggregation.sums import Addend, ExactSums, add_to, zero_sum
 from pipelines.aggregation.turns import Pace, Work
 
@@ -78,7 +77,7 @@ def _combine_sums(
     result: ModelChunks,
 ) -> Work[None]:
     wanted = [
-        Addend(record_sha256=update.record_sha256, update=update, coefficient=multiplier(update, coefficient))
+        Addend(record_sha256=update.record_sha256, update=update, coefficient=coefficient)
         for update, coefficient in zip(updates, plan.rows[0], strict=True)
     ]
     remaining = source.chunks_of(round_)

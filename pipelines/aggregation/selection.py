@@ -44,26 +44,9 @@ def plan(round_: Round, updates: Sequence[AcceptedUpdate], measured: Mapping[int
     largest = decided.coefficient_sum * Fraction(round_.max_abs) * 2**round_.fraction_bits
     if largest >= 2**SUM_BITS or decided.divisor >= MAX_TOTAL_WEIGHT:
         raise ValueError(f"coefficients of {decided.coefficient_sum} or divisor {decided.divisor} overflow the sums")
-    if decided.reduction is not None:
-        if round_.partial or any(update.encoding == "partial_sum" for update in updates):
-            raise ValueError("partial sums need a rule that adds updates up")
-        return decided
-    for update, coefficient in zip(updates, decided.rows[0], strict=True):
-        multiplier(update, coefficient)
+    if round_.partial and decided.reduction is not None:
+        raise ValueError("the partial sum of a region needs a rule that adds updates up")
     return decided
-
-
-def multiplier(update: AcceptedUpdate, coefficient: int) -> int:
-    """What an update's values enter the sum with. The integers of a partial sum carry their weights already.
-
-    Raises ValueError where a partial sum would have to be divided.
-    """
-    if update.encoding != "partial_sum":
-        return coefficient
-    factor, rest = divmod(coefficient, update.weight)
-    if rest:
-        raise ValueError(f"coefficient {coefficient} is not a multiple of the partial sum's weight {update.weight}")
-    return factor
 
 
 def contributions(updates: Sequence[AcceptedUpdate], plan: Plan) -> tuple[Contribution, ...]:

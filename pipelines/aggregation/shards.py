@@ -8,13 +8,12 @@ fails the job, and with it what was half done. Readers and writers are handed in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 from fluvial.wire.records import AcceptedUpdate, ChunkReference, Round
 from models.aggregation.plan import Plan
 from models.aggregation.rule import parse_rule
 from models.aggregation.staleness import parse_staleness
-from pipelines.aggregation import combining, measuring, selection
+from pipelines.aggregation import combining, measuring
 from pipelines.aggregation.bands import TensorMemory
 from pipelines.aggregation.chunk_source import ChunkSource, place_in_log
 from pipelines.aggregation.measuring import Measurements
@@ -44,9 +43,7 @@ class Shard:
         round_, pending = self._open.get(task, (None, []))
         if round_ is None or (round_.round, round_.attempt) != (number, attempt):
             return
-        # A partial sum that the rule cannot take in as it is: the rule says so when it decides.
-        with suppress(ValueError):
-            pending.append(addend_of(round_, update))
+        pending.append(addend_of(round_, update))
 
     def has_pending(self, task: str) -> bool:
         """Whether updates of the task wait for `accumulate`."""
@@ -95,6 +92,4 @@ def addend_of(round_: Round, update: AcceptedUpdate) -> Addend:
     """An update as a linear rule takes it in, whatever else arrives. Raises ValueError for another rule."""
     factor = parse_staleness(round_.staleness).factor(round_.round - update.round)
     coefficient = parse_rule(round_.rule).coefficient(update.weight) * factor
-    return Addend(
-        record_sha256=update.record_sha256, update=update, coefficient=selection.multiplier(update, coefficient)
-    )
+    return Addend(record_sha256=update.record_sha256, update=update, coefficient=coefficient)

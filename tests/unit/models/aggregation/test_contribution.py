@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fluvial.encoding.partial_sum import scale_of
 from fluvial.wire.records import TensorLayout
 from models.aggregation.contribution import add_chunk, int8_segments
 from models.aggregation.fixed_point import ChunkSum
@@ -33,15 +34,39 @@ def test_both_encodings_of_the_same_values_give_the_same_sum() -> None:
 
 def test_the_sum_of_a_region_enters_as_it_is() -> None:
     flat, region, parent = ChunkSum(2, 20), ChunkSum(2, 20), ChunkSum(2, 20)
-    shared = {"first_element": 0, "layout": LAYOUT, "scales": SCALES}
+    shared = {"first_element": 0, "layout": LAYOUT, "scales": (scale_of(7, 20),)}
     for values, weight in (([0.5, -2.0], 3), ([1.25, 0.1], 4)):
         for total in (flat, region):
             add_chunk(total, np.array(values, "<f4").tobytes(), encoding="float32", weight=weight, **shared)
-    add_chunk(parent, region.values.astype("<i8").tobytes(), encoding="partial_sum", weight=1, **shared)
+    raw = region.values.astype("<i8").tobytes()
+    add_chunk(parent, raw, encoding="partial_sum", weight=7, **shared)
     assert parent.values.tolist() == flat.values.tolist()
-    add_chunk(parent, region.values.astype("<i8").tobytes(), encoding="partial_sum", weight=-1, **shared)
+    assert parent.total_weight == flat.total_weight == 7
+    add_chunk(parent, raw, encoding="partial_sum", weight=14, **shared)
+    assert parent.values.tolist() == (3 * flat.values).tolist()
+    add_chunk(parent, raw, encoding="partial_sum", weight=-21, **shared)
     assert parent.values.tolist() == [0, 0]
     assert parent.total_weight == 0
+
+
+def test_a_region_that_counts_as_one_update_enters_by_its_mean() -> None:
+    region, parent = ChunkSum(2, 20), ChunkSum(2, 20)
+    region.add(np.array([0.5, -2.0], np.float32), 3)
+    region.add(np.array([1.25, 0.1], np.float32), 4)
+    mean = (region.values / scale_of(7, 20)).astype(np.float32)
+    shared = {"encoding": "partial_sum", "first_element": 0, "layout": LAYOUT, "scales": (scale_of(7, 20),)}
+    raw = region.values.astype("<i8").tobytes()
+    add_chunk(parent, raw, weight=5, **shared)
+    assert parent.values.tolist() == (5 * np.rint(mean * np.float32(2**20)).astype(np.int64)).tolist()
+    add_chunk(parent, raw, weight=-5, **shared)
+    assert parent.values.tolist() == [0, 0]
+
+
+def test_a_partial_sum_with_the_scale_of_another_precision_is_refused() -> None:
+    with pytest.raises(ValueError, match="belongs to no weight"):
+        add_chunk(
+            ChunkSum(1, 20), bytes(8), encoding="partial_sum", first_element=0, layout=LAYOUT, scales=(7.0,), weight=7
+        )
 
 
 @pytest.mark.parametrize(

@@ -52,14 +52,19 @@ def test_an_update_that_lags_behind_counts_less() -> None:
     assert [each.round for each in selection.contributions(updates, plan)] == [4, 3, 1]
 
 
-def test_partial_sums_enter_as_they_are() -> None:
-    whole = an_update(1, encoding="partial_sum", weight=12)
-    assert selection.multiplier(whole, 12) == 1
-    assert selection.multiplier(an_update(2), 10) == 10
-    with pytest.raises(ValueError, match="not a multiple"):
-        selection.plan(a_round(rule='{"name": "unweighted_mean"}'), [whole], {})
+@pytest.mark.parametrize("rule", ["weighted_mean", "unweighted_mean", "median"])
+def test_every_rule_takes_a_region_as_one_update(rule: str) -> None:
+    regions = [an_update(1, encoding="partial_sum", weight=12), an_update(2, encoding="partial_sum", weight=3)]
+    of_participants = [an_update(1, weight=12), an_update(2, weight=3)]
+    round_ = a_round(rule=json.dumps({"name": rule}))
+    assert selection.plan(round_, regions, {}) == selection.plan(round_, of_participants, {})
+
+
+def test_a_region_adds_up() -> None:
+    updates = [an_update(1), an_update(2)]
+    assert selection.plan(a_round(partial=True), updates, {}).divisor == 20
     with pytest.raises(ValueError, match="adds updates up"):
-        selection.plan(a_round(rule='{"name": "median"}'), [whole, an_update(2)], {})
+        selection.plan(a_round(partial=True, rule='{"name": "median"}'), updates, {})
 
 
 def test_a_plan_that_would_overflow_the_sums_is_refused() -> None:

@@ -1,13 +1,15 @@
 """`fluvial bench aggregate`: rounds of large updates through validation and aggregation, on a real stack.
 
-The participants are processes of their own with the edge SDK; the job runs on the local target with two slots in thread
-mode. All of them, and the broker, share this machine's cores, as they would share nothing in a real federation.
+The participants use the edge SDK, in processes of their own or, where there are many, in a few processes together; the
+job runs on the local target with two slots in thread mode. All of them, and the broker, share this machine's cores, as
+they would share nothing in a real federation.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
@@ -21,16 +23,21 @@ from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
 from deploy.local.tasks import create_task
 from deploy.replay import KafkaLog, replay
+from fluvial.edge.model_files import VARIABLE
+from fluvial.edge.publisher import INLINE_BYTES
 from fluvial.edge.transport import Message, Start, Transport, connect
 from fluvial.identity.envelope import unseal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import ModelManifest
-from fluvial.wire.task_file import Limits, ModelSpec, TaskFile
+from fluvial.wire.task_file import Limits, ModelSpec, RuleSpec, TaskFile
 
 TASK = "bench"
 STAGES = ("validation", "aggregation")
 _START_SECONDS = 120.0
 _ROUND_SECONDS = 600.0
+_OWN_PROCESS = 16
+"""Up to so many participants have a process each."""
+_CLASSES = 1000
 _POLL_SECONDS = 0.005
 
 Uploads = Literal["concurrent", "before"]
@@ -40,37 +47,51 @@ def run(
     directory: Path,
     *,
     num_participants: int,
-    megabytes: int,
+    megabytes: float,
     num_rounds: int,
     uploads: Uploads,
     parallelism: int = 2,
+    shards: int = 4,
+    processes: int = 0,
+    at_once: int = 8,
+    rule: Mapping[str, Any] | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Measure in a directory. Returns what `--json` prints; sizes are 10^6 bytes, times seconds.
 
     uploads: "before" holds all envelopes of a round back until every chunk is in the log; "concurrent" does not.
-    Raises RuntimeError or TimeoutError when a participant or the job ends or does not get on.
+    shards: of the model, which are the partitions of the tensor topics. processes: that host the participants; 0 for
+    one each, or as many as there are cores where participants are many. at_once: participants that upload at a time in
+    each process. rule: as in a task file.
+
+    Raises ValueError for a size or rule that cannot be, RuntimeError or TimeoutError when a participant or the job ends
+    or does not get on.
     """
-    task_file = _task_file(num_participants, num_rounds, megabytes)
+    task_file = _task_file(num_participants, num_rounds, megabytes, rule)
+    processes = min(num_participants, processes or _num_processes(num_participants))
     participants = {f"participant-{number}": SigningKey.generate() for number in range(1, num_participants + 1)}
     for name, key in participants.items():
         key.save(directory / "participants" / f"{name}.pem")
     with ExitStack() as ends:
         usage = ends.enter_context(Usage())
         report("starting the broker")
-        stack = ends.enter_context(Stack(directory / "stack", partitions=4))
+        stack = ends.enter_context(Stack(directory / "stack", partitions=shards))
         federation = stack.federation
         transport = connect(federation, "fluvial-bench")
         ends.callback(transport.close)
-        report(f"starting the job ({', '.join(STAGES)}) and {num_participants} participants")
+        report(f"starting the job ({', '.join(STAGES)}) and {num_participants} participants in {processes} processes")
         submission = Submission(stages=STAGES, name=TASK, parallelism=parallelism)
         job = ends.enter_context(LocalJob(stack.directory, submission))
         register(transport, federation.topics, stack.keys, participants)
         num_elements = create_task(federation, stack.keys, task_file).manifest.num_elements
+        hosts = [list(participants)[first::processes] for first in range(processes)]
+        arguments = _arguments(stack, directory, num_elements, num_rounds, uploads, at_once)
         workers = ends.enter_context(
             Workers(
-                [_command(stack, directory, name, num_elements, num_rounds, uploads) for name in participants],
+                [[*arguments, "--names", ",".join(names)] for names in hosts],
                 directory=directory,
+                hosted=[len(names) for names in hosts],
+                environment={VARIABLE: str(directory / "models")},  # removed with the directory
             )
         )
         workers.wait_for_all("ready", 0, _START_SECONDS)
@@ -100,6 +121,9 @@ def run(
             "megabytes": megabytes,
             "uploads": uploads,
             "parallelism": parallelism,
+            "shards": shards,
+            "processes": processes,
+            "rule": task_file.rule.model_dump(mode="json", exclude_none=True),
             **summary(rounds),
             "replay": {
                 "bit_exact": replayed.bit_exact,
@@ -189,33 +213,38 @@ def _until(timeout_seconds: float, failure: str, job: LocalJob) -> Iterator[None
     raise TimeoutError(f"{failure} within {timeout_seconds:.0f} s: see {job.log}")
 
 
-def _task_file(num_participants: int, num_rounds: int, megabytes: int) -> TaskFile:
+def _num_processes(num_participants: int) -> int:
+    return num_participants if num_participants <= _OWN_PROCESS else os.cpu_count() or 1
+
+
+def _task_file(num_participants: int, num_rounds: int, megabytes: float, rule: Mapping[str, Any] | None) -> TaskFile:
+    """The model is one layer of exactly the size asked for, too large to travel in an envelope."""
+    rows = round(megabytes * 250_000 / _CLASSES)
+    if abs(rows * _CLASSES - megabytes * 250_000) > 1e-3 or megabytes * 1e6 <= INLINE_BYTES:
+        raise ValueError(f"{megabytes:g} MB: the size must be a multiple of 0.004 MB, and at least 0.068 MB")
     return TaskFile(
         task=TASK,
         title="Measurement of aggregation",
-        model=ModelSpec(
-            architecture="logistic_regression", parameters={"inputs": megabytes * 250 - 1, "classes": 1000}
-        ),
+        model=ModelSpec(architecture="logistic_regression", parameters={"inputs": rows - 1, "classes": _CLASSES}),
         rounds=num_rounds,
         quorum=num_participants,
         target=num_participants,
         deadline_seconds=_ROUND_SECONDS,
+        rule=RuleSpec() if rule is None else RuleSpec.model_validate(rule),
         limits=Limits(max_abs=1.0, max_weight=1),
     )
 
 
-def _command(
-    stack: Stack, directory: Path, name: str, num_elements: int, num_rounds: int, uploads: Uploads
+def _arguments(
+    stack: Stack, directory: Path, num_elements: int, num_rounds: int, uploads: Uploads, at_once: int
 ) -> list[str]:
-    folder = directory / "participants"
     options = {
         "--federation": stack.directory.federation_file,
-        "--name": name,
-        "--key": folder / f"{name}.pem",
-        "--outbox": folder / f"{name}.sqlite",
+        "--folder": directory / "participants",
         "--task": TASK,
         "--elements": num_elements,
         "--rounds": num_rounds,
+        "--at-once": at_once,
     }
     arguments = [str(part) for option in options.items() for part in option]
-    return ["-m", "deploy.bench.participant", *arguments, *(["--hold"] if uploads == "before" else [])]
+    return ["-m", "deploy.bench.participants", *arguments, *(["--hold"] if uploads == "before" else [])]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,9 +18,22 @@ from typing import Any
 class Workers:
     """Processes that report JSON lines, and take commands as lines. A context manager: they run within it."""
 
-    def __init__(self, commands: Sequence[Sequence[str]], *, directory: Path) -> None:
-        """commands: arguments of Python, for each process. directory: takes the file of their errors."""
+    def __init__(
+        self,
+        commands: Sequence[Sequence[str]],
+        *,
+        directory: Path,
+        hosted: Sequence[int] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """commands: arguments of Python, for each process. directory: takes the file of their errors.
+
+        hosted: participants of each process, each of which reports; one where it is not said. environment: variables
+        besides this process's own.
+        """
         self._commands, self._directory = commands, directory
+        self._hosted = list(hosted) or [1] * len(commands)
+        self._environment = {**os.environ, **(environment or {})}
         self._processes: list[subprocess.Popen[str]] = []
         self._reports: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
 
@@ -34,26 +48,29 @@ class Workers:
             process.stdin.flush()
 
     def wait_for_all(self, event: str, round_number: int, timeout_seconds: float) -> list[dict[str, Any]]:
-        """All reports until each process has reported this event of this round.
+        """All reports until each participant has reported this event of this round.
 
         Raises RuntimeError when one ends or fails before, and TimeoutError.
         """
-        waiting, reports = set(range(len(self._processes))), []
+        waiting, reports = dict(enumerate(self._hosted)), []
         deadline = time.monotonic() + timeout_seconds
         while waiting:
             try:
                 worker, report = self._reports.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 raise TimeoutError(
-                    f"{len(waiting)} participants have not {event} in round {round_number} "
+                    f"{sum(waiting.values())} participants have not {event} in round {round_number} "
                     f"after {timeout_seconds:.0f} s: see {self._errors}"
                 ) from None
             if report is None or report["event"] == "failed":
                 message = report["message"] if report else "ended"
-                raise RuntimeError(f"participant {worker + 1}: {message}; see {self._errors}")
+                who = "participant" if max(self._hosted) == 1 else "the process of participants"
+                raise RuntimeError(f"{who} {worker + 1}: {message}; see {self._errors}")
             reports.append(report)
             if (report["event"], report["round"]) == (event, round_number):
-                waiting.discard(worker)
+                waiting[worker] -= 1
+                if not waiting[worker]:
+                    del waiting[worker]
         return reports
 
     @property
@@ -69,6 +86,7 @@ class Workers:
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     text=True,
+                    env=self._environment,
                 )
                 self._processes.append(process)
                 threading.Thread(target=self._listen, args=(len(self._processes) - 1, process), daemon=True).start()

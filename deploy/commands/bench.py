@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json as json_module
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,8 +32,10 @@ class Uploads(StrEnum):
 @app.command()
 @reported
 def aggregate(
-    participants: Annotated[int, typer.Option(min=1, help="Participants, a process each.")] = 8,
-    megabytes: Annotated[int, typer.Option(min=1, help="Size of the model and of each update, in 10^6 bytes.")] = 40,
+    participants: Annotated[int, typer.Option(min=1, help="Participants.")] = 8,
+    megabytes: Annotated[
+        float, typer.Option(min=0.068, max=1000, help="Size of the model and of each update, in 10^6 bytes.")
+    ] = 40,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds.")] = 3,
     uploads: Annotated[
         Uploads,
@@ -41,6 +44,14 @@ def aggregate(
             "the log, so that aggregating is measured apart from uploading. concurrent: each goes out when it is ready."
         ),
     ] = Uploads.BEFORE,
+    rule: Annotated[
+        str, typer.Option(help='Rule as JSON, as in a task file: {"name": "trimmed_mean", "num_byzantine": 2}.')
+    ] = '{"name": "weighted_mean"}',
+    shards: Annotated[int, typer.Option(min=1, help="Shards of the model: partitions of the tensor topics.")] = 4,
+    processes: Annotated[
+        int, typer.Option(min=0, help="Processes of the participants; 0 for one each, or one a core beyond 16.")
+    ] = 0,
+    at_once: Annotated[int, typer.Option(min=1, help="Participants of a process that upload at a time.")] = 8,
     parallelism: ParallelismOption = 2,
     json: JsonOption = False,
 ) -> None:
@@ -51,22 +62,27 @@ def aggregate(
     visible to a reader of committed records. megabytes_per_second_from_upload: the same bytes over the time from the
     first chunk's upload. All three are medians over the rounds. Megabytes are 10^6 bytes.
     """
+    specification = _rule(rule)
     with _directory() as directory:
         from deploy.bench import aggregate as large_updates  # brings in torch: seconds, for every verb of `fluvial`
 
         result = large_updates.run(
             directory,
             num_participants=participants,
-            megabytes=megabytes,
+            megabytes=int(megabytes) if megabytes.is_integer() else megabytes,
             num_rounds=rounds,
             uploads=uploads.value,
             parallelism=parallelism,
+            shards=shards,
+            processes=processes,
+            at_once=at_once,
+            rule=specification,
             report=_report,
         )
     if json:
         print_json(result)
         return
-    console.print(f"{participants} participants, {megabytes} MB each, {rounds} rounds, uploads {uploads.value}")
+    console.print(f"{participants} participants, {megabytes:g} MB each, {rounds} rounds, uploads {uploads.value}")
     console.print(f"  a round            {result['seconds_per_round']:8.2f} s")
     console.print(f"  from log to model  {result['megabytes_per_second']:8.0f} MB/s")
     console.print(f"  from first upload  {result['megabytes_per_second_from_upload']:8.0f} MB/s")
@@ -113,6 +129,16 @@ def audit(
     console.print(f"{count} events")
     console.print(f"  sequencer          {result['leaves_per_second']:8.0f} leaves/s")
     _print_memory(result["peak_rss_mb"])
+
+
+def _rule(text: str) -> dict[str, Any]:
+    try:
+        rule = json_module.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"not JSON: {error}", param_hint="--rule") from error
+    if not isinstance(rule, dict) or "name" not in rule:
+        raise typer.BadParameter('a rule is an object with a "name"', param_hint="--rule")
+    return rule
 
 
 def _report(line: str) -> None:

@@ -32,6 +32,7 @@ from fluvial.wire.errors import ChunkUnavailable
 
 _CALL_SECONDS = 30.0
 _CLOSE_SECONDS = 5.0
+_FULL_SECONDS = 0.002
 _BATCH = 64
 
 
@@ -62,15 +63,20 @@ class ConfluentTransport:
                     Position(partition=message.partition(), offset=message.offset(), timestamp_ms=timestamp_ms)
                 )
 
-        try:
-            self._connected_producer().produce(
-                topic, value, key, partition=-1 if partition is None else partition, on_delivery=report
-            )
-        except BufferError as error:
-            future.set_exception(TransportUnavailable(str(error)))
-        except KafkaException as error:
-            future.set_exception(_translate(error.args[0], topic))
-        return future
+        producer, number = self._connected_producer(), -1 if partition is None else partition
+        deadline = time.monotonic() + _CALL_SECONDS
+        while True:
+            try:
+                producer.produce(topic, value, key, partition=number, on_delivery=report)
+            except BufferError as error:
+                # The queue is full: the broker is slower than the caller, or away.
+                if time.monotonic() < deadline:
+                    time.sleep(_FULL_SECONDS)
+                    continue
+                future.set_exception(TransportUnavailable(str(error)))
+            except KafkaException as error:
+                future.set_exception(_translate(error.args[0], topic))
+            return future
 
     def read(self, topic: str, start: Start | int = Start.BEGINNING) -> Reader:
         consumer = self._consumer("earliest")

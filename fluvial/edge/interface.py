@@ -92,7 +92,7 @@ class Transport(Protocol):
         ...
 
     def produce(self, topic: str, value: bytes, *, key: bytes, partition: int | None = None) -> Future[Position]:
-        """Sends a record; without a partition the key chooses it (murmur2, as Java does).
+        """Sends a record; without a partition the key chooses it (murmur2, as Java does). Waits while much is unsent.
 
         The Future raises TransportFailed or TransportUnavailable; after the latter the record may or may not have been
         written.

@@ -35,3 +35,11 @@ def test_waiting_has_an_end(tmp_path: Path) -> None:
         Workers([["-c", _ECHO]], directory=tmp_path) as workers,
     ):
         workers.wait_for_all("published", 1, 0.2)
+
+
+def test_a_process_may_host_several_who_all_report(tmp_path: Path) -> None:
+    program = _ECHO.replace('say("ready")', 'say("ready"); say("ready")')
+    with Workers([["-c", program], ["-c", _ECHO]], directory=tmp_path, hosted=[2, 1]) as workers:
+        assert len(workers.wait_for_all("ready", 1, 30)) == 3
+        with pytest.raises(TimeoutError, match="3 participants have not published"):
+            workers.wait_for_all("published", 1, 0.2)

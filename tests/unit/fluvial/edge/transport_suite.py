@@ -32,6 +32,12 @@ class TransportSuite:
         values = transport.fetch(topic, [(at.partition, at.offset) for at in positions])
         assert values == [CHUNK + b"%d" % n for n in range(24)]
 
+    def test_more_than_a_client_buffers_is_sent_without_waiting_in_between(
+        self, transport: Transport, topic: str
+    ) -> None:
+        sent = [transport.produce(topic, CHUNK, key=b"k", partition=n % 3) for n in range(96)]
+        assert len({(at.partition, at.offset) for at in (future.result(120) for future in sent)}) == 96
+
     def test_a_key_always_chooses_the_same_partition(self, transport: Transport, topic: str) -> None:
         for name in (b"a", b"b", b"hospital"):
             assert len({transport.produce(topic, b"x", key=name).result(30).partition for _ in range(4)}) == 1

@@ -48,10 +48,14 @@ class CreatedTask:
 def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) -> CreatedTask:
     """Publish the initial model, its manifest, the agreement and the task, signed by the operator.
 
-    Raises ValueError for a task that could not run (its rule, optimizer, limits, architecture), StackError if the task
-    exists or its agreement does with another text, TransportUnavailable when the broker is away.
+    Raises ValueError for a task that could not run (its rule, optimizer, limits, architecture) and for a partial one,
+    StackError if the task exists or its agreement does with another text, TransportUnavailable when the broker is away.
     """
     terms.check(task_file)
+    if task_file.partial:
+        raise ValueError(
+            f"the task {task_file.task} is partial: `fluvial region run` registers it, on its parent's model"
+        )
     model = task_file.model
     layout = layout_of(build(model.architecture, model.parameters))
     initial = initial_state(model.architecture, model.parameters, model.seed)

@@ -116,9 +116,9 @@ class Aggregate:
                 yield index, [deltas[row] for row in range(len(updates))]
 
     def _taken(self, plan: Plan, coefficients: Sequence[int]) -> tuple[list[Update], list[int]]:
-        """The updates that the plan takes in, with what their values enter the sum with."""
+        """The updates that the plan takes in, with their coefficients."""
         taken = [(update, each) for update, each in zip(self._updates, coefficients, strict=True) if each]
-        return [update for update, _ in taken], [_multiplier(update, each) for update, each in taken]
+        return [update for update, _ in taken], [each for _, each in taken]
 
     def _adder(
         self, updates: Sequence[Update], coefficients: Sequence[int], totals: Mapping[int, ChunkSum]
@@ -142,8 +142,3 @@ class Aggregate:
 
     def _length(self, index: int) -> int:
         return chunk_length(index, self._manifest.num_elements, self._manifest.chunk_elements)
-
-
-def _multiplier(update: Update, coefficient: int) -> int:
-    """The integers of a partial sum carry their weights already."""
-    return coefficient // update.record.weight if update.record.encoding == "partial_sum" else coefficient

@@ -100,7 +100,10 @@ def _wrong_with(manifest: ModelManifest, parent: ModelManifest | None, judged: J
         wrong.append("its digest is not that of its chunks")
     if manifest.version == 0:
         return wrong
-    if parent is None or parent.version >= manifest.version or parent.model_digest != manifest.parent_digest:
+    # The model that a region's sum was made on is the parent federation's, and stands in its log.
+    if not manifest.partial and (
+        parent is None or parent.version >= manifest.version or parent.model_digest != manifest.parent_digest
+    ):
         wrong.append(f"its parent is not version {manifest.parent_version} as published")
     digests = [contribution.record_sha256 for contribution in manifest.contributions]
     if digests != sorted(set(digests)):

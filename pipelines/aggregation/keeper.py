@@ -3,6 +3,10 @@
 A task's record opens its first round. When a round's selection and all its chunks are known, the model is published
 and the next round opened in the same step; a failed round is opened again on the same base model. What its file says of
 rounds and models is in `terms`.
+
+A partial task is that of a region, and its models are its parent's. Each round publishes an exact sum and moves
+nothing; the next one opens when the region's process, as the operator, registers the task again with the parent's next
+round and base model.
 """
 
 from __future__ import annotations
@@ -151,9 +155,32 @@ def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskS
         # The same task with other terms, more rounds for example: they hold from the next round on.
         registered = TaskFile.model_validate_json(task.specification)
         state = replace(state, specification=terms.changed(state.task_file, registered).model_dump_json())
+    if state.task_file.partial:
+        return _followed(state, task, now_ms)
     if not state.open and state.round < state.task_file.rounds:
         return _open(state, state.round + 1, 1, now_ms)
     return state, []
+
+
+def _followed(state: TaskState, task: Task, now_ms: int) -> tuple[TaskState, list[Effect]]:
+    """What the parent of a region has come to: `rounds` is the number of its open round; 0 once it has finished."""
+    number = state.task_file.rounds
+    finished = number == 0 and state.round > 0 and task.base_version > state.version
+    if number <= state.round and not finished:
+        return state, []
+    given_up = [Record(_transition(state, RoundTransition.FAILED, 0))] if state.open else []
+    state = replace(
+        state, version=task.base_version, digest=task.base_digest, chunks=task.base_chunks, pending=None, open=False
+    )
+    if finished:
+        return state, [*given_up, *_finished(state, now_ms)]
+    state, effects = _open(state, number, 1, now_ms)
+    return state, [*given_up, *effects]
+
+
+def _finished(state: TaskState, now_ms: int) -> list[Effect]:
+    last = _round(state, state.round, state.attempt, RoundStatus.FINISHED, now_ms)
+    return [Announce(last), Record(_transition(state, RoundTransition.FINISHED, 0))]
 
 
 def _after_failure(state: TaskState, event: RoundFailed) -> tuple[int, int]:
@@ -180,7 +207,7 @@ def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, li
     chunks, optimizer_chunks = every_chunk[:of_model], every_chunk[of_model:]
     manifest = ModelManifest(
         task=state.task,
-        version=state.version + 1,
+        version=state.round if task_file.partial else state.version + 1,
         parent_version=state.version,
         parent_digest=state.digest,
         round=state.round,
@@ -200,6 +227,8 @@ def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, li
         partial=task_file.partial,
         created_ms=now_ms,
     )
+    if task_file.partial:
+        return replace(state, pending=None, open=False), [Publish(manifest)]
     state = replace(
         state,
         version=manifest.version,
@@ -212,8 +241,7 @@ def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, li
     if state.round < task_file.rounds:
         state, effects = _open(state, state.round + 1, 1, now_ms)
         return state, [Publish(manifest), *effects]
-    last = _round(state, state.round, state.attempt, RoundStatus.FINISHED, now_ms)
-    return state, [Publish(manifest), Announce(last), Record(_transition(state, RoundTransition.FINISHED, 0))]
+    return state, [Publish(manifest), *_finished(state, now_ms)]
 
 
 def _open(state: TaskState, number: int, attempt: int, now_ms: int) -> tuple[TaskState, list[Effect]]:

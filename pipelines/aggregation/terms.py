@@ -17,7 +17,10 @@ round were made by them."""
 
 def check(task_file: TaskFile) -> None:
     """Raises ValueError that says why the task could not run: its rule, its optimizer, or the bounds of its sums."""
-    parse_rule(rule_json(task_file)).check_quorum(task_file.quorum)
+    rule = parse_rule(rule_json(task_file))
+    rule.check_quorum(task_file.quorum)
+    if task_file.partial and not rule.linear:
+        raise ValueError(f"a partial task adds updates up: its rule must be linear, and {rule.name} is not")
     moments(task_file)
     fraction_bits(task_file)
 

@@ -1,5 +1,7 @@
 """An honest federation verifies; whoever alters, drops, repeats or invents a record anywhere is found out."""
 
+from dataclasses import replace
+
 import pytest
 
 from fluvial.auditor.report import Report
@@ -44,6 +46,17 @@ def test_tampering_is_found_and_named(tamper: Tampering) -> None:
     report = audit(world)
     assert not report.verified
     assert expected in messages(report)
+
+
+def test_the_base_of_a_regions_sum_is_in_its_parents_log() -> None:
+    world = honest_world()
+    manifest = replace(next_manifest(world), partial=True, parent_version=7, parent_digest=bytes(32))
+    world.publish_manifest(manifest, "aggregator", leaf=True)
+    world.sequence()
+    world.sign()
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert report.models.matched == 4
 
 
 def test_records_newer_than_the_last_verdict_are_pending() -> None:

@@ -1,10 +1,14 @@
 """The life of a task: rounds opened, models published, failures answered."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from fluvial.wire.records import Contribution, RoundStatus, RoundTransition, Task
-from pipelines.aggregation import keeper, task_state
+from fluvial.wire.task_file import TaskFile
+from pipelines.aggregation import keeper, task_state, terms
 from tests.unit.pipelines.aggregation.builders import LAYOUT, a_chunk
 
 
@@ -124,3 +128,80 @@ def test_reports_of_a_round_gone_by_change_nothing() -> None:
     before, _ = run(a_task(), keeper.RoundFailed(1, 1, 0))
     after, effects = keeper.step(before, keeper.ShardDone(1, 1, {0: a_chunk(0)}), 5_000)
     assert (after, effects) == (before, [])
+
+
+def a_partial_task(number: int, version: int, **changes: Any) -> Task:
+    """What a region's process registers: the parent's round `number` is open on its model `version`."""
+    limits = {"max_abs": 10.0, "max_norm": 0.0, "max_weight": 100, "fraction_bits": 40}
+    task = a_task(rounds=number, partial=True, limits=limits, evaluation=None, **changes)
+    chunks = (a_chunk(100 * version), a_chunk(100 * version + 1))
+    return replace(task, base_version=version, base_digest=bytes([version]) * 32, base_chunks=chunks)
+
+
+CHUNKS = {0: a_chunk(10), 1: a_chunk(11)}
+
+
+def test_a_region_opens_the_round_of_its_parent_and_publishes_a_sum_without_moving() -> None:
+    state, effects = run(a_partial_task(0, 4), a_partial_task(5, 4), selected(5), keeper.ShardDone(5, 1, CHUNKS))
+    assert effects[0] == []
+    announce = effects[1][0]
+    assert isinstance(announce, keeper.Announce)
+    round_ = announce.round
+    assert (round_.round, round_.attempt, round_.base_version, round_.base_digest) == (5, 1, 4, bytes([4]) * 32)
+    assert (round_.base_chunks, round_.partial, round_.fraction_bits) == ((a_chunk(400), a_chunk(401)), True, 40)
+    (publish,) = effects[3]
+    assert isinstance(publish, keeper.Publish)
+    manifest = publish.manifest
+    assert (manifest.partial, manifest.version, manifest.round, manifest.total_weight) == (True, 5, 5, 10)
+    assert (manifest.parent_version, manifest.parent_digest) == (4, bytes([4]) * 32)
+    assert (state.open, state.version, state.round) == (False, 4, 5)
+
+
+def test_a_region_follows_its_parent_to_the_end() -> None:
+    state, effects = run(
+        a_partial_task(1, 0), selected(1), keeper.ShardDone(1, 1, CHUNKS), a_partial_task(2, 1), a_partial_task(0, 2)
+    )
+    opened = effects[3][0]
+    assert isinstance(opened, keeper.Announce)
+    assert (opened.round.round, opened.round.base_version) == (2, 1)
+    given_up, last, _ = effects[4]
+    assert isinstance(given_up, keeper.Record)
+    assert (given_up.event.round, given_up.event.transition) == (2, RoundTransition.FAILED)
+    assert isinstance(last, keeper.Announce)
+    assert (last.round.status, last.round.base_version) == (RoundStatus.FINISHED, 2)
+    assert last.round.base_chunks == (a_chunk(200), a_chunk(201))
+    assert not state.open
+
+
+def test_what_a_region_has_heard_already_opens_nothing_twice() -> None:
+    before, _ = run(a_partial_task(3, 2))
+    for again in (a_partial_task(3, 2), a_partial_task(2, 1), a_partial_task(0, 0), a_partial_task(0, 2)):
+        after, effects = keeper.step(before, again, 5_000)
+        assert (after is not None and (after.round, after.version, after.open)) == (3, 2, True)
+        assert effects == []
+
+
+def test_a_newer_round_of_the_parent_gives_up_the_one_that_is_open() -> None:
+    state, effects = run(a_partial_task(3, 2), selected(3), a_partial_task(4, 3), keeper.ShardDone(3, 1, CHUNKS))
+    given_up, opened, _ = effects[2]
+    assert isinstance(given_up, keeper.Record)
+    assert (given_up.event.round, given_up.event.transition) == (3, RoundTransition.FAILED)
+    assert isinstance(opened, keeper.Announce)
+    assert (opened.round.round, opened.round.attempt) == (4, 1)
+    assert effects[3] == []
+    assert state.pending is None
+
+
+def test_a_region_tries_again_what_failed_as_an_attempt_of_its_own() -> None:
+    state, effects = run(a_partial_task(3, 2), keeper.RoundFailed(3, 1, 0))
+    _, announce, _ = effects[1]
+    assert isinstance(announce, keeper.Announce)
+    assert (announce.round.round, announce.round.attempt, announce.round.base_version) == (3, 2, 2)
+    assert state.open
+
+
+def test_a_region_needs_a_rule_that_adds_up() -> None:
+    terms.check(TaskFile.model_validate_json(a_partial_task(0, 0).specification))
+    krum = a_partial_task(0, 0, rule={"name": "median"}, quorum=2)
+    with pytest.raises(ValueError, match="must be linear, and median is not"):
+        terms.check(TaskFile.model_validate_json(krum.specification))

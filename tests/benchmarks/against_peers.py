@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -72,12 +73,16 @@ def measure(peer: Peer, shape: Shape, num_rounds: int, time_limit: float) -> dic
     """One system, one shape; num_rounds are counted, one more is played before them. A failure is a result."""
     started = time.monotonic()
     _report(f"{peer.name} {peer.version}, {shape.num_participants} participants, {shape.megabytes} MB")
-    with tempfile.TemporaryDirectory(prefix=f"fluvial-peers-{peer.name}-", ignore_cleanup_errors=True) as directory:
-        try:
-            first, *counted = peer.run(shape, 1 + num_rounds, Path(directory), time_limit, _report)
-        except PeerFailed as error:
-            _report(f"{peer.name} failed: {error}")
-            return {"error": str(error)}
+    directory = Path(tempfile.mkdtemp(prefix=f"fluvial-peers-{peer.name}-"))
+    try:
+        first, *counted = peer.run(shape, 1 + num_rounds, directory, time_limit, _report)
+    except PeerFailed as error:
+        _report(f"{peer.name} failed: {error}\n(the directory {directory} is left for a look)")
+        return {"error": str(error)}
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    shutil.rmtree(directory, ignore_errors=True)
     return {
         "seconds_per_round": median(counted),
         "seconds": counted,

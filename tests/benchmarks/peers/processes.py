@@ -50,8 +50,7 @@ class Processes:
                 if status is not None and not done():
                     raise PeerFailed(f"{what}: {name} ended with status {status}\n{self._last_lines(name)}")
             if time.monotonic() > self._deadline:
-                last = next(iter(self._started), "")
-                raise PeerFailed(f"{what}: not within {self._time_limit:.0f} s\n{self._last_lines(last)}")
+                raise PeerFailed(f"{what}: not within {self._time_limit:.0f} s\n{self._last_lines('')}")
             time.sleep(_POLL_SECONDS)
 
     def __enter__(self) -> Processes:
@@ -74,6 +73,9 @@ class Processes:
         return False
 
     def _last_lines(self, name: str) -> str:
-        log = self.log(name)
-        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        return "\n".join([f"--- {log}", *lines[-_LAST_LINES:]])
+        """Of the process of that name and of the one that was started first, which is the server."""
+        found = []
+        for log in {self.log(each): None for each in (name, *list(self._started)[:1]) if each}:
+            lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+            found += [f"--- {log}", *lines[-_LAST_LINES:]]
+        return "\n".join(found)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,15 @@ from tests.benchmarks.peers import flare, flower
 from tests.benchmarks.peers.environments import Environment
 from tests.benchmarks.peers.processes import Processes
 from tests.benchmarks.peers.rounds import PeerFailed, Shape, differences
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a failed run leaves for a look does not stay for ever."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 class Stub:
@@ -44,8 +54,9 @@ def test_a_shape_is_participants_and_megabytes() -> None:
             Shape.parse(wrong)
 
 
-def test_the_first_round_does_not_count() -> None:
+def test_the_first_round_does_not_count(temporary_folder: Path) -> None:
     result = measure(Stub("a", 100.0, 3.0, 1.0, 2.0), Shape.parse("1x1"), 3, 1.0)
+    assert not list(temporary_folder.iterdir())
     assert (result["seconds_per_round"], result["first_seconds"], result["seconds"]) == (2.0, 100.0, [3.0, 1.0, 2.0])
 
 

@@ -1,7 +1,27 @@
 """Aggregation rules by name, and how one is read from a task file: {"name": ..., parameters}, where a parameter of a
 wrapper may be a rule itself.
 
-A rule decides which updates of a round enter, and how (`plan`); `combination` carries it out for all rules alike.
+A rule decides which updates of a round enter, and how (`plan`); `combination` carries it out for all rules alike. Of n
+updates a rule holds against at most so many Byzantine ones; f is its parameter `num_byzantine`. It measures nothing,
+norms, or the Gram matrix first.
+
+| rule | holds against | measures | weights count | source |
+|---|---|---|---|---|
+| `weighted_mean` | 0 | nothing | yes | McMahan et al., 2017 (FedAvg) |
+| `unweighted_mean` | 0 | nothing | no | |
+| `median` | (n - 1) // 2 | nothing | no | Yin et al., 2018 |
+| `trimmed_mean` | f, if n > 2 f | nothing | no | Yin et al., 2018 |
+| `krum` | f, if n > 2 f + 2 | Gram matrix | no | Blanchard et al., 2017 |
+| `multi_krum` | f, if n > 2 f + 2 | Gram matrix | of the selected | Blanchard et al., 2017 |
+| `bulyan` | f, if n >= 4 f + 3 | Gram matrix | no | El Mhamdi et al., 2018 |
+| `geometric_median` | (n - 1) // 2 | Gram matrix | no | Pillutla et al., 2022 (RFA) |
+| `centered_clipping` | n // 10 | Gram matrix | no | Karimireddy et al., 2021 |
+| `fltrust` | all but the root | Gram matrix | no | Cao et al., 2021 |
+| `clipped` | as the rule inside | norms, or as inside | as inside | Sun et al., 2019 |
+| `nearest_neighbour_mixing` | f, if n > 2 f, and the rule inside does | Gram matrix | as inside | Allouah et al., 2023 |
+
+These are the papers' bounds on what a minority can do, for honest updates that resemble one another; the less they do,
+the sooner a rule takes what is merely different for an attack.
 """
 
 from collections.abc import Mapping

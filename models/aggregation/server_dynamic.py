@@ -9,11 +9,11 @@ the paper sums over them and divides by all devices, so participation is the sha
 from dataclasses import dataclass
 from typing import ClassVar
 
-from models.aggregation.server_step import Float32, Float64, check_positive, check_shapes, zeros
+from models.aggregation.server_step import ElementwiseStep, Float32, Float64, check_positive, zeros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dynamic:
+class Dynamic(ElementwiseStep):
     """Server optimizer `dynamic`. alpha: of the regulariser. participation: share of devices in a round, up to 1."""
 
     name: ClassVar[str] = "dynamic"
@@ -32,8 +32,9 @@ class Dynamic:
         """No drift."""
         return (zeros(size),)
 
-    def step(self, base: Float32, delta: Float64, moments: tuple[Float32, ...]) -> tuple[Float32, tuple[Float32, ...]]:
-        """New model and drift. Raises ValueError for shapes that differ."""
-        (before,) = check_shapes(base, delta, moments, 1)
-        drift = before - self.alpha * self.participation * delta
-        return (base + delta - drift / self.alpha).astype("f4"), (drift.astype("f4"),)
+    def elements(
+        self, base: Float32, delta: Float64, moments: tuple[Float64, ...]
+    ) -> tuple[Float64, tuple[Float64, ...]]:
+        """The drift, and the model moved and corrected by it."""
+        drift = moments[0] - self.alpha * self.participation * delta
+        return base + delta - drift / self.alpha, (drift,)

@@ -4,11 +4,11 @@ for Federated Visual Classification", section 4.3: v = momentum * v + delta, mod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from models.aggregation.server_step import Float32, Float64, check_fraction, check_positive, check_shapes, zeros
+from models.aggregation.server_step import ElementwiseStep, Float32, Float64, check_fraction, check_positive, zeros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Momentum:
+class Momentum(ElementwiseStep):
     """Server optimizer `momentum`. learning_rate: of the server. momentum: what stays of the velocity."""
 
     name: ClassVar[str] = "momentum"
@@ -26,8 +26,9 @@ class Momentum:
         """No velocity."""
         return (zeros(size),)
 
-    def step(self, base: Float32, delta: Float64, moments: tuple[Float32, ...]) -> tuple[Float32, tuple[Float32, ...]]:
-        """New model and velocity. Raises ValueError for shapes that differ."""
-        (before,) = check_shapes(base, delta, moments, 1)
-        velocity = self.momentum * before + delta
-        return (base + self.learning_rate * velocity).astype("f4"), (velocity.astype("f4"),)
+    def elements(
+        self, base: Float32, delta: Float64, moments: tuple[Float64, ...]
+    ) -> tuple[Float64, tuple[Float64, ...]]:
+        """The velocity, and the model moved by it."""
+        velocity = self.momentum * moments[0] + delta
+        return base + self.learning_rate * velocity, (velocity,)

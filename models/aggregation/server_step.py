@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
+_TILE = 8192
+"""Elements worked on at a time: they stay in the second-level cache. Does not change results."""
+
 
 def zeros(size: int) -> Float32:
     """A moment that starts at 0."""
@@ -29,16 +32,36 @@ def check_fraction(name: str, value: float) -> None:
         raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
 
 
-def check_shapes(base: Float32, delta: Float64, moments: tuple[Float32, ...], num_moments: int) -> tuple[Float64, ...]:
-    """The moments in float64. Raises ValueError for another number of them, or if shapes differ."""
-    shapes = [base.shape, delta.shape, *(moment.shape for moment in moments)]
-    if len(moments) != num_moments or len(set(shapes)) != 1:
-        raise ValueError(f"base, aggregate and {num_moments} moments must have one shape, got {shapes}")
-    return tuple(moment.astype(np.float64) for moment in moments)
+class ElementwiseStep(ABC):
+    """A step that treats each element alone, in float64: done in tiles, and rounded to float32 once."""
+
+    __slots__ = ()
+
+    moments: ClassVar[tuple[str, ...]]
+
+    def step(self, base: Float32, delta: Float64, moments: tuple[Float32, ...]) -> tuple[Float32, tuple[Float32, ...]]:
+        """New model and moments. Raises ValueError for shapes that differ, or another number of moments."""
+        shapes = [base.shape, delta.shape, *(moment.shape for moment in moments)]
+        if len(moments) != len(self.moments) or len(set(shapes)) != 1:
+            raise ValueError(f"base, aggregate and {len(self.moments)} moments must have one shape, got {shapes}")
+        model, after = np.empty_like(base), tuple(np.empty_like(moment) for moment in moments)
+        for start in range(0, base.size, _TILE):
+            tile = slice(start, start + _TILE)
+            before = tuple(moment[tile].astype(np.float64) for moment in moments)
+            model[tile], its_moments = self.elements(base[tile], delta[tile], before)
+            for moment, values in zip(after, its_moments, strict=True):
+                moment[tile] = values
+        return model, after
+
+    @abstractmethod
+    def elements(
+        self, base: Float32, delta: Float64, moments: tuple[Float64, ...]
+    ) -> tuple[Float64, tuple[Float64, ...]]:
+        """New values and moments of some elements, all in float64."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdaptiveStep(ABC):
+class AdaptiveStep(ElementwiseStep):
     """Steps whose length is adapted to each element. Source: Reddi et al., 2021, "Adaptive Federated Optimization",
     Algorithm 2, without correction of the bias at the start, as there:
 
@@ -62,13 +85,14 @@ class AdaptiveStep(ABC):
         """No momentum; a second moment of adaptivity squared."""
         return zeros(size), np.full(size, self.adaptivity * self.adaptivity, np.float32)
 
-    def step(self, base: Float32, delta: Float64, moments: tuple[Float32, ...]) -> tuple[Float32, tuple[Float32, ...]]:
-        """New model and moments. Raises ValueError for shapes that differ."""
-        momentum, second = check_shapes(base, delta, moments, 2)
+    def elements(
+        self, base: Float32, delta: Float64, moments: tuple[Float64, ...]
+    ) -> tuple[Float64, tuple[Float64, ...]]:
+        """m, v, and the model moved by them."""
+        momentum, second = moments
         momentum = self.beta1 * momentum + (1.0 - self.beta1) * delta
         second = self.second_moment(second, momentum * momentum)
-        model = base + self.learning_rate * momentum / (np.sqrt(second) + self.adaptivity)
-        return model.astype(np.float32), (momentum.astype(np.float32), second.astype(np.float32))
+        return base + self.learning_rate * momentum / (np.sqrt(second) + self.adaptivity), (momentum, second)
 
     @abstractmethod
     def second_moment(self, before: Float64, square: Float64) -> Float64:

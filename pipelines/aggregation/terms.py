@@ -43,10 +43,13 @@ def server_optimizer_json(task_file: TaskFile) -> str:
 
 
 def staleness_json(task_file: TaskFile) -> str:
-    """The weighting of updates of earlier rounds as it stands in rounds; empty where there are none."""
-    if not task_file.window.max_staleness:
+    """The weighting of updates of earlier rounds as it stands in rounds and manifests; empty where rounds are
+    synchronous, so that none but their own updates count."""
+    window = task_file.window
+    if window.mode == "synchronous":
         return ""
-    return json.dumps(task_file.window.staleness.model_dump(mode="json"), sort_keys=True)
+    staleness = window.staleness.model_dump(mode="json") if window.max_staleness else {"name": "constant"}
+    return json.dumps(staleness, sort_keys=True)
 
 
 def moments(task_file: TaskFile) -> tuple[str, ...]:

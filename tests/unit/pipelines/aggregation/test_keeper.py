@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from fluvial.wire.records import Contribution, RoundStatus, RoundTransition, Task
+from fluvial.wire.records import Contribution, Round, RoundStatus, RoundTransition, Task, WindowMode
+from fluvial.wire.sampling import round_seed
 from fluvial.wire.task_file import TaskFile
+from models.aggregation.staleness import UNIT
 from pipelines.aggregation import keeper, task_state, terms
 from tests.unit.pipelines.aggregation.builders import LAYOUT, a_chunk
 
@@ -122,6 +124,110 @@ def test_a_failed_round_is_opened_again_on_the_same_base() -> None:
     assert isinstance(announce, keeper.Announce)
     assert (announce.round.round, announce.round.attempt, announce.round.base_version) == (1, 2, 0)
     assert state.attempt == 2
+
+
+def announced(effects: list[keeper.Effect]) -> Round:
+    (found,) = [effect.round for effect in effects if isinstance(effect, keeper.Announce)]
+    return found
+
+
+BUFFERED = {"mode": "buffered", "max_staleness": 3}
+
+
+@pytest.mark.parametrize("window", [{}, BUFFERED])
+def test_a_round_that_its_rule_could_not_decide_is_followed_by_one_that_takes_new_updates(
+    window: dict[str, Any],
+) -> None:
+    """In an asynchronous window nobody may send a second update of the round: so the next round."""
+    _, effects = run(a_task(window=window), keeper.RoundFailed(1, 1, 2, undecided=True))
+    round_ = announced(effects[1])
+    assert (round_.round, round_.attempt) == ((2, 1) if window else (1, 2))
+    assert (round_.base_version, round_.base_digest) == (0, bytes(32))
+    _, effects = run(a_task(window=window, rounds=1), keeper.RoundFailed(1, 1, 2, undecided=True))
+    assert (announced(effects[1]).round, announced(effects[1]).attempt) == (1, 2)
+
+
+def test_a_round_announces_its_window_and_whom_it_invites() -> None:
+    window = {**BUFFERED, "staleness": {"name": "hinge", "exponent": 0.25, "delay": 1}}
+    sampling = {"fraction": 0.2, "over_invitation": 1.5}
+    round_ = announced(run(a_task(window=window, sampling=sampling))[1][0])
+    assert (round_.window, round_.max_staleness) == (WindowMode.BUFFERED, 3)
+    assert json.loads(round_.staleness) == {"name": "hinge", "exponent": 0.25, "delay": 1}
+    assert round_.invited_fraction == pytest.approx(0.3)
+    assert round_.seed == round_seed("demo", 1, 1, bytes(32))
+    plain = announced(run(a_task(window={"grace_seconds": 1.5}))[1][0])
+    assert (plain.window, plain.staleness, plain.grace_ms) == (WindowMode.SYNCHRONOUS, "", 1_500)
+
+
+def test_tumbling_windows_end_at_multiples_of_their_size_one_after_the_other() -> None:
+    task = a_task(window={"mode": "tumbling"}, deadline_seconds=4)
+    state, effects = keeper.step(None, task, 5_000)
+    assert announced(effects).deadline_ms == 8_000
+    state, effects = keeper.step(state, keeper.RoundFailed(1, 1, 0), 8_000)
+    assert announced(effects).deadline_ms == 12_000
+    _, effects = keeper.step(state, keeper.RoundFailed(1, 2, 0), 30_001)
+    assert announced(effects).deadline_ms == 32_000
+
+
+def test_a_model_needs_the_chunks_of_its_moments_too() -> None:
+    task = a_task(server_optimizer={"name": "adam", "learning_rate": 0.1})
+    moments = {index: a_chunk(20 + index) for index in (2, 3, 4, 5)}
+    state, effects = run(
+        task, selected(1), keeper.ShardDone(1, 1, {0: a_chunk(10), 1: a_chunk(11)}), keeper.ShardDone(1, 1, moments)
+    )
+    assert effects[2] == []
+    publish = effects[3][0]
+    assert isinstance(publish, keeper.Publish)
+    assert publish.manifest.chunks == (a_chunk(10), a_chunk(11))
+    assert publish.manifest.optimizer_chunks == tuple(moments.values()) == state.optimizer_chunks
+    assert announced(effects[3]).optimizer_chunks == state.optimizer_chunks
+
+
+def test_other_terms_hold_from_the_next_round_on_and_some_never() -> None:
+    before = a_task()
+    after = a_task(
+        quorum=2, chunk_elements=8, limits={"max_abs": 1.0, "max_weight": 1}, window=BUFFERED, kept_versions=9
+    )
+    _, effects = run(before, after, keeper.RoundFailed(1, 1, 0))
+    assert effects[1] == []
+    round_ = announced(effects[2])
+    assert round_.quorum == 2
+    assert (round_.chunk_elements, round_.kept_versions, round_.window) == (4, 4, WindowMode.SYNCHRONOUS)
+    assert (round_.max_abs, round_.max_weight) == (10.0, 100)
+
+
+def a_task_file(**changes: Any) -> TaskFile:
+    return TaskFile.model_validate_json(a_task(**changes).specification)
+
+
+def test_fraction_bits_leave_room_for_what_the_rule_and_staleness_multiply_with() -> None:
+    bits = terms.fraction_bits(a_task_file())
+    assert terms.fraction_bits(a_task_file(rule={"name": "unweighted_mean"})) > bits
+    assert terms.fraction_bits(a_task_file(window=BUFFERED)) == bits - UNIT.bit_length() + 1
+    constant = {**BUFFERED, "staleness": {"name": "constant"}}
+    assert terms.fraction_bits(a_task_file(window=constant)) == bits
+    assert terms.fraction_bits(a_task_file(window={"mode": "buffered"})) == bits
+    limits = {"max_abs": 10.0, "max_weight": 100}
+    assert terms.fraction_bits(a_task_file(limits={**limits, "fraction_bits": 20})) == 20
+    with pytest.raises(ValueError, match=f"only {bits} fit"):
+        terms.fraction_bits(a_task_file(limits={**limits, "fraction_bits": bits + 1}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"rule": {"name": "mode"}}, "unknown aggregation rule"),
+        ({"rule": {"name": "trimmed_mean", "num_byzantine": 3}, "quorum": 6, "target": 9}, "quorum"),
+        ({"server_optimizer": {"name": "sgd"}}, "server optimizer"),
+        ({"limits": {"max_abs": 1e30, "max_weight": 100}}, "2\\*\\*62"),
+        ({"limits": {"max_abs": 1.0, "max_weight": 1, "fraction_bits": 62}}, "fraction_bits"),
+        ({"target": 1 << 20, "limits": {"max_abs": 1.0, "max_weight": 1 << 18}, "window": BUFFERED}, "2\\*\\*53"),
+    ],
+)
+def test_a_task_that_could_not_run_is_refused(changes: dict[str, Any], said: str) -> None:
+    terms.check(a_task_file())
+    with pytest.raises(ValueError, match=said):
+        terms.check(a_task_file(**changes))
 
 
 def test_reports_of_a_round_gone_by_change_nothing() -> None:

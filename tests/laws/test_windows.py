@@ -1,0 +1,280 @@
+"""Laws of windows: every accepted update is in one place, and no round takes more than it may.
+
+The window's own operator runs over Flink state kept in dicts, and may be restarted with it at any point. Beside it
+stands the least that a keeper does: after a close the next round, after a failure the next attempt.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import AcceptedUpdate, Outcome, Round, RoundStatus, WindowMode
+from pipelines.aggregation import collect_operator
+from pipelines.aggregation.collect_operator import CollectRound
+from pipelines.aggregation.streams import TO_COMBINE, TO_KEEPER, TO_SELECT
+from pipelines.flink.messages import pack, unpack
+from tests.unit.pipelines.aggregation.builders import a_round, an_update
+
+SIZE_MS, WAIT_MS, TASK = 1_000, 200, "demo"
+SETTINGS: Any = SimpleNamespace(partitions=1, parallelism=1, arrival_wait_ms=WAIT_MS)
+
+
+class Value:
+    """Flink's ValueState."""
+
+    held: bytes | None = None
+
+    def value(self) -> bytes | None:
+        return self.held
+
+    def update(self, value: bytes) -> None:
+        self.held = value
+
+
+class Values(list[bytes]):
+    """Flink's ListState."""
+
+    def get(self) -> list[bytes]:
+        return list(self)
+
+    def add(self, value: bytes) -> None:
+        self.append(value)
+
+    def add_all(self, values: list[bytes]) -> None:
+        self.extend(values)
+
+    def update(self, values: list[bytes]) -> None:
+        self[:] = values
+
+
+@dataclass
+class Context:
+    """Flink's contexts, of one key: its state, which outlives the operator, and its timers."""
+
+    states: dict[str, Any] = field(default_factory=dict)
+    timers: set[int] = field(default_factory=set)
+
+    def get_state(self, descriptor: Any) -> Any:
+        return self.states.setdefault(descriptor.name, Value())
+
+    def get_list_state(self, descriptor: Any) -> Any:
+        return self.states.setdefault(descriptor.name, Values())
+
+    def get_current_key(self) -> str:
+        return TASK
+
+    def timer_service(self) -> Context:
+        return self
+
+    def register_processing_time_timer(self, at_ms: int) -> None:
+        self.timers.add(at_ms)
+
+
+class Federation:
+    """The window, a least keeper, and the places of all updates."""
+
+    def __init__(self, round_: Round) -> None:
+        self.context = Context()
+        self.now_ms = round_.opened_ms
+        self.pending = round_
+        self.sent: list[AcceptedUpdate] = []
+        self.closed: list[tuple[Round, list[AcceptedUpdate]]] = []
+        self.failed: list[tuple[int, int, int]] = []
+        self.answered: list[tuple[AcceptedUpdate, Outcome]] = []
+        self.added: dict[tuple[int, int], list[bytes]] = defaultdict(list)
+        self.restart()
+
+    def restart(self) -> None:
+        self.window = CollectRound(SETTINGS)
+        self.window.open(self.context)
+
+    def send(self, updates: list[AcceptedUpdate]) -> None:
+        self.sent += updates
+        self._run(pack(TASK, "accepted", [encode(update) for update in updates]))
+
+    def deliver_round(self) -> None:
+        self._run(pack(TASK, "round", [encode(self.pending)]))
+
+    def pass_time(self, milliseconds: int) -> None:
+        self.now_ms += milliseconds
+        for at_ms in sorted(timer for timer in self.context.timers if timer <= self.now_ms):
+            self.context.timers.discard(at_ms)
+            self._take(self.window.on_timer(at_ms, self.context))
+
+    def skip_a_round(self) -> None:
+        """What no keeper does: the next round, whatever became of this one."""
+        self._open(self.pending, self.pending.round + 1, 1)
+        self.deliver_round()
+
+    def finish(self) -> None:
+        """The task ends at the round to come."""
+        self.pending = replace(self.pending, round=self.pending.round + 1, status=RoundStatus.FINISHED)
+        self.deliver_round()
+
+    def _run(self, message: bytes) -> None:
+        self._take(self.window.process_element(message, self.context))
+
+    def _take(self, outputs: Any) -> None:
+        def answer(_: Any, update: AcceptedUpdate, outcome: Outcome) -> list[bytes]:
+            self.answered.append((update, outcome))
+            return []
+
+        with (
+            patch.object(collect_operator, "receipt_frames", answer),
+            patch.object(collect_operator, "_now_ms", lambda: self.now_ms),
+        ):
+            for tag, message in list(outputs):
+                self._routed(tag, *unpack(message)[1:])
+
+    def _routed(self, tag: Any, kind: str, parts: list[bytes]) -> None:
+        if tag is TO_SELECT:
+            round_ = decode(parts[0], Round)
+            self.closed.append((round_, [decode(part, AcceptedUpdate) for part in parts[1:]]))
+            self._open(round_, round_.round + 1, 1)
+        elif tag is TO_KEEPER:
+            number, attempt, num_updates = json.loads(parts[0])
+            self.failed.append((number, attempt, num_updates))
+            self._open(self.pending, number, attempt + 1)
+        elif tag is TO_COMBINE and kind == "add":
+            task, number, attempt = json.loads(parts[0])
+            assert task == TASK
+            self.added[number, attempt] += parts[1:]
+
+    def _open(self, round_: Round, number: int, attempt: int) -> None:
+        deadline_ms = self.now_ms + SIZE_MS
+        if round_.window is WindowMode.TUMBLING:
+            deadline_ms = (self.now_ms // SIZE_MS + 1) * SIZE_MS
+        self.pending = replace(round_, round=number, attempt=attempt, opened_ms=self.now_ms, deadline_ms=deadline_ms)
+
+    def check_places(self) -> None:
+        """Admitted, held, aggregated or answered: each update in exactly one place."""
+        waiting = [*self.context.states["admitted"], *self.context.states["held"]]
+        places = [decode(data, AcceptedUpdate) for data in waiting]
+        places += [update for _, updates in self.closed for update in updates]
+        places += [update for update, _ in self.answered]
+        assert Counter(update.update_id for update in places) == Counter(update.update_id for update in self.sent)
+
+    def check_bounds(self) -> None:
+        for round_, updates in self.closed:
+            assert round_.quorum <= len(updates) <= round_.target
+            for update in updates:
+                assert 0 <= round_.round - update.round <= round_.max_staleness
+                if round_.window is WindowMode.SYNCHRONOUS:
+                    assert update.attempt == round_.attempt
+                    assert update.source_timestamp_ms <= round_.deadline_ms + round_.grace_ms
+                if round_.window is WindowMode.TUMBLING:
+                    assert update.source_timestamp_ms < round_.deadline_ms
+            added = Counter(self.added[round_.round, round_.attempt])
+            assert added == Counter(encode(update) for update in updates)
+
+
+ROUNDS = st.builds(
+    lambda mode, quorum, spare, staleness, grace: a_round(
+        window=mode,
+        quorum=quorum,
+        target=quorum + spare,
+        max_staleness=0 if mode is WindowMode.SYNCHRONOUS else staleness,
+        grace_ms=grace if mode is WindowMode.SYNCHRONOUS else 0,
+    ),
+    st.sampled_from(WindowMode),
+    st.integers(1, 3),
+    st.integers(0, 2),
+    st.integers(0, 3),
+    st.sampled_from((0, 700)),
+)
+
+UPDATES = st.lists(
+    st.tuples(st.sampled_from((0, 0, 0, 1, 1, 2, 4, -1)), st.sampled_from((0, 0, 0, -1, 1)), st.integers(-800, 0)),
+    min_size=1,
+    max_size=4,
+)
+SEND = st.tuples(st.just("send"), UPDATES)
+PASS = st.tuples(st.just("pass"), st.sampled_from((1, 150, 450, 1_200, 5_000)))
+ROUND = st.tuples(st.just("round"), st.none())
+RESTART = st.tuples(st.just("restart"), st.none())
+SKIP = st.tuples(st.just("skip"), st.none())
+STEPS = st.lists(st.one_of(SEND, PASS, ROUND, SEND, ROUND, RESTART, SKIP), min_size=20, max_size=50)
+
+
+def play(round_: Round, steps: list[tuple[str, Any]]) -> Federation:
+    """Updates by how far they lag behind the keeper's round, their attempt, and how long the broker has had them."""
+    federation = Federation(round_)
+    for step, what in steps:
+        match step:
+            case "send":
+                federation.send(
+                    [
+                        an_update(
+                            number % 256,
+                            update_id=f"update-{number}",
+                            round=max(1, federation.pending.round - lag),
+                            attempt=max(1, federation.pending.attempt + attempt),
+                            source_timestamp_ms=federation.now_ms + age_ms,
+                        )
+                        for number, (lag, attempt, age_ms) in enumerate(what, len(federation.sent))
+                    ]
+                )
+            case "pass":
+                federation.pass_time(what)
+            case "round":
+                federation.deliver_round()
+            case "restart":
+                federation.restart()
+            case "skip":
+                federation.skip_a_round()
+        federation.check_places()
+    return federation
+
+
+@settings(max_examples=300)
+@given(ROUNDS, STEPS)
+def test_no_update_is_lost_or_counted_twice(round_: Round, steps: list[tuple[str, Any]]) -> None:
+    federation = play(round_, steps)
+    federation.check_bounds()
+    federation.finish()
+    federation.check_places()
+    newer = [data for data in federation.context.states["held"] if decode(data, AcceptedUpdate).attempt > 1]
+    assert federation.context.states["held"] == newer, "only updates of attempts that never were may still wait"
+
+
+@given(ROUNDS, STEPS)
+def test_only_synchronous_rounds_give_updates_back(round_: Round, steps: list[tuple[str, Any]]) -> None:
+    federation = play(round_, steps)
+    given_back = sum(outcome is Outcome.ROUND_FAILED for _, outcome in federation.answered)
+    assert given_back == sum(num for *_, num in federation.failed) * (round_.window is WindowMode.SYNCHRONOUS)
+
+
+@given(
+    ROUNDS.map(lambda round_: replace(round_, round=4, target=10)),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1_500)), max_size=8),
+    st.randoms(use_true_random=False),
+    st.integers(0, 8),
+)
+def test_what_is_admitted_does_not_depend_on_the_order_while_nothing_closes(
+    round_: Round, what: list[tuple[int, int]], random: Any, overtaking: int
+) -> None:
+    """Nor on how many updates overtake the round's record."""
+    updates = [
+        an_update(number, round=max(1, 4 - lag), source_timestamp_ms=round_.opened_ms + at_ms)
+        for number, (lag, at_ms) in enumerate(what)
+    ]
+
+    def admitted(order: list[AcceptedUpdate], early: int) -> set[bytes]:
+        federation = Federation(round_)
+        federation.send(order[:early])
+        federation.deliver_round()
+        federation.send(order[early:])
+        federation.check_places()
+        return set(federation.context.states["admitted"])
+
+    shuffled = random.sample(updates, len(updates))
+    assert admitted(shuffled, min(overtaking, len(updates))) == admitted(updates, 0)

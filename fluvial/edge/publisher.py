@@ -34,6 +34,7 @@ INLINE_BYTES = 64 << 10
 """Largest encoded delta that travels inside its envelope."""
 
 _SEND_SECONDS = 150.0
+_PIECE = 1 << 18  # elements looked at together, so that a large delta needs no mask of its size
 
 
 class Publisher:
@@ -67,7 +68,7 @@ class Publisher:
         return self._keep(round_, encoded, scales, weight, encoding)
 
     def store_encoded(
-        self, round_: Round, encoded: bytes, scales: Sequence[float], weight: int, encoding: str
+        self, round_: Round, encoded: bytes | memoryview, scales: Sequence[float], weight: int, encoding: str
     ) -> Upload:
         """Step 2, for bytes that are encoded already. Raises ValueError as `store`."""
         _check(round_, weight, encoding)
@@ -75,7 +76,9 @@ class Publisher:
             raise ValueError(f"{len(encoded)} bytes are no {round_.num_elements} elements of {encoding}")
         return self._keep(round_, encoded, scales, weight, encoding)
 
-    def _keep(self, round_: Round, encoded: bytes, scales: Sequence[float], weight: int, encoding: str) -> Upload:
+    def _keep(
+        self, round_: Round, encoded: bytes | memoryview, scales: Sequence[float], weight: int, encoding: str
+    ) -> Upload:
         if self._outbox.envelope_of(round_.task, round_.round, round_.attempt) is not None:
             raise ValueError(f"round {round_.round}, attempt {round_.attempt} of {round_.task} already has an update")
         size = encodings.get(encoding).bytes_per_element
@@ -194,7 +197,8 @@ def _reference(chunk: OutboxChunk) -> ChunkReference:
 def _check_delta(round_: Round, delta_D: NDArray[np.float32]) -> None:
     if delta_D.shape != (round_.num_elements,) or delta_D.dtype != np.float32:
         raise ValueError(f"the delta must be float32[{round_.num_elements}], not {delta_D.dtype}{list(delta_D.shape)}")
-    if not np.isfinite(delta_D).all():
+    pieces = (delta_D[first : first + _PIECE] for first in range(0, delta_D.size, _PIECE))
+    if not all(np.isfinite(piece).all() for piece in pieces):
         raise ValueError("the delta has values that are not finite: did training diverge?")
 
 

@@ -37,8 +37,11 @@ class TensorDecoding(Protocol):
 class TensorEncoding(TensorDecoding, Protocol):
     """Bytes for a delta, and back."""
 
-    def encode(self, delta: Float32, layout: Sequence[TensorLayout]) -> tuple[bytes, tuple[float, ...]]:
-        """Bytes of float32[D], and the scales that belong to them (empty if the encoding has none)."""
+    def encode(self, delta: Float32, layout: Sequence[TensorLayout]) -> tuple[bytes | memoryview, tuple[float, ...]]:
+        """Bytes of float32[D], and the scales that belong to them (empty if the encoding has none).
+
+        The bytes may be a view of the delta: use them before it changes.
+        """
 
 
 def check_chunk(raw: bytes, bytes_per_element: int, first_element: int, num_elements: int) -> int:

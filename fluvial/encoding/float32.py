@@ -12,15 +12,16 @@ from fluvial.wire.records import TensorLayout
 
 
 class Float32Encoding:
-    """Implements `TensorEncoding`. A decoded chunk is a read-only view of the bytes, not a copy."""
+    """Implements `TensorEncoding`. A decoded chunk is a read-only view of the bytes, and the bytes are one of the delta
+    where it lies in one piece: nothing is copied."""
 
     name = "float32"
     bytes_per_element = 4
 
-    def encode(self, delta: Float32, layout: Sequence[TensorLayout]) -> tuple[bytes, tuple[float, ...]]:
+    def encode(self, delta: Float32, layout: Sequence[TensorLayout]) -> tuple[memoryview, tuple[float, ...]]:
         if delta.dtype != np.float32 or delta.shape != (num_elements(layout),):
             raise ValueError(f"a delta of {delta.dtype}{list(delta.shape)} for {num_elements(layout)} elements")
-        return delta.astype("<f4", copy=False).tobytes(), ()
+        return np.ascontiguousarray(delta, dtype="<f4").view(np.uint8).data, ()
 
     def num_scales(self, layout: Sequence[TensorLayout]) -> int:
         return 0

@@ -24,6 +24,11 @@ def shard_keys(num_shards: int, parallelism: int, max_parallelism: int) -> list[
     return keys
 
 
+def shard_of(key: str) -> int:
+    """The shard that a key of `shard_keys` stands for, whatever the parallelism it was chosen for."""
+    return int(key.split("-")[1])
+
+
 def subtask_of(key: str, parallelism: int, max_parallelism: int) -> int:
     """Index of the subtask that a keyed PyFlink operator gets this string key on."""
     group = _murmur(_java_hash(key) + _ROW_HASH) % max_parallelism

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.flink.keys import shard_keys, subtask_of
+from pipelines.flink.keys import shard_keys, shard_of, subtask_of
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,4 @@ def test_shards_go_round_the_subtasks(parallelism: int) -> None:
     keys = shard_keys(8, parallelism, 128)
     assert len(set(keys)) == 8
     assert [subtask_of(key, parallelism, 128) for key in keys] == [shard % parallelism for shard in range(8)]
+    assert [shard_of(key) for key in keys] == list(range(8))

@@ -18,7 +18,7 @@ norms, or the Gram matrix first.
 | `centered_clipping` | n // 10 | Gram matrix | no | Karimireddy et al., 2021 |
 | `fltrust` | all but the root | Gram matrix | no | Cao et al., 2021 |
 | `clipped` | as the rule inside | norms, or as inside | as inside | Sun et al., 2019 |
-| `nearest_neighbour_mixing` | f, if n > 2 f, and the rule inside does | Gram matrix | as inside | Allouah et al., 2023 |
+| `nearest_neighbour_mixing` | f, if n > 2 f and the rule inside does | Gram matrix | as inside | Allouah et al., 2023 |
 
 These are the papers' bounds on what a minority can do, for honest updates that resemble one another; the less they do,
 the sooner a rule takes what is merely different for an attack.

@@ -49,14 +49,14 @@ def test_the_laws_cover_every_rule() -> None:
 
 
 @pytest.mark.parametrize("rule", EVERY_RULE)
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(updates=rounds, permutation=st.permutations(range(N)))
 def test_order_of_arrival_leaves_no_trace(rule: Rule, updates: Updates, permutation: list[int]) -> None:
     assert aggregate(rule, updates.reordered(permutation)).tobytes() == aggregate(rule, updates).tobytes()
 
 
 @pytest.mark.parametrize("rule", rules_but({"short clipping, median", "short clipping twice, weighted mean"}))
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(row=arrays(np.float32, D, elements=elements), weights=claims)
 def test_equal_updates_give_that_update(rule: Rule, row: NDArray[np.float32], weights: list[int]) -> None:
     result = mean_delta(rule, Updates.of(np.tile(row, (N, 1)), weights))
@@ -64,7 +64,7 @@ def test_equal_updates_give_that_update(rule: Rule, row: NDArray[np.float32], we
 
 
 @pytest.mark.parametrize("rule", rules_but(SHRINKING))
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(updates=rounds)
 def test_the_result_lies_within_the_updates(rule: Rule, updates: Updates) -> None:
     result = aggregate(rule, updates)
@@ -73,7 +73,7 @@ def test_the_result_lies_within_the_updates(rule: Rule, updates: Updates) -> Non
 
 
 @pytest.mark.parametrize("rule", rules_but(SHRINKING | {"geometric median", "mixing, clipping, geometric median"}))
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(updates=small_integers, shift=arrays(np.float32, D, elements=whole_numbers))
 def test_what_moves_all_updates_moves_the_result(rule: Rule, updates: Updates, shift: NDArray[np.float32]) -> None:
     moved = Updates(updates.rows + shift, updates.weights, updates.participants)
@@ -83,7 +83,7 @@ def test_what_moves_all_updates_moves_the_result(rule: Rule, updates: Updates, s
 
 
 @pytest.mark.parametrize("rule", rules_but({"geometric median", "mixing, clipping, geometric median"} | SHRINKING))
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(updates=small_integers)
 def test_what_doubles_all_updates_doubles_the_result(rule: Rule, updates: Updates) -> None:
     doubled = Updates(updates.rows * np.float32(2), updates.weights, updates.participants)
@@ -91,7 +91,7 @@ def test_what_doubles_all_updates_doubles_the_result(rule: Rule, updates: Update
     assert results[1].tobytes() == (2 * results[0]).tobytes()
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(updates=small_integers)
 def test_rules_with_a_length_scale_with_it(updates: Updates) -> None:
     doubled = Updates(updates.rows * np.float32(2), updates.weights, updates.participants)
@@ -107,7 +107,7 @@ def test_rules_with_a_length_scale_with_it(updates: Updates) -> None:
 
 
 @pytest.mark.parametrize("rule", EVERY_RULE)
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(updates=rounds)
 def test_coefficients_stay_within_the_bound_that_fixes_the_precision(rule: Rule, updates: Updates) -> None:
     plan = plan_of(rule, updates)
@@ -226,7 +226,7 @@ def test_mixing_needs_a_rule_that_withstands_as_many(spec: dict[str, object]) ->
     ("rule", "num_updates", "num_byzantine"),
     [entry for entry in BREAKDOWN if entry[2]] + [(parse_rule(clipping(4.0, {"name": "weighted_mean"})), 11, 5)],
 )
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_attackers_far_away_cannot_move_the_result_far(
     rule: Rule, num_updates: int, num_byzantine: int, data: st.DataObject

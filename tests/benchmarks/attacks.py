@@ -14,6 +14,7 @@ import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -63,15 +64,11 @@ def cells(splits: Sequence[str], seeds: Sequence[int], conditions: Conditions, *
 
 def machine() -> dict[str, Any]:
     """What the processor times depend on; accuracies depend on torch alone."""
-    import numpy
-    import torch
-
     return {
-        "processor": platform.processor() or platform.machine(),
+        "machine": platform.machine(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "numpy": numpy.__version__,
-        "torch": torch.__version__,
+        "versions": {name: version(name) for name in ("numpy", "torch")},
     }
 
 

@@ -84,12 +84,12 @@ def _local_work() -> list[Run]:
     return [
         Run(study="rounds", name=f"{split}, E = {epochs}", split=split, epochs=epochs, versions=versions)
         for split, epochs, versions in (
-            ("chance", 1, 80),
-            ("chance", 5, 30),
-            ("writers", 1, 80),
-            ("writers", 5, 30),
-            ("labels", 1, 150),
-            ("labels", 5, 60),
+            ("chance", 1, 60),
+            ("chance", 5, 20),
+            ("writers", 1, 60),
+            ("writers", 5, 20),
+            ("labels", 1, 100),
+            ("labels", 5, 30),
         )
     ]
 
@@ -105,13 +105,13 @@ OPTIMIZERS: Mapping[str, Mapping[str, Any] | None] = {
 
 def _optimizers() -> list[Run]:
     return [
-        Run(study="optimizers", name=name, split="labels", versions=80, optimizer=optimizer)
+        Run(study="optimizers", name=name, split="labels", versions=60, optimizer=optimizer)
         for name, optimizer in OPTIMIZERS.items()
     ]
 
 
 def _stragglers() -> list[Run]:
-    rounds = Run(study="stragglers", name="rounds of 10", split="writers", time=150.0, versions=150)
+    rounds = Run(study="stragglers", name="rounds of 10", split="writers", time=120.0, versions=150)
     buffers = replace(rounds, name="buffer of 10, 10 training", buffered=True)
     return [
         rounds,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fluvial.wire.records import AcceptedUpdate, ChunkReference, Round
+from fluvial.wire.records import AcceptedUpdate, ChunkReference, ModelUpdate, Round
 from models.aggregation.plan import Plan
 from models.aggregation.rule import parse_rule
 from models.aggregation.staleness import parse_staleness
@@ -43,7 +43,7 @@ class Shard:
         round_, pending = self._open.get(task, (None, []))
         if round_ is None or (round_.round, round_.attempt) != (number, attempt):
             return
-        pending.append(addend_of(round_, update))
+        pending.append(addend_of(round_, update, update.record_sha256))
 
     def has_pending(self, task: str) -> bool:
         """Whether updates of the task wait for `accumulate`."""
@@ -88,8 +88,8 @@ class Shard:
         return chunks
 
 
-def addend_of(round_: Round, update: AcceptedUpdate) -> Addend:
+def addend_of(round_: Round, update: AcceptedUpdate | ModelUpdate, record_sha256: bytes) -> Addend:
     """An update as a linear rule takes it in, whatever else arrives. Raises ValueError for another rule."""
     factor = parse_staleness(round_.staleness).factor(round_.round - update.round)
     coefficient = parse_rule(round_.rule).coefficient(update.weight) * factor
-    return Addend(record_sha256=update.record_sha256, update=update, coefficient=coefficient)
+    return Addend(record_sha256=record_sha256, update=update, coefficient=coefficient)

@@ -193,7 +193,10 @@ def _changes(included: Mapping[bytes, Addend], wanted: Mapping[bytes, Addend]) -
     for record, addend in {**included, **wanted}.items():
         before = included[record].coefficient if record in included else 0
         after = wanted[record].coefficient if record in wanted else 0
-        if after != before:
+        if before and after != before and addend.update.encoding == "partial_sum":
+            # How it enters depends on the coefficient, so a difference is not one of coefficients.
+            changes += [(included[record], -before)] + [(addend, after)] * (after != 0)
+        elif after != before:
             changes.append((addend, after - before))
     return changes
 

@@ -1,20 +1,26 @@
-"""Chunks whose digest was checked in this process, so that a second reader of the same record need not hash it again.
+"""Chunks whose digest and numbers were checked in this process: what is known of them need not be found out again.
 
-A record of the log does not change, and the client checks the broker's CRC-32C each time it reads one. The memory is
-bounded and may forget: then the chunk is hashed again.
+A record of the log does not change, and the client checks the broker's CRC-32C each time it reads one. So a second
+reader need not hash it, and who wants its bytes can have them while they are in memory. The memory is bounded and may
+forget: then the chunk is read and hashed again.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from hashlib import sha256
 
-from fluvial.wire.records import ChunkReference
+from fluvial.wire.records import ChunkReference, ModelUpdate, Round
 
 _REMEMBERED = 65_536
 
 _Key = tuple[str, int, int, bytes]
+
+Listener = Callable[[Round, int, bytes, ModelUpdate, bytes], None]
+"""Round, index of the chunk, digest of the update's record, the update, the chunk's bytes. The update may yet be
+refused: for another chunk, or for its norm."""
 
 
 class CheckedChunks:
@@ -42,9 +48,42 @@ class CheckedChunks:
         return sha256(chunk).digest() == reference.sha256
 
 
+class Announcements:
+    """Hands chunks on to whoever in this process wants them when they have been checked. Logs are named by brokers and
+    topic. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, Counter[Listener]] = {}
+        self._lock = threading.Lock()
+
+    def subscribe(self, log: str, listener: Listener) -> Callable[[], None]:
+        """Hear of every chunk of the log from now on, once, however often the same listener subscribes. Returns what
+        ends this subscription."""
+        with self._lock:
+            self._listeners.setdefault(log, Counter())[listener] += 1
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._listeners[log] -= Counter({listener: 1})
+
+        return unsubscribe
+
+    def announce(
+        self, log: str, round_: Round, index: int, record_sha256: bytes, update: ModelUpdate, chunk: bytes
+    ) -> None:
+        """Tell the listeners, in the caller's thread. What they raise is raised."""
+        with self._lock:
+            listeners = list(self._listeners.get(log, ()))
+        for listener in listeners:
+            listener(round_, index, record_sha256, update, chunk)
+
+
 def _key(topic: str, reference: ChunkReference) -> _Key:
     return topic, reference.partition, reference.offset, reference.sha256
 
 
 CHECKED = CheckedChunks()
 """The checked chunks of this process."""
+
+ANNOUNCED = Announcements()
+"""What the content checks of this process hand on."""

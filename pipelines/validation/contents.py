@@ -1,8 +1,9 @@
 """Content checks of many updates at once: each partition is read forward, once for all updates that wait.
 
 Updates are uploaded at the same time, so their chunks interleave. Reading one update after the other would read the
-same stretch of a partition once for each. Updates therefore wait a moment for each other, and the subtasks of a
-process share the work: whoever comes first to a partition reads it for all, the other takes the next one.
+same stretch of a partition once for each. Updates therefore wait a moment for each other, and whoever comes first to a
+partition reads it for all. Threads of the process do so in the background, so that records and checkpoints pass while
+tensors are read.
 
 What waits here is memory only; the records themselves are parked in Flink state and submitted again after a restart.
 """
@@ -10,7 +11,8 @@ What waits here is memory only; the records themselves are parked in Flink state
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from fluvial.wire.errors import ChunkUnavailable
@@ -18,9 +20,14 @@ from fluvial.wire.records import AcceptedUpdate, ChunkReference, Verdict
 from governance.admission.gate import Inspection, NeedsContent
 
 ReadChunk = Callable[[ChunkReference], bytes]
+OnChecked = Callable[[NeedsContent, int, bytes], None]
+"""Told of each chunk that passed the checks, in the thread that read it: the update, the chunk's index and bytes."""
 
 DENSE = 0.9
 """Share of a stretch that must be wanted for it to be read at once."""
+
+THREADS = 2
+"""Readers of a process. More would wait for the interpreter lock; two keep one busy while the other has it."""
 
 
 @dataclass(slots=True)
@@ -39,12 +46,15 @@ _Work = tuple[int, int, _Claim]
 class ContentChecks:
     """Updates that wait for their content to be checked, by the digest of their record."""
 
-    def __init__(self, read: ReadChunk) -> None:
+    def __init__(self, read: ReadChunk, on_checked: OnChecked | None = None) -> None:
         self._read = read
+        self._on_checked = on_checked
         self._claims: dict[bytes, _Claim] = {}
         self._work: dict[int, list[_Work]] = {}
         self._lock = threading.Lock()
         self._partition_locks: dict[int, threading.Lock] = {}
+        self._threads = ThreadPoolExecutor(THREADS, "content-checks")
+        self._reading: dict[bytes, list[Future[None]]] = {}
 
     def submit(self, needs: NeedsContent, inspection: Inspection) -> None:
         """Add an update. One that waits already is not added again."""
@@ -69,24 +79,45 @@ class ContentChecks:
                     return False
         return True
 
+    def ready(self, needs: NeedsContent) -> bool:
+        """Whether `settle` need not wait. The first call makes threads read what is missing, also for the others that
+        wait; what they raise, `settle` meets again."""
+        if needs.record_sha256 not in self._reading:
+            self._reading[needs.record_sha256] = [
+                self._threads.submit(self._drain_alone, partition) for partition in _partitions(needs)
+            ]
+        return all(future.done() for future in self._reading[needs.record_sha256])
+
+    def withdraw(self, needs: NeedsContent) -> None:
+        """Forget an update that is refused for another reason."""
+        with self._lock:
+            claim = self._claims.pop(needs.record_sha256, None)
+            self._reading.pop(needs.record_sha256, None)
+            for partition, work in self._work.items():
+                self._work[partition] = [item for item in work if item[2] is not claim]
+
     def settle(self, needs: NeedsContent) -> tuple[Verdict, AcceptedUpdate | None]:
         """The update's verdict. Reads what is missing, also for the others that wait.
 
         Raises TimeoutError when the broker does not answer; everything then still waits.
         """
         claim = self._claims[needs.record_sha256]
-        partitions = sorted({chunk.partition for chunk in needs.update.chunks})
+        self._reading.pop(needs.record_sha256, None)
         # First whatever nobody reads, so that two threads work on different partitions; then wait for the rest.
         for blocking in (False, True):
-            for partition in partitions:
-                if self._partition_locks[partition].acquire(blocking=blocking):
-                    try:
-                        self._drain(partition)
-                    finally:
-                        self._partition_locks[partition].release()
+            for partition in _partitions(needs):
+                self._drain_alone(partition, blocking=blocking)
         with self._lock:
             del self._claims[needs.record_sha256]
         return claim.inspection.result()
+
+    def _drain_alone(self, partition: int, *, blocking: bool = True) -> None:
+        """Read all that is wanted of a partition, unless another thread does and the caller would not wait for it."""
+        if self._partition_locks[partition].acquire(blocking=blocking):
+            try:
+                self._drain(partition)
+            finally:
+                self._partition_locks[partition].release()
 
     def _drain(self, partition: int) -> None:
         """Read all that is wanted of a partition, in the order of the log. The caller holds the partition's lock."""
@@ -111,8 +142,12 @@ class ContentChecks:
             with claim.lock:
                 claim.inspection.unavailable()
         else:
-            with claim.lock:
-                claim.inspection.add(index, chunk)
+            if claim.inspection.add(index, chunk) and self._on_checked is not None:
+                self._on_checked(claim.needs, index, chunk)
+
+
+def _partitions(needs: NeedsContent) -> Iterable[int]:
+    return sorted({chunk.partition for chunk in needs.update.chunks})
 
 
 _shared: dict[str, ContentChecks] = {}

@@ -23,8 +23,11 @@ RETRY_MS = 100
 MAX_PARKED = 64
 """Records that one participant may have parked; one more is judged finally at once."""
 
-BATCH_MS = 40
+BATCH_MS = 20
 """Wait of an update before its content is read, so that updates uploaded together are read together."""
+
+READING_MS = 10
+"""Pause between two looks at an update whose content is being read."""
 
 MAX_BATCH_WAIT_MS = 400
 """Longest such wait, when the neighbours of its chunks stay unclaimed."""

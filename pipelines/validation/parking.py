@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from governance.admission.gate import NeedsContent
 from pipelines.flink.frames import SourceRecord, parse_source
 from pipelines.validation.logic import ParkedRecord
 
@@ -25,11 +26,14 @@ class ParkedMap(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Waiting:
-    """A parked record. look_at_ms: when to judge it again."""
+    """A parked record. look_at_ms: when to judge it again. needs: the content that it waits for, as last judged.
+    reading: it is being read."""
 
     record: SourceRecord
     parked: ParkedRecord
     look_at_ms: int
+    needs: NeedsContent | None = None
+    reading: bool = False
 
     @property
     def place(self) -> str:
@@ -50,11 +54,12 @@ class Parking:
         self._of(lane)
         return self._num_parked[key]
 
-    def add(self, lane: str, record: SourceRecord, parked: ParkedRecord, look_at_ms: int) -> None:
+    def add(self, lane: str, record: SourceRecord, parked: ParkedRecord, look_at_ms: int) -> Waiting:
         waiting_here = self._of(lane)
         self._state.put(_place(record), parked.dump())
-        waiting_here[_place(record)] = Waiting(record=record, parked=parked, look_at_ms=look_at_ms)
+        waiting = waiting_here[_place(record)] = Waiting(record=record, parked=parked, look_at_ms=look_at_ms)
         self._num_parked[record.key] += 1
+        return waiting
 
     def remove(self, lane: str, waiting: Waiting) -> None:
         self._state.remove(waiting.place)

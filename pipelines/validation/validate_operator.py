@@ -7,7 +7,7 @@ once for each participant and bundle, and gives what they became as two bundles.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pyflink.common import Types
@@ -20,12 +20,12 @@ from governance.admission import gate
 from pipelines.config import Settings
 from pipelines.flink.blobs import shared_reader
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
-from pipelines.flink.digests import CHECKED
+from pipelines.flink.digests import ANNOUNCED, CHECKED
 from pipelines.flink.frames import SourceRecord, sink_frame, source_frame
 from pipelines.flink.messages import pack
 from pipelines.validation import logic
 from pipelines.validation.contents import ContentChecks, shared_checks
-from pipelines.validation.parking import Parking
+from pipelines.validation.parking import Parking, Waiting
 from pipelines.validation.seen import SeenByParticipant, SeenLazily
 from pipelines.validation.trusted import TrustedRecords
 from pipelines.validation.trusted_operator import WithTrustedRecords, claimed_participant, source_of
@@ -54,9 +54,12 @@ class Validate(WithTrustedRecords):
             cache_bytes=settings.chunk_cache_bytes,
             timeout_ms=settings.read_timeout_ms,
         )
-        self._checks = shared_checks(
-            f"{settings.bootstrap_servers} {self._topics.update_blobs}", lambda: ContentChecks(reader.chunk)
-        )
+        log = f"{settings.bootstrap_servers} {self._topics.update_blobs}"
+
+        def announce(needs: gate.NeedsContent, index: int, chunk: bytes) -> None:
+            ANNOUNCED.announce(log, needs.round, index, needs.record_sha256, needs.update, chunk)
+
+        self._checks = shared_checks(log, lambda: ContentChecks(reader.chunk, announce))
         state_type = Types.STRING(), Types.PICKLED_BYTE_ARRAY()
         self._seen = SeenByParticipant(ctx.get_map_state(MapStateDescriptor("accepted", *state_type)))
         self._parking = Parking(ctx.get_map_state(MapStateDescriptor("parked", *state_type)))
@@ -64,12 +67,13 @@ class Validate(WithTrustedRecords):
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         lane, now_ms, trusted = ctx.get_current_key(), int(time.time() * 1000), self._trusted_in(ctx)
         out = _Output(self._topics, self._hands_over)
-        for record in parse_sources(bytes(value)):
-            judgement = self._judge(record, trusted, final=False)
+        records = parse_sources(bytes(value))
+        for record, read in zip(records, self._read(records, trusted), strict=True):
+            judgement = self._judge(record, trusted, final=False, read=read)
             if self._waits(judgement):
                 if self._park(lane, record, judgement, now_ms):
                     continue
-                judgement = self._judge(record, trusted, final=True)
+                judgement = self._judge(record, trusted, final=True, read=read)
             self._settle(record, judgement, out)
         return self._finish(lane, out, ctx)
 
@@ -77,14 +81,20 @@ class Validate(WithTrustedRecords):
         lane, now_ms, trusted = ctx.get_current_key(), int(time.time() * 1000), self._trusted_in(ctx)
         out = _Output(self._topics, self._hands_over)
         for waiting in self._parking.due(lane, now_ms):
+            if self._waits_for_content(waiting, now_ms):
+                continue
             judgement = self._judge(waiting.record, trusted, final=now_ms >= waiting.parked.refuse_at_ms)
             if isinstance(judgement, gate.Parked):
                 waiting.look_at_ms = now_ms + logic.RETRY_MS
-            elif self._waits_for_neighbours(judgement, now_ms - waiting.parked.since_ms):
-                waiting.look_at_ms = now_ms + logic.BATCH_MS
-            else:
-                self._parking.remove(lane, waiting)
-                self._settle(waiting.record, judgement, out)
+                continue
+            if isinstance(judgement, gate.NeedsContent) and judgement.update.inline is None and waiting.needs is None:
+                self._submit(waiting, judgement)
+                if self._waits_for_content(waiting, now_ms):
+                    continue
+            if waiting.needs is not None and not isinstance(judgement, gate.NeedsContent):
+                self._checks.withdraw(waiting.needs)
+            self._parking.remove(lane, waiting)
+            self._settle(waiting.record, judgement, out)
         return self._finish(lane, out, ctx, timestamp)
 
     def _finish(self, lane: str, out: _Output, ctx: Any, fired_ms: int = 0) -> Iterator[bytes]:
@@ -110,23 +120,48 @@ class Validate(WithTrustedRecords):
         )
         if parked is None:
             return False
-        wait_ms = logic.RETRY_MS
+        waiting = self._parking.add(lane, record, parked, now_ms + logic.RETRY_MS)
         if isinstance(judgement, gate.NeedsContent):
-            self._checks.submit(judgement, gate.inspect_content(judgement, self._policy))
-            wait_ms = logic.BATCH_MS
-        self._parking.add(lane, record, parked, now_ms + wait_ms)
+            self._submit(waiting, judgement)
+            waiting.look_at_ms = now_ms + logic.BATCH_MS
         return True
 
-    def _waits_for_neighbours(self, judgement: gate.Judgement, waited_ms: int) -> bool:
-        if not isinstance(judgement, gate.NeedsContent) or judgement.update.inline is not None:
-            return False
-        self._checks.submit(judgement, gate.inspect_content(judgement, self._policy))
-        return waited_ms < logic.MAX_BATCH_WAIT_MS and not self._checks.dense(judgement)
+    def _submit(self, waiting: Waiting, needs: gate.NeedsContent) -> None:
+        waiting.needs = needs
+        self._checks.submit(needs, gate.inspect_content(needs, self._policy))
 
-    def _judge(self, record: SourceRecord, trusted: TrustedRecords, *, final: bool) -> gate.Judgement:
-        return gate.judge_envelope(
-            record.value,
-            source_of(record, self._topics.updates),
+    def _waits_for_content(self, waiting: Waiting, now_ms: int) -> bool:
+        """Whether the record's content is not read yet; it is judged again only when it is."""
+        if waiting.needs is None:
+            return False
+        waited_ms = now_ms - waiting.parked.since_ms
+        if not waiting.reading and waited_ms < logic.MAX_BATCH_WAIT_MS and not self._checks.dense(waiting.needs):
+            waiting.look_at_ms = now_ms + logic.BATCH_MS
+            return True
+        waiting.reading = True
+        waiting.look_at_ms = now_ms + logic.READING_MS
+        return not self._checks.ready(waiting.needs)
+
+    def _read(
+        self, records: Sequence[SourceRecord], trusted: TrustedRecords
+    ) -> list[gate.SignedUpdate | gate.Unsigned]:
+        """The part of the judgement that many records go through together."""
+        topic = self._topics.updates
+        return gate.read_signed(
+            [(record.value, source_of(record, topic)) for record in records], registry=trusted, policy=self._policy
+        )
+
+    def _judge(
+        self,
+        record: SourceRecord,
+        trusted: TrustedRecords,
+        *,
+        final: bool,
+        read: gate.SignedUpdate | gate.Unsigned | None = None,
+    ) -> gate.Judgement:
+        """read: the record after `_read`, where others were read with it."""
+        return gate.judge_read(
+            read or self._read([record], trusted)[0],
             registry=trusted,
             rounds=trusted,
             seen=SeenLazily(self._seen, claimed_participant(record)),
@@ -144,8 +179,8 @@ class Validate(WithTrustedRecords):
             self._seen.remember(accepted)
             for chunk in accepted.chunks:
                 CHECKED.remember(self._topics.update_blobs, chunk)
-            out.accept(accepted)
-        out.frames += logic.verdict_frames(self._topics, verdict, record.value)
+            out.accepted.append(accepted)
+        out.judged.append((verdict, record.value))
 
     def _judge_content(self, needs: gate.NeedsContent) -> tuple[Verdict, AcceptedUpdate | None]:
         inspection = gate.inspect_content(needs, self._policy)
@@ -157,23 +192,28 @@ class Validate(WithTrustedRecords):
 
 
 class _Output:
-    """What one call gives: sink frames, and accepted updates for the windows of their tasks."""
+    """What becomes of the records of one call: verdicts, and accepted updates for the windows of their tasks. Written at
+    the end, all of a kind together: what one step needs then stays in the processor's caches."""
 
     def __init__(self, topics: Topics, hands_over: bool) -> None:
         self._topics = topics
         self._hands_over = hands_over
-        self.frames: list[bytes] = []
-        self._accepted: dict[str, list[bytes]] = {}
-
-    def accept(self, accepted: AcceptedUpdate) -> None:
-        if self._hands_over:
-            self._accepted.setdefault(accepted.task, []).append(encode(accepted))
-        else:
-            self.frames.append(sink_frame(self._topics.accepted, accepted.task.encode(), encode(accepted)))
+        self.judged: list[tuple[Verdict, bytes]] = []
+        self.accepted: list[AcceptedUpdate] = []
 
     def bundles(self) -> Iterable[bytes]:
-        if self._accepted:
-            messages = [pack(task, "accepted", updates) for task, updates in self._accepted.items()]
-            yield pack_bundle(Kind.MESSAGES, messages)
-        if self.frames:
-            yield pack_bundle(Kind.SINK, self.frames)
+        frames: list[bytes] = []
+        if self._hands_over:
+            tasks: dict[str, list[bytes]] = {}
+            for accepted in self.accepted:
+                tasks.setdefault(accepted.task, []).append(encode(accepted))
+            if tasks:
+                messages = [pack(task, "accepted", updates) for task, updates in tasks.items()]
+                yield pack_bundle(Kind.MESSAGES, messages)
+        else:
+            topic = self._topics.accepted
+            frames += (sink_frame(topic, accepted.task.encode(), encode(accepted)) for accepted in self.accepted)
+        for verdict, raw in self.judged:
+            frames += logic.verdict_frames(self._topics, verdict, raw)
+        if frames:
+            yield pack_bundle(Kind.SINK, frames)

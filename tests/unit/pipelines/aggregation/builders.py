@@ -3,7 +3,15 @@
 from typing import Any
 
 from fluvial.wire.layout import layout_digest
-from fluvial.wire.records import AcceptedUpdate, ChunkReference, Round, RoundStatus, TensorLayout, WindowMode
+from fluvial.wire.records import (
+    AcceptedUpdate,
+    ChunkReference,
+    ModelUpdate,
+    Round,
+    RoundStatus,
+    TensorLayout,
+    WindowMode,
+)
 
 LAYOUT = (TensorLayout(name="weight", shape=(2, 3)), TensorLayout(name="bias", shape=(2,)))
 
@@ -65,6 +73,26 @@ def an_update(number: int, **changes: Any) -> AcceptedUpdate:
         "chunks": (),
     }
     return AcceptedUpdate(**{**values, **changes})
+
+
+def a_model_update(**changes: Any) -> ModelUpdate:
+    values: dict[str, Any] = {
+        "task": "demo",
+        "round": 1,
+        "attempt": 1,
+        "participant": "participant-1",
+        "update_id": "update-1",
+        "base_version": 0,
+        "base_digest": bytes(32),
+        "weight": 10,
+        "encoding": "float32",
+        "layout_digest": layout_digest(LAYOUT),
+        "scales": (),
+        "inline": None,
+        "chunks": (),
+        "created_ms": 1_400,
+    }
+    return ModelUpdate(**{**values, **changes})
 
 
 def a_chunk(index: int, digest: bytes = bytes(32), length: int = 16) -> ChunkReference:

@@ -140,3 +140,20 @@ def test_threads_that_add_the_same_add_it_once() -> None:
     values, read = settled(sums, wanted)
     assert read == []
     np.testing.assert_array_equal(values, total_of(wanted))
+
+
+def test_another_coefficient_of_a_regions_sum_is_not_a_difference() -> None:
+    sums = ExactSums(1 << 20)
+    scales = (float(2 * 2**ROUND.fraction_bits),)
+    integers = np.array([3, -1, 5, 2], "<i8")
+    region = an_update(1, encoding="partial_sum", scales=scales, weight=2)
+    before = Addend(record_sha256=region.record_sha256, update=region, coefficient=3)
+    after = Addend(record_sha256=region.record_sha256, update=region, coefficient=4)
+    others = [addend(number) for number in (2, 3)]
+    for one in (before, *others):
+        sums.add(ROUND, 0, one, integers.tobytes() if one is before else raw(number_of(one)))
+    total, changes = sums.take(ROUND, 0, [after, *others])
+    assert [coefficient for _, coefficient in changes] == [-3, 4]
+    for one, coefficient in changes:
+        add_to(total, ROUND, 0, one, coefficient, integers.tobytes())
+    np.testing.assert_array_equal(total.values - total_of(others), 2 * integers)

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -118,6 +119,60 @@ def test_a_sparse_stretch_is_worth_waiting_for() -> None:
         assert not checks.dense(records[0])  # type: ignore[arg-type]  # stand-ins
         checks.submit(record, Recorder())  # type: ignore[arg-type]  # stand-ins
     assert checks.dense(records[0])  # type: ignore[arg-type]  # stand-ins
+
+
+def test_threads_read_in_the_background() -> None:
+    log, told = Log(), []
+    checks = ContentChecks(log.read, lambda needs, index, chunk: told.append((needs.record_sha256[0], index, chunk)))
+    records = interleaved(4)
+    refusing = Recorder(stop_after=2)
+    for record in records:
+        inspection = refusing if record is records[3] else Recorder()
+        checks.submit(record, inspection)  # type: ignore[arg-type]  # stand-ins
+    deadline = time.monotonic() + 30
+    while not all(checks.ready(record) for record in records):  # type: ignore[arg-type]  # stand-ins
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    num_read = len(log.reads)
+    assert num_read == 20
+    results = [checks.settle(record) for record in records]  # type: ignore[arg-type]  # stand-ins
+    assert [len(result) for result in results] == [6, 6, 6, 2]
+    assert len(log.reads) == num_read
+    # Of the update that is refused, the chunk with which it is refused is not handed on.
+    assert sorted(number for number, _, _ in told) == [0] * 6 + [1] * 6 + [2] * 6 + [3]
+
+
+def test_what_the_background_could_not_read_is_met_again() -> None:
+    fail = [True]
+
+    def read(chunk: ChunkReference) -> bytes:
+        if fail:
+            raise TimeoutError
+        return b"%d/%d" % (chunk.partition, chunk.offset)
+
+    checks = ContentChecks(read)
+    (record,) = interleaved(1)
+    checks.submit(record, Recorder())  # type: ignore[arg-type]  # stand-ins
+    deadline = time.monotonic() + 30
+    while not checks.ready(record):  # type: ignore[arg-type]  # stand-ins
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    with pytest.raises(TimeoutError):
+        checks.settle(record)  # type: ignore[arg-type]  # stand-ins
+    fail.clear()
+    assert len(checks.settle(record)) == 6  # type: ignore[arg-type]  # stand-ins
+
+
+def test_what_is_withdrawn_is_not_read() -> None:
+    log = Log()
+    checks = ContentChecks(log.read)
+    records = interleaved(2)
+    for record in records:
+        checks.submit(record, Recorder())  # type: ignore[arg-type]  # stand-ins
+    checks.withdraw(records[0])  # type: ignore[arg-type]  # stand-ins
+    checks.withdraw(records[0])  # type: ignore[arg-type]  # stand-ins
+    checks.settle(records[1])  # type: ignore[arg-type]  # stand-ins
+    assert log.reads == [(p, offset) for p in (0, 1) for offset in (1, 3, 5)]
 
 
 def test_two_threads_share_the_work() -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ from fluvial.wire.records import AcceptedUpdate
 from pipelines.aggregation import plan_message
 from pipelines.aggregation.bands import TensorMemory
 from pipelines.aggregation.chunk_source import ChunkSource
+from pipelines.aggregation.eager import eager_sums
 from pipelines.aggregation.shards import Shard
 from pipelines.aggregation.streams import decoded_round, round_and_updates
 from pipelines.aggregation.sums import shared_sums
@@ -29,9 +31,8 @@ from pipelines.aggregation.task_state import chunks_json
 from pipelines.aggregation.turns import Turns, Work
 from pipelines.config import Settings
 from pipelines.flink.blobs import BlobWriter, shared_reader
-from pipelines.flink.digests import CHECKED
-from pipelines.flink.environment import MAX_PARALLELISM
-from pipelines.flink.keys import shard_keys
+from pipelines.flink.digests import ANNOUNCED, CHECKED
+from pipelines.flink.keys import shard_of
 from pipelines.flink.messages import pack, unpack
 
 BATCH_MS = 100
@@ -60,33 +61,30 @@ class _OnShards(KeyedProcessFunction):
         models = shared_reader(
             settings.bootstrap_servers, topics.model_blobs, purpose="aggregation", cache_bytes=0, timeout_ms=timeout_ms
         )
-        sums = shared_sums(
-            f"{settings.bootstrap_servers} {topics.update_blobs}", budget_bytes=settings.tensor_memory_bytes
-        )
+        self._log = f"{settings.bootstrap_servers} {topics.update_blobs}"
+        self._sums = shared_sums(self._log, budget_bytes=settings.tensor_memory_bytes)
         memory = TensorMemory(settings.tensor_memory_bytes)
         matches = partial(CHECKED.matches, topics.update_blobs)
-        keys = shard_keys(settings.partitions, settings.parallelism, MAX_PARALLELISM)
-        self._shards = {
-            key: Shard(
-                ChunkSource(shard, settings.partitions, updates.chunk, models.chunk, matches),
-                sums,
-                memory,
-                slice_bytes=settings.slice_bytes,
-            )
-            for shard, key in enumerate(keys)
-        }
+        self._new_shard: Callable[[str], Shard] = lambda key: Shard(
+            ChunkSource(shard_of(key), settings.partitions, updates.chunk, models.chunk, matches),
+            self._sums,
+            memory,
+            slice_bytes=settings.slice_bytes,
+        )
+        self._shards: dict[str, Shard] = {}
         self._unfinished = ctx.get_list_state(ListStateDescriptor("unfinished", Types.PICKLED_BYTE_ARRAY()))
         self._turns: dict[str, Turns[bytes | None]] = {}
         self._stored: dict[str, dict[str, bytes]] = {}
+        self._next_slice: dict[str, int] = {}
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         message = bytes(value)
         key, kind, parts = unpack(message)
         turns = self._turns_of(key)
         if kind != self.command:
-            self._note(self._shards[key], kind, parts, ctx)
+            self._note(self._shard(key), kind, parts, ctx)
             return
-        name, work = self._work(self._shards[key], parts)
+        name, work = self._work(self._shard(key), parts)
         turns.add_first(name, work)
         # Most work ends with its first slice, and never gets into the state.
         yield from self._slice(key, ctx)
@@ -96,6 +94,8 @@ class _OnShards(KeyedProcessFunction):
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
         key = ctx.get_current_key()
+        if self._next_slice.get(key) == timestamp:
+            del self._next_slice[key]
         self._turns_of(key)
         self._wake(key, timestamp)
         yield from self._slice(key, ctx)
@@ -104,8 +104,9 @@ class _OnShards(KeyedProcessFunction):
         """One slice of one task's work; a timer for the next."""
         turns, stored = self._turns_of(key), self._stored[key]
         ended = turns.take()
-        if len(turns):
-            ctx.timer_service().register_processing_time_timer(int(time.time() * 1000))
+        if len(turns) and key not in self._next_slice:
+            self._next_slice[key] = int(time.time() * 1000)
+            ctx.timer_service().register_processing_time_timer(self._next_slice[key])
         if ended is None:
             return
         name, answer = ended
@@ -120,10 +121,16 @@ class _OnShards(KeyedProcessFunction):
             turns = self._turns[key] = Turns()
             stored = self._stored[key] = {}
             for message in map(bytes, self._unfinished.get()):
-                name, work = self._work(self._shards[key], unpack(message)[2])
+                name, work = self._work(self._shard(key), unpack(message)[2])
                 turns.add(name, work)
                 stored[name] = message
         return self._turns[key]
+
+    def _shard(self, key: str) -> Shard:
+        """The key's shard. Keys of a job of another parallelism come back with its unfinished commands."""
+        if key not in self._shards:
+            self._shards[key] = self._new_shard(key)
+        return self._shards[key]
 
     def _work(self, shard: Shard, parts: list[bytes]) -> tuple[str, Work[bytes | None]]:
         """A name for the command's work, and the work, which gives the answer."""
@@ -167,7 +174,12 @@ class Combine(_OnShards):
             self._settings.topics.model_blobs,
             timeout_ms=self._settings.read_timeout_ms,
         )
-        self._noted: dict[str, dict[str, int]] = {key: {} for key in self._shards}
+        self._noted: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        # Where the content check runs in this process, chunks are summed while it has them.
+        self._unsubscribe: Callable[[], None] = ANNOUNCED.subscribe(self._log, eager_sums(self._sums))
+
+    def close(self) -> None:
+        self._unsubscribe()
 
     def _work(self, shard: Shard, parts: list[bytes]) -> tuple[str, Work[bytes | None]]:
         plan = plan_message.load(parts[0])
@@ -196,7 +208,7 @@ class Combine(_OnShards):
         noted, turns = self._noted[key], self._turns_of(key)
         for task in [task for task, ripe_ms in noted.items() if ripe_ms <= timestamp]:
             del noted[task]
-            turns.add(f"{task} as it comes", self._accumulated(self._shards[key], task))
+            turns.add(f"{task} as it comes", self._accumulated(self._shard(key), task))
 
     @staticmethod
     def _accumulated(shard: Shard, task: str) -> Work[bytes | None]:

@@ -1,0 +1,50 @@
+"""Following the sums that a region's aggregation publishes, believed for its signature."""
+
+from __future__ import annotations
+
+import logging
+
+from fluvial.edge.compacted import read_to_end
+from fluvial.edge.transport import Message, Transport
+from fluvial.identity.envelope import unseal
+from fluvial.identity.federation import Federation
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.records import ModelManifest
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class SumFollower:
+    """The newest partial sum of a task in the topic `models`."""
+
+    def __init__(self, transport: Transport, federation: Federation, task: str) -> None:
+        self._aggregator_key = bytes.fromhex(federation.aggregator_key)
+        self._task = task
+        self._reader = transport.read(federation.topics.models)
+        self.newest: ModelManifest | None = None
+
+    def refresh(self, timeout: float = 30.0) -> None:
+        """Reads what was there when the follower was opened. Raises TransportUnavailable."""
+        for message in read_to_end(self._reader, timeout):
+            self._take(message)
+
+    def poll(self, timeout: float) -> None:
+        """Takes in what has arrived."""
+        for message in self._reader.poll(timeout):
+            self._take(message)
+
+    def close(self) -> None:
+        """Closes the reader."""
+        self._reader.close()
+
+    def _take(self, message: Message) -> None:
+        if message.value is None or (message.key or b"").decode(errors="replace").rpartition("/")[0] != self._task:
+            return
+        try:
+            manifest = unseal(message.value, ModelManifest, self._aggregator_key)
+        except FluvialError as error:
+            _LOGGER.warning("manifest at offset %d ignored: %s", message.offset, error)
+            return
+        newer = self.newest is None or manifest.round >= self.newest.round
+        if manifest.partial and manifest.task == self._task and newer:
+            self.newest = manifest

@@ -28,6 +28,7 @@ from fluvial.edge.events import (
     Finished,
     Interrupted,
     Judged,
+    NotInvited,
     Published,
     RoundOpened,
     Trained,
@@ -96,6 +97,8 @@ def as_line(event: Event) -> str:
             again = ", attempt " + str(found.attempt) if found.attempt > 1 else ""
             doing = "continues its update" if reopened else "trains"
             return f"round {found.round}{again}: {doing}, on model version {found.base_version}"
+        case NotInvited(round=found):
+            return f"round {found.round}: not invited by its seed, waits for the next"
         case Trained(weight=weight, seconds=seconds):
             return f"  trained on {weight} examples in {seconds:.1f} s"
         case Published(update_id=update_id, num_uploaded=num_uploaded):
@@ -120,6 +123,8 @@ def as_dict(event: Event) -> dict[str, Any]:
     match event:
         case RoundOpened(round=found, reopened=reopened):
             fields: dict[str, Any] = {"round": found.round, "attempt": found.attempt, "reopened": reopened}
+        case NotInvited(round=found):
+            fields = {"round": found.round, "attempt": found.attempt}
         case Trained(round=found, weight=weight, seconds=seconds):
             fields = {"round": found.round, "weight": weight, "seconds": seconds}
         case ChunkAcknowledged(round=number, num_acknowledged=kept, num_chunks=total):

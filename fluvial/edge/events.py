@@ -17,6 +17,13 @@ class RoundOpened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotInvited:
+    """A round opened whose public seed did not invite this participant; it waits for the next one."""
+
+    round: Round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """Local training ended. seconds: its wall time, without the fetch of the base model."""
 
@@ -88,4 +95,15 @@ class Finished:
     version: int
 
 
-Event = RoundOpened | Trained | ChunkAcknowledged | Published | Discarded | Judged | Answered | Interrupted | Finished
+Event = (
+    RoundOpened
+    | NotInvited
+    | Trained
+    | ChunkAcknowledged
+    | Published
+    | Discarded
+    | Judged
+    | Answered
+    | Interrupted
+    | Finished
+)

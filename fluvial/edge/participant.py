@@ -176,10 +176,12 @@ class Participant:
             if newest is None:
                 continue
             self._publisher.discard_before(newest, on_event)
-            upload = self.outbox.upload_of(task, newest.round)
-            sent = self.outbox.envelope_of(task, newest.round, newest.attempt)
-            if upload is not None and (sent is None or sent.position is None):
-                completed.append(self._publisher.complete(newest, upload, on_event))
+            answered = self._publisher.is_answered(newest)
+            completed += [
+                self._publisher.complete(newest, upload, on_event)
+                for upload in self.outbox.uploads(task)
+                if upload.round < newest.round or not answered
+            ]
         return completed
 
     def verdict_of(self, update_id: str, timeout: float = 0.0) -> Verdict | None:
@@ -216,6 +218,7 @@ class Participant:
         try:
             return Participation(
                 task=task,
+                participant=self.name,
                 follower=follower,
                 mailbox=self.mailbox(),
                 outbox=self.outbox,

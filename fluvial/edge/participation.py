@@ -1,10 +1,15 @@
 """The loop of a participant: follow rounds, train, publish, and see what became of it.
 
-For each open round one of three things happens:
+For each open round one of these things happens:
+* its public seed did not invite this participant: wait;
 * nothing of this round is in the outbox: fetch the base model, train, publish;
 * the outbox has an update of this round, cut short by a crash or made for an earlier attempt: complete it, without
   training and without sending a chunk twice;
 * the outbox has sent the update for this very attempt: wait.
+
+An asynchronous round (buffered, tumbling) takes one update for all its attempts, and updates of rounds before it. So
+there an update that was sent once is not sent for the next attempt, and one that was cut short is completed, as it was
+made, when newer rounds have been opened since.
 
 While the broker is away the loop waits and tries again; everything unsent is in the outbox.
 """
@@ -18,13 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge.errors import TransportUnavailable
-from fluvial.edge.events import Answered, Event, Finished, Interrupted, Judged, RoundOpened, Trained
+from fluvial.edge.events import Answered, Event, Finished, Interrupted, Judged, NotInvited, RoundOpened, Trained
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.outbox import Outbox
 from fluvial.edge.publisher import Publisher
 from fluvial.edge.rounds import RoundFollower
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import Round, RoundStatus, Verdict
+from fluvial.wire.sampling import invited
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
@@ -41,6 +47,7 @@ class Participation:
     """Taking part in one task. encoding: of the updates. stopping: ends the loop at its next step."""
 
     task: str
+    participant: str
     follower: RoundFollower
     mailbox: Mailbox
     outbox: Outbox
@@ -70,24 +77,30 @@ class Participation:
                     self._report()
                     break
                 try:
-                    self._contribute(newest)
+                    if self._contribute(newest):
+                        contributed.add(newest.round)
                 except (TransportUnavailable, ChunkUnavailable) as error:
                     # A chunk of the base model is also gone when the round that names it has meanwhile been superseded.
                     self.on_event(Interrupted(reason=str(error)))
                     self.stopping.wait(_RETRY_SECONDS)
                 else:
                     handled = newest
-                    contributed.add(newest.round)
             self.follower.poll(_POLL_SECONDS)
             self._report()
         return len(contributed)
 
-    def _contribute(self, round_: Round) -> None:
+    def _contribute(self, round_: Round) -> bool:
+        """Whether the round has this participant's update."""
         self.publisher.discard_before(round_, self.on_event)
+        for earlier in self.outbox.uploads(round_.task):
+            if earlier.round < round_.round:
+                self.publisher.complete(round_, earlier, self.on_event)
+        if self.publisher.is_answered(round_):
+            return True
         upload = self.outbox.upload_of(round_.task, round_.round)
-        sent = self.outbox.envelope_of(round_.task, round_.round, round_.attempt)
-        if sent is not None and sent.position is not None:
-            return
+        if not invited(self.participant, round_.seed, round_.invited_fraction):
+            self.on_event(NotInvited(round=round_))
+            return False
         self.on_event(RoundOpened(round=round_, reopened=upload is not None))
         if upload is None:
             base_D = self.base_model(round_)
@@ -97,6 +110,7 @@ class Participation:
             self.on_event(Trained(round=round_, weight=weight, seconds=time.monotonic() - started))
             upload = self.publisher.store(round_, delta_D, weight, self.encoding)
         self.publisher.complete(round_, upload, self.on_event)
+        return True
 
     def _finish(self, last: Round) -> None:
         self.publisher.discard_before(last, self.on_event)
@@ -104,5 +118,5 @@ class Participation:
         self.on_event(Finished(task=last.task, version=last.base_version))
 
     def _report(self) -> None:
-        for record in self.mailbox.poll(_POLL_SECONDS):
+        for record in self.mailbox.poll(0.0):
             self.on_event(Judged(verdict=record) if isinstance(record, Verdict) else Answered(receipt=record))

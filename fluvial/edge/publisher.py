@@ -27,7 +27,7 @@ from fluvial.encoding.chunks import split
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import decode, encode
-from fluvial.wire.records import ChunkReference, ModelUpdate, Round, RoundStatus
+from fluvial.wire.records import ChunkReference, ModelUpdate, Round, RoundStatus, WindowMode
 from fluvial.wire.topics import Topics
 
 INLINE_BYTES = 64 << 10
@@ -114,9 +114,11 @@ class Publisher:
     def complete(self, round_: Round, upload: Upload, on_event: Callable[[Event], None]) -> str:
         """Steps 3 to 6, as far as they are missing for this attempt of the round. Returns the update's id.
 
-        Raises TransportUnavailable (call again later) and TransportFailed.
+        round_: the open one. An asynchronous round takes updates of earlier attempts and rounds, so there the update
+        stays the one for which it was made. Raises TransportUnavailable (call again later) and TransportFailed.
         """
-        envelope = self._outbox.envelope_of(round_.task, round_.round, round_.attempt)
+        attempt = round_.attempt if _is_synchronous(round_) else decode(upload.template, ModelUpdate).attempt
+        envelope = self._outbox.envelope_of(upload.task, upload.round, attempt)
         num_uploaded = 0
         if envelope is None:
             num_uploaded = sum(chunk.offset is None for chunk in self._outbox.chunks(upload.upload_id))
@@ -126,7 +128,7 @@ class Publisher:
                     ChunkAcknowledged(task=upload.task, round=upload.round, num_acknowledged=kept, num_chunks=total)
                 ),
             )
-            envelope = self._sign(round_, upload)
+            envelope = self._sign(upload, attempt)
             self._outbox.store_envelope(envelope)
         if envelope.position is None:
             position = self._send(envelope)
@@ -144,8 +146,18 @@ class Publisher:
             )
         return envelope.update_id
 
+    def is_answered(self, round_: Round) -> bool:
+        """Whether an update was sent for this attempt of the round; of an asynchronous round, for any attempt."""
+        return any(
+            envelope.round == round_.round and (envelope.attempt == round_.attempt or not _is_synchronous(round_))
+            for envelope in self._outbox.envelopes(round_.task)
+            if envelope.position is not None
+        )
+
     def discard_before(self, round_: Round, on_event: Callable[[Event], None]) -> None:
-        """Lets go of the task's uploads for a round no longer open, or for another base model than the round has."""
+        """Lets go of the task's uploads that the open round does not take: for a round before it, or for another base
+        model than it has. An asynchronous round takes those unsent that lag behind no more than it allows.
+        """
         for upload in self._outbox.uploads(round_.task):
             current = upload.round == round_.round and upload.base_digest == round_.base_digest
             if current and round_.status is RoundStatus.OPEN:
@@ -154,18 +166,21 @@ class Publisher:
                 envelope.upload_id == upload.upload_id and envelope.position
                 for envelope in self._outbox.envelopes(upload.task)
             )
+            lag = round_.round - upload.round
+            if not sent and round_.status is RoundStatus.OPEN and 0 < lag <= round_.max_staleness:
+                continue
             self._outbox.discard(upload.upload_id)
             if not sent:
                 on_event(Discarded(task=upload.task, round=upload.round))
 
-    def _sign(self, round_: Round, upload: Upload) -> OutboxEnvelope:
+    def _sign(self, upload: Upload, attempt: int) -> OutboxEnvelope:
         template = decode(upload.template, ModelUpdate)
         chunks = tuple(_reference(chunk) for chunk in self._outbox.chunks(upload.upload_id))
-        first = template.attempt == round_.attempt
+        first = template.attempt == attempt
         update = replace(
             template,
-            attempt=round_.attempt,
-            update_id=upload.upload_id if first else f"{upload.upload_id}.{round_.attempt}",
+            attempt=attempt,
+            update_id=upload.upload_id if first else f"{upload.upload_id}.{attempt}",
             chunks=chunks,
         )
         return OutboxEnvelope(
@@ -186,6 +201,10 @@ class Publisher:
             return sent.result(_SEND_SECONDS)
         except TimeoutError as error:
             raise TransportUnavailable(f"{self._topics.updates}: no acknowledgement") from error
+
+
+def _is_synchronous(round_: Round) -> bool:
+    return round_.window is WindowMode.SYNCHRONOUS
 
 
 def _reference(chunk: OutboxChunk) -> ChunkReference:

@@ -5,8 +5,19 @@ import threading
 import numpy as np
 import pytest
 
-from fluvial.edge.events import Answered, Event, Finished, Interrupted, Judged, Published, RoundOpened, Trained
-from fluvial.wire.records import Decision, Outcome, Reason, Round, RoundStatus
+from fluvial.edge.events import (
+    Answered,
+    Discarded,
+    Event,
+    Finished,
+    Interrupted,
+    Judged,
+    NotInvited,
+    Published,
+    RoundOpened,
+    Trained,
+)
+from fluvial.wire.records import Decision, Outcome, Reason, Round, RoundStatus, WindowMode
 from tests.unit.fluvial.edge.memory_transport import MemoryTransport
 from tests.unit.fluvial.edge.world import TASK, World
 
@@ -151,3 +162,95 @@ def test_a_weight_above_the_rounds_limit_is_lowered_to_it(participant, world: Wo
 def test_stopping_ends_the_loop_between_rounds(participant, world: World) -> None:
     world.open_round()
     assert participant.participate(TASK, train, on_event=Script(Published=lambda event: participant.stop())) == 1
+
+
+def test_who_is_not_invited_waits_for_a_round_that_does(participant, world: World, key) -> None:
+    """The seeds of zeros and of ones put alice at 0.68 and at 0.61."""
+
+    def next_round(event: NotInvited) -> None:
+        world.open_round(number=2, invited_fraction=0.65, seed=bytes([1]) * 32)
+
+    world.open_round(invited_fraction=0.65, seed=bytes(32))
+    script = Script(
+        NotInvited=next_round, Published=lambda event: world.open_round(number=3, status=RoundStatus.FINISHED)
+    )
+    assert participant.participate(TASK, train, on_event=script) == 1
+    assert [update.round for update in world.updates(key.public_key)] == [2]
+    assert [event.round.round for event in script.of(NotInvited)] == [1]
+
+
+BUFFERED = {"window": WindowMode.BUFFERED, "max_staleness": 2}
+
+
+def test_the_next_attempt_of_an_asynchronous_round_has_the_update_already(participant, world: World, key) -> None:
+    def go_on(event: Published) -> None:
+        world.open_round(attempt=2, **BUFFERED)
+        timer.start()
+
+    timer = threading.Timer(0.3, lambda: world.open_round(number=2, status=RoundStatus.FINISHED, **BUFFERED))
+    world.open_round(**BUFFERED)
+    participant.participate(TASK, train, on_event=Script(Published=go_on))
+    timer.join()
+    assert [(update.round, update.attempt) for update in world.updates(key.public_key)] == [(1, 1)]
+
+
+def test_an_update_that_was_cut_short_is_completed_for_its_own_asynchronous_round(
+    participant, world: World, transport: MemoryTransport, key
+) -> None:
+    """The broker goes away under the upload, and is back when two more rounds have been opened."""
+
+    def heal(event: Interrupted) -> None:
+        transport.heal()
+        world.open_round(attempt=3, **BUFFERED)
+        world.open_round(number=2, **BUFFERED)
+        world.open_round(number=3, **BUFFERED)
+
+    def finish(event: Published) -> None:
+        if event.round == 3:
+            world.open_round(number=4, status=RoundStatus.FINISHED, **BUFFERED)
+
+    world.open_round(**BUFFERED)
+    transport.fail_produce_after(5)
+    script = Script(Interrupted=heal, Published=finish)
+    assert participant.participate(TASK, train, on_event=script) == 1
+    first, third = world.updates(key.public_key)
+    assert [(update.round, update.attempt, update.base_version) for update in (first, third)] == [(1, 1, 0), (3, 1, 2)]
+    assert world.delta_of(first) == pytest.approx(0.1)
+    assert script.of(Discarded) == []
+
+
+def test_an_unsent_update_that_lags_behind_too_far_is_dropped(
+    participant, world: World, transport: MemoryTransport, key
+) -> None:
+    def heal(event: Interrupted) -> None:
+        transport.heal()
+        world.open_round(number=4, **BUFFERED)
+
+    world.open_round(**BUFFERED)
+    transport.fail_produce_after(5)
+    script = Script(
+        Interrupted=heal,
+        Published=lambda event: world.open_round(number=5, status=RoundStatus.FINISHED, **BUFFERED),
+    )
+    participant.participate(TASK, train, on_event=script)
+    assert [update.round for update in world.updates(key.public_key)] == [4]
+    assert script.of(Discarded) == [Discarded(task=TASK, round=1)]
+
+
+def test_resume_completes_what_an_asynchronous_round_still_takes(
+    participant, world: World, transport: MemoryTransport, federation, key, tmp_path
+) -> None:
+    from fluvial.edge import Participant
+    from fluvial.edge.errors import TransportUnavailable
+
+    round_ = world.open_round(**BUFFERED)
+    transport.fail_produce_after(5)
+    with pytest.raises(TransportUnavailable):
+        participant.publish(round_, np.ones(1050, np.float32), 1)
+    participant.outbox.close()
+    transport.heal()
+    world.open_round(number=2, **BUFFERED)
+    with Participant(federation, "alice", key, tmp_path / "alice.sqlite", transport) as again:
+        assert len(again.resume()) == 1
+    (update,) = world.updates(key.public_key)
+    assert (update.round, update.attempt) == (1, 1)

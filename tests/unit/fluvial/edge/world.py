@@ -3,6 +3,8 @@
 import hashlib
 import json
 import time
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,9 +129,10 @@ class World:
         model_D: NDArray[np.float32] | None = None,
         status: RoundStatus = RoundStatus.OPEN,
         signer: SigningKey = AGGREGATOR,
+        **changes: Any,
     ) -> Round:
-        """Opens a round on a model, by default of ones times the round's number."""
-        record = self.a_round(number, attempt, model_D, status)
+        """Opens a round on a model, by default of ones times the round's number. changes: to fields of its record."""
+        record = replace(self.a_round(number, attempt, model_D, status), **changes)
         self.put(self.topics.rounds, TASK, seal(record, signer, "aggregator"))
         return record
 

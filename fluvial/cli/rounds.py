@@ -1,4 +1,4 @@
-"""`fluvial rounds`: which rounds are open, and what comes next."""
+"""`fluvial rounds`: which rounds are open, what comes next, and whom they invite."""
 
 import json as json_codec
 import time
@@ -15,18 +15,14 @@ from fluvial.cli.common import (
     print_json,
     reported,
 )
+from fluvial.edge.invitations import invitations
 from fluvial.edge.rounds import RoundFollower
 from fluvial.edge.transport import connect
-from fluvial.wire.records import Round, RoundStatus
+from fluvial.wire.records import Round, RoundStatus, WindowMode
 
 app = typer.Typer(help="Follow the rounds of the federation's tasks.", no_args_is_help=True)
 
 _POLL_SECONDS = 0.5
-
-
-@app.callback()
-def _options() -> None:
-    """Keeps `watch` a verb of its own while it is the only one."""
 
 
 @app.command()
@@ -52,6 +48,48 @@ def watch(
         transport.close()
 
 
+@app.command()
+@reported
+def invited(
+    task: Annotated[str, typer.Argument(help="The task.")],
+    round_number: Annotated[
+        int | None, typer.Argument(metavar="[ROUND]", min=1, help="A round that made a model; the newest without it.")
+    ] = None,
+    attempt: Annotated[
+        int | None, typer.Option("--attempt", min=1, help="An earlier attempt; the last without.")
+    ] = None,
+    federation: FederationOption = DEFAULT_FEDERATION,
+    json: JsonOption = False,
+) -> None:
+    """Compute again whom a round invites, from its base model's digest: anyone comes to the same answer."""
+    parties = load_federation(federation)
+    transport = connect(parties, "fluvial-rounds")
+    try:
+        found = invitations(transport, parties, task, round_number, attempt)
+    finally:
+        transport.close()
+    if json:
+        print_json(
+            {
+                "task": found.task,
+                "round": found.round,
+                "attempt": found.attempt,
+                "seed": found.seed.hex(),
+                "invited_fraction": found.invited_fraction,
+                "participants": [{"participant": name, "invited": yes} for name, yes in found.participants.items()],
+            }
+        )
+        return
+    for name, yes in found.participants.items():
+        console.print(f"{'invited    ' if yes else 'not invited'}  {name}", markup=False)
+    counts = f"{sum(found.participants.values())} of {len(found.participants)} invited"
+    console.print(
+        f"round {found.round}, attempt {found.attempt}: {counts}, share {found.invited_fraction:g}, "
+        f"seed {found.seed.hex()}",
+        markup=False,
+    )
+
+
 def summary(record: Round) -> dict[str, Any]:
     """What programs get of a round."""
     return {
@@ -63,6 +101,9 @@ def summary(record: Round) -> dict[str, Any]:
         "base_digest": record.base_digest.hex(),
         "quorum": record.quorum,
         "target": record.target,
+        "window": record.window.value,
+        "max_staleness": record.max_staleness,
+        "invited_fraction": record.invited_fraction,
         "opened_ms": record.opened_ms,
         "deadline_ms": record.deadline_ms,
         "rule": json_codec.loads(record.rule),
@@ -77,9 +118,10 @@ def line(record: Round, now_ms: int) -> str:
     attempt = f", attempt {record.attempt}" if record.attempt > 1 else ""
     seconds = (record.deadline_ms - now_ms) / 1000
     deadline = f"{seconds:.0f} s left" if seconds > 0 else "deadline passed"
+    at_once = "" if record.window is WindowMode.TUMBLING else f"at {record.target} updates or "
     return (
         f"{record.task}: round {record.round}{attempt} open on model version {record.base_version}, "
-        f"closes at {record.target} updates or with {record.quorum} at the deadline ({deadline})"
+        f"closes {at_once}with {record.quorum} at the deadline ({deadline})"
     )
 
 

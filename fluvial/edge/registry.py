@@ -65,6 +65,10 @@ class Registry:
         """An enrolled or revoked participant by its name."""
         return self._participants.get(name)
 
+    def participants(self) -> list[Participant]:
+        """All participants, enrolled or revoked, by name."""
+        return [self._participants[name] for name in sorted(self._participants)]
+
     def close(self) -> None:
         """Closes the reader."""
         self._reader.close()

@@ -14,11 +14,13 @@ from fluvial.cli.common import Exit
 from fluvial.cli.main import app
 from fluvial.edge import participant as participant_module
 from fluvial.edge import transport as transport_module
+from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.records import RoundStatus
+from fluvial.wire.records import DeviceProfile, Participant, ParticipantStatus, RoundStatus
+from fluvial.wire.sampling import invited, round_seed
 from tests.unit.fluvial.edge.memory_transport import MemoryTransport
-from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, TASK, World, a_federation, topic_partitions
+from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, REGISTRAR, TASK, World, a_federation, topic_partitions
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -97,6 +99,46 @@ def test_a_model_that_is_not_there_is_a_failure(world: World, arguments: tuple[s
 def test_an_unproven_model_is_a_failure(world: World) -> None:
     world.publish_manifest(1, SigningKey.from_seed(b"x" * 32))
     assert run("model", "list").exit_code == Exit.FAILURE
+
+
+def test_whom_a_round_invites_is_computed_from_what_is_public(world: World) -> None:
+    for number in range(4):
+        member = SigningKey.from_seed(bytes([number]) * 32)
+        record = Participant(
+            participant=f"hospital-{number}",
+            public_key=member.public_key,
+            status=ParticipantStatus.REVOKED if number == 3 else ParticipantStatus.ACTIVE,
+            agreements=(),
+            device=DeviceProfile(platform="", machine="", memory_bytes=0, accelerator="", network=""),
+            enrolled_ms=1,
+            request_sha256=bytes(32),
+        )
+        world.put(world.topics.registry, f"participant/{record.participant}", seal(record, REGISTRAR, "registrar"))
+    made = world.publish_manifest(1, AGGREGATOR)
+    digest = world.a_round(number=2).base_digest
+    world.open_round(number=2, attempt=2, invited_fraction=0.5, seed=round_seed(TASK, 2, 2, digest))
+
+    def expected(seed: bytes) -> list[dict[str, object]]:
+        names = [f"hospital-{number}" for number in range(3)]
+        return [{"participant": name, "invited": invited(name, seed, 0.5)} for name in names]
+
+    newest = json.loads(run("rounds", "invited", TASK, "--json").stdout)
+    assert (newest["round"], newest["attempt"], newest["invited_fraction"]) == (2, 2, 0.5)
+    assert newest["participants"] == expected(round_seed(TASK, 2, 2, digest))
+    first_attempt = json.loads(run("rounds", "invited", TASK, "--attempt", "1", "--json").stdout)
+    assert first_attempt["participants"] == expected(round_seed(TASK, 2, 1, digest))
+    earlier = json.loads(run("rounds", "invited", TASK, "1", "--json").stdout)
+    assert earlier["seed"] == round_seed(TASK, 1, 1, made.parent_digest).hex()
+    assert "of 3 invited, share 0.5" in run("rounds", "invited", TASK).stdout
+    for wrong in (("x",), (TASK, "7"), (TASK, "--attempt", "3")):
+        assert run("rounds", "invited", *wrong).exit_code == Exit.USAGE
+
+
+def test_a_seed_that_does_not_follow_from_the_base_model_is_told(world: World) -> None:
+    world.open_round(invited_fraction=0.5)
+    result = run("rounds", "invited", TASK)
+    assert result.exit_code == Exit.FAILURE
+    assert "does not follow" in result.stderr
 
 
 def test_rounds_are_shown_with_what_closes_them(world: World) -> None:

@@ -5,7 +5,6 @@ division and rounding happens once, element by element. A plan that reduces the 
 float32 values, without fixed point. Shapes: N updates, K combinations, n elements of a chunk.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from models.aggregation.coordinates import reduce_rows
 from models.aggregation.coordinates_torch import on_device
 from models.aggregation.fixed_point import MAX_TOTAL_WEIGHT, ChunkSum, to_fixed
+from models.aggregation.mixtures import Mixtures
 from models.aggregation.plan import Plan
 from models.aggregation.reduction import Reduction
 
@@ -94,37 +94,14 @@ class _Reducer:
     def reduce_mixtures(
         self, rows: Sequence[Float32], coefficients: Sequence[Sequence[int]], divisor: int, fraction_bits: int
     ) -> Float64:
-        """Of combinations. They often share most of their terms (mixing with neighbours leaves few out), so what most
-        have in common is summed once, and each adds what is its own: of integers the sum is the same."""
-        common = [Counter(column).most_common(1)[0][0] for column in zip(*coefficients, strict=True)]
-        shares = [(index, factor) for index, factor in enumerate(common) if factor]
-        own = [
-            [(index, value - common[index]) for index, value in enumerate(row) if value != common[index]]
-            for row in coefficients
-        ]
-        scale = _divisor(divisor, fraction_bits)
+        """Of combinations, as exact integers."""
+        mixtures, scale = Mixtures(coefficients), _divisor(divisor, fraction_bits)
 
         def reduced(part: slice) -> Float64:
-            fixed = [to_fixed(row[part], fraction_bits) for row in rows]
-            combinations = np.zeros((len(coefficients), fixed[0].size), np.int64)
-            _add(combinations[0], fixed, shares)
-            combinations[1:] = combinations[0]
-            for combination, terms in zip(combinations, own, strict=True):
-                _add(combination, fixed, terms)
-            return self._reduce(combinations, self._reduction, scale)
+            fixed = np.stack([to_fixed(row[part], fraction_bits) for row in rows])
+            return self._reduce(mixtures.of(fixed), self._reduction, scale)
 
         return _in_parts(reduced, rows[0].size, self._part_bytes // (8 * (len(rows) + len(coefficients))))
-
-
-def _add(total: Int64, fixed: Sequence[Int64], terms: Sequence[tuple[int, int]]) -> None:
-    """Add factor * fixed[index] for each (index, factor). May wrap around on the way; the whole sum fits."""
-    for index, factor in terms:
-        if factor == 1:
-            np.add(total, fixed[index], out=total)
-        elif factor == -1:
-            np.subtract(total, fixed[index], out=total)
-        else:
-            np.add(total, fixed[index] * factor, out=total)
 
 
 def _in_parts(work: Callable[[slice], Float64], size: int, part: int) -> Float64:

@@ -63,7 +63,7 @@ class Log:
 
 class ShardWorld:
     """A round of N updates. encodings: of each update, float32, int8, or inline. interleaved: uploads at one time lie
-    chunk by chunk beside each other, otherwise one after the other."""
+    chunk by chunk beside each other, otherwise one after the other. logs: of updates and models; by default its own."""
 
     def __init__(
         self,
@@ -75,10 +75,11 @@ class ShardWorld:
         weights: Sequence[int] | None = None,
         layout: tuple[TensorLayout, ...] | None = None,
         interleaved: bool = True,
+        logs: tuple[Log, Log] | None = None,
         **round_fields: Any,
     ) -> None:
         self.num_shards, self.deltas = num_shards, list(deltas)
-        self.updates_log, self.models_log = Log(), Log()
+        self.updates_log, self.models_log = logs or (Log(), Log())
         size = deltas[0].size
         self.base = np.linspace(-1.0, 1.0, size, dtype=np.float32)
         round_ = a_round(
@@ -95,9 +96,10 @@ class ShardWorld:
         places: dict[tuple[int, int], ChunkReference] = {}
         raws: dict[int, bytes] = {}
         for number, name in enumerate(names):
-            raws[number], scales[number] = encoding.get("float32" if name == "inline" else name).encode(
+            encoded, scales[number] = encoding.get("float32" if name == "inline" else name).encode(
                 deltas[number], self.round.layout
             )
+            raws[number] = bytes(encoded)
         work = [(number, index) for index in self.chunks for number in range(len(deltas)) if names[number] != "inline"]
         for number, index in work if interleaved else sorted(work):
             width = chunk_elements * encoding.get(names[number]).bytes_per_element
@@ -106,6 +108,7 @@ class ShardWorld:
         self.updates: list[AcceptedUpdate] = [
             an_update(
                 number + 1,
+                task=self.round.task,
                 encoding="float32" if name == "inline" else name,
                 scales=scales[number],
                 inline=raws[number] if name == "inline" else None,

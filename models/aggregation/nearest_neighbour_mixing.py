@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.aggregation.gram import squared_distances
 from models.aggregation.plan import DeferredRule, Gram, Measure, Plan, RoundUpdates, Rule, check_breakdown, measured
@@ -75,6 +76,16 @@ def neighbours(gram: Gram, num_neighbours: int) -> list[list[int]]:
 
 def mixed_gram(gram: Gram, near: list[list[int]]) -> Gram:
     """Gram matrix float64[N, N] of the means over each row's neighbours; sums are added up in the order of rows."""
-    once = np.stack([np.add.accumulate(gram[those], axis=0)[-1] / len(those) for those in near], axis=1)
-    mixed: Gram = np.stack([np.add.accumulate(once[those], axis=0)[-1] / len(those) for those in near], axis=1)
-    return (mixed + mixed.T) / 2.0
+    once = np.stack([_mean(gram, those) for those in near], axis=1)
+    mixed = np.stack([_mean(once, those) for those in near], axis=1)
+    symmetric: Gram = (mixed + mixed.T) / 2.0
+    return symmetric
+
+
+def _mean(rows: Gram, those: list[int]) -> NDArray[np.float64]:
+    """Mean of some rows, added up in their order: no kernel of BLAS has a say in the bits."""
+    total = rows[those[0]].copy()
+    for row in those[1:]:
+        np.add(total, rows[row], out=total)
+    mean: NDArray[np.float64] = total / len(those)
+    return mean

@@ -23,6 +23,8 @@ NUM_ELEMENTS = 64
 _LAYOUT = (TensorLayout(name="weight", shape=(NUM_ELEMENTS,)),)
 _BASE_DIGEST = hashlib.sha256(b"the base model of a measurement").digest()
 _PARTICIPANTS_PER_TASK = 10
+_MAX_TASKS = 50
+"""Fewer than the records of one participant that wait for the registry: all lie in the log before the job starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +38,8 @@ class Load:
 
     @classmethod
     def of(cls, num_envelopes: int) -> Load:
-        """A federation with room for that many updates: ten times as many participants as tasks."""
-        num_tasks = max(1, isqrt(ceil(num_envelopes / _PARTICIPANTS_PER_TASK)))
+        """A federation with room for that many updates: ten times as many participants as tasks, or more."""
+        num_tasks = min(_MAX_TASKS, max(1, isqrt(ceil(num_envelopes / _PARTICIPANTS_PER_TASK))))
         num_participants = ceil(num_envelopes / num_tasks)
         task_files = [_task_file(f"bench-{index:04}", num_participants) for index in range(num_tasks)]
         return cls(

@@ -6,6 +6,10 @@ bytes that were verified.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, TypeVar
 
 from fluvial.identity.keys import SigningKey, verify
@@ -18,6 +22,10 @@ T = TypeVar("T")
 
 MAX_SIGNATURES = 16
 MAX_SIGNATURES_BYTES = 8192
+
+_MAX_THREADS = 4
+_SHARE = 8
+"""Signatures that are worth waking a thread for."""
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
@@ -62,6 +70,32 @@ def verify_envelope(envelope: Envelope, public_key: bytes) -> bool:
     """Whether one of the signatures is this key's. The keyid is a hint that plays no part."""
     message = pre_authentication_encoding(envelope.payload_type, envelope.payload)
     return any(verify(public_key, signature.signature, message) for signature in envelope.signatures)
+
+
+def verify_envelopes(signed: Sequence[tuple[Envelope, bytes]]) -> list[bool]:
+    """Of each envelope and public key whether one of its signatures is that key's.
+
+    libsodium gives the interpreter lock back while it verifies, so threads share what is much.
+    """
+    num_shares = min(os.cpu_count() or 1, _MAX_THREADS, len(signed) // _SHARE)
+    if num_shares < 2:
+        return _verify_each(signed)
+    size = -(-len(signed) // num_shares)
+    mine, *others = (signed[start : start + size] for start in range(0, len(signed), size))
+    verified = [_threads().submit(_verify_each, share) for share in others]
+    results = _verify_each(mine)
+    for future in verified:
+        results += future.result()
+    return results
+
+
+def _verify_each(signed: Sequence[tuple[Envelope, bytes]]) -> list[bool]:
+    return [verify_envelope(envelope, public_key) for envelope, public_key in signed]
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="verify")
 
 
 def unseal(data: bytes, expected: type[T], public_key: bytes) -> T:

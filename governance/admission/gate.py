@@ -27,23 +27,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from hashlib import sha256
 
 from fluvial.wire.records import AcceptedUpdate, Reason, Verdict
 from governance.admission.agreement import check_agreement
-from governance.admission.case import Case, claimed_name
+from governance.admission.case import Case
 from governance.admission.content import ContentInspector
-from governance.admission.framing import open_one_signature
 from governance.admission.freshness import find_rounds
-from governance.admission.identity import check_revocation, check_routing, find_participant
 from governance.admission.invitation import check_invitation
 from governance.admission.judgement import Fault, GatePolicy, Judgement, NeedsContent, Parked, Refused, Source
 from governance.admission.manifest import check_manifest
-from governance.admission.payload import read_update
 from governance.admission.reasons import keeps_raw
 from governance.admission.replay import check_replay
-from governance.admission.signature import check_signature
-from governance.admission.size import check_size
+from governance.admission.signed import SignedUpdate, Unsigned, read_signed
 from governance.admission.views import RegistryView, RoundsView, SeenView
 
 
@@ -58,39 +53,25 @@ def judge_envelope(
     final: bool = False,
 ) -> Judgement:
     """Steps 1 to 10 on one record of the topic updates. final: do not park, the wait is over."""
-    case = Case(
-        source=source,
-        record_sha256=sha256(raw).digest(),
-        participant=claimed_name(source.key),
-        quarantined=policy.quarantined,
-    )
-    # 1. Size.
-    fault = check_size(raw, policy.max_record_bytes)
-    if fault is not None:
-        return case.settle(fault, final=final)
-    # 2. Framing.
-    envelope = open_one_signature(raw)
-    if isinstance(envelope, Fault):
-        return case.settle(envelope, final=final)
-    # 3. Identity.
-    keyid = envelope.signatures[0].keyid
-    fault = check_routing(keyid, source)
-    if fault is not None:
-        return case.settle(fault, final=final)
-    participant = find_participant(keyid, registry)
-    if isinstance(participant, Fault):
-        return case.settle(participant, final=final)
-    # 4. Signature.
-    fault = check_signature(envelope, participant.public_key) or check_revocation(participant)
-    if fault is not None:
-        return case.settle(fault, final=final)
-    # 5. Decode.
-    update = read_update(envelope, policy.schema_ids)
-    if isinstance(update, Fault):
-        return case.settle(update, final=final)
-    case.update = update
-    if update.participant != keyid:
-        return case.settle(Fault(reason=Reason.PARTICIPANT_MISMATCH), final=final)
+    (read,) = read_signed([(raw, source)], registry=registry, policy=policy)
+    return judge_read(read, registry=registry, rounds=rounds, seen=seen, policy=policy, final=final)
+
+
+def judge_read(
+    read: SignedUpdate | Unsigned,
+    *,
+    registry: RegistryView,
+    rounds: RoundsView,
+    seen: SeenView,
+    policy: GatePolicy,
+    final: bool = False,
+) -> Judgement:
+    """Steps 6 to 10 on a record that `read_signed` took through steps 1 to 5, when what was accepted of those before it
+    is in `seen`."""
+    case = read.case
+    if isinstance(read, Unsigned):
+        return case.settle(read.fault, final=final)
+    update, participant = read.update, read.participant
     # 6. Replay.
     fault = check_replay(update, case.record_sha256, seen)
     if fault is not None:
@@ -105,7 +86,7 @@ def judge_envelope(
     if fault is not None:
         return case.settle(fault, final=final)
     # 9. Agreement.
-    fault = check_agreement(participant, round_.agreement, registry, source.timestamp_ms)
+    fault = check_agreement(participant, round_.agreement, registry, case.source.timestamp_ms)
     if fault is not None:
         return case.settle(fault, final=final)
     # 10. Manifest.
@@ -113,7 +94,7 @@ def judge_envelope(
     if fault is not None:
         return case.settle(fault, final=final)
     return NeedsContent(
-        source=source, record_sha256=case.record_sha256, update=update, round=round_, participant=participant
+        source=case.source, record_sha256=case.record_sha256, update=update, round=round_, participant=participant
     )
 
 
@@ -210,9 +191,13 @@ __all__ = [
     "NeedsContent",
     "Parked",
     "Refused",
+    "SignedUpdate",
     "Source",
+    "Unsigned",
     "inspect_content",
     "judge_content",
     "judge_envelope",
+    "judge_read",
     "keeps_raw",
+    "read_signed",
 ]

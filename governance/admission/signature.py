@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from fluvial.identity.envelope import verify_envelope
+from collections.abc import Sequence
+
+from fluvial.identity.envelope import verify_envelopes
 from fluvial.wire.records import Envelope, Reason
 from governance.admission.judgement import Fault
 
 
-def check_signature(envelope: Envelope, public_key: bytes) -> Fault | None:
-    """SIGNATURE unless the key has signed. Keys of small order prove nothing and are refused with it."""
-    return None if verify_envelope(envelope, public_key) else Fault(reason=Reason.SIGNATURE)
+def check_signatures(claims: Sequence[tuple[Envelope, bytes]]) -> list[Fault | None]:
+    """Of each envelope and public key SIGNATURE unless the key has signed. Keys of small order prove nothing and are
+    refused with it."""
+    return [None if good else Fault(reason=Reason.SIGNATURE) for good in verify_envelopes(claims)]

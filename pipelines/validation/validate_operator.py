@@ -7,7 +7,7 @@ once for each participant and bundle, and gives what they became as two bundles.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pyflink.common import Types
@@ -67,12 +67,13 @@ class Validate(WithTrustedRecords):
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         lane, now_ms, trusted = ctx.get_current_key(), int(time.time() * 1000), self._trusted_in(ctx)
         out = _Output(self._topics, self._hands_over)
-        for record in parse_sources(bytes(value)):
-            judgement = self._judge(record, trusted, final=False)
+        records = parse_sources(bytes(value))
+        for record, read in zip(records, self._read(records, trusted), strict=True):
+            judgement = self._judge(record, trusted, final=False, read=read)
             if self._waits(judgement):
                 if self._park(lane, record, judgement, now_ms):
                     continue
-                judgement = self._judge(record, trusted, final=True)
+                judgement = self._judge(record, trusted, final=True, read=read)
             self._settle(record, judgement, out)
         return self._finish(lane, out, ctx)
 
@@ -141,10 +142,26 @@ class Validate(WithTrustedRecords):
         waiting.look_at_ms = now_ms + logic.READING_MS
         return not self._checks.ready(waiting.needs)
 
-    def _judge(self, record: SourceRecord, trusted: TrustedRecords, *, final: bool) -> gate.Judgement:
-        return gate.judge_envelope(
-            record.value,
-            source_of(record, self._topics.updates),
+    def _read(
+        self, records: Sequence[SourceRecord], trusted: TrustedRecords
+    ) -> list[gate.SignedUpdate | gate.Unsigned]:
+        """The part of the judgement that many records go through together."""
+        topic = self._topics.updates
+        return gate.read_signed(
+            [(record.value, source_of(record, topic)) for record in records], registry=trusted, policy=self._policy
+        )
+
+    def _judge(
+        self,
+        record: SourceRecord,
+        trusted: TrustedRecords,
+        *,
+        final: bool,
+        read: gate.SignedUpdate | gate.Unsigned | None = None,
+    ) -> gate.Judgement:
+        """read: the record after `_read`, where others were read with it."""
+        return gate.judge_read(
+            read or self._read([record], trusted)[0],
             registry=trusted,
             rounds=trusted,
             seen=SeenLazily(self._seen, claimed_participant(record)),
@@ -162,8 +179,8 @@ class Validate(WithTrustedRecords):
             self._seen.remember(accepted)
             for chunk in accepted.chunks:
                 CHECKED.remember(self._topics.update_blobs, chunk)
-            out.accept(accepted)
-        out.frames += logic.verdict_frames(self._topics, verdict, record.value)
+            out.accepted.append(accepted)
+        out.judged.append((verdict, record.value))
 
     def _judge_content(self, needs: gate.NeedsContent) -> tuple[Verdict, AcceptedUpdate | None]:
         inspection = gate.inspect_content(needs, self._policy)
@@ -175,23 +192,30 @@ class Validate(WithTrustedRecords):
 
 
 class _Output:
-    """What one call gives: sink frames, and accepted updates for the windows of their tasks."""
+    """What becomes of the records of one call: verdicts, and accepted updates for the windows of their tasks.
+
+    Written at the end, all of a kind together: what one step needs then stays in the processor's caches.
+    """
 
     def __init__(self, topics: Topics, hands_over: bool) -> None:
         self._topics = topics
         self._hands_over = hands_over
-        self.frames: list[bytes] = []
-        self._accepted: dict[str, list[bytes]] = {}
-
-    def accept(self, accepted: AcceptedUpdate) -> None:
-        if self._hands_over:
-            self._accepted.setdefault(accepted.task, []).append(encode(accepted))
-        else:
-            self.frames.append(sink_frame(self._topics.accepted, accepted.task.encode(), encode(accepted)))
+        self.judged: list[tuple[Verdict, bytes]] = []
+        self.accepted: list[AcceptedUpdate] = []
 
     def bundles(self) -> Iterable[bytes]:
-        if self._accepted:
-            messages = [pack(task, "accepted", updates) for task, updates in self._accepted.items()]
-            yield pack_bundle(Kind.MESSAGES, messages)
-        if self.frames:
-            yield pack_bundle(Kind.SINK, self.frames)
+        frames: list[bytes] = []
+        if self._hands_over:
+            tasks: dict[str, list[bytes]] = {}
+            for accepted in self.accepted:
+                tasks.setdefault(accepted.task, []).append(encode(accepted))
+            if tasks:
+                messages = [pack(task, "accepted", updates) for task, updates in tasks.items()]
+                yield pack_bundle(Kind.MESSAGES, messages)
+        else:
+            topic = self._topics.accepted
+            frames += (sink_frame(topic, accepted.task.encode(), encode(accepted)) for accepted in self.accepted)
+        for verdict, raw in self.judged:
+            frames += logic.verdict_frames(self._topics, verdict, raw)
+        if frames:
+            yield pack_bundle(Kind.SINK, frames)

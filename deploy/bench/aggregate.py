@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,9 +27,10 @@ from deploy.replay import KafkaLog, replay
 from fluvial.edge.model_files import VARIABLE
 from fluvial.edge.publisher import INLINE_BYTES
 from fluvial.edge.transport import Message, Start, Transport, connect
-from fluvial.identity.envelope import unseal
+from fluvial.identity.envelope import open_envelope, unseal
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.records import ModelManifest
+from fluvial.wire.framing import decode
+from fluvial.wire.records import ModelManifest, ModelUpdate
 from fluvial.wire.task_file import Limits, ModelSpec, RuleSpec, TaskFile
 
 TASK = "bench"
@@ -151,10 +153,11 @@ def _play(
         cpu_before = usage.cpu_seconds()
         workers.tell_all("publish")
     reports += workers.wait_for_all("published", number, _ROUND_SECONDS)
-    published, envelopes = watcher.wait_for_model(number, job)
+    published = watcher.wait_for_model(number, job)
+    envelopes = watcher.wait_for_envelopes(number, len(_reports_of("published", number, reports)), job)
     cpu_seconds = {role: seconds - cpu_before[role] for role, seconds in usage.cpu_seconds().items()}
     times = {
-        event: [each["time"] for each in reports if (each["event"], each["round"]) == (event, number)]
+        event: [each["time"] for each in _reports_of(event, number, reports)]
         for event in ("downloaded", "uploading", "uploaded")
     }
     return RoundTimes(
@@ -171,6 +174,11 @@ def _play(
     )
 
 
+def _reports_of(event: str, number: int, reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of one event in one round."""
+    return [each for each in reports if (each["event"], each["round"]) == (event, number)]
+
+
 class _Watcher:
     """Follows envelopes and models as any reader of committed records sees them."""
 
@@ -178,6 +186,7 @@ class _Watcher:
         self._updates = transport.read(updates, Start.END)
         self._models = transport.read(models, Start.END)
         self._rounds = transport.read(stack.federation.topics.rounds)
+        self._envelopes: dict[int, list[float]] = defaultdict(list)
         self._aggregator_key = bytes.fromhex(stack.federation.aggregator_key)
 
     def wait_for_round(self, number: int, job: LocalJob) -> None:
@@ -186,13 +195,22 @@ class _Watcher:
             if self._rounds.poll(_POLL_SECONDS):
                 return
 
-    def wait_for_model(self, version: int, job: LocalJob) -> tuple[float, list[float]]:
-        """When the version was visible, and the broker's times of the envelopes since the version before."""
+    def wait_for_envelopes(self, number: int, expected: int, job: LocalJob) -> list[float]:
+        """The broker's times of a round's envelopes."""
+        for _ in _until(_ROUND_SECONDS, f"round {number} has not {expected} envelopes", job):
+            if len(self._envelopes[number]) >= expected:
+                return self._envelopes.pop(number)
+            for message in self._updates.poll(_POLL_SECONDS):
+                update = decode(open_envelope(message.value or b"").payload, ModelUpdate)
+                self._envelopes[update.round].append(message.timestamp_ms / 1000)
+        raise AssertionError
+
+    def wait_for_model(self, version: int, job: LocalJob) -> float:
+        """When the version was visible."""
         for _ in _until(_ROUND_SECONDS, f"version {version} was not published", job):
             for message in self._models.poll(_POLL_SECONDS):
                 if self._version(message) == version:
-                    published = time.time()
-                    return published, [each.timestamp_ms / 1000 for each in self._updates.poll(1.0)]
+                    return time.time()
         raise AssertionError
 
     def _version(self, message: Message) -> int:

@@ -48,7 +48,7 @@ class Settings(BaseModel):
         "done in bands. The sums of open rounds may take as much again, by process.",
     )
     slice_bytes: int = Field(
-        default=32 << 20, ge=1, description="Tensor bytes worked on before other tasks and checkpoints have a turn."
+        default=64 << 20, ge=1, description="Tensor bytes worked on before other tasks and checkpoints have a turn."
     )
     read_timeout_ms: int = Field(default=20_000, description="Longest wait for one chunk.")
     arrival_wait_ms: int = Field(

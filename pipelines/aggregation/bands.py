@@ -31,14 +31,3 @@ class TensorMemory:
             yield granted
         finally:
             self._free += taken
-
-    def take(self, num_bytes: int) -> bool:
-        """Take memory for longer, at most half of what is free; says whether there was so much."""
-        if num_bytes > self._free // 2:
-            return False
-        self._free -= num_bytes
-        return True
-
-    def give_back(self, num_bytes: int) -> None:
-        """Memory that `take` had granted."""
-        self._free += num_bytes

@@ -63,6 +63,8 @@ def _combine_rows(
                 if pace.is_over(sum(delta.nbytes for delta in deltas)):
                     result.flush()
                     yield
+        # The next band is read with pauses, in which others write.
+        result.flush()
         remaining = remaining[len(band) :]
 
 
@@ -87,9 +89,11 @@ def _combine_sums(
             for index in band:
                 total = totals.pop(index).values
                 result.add_sum(index, total, plan.divisor)
-                if pace.is_over(total.nbytes):
+                if pace.is_over(4 * total.size):
                     result.flush()
                     yield
+        # The next band is read with pauses, in which others write.
+        result.flush()
         remaining = remaining[len(band) :]
 
 

@@ -21,7 +21,7 @@ from pipelines.aggregation.model_chunks import ChunkWriter
 from pipelines.aggregation.sums import Addend, ExactSums
 from pipelines.aggregation.turns import Pace, Work
 
-SLICE_BYTES = 32 << 20
+SLICE_BYTES = 64 << 20
 
 
 class Shard:
@@ -44,10 +44,6 @@ class Shard:
         if round_ is None or (round_.round, round_.attempt) != (number, attempt):
             return
         pending.append(addend_of(round_, update, update.record_sha256))
-
-    def has_pending(self, task: str) -> bool:
-        """Whether updates of the task wait for `accumulate`."""
-        return task in self._open and bool(self._open[task][1])
 
     def accumulate(self, task: str) -> Work[None]:
         """Read what was noted, in one pass over the partition, as far as the sums have room for it."""

@@ -154,9 +154,14 @@ def test_work_is_cut_in_slices(world: World) -> None:
     assert num_slices(uncut) == 0
 
 
-def test_nothing_written_is_in_flight_between_slices(world: World) -> None:
-    work = world.shard(0, slice_bytes=1).combine(world.round, world.updates, world.plan(), world.models_log)
-    for _ in work:
+@pytest.mark.parametrize("slice_bytes", [1, 16, 40, 100, 170])
+@pytest.mark.parametrize("rule", [MEAN, '{"name": "median"}'])
+def test_nothing_written_is_in_flight_between_slices(slice_bytes: int, rule: str) -> None:
+    random = np.random.default_rng(1)
+    deltas = [random.normal(size=64).astype(np.float32) for _ in range(3)]
+    world = ShardWorld(deltas, chunk_elements=4, num_shards=1, rule=rule)
+    shard = world.shard(0, memory=4 * 4 * 3 * 5, sums=0, slice_bytes=slice_bytes)
+    for _ in shard.combine(world.round, world.updates, world.plan(), world.models_log):
         assert world.models_log.flush() == {}
 
 

@@ -1,10 +1,10 @@
 """Norm clipping before any rule: x_i * min(1, max_norm / |x_i|). Source: Sun et al., 2019, "Can You Really Backdoor
 Federated Learning?", section 4.
 
-An update of norm 0 stays as it is. Factors are rounded down to 24 bits, so a clipped update is never longer than
-max_norm; with the coefficients of the rule inside they keep as many of these bits as leave their sum below 2**28. What
-no update exceeds changes nothing: the plan is the inner rule's, exactly. By itself clipping bounds what an update can
-do, it does not find out who attacks. Shapes: N updates.
+An update of norm 0 stays as it is. Factors are rounded down to 24 bits, so a clipped update is no longer than max_norm
+(as far as its norm is known); with the coefficients of the rule inside they keep as many of these bits as leave their
+sum below 2**28. What no update exceeds changes nothing: the plan is the inner rule's, exactly. By itself clipping
+bounds what an update can do, it does not find out who attacks. Shapes: N updates.
 """
 
 from dataclasses import dataclass

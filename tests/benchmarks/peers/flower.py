@@ -17,6 +17,9 @@ from tests.benchmarks.peers.rounds import Report, Shape, differences
 VERSION = "1.41.0"
 _APP = Path(__file__).with_name("flower_app")
 _CONNECTION = "bench"
+_BEHIND = ("nice", "-n", "10")
+"""A client process is started for every message: dozens at once would keep the SuperLink from answering within the five
+seconds after which Flower gives a run up."""
 
 
 class Flower:
@@ -51,7 +54,7 @@ class Flower:
             processes.wait_until(lambda: is_listening(port), "the SuperLink answers")
             for number, node_port in enumerate(node_ports, start=1):
                 node = [command("flower-supernode"), "--insecure", "--superlink", address, "--port", str(node_port)]
-                processes.start(f"supernode-{number}", node, variables)
+                processes.start(f"supernode-{number}", [*_BEHIND, *node], variables)
             settings = {
                 "num-elements": shape.num_elements,
                 "num-clients": shape.num_participants,

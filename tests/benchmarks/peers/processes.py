@@ -19,6 +19,7 @@ from tests.benchmarks.peers.rounds import PeerFailed
 
 _POLL_SECONDS = 0.05
 _LAST_LINES = 8
+_GRACE_SECONDS = 1.0
 
 
 class Processes:
@@ -59,8 +60,10 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for child in reversed(self._started.values()):
-            end(child, grace_seconds=1.0)
+        for child in self._started.values():
+            child.terminate()  # all at once: none has to wait for those before it
+        for child in self._started.values():
+            end(child, grace_seconds=_GRACE_SECONDS)
         left = [process for process in psutil.process_iter() if self._is_ours(process)]
         for process in left:
             with contextlib.suppress(psutil.Error):

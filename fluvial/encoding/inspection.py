@@ -18,16 +18,17 @@ def inspect(chunk: NDArray[np.float32]) -> tuple[bool, float, float]:
     """
     if chunk.dtype != np.float32:
         raise ValueError(f"chunk is {chunk.dtype}, not float32")
-    max_abs = sum_of_squares = 0.0
+    if not chunk.size:
+        return True, 0.0, 0.0
+    high, low = float(chunk.max()), float(chunk.min())
+    if not (isfinite(high) and isfinite(low)):
+        return False, inf, inf
+    sum_of_squares = 0.0
     buffer = np.empty(min(_TILE, chunk.size), np.float64)
     for start in range(0, chunk.size, _TILE):
         tile = chunk[start : start + _TILE]
         squares = buffer[: tile.size]
-        high, low = float(tile.max()), float(tile.min())
-        if not (isfinite(high) and isfinite(low)):
-            return False, inf, inf
-        max_abs = max(max_abs, high, -low)
         np.copyto(squares, tile)
         np.multiply(squares, squares, out=squares)
         sum_of_squares += float(np.add.reduce(squares))
-    return True, max_abs, sum_of_squares
+    return True, max(0.0, high, -low), sum_of_squares

@@ -31,7 +31,7 @@ MAX_FRACTION_BITS = 62
 MAX_TOTAL_WEIGHT = 2**53
 """Total weights below this are exact in float64, and leave room for what rounding adds to the largest sum."""
 
-_TILE = 16384
+_TILE = 32768
 """Elements worked on at a time: the tile's buffers stay in the second-level cache. Does not change results."""
 
 

@@ -1,7 +1,9 @@
 import pytest
 
+from fluvial.edge import transport
 from fluvial.edge.confluent import ConfluentTransport
 from fluvial.edge.interface import sasl_password
+from fluvial.edge.kafka_python import KafkaPythonTransport
 from fluvial.edge.transport import connect
 from fluvial.identity.federation import Security
 from tests.unit.fluvial.edge.memory_transport import MemoryTransport
@@ -23,6 +25,11 @@ class TestMemoryTransport(TransportSuite):
 
 def test_confluent_is_chosen_where_it_is_installed() -> None:
     assert isinstance(connect(a_federation("127.0.0.1:1"), "test"), ConfluentTransport)
+
+
+def test_kafka_python_is_chosen_where_confluent_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "find_spec", lambda name: None)
+    assert isinstance(connect(a_federation("127.0.0.1:1"), "test"), KafkaPythonTransport)
 
 
 def test_the_password_is_read_from_its_file(tmp_path) -> None:

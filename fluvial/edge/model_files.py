@@ -55,18 +55,23 @@ class ModelFiles:
         if sum(chunk.length for chunk in chunks) < self._smallest_bytes:
             return load()
         path = self._directory / (digest.hex() + _SUFFIX)
-        with contextlib.ExitStack() as ends:
-            try:
-                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                ends.enter_context(self._lock(digest))
-            except OSError:
-                return load()
-            model_D = _read(path, chunks)
-            if model_D is None:
+        while True:
+            before = _identity(path)
+            model_D = _read(path, chunks)  # without the lock: those who waited for a download check it at the same time
+            if model_D is not None:
+                return model_D
+            with contextlib.ExitStack() as ends:
+                try:
+                    self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    ends.enter_context(self._lock(digest))
+                except OSError:
+                    return load()
+                if _identity(path) != before:
+                    continue
                 model_D = load()
                 with contextlib.suppress(OSError):
                     self._write(path, model_D)
-        return model_D
+                return model_D
 
     @contextlib.contextmanager
     def _lock(self, digest: bytes) -> Iterator[None]:
@@ -126,6 +131,14 @@ def _with_status(paths: Iterable[Path]) -> Iterator[tuple[os.stat_result, Path]]
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
             yield path.stat(), path
+
+
+def _identity(path: Path) -> int | None:
+    """Another one when the file was written anew; None when there is none."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
 
 
 def _read(path: Path, chunks: Sequence[ChunkReference]) -> Vector | None:

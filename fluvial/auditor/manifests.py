@@ -1,5 +1,6 @@
 """Checks the published models: signatures, digests, lineage, contributions; and their leaves in the log."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,9 +13,11 @@ from fluvial.auditor.settling import Settling
 from fluvial.identity.envelope import open_envelope, unseal, verify_envelope
 from fluvial.wire.errors import DecodeError, VerificationError
 from fluvial.wire.layout import model_digest
-from fluvial.wire.records import Contribution, Decision, ModelManifest, PublishedModel
+from fluvial.wire.records import Contribution, Decision, ModelManifest, PublishedModel, Verdict
 
 CHECK = "models"
+_BY_WEIGHT = {"weighted_mean", "multi_krum"}
+"""Rules that take in updates by the weights they claim, and divide by their sum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +111,7 @@ def _wrong_with(manifest: ModelManifest, parent: ModelManifest | None, judged: J
     digests = [contribution.record_sha256 for contribution in manifest.contributions]
     if digests != sorted(set(digests)):
         wrong.append("its contributions are not ordered by SHA-256, or one is listed twice")
-    if (
-        sum(contribution.weight for contribution in manifest.contributions if contribution.selected)
-        != manifest.total_weight
-    ):
+    if not _weights_add_up(manifest):
         wrong.append("the weights of its selected contributions do not add up")
     for contribution in manifest.contributions:
         source = (updates_topic, contribution.source_partition, contribution.source_offset)
@@ -122,6 +122,27 @@ def _wrong_with(manifest: ModelManifest, parent: ModelManifest | None, judged: J
     return wrong
 
 
+def _weights_add_up(manifest: ModelManifest) -> bool:
+    """Whether what is selected counts, and nothing else; of rules that take updates in by their weights, whether the
+    sums were divided by those. What other rules decide, replay computes again."""
+    if any(each.selected != (each.effective_weight > 0) for each in manifest.contributions):
+        return False
+    if manifest.staleness or _rule_name(manifest) not in _BY_WEIGHT:
+        return True
+    selected = [each for each in manifest.contributions if each.selected]
+    by_weight = all(each.effective_weight == each.weight for each in selected)
+    return by_weight and sum(each.weight for each in selected) == manifest.total_weight
+
+
+def _rule_name(manifest: ModelManifest) -> str:
+    """Name of the aggregation rule; empty for what is no rule."""
+    try:
+        rule = json.loads(manifest.rule)
+    except ValueError:
+        return ""
+    return str(rule.get("name", "")) if isinstance(rule, dict) else ""
+
+
 def _was_accepted(manifest: ModelManifest, contribution: Contribution, judged: Judged, updates_topic: str) -> bool:
     verdict = judged.verdicts.get((updates_topic, contribution.source_partition, contribution.source_offset))
     return (
@@ -129,8 +150,16 @@ def _was_accepted(manifest: ModelManifest, contribution: Contribution, judged: J
         and verdict.decision is Decision.ACCEPT
         and verdict.record_sha256 == contribution.record_sha256
         and (verdict.participant, verdict.task) == (contribution.participant, manifest.task)
-        and (verdict.round, verdict.attempt) == (manifest.round, manifest.attempt)
+        and _took_part(manifest, contribution, verdict)
     )
+
+
+def _took_part(manifest: ModelManifest, contribution: Contribution, verdict: Verdict) -> bool:
+    """Whether the round could have the update: it is for this attempt, or the window is asynchronous, which the
+    manifest's weighting of staleness shows, and it is for this round or an earlier one."""
+    if not manifest.staleness:
+        return (verdict.round, verdict.attempt) == (manifest.round, manifest.attempt)
+    return verdict.round == contribution.round <= manifest.round
 
 
 def _matches(leaf: PublishedModel, manifest: ModelManifest, data: bytes) -> bool:

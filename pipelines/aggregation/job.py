@@ -7,7 +7,7 @@ registry (tasks) ────────────┼────────
 
 from __future__ import annotations
 
-from pyflink.common import Types
+from pyflink.datastream import DataStream, KeyedProcessFunction
 
 from pipelines.aggregation.collect_operator import CollectRound
 from pipelines.aggregation.keeper_operator import KeepTask
@@ -16,7 +16,6 @@ from pipelines.aggregation.shard_operators import Combine, Measure
 from pipelines.aggregation.sources import AcceptedToMessage, RoundToMessage
 from pipelines.aggregation.streams import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT, TO_SINK
 from pipelines.flink.graph import BYTES, Graph
-from pipelines.flink.messages import key_of
 from pipelines.flink.tasks import TaskToMessage
 
 
@@ -29,38 +28,15 @@ def attach(graph: Graph) -> None:
     rounds = graph.source("rounds").flat_map(RoundToMessage(settings), BYTES).name("round-to-message")
     tasks = graph.source("registry").flat_map(TaskToMessage(settings), BYTES).name("task-to-message")
 
-    collected = accepted.union(rounds).key_by(key_of, Types.STRING()).process(CollectRound(settings), BYTES)
-    collected = collected.name("collect").uid("collect")
-    measured = (
-        collected.get_side_output(TO_MEASURE)
-        .key_by(key_of, Types.STRING())
-        .process(Measure(settings), BYTES)
-        .name("measure")
-        .uid("measure")
-    )
-    selected = (
-        collected.get_side_output(TO_SELECT)
-        .union(measured)
-        .key_by(key_of, Types.STRING())
-        .process(Select(settings), BYTES)
-        .name("select")
-        .uid("select")
-    )
-    combined = (
-        collected.get_side_output(TO_COMBINE)
-        .union(selected)
-        .key_by(key_of, Types.STRING())
-        .process(Combine(settings), BYTES)
-        .name("combine")
-        .uid("combine")
-    )
-    kept = (
-        combined.union(selected.get_side_output(TO_KEEPER), collected.get_side_output(TO_KEEPER), tasks)
-        .key_by(key_of, Types.STRING())
-        .process(KeepTask(settings), BYTES)
-        .name("keep")
-        .uid("keep")
-    )
+    def keyed(name: str, operator: KeyedProcessFunction, messages: DataStream) -> DataStream:
+        return graph.keyed(messages).process(operator, BYTES).name(name).uid(name)
+
+    collected = keyed("collect", CollectRound(settings), accepted.union(rounds))
+    measured = keyed("measure", Measure(settings), collected.get_side_output(TO_MEASURE))
+    selected = keyed("select", Select(settings), collected.get_side_output(TO_SELECT).union(measured))
+    combined = keyed("combine", Combine(settings), collected.get_side_output(TO_COMBINE).union(selected))
+    to_keeper = selected.get_side_output(TO_KEEPER), collected.get_side_output(TO_KEEPER), tasks
+    kept = keyed("keep", KeepTask(settings), combined.union(*to_keeper))
     graph.emit(collected)
     graph.emit(selected.get_side_output(TO_SINK))
     graph.emit(kept)

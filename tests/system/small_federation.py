@@ -7,6 +7,9 @@ that updates travel by reference.
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -18,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from deploy.bench.seeding import register
+from deploy.bench.usage import java_child
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
 from deploy.local.tasks import create_task
@@ -47,10 +51,14 @@ KRUM = {"name": "multi_krum", "num_byzantine": 1}
 class SmallFederation:
     """Stack, job and participants in a directory. A context manager; the job is started with `start_job`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, parallelism: int = 2, **settings: Any) -> None:
+        """settings: further ones of the job."""
+        self._settings = settings
         self.stack = Stack(directory / "stack", watch=False, partitions=3)
-        self.job = LocalJob(self.stack.directory, Submission(stages=STAGES, name="federation", parallelism=2))
+        self.job = self._new_job(parallelism)
         self._directory = directory
+        self._killer: threading.Timer | None = None
+        self._next_parallelism = parallelism
         self._ends = ExitStack()
 
     def __enter__(self) -> SmallFederation:
@@ -63,7 +71,7 @@ class SmallFederation:
 
     def _open(self) -> None:
         self._ends.enter_context(self.stack)
-        self._ends.callback(self.job.stop)
+        self._ends.callback(lambda: self.job.stop())
         self.federation = self.stack.federation
         self.transport = connect(self.federation, "small-federation")
         self._ends.callback(self.transport.close)
@@ -83,8 +91,34 @@ class SmallFederation:
     ) -> None:
         self._ends.close()
 
-    def create_task(self, task: str, rule: dict[str, Any]) -> None:
-        create_task(self.federation, self.stack.keys, task_file(task, rule))
+    def _new_job(self, parallelism: int) -> LocalJob:
+        submission = Submission(stages=STAGES, name="federation", parallelism=parallelism, settings=self._settings)
+        return LocalJob(self.stack.directory, submission)
+
+    def kill_and_restart_after(self, seconds: float, parallelism: int) -> None:
+        """SIGKILL to the JVM so many seconds from now; whoever waits then submits the job again, with this parallelism,
+        from its newest retained checkpoint."""
+        self.wait_until(lambda: java_child(self.job.pid or 0) is not None, "the JVM")
+        jvm = java_child(self.job.pid or 0)
+        self._next_parallelism = parallelism
+        self._killer = threading.Timer(seconds, os.kill, (jvm, signal.SIGKILL))
+        self._killer.start()
+
+    def restarted(self) -> None:
+        """Wait until what `kill_and_restart_after` announced has happened."""
+        if self._killer is not None:
+            self._killer.join()
+            self.job.wait()
+            self._restart()
+
+    def _restart(self) -> None:
+        self._killer = None
+        self.job.stop()
+        self.job = self._new_job(self._next_parallelism)
+        self.job.start()
+
+    def create_task(self, task: str, rule: dict[str, Any], **fields: Any) -> None:
+        create_task(self.federation, self.stack.keys, task_file(task, rule, **fields))
 
     def wait_for_round(self, task: str, number: int) -> Round:
         self.wait_until(lambda: self._has_round(task, number), f"round {number} of {task}")
@@ -163,6 +197,8 @@ class SmallFederation:
     def wait_until(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + _SECONDS
         while not condition():
+            if self._killer is not None and self.job.pid is None:
+                self.restarted()
             assert self.job.pid is not None, f"the job ended\n{self._last_failures()}"
             assert time.monotonic() < deadline, f"waited too long for {what}\n{self._last_failures()}"
             time.sleep(0.05)
@@ -176,7 +212,7 @@ class SmallFederation:
         return "".join(lines[-20:])
 
 
-def task_file(task: str, rule: dict[str, Any]) -> TaskFile:
+def task_file(task: str, rule: dict[str, Any], **fields: Any) -> TaskFile:
     return TaskFile.model_validate(
         {
             "task": task,
@@ -190,6 +226,7 @@ def task_file(task: str, rule: dict[str, Any]) -> TaskFile:
             "limits": {"max_abs": 100.0, "max_weight": 100},
             "encodings": ["float32", "int8"],
             "chunk_elements": 100,
+            **fields,
         }
     )
 

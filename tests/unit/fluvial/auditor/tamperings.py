@@ -284,6 +284,27 @@ def publish_wrong_weight(world: World) -> str:
 
 
 @tampering
+def publish_weight_of_what_was_left_out(world: World) -> str:
+    manifest = next_manifest(world)
+    first, *rest = manifest.contributions
+    left_out = replace(first, selected=False)
+    world.publish_manifest(
+        replace(manifest, rule='{"name":"median"}', contributions=(left_out, *rest)), "aggregator", leaf=True
+    )
+    world.sequence()
+    return "weights of its selected contributions do not add up"
+
+
+@tampering
+def publish_contribution_of_an_earlier_round(world: World) -> str:
+    """In a synchronous task: its manifests say nothing of staleness."""
+    manifest = next_manifest(world)
+    world.publish_manifest(replace(manifest, round=4), "aggregator", leaf=True)
+    world.sequence()
+    return "was not accepted for this round"
+
+
+@tampering
 def drop_manifest(world: World) -> str:
     del world.kept[world.topics.models][2]
     return "the log holds version 2 of digits"

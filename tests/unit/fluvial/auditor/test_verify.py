@@ -59,6 +59,21 @@ def test_the_base_of_a_regions_sum_is_in_its_parents_log() -> None:
     assert report.models.matched == 4
 
 
+def test_rules_may_weigh_otherwise_and_asynchronous_rounds_take_what_lags_behind() -> None:
+    world = honest_world()
+    manifest = next_manifest(world)
+    lagging, fresh = manifest.contributions
+    terms = {"rule": '{"name":"geometric_median"}', "staleness": '{"name":"constant"}', "total_weight": 2**24}
+    weighted = (replace(lagging, effective_weight=7), replace(fresh, effective_weight=0, selected=False))
+    # The verdicts are for round 3, first attempt: the round that took the updates is a later one.
+    later = replace(manifest, round=5, attempt=2, contributions=weighted, **terms)
+    world.publish_manifest(later, "aggregator", leaf=True)
+    world.sequence()
+    world.sign()
+    report = audit(world)
+    assert report.verified, messages(report)
+
+
 def test_records_newer_than_the_last_verdict_are_pending() -> None:
     world = honest_world()
     world.update("anna", 3)

@@ -1,0 +1,114 @@
+"""Asynchronous windows and sampling in a running federation: participants on different versions at once, windows of
+broker time, invitations by seed. One job has all the tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.tasks import create_task
+from deploy.replay import KafkaLog, replay
+from fluvial.wire.records import ModelManifest, Round
+from fluvial.wire.sampling import invited, round_seed
+from fluvial.wire.task_file import TaskFile
+from models.aggregation.staleness import UNIT, Polynomial
+from tests.system.small_federation import MEAN, NUM_PARTICIPANTS, SmallFederation, task_file
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+
+WINDOW_MS = 3_000
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallFederation]:
+    directory: Path = tmp_path_factory.mktemp("windows")
+    with SmallFederation(directory) as small:
+        small.job.start()
+        small.job.wait_until_running()
+        yield small
+
+
+def open_first_round(small: SmallFederation, task: str, **changes: Any) -> Round:
+    specification = {**task_file(task, MEAN).model_dump(mode="json"), **changes}
+    create_task(small.federation, small.stack.keys, TaskFile.model_validate(specification))
+    return small.wait_for_round(task, 1)
+
+
+def next_attempt(small: SmallFederation, failing: Round) -> Round:
+    def newer() -> Round | None:
+        small.rounds.poll(0.05)
+        newest = small.rounds.newest(failing.task)
+        return newest if newest is not None and newest.attempt > failing.attempt else None
+
+    small.wait_until(lambda: newer() is not None, f"the next attempt of {failing.task}")
+    found = newer()
+    assert found is not None
+    return found
+
+
+def check_version(small: SmallFederation, manifest: ModelManifest, rounds: list[int]) -> None:
+    """Its updates were trained for these rounds, count by how far they lag behind, and make these very bytes."""
+    contributions = manifest.contributions
+    assert sorted(contribution.round for contribution in contributions) == rounds
+    for one in contributions:
+        assert one.effective_weight == one.weight * Polynomial(0.5).factor(manifest.round - one.round)
+    assert manifest.total_weight == UNIT * sum(one.weight for one in contributions)
+    assert replay(KafkaLog(small.transport, small.federation), manifest.task, manifest.version).differs == ()
+
+
+def check_receipts(small: SmallFederation, update_ids: list[str]) -> None:
+    """One for each update, which tells that a model has it."""
+    receipts = small.receipts()
+    for update_id in update_ids:
+        assert {key: count for key, count in receipts.items() if key[0] == update_id} == {(update_id, "INCLUDED"): 1}
+
+
+def test_a_buffer_takes_updates_trained_on_different_versions(federation: SmallFederation) -> None:
+    window = {"mode": "buffered", "max_staleness": 2}
+    first = open_first_round(federation, "buffered", window=window, quorum=2, target=3)
+    sent = federation.publish(first, [0, 1, 2])
+    second = federation.wait_for_round("buffered", 2)
+    sent += federation.publish(first, [3])
+    sent += federation.publish(second, [4, 0])
+    _, one, two = federation.wait_for_version("buffered", 2)
+    check_version(federation, one, [1, 1, 1])
+    check_version(federation, two, [1, 2, 2])
+    check_receipts(federation, sent)
+
+
+def test_a_tumbling_window_goes_on_until_it_has_its_quorum(federation: SmallFederation) -> None:
+    """Windows without a quorum fail openly, one after the other; what they had is in the next that has one."""
+    window = {"mode": "tumbling", "max_staleness": 1}
+    first = open_first_round(
+        federation, "tumbling", window=window, quorum=3, target=6, deadline_seconds=WINDOW_MS / 1000
+    )
+    sent = federation.publish(first, [0, 1])
+    again = next_attempt(federation, first)
+    sent += federation.publish(again, [2])
+    second = federation.wait_for_round("tumbling", 2)
+    sent += federation.publish(first, [3])
+    sent += federation.publish(second, [4, 5])
+    _, one, two = federation.wait_for_version("tumbling", 2)
+    check_version(federation, one, [1, 1, 1])
+    check_version(federation, two, [1, 2, 2])
+    check_receipts(federation, sent)
+    assert one.attempt > 1
+    assert [round_.deadline_ms % WINDOW_MS for round_ in (first, again, second)] == [0, 0, 0]
+
+
+def test_only_who_is_invited_is_taken(federation: SmallFederation) -> None:
+    first = open_first_round(federation, "sampled", sampling={"fraction": 0.25, "over_invitation": 2.0})
+    assert first.seed == round_seed("sampled", 1, 1, first.base_digest)
+    numbers = range(NUM_PARTICIPANTS)
+    update_ids = federation.publish(first, numbers)
+    reasons = {}
+    for number, update_id in zip(numbers, update_ids, strict=True):
+        verdict = federation.participants[number].verdict_of(update_id, 120.0)
+        assert verdict is not None
+        reasons[number] = verdict.reason.value
+    expected = {number: invited(f"participant-{number}", first.seed, 0.5) for number in numbers}
+    assert reasons == {number: "ACCEPTED" if yes else "NOT_INVITED" for number, yes in expected.items()}
+    assert 0 < sum(expected.values()) < NUM_PARTICIPANTS

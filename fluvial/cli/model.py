@@ -55,7 +55,7 @@ def list_models(
             str(found.round),
             f"{selected}/{len(found.contributions)}",
             str(found.num_elements),
-            found.model_digest.hex()[:16],
+            found.model_digest.hex()[:16] + (" (sum of a region)" if found.partial else ""),
             _time(found.created_ms),
         )
     console.print(table)
@@ -106,6 +106,11 @@ def get(
     """Download a model as a safetensors file, every chunk checked against the signed manifest."""
     parties = load_federation(federation)
     manifest = _find(parties, task, version)
+    if manifest.partial:
+        fail(
+            f"{task}, version {manifest.version}, is the exact sum of a region's round, and no model",
+            "The model is made by the parent federation.",
+        )
     transport = connect(parties, "fluvial-model")
     try:
         model_D = load_model(
@@ -152,6 +157,7 @@ def _summary(manifest: ModelManifest) -> dict[str, Any]:
         "attempt": manifest.attempt,
         "model_digest": manifest.model_digest.hex(),
         "num_elements": manifest.num_elements,
+        "partial": manifest.partial,
         "num_contributions": len(manifest.contributions),
         "num_selected": sum(contribution.selected for contribution in manifest.contributions),
         "created_ms": manifest.created_ms,

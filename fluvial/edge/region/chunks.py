@@ -9,6 +9,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from itertools import accumulate
 
 from fluvial.edge.errors import TransportUnavailable
 from fluvial.edge.transport import Place, Position, Transport
@@ -60,7 +61,7 @@ def copy_base(
     )
 
 
-def read_sum(transport: Transport, federation: Federation, manifest: ModelManifest) -> bytes:
+def read_sum(transport: Transport, federation: Federation, manifest: ModelManifest) -> memoryview:
     """The integers of a region's sum, as they are encoded. Takes their size in memory.
 
     Raises VerificationError for chunks that are not those of the manifest, ChunkUnavailable, TransportUnavailable.
@@ -69,9 +70,15 @@ def read_sum(transport: Transport, federation: Federation, manifest: ModelManife
         raise VerificationError("the chunk digests of the sum do not make up its digest")
     if sum(chunk.length for chunk in manifest.chunks) != manifest.num_elements * PartialSumDecoding.bytes_per_element:
         raise VerificationError("the chunks of the sum do not make up the model's elements")
-    chunks: dict[int, bytes] = {}
-    _fetch(transport, federation.topics.model_blobs, manifest.chunks, chunks.__setitem__)
-    return b"".join(chunks[index] for index in range(len(chunks)))
+    lengths = [chunk.length for chunk in manifest.chunks]
+    starts = list(accumulate(lengths, initial=0))
+    encoded = bytearray(starts[-1])
+
+    def take(index: int, chunk: bytes) -> None:
+        encoded[starts[index] : starts[index + 1]] = chunk
+
+    _fetch(transport, federation.topics.model_blobs, manifest.chunks, take)
+    return memoryview(encoded)
 
 
 def _fetch(

@@ -1,6 +1,7 @@
 """The command line over a federation in memory."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -214,6 +215,15 @@ def test_participating_publishes_and_tells(world: World, tmp_path: Path, monkeyp
     ]
     (update,) = world.updates(key.public_key)
     assert update.weight == 3
+
+
+def test_a_regions_sum_is_not_taken_for_a_model(world: World) -> None:
+    sealed = seal(replace(world.publish_manifest(1, AGGREGATOR), partial=True), AGGREGATOR, "aggregator")
+    world.put(world.topics.models, f"{TASK}/1", sealed)
+    result = run("model", "get", TASK)
+    assert result.exit_code == Exit.FAILURE
+    assert "exact sum of a region's round" in result.output
+    assert json.loads(run("model", "list", "--json").stdout)[-1]["partial"] is True
 
 
 def test_participating_without_a_key_says_how_to_get_one(world: World, tmp_path: Path) -> None:

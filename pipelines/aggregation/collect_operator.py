@@ -40,24 +40,31 @@ class CollectRound(KeyedProcessFunction):
         self._held = ctx.get_list_state(ListStateDescriptor("held", Types.PICKLED_BYTE_ARRAY()))
         self._shard_keys = shard_keys(self._settings.partitions, self._settings.parallelism, MAX_PARALLELISM)
         self._mirror: dict[str, window.Window] = {}
+        self._first_deadline_ms = _now_ms() + self._settings.parking_ms
         self._admits: list[bytes] = []
         """Admitted by the message in hand, not yet written: one write and one message to a shard take them all."""
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
         _, kind, parts = unpack(bytes(value))
         if kind == "round":
-            yield from self._run([decoded_round(parts[0])], _now_ms(), ctx)
+            yield from self._run([(decoded_round(parts[0]), parts[0])], _now_ms(), ctx)
         else:
-            yield from self._run((decode(part, AcceptedUpdate) for part in parts), _now_ms(), ctx)
+            yield from self._run(((decode(part, AcceptedUpdate), part) for part in parts), _now_ms(), ctx)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
-        yield from self._run([window.Deadline()], max(timestamp, _now_ms()), ctx)
+        now_ms = max(timestamp, _now_ms())
+        if now_ms < self._first_deadline_ms:
+            # After an outage, what the broker had in time is still on its way when the timers fire.
+            ctx.timer_service().register_processing_time_timer(self._first_deadline_ms)
+            return
+        yield from self._run([(window.Deadline(), b"")], now_ms, ctx)
 
-    def _run(self, events: Iterable[Any], now_ms: int, ctx: Any) -> Iterator[Any]:
+    def _run(self, events: Iterable[tuple[Any, bytes]], now_ms: int, ctx: Any) -> Iterator[Any]:
+        """Events with their records' bytes, which state and messages take as they are."""
         task = ctx.get_current_key()
         before = after = self._mirror.get(task) or self._stored()
-        for event in events:
-            after = yield from self._step(after, event, now_ms, ctx)
+        for event, encoded in events:
+            after = yield from self._step(after, event, encoded, now_ms, ctx)
         yield from self._write_admitted(after.round)
         if after is not before:
             self._window.update(after.dump())
@@ -69,19 +76,23 @@ class CollectRound(KeyedProcessFunction):
         stored, round_ = self._window.value(), self._round.value()
         return window.Window.load(stored, decoded_round(bytes(round_)) if round_ is not None else None)
 
-    def _step(self, state: window.Window, event: Any, now_ms: int, ctx: Any) -> Generator[Any, None, window.Window]:
+    def _step(
+        self, state: window.Window, event: Any, encoded: bytes, now_ms: int, ctx: Any
+    ) -> Generator[Any, None, window.Window]:
         state, effects = window.step(state, event, now_ms, arrival_wait_ms=self._settings.arrival_wait_ms)
         for effect in effects:
             match effect:
                 case window.Release():
-                    held = [decode(bytes(data), AcceptedUpdate) for data in self._held.get()]
+                    held = [bytes(data) for data in self._held.get()]
                     self._held.clear()
-                    for update in held:
-                        state = yield from self._step(state, update, now_ms, ctx)
+                    for data in held:
+                        state = yield from self._step(state, decode(data, AcceptedUpdate), data, now_ms, ctx)
                 case window.WakeAt(at_ms):
                     ctx.timer_service().register_processing_time_timer(at_ms)
-                case window.Admit(update):
-                    self._admits.append(encode(update))
+                case window.Admit():
+                    self._admits.append(encoded)
+                case window.Hold():
+                    self._held.add(encoded)
                 case _:
                     yield from self._write_admitted(state.round)
                     yield from self._perform(effect)
@@ -92,8 +103,6 @@ class CollectRound(KeyedProcessFunction):
             case window.Begin(round_):
                 if _is_linear(round_.rule):
                     yield from self._to_shards(TO_COMBINE, "begin", [encode(round_)])
-            case window.Hold(update):
-                self._held.add(encode(update))
             case window.HoldAdmitted():
                 self._held.update([*self._take_admitted(), *(bytes(data) for data in self._held.get())])
             case window.Late(update):
@@ -105,8 +114,10 @@ class CollectRound(KeyedProcessFunction):
                 about = json.dumps([round_.round, round_.attempt, num_updates]).encode()
                 yield TO_KEEPER, pack(round_.task, "failed", [about])
             case window.Close(round_):
-                updates = selection.in_order([decode(data, AcceptedUpdate) for data in self._take_admitted()])
-                parts = [encode(round_), *(encode(update) for update in updates)]
+                admitted = self._take_admitted()
+                updates = [decode(data, AcceptedUpdate) for data in admitted]
+                encoded = {update.record_sha256: data for update, data in zip(updates, admitted, strict=True)}
+                parts = [encode(round_), *(encoded[update.record_sha256] for update in selection.in_order(updates))]
                 if selection.needs_measurement(round_):
                     yield from self._to_shards(TO_MEASURE, "measure", parts)
                 yield TO_SELECT, pack(f"{round_.task}/{round_.round}", "closed", parts)

@@ -24,8 +24,8 @@ from pipelines.aggregation.streams import TO_COMBINE, TO_KEEPER, TO_SELECT
 from pipelines.flink.messages import pack, unpack
 from tests.unit.pipelines.aggregation.builders import a_round, an_update
 
-SIZE_MS, WAIT_MS, TASK = 1_000, 200, "demo"
-SETTINGS: Any = SimpleNamespace(partitions=1, parallelism=1, arrival_wait_ms=WAIT_MS)
+SIZE_MS, WAIT_MS, RESTART_MS, TASK = 1_000, 200, 300, "demo"
+SETTINGS: Any = SimpleNamespace(partitions=1, parallelism=1, arrival_wait_ms=WAIT_MS, parking_ms=RESTART_MS)
 
 
 class Value:
@@ -95,7 +95,8 @@ class Federation:
 
     def restart(self) -> None:
         self.window = CollectRound(SETTINGS)
-        self.window.open(self.context)
+        with patch.object(collect_operator, "_now_ms", lambda: self.now_ms):
+            self.window.open(self.context)
 
     def send(self, updates: list[AcceptedUpdate]) -> None:
         self.sent += updates
@@ -278,3 +279,18 @@ def test_what_is_admitted_does_not_depend_on_the_order_while_nothing_closes(
 
     shuffled = random.sample(updates, len(updates))
     assert admitted(shuffled, min(overtaking, len(updates))) == admitted(updates, 0)
+
+
+def test_after_an_outage_what_the_broker_had_in_time_still_counts() -> None:
+    """The timers of a restarted job fire before the log has been read on."""
+    federation = Federation(a_round(quorum=2, target=3))
+    federation.deliver_round()
+    federation.send([an_update(1)])
+    federation.now_ms = 60_000
+    federation.restart()
+    federation.pass_time(1)
+    federation.send([an_update(2), an_update(3, source_timestamp_ms=2_001)])
+    federation.pass_time(RESTART_MS)
+    ((_, updates),) = federation.closed
+    assert [update.update_id for update in updates] == ["update-1", "update-2"]
+    assert [(update.update_id, outcome) for update, outcome in federation.answered] == [("update-3", Outcome.LATE)]

@@ -132,13 +132,11 @@ def _check_base(record: ModelUpdate, manifest: ModelManifest, manifests: Mapping
             raise ValueError("it was trained from another model")
         return
     base = manifests.get(record.base_version)
-    successors = [each for each in manifests.values() if each.parent_version == record.base_version]
-    of_this_version = record.base_version == manifest.parent_version and base is not None and base.round < record.round
-    of_an_earlier_one = base is not None and any(base.round < record.round <= each.round for each in successors)
-    if (
-        base is None
-        or record.base_digest != base.model_digest
-        or base.version >= manifest.version
-        or not (of_this_version or of_an_earlier_one)
-    ):
+    if base is None or record.base_digest != base.model_digest or base.version >= manifest.version:
+        raise ValueError("it was trained from another model")
+    # Of this round the base is the parent; of an earlier one the version that was followed by its round's, or a later.
+    if record.round == manifest.round and base.version != manifest.parent_version:
+        raise ValueError("it was trained from another model")
+    successors = [each for each in manifests.values() if each.parent_version == base.version]
+    if not any(base.round < record.round <= each.round for each in successors):
         raise ValueError("it was trained from another model")

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,12 @@ def measure_sums(random: np.random.Generator) -> dict[str, float]:
         "int8 into int64, weighted (bytes of int8)": rate(
             lambda: [total.add_int8(chunk, segments, WEIGHT) for chunk in quantised], num_bytes // 4
         ),
+        "float32 into int64, weight 1": rate(lambda: [total.add(chunk, 1) for chunk in chunks], num_bytes),
         "inspection": rate(lambda: [inspect(chunk) for chunk in chunks], num_bytes),
+        "SHA-256": rate(lambda: [sha256(chunk).digest() for chunk in chunks], num_bytes),
+        "content pass: SHA-256, inspection, weight 1 into int64": rate(
+            lambda: [(sha256(chunk).digest(), inspect(chunk), total.add(chunk, 1)) for chunk in chunks], num_bytes
+        ),
         "finish": rate(lambda: [finish(chunk, total.values, 1000, FRACTION_BITS) for chunk in chunks], num_bytes),
     }
     for name in sorted(SERVER_OPTIMIZERS):

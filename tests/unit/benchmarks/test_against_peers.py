@@ -14,6 +14,7 @@ from tests.benchmarks.against_peers import measure, summary, table
 from tests.benchmarks.machine import machine
 from tests.benchmarks.peers import flare, flower
 from tests.benchmarks.peers.environments import Environment
+from tests.benchmarks.peers.fluvial import Fluvial
 from tests.benchmarks.peers.processes import Processes
 from tests.benchmarks.peers.rounds import PeerFailed, Shape, differences
 
@@ -163,3 +164,29 @@ def test_an_environment_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(commands) == 2  # venv and pip
     Environment(tmp_path / "environment", ("a==2",)).make(lambda line: None)
     assert commands[-1][-1] == "a==2"
+
+
+@pytest.mark.parametrize("bit_exact", [True, False])
+def test_fluvials_rounds_are_those_that_its_benchmark_prints(tmp_path: Path, bit_exact: bool) -> None:
+    result = {"rounds": [{"seconds": 3.5}, {"seconds": 1.5}], "replay": {"bit_exact": bit_exact}}
+    command = tmp_path / "fluvial"
+    command.write_text(
+        f"#!{sys.executable}\nimport sys\nassert sys.argv[1:4] == ['bench', 'aggregate', '--json'], sys.argv\n"
+        f"print('round 1: 3.5 s', file=sys.stderr)\nprint({json.dumps(json.dumps(result))})\n"
+    )
+    command.chmod(0o700)
+    said: list[str] = []
+    if bit_exact:
+        assert Fluvial(command).run(Shape.parse("8x40"), 2, tmp_path, 60.0, said.append) == [3.5, 1.5]
+        assert said == ["fluvial 8x40: round 1: 3.5 s"]
+    else:
+        with pytest.raises(PeerFailed, match="not bit-exact"):
+            Fluvial(command).run(Shape.parse("8x40"), 2, tmp_path, 60.0, said.append)
+
+
+def test_a_benchmark_that_fails_says_why(tmp_path: Path) -> None:
+    command = tmp_path / "fluvial"
+    command.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('no broker')\n")
+    command.chmod(0o700)
+    with pytest.raises(PeerFailed, match=r"status 1(.|\n)*no broker"):
+        Fluvial(command).run(Shape.parse("8x40"), 2, tmp_path, 60.0, lambda line: None)

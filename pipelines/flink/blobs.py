@@ -22,8 +22,8 @@ from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ChunkReference
 
 _BATCH = 8
-_JUMP = 1_024
-"""Records ahead that are still read through; what lies further on is gone to at once."""
+_JUMP_BYTES = 8 << 20
+"""Bytes ahead that are still read through, which costs less than starting anew; what lies further on is gone to."""
 _STALE_AFTER_S = 30.0
 
 
@@ -72,12 +72,13 @@ class _PartitionReader:
         self._topic, self._partition = topic, partition
         self._cache = cache
         self._position = -1
+        self._record_bytes = 1
         self._pending: list[Message] = []
         self.lock = threading.Lock()
 
     def read(self, offset: int, timeout_s: float) -> bytes:
         """The record at this offset. Raises ChunkUnavailable where there is none, or not within the timeout."""
-        if self._position < 0 or not 0 <= offset - self._position <= _JUMP:
+        if self._position < 0 or not 0 <= (offset - self._position) * self._record_bytes <= _JUMP_BYTES:
             self._assign(offset)
         deadline = time.monotonic() + timeout_s
         while True:
@@ -94,7 +95,7 @@ class _PartitionReader:
                     self._handle(error, offset)
                     continue
                 at, chunk = message.offset(), message.value() or b""
-                self._position = at + 1
+                self._position, self._record_bytes = at + 1, max(1, len(chunk))
                 if at == offset:
                     return chunk
                 if at > offset:
@@ -133,7 +134,9 @@ class _PartitionReader:
 class BlobReader:
     """Chunks of one topic, by reference. Threads may share it; different partitions are read in parallel."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, *, cache_bytes: int, timeout_ms: int) -> None:
+    def __init__(
+        self, bootstrap_servers: str, topic: str, *, cache_bytes: int, timeout_ms: int, check_crcs: bool = True
+    ) -> None:
         self._settings: dict[str, object] = {
             "bootstrap.servers": bootstrap_servers,
             # Calls report what concerns them; a broker that is away would otherwise be a hundred lines a second.
@@ -144,14 +147,16 @@ class BlobReader:
             "auto.offset.reset": "error",
             "enable.partition.eof": True,
             "isolation.level": "read_uncommitted",
-            "fetch.message.max.bytes": 4 << 20,
+            # Four chunks of a MiB and what they come in: a chunk that is cut off was sent in vain.
+            "fetch.message.max.bytes": (4 << 20) + (64 << 10),
             "fetch.max.bytes": 8 << 20,
             "queued.max.messages.kbytes": 4 << 10,
             # A full queue otherwise postpones the next fetch by a second.
             "fetch.queue.backoff.ms": 1,
-            "fetch.wait.max.ms": 100,
-            # Hardware computes it; what was once checked by digest need then not be hashed again.
-            "check.crcs": True,
+            # Of empty answers only: whoever waits for a record has it when it is there.
+            "fetch.wait.max.ms": 1_000,
+            # What was once checked by digest need then not be hashed again. Who hashes everything can do without.
+            "check.crcs": check_crcs,
         }
         self._topic = topic
         self._timeout_s = timeout_ms / 1000
@@ -248,10 +253,14 @@ _shared: dict[tuple[str, str, str], BlobReader] = {}
 _shared_lock = threading.Lock()
 
 
-def shared_reader(bootstrap_servers: str, topic: str, *, purpose: str, cache_bytes: int, timeout_ms: int) -> BlobReader:
+def shared_reader(
+    bootstrap_servers: str, topic: str, *, purpose: str, cache_bytes: int, timeout_ms: int, check_crcs: bool = True
+) -> BlobReader:
     """The reader of this process for a topic and purpose. It lives as long as the process."""
     with _shared_lock:
         key = bootstrap_servers, topic, purpose
         if key not in _shared:
-            _shared[key] = BlobReader(bootstrap_servers, topic, cache_bytes=cache_bytes, timeout_ms=timeout_ms)
+            _shared[key] = BlobReader(
+                bootstrap_servers, topic, cache_bytes=cache_bytes, timeout_ms=timeout_ms, check_crcs=check_crcs
+            )
         return _shared[key]

@@ -60,7 +60,8 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
         "state.backend.type": "hashmap",
         "pipeline.object-reuse": "true",
         "pipeline.max-parallelism": str(MAX_PARALLELISM),
-        "execution.buffer-timeout.interval": "20ms",
+        # Records are few and gathered where they are many: sent at once, no thread of each task looks for them.
+        "execution.buffer-timeout.interval": "0ms",
     }
     if _cluster_is_local():
         options["rest.port"] = "0"

@@ -53,6 +53,7 @@ class Validate(WithTrustedRecords):
             purpose="validation",
             cache_bytes=settings.chunk_cache_bytes,
             timeout_ms=settings.read_timeout_ms,
+            check_crcs=False,
         )
         log = f"{settings.bootstrap_servers} {self._topics.update_blobs}"
 
@@ -139,7 +140,8 @@ class Validate(WithTrustedRecords):
             waiting.look_at_ms = now_ms + logic.BATCH_MS
             return True
         waiting.reading = True
-        waiting.look_at_ms = now_ms + logic.READING_MS
+        # Rounded, so that one timer wakes all that wait.
+        waiting.look_at_ms = (now_ms // logic.READING_MS + 1) * logic.READING_MS
         return not self._checks.ready(waiting.needs)
 
     def _read(

@@ -151,6 +151,27 @@ def test_at_most_a_window_is_on_its_way(participant, world: World, transport: Me
     assert behind == [0] * NUM_CHUNKS
 
 
+def test_bytes_are_forced_to_disk_when_delivery_is_interrupted_or_slow(
+    participant, world: World, transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(participant.outbox, "sync", synced.append)
+    participant.publish(world.open_round(), a_delta(), 1)
+    assert synced == []
+
+    round_ = world.a_round(number=2)
+    transport.fail_produce_after(4)
+    with pytest.raises(TransportUnavailable):
+        participant.publish(round_, a_delta(), 1)
+    (upload,) = (upload for upload in participant.outbox.uploads() if upload.round == 2)
+    assert synced == [upload.upload_id]
+
+    transport.heal()
+    monkeypatch.setattr("fluvial.edge.upload._SYNC_SECONDS", -1.0)
+    participant.publish(world.open_round(number=3), a_delta(), 1)
+    assert len(synced) == 2  # once, not for every chunk
+
+
 def test_a_round_takes_one_update(participant, world: World) -> None:
     round_ = world.open_round()
     participant.publish(round_, a_delta(), 1)

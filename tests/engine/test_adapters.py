@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from confluent_kafka import Consumer, Message, Producer
 
 from pipelines.config import Settings
 from pipelines.flink.environment import stream_environment
 from pipelines.flink.graph import BYTES, Graph
-from tests.engine.copying import CopyWithOneFailure
+from tests.engine.copying import CopyBundlesWithOneFailure, CopyWithOneFailure
 
 pytestmark = [pytest.mark.engine, pytest.mark.system, pytest.mark.timeout(180)]
 
@@ -78,3 +80,39 @@ def test_records_pass_exactly_once_through_a_failure(settings: Settings) -> None
         assert message.topic() == (topics.verdicts if message.value() else topics.quarantine)
         copies[place] = message.key(), message.value(), headers["timestamp_ms"]
     assert copies == published
+
+
+def test_bundles_pass_exactly_once_and_in_order(settings: Settings, tmp_path: Path) -> None:
+    published = publish(settings)
+    settings = settings.model_copy(update={"restart_attempts": 3, "parallelism": 2})
+    environment = stream_environment(settings, "bundles")
+    graph = Graph(environment, settings, "bundles", ["validation"])
+    copy = CopyBundlesWithOneFailure(settings.topics.verdicts, tmp_path / "failed")
+    graph.emit(graph.bundled_source("updates").process(copy, BYTES))
+    graph.finish()
+    client = environment.execute_async("bundles")
+    try:
+        messages = read(settings, [settings.topics.verdicts], RECORDS)
+    finally:
+        client.cancel().result()
+
+    assert (tmp_path / "failed").exists()
+    places: dict[tuple[int, int], int] = {}
+    lanes: dict[bytes | None, set[bytes]] = {}
+    numbers: dict[bytes, list[int]] = {}
+    for message in messages:
+        headers = dict(message.headers())
+        place = int(headers["partition"]), int(headers["offset"])
+        assert place not in places, "a record came twice"
+        places[place] = int(headers["number"])
+        lanes.setdefault(message.key(), set()).add(headers["lane"])
+        numbers.setdefault(headers["lane"], []).append(places[place])
+        assert (message.key(), message.value() or None) == published[place][:2]
+    assert places.keys() == published.keys()
+    assert all(len(found) == 1 for found in lanes.values()), "records with the same key are on different lanes"
+    assert all(sorted(found) == list(range(len(found))) for found in numbers.values())
+    without_key = [place for place in sorted(places) if published[place][0] is None]
+    assert len(lanes) > 10
+    for partition in {0, 1}:
+        in_log = [places[place] for place in without_key if place[0] == partition]
+        assert in_log == sorted(in_log), "records of one key and partition changed places"

@@ -45,7 +45,7 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
         "python.executable": sys.executable,
         "python.client.executable": sys.executable,
         "python.pythonpath": os.pathsep.join([str(settings.repository_root), *_site_packages()]),
-        # Process mode: bundles hold records back, so they are small and short. Thread mode has no bundles, but PyFlink 2.3
+        # Process mode: bundles hold records back, so they are small and short. Thread mode has none, but PyFlink 2.3
         # sets the timer all the same: each operator would be woken 50 times a second for nothing.
         "python.fn-execution.bundle.size": "256",
         "python.fn-execution.bundle.time": "20" if settings.execution_mode == "process" else "3600000",

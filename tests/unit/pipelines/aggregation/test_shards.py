@@ -11,7 +11,6 @@ import pytest
 
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import AcceptedUpdate
-from models.aggregation.plan import Plan
 from models.aggregation.server_optimizer import parse_server_optimizer
 from pipelines.aggregation.shards import Shard
 from tests.unit.pipelines.aggregation.builders import LAYOUT
@@ -216,10 +215,3 @@ def test_a_server_optimizer_continues_from_its_moments() -> None:
             base_chunks=tuple(chunks[index] for index in range(2)),
             optimizer_chunks=tuple(chunks[index] for index in range(2, len(chunks))),
         )
-
-
-def test_a_plan_that_takes_nothing_in_leaves_the_model_as_it_is(world: World) -> None:
-    nothing = Plan(rows=((0, 0, 0),), divisor=5)
-    chunks = world.combine(world.shards(), plan=nothing)
-    np.testing.assert_array_equal(world.values(chunks), world.base)
-    assert world.updates_log.num_read == 0

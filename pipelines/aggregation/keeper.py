@@ -45,10 +45,12 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskState:
-    """A task and its newest model."""
+    """A task and its newest model. specification: its terms, as the open round announced them. registered: other terms
+    that have come since, for the next round or attempt."""
 
     task: str
     specification: str
+    registered: str | None = None
     layout: tuple[TensorLayout, ...]
     version: int
     digest: bytes
@@ -141,6 +143,16 @@ def step(
             return _publish_when_complete(replace(state, pending=pending), now_ms)
 
 
+def refusal(state: TaskState | None, task: Task) -> str:
+    """Why a task, or other terms of one, could not run; empty where they can. Such a record must change nothing."""
+    try:
+        after = TaskFile.model_validate_json(task.specification)
+        terms.check(after if state is None else terms.changed(state.task_file, after))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskState, list[Effect]]:
     if state is None:
         state = TaskState(
@@ -153,8 +165,9 @@ def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskS
         )
     else:
         # The same task with other terms, more rounds for example: they hold from the next round on.
-        registered = TaskFile.model_validate_json(task.specification)
-        state = replace(state, specification=terms.changed(state.task_file, registered).model_dump_json())
+        after = terms.changed(state.task_file, TaskFile.model_validate_json(task.specification)).model_dump_json()
+        held_back = state.open and not state.task_file.partial
+        state = replace(state, registered=after) if held_back else replace(state, specification=after)
     if state.task_file.partial:
         return _followed(state, task, now_ms)
     if not state.open and state.round < state.task_file.rounds:
@@ -186,10 +199,15 @@ def _finished(state: TaskState, now_ms: int) -> list[Effect]:
 def _after_failure(state: TaskState, event: RoundFailed) -> tuple[int, int]:
     """Round and attempt that follow. What an asynchronous window hands to a rule is used up, and nobody may send a
     second update of the round: so it goes on with the next round, while there is one."""
-    task_file = state.task_file
+    task_file = _renewed(state).task_file
     if event.undecided and task_file.window.mode != "synchronous" and state.round < task_file.rounds:
         return state.round + 1, 1
     return state.round, state.attempt + 1
+
+
+def _renewed(state: TaskState) -> TaskState:
+    """With the terms that were registered last."""
+    return state if state.registered is None else replace(state, specification=state.registered, registered=None)
 
 
 def _pending(state: TaskState) -> Pending:
@@ -230,7 +248,7 @@ def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, li
     if task_file.partial:
         return replace(state, pending=None, open=False), [Publish(manifest)]
     state = replace(
-        state,
+        _renewed(state),
         version=manifest.version,
         digest=manifest.model_digest,
         chunks=chunks,
@@ -238,14 +256,14 @@ def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, li
         pending=None,
         open=False,
     )
-    if state.round < task_file.rounds:
+    if state.round < state.task_file.rounds:
         state, effects = _open(state, state.round + 1, 1, now_ms)
         return state, [Publish(manifest), *effects]
     return state, [Publish(manifest), *_finished(state, now_ms)]
 
 
 def _open(state: TaskState, number: int, attempt: int, now_ms: int) -> tuple[TaskState, list[Effect]]:
-    state = replace(state, round=number, attempt=attempt, open=True, pending=None)
+    state = replace(_renewed(state), round=number, attempt=attempt, open=True, pending=None)
     opened = _transition(state, RoundTransition.OPENED, 0)
     return state, [Announce(_round(state, number, attempt, RoundStatus.OPEN, now_ms)), Record(opened)]
 

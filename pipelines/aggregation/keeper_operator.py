@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from hashlib import sha256
@@ -23,6 +24,8 @@ from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import sink_frame
 from pipelines.flink.messages import unpack
 
+_log = logging.getLogger(__name__)
+
 
 class KeepTask(KeyedProcessFunction):
     """Keyed by task: opens rounds and publishes models. Output: sink frames."""
@@ -40,7 +43,11 @@ class KeepTask(KeyedProcessFunction):
         now_ms = int(time.time() * 1000)
         stored = self._state.value()
         state = task_state.load(bytes(stored) if stored is not None else None)
-        state, effects = keeper.step(state, _event(kind, parts), now_ms)
+        event = _event(kind, parts)
+        if isinstance(event, Task) and (why := keeper.refusal(state, event)):
+            _log.warning("the task %s is not taken as it was registered: %s", event.task, why)
+            return
+        state, effects = keeper.step(state, event, now_ms)
         if state is not None:
             self._state.update(task_state.dump(state))
         for effect in effects:

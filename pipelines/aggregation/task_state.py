@@ -8,7 +8,7 @@ from typing import Any
 from fluvial.wire.records import ChunkReference, Contribution, TensorLayout
 from pipelines.aggregation.keeper import Pending, TaskState
 
-_STATE_VERSION = 2
+_STATE_VERSION = 3
 
 
 def dump(state: TaskState) -> bytes:
@@ -17,6 +17,7 @@ def dump(state: TaskState) -> bytes:
     body: dict[str, Any] = {
         "task": state.task,
         "specification": state.specification,
+        "registered": state.registered,
         "layout": [[tensor.name, list(tensor.shape)] for tensor in state.layout],
         "version": state.version,
         "digest": state.digest.hex(),
@@ -48,6 +49,7 @@ def load(data: bytes | None) -> TaskState | None:
     return TaskState(
         task=body["task"],
         specification=body["specification"],
+        registered=body["registered"],
         layout=tuple(TensorLayout(name=name, shape=tuple(shape)) for name, shape in body["layout"]),
         version=body["version"],
         digest=bytes.fromhex(body["digest"]),

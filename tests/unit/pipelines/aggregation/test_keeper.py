@@ -196,6 +196,26 @@ def test_other_terms_hold_from_the_next_round_on_and_some_never() -> None:
     assert (round_.max_abs, round_.max_weight) == (10.0, 100)
 
 
+def test_a_model_is_described_by_the_terms_under_which_its_round_was_open() -> None:
+    chunks = {0: a_chunk(0), 1: a_chunk(1)}
+    other = a_task(rule={"name": "unweighted_mean"}, rounds=3)
+    _, effects = run(a_task(rounds=1), other, selected(1), keeper.ShardDone(1, 1, chunks))
+    publish = effects[3][0]
+    opened, following = announced(effects[0]), announced(effects[3])
+    assert isinstance(publish, keeper.Publish)
+    assert (publish.manifest.rule, publish.manifest.fraction_bits) == (opened.rule, opened.fraction_bits)
+    assert (following.round, json.loads(following.rule)["name"]) == (2, "unweighted_mean")
+    assert following.fraction_bits > opened.fraction_bits
+
+
+def test_terms_that_could_not_run_are_told() -> None:
+    state, _ = run(a_task())
+    assert keeper.refusal(None, a_task()) == keeper.refusal(state, a_task(rounds=9)) == ""
+    assert "unknown aggregation rule" in keeper.refusal(state, a_task(rule={"name": "mode"}))
+    assert "quorum" in keeper.refusal(None, a_task(quorum=5))
+    assert "2**53" in keeper.refusal(state, a_task(target=1 << 50))
+
+
 def a_task_file(**changes: Any) -> TaskFile:
     return TaskFile.model_validate_json(a_task(**changes).specification)
 

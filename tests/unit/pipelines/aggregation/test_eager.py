@@ -31,6 +31,15 @@ def test_rules_that_decide_later_get_nothing() -> None:
     assert sums.num_bytes == 0
 
 
+def test_what_no_sum_takes_in_is_left_to_the_shards() -> None:
+    sums, round_ = ExactSums(1 << 20), a_round()
+    eager = EagerSums(sums)
+    eager(round_, 0, RECORD, a_model_update(), CHUNK)
+    eager(round_, 0, bytes([2]) * 32, a_model_update(), np.full(4, np.inf, "<f4").tobytes())
+    wanted = addend_of(round_, an_update(1), RECORD)
+    assert sums.take(round_, 0, [wanted])[1] == [(wanted, 10)]
+
+
 def test_there_is_one_listener_for_the_sums_of_a_process() -> None:
     sums = ExactSums(1)
     assert eager_sums(sums) is eager_sums(sums)

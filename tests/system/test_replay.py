@@ -40,7 +40,7 @@ class ReplayedFederation:
         self.log = memory_log.federation(versions=3, rule=rule)
         for name, values in self.log.topics.items():
             positions = wait(
-                transport.produce(f"{federation.topic_prefix}{name}", value or b"", key=b"key", partition=0)
+                transport.produce(f"{federation.topic_prefix}{name}", bytes(value or b""), key=b"key", partition=0)
                 for value in values
             )
             assert [position.offset for position in positions] == list(range(len(values)))

@@ -7,6 +7,7 @@ import json
 from fluvial.wire.task_file import TaskFile
 from models.aggregation import fixed_point
 from models.aggregation.rule import parse_rule
+from models.aggregation.server_dynamic import Dynamic
 from models.aggregation.server_optimizer import parse_server_optimizer
 from models.aggregation.staleness import parse_staleness
 
@@ -23,6 +24,19 @@ def check(task_file: TaskFile) -> None:
         raise ValueError(f"a partial task adds updates up: its rule must be linear, and {rule.name} is not")
     moments(task_file)
     fraction_bits(task_file)
+    _check_both_halves_of_dynamic_regularisation(task_file)
+
+
+def _check_both_halves_of_dynamic_regularisation(task_file: TaskFile) -> None:
+    """FedDyn is a server optimizer and a regulariser of the participants, with one alpha."""
+    optimizer = parse_server_optimizer(server_optimizer_json(task_file))
+    server = optimizer.alpha if isinstance(optimizer, Dynamic) else None
+    participants = task_file.training.model_dump().get("dynamic_alpha") or None
+    if server != participants:
+        raise ValueError(
+            f"server_optimizer dynamic has alpha {server}, but training.dynamic_alpha is {participants}: "
+            "FedDyn needs both, with the same value"
+        )
 
 
 def changed(before: TaskFile, after: TaskFile) -> TaskFile:

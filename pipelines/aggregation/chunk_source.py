@@ -38,12 +38,14 @@ class ChunkSource:
         read_update: ReadChunk,
         read_model: ReadChunk,
         update_matches: Matches = hashes_to,
+        model_matches: Matches = hashes_to,
     ) -> None:
         self.shard = shard
         self._num_shards = num_shards
         self._read_update = read_update
         self._read_model = read_model
         self._update_matches = update_matches
+        self._model_matches = model_matches
 
     def chunks_of(self, round_: Round) -> list[int]:
         """Indices of the round's chunks that are this shard's, ascending."""
@@ -67,7 +69,7 @@ class ChunkSource:
 
     def model_chunk(self, reference: ChunkReference) -> Float32:
         """A chunk of a model or of a moment, float32[n]. Raises ChunkUnavailable."""
-        return np.frombuffer(_checked(self._read_model, reference, hashes_to), dtype="<f4")
+        return np.frombuffer(_checked(self._read_model, reference, self._model_matches), dtype="<f4")
 
 
 def place_in_log(update: Update, index: int) -> tuple[int, int]:

@@ -64,9 +64,9 @@ class _OnShards(KeyedProcessFunction):
         self._log = f"{settings.bootstrap_servers} {topics.update_blobs}"
         self._sums = shared_sums(self._log, budget_bytes=settings.tensor_memory_bytes)
         memory = TensorMemory(settings.tensor_memory_bytes)
-        matches = partial(CHECKED.matches, topics.update_blobs)
+        matches = [partial(CHECKED.matches, topic) for topic in (topics.update_blobs, topics.model_blobs)]
         self._new_shard: Callable[[str], Shard] = lambda key: Shard(
-            ChunkSource(shard_of(key), settings.partitions, updates.chunk, models.chunk, matches),
+            ChunkSource(shard_of(key), settings.partitions, updates.chunk, models.chunk, *matches),
             self._sums,
             memory,
             slice_bytes=settings.slice_bytes,
@@ -187,6 +187,9 @@ class Combine(_OnShards):
 
         def work() -> Work[bytes | None]:
             chunks = yield from shard.combine(round_, updates, plan, self._writer)
+            # The next round reads them as its base.
+            for reference in chunks.values():
+                CHECKED.remember(self._settings.topics.model_blobs, reference)
             about = json.dumps([round_.round, round_.attempt]).encode()
             return pack(round_.task, "shard", [about, chunks_json(chunks)])
 

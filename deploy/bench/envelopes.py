@@ -25,6 +25,7 @@ from fluvial.wire.records import Verdict
 from governance.registry.records import registry_key
 
 STAGES = ("validation",)
+STAGES_WITH_WINDOW = ("validation", "aggregation")
 
 
 def run(
@@ -32,9 +33,14 @@ def run(
     *,
     num_envelopes: int,
     parallelism: int = 2,
+    window: bool = False,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Measure in a directory. Returns what `--json` prints. Raises TimeoutError when no more verdicts come."""
+    """Measure in a directory. Returns what `--json` prints. Raises TimeoutError when no more verdicts come.
+
+    window: whether accepted updates go on into the windows of aggregation, of rounds that wait for one update more than
+    there are.
+    """
     with ExitStack() as ends:
         usage = ends.enter_context(Usage())
         report("starting the broker")
@@ -42,7 +48,7 @@ def run(
         federation, keys = stack.federation, stack.keys
         transport = connect(federation, "fluvial-bench")
         ends.callback(transport.close)
-        load = Load.of(num_envelopes)
+        load = Load.of(num_envelopes, closing=not window)
         report(f"signing and publishing {num_envelopes} updates of {len(load.participants)} participants")
         register(transport, federation.topics, keys, load.participants)
         wait(
@@ -61,8 +67,9 @@ def run(
         wait(transport.produce(federation.topics.updates, raw, key=name.encode()) for name, raw in load.envelopes())
         verdicts = transport.read(federation.topics.verdicts)
         ends.callback(verdicts.close)
-        report("starting the job (validation)")
-        submission = Submission(stages=STAGES, name="bench", parallelism=parallelism)
+        stages = STAGES_WITH_WINDOW if window else STAGES
+        report(f"starting the job ({', '.join(stages)})")
+        submission = Submission(stages=stages, name="bench", parallelism=parallelism)
         job = ends.enter_context(LocalJob(stack.directory, submission))
         job.wait_until_running()
         usage.watch("broker", stack.broker.pid or 0)
@@ -73,6 +80,7 @@ def run(
             "envelopes": num_envelopes,
             "envelope_bytes": round(sum(sizes) / len(sizes)),
             "parallelism": parallelism,
+            "window": window,
             "envelopes_per_second": arrivals.rate.per_second,
             **arrivals.to_dict(),
             "verdicts": dict(reasons),

@@ -17,7 +17,7 @@ from deploy.bench.seeding import open_round, task_record
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import ModelUpdate, Round, Task, TensorLayout
-from fluvial.wire.task_file import Limits, ModelSpec, TaskFile
+from fluvial.wire.task_file import Limits, ModelSpec, RuleSpec, TaskFile
 
 NUM_ELEMENTS = 64
 _LAYOUT = (TensorLayout(name="weight", shape=(NUM_ELEMENTS,)),)
@@ -37,11 +37,17 @@ class Load:
     rounds: list[Round]
 
     @classmethod
-    def of(cls, num_envelopes: int) -> Load:
-        """A federation with room for that many updates: ten times as many participants as tasks, or more."""
+    def of(cls, num_envelopes: int, *, closing: bool = True) -> Load:
+        """A federation with room for that many updates: ten times as many participants as tasks, or more.
+
+        closing: whether a round has its target when every participant has delivered. If not, its rule is the median, so
+        that updates are admitted and nothing is done with them.
+        """
         num_tasks = min(_MAX_TASKS, max(1, isqrt(ceil(num_envelopes / _PARTICIPANTS_PER_TASK))))
         num_participants = ceil(num_envelopes / num_tasks)
-        task_files = [_task_file(f"bench-{index:04}", num_participants) for index in range(num_tasks)]
+        target = num_participants if closing else num_participants + 1
+        rule = "weighted_mean" if closing else "median"
+        task_files = [_task_file(f"bench-{index:04}", target, rule) for index in range(num_tasks)]
         return cls(
             num_envelopes=num_envelopes,
             participants={f"device-{index:05}": SigningKey.generate() for index in range(num_participants)},
@@ -80,7 +86,7 @@ def _update(round_: Round, participant: str, inline: bytes) -> ModelUpdate:
     )
 
 
-def _task_file(name: str, target: int) -> TaskFile:
+def _task_file(name: str, target: int, rule: str) -> TaskFile:
     return TaskFile(
         task=name,
         title="Measurement of validation",
@@ -88,6 +94,7 @@ def _task_file(name: str, target: int) -> TaskFile:
         rounds=1,
         quorum=1,
         target=target,
+        rule=RuleSpec(name=rule),
         deadline_seconds=86_400.0,
         limits=Limits(max_abs=8.0, max_weight=1),
     )

@@ -97,13 +97,16 @@ def aggregate(
 def envelopes(
     count: Annotated[int, typer.Option(min=1000, help="Updates.")] = 20_000,
     parallelism: ParallelismOption = 1,
+    window: Annotated[bool, typer.Option("--window", help="On into the windows of aggregation.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Small signed updates through validation: verdicts per second, start-up left out."""
     with _directory() as directory:
         from deploy.bench import envelopes as small_updates
 
-        result = small_updates.run(directory, num_envelopes=count, parallelism=parallelism, report=_report)
+        result = small_updates.run(
+            directory, num_envelopes=count, parallelism=parallelism, window=window, report=_report
+        )
     if json:
         print_json(result)
         return

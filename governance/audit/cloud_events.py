@@ -8,17 +8,22 @@ from datetime import UTC, datetime
 from fluvial.wire.media_types import media_type
 from fluvial.wire.records import AuditEvent, SequencedEvent
 
+_CONTENT_TYPE = media_type(SequencedEvent)
+
 
 def headers(event: AuditEvent) -> list[tuple[str, bytes]]:
     """Header names and values of the event."""
-    time = datetime.fromtimestamp(event.time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     attributes = {
         "ce_specversion": "1.0",
         "ce_id": event.id,
         "ce_source": event.source,
         "ce_type": event.type,
-        "ce_time": time,
+        "ce_time": _rfc3339(event.time_ms),
         "ce_subject": event.subject,
-        "content-type": media_type(SequencedEvent),
+        "content-type": _CONTENT_TYPE,
     }
     return [(name, value.encode()) for name, value in attributes.items()]
+
+
+def _rfc3339(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,10 +1,10 @@
-"""Flink functions of the audit stage: the sequencer and the signer of one log."""
+"""Flink functions of the audit stage: the sequencer and the signer of one log. Both work in bundles: one call of Python
+takes in what came together, and reads and writes Flink's state once."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from hashlib import sha256
 from typing import Any
 
 from pyflink.common import Types
@@ -16,21 +16,17 @@ from fluvial.wire.framing import decode
 from fluvial.wire.records import AuditEvent
 from governance.audit import sequencer, signer
 from governance.audit.cloud_events import headers
+from pipelines.audit.seen import SeenEvents
 from pipelines.config import Settings
-from pipelines.flink.frames import parse_source, sink_frame
+from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
+from pipelines.flink.frames import sink_frame
 
-REMEMBERED_EVENTS = 65_536
-"""How many of the newest event ids the sequencer recognises as repeats. A stage repeats what it emitted after its last
-checkpoint at most, which is far less."""
-
-
-def one_log(frame: bytes) -> str:
-    """All events of a federation go to one log, hence to one sequencer."""
-    return "log"
+LOG = "log"
+"""Flink's key of all events and leaves: those of a federation go to one log, hence to one sequencer and one signer."""
 
 
 class Sequence(KeyedProcessFunction):
-    """Events in, leaves of the log out, in one order. Output: sink frames of topic audit."""
+    """Bundles of events in, leaves of the log out, in one order. Output: bundles of sink frames of topic audit."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -38,32 +34,31 @@ class Sequence(KeyedProcessFunction):
     def open(self, ctx: Any) -> None:
         self._topic = self._settings.topics.audit
         self._state = ctx.get_state(ValueStateDescriptor("sequencer", Types.PICKLED_BYTE_ARRAY()))
-        self._seen = ctx.get_map_state(MapStateDescriptor("seen", Types.STRING(), Types.LONG()))
-        self._order = ctx.get_map_state(MapStateDescriptor("seen-order", Types.LONG(), Types.STRING()))
+        self._blocks = ctx.get_map_state(MapStateDescriptor("seen-blocks", Types.LONG(), Types.PICKLED_BYTE_ARRAY()))
+        self._seen: SeenEvents | None = None
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        event = decode(parse_source(bytes(value)).value, AuditEvent)
+        if self._seen is None:
+            self._seen = SeenEvents(self._blocks)
         stored = self._state.value()
         state = sequencer.SequencerState.load(bytes(stored)) if stored is not None else sequencer.SequencerState()
-        identity = sha256(event.id.encode()).hexdigest()[:32]
-        after, leaf = sequencer.append(state, event, self._seen.contains(identity))
-        if leaf is None:
+        frames = []
+        for record in parse_sources(bytes(value)):
+            event = decode(record.value, AuditEvent)
+            after, leaf = sequencer.append(state, event, self._seen.seen(event.id))
+            if leaf is not None:
+                self._seen.add(event.id, state.next_sequence)
+                frames.append(sink_frame(self._topic, b"", leaf, headers(event)))
+                state = after
+        if not frames:
             return
-        self._state.update(after.dump())
-        self._remember(identity, state.next_sequence)
-        yield sink_frame(self._topic, b"", leaf, headers(event))
-
-    def _remember(self, identity: str, sequence: int) -> None:
-        self._seen.put(identity, sequence)
-        self._order.put(sequence, identity)
-        forgotten = sequence - REMEMBERED_EVENTS
-        if forgotten >= 0:
-            self._seen.remove(self._order.get(forgotten))
-            self._order.remove(forgotten)
+        self._seen.flush()
+        self._state.update(state.dump())
+        yield pack_bundle(Kind.SINK, frames)
 
 
 class Sign(KeyedProcessFunction):
-    """Committed leaves in, signed tree heads out. Output: sink frames of topic checkpoints."""
+    """Bundles of committed leaves in, signed tree heads out. Output: sink frames of topic checkpoints."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -75,8 +70,10 @@ class Sign(KeyedProcessFunction):
         self._due = ctx.get_state(ValueStateDescriptor("due", Types.LONG()))
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        record = parse_source(bytes(value))
-        self._state.update(signer.append(self._load(), record.offset, record.value).dump())
+        state = self._load()
+        for record in parse_sources(bytes(value)):
+            state = signer.append(state, record.offset, record.value)
+        self._state.update(state.dump())
         if self._due.value() is None:
             due = int(time.time() * 1000) + self._settings.checkpoint_every_ms
             self._due.update(due)

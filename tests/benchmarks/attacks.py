@@ -4,7 +4,7 @@
 
 Each cell is a federation of its own, trained from the beginning. A finished cell is written at once, and cells that
 the output file already has are not run again, so that a run may be stopped and gone on with. Beside the JSON document
-comes a table as Markdown. The whole takes about half an hour of one core; --quick a minute, to see that it works.
+comes a table as Markdown. The whole takes 36 minutes of one core; --quick a minute, to see that it works.
 """
 
 import argparse

@@ -18,7 +18,9 @@ from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import sink_frame
 
 RETRY_MS = 100
-"""Pause between two looks at a parked record."""
+"""Pause before a parked record is looked at again; `retry_ms` for the looks after that."""
+
+_LONGEST_RETRY_MS = 1_000
 
 MAX_PARKED = 64
 """Records that one participant may have parked; one more is judged finally at once."""
@@ -64,6 +66,15 @@ def park(
         return None
     refuse_at_ms = max(now_ms + parking_ms, started_ms + startup_grace_ms)
     return ParkedRecord(since_ms=now_ms, refuse_at_ms=refuse_at_ms, frame=frame)
+
+
+def retry_ms(waited_ms: int) -> int:
+    """Pause before the next look at a record that has waited so long: a quarter of it, within bounds.
+
+    After a start with a long backlog tens of thousands wait for the registry; judging all of them ten times a second
+    would keep the registry from being read.
+    """
+    return min(max(RETRY_MS, waited_ms // 4), _LONGEST_RETRY_MS)
 
 
 def verdict_frames(topics: Topics, verdict: Verdict, raw: bytes) -> list[bytes]:

@@ -86,7 +86,8 @@ class Validate(WithTrustedRecords):
                 continue
             judgement = self._judge(waiting.record, trusted, final=now_ms >= waiting.parked.refuse_at_ms)
             if isinstance(judgement, gate.Parked):
-                waiting.look_at_ms = now_ms + logic.RETRY_MS
+                pause_ms = logic.retry_ms(now_ms - waiting.parked.since_ms)
+                waiting.look_at_ms = min(now_ms + pause_ms, waiting.parked.refuse_at_ms)
                 continue
             if isinstance(judgement, gate.NeedsContent) and judgement.update.inline is None and waiting.needs is None:
                 self._submit(waiting, judgement)

@@ -23,3 +23,7 @@ def test_after_a_start_it_waits_until_the_registry_can_have_been_read() -> None:
 def test_one_participant_cannot_park_without_end() -> None:
     assert park(logic.MAX_PARKED - 1, 0) is not None
     assert park(logic.MAX_PARKED, 0) is None
+
+
+def test_looks_at_a_waiting_record_grow_rarer() -> None:
+    assert [logic.retry_ms(waited) for waited in (0, 400, 2_000, 60_000)] == [100, 100, 500, 1_000]

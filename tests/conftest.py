@@ -1,17 +1,10 @@
-"""Order of the tests: the fast ones first, so that a broken rule shows before a broker starts; and the laws' examples."""
+"""Order of the tests: the fast ones first, so that a broken rule shows before a broker starts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-# The same examples in every run, so that a failure is of the change that is tested. To search for new ones:
-# `pytest --hypothesis-profile=search tests/laws`.
-settings.register_profile("same", derandomize=True)
-settings.register_profile("search", derandomize=False)
-settings.load_profile("same")
 
 ORDER = ("unit", "laws", "architecture", "engine", "system")
 _TESTS = Path(__file__).resolve().parent

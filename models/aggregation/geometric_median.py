@@ -14,9 +14,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.aggregation.coefficients import SCALE, to_integers
+from models.aggregation.coefficients import SCALE
 from models.aggregation.gram import squared_distances_to
 from models.aggregation.plan import DeferredRule, Gram, Measure, Plan, RoundUpdates, check_breakdown, measured
+from models.aggregation.point import plan_at
 
 TOLERANCE = 2.0**-28
 
@@ -53,9 +54,7 @@ class GeometricMedian(DeferredRule):
     def plan(self, updates: RoundUpdates, gram: Gram | None = None) -> Plan:
         """The combination; scores are the distances to it."""
         gram = measured(gram, updates)
-        shares = weiszfeld(gram, self.smoothing, self.num_iterations)
-        distances = np.sqrt(squared_distances_to(gram, shares))
-        return Plan(rows=(to_integers(shares.tolist()),), divisor=SCALE, scores=tuple(distances.tolist()))
+        return plan_at(gram, weiszfeld(gram, self.smoothing, self.num_iterations))
 
 
 def weiszfeld(gram: Gram, smoothing: float, num_iterations: int) -> NDArray[np.float64]:

@@ -129,6 +129,24 @@ class Rule(Protocol):
         """
 
 
+class LinearRule:
+    """Base of the rules that take every update in by itself. One Byzantine update of unbounded norm breaks them."""
+
+    __slots__ = ()
+
+    measure: ClassVar[Measure] = Measure.NONE
+    linear: ClassVar[bool] = True
+
+    def breakdown_point(self, num_updates: int) -> int:
+        """None of them."""
+        return 0
+
+    def check_quorum(self, quorum: int) -> None:
+        """Any quorum of at least one will do. Raises ValueError."""
+        if quorum < 1:
+            raise ValueError(f"quorum {quorum} must be at least 1")
+
+
 class DeferredRule:
     """Base of the rules that decide when all updates are there."""
 

@@ -25,6 +25,7 @@ the sooner a rule takes what is merely different for an attack.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from models.aggregation.bulyan import Bulyan
@@ -64,8 +65,18 @@ _MAX_DEPTH = 8
 
 
 def parse_rule(text: str | Mapping[str, Any]) -> Rule:
-    """Rule from its JSON, or the mapping it stands for. Raises ValueError that names what is wrong."""
-    return _rule(read_object(text, "aggregation rule"), 1)
+    """Rule from its JSON, or the mapping it stands for. Raises ValueError that names what is wrong.
+
+    A text is read once: a round asks for its rule with every update.
+    """
+    return _of_text(text) if isinstance(text, str) else _of(text)
+
+
+def _of(given: str | Mapping[str, Any]) -> Rule:
+    return _rule(read_object(given, "aggregation rule"), 1)
+
+
+_of_text = lru_cache(maxsize=64)(_of)
 
 
 def _rule(given: Mapping[str, Any], depth: int) -> Rule:

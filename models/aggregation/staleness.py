@@ -15,6 +15,7 @@ import json
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import isfinite
 from typing import ClassVar, Protocol
 
@@ -81,6 +82,7 @@ class Hinge:
         return max(1, round(UNIT / (Fraction(self.exponent) * max(0, lag - self.delay) + 1)))
 
 
+@lru_cache(maxsize=64)
 def parse_staleness(text: str) -> Staleness:
     """From its JSON; the empty text is constant. Raises ValueError that names what is wrong."""
     if not text:

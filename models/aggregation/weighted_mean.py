@@ -8,29 +8,18 @@ can do.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from models.aggregation.plan import Gram, Measure, Plan, RoundUpdates
+from models.aggregation.plan import Gram, LinearRule, Plan, RoundUpdates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WeightedMean:
+class WeightedMean(LinearRule):
     """Rule `weighted_mean`; no parameters. Linear: updates can be added as they arrive."""
 
     name: ClassVar[str] = "weighted_mean"
-    measure: ClassVar[Measure] = Measure.NONE
-    linear: ClassVar[bool] = True
 
     def coefficient(self, weight: int) -> int:
         """The weight."""
         return weight
-
-    def breakdown_point(self, num_updates: int) -> int:
-        """None of them."""
-        return 0
-
-    def check_quorum(self, quorum: int) -> None:
-        """Any quorum of at least one will do. Raises ValueError."""
-        if quorum < 1:
-            raise ValueError(f"quorum {quorum} must be at least 1")
 
     def coefficient_bound(self, target: int, max_weight: int) -> int:
         """All updates of the largest weight."""

@@ -31,3 +31,10 @@ class TensorMemory:
             yield granted
         finally:
             self._free += taken
+
+    def bands(self, chunks: Sequence[int], bytes_per_chunk: int) -> Iterator[Sequence[int]]:
+        """All chunks, in bands; each one's memory is taken until the next is asked for."""
+        while chunks:
+            with self.band(chunks, bytes_per_chunk) as band:
+                yield band
+            chunks = chunks[len(band) :]

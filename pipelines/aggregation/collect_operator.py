@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Generator, Iterable, Iterator
-from functools import lru_cache
 from typing import Any
 
 from pyflink.common import Types
@@ -101,7 +100,7 @@ class CollectRound(KeyedProcessFunction):
     def _perform(self, effect: window.Effect) -> Iterator[Any]:
         match effect:
             case window.Begin(round_):
-                if _is_linear(round_.rule):
+                if parse_rule(round_.rule).linear:
                     yield from self._to_shards(TO_COMBINE, "begin", [encode(round_)])
             case window.HoldAdmitted():
                 self._held.update([*self._take_admitted(), *(bytes(data) for data in self._held.get())])
@@ -128,7 +127,7 @@ class CollectRound(KeyedProcessFunction):
             return
         admits, self._admits = self._admits, []
         self._admitted.add_all(admits)
-        if _is_linear(round_.rule):
+        if parse_rule(round_.rule).linear:
             place = json.dumps([round_.task, round_.round, round_.attempt]).encode()
             yield from self._to_shards(TO_COMBINE, "add", [place, *admits])
 
@@ -140,11 +139,6 @@ class CollectRound(KeyedProcessFunction):
     def _to_shards(self, tag: OutputTag, kind: str, parts: list[bytes]) -> Iterator[Any]:
         for key in self._shard_keys:
             yield tag, pack(key, kind, parts)
-
-
-@lru_cache(maxsize=64)
-def _is_linear(rule: str) -> bool:
-    return parse_rule(rule).linear
 
 
 def _now_ms() -> int:

@@ -53,19 +53,16 @@ def _combine_rows(
     pace: Pace,
     result: ModelChunks,
 ) -> Work[None]:
-    remaining = source.chunks_of(round_)
-    while remaining:
-        with memory.band(remaining, 4 * round_.chunk_elements * len(updates)) as band:
-            rows = yield from read_rows(source, round_, updates, band, pace)
-            for index in band:
-                deltas = rows.pop(index)
-                result.add_delta(index, combine_chunk(deltas, plan, round_.fraction_bits))
-                if pace.is_over(sum(delta.nbytes for delta in deltas)):
-                    result.flush()
-                    yield
+    for band in memory.bands(source.chunks_of(round_), 4 * round_.chunk_elements * len(updates)):
+        rows = yield from read_rows(source, round_, updates, band, pace)
+        for index in band:
+            deltas = rows.pop(index)
+            result.add_delta(index, combine_chunk(deltas, plan, round_.fraction_bits))
+            if pace.is_over(sum(delta.nbytes for delta in deltas)):
+                result.flush()
+                yield
         # The next band is read with pauses, in which others write.
         result.flush()
-        remaining = remaining[len(band) :]
 
 
 def _combine_sums(
@@ -82,19 +79,16 @@ def _combine_sums(
         Addend(record_sha256=update.record_sha256, update=update, coefficient=coefficient)
         for update, coefficient in zip(updates, plan.rows[0], strict=True)
     ]
-    remaining = source.chunks_of(round_)
-    while remaining:
-        with memory.band(remaining, 8 * round_.chunk_elements) as band:
-            totals = yield from _settle(source, round_, band, wanted, sums, pace)
-            for index in band:
-                total = totals.pop(index).values
-                result.add_sum(index, total, plan.divisor)
-                if pace.is_over(4 * total.size):
-                    result.flush()
-                    yield
+    for band in memory.bands(source.chunks_of(round_), 8 * round_.chunk_elements):
+        totals = yield from _settle(source, round_, band, wanted, sums, pace)
+        for index in band:
+            total = totals.pop(index).values
+            result.add_sum(index, total, plan.divisor)
+            if pace.is_over(4 * total.size):
+                result.flush()
+                yield
         # The next band is read with pauses, in which others write.
         result.flush()
-        remaining = remaining[len(band) :]
 
 
 def _settle(

@@ -50,16 +50,12 @@ def _grams(
     source: ChunkSource, round_: Round, updates: Sequence[AcceptedUpdate], memory: TensorMemory, pace: Pace
 ) -> Work[Measurements]:
     grams: Measurements = {}
-    remaining = source.chunks_of(round_)
-    while remaining:
-        with memory.band(remaining, 4 * round_.chunk_elements * len(updates)) as band:
-            rows = yield from read_rows(source, round_, updates, band, pace)
-            for index in band:
-                deltas = rows.pop(index)
-                grams[index] = partial_gram(deltas)
-                if pace.is_over(4 * round_.chunk_elements * len(updates)):
-                    yield
-        remaining = remaining[len(band) :]
+    for band in memory.bands(source.chunks_of(round_), 4 * round_.chunk_elements * len(updates)):
+        rows = yield from read_rows(source, round_, updates, band, pace)
+        for index in band:
+            grams[index] = partial_gram(rows.pop(index))
+            if pace.is_over(4 * round_.chunk_elements * len(updates)):
+                yield
     return grams
 
 

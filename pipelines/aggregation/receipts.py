@@ -28,6 +28,7 @@ def receipt_frames(settings: Settings, update: AcceptedUpdate, outcome: Outcome)
 
 
 def frames_of_receipt(settings: Settings, receipt: Receipt, time_ms: int) -> Iterator[bytes]:
+    """Sink frames of a receipt and of its audit event. time_ms: broker time of the cause."""
     encoded, topics = encode(receipt), settings.topics
     yield sink_frame(topics.receipts, receipt.participant.encode(), encoded)
-    yield audit_frame(topics, receipt, time_ms)
+    yield audit_frame(topics, receipt, time_ms, encoded)

@@ -25,7 +25,7 @@ from fluvial.wire.records import (
 from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
 from models.aggregation.fixed_point import fraction_bits
-from pipelines.aggregation.terms import rule_json
+from pipelines.aggregation.rounds.terms import rule_json
 
 _ACKNOWLEDGED_SECONDS = 60.0
 

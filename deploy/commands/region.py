@@ -18,7 +18,7 @@ from fluvial.edge.region.events import Attempted, Event, Followed, Missed, Refus
 from fluvial.edge.region.region import Region
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.task_file import TaskFile
-from pipelines.aggregation import terms
+from pipelines.aggregation.rounds import terms
 
 app = typer.Typer(no_args_is_help=True, help="Run this federation as a region: one participant of a parent federation.")
 

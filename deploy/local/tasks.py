@@ -29,7 +29,7 @@ from fluvial.wire.records import Agreement, ChunkReference, EnrolmentToken, Mode
 from fluvial.wire.task_file import TaskFile
 from governance.registry.records import registry_key
 from models.architectures import build, initial_state
-from pipelines.aggregation import terms
+from pipelines.aggregation.rounds import terms
 
 _SECONDS = 60.0
 _CLOCK_MARGIN_MS = 60_000

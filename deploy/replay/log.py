@@ -11,8 +11,8 @@ from fluvial.auditor.log import read_log
 from fluvial.auditor.participants import read_public_keys
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems
-from fluvial.edge.compacted import read_to_end
 from fluvial.edge.models import read_manifests
+from fluvial.edge.read_to_end import read_to_end
 from fluvial.edge.transport import Transport
 from fluvial.identity.federation import Federation
 from fluvial.wire.records import ModelManifest

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fluvial.edge.compacted import read_to_end
+from fluvial.edge.read_to_end import read_to_end
 from fluvial.edge.transport import Place, Transport
 from fluvial.identity.envelope import unseal
 from fluvial.identity.federation import Federation

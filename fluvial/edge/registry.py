@@ -8,7 +8,7 @@ import hashlib
 import logging
 from dataclasses import dataclass
 
-from fluvial.edge.compacted import read_to_end
+from fluvial.edge.read_to_end import read_to_end
 from fluvial.edge.transport import Message, Transport
 from fluvial.identity.envelope import open_envelope, unseal
 from fluvial.identity.federation import Federation

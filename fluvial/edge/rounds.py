@@ -6,7 +6,7 @@ record, genuinely signed, takes nobody back.
 
 import logging
 
-from fluvial.edge.compacted import read_to_end
+from fluvial.edge.read_to_end import read_to_end
 from fluvial.edge.transport import Message, Transport
 from fluvial.identity.envelope import unseal
 from fluvial.identity.federation import Federation

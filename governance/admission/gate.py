@@ -38,7 +38,7 @@ from governance.admission.judgement import Fault, GatePolicy, Judgement, NeedsCo
 from governance.admission.manifest import check_manifest
 from governance.admission.reasons import keeps_raw
 from governance.admission.replay import check_replay
-from governance.admission.signed import SignedUpdate, Unsigned, read_signed
+from governance.admission.signed_updates import SignedUpdate, Unsigned, read_signed
 from governance.admission.views import RegistryView, RoundsView, SeenView
 
 

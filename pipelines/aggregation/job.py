@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from pyflink.datastream import DataStream, KeyedProcessFunction
 
-from pipelines.aggregation.collect_operator import CollectRound
-from pipelines.aggregation.keeper_operator import KeepTask
-from pipelines.aggregation.select_operator import Select
-from pipelines.aggregation.shard_operators import Combine, Measure
-from pipelines.aggregation.sources import AcceptedToMessage, RoundToMessage
-from pipelines.aggregation.streams import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT, TO_SINK
+from pipelines.aggregation.operators.collect import CollectRound
+from pipelines.aggregation.operators.keep import KeepTask
+from pipelines.aggregation.operators.select import Select
+from pipelines.aggregation.operators.shards import Combine, Measure
+from pipelines.aggregation.operators.side_outputs import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT, TO_SINK
+from pipelines.aggregation.operators.sources import AcceptedToMessage, RoundToMessage
 from pipelines.flink.graph import BYTES, Graph
 from pipelines.flink.tasks import TaskToMessage
 

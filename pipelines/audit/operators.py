@@ -16,7 +16,7 @@ from fluvial.wire.framing import decode
 from fluvial.wire.records import AuditEvent
 from governance.audit import sequencer, signer
 from governance.audit.cloud_events import headers
-from pipelines.audit.seen import SeenEvents
+from pipelines.audit.recent_events import SeenEvents
 from pipelines.config import Settings
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
 from pipelines.flink.frames import sink_frame

@@ -14,9 +14,9 @@ from pyflink.common import Types
 
 from pipelines.flink.bundles import Kind
 from pipelines.flink.graph import BYTES, Graph
-from pipelines.validation.enrol_operator import Enrol, claimed_applicant
-from pipelines.validation.trusted_operator import TRUSTED, Mark
-from pipelines.validation.validate_operator import Validate
+from pipelines.validation.operators.enrol import Enrol, claimed_applicant
+from pipelines.validation.operators.trusted_records import TRUSTED, Mark
+from pipelines.validation.operators.validate import Validate
 
 
 def attach(graph: Graph) -> None:

@@ -22,10 +22,10 @@ from fluvial.wire.records import AcceptedUpdate, ModelUpdate, Reason, Round, Ten
 from governance.admission.content import ContentInspector
 from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum, finish, fraction_bits
-from pipelines.aggregation import selection
+from pipelines.aggregation.rule import selection
 from tests.unit.governance.admission import builders as admission
 from tests.unit.pipelines.aggregation.builders import an_update
-from tests.unit.pipelines.aggregation.shard_world import ShardWorld
+from tests.unit.pipelines.aggregation.shards.shard_world import ShardWorld
 
 LAYOUT = (TensorLayout(name="weight", shape=(2, 3)), TensorLayout(name="bias", shape=(3,)))
 SIZE, MAX_WEIGHT = 9, 50

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluvial.wire.records import WindowMode
-from pipelines.aggregation.shards import Shard
-from tests.unit.pipelines.aggregation.shard_world import ShardWorld, run
+from pipelines.aggregation.shards.shard import Shard
+from tests.unit.pipelines.aggregation.shards.shard_world import ShardWorld, run
 
 NUM_UPDATES, ELEMENTS, CHUNK = 5, 22, 4
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fluvial.wire.errors import ChunkUnavailable
 from models.aggregation.fixed_point import ChunkSum
-from pipelines.aggregation.sums import Addend, ExactSums, add_to
+from pipelines.aggregation.shards.sums import Addend, ExactSums, add_to
 from tests.unit.pipelines.aggregation.builders import a_round, an_update
 
 ROUND = a_round()

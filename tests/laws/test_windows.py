@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import AcceptedUpdate, Outcome, Round, RoundStatus, WindowMode
-from pipelines.aggregation import collect_operator
-from pipelines.aggregation.collect_operator import CollectRound
-from pipelines.aggregation.streams import TO_COMBINE, TO_KEEPER, TO_SELECT
+from pipelines.aggregation.operators import collect as collect_operator
+from pipelines.aggregation.operators.collect import CollectRound
+from pipelines.aggregation.operators.side_outputs import TO_COMBINE, TO_KEEPER, TO_SELECT
 from pipelines.flink.messages import pack, unpack
 from tests.unit.pipelines.aggregation.builders import a_round, an_update
 

@@ -30,8 +30,8 @@ from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.report import Report
 from fluvial.auditor.verify import verify
 from fluvial.edge import Participant
-from fluvial.edge.compacted import read_to_end
 from fluvial.edge.models import read_manifests
+from fluvial.edge.read_to_end import read_to_end
 from fluvial.edge.rounds import RoundFollower
 from fluvial.edge.transport import connect
 from fluvial.identity.keys import SigningKey

@@ -42,7 +42,7 @@ from fluvial.wire.records import ModelManifest, Round
 from fluvial.wire.task_file import TaskFile
 from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum, finish
-from pipelines.aggregation import terms
+from pipelines.aggregation.rounds import terms
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 

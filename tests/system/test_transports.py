@@ -7,9 +7,9 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from fluvial.edge.compacted import read_to_end
 from fluvial.edge.confluent import ConfluentTransport
 from fluvial.edge.kafka_python import KafkaPythonTransport
+from fluvial.edge.read_to_end import read_to_end
 from fluvial.edge.transport import Transport
 from fluvial.wire.errors import ChunkUnavailable
 from tests.unit.fluvial.edge.transport_suite import TransportSuite

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from fluvial.edge.compacted import read_to_end
+from fluvial.edge.read_to_end import read_to_end
 from fluvial.edge.transport import Message, Transport
 from fluvial.identity.envelope import unseal
 from fluvial.identity.federation import Federation

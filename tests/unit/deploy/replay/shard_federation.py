@@ -15,11 +15,11 @@ from fluvial.wire.layout import layout_digest, model_digest
 from fluvial.wire.records import AcceptedUpdate, ChunkReference, ModelManifest, ModelUpdate, Round
 from models.aggregation.plan import Measure
 from models.aggregation.rule import parse_rule
-from pipelines.aggregation import selection
-from pipelines.aggregation.bands import TensorMemory
-from pipelines.aggregation.chunk_source import ChunkSource
-from pipelines.aggregation.shards import Shard
-from pipelines.aggregation.sums import ExactSums
+from pipelines.aggregation.rule import selection
+from pipelines.aggregation.shards.chunk_source import ChunkSource
+from pipelines.aggregation.shards.shard import Shard
+from pipelines.aggregation.shards.sums import ExactSums
+from pipelines.aggregation.shards.tensor_memory import TensorMemory
 from tests.unit.deploy.replay.memory_log import (
     CHUNK_ELEMENTS,
     KEYS,
@@ -29,7 +29,7 @@ from tests.unit.deploy.replay.memory_log import (
     manifest_of,
 )
 from tests.unit.pipelines.aggregation.builders import a_round
-from tests.unit.pipelines.aggregation.shard_world import run
+from tests.unit.pipelines.aggregation.shards.shard_world import run
 
 FRACTION_BITS = 14
 """So few that even rules with real coefficients and asynchronous windows fit the sums."""

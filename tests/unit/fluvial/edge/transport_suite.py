@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from fluvial.edge.compacted import read_to_end
 from fluvial.edge.errors import TransportFailed
+from fluvial.edge.read_to_end import read_to_end
 from fluvial.edge.transport import Message, Reader, Start, Transport
 from fluvial.wire.errors import ChunkUnavailable
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fluvial.edge.compacted import read_to_end
+from fluvial.edge.read_to_end import read_to_end
 from fluvial.edge.transport import Message, Position, Transport
 from fluvial.identity.envelope import open_envelope, seal, unseal
 from fluvial.identity.federation import Federation

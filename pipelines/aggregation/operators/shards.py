@@ -1,0 +1,219 @@
+"""Flink functions that do the tensor work, on the shards of models.
+
+A command whose work takes longer than a slice stays in Flink's state until it is done, and timers carry it on, so that
+other tasks get their turn and checkpoints come through in between. What has been computed is no state: a restored
+command starts again, from the log.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, ClassVar
+
+from pyflink.common import Types
+from pyflink.datastream import KeyedProcessFunction
+from pyflink.datastream.state import ListStateDescriptor
+
+from fluvial.wire.framing import decode
+from fluvial.wire.records import AcceptedUpdate
+from pipelines.aggregation.operators.side_outputs import decoded_round, round_and_updates
+from pipelines.aggregation.rounds.task_state import chunks_json
+from pipelines.aggregation.rule import plan_message
+from pipelines.aggregation.shards.chunk_source import ChunkSource
+from pipelines.aggregation.shards.early_sums import eager_sums
+from pipelines.aggregation.shards.shard import Shard
+from pipelines.aggregation.shards.slices import Turns, Work
+from pipelines.aggregation.shards.sums import shared_sums
+from pipelines.aggregation.shards.tensor_memory import TensorMemory
+from pipelines.config import Settings
+from pipelines.flink.blobs import BlobWriter, shared_reader
+from pipelines.flink.checked_chunks import ANNOUNCED, CHECKED
+from pipelines.flink.keys import shard_of
+from pipelines.flink.messages import pack, unpack
+
+BATCH_MS = 100
+"""Wait of an admitted update before a shard reads it. Timers are rounded, so that a batch has one."""
+
+
+class _OnShards(KeyedProcessFunction):
+    """Keyed by shard. Commands are carried out slice by slice, those of several tasks in turn."""
+
+    command: ClassVar[str]
+    """Kind of the messages that ask for work and get an answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def open(self, ctx: Any) -> None:
+        settings, topics = self._settings, self._settings.topics
+        timeout_ms = settings.read_timeout_ms
+        updates = shared_reader(
+            settings.bootstrap_servers,
+            topics.update_blobs,
+            purpose=f"aggregation {type(self).__name__}",
+            cache_bytes=settings.chunk_cache_bytes,
+            timeout_ms=timeout_ms,
+        )
+        models = shared_reader(
+            settings.bootstrap_servers, topics.model_blobs, purpose="aggregation", cache_bytes=0, timeout_ms=timeout_ms
+        )
+        self._log = f"{settings.bootstrap_servers} {topics.update_blobs}"
+        self._sums = shared_sums(self._log, budget_bytes=settings.tensor_memory_bytes)
+        memory = TensorMemory(settings.tensor_memory_bytes)
+        matches = [partial(CHECKED.matches, topic) for topic in (topics.update_blobs, topics.model_blobs)]
+        self._new_shard: Callable[[str], Shard] = lambda key: Shard(
+            ChunkSource(shard_of(key), settings.partitions, updates.chunk, models.chunk, *matches),
+            self._sums,
+            memory,
+            slice_bytes=settings.slice_bytes,
+        )
+        self._shards: dict[str, Shard] = {}
+        self._unfinished = ctx.get_list_state(ListStateDescriptor("unfinished", Types.PICKLED_BYTE_ARRAY()))
+        self._turns: dict[str, Turns[bytes | None]] = {}
+        self._stored: dict[str, dict[str, bytes]] = {}
+        self._next_slice: dict[str, int] = {}
+
+    def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
+        message = bytes(value)
+        key, kind, parts = unpack(message)
+        turns = self._turns_of(key)
+        if kind != self.command:
+            self._note(self._shard(key), kind, parts, ctx)
+            return
+        name, work = self._work(self._shard(key), parts)
+        turns.add_first(name, work)
+        # Most work ends with its first slice, and never gets into the state.
+        yield from self._slice(key, ctx)
+        if name in turns:
+            self._stored[key][name] = message
+            self._unfinished.add(message)
+
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
+        key = ctx.get_current_key()
+        if self._next_slice.get(key) == timestamp:
+            del self._next_slice[key]
+        self._turns_of(key)
+        self._wake(key, timestamp)
+        yield from self._slice(key, ctx)
+
+    def _slice(self, key: str, ctx: Any) -> Iterator[bytes]:
+        """One slice of one task's work; a timer for the next."""
+        turns, stored = self._turns_of(key), self._stored[key]
+        ended = turns.take()
+        if len(turns) and key not in self._next_slice:
+            self._next_slice[key] = int(time.time() * 1000)
+            ctx.timer_service().register_processing_time_timer(self._next_slice[key])
+        if ended is None:
+            return
+        name, answer = ended
+        if stored.pop(name, None) is not None:
+            self._unfinished.update(list(stored.values()))
+        if answer is not None:
+            yield answer
+
+    def _turns_of(self, key: str) -> Turns[bytes | None]:
+        """The shard's work; the first time with the commands that a checkpoint brought back."""
+        if key not in self._turns:
+            turns = self._turns[key] = Turns()
+            stored = self._stored[key] = {}
+            for message in map(bytes, self._unfinished.get()):
+                name, work = self._work(self._shard(key), unpack(message)[2])
+                turns.add(name, work)
+                stored[name] = message
+        return self._turns[key]
+
+    def _shard(self, key: str) -> Shard:
+        """The key's shard. Keys of a job of another parallelism come back with its unfinished commands."""
+        if key not in self._shards:
+            self._shards[key] = self._new_shard(key)
+        return self._shards[key]
+
+    def _work(self, shard: Shard, parts: list[bytes]) -> tuple[str, Work[bytes | None]]:
+        """A name for the command's work, and the work, which gives the answer."""
+        raise NotImplementedError
+
+    def _note(self, shard: Shard, kind: str, parts: list[bytes], ctx: Any) -> None:
+        """A message that asks for no answer."""
+
+    def _wake(self, key: str, timestamp: int) -> None:
+        """A timer fired."""
+
+
+class Measure(_OnShards):
+    """First pass of rules that compare updates: partial Gram matrices or norms, by chunk."""
+
+    command = "measure"
+
+    def _work(self, shard: Shard, parts: list[bytes]) -> tuple[str, Work[bytes | None]]:
+        round_, updates = round_and_updates(parts)
+
+        def work() -> Work[bytes | None]:
+            found = yield from shard.measure(round_, updates)
+            chunks = sorted(found)
+            shape = found[chunks[0]].shape if chunks else (0,)
+            about = json.dumps({"attempt": round_.attempt, "chunks": chunks, "shape": shape}).encode()
+            values = b"".join(found[index].astype("<f8").tobytes() for index in chunks)
+            return pack(f"{round_.task}/{round_.round}", "measured", [about, values])
+
+        return f"{round_.task}/{round_.round}/{round_.attempt}", work()
+
+
+class Combine(_OnShards):
+    """Second pass, and the only one of linear rules: sums, and the chunks of the new model."""
+
+    command = "combine"
+
+    def open(self, ctx: Any) -> None:
+        super().open(ctx)
+        self._writer = BlobWriter(
+            self._settings.bootstrap_servers,
+            self._settings.topics.model_blobs,
+            timeout_ms=self._settings.read_timeout_ms,
+        )
+        self._noted: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        # Where the content check runs in this process, chunks are summed while it has them.
+        self._unsubscribe: Callable[[], None] = ANNOUNCED.subscribe(self._log, eager_sums(self._sums))
+
+    def close(self) -> None:
+        self._unsubscribe()
+
+    def _work(self, shard: Shard, parts: list[bytes]) -> tuple[str, Work[bytes | None]]:
+        plan = plan_message.load(parts[0])
+        round_, updates = round_and_updates(parts[1:])
+
+        def work() -> Work[bytes | None]:
+            chunks = yield from shard.combine(round_, updates, plan, self._writer)
+            # The next round reads them as its base.
+            for reference in chunks.values():
+                CHECKED.remember(self._settings.topics.model_blobs, reference)
+            about = json.dumps([round_.round, round_.attempt]).encode()
+            return pack(round_.task, "shard", [about, chunks_json(chunks)])
+
+        return f"{round_.task}/{round_.round}/{round_.attempt}", work()
+
+    def _note(self, shard: Shard, kind: str, parts: list[bytes], ctx: Any) -> None:
+        if kind == "begin":
+            shard.begin(decoded_round(parts[0]))
+            return
+        task, number, attempt = json.loads(parts[0])
+        for part in parts[1:]:
+            shard.add(task, number, attempt, decode(part, AcceptedUpdate))
+        # Updates that come together are read together.
+        ripe_ms = (int(time.time() * 1000) // BATCH_MS + 2) * BATCH_MS
+        self._noted[ctx.get_current_key()].setdefault(task, ripe_ms)
+        ctx.timer_service().register_processing_time_timer(ripe_ms)
+
+    def _wake(self, key: str, timestamp: int) -> None:
+        noted, turns = self._noted[key], self._turns_of(key)
+        for task in [task for task, ripe_ms in noted.items() if ripe_ms <= timestamp]:
+            del noted[task]
+            turns.add(f"{task} as it comes", self._accumulated(self._shard(key), task))
+
+    @staticmethod
+    def _accumulated(shard: Shard, task: str) -> Work[bytes | None]:
+        yield from shard.accumulate(task)
+        return None

@@ -1,0 +1,1 @@
+"""The rule of a round: which updates make its model, and how."""

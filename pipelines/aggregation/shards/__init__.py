@@ -1,0 +1,1 @@
+"""Tensor work, by shard of the model: measuring updates, exact sums, chunks of the new model."""

@@ -1,0 +1,1 @@
+"""Flink functions that perform what the modules above decide."""

@@ -1,0 +1,184 @@
+"""Shard operators over a fake of Flink's context: commands survive a restart, tasks take turns, short work stays out of
+the state."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fluvial.wire.framing import encode
+from pipelines.aggregation.operators import shards as shard_operators
+from pipelines.aggregation.operators.shards import Combine, Measure
+from pipelines.aggregation.rounds.task_state import chunks_from_json
+from pipelines.aggregation.rule import plan_message, selection
+from pipelines.config import Settings
+from pipelines.flink.messages import pack, unpack
+from tests.unit.pipelines.aggregation.shards.shard_world import MEAN, Log, ShardWorld
+
+KEY = "shard-0-0"
+CHUNKS = 8
+
+
+class Context:
+    """State of one key that outlives operators, and timers that somebody has to fire."""
+
+    def __init__(self) -> None:
+        self.stored: list[bytes] = []
+        self.timers: set[int] = set()
+
+    def get_list_state(self, descriptor: Any) -> Any:
+        return SimpleNamespace(add=self.stored.append, get=lambda: list(self.stored), update=self._update)
+
+    def _update(self, values: list[bytes]) -> None:
+        self.stored[:] = values
+
+    def timer_service(self) -> Any:
+        return SimpleNamespace(register_processing_time_timer=self.timers.add)
+
+    def get_current_key(self) -> str:
+        return KEY
+
+
+class Cluster:
+    """One operator on one shard; worlds by task, all of one log. Every chunk is a slice of its own."""
+
+    def __init__(self, kind: type[Combine] | type[Measure], context: Context, worlds: list[ShardWorld]) -> None:
+        self.operator = kind(SETTINGS)
+        self.operator.open(context)
+        self.context, self.worlds = context, worlds
+
+    def command(self, world: ShardWorld) -> bytes:
+        ordered = selection.in_order(world.updates)
+        parts = [encode(world.round), *(encode(update) for update in ordered)]
+        if isinstance(self.operator, Measure):
+            return pack(KEY, "measure", parts)
+        return pack(KEY, "combine", [plan_message.dump(selection.plan(world.round, ordered, {})), *parts])
+
+    def send(self, message: bytes) -> list[bytes]:
+        return list(self.operator.process_element(message, self.context))
+
+    def fire(self) -> list[bytes]:
+        """What the next timer brings."""
+        timestamp = min(self.context.timers)
+        self.context.timers.remove(timestamp)
+        return list(self.operator.on_timer(timestamp, self.context))
+
+    def fire_all(self) -> Iterator[bytes]:
+        while self.context.timers:
+            yield from self.fire()
+
+
+SETTINGS = Settings.model_construct(
+    bootstrap_servers="nowhere", topic_prefix="f.", partitions=1, parallelism=1, chunk_cache_bytes=0,
+    read_timeout_ms=0, tensor_memory_bytes=1 << 20, slice_bytes=1,
+)  # fmt: skip
+
+
+def world_of(task: str, updates_log: Log, models_log: Log, rule: str = MEAN) -> ShardWorld:
+    generator = np.random.default_rng(len(task))
+    deltas = [generator.normal(size=4 * CHUNKS).astype(np.float32) for _ in range(5)]
+    return ShardWorld(deltas, chunk_elements=4, num_shards=1, task=task, rule=rule, logs=(updates_log, models_log))
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cluster]:
+    """Makes clusters over one log; called again with the same context, it is the cluster after a restart."""
+    updates_log, models_log = Log(), Log()
+
+    def reader(servers: str, topic: str, **settings: Any) -> Any:
+        return SimpleNamespace(chunk=(updates_log if topic.endswith("update-blobs") else models_log).read)
+
+    # Sums are shared by log, in a process.
+    monkeypatch.setitem(SETTINGS.__dict__, "bootstrap_servers", uuid.uuid4().hex)
+    monkeypatch.setattr(shard_operators, "shared_reader", reader)
+    monkeypatch.setattr(shard_operators, "BlobWriter", lambda servers, topic, **settings: models_log)
+
+    def make(kind: type[Combine] | type[Measure], context: Context, worlds: list[ShardWorld] | None = None) -> Cluster:
+        rule = '{"name": "multi_krum", "num_byzantine": 1}' if kind is Measure else MEAN
+        worlds = worlds or [world_of(task, updates_log, models_log, rule) for task in ("one", "other")]
+        return Cluster(kind, context, worlds)
+
+    return make
+
+
+def model(world: ShardWorld, answer: bytes) -> np.ndarray:
+    key, kind, (about, chunks) = unpack(answer)
+    assert (key, kind, json.loads(about)) == (world.round.task, "shard", [1, 1])
+    return world.values(chunks_from_json(chunks))
+
+
+def expected(world: ShardWorld) -> np.ndarray:
+    return world.model(world.shards())
+
+
+def test_short_work_never_gets_into_the_state(cluster: Callable[..., Cluster], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SETTINGS.__dict__, "slice_bytes", 1 << 20)
+    running = cluster(Combine, Context())
+    (answer,) = running.send(running.command(running.worlds[0]))
+    np.testing.assert_array_equal(model(running.worlds[0], answer), expected(running.worlds[0]))
+    assert (running.context.stored, running.context.timers) == ([], set())
+
+
+def test_tasks_take_turns(cluster: Callable[..., Cluster]) -> None:
+    running = cluster(Combine, Context())
+    one, other = running.worlds
+    assert running.send(running.command(one)) == []
+    for _ in range(20):
+        assert running.fire() == []
+    assert running.send(running.command(other)) == []
+    assert len(running.context.stored) == 2
+    assert len(running.context.timers) == 1
+    answers = list(running.fire_all())
+    assert [unpack(answer)[0] for answer in answers] == ["one", "other"]
+    for world, answer in zip(running.worlds, answers, strict=True):
+        np.testing.assert_array_equal(model(world, answer), expected(world))
+    assert running.context.stored == []
+
+
+@pytest.mark.parametrize("slices", [0, 1, 7, 30, 41])
+def test_a_restart_does_unfinished_commands_again(cluster: Callable[..., Cluster], slices: int) -> None:
+    before = cluster(Combine, Context())
+    commands = [before.command(world) for world in before.worlds]
+    for command in commands:
+        before.send(command)
+    for _ in range(slices):
+        before.fire()
+    after = cluster(Combine, before.context, before.worlds)
+    answers = {unpack(answer)[0]: answer for answer in after.fire_all()}
+    for world in after.worlds:
+        np.testing.assert_array_equal(model(world, answers[world.round.task]), expected(world))
+
+
+def test_a_restart_measures_again(cluster: Callable[..., Cluster]) -> None:
+    before = cluster(Measure, Context())
+    world = before.worlds[0]
+    assert before.send(before.command(world)) == []
+    before.fire()
+    after = cluster(Measure, before.context, before.worlds)
+    (answer,) = after.fire_all()
+    key, kind, (about, values) = unpack(answer)
+    assert (key, kind) == ("one/1", "measured")
+    assert json.loads(about) == {"attempt": 1, "chunks": list(range(CHUNKS)), "shape": [5, 5]}
+    rows = np.stack([world.deltas[update.source_offset - 1] for update in selection.in_order(world.updates)])
+    measured = np.frombuffer(values).reshape(CHUNKS, 5, 5).sum(axis=0)
+    np.testing.assert_allclose(measured, rows.astype(np.float64) @ rows.T, rtol=1e-6)
+
+
+def test_what_is_added_as_it_comes_is_not_read_again(cluster: Callable[..., Cluster]) -> None:
+    running = cluster(Combine, Context())
+    world = running.worlds[0]
+    running.send(pack(KEY, "begin", [encode(world.round)]))
+    about = json.dumps([world.round.task, 1, 1]).encode()
+    running.send(pack(KEY, "add", [about, *(encode(update) for update in world.updates)]))
+    assert list(running.fire_all()) == []
+    num_read = world.updates_log.num_read
+    assert num_read == 5 * CHUNKS
+    (answer,) = [*running.send(running.command(world)), *running.fire_all()]
+    assert world.updates_log.num_read == num_read
+    np.testing.assert_array_equal(model(world, answer), expected(world))

@@ -1,0 +1,129 @@
+"""The mirror of registry and rounds: only what its signer may sign gets in."""
+
+import hashlib
+
+import pytest
+
+from fluvial.identity.envelope import open_envelope, seal
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.records import Agreement, DeviceProfile, EnrolmentToken, Participant, ParticipantStatus, WindowMode
+from pipelines.validation.trusted_records import TrustedRecords
+from tests.unit.pipelines.aggregation.builders import a_round
+
+KEYS = {name: SigningKey.from_seed(bytes([number]) * 32) for number, name in enumerate(("operator", "registrar"), 1)}
+AGGREGATOR = SigningKey.from_seed(bytes([3]) * 32)
+DEVICE = DeviceProfile(platform="", machine="", memory_bytes=0, accelerator="", network="")
+
+
+def participant(status: ParticipantStatus = ParticipantStatus.ACTIVE, seed: int = 9) -> Participant:
+    return Participant(
+        participant="clinic",
+        public_key=SigningKey.from_seed(bytes([seed]) * 32).public_key,
+        status=status,
+        agreements=(),
+        device=DEVICE,
+        enrolled_ms=1,
+        request_sha256=bytes(32),
+    )
+
+
+@pytest.fixture
+def trusted() -> TrustedRecords:
+    return TrustedRecords(
+        operator_key=KEYS["operator"].public_key,
+        registrar_key=KEYS["registrar"].public_key,
+        aggregator_key=AGGREGATOR.public_key,
+    )
+
+
+def enter(trusted: TrustedRecords, record: Participant, signer: str) -> str | None:
+    return trusted.apply_registry("participant/clinic", seal(record, KEYS[signer], signer))
+
+
+def test_records_answer_the_gates_questions(trusted: TrustedRecords) -> None:
+    enter(trusted, participant(), "registrar")
+    terms = Agreement(agreement="terms", text="Be good.", valid_from_ms=0, valid_until_ms=9)
+    sealed = seal(terms, KEYS["operator"], "operator")
+    trusted.apply_registry("agreement/terms", sealed)
+    token = EnrolmentToken(token_sha256=bytes(32), participant="clinic", expires_ms=5)
+    trusted.apply_registry(f"token/{bytes(32).hex()}", seal(token, KEYS["operator"], "operator"))
+    trusted.apply_round(seal(a_round(), AGGREGATOR, "aggregator"))
+    assert trusted.participant("clinic") == participant()
+    assert trusted.agreement("terms") == terms
+    assert trusted.agreement_sha("terms") == hashlib.sha256(open_envelope(sealed).payload).digest()
+    assert trusted.token(bytes(32)) == token
+    assert trusted.current("demo") == a_round()
+    for nothing in (trusted.participant("x"), trusted.agreement("x"), trusted.agreement_sha("x"), trusted.task("x")):
+        assert nothing is None
+
+
+def test_what_others_signed_does_not_enter(trusted: TrustedRecords) -> None:
+    with pytest.raises(FluvialError):
+        trusted.apply_registry("participant/clinic", seal(participant(), AGGREGATOR, "operator"))
+    with pytest.raises(FluvialError):
+        trusted.apply_round(seal(a_round(), KEYS["operator"], "aggregator"))
+    assert trusted.participant("clinic") is None
+    assert trusted.current("demo") is None
+
+
+def test_a_revoked_key_stays_revoked(trusted: TrustedRecords) -> None:
+    enter(trusted, participant(), "registrar")
+    enter(trusted, participant(ParticipantStatus.REVOKED), "operator")
+    assert enter(trusted, participant(), "registrar") is None
+    known = trusted.participant("clinic")
+    assert known is not None
+    assert known.status is ParticipantStatus.REVOKED
+    assert enter(trusted, participant(seed=10), "registrar") == "participant/clinic"
+
+
+def test_what_was_kept_restores_the_mirror(trusted: TrustedRecords) -> None:
+    kept = {}
+    for record, signer in ((participant(), "registrar"),):
+        raw = seal(record, KEYS[signer], signer)
+        kept[trusted.apply_registry("participant/clinic", raw) or ""] = raw
+    raw = seal(a_round(), AGGREGATOR, "aggregator")
+    kept[trusted.apply_round(raw)] = raw
+    again = TrustedRecords(
+        operator_key=KEYS["operator"].public_key,
+        registrar_key=KEYS["registrar"].public_key,
+        aggregator_key=AGGREGATOR.public_key,
+    )
+    for key, value in kept.items():
+        again.restore(key, value)
+    assert again.participant("clinic") == participant()
+    assert again.current("demo") == a_round()
+
+
+def test_the_rounds_that_updates_may_lag_behind_are_remembered_and_no_others(trusted: TrustedRecords) -> None:
+    kept: dict[str, bytes] = {}
+    changes = {"window": WindowMode.BUFFERED, "max_staleness": 2}
+    for number in range(1, 8):
+        for attempt in (1, 2):
+            record = a_round(round=number, attempt=attempt, base_digest=bytes([number]) * 32, **changes)
+            raw = seal(record, AGGREGATOR, "aggregator")
+            kept[trusted.apply_round(raw)] = raw
+    assert len(kept) == 3
+    again = TrustedRecords(
+        operator_key=KEYS["operator"].public_key,
+        registrar_key=KEYS["registrar"].public_key,
+        aggregator_key=AGGREGATOR.public_key,
+    )
+    for key, value in kept.items():
+        again.restore(key, value)
+    for records in (trusted, again):
+        newest = records.current("demo")
+        assert newest is not None
+        assert (newest.round, newest.attempt) == (7, 2)
+        for number in (5, 6, 7):
+            record = records.opened("demo", number)
+            assert record is not None
+            assert (record.round, record.attempt, record.base_digest) == (number, 2, bytes([number]) * 32)
+        assert records.opened("demo", 4) is records.opened("demo", 8) is records.opened("x", 7) is None
+
+
+def test_a_job_without_state_knows_the_newest_round_alone(trusted: TrustedRecords) -> None:
+    raw = seal(a_round(round=7, window=WindowMode.BUFFERED, max_staleness=2), AGGREGATOR, "aggregator")
+    trusted.apply_round(raw)
+    assert trusted.opened("demo", 6) is None
+    assert trusted.opened("demo", 7) is not None

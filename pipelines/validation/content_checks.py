@@ -39,30 +39,34 @@ class _Claim:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+Place = tuple[str, int, int]
+"""Topic, partition and offset of a record."""
+
 _Work = tuple[int, int, _Claim]
 """Offset, index of the chunk in its update, the update."""
 
 
 class ContentChecks:
-    """Updates that wait for their content to be checked, by the digest of their record."""
+    """Updates that wait for their content to be checked, by their record's place in the log: equal records, which
+    anybody may send, are different ones here, and each gets its own verdict."""
 
     def __init__(self, read: ReadChunk, on_checked: OnChecked | None = None) -> None:
         self._read = read
         self._on_checked = on_checked
-        self._claims: dict[bytes, _Claim] = {}
+        self._claims: dict[Place, _Claim] = {}
         self._work: dict[int, list[_Work]] = {}
         self._lock = threading.Lock()
         self._partition_locks: dict[int, threading.Lock] = {}
         self._threads = ThreadPoolExecutor(THREADS, "content-checks")
-        self._reading: dict[bytes, list[Future[None]]] = {}
+        self._reading: dict[Place, list[Future[None]]] = {}
 
     def submit(self, needs: NeedsContent, inspection: Inspection) -> None:
         """Add an update. One that waits already is not added again."""
         with self._lock:
-            if needs.record_sha256 in self._claims:
+            if _place(needs) in self._claims:
                 return
             claim = _Claim(needs, inspection)
-            self._claims[needs.record_sha256] = claim
+            self._claims[_place(needs)] = claim
             for index, chunk in enumerate(needs.update.chunks):
                 self._partition_locks.setdefault(chunk.partition, threading.Lock())
                 self._work.setdefault(chunk.partition, []).append((chunk.offset, index, claim))
@@ -82,17 +86,17 @@ class ContentChecks:
     def ready(self, needs: NeedsContent) -> bool:
         """Whether `settle` need not wait. The first call makes threads read what is missing, also for the others that
         wait; what they raise, `settle` meets again."""
-        if needs.record_sha256 not in self._reading:
-            self._reading[needs.record_sha256] = [
+        if _place(needs) not in self._reading:
+            self._reading[_place(needs)] = [
                 self._threads.submit(self._drain_alone, partition) for partition in _partitions(needs)
             ]
-        return all(future.done() for future in self._reading[needs.record_sha256])
+        return all(future.done() for future in self._reading[_place(needs)])
 
     def withdraw(self, needs: NeedsContent) -> None:
         """Forget an update that is refused for another reason."""
         with self._lock:
-            claim = self._claims.pop(needs.record_sha256, None)
-            self._reading.pop(needs.record_sha256, None)
+            claim = self._claims.pop(_place(needs), None)
+            self._reading.pop(_place(needs), None)
             for partition, work in self._work.items():
                 self._work[partition] = [item for item in work if item[2] is not claim]
 
@@ -101,14 +105,14 @@ class ContentChecks:
 
         Raises TimeoutError when the broker does not answer; everything then still waits.
         """
-        claim = self._claims[needs.record_sha256]
-        self._reading.pop(needs.record_sha256, None)
+        claim = self._claims[_place(needs)]
+        self._reading.pop(_place(needs), None)
         # First whatever nobody reads, so that two threads work on different partitions; then wait for the rest.
         for blocking in (False, True):
             for partition in _partitions(needs):
                 self._drain_alone(partition, blocking=blocking)
         with self._lock:
-            del self._claims[needs.record_sha256]
+            del self._claims[_place(needs)]
         return claim.inspection.result()
 
     def _drain_alone(self, partition: int, *, blocking: bool = True) -> None:
@@ -144,6 +148,10 @@ class ContentChecks:
         else:
             if claim.inspection.add(index, chunk) and self._on_checked is not None:
                 self._on_checked(claim.needs, index, chunk)
+
+
+def _place(needs: NeedsContent) -> Place:
+    return needs.source.topic, needs.source.partition, needs.source.offset
 
 
 def _partitions(needs: NeedsContent) -> Iterable[int]:

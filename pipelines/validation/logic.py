@@ -23,7 +23,7 @@ RETRY_MS = 100
 _LONGEST_RETRY_MS = 1_000
 
 MAX_PARKED = 64
-"""Records that one participant may have parked; one more is judged finally at once."""
+"""Records of one participant that may wait for what is not heard of yet; one more is judged finally at once."""
 
 BATCH_MS = 20
 """Wait of an update before its content is read, so that updates uploaded together are read together."""
@@ -57,7 +57,7 @@ class ParkedRecord:
 def park(
     frame: bytes, num_parked: int, *, now_ms: int, started_ms: int, parking_ms: int, startup_grace_ms: int
 ) -> ParkedRecord | None:
-    """Park a record, or None when this participant has too many waiting.
+    """Park a record, or None when this participant has too many waiting. num_parked: of those that count.
 
     started_ms: when this subtask started without state. Until `startup_grace_ms` after it, the registry may not have
     been read to its end, so nothing is refused for being unknown.

@@ -54,6 +54,15 @@ class Parking:
         self._of(lane)
         return self._num_parked[key]
 
+    def repeats(self, lane: str, waiting: Waiting) -> bool:
+        """Whether a record with these very bytes came before and waits."""
+        for one in self._of(lane).values():
+            if one is waiting:
+                return False
+            if one.record.value == waiting.record.value:
+                return True
+        return False
+
     def add(self, lane: str, record: SourceRecord, parked: ParkedRecord, look_at_ms: int) -> Waiting:
         waiting_here = self._of(lane)
         self._state.put(_place(record), parked.dump())

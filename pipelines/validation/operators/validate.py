@@ -66,7 +66,7 @@ class Validate(WithTrustedRecords):
         self._parking = Parking(ctx.get_map_state(MapStateDescriptor("parked", *state_type)))
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        lane, now_ms, trusted = ctx.get_current_key(), int(time.time() * 1000), self._trusted_in(ctx)
+        lane, now_ms, trusted = ctx.get_current_key(), _now_ms(), self._trusted_in(ctx)
         out = _Output(self._topics, self._hands_over)
         records = parse_sources(bytes(value))
         for record, read in zip(records, self._read(records, trusted), strict=True):
@@ -79,7 +79,7 @@ class Validate(WithTrustedRecords):
         return self._finish(lane, out, ctx)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
-        lane, now_ms, trusted = ctx.get_current_key(), int(time.time() * 1000), self._trusted_in(ctx)
+        lane, now_ms, trusted = ctx.get_current_key(), _now_ms(), self._trusted_in(ctx)
         out = _Output(self._topics, self._hands_over)
         for waiting in self._parking.due(lane, now_ms):
             if self._waits_for_content(waiting, now_ms):
@@ -90,8 +90,7 @@ class Validate(WithTrustedRecords):
                 waiting.look_at_ms = min(now_ms + pause_ms, waiting.parked.refuse_at_ms)
                 continue
             if isinstance(judgement, gate.NeedsContent) and judgement.update.inline is None and waiting.needs is None:
-                self._submit(waiting, judgement)
-                if self._waits_for_content(waiting, now_ms):
+                if not self._submit(lane, waiting, judgement, now_ms) or self._waits_for_content(waiting, now_ms):
                     continue
             if waiting.needs is not None and not isinstance(judgement, gate.NeedsContent):
                 self._checks.withdraw(waiting.needs)
@@ -112,9 +111,11 @@ class Validate(WithTrustedRecords):
         return in_chunks or isinstance(judgement, gate.Parked)
 
     def _park(self, lane: str, record: SourceRecord, judgement: gate.Judgement, now_ms: int) -> bool:
+        # Reading takes an end, so what waits for its content always may; only what may never come is bounded.
+        needs_content = isinstance(judgement, gate.NeedsContent)
         parked = logic.park(
             source_frame(record),
-            self._parking.num_parked(lane, record.key),
+            0 if needs_content else self._parking.num_parked(lane, record.key),
             now_ms=now_ms,
             started_ms=self._started_ms,
             parking_ms=self._settings.parking_ms,
@@ -124,13 +125,17 @@ class Validate(WithTrustedRecords):
             return False
         waiting = self._parking.add(lane, record, parked, now_ms + logic.RETRY_MS)
         if isinstance(judgement, gate.NeedsContent):
-            self._submit(waiting, judgement)
-            waiting.look_at_ms = now_ms + logic.BATCH_MS
+            self._submit(lane, waiting, judgement, now_ms)
         return True
 
-    def _submit(self, waiting: Waiting, needs: gate.NeedsContent) -> None:
+    def _submit(self, lane: str, waiting: Waiting, needs: gate.NeedsContent, now_ms: int) -> bool:
+        """Have the content checked, unless an equal record waits before this one, which then becomes its duplicate."""
+        waiting.look_at_ms = now_ms + logic.BATCH_MS
+        if self._parking.repeats(lane, waiting):
+            return False
         waiting.needs = needs
         self._checks.submit(needs, gate.inspect_content(needs, self._policy))
+        return True
 
     def _waits_for_content(self, waiting: Waiting, now_ms: int) -> bool:
         """Whether the record's content is not read yet; it is judged again only when it is."""
@@ -190,8 +195,11 @@ class Validate(WithTrustedRecords):
         if needs.update.inline is not None:
             inspection.add_inline(needs.update.inline)
             return inspection.result()
-        self._checks.submit(needs, inspection)
         return self._checks.settle(needs)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 class _Output:

@@ -9,13 +9,15 @@ import pytest
 
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ChunkReference
+from governance.admission.gate import Source
 from pipelines.validation.content_checks import ContentChecks
 
 
 class Record:
     """Stands for NeedsContent: what the checks use of it."""
 
-    def __init__(self, number: int, chunks: list[ChunkReference]) -> None:
+    def __init__(self, number: int, chunks: list[ChunkReference], offset: int = 0) -> None:
+        self.source = Source(topic="updates", partition=number, offset=offset, timestamp_ms=0, key=b"alice")
         self.record_sha256 = bytes([number]) * 32
         self.update = self
         self.chunks = chunks
@@ -194,3 +196,14 @@ def test_two_threads_share_the_work() -> None:
         thread.join(10)
     assert sorted(len(result) for result in results.values()) == [6] * 8
     assert sorted(log.reads) == [(p, offset) for p in (0, 1) for offset in range(24)]
+
+
+def test_equal_records_at_two_places_have_their_own_results() -> None:
+    log = Log()
+    checks = ContentChecks(log.read)
+    first, second = (Record(1, [reference(0, 5)], offset) for offset in (7, 8))
+    inspections = Recorder(), Recorder()
+    for record, inspection in zip((first, second), inspections, strict=True):
+        checks.submit(record, inspection)  # type: ignore[arg-type]  # stand-ins
+    for record, inspection in zip((first, second), inspections, strict=True):
+        assert checks.settle(record) is inspection.given  # type: ignore[arg-type, comparison-overlap]  # stand-ins

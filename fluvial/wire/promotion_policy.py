@@ -1,0 +1,74 @@
+"""What a task demands of an accelerated variant before it may serve. Signed with the task, before anything is
+measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LEAST_PUBLISHED = 10
+"""Groups of fewer people are never published: their counts would tell of somebody."""
+
+
+class PromotionPolicy(BaseModel):
+    """Margins, sizes and floors are shares: 0.02 are two points."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    metrics: tuple[str, ...] = Field(
+        default=("accuracy", "recall", "agreement"),
+        min_length=1,
+        description="What is compared in every group. accuracy alone is not enough: a group's accuracy barely moves "
+        "while the recall of its rare class falls. recall is counted for each class.",
+    )
+    margin: float = Field(default=0.02, gt=0, lt=1, description="Largest drop of any group in any metric.")
+    margins: Mapping[str, float] = Field(
+        default={}, description="Other margins, by metric, by group, or by `metric:group`; the most specific one holds."
+    )
+    floors: Mapping[str, float] = Field(
+        default={},
+        description="Least value of the variant, by metric or `metric:group`. Without one, ten versions may each lose "
+        "a margin.",
+    )
+    min_group: int = Field(
+        default=300, ge=LEAST_PUBLISHED, description="Least examples of a group that is decided upon."
+    )
+    undecided: Literal["hold", "allow"] = Field(
+        default="hold", description="What too few examples mean: hold the variant, or let it pass without proof."
+    )
+    min_organisations: int = Field(
+        default=0, ge=0, description="Distinct participants that must have measured a class of processors."
+    )
+    operators: int = Field(
+        default=0, ge=0, description="Operators that must sign a promotion; 0: the gate's is enough."
+    )
+    batch: int = Field(default=64, ge=1, description="Examples at once when throughput is measured.")
+
+    def margin_of(self, metric: str, group: str) -> float:
+        """The margin for a metric in a group."""
+        margin = _most_specific(self.margins, metric, group)
+        return self.margin if margin is None else margin
+
+    def floor_of(self, metric: str, group: str) -> float | None:
+        """The least value for a metric in a group; None for no floor."""
+        return _most_specific(self.floors, metric, group)
+
+    def digest(self) -> bytes:
+        """SHA-256 of the policy's canonical JSON: what a release names."""
+        return sha256(self.canonical().encode()).digest()
+
+    def canonical(self) -> str:
+        """JSON with sorted keys and no spaces."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+def _most_specific(values: Mapping[str, float], metric: str, group: str) -> float | None:
+    """The value for `metric:group`, else for the group, else for the metric. `recall` stands for each
+    `recall:CLASS`."""
+    kind = metric.partition(":")[0]
+    keys = (f"{metric}:{group}", f"{kind}:{group}", group, metric, kind)
+    return next((values[key] for key in keys if key in values), None)

@@ -1,0 +1,95 @@
+"""The statistics of the gate, on paired counts. Pure Python in float64: anyone recomputes a verdict from four integers.
+
+Non-inferiority is shown when the upper bound of the drop is within the margin; harm when an exact test rejects that
+losses and gains are equally likely. Requiring the bound of every group is an intersection-union test: no correction for
+their number is needed, each at level alpha keeps the whole at alpha (Berger, 1982, Technometrics 24). Saying "this
+group is harmed" of any of many groups does need one: Holm's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import comb, erfc, exp, fsum, lgamma, log, log1p, sqrt
+
+from governance.promotion.counts import PairedCounts
+
+Z_95 = 1.6448536269514722
+"""One-sided 95 % quantile of the standard normal distribution."""
+
+_STEPS = 60
+"""Halvings of the interval (-1, 1): more than float64 resolves."""
+
+
+def upper_bound(counts: PairedCounts, z: float = Z_95) -> float:
+    """Upper confidence bound of the drop, a share in (0, 1]; 1.0 of no examples: nothing is known.
+
+    Tango's score bound: the largest drop D that a one-sided score test at quantile z does not reject. Source: Tango,
+    1998, "Equivalence test and confidence interval for the difference in proportions for the paired-sample design",
+    Statistics in Medicine 17. Where nobody was helped the score test lets a harmful variant pass a little too often
+    (6.0 % at n = 300 and two points); there losses alone are counted, and the exact bound of their share is at hand:
+    Clopper and Pearson, 1934, Biometrika 26. Without a loss it is the rule of three, 3 / n."""
+    size = counts.num_examples
+    if size == 0:
+        return 1.0
+    tango = _largest(lambda drop: _score(counts, drop) >= -z, max(-1.0, counts.drop))
+    if counts.helped:
+        return tango
+    alpha = erfc(z / sqrt(2)) / 2
+    return max(tango, _largest(lambda share: _at_most(counts.harmed, size, share) >= alpha, counts.drop))
+
+
+def _largest(holds: Callable[[float], bool], low: float) -> float:
+    """The largest number from `low` to 1 for which `holds`, which no larger one does again; by bisection."""
+    high = 1.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _at_most(losses: int, size: int, share: float) -> float:
+    """P(X <= losses), X ~ Binomial(size, share)."""
+    if share >= 1.0:
+        return float(losses >= size)
+    if share <= 0.0:
+        return 1.0
+    logs = log(share), log1p(-share)
+    whole = lgamma(size + 1)
+    terms = (
+        exp(whole - lgamma(x + 1) - lgamma(size - x + 1) + x * logs[0] + (size - x) * logs[1])
+        for x in range(losses + 1)
+    )
+    return min(1.0, fsum(terms))
+
+
+def _score(counts: PairedCounts, drop: float) -> float:
+    """Tango's statistic of the hypothesis that the true drop is `drop`, with the probability q of being helped that is
+    most likely under it."""
+    size, harmed, helped = counts.num_examples, counts.harmed, counts.helped
+    a = 2.0 * size
+    b = -harmed - helped + (2.0 * size - harmed + helped) * drop
+    c = -helped * drop * (1.0 - drop)
+    q = (sqrt(max(0.0, b * b - 4.0 * a * c)) - b) / (2.0 * a)
+    variance = size * (2.0 * q + drop * (1.0 - drop))
+    difference = harmed - helped - size * drop
+    return 0.0 if difference == 0 else difference / sqrt(variance) if variance > 0 else float("-inf")
+
+
+def harm_p_value(counts: PairedCounts) -> float:
+    """Probability of at least so many losses if each change were a loss or a gain by the toss of a coin: McNemar's
+    exact test, one-sided. Source: McNemar, 1947, Psychometrika 12. 1.0 where nothing changed."""
+    changes = counts.harmed + counts.helped
+    tail = sum(comb(changes, losses) for losses in range(counts.harmed, changes + 1))
+    return float(tail / 2**changes)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for their number: each may be compared with alpha. Source: Holm, 1979, "A simple sequentially
+    rejective multiple test procedure", Scandinavian Journal of Statistics 6."""
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted

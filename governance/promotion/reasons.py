@@ -1,0 +1,61 @@
+"""A decision in words, for people who must answer for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from governance.promotion.judgement import EVERYBODY, Decision, GroupFinding, GroupVerdict, Judgement
+
+Namer = Callable[[str], str]
+"""Says what a class or a group is called: "1" -> "defaulters", "age:50-80" -> "aged 50 to 80"."""
+
+
+def reason(variant: str, judgement: Judgement, *, class_name: Namer = str, group_name: Namer = str) -> str:
+    """One sentence: what was decided on the variant, and why. The worst group is named with its counts."""
+    worst = judgement.worst
+    match judgement.decision:
+        case Decision.HELD if worst is not None:
+            floored = next((finding for finding in judgement.findings if finding.below_floor), None)
+            if worst.verdict is not GroupVerdict.HARMED and floored is not None:
+                where = _where(floored, class_name, group_name)
+                return f"held: {variant} has {_points(floored.value)} points of {where}, below the floor"
+            return f"held: {variant} loses {_points(worst.drop)} points of {_loss(worst, class_name, group_name)}"
+        case Decision.UNDECIDED if worst is not None and worst.verdict is GroupVerdict.UNDECIDED:
+            return (
+                f"undecided: {variant} may lose up to {_points(worst.bound)} points of "
+                f"{_loss(worst, class_name, group_name)}: {_too_few(worst)}"
+            )
+        case Decision.UNDECIDED if judgement.organisations_missing:
+            missing = judgement.organisations_missing
+            return f"undecided: {missing} more participant{'s' if missing > 1 else ''} must have measured {variant}"
+        case Decision.PROMOTED if worst is not None:
+            return (
+                f"promoted: {variant} loses at most {_points(max(worst.bound, 0.0))} points of "
+                f"{_loss(worst, class_name, group_name)}"
+            )
+    return f"{judgement.decision.value.lower()}: nothing was measured of {variant}"
+
+
+def _where(finding: GroupFinding, class_name: Namer, group_name: Namer) -> str:
+    """`recall for defaulters aged 50 to 80`, `accuracy for women`, `accuracy overall`."""
+    metric, _, label = finding.metric.partition(":")
+    of_class = class_name(label) if label else ""
+    of_group = "" if finding.group == EVERYBODY else group_name(finding.group)
+    who = " ".join(part for part in (of_class, of_group) if part)
+    return f"{metric} for {who}" if who else f"{metric} overall"
+
+
+def _loss(finding: GroupFinding, class_name: Namer, group_name: Namer) -> str:
+    where, margin = _where(finding, class_name, group_name), _points(finding.margin)
+    if finding.counts is None:
+        return f"{where} ({finding.num_examples} examples), margin {margin}"
+    counts = finding.counts
+    return f"{where} ({counts.harmed} harmed, {counts.helped} helped of {counts.num_examples}), margin {margin}"
+
+
+def _too_few(finding: GroupFinding) -> str:
+    return "nothing was measured" if not finding.num_examples else "too few examples to tell"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f}"

@@ -1,0 +1,87 @@
+"""What the gate of promotion promises: how often it is wrong, computed exactly over all outcomes, not simulated."""
+
+from math import exp, lgamma, log, sqrt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluvial.wire.promotion_policy import PromotionPolicy
+from governance.promotion.counts import PairedCounts
+from governance.promotion.judgement import Decision, GroupVerdict, judge, of_participants
+from governance.promotion.non_inferiority import upper_bound
+
+SIZES = [300, 1000]
+MARGINS = [0.01, 0.02, 0.05]
+
+
+def pass_rate(size, p_harmed, p_helped, margin):
+    """Probability that a group of this size is found within the margin, over all outcomes."""
+
+    def probability(harmed, helped):
+        rest = size - harmed - helped
+        total = lgamma(size + 1) - lgamma(harmed + 1) - lgamma(helped + 1) - lgamma(rest + 1)
+        for count, share in ((harmed, p_harmed), (helped, p_helped), (rest, 1 - p_harmed - p_helped)):
+            if count and share <= 0:
+                return 0.0
+            total += count * log(share) if count else 0.0
+        return exp(total)
+
+    def most(share):
+        return int(size * share + 6 * sqrt(size * share) + 6) if share > 0 else 0
+
+    rate = 0.0
+    for helped in range(most(p_helped) + 1):
+        for harmed in range(most(p_harmed) + 1):
+            counts = PairedCounts(both=size - harmed - helped, harmed=harmed, helped=helped, neither=0)
+            if upper_bound(counts) > margin:
+                break  # more losses only raise the bound
+            rate += probability(harmed, helped)
+    return rate
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("margin", MARGINS)
+@pytest.mark.parametrize("excess", [1.0, 1.2, 2.0, 5.0])
+def test_a_harmful_variant_passes_at_most_one_time_in_twenty(size, margin, excess):
+    discordance = min(margin * excess, 0.25)
+    harmed, helped = (discordance + margin) / 2, (discordance - margin) / 2
+    assert pass_rate(size, harmed, helped, margin) <= 0.0505
+
+
+@pytest.mark.parametrize(
+    ("size", "discordance", "margin", "least"),
+    [(300, 0.01, 0.02, 0.81), (300, 0.03, 0.02, 0.56), (1000, 0.01, 0.01, 0.88), (1000, 0.03, 0.02, 0.96)],
+)
+def test_a_harmless_variant_passes_as_often_as_the_documentation_says(size, discordance, margin, least):
+    assert pass_rate(size, discordance / 2, discordance / 2, margin) >= least
+
+
+tables = st.builds(
+    PairedCounts,
+    both=st.integers(0, 500),
+    harmed=st.integers(0, 60),
+    helped=st.integers(0, 60),
+    neither=st.integers(0, 200),
+)
+
+
+@given(
+    st.dictionaries(st.tuples(st.sampled_from(["accuracy", "recall:1"]), st.sampled_from("abcdef")), tables, min_size=1)
+)
+def test_a_variant_is_promoted_only_if_every_group_is_within_its_margin(comparisons):
+    policy = PromotionPolicy(margin=0.05, min_group=100)
+    judgement = judge(policy, comparisons)
+    within = all(counts.num_examples >= 100 and upper_bound(counts) <= 0.05 for counts in comparisons.values())
+    assert (judgement.decision is Decision.PROMOTED) == within
+    assert len(judgement.findings) == len(comparisons)
+    held = any(finding.verdict is GroupVerdict.HARMED for finding in judgement.findings)
+    assert (judgement.decision is Decision.HELD) == held
+
+
+@given(st.lists(tables, min_size=1, max_size=7), st.lists(tables, max_size=6))
+def test_fewer_than_half_of_the_participants_cannot_move_a_report_beyond_what_honest_ones_said(honest, liars):
+    liars = liars[: (len(honest) - 1)]
+    chosen = upper_bound(of_participants([*honest, *liars]))
+    bounds = [upper_bound(report) for report in honest]
+    assert min(bounds) <= chosen <= max(bounds)

@@ -1,0 +1,76 @@
+"""Bounds and tests of paired counts, against scipy and against an implementation that shares nothing with ours."""
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+from governance.promotion.counts import PairedCounts
+from governance.promotion.non_inferiority import Z_95, harm_p_value, holm, upper_bound
+
+
+def counts(num_examples, harmed, helped):
+    return PairedCounts(both=num_examples - harmed - helped, harmed=harmed, helped=helped, neither=0)
+
+
+def tango_by_likelihood(size, harmed, helped):
+    """Tango's bound from its definition: the score statistic with the nuisance found by maximising the likelihood."""
+
+    def score(drop):
+        def minus_likelihood(q):
+            p = q + drop
+            stay = 1 - p - q
+            return -(harmed * np.log(p) + helped * np.log(q) + (size - harmed - helped) * np.log(stay))
+
+        low, high = max(1e-15, -drop + 1e-15), (1 - drop) / 2 - 1e-15
+        q = optimize.minimize_scalar(minus_likelihood, bounds=(low, high), method="bounded", options={"xatol": 1e-14}).x
+        return (harmed - helped - size * drop) / np.sqrt(size * (2 * q + drop * (1 - drop)))
+
+    observed = (harmed - helped) / size
+    return optimize.brentq(lambda drop: score(drop) + Z_95, observed, 1 - 1e-9, xtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("size", "harmed", "helped"), [(100, 3, 1), (300, 5, 2), (300, 2, 5), (1000, 53, 7), (266, 21, 3), (40, 10, 9)]
+)
+def test_the_bound_is_tangos(size, harmed, helped):
+    assert upper_bound(counts(size, harmed, helped)) == pytest.approx(
+        tango_by_likelihood(size, harmed, helped), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(("size", "harmed"), [(300, 0), (300, 2), (266, 21), (30, 30), (1, 0)])
+def test_where_nobody_was_helped_the_bound_is_at_least_the_exact_one(size, harmed):
+    exact = 1.0 if harmed == size else stats.beta.ppf(0.95, harmed + 1, size - harmed)
+    assert upper_bound(counts(size, harmed, 0)) >= exact - 1e-9
+
+
+def test_not_one_change_gives_the_rule_of_three():
+    assert upper_bound(counts(300, 0, 0)) == pytest.approx(3 / 300, rel=0.01)
+
+
+def test_of_no_examples_nothing_is_known():
+    assert upper_bound(counts(0, 0, 0)) == 1.0
+
+
+def test_more_losses_never_lower_the_bound_and_more_gains_never_raise_it():
+    bounds = [[upper_bound(counts(200, harmed, helped)) for helped in range(1, 20)] for harmed in range(20)]
+    table = np.array(bounds)
+    assert (np.diff(table, axis=0) > 0).all()
+    assert (np.diff(table, axis=1) < 0).all()
+
+
+@pytest.mark.parametrize(("harmed", "helped"), [(21, 0), (24, 3), (0, 0), (3, 9), (130, 80)])
+def test_the_p_value_is_that_of_mcnemars_exact_test(harmed, helped):
+    expected = stats.binomtest(harmed, harmed + helped, alternative="greater").pvalue if harmed + helped else 1.0
+    assert harm_p_value(counts(1000, harmed, helped)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_holm_adjusts_the_smallest_the_most_and_keeps_the_order():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_a_negative_count_is_refused():
+    with pytest.raises(ValueError, match="at least 0"):
+        PairedCounts(both=1, harmed=-1, helped=0, neither=0)

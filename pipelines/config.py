@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fluvial.identity.brokers import Brokers
 from fluvial.wire.topics import Topics
 
 
@@ -19,7 +20,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    bootstrap_servers: str
+    brokers: Brokers
     topic_prefix: str = "fluvial."
     partitions: int = Field(default=4, ge=1, description="Partitions of update-blobs and of model-blobs: the shards.")
 

@@ -39,9 +39,9 @@ def _collect(directory: DataDirectory) -> dict[str, Any]:
         "flink": {"url": state.rest_url, "free_slots": rest.num_free_slots()} if rest else None,
         "processes": [asdict(process) for process in state.processes],
         "restarts": state.restarts,
-        "topics": [asdict(topic) for topic in topic_statuses(state.bootstrap_servers, names)],
+        "topics": [asdict(topic) for topic in topic_statuses(federation.brokers, names)],
         "jobs": [asdict(job) for job in rest.jobs()] if rest else [],
-        "lag": [asdict(lag) for lag in group_lags(state.bootstrap_servers, federation.topic_prefix)],
+        "lag": [asdict(lag) for lag in group_lags(federation.brokers, federation.topic_prefix)],
     }
 
 

@@ -17,12 +17,13 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from deploy.local.errors import StartError, start_error
 from deploy.local.jars import kafka_jars
 from deploy.local.ports import HOST, free_ports, is_free, is_listening
 from deploy.local.processes import end, java, spawn
+from deploy.local.topics import admin_client
+from fluvial.identity.brokers import Brokers
 
 HEAP = ("-Xms128m", "-Xmx384m")
 # The second compiler would take a core for the first gigabytes, and once warm the broker is no faster with it.
@@ -82,6 +83,11 @@ class Broker:
         if self._ports is None:
             raise StartError("the broker was not started yet")
         return f"{HOST}:{self._ports[0]}"
+
+    @property
+    def brokers(self) -> Brokers:
+        """How clients reach it. Raises StartError before the first start."""
+        return Brokers(bootstrap_servers=self.bootstrap_servers)
 
     @property
     def has_started(self) -> bool:
@@ -197,7 +203,7 @@ class Broker:
         process = self._process
         assert process is not None
         deadline = time.monotonic() + _START_SECONDS
-        while not (is_listening(port) and _answers(f"{HOST}:{port}")):
+        while not (is_listening(port) and _answers(Brokers(bootstrap_servers=f"{HOST}:{port}"))):
             if process.poll() is not None:
                 raise start_error(f"the broker ended while it started (exit status {process.returncode})", self.log)
             if time.monotonic() > deadline:
@@ -205,8 +211,8 @@ class Broker:
             time.sleep(0.05)
 
 
-def _answers(bootstrap_servers: str) -> bool:
-    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0, "error_cb": lambda _: None})
+def _answers(brokers: Brokers) -> bool:
+    client = admin_client(brokers)
     try:
         return len(client.list_topics(timeout=2.0).brokers) == 1
     except KafkaException:

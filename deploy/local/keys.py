@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fluvial.identity.brokers import Brokers
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.transparency.note import NoteKey
@@ -29,10 +30,11 @@ class ServiceKeys:
         folder.chmod(0o700)
         return cls(**{name: _load_or_make(folder / f"{name}.pem") for name in cls.__slots__})
 
-    def federation(self, bootstrap_servers: str, *, topic_prefix: str, partitions: int) -> Federation:
+    def federation(self, brokers: Brokers, *, topic_prefix: str, partitions: int) -> Federation:
         """What participants and auditors of this federation are given."""
         return Federation(
-            bootstrap_servers=bootstrap_servers,
+            bootstrap_servers=brokers.bootstrap_servers,
+            security=brokers.security,
             topic_prefix=topic_prefix,
             partitions=partitions,
             operator_key=self.operator.public_key.hex(),

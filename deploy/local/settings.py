@@ -20,7 +20,7 @@ def job_settings(
     """
     return Settings(
         **{
-            "bootstrap_servers": federation.bootstrap_servers,
+            "brokers": federation.brokers,
             "topic_prefix": federation.topic_prefix,
             "partitions": federation.partitions,
             "operator_key": federation.operator_key,

@@ -89,11 +89,11 @@ class Stack:
             self._write_state("starting")
             keys = self.keys
             federation = keys.federation(
-                self.broker.bootstrap_servers, topic_prefix=self._topic_prefix, partitions=self._partitions
+                self.broker.brokers, topic_prefix=self._topic_prefix, partitions=self._partitions
             )
-            create_topics(federation.bootstrap_servers, federation.topics.all_settings(self._partitions))
+            create_topics(federation.brokers, federation.topics.all_settings(self._partitions))
             federation.save(self.directory.federation_file)
-            self._report(f"broker at {federation.bootstrap_servers}, topics {federation.topic_prefix}*")
+            self._report(f"broker at {federation.brokers}, topics {federation.topic_prefix}*")
             if self.cluster is not None:
                 self._report(f"starting the Flink cluster: a JobManager, {self._task_managers} TaskManagers")
                 self.cluster.start(self._task_managers)

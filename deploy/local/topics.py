@@ -10,6 +10,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaE
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from deploy.local.errors import StackError
+from fluvial.identity.brokers import Brokers
 from fluvial.wire.topics import TopicSettings
 
 _SECONDS = 15.0
@@ -32,13 +33,13 @@ class GroupLag:
     lag: int
 
 
-def admin_client(bootstrap_servers: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0, "error_cb": lambda _: None})
+def admin_client(brokers: Brokers) -> AdminClient:
+    return AdminClient({**brokers.librdkafka("fluvial-admin"), "log_level": 0, "error_cb": lambda _: None})
 
 
-def create_topics(bootstrap_servers: str, settings: Iterable[TopicSettings]) -> None:
+def create_topics(brokers: Brokers, settings: Iterable[TopicSettings]) -> None:
     """Create the topics that are not there. Raises StackError if the broker refuses, or one has other partitions."""
-    admin = admin_client(bootstrap_servers)
+    admin = admin_client(brokers)
     wanted = {topic.name: topic for topic in settings}
     futures = admin.create_topics(
         [NewTopic(topic.name, topic.partitions, 1, config=topic.config) for topic in wanted.values()],
@@ -62,9 +63,9 @@ def create_topics(bootstrap_servers: str, settings: Iterable[TopicSettings]) -> 
     )
 
 
-def topic_statuses(bootstrap_servers: str, names: Sequence[str]) -> list[TopicStatus]:
+def topic_statuses(brokers: Brokers, names: Sequence[str]) -> list[TopicStatus]:
     """End offsets of these topics, those that do not exist left out."""
-    admin = admin_client(bootstrap_servers)
+    admin = admin_client(brokers)
     existing = admin.list_topics(timeout=_SECONDS).topics
     partitions = [
         TopicPartition(name, partition) for name in names if name in existing for partition in existing[name].partitions
@@ -80,9 +81,9 @@ def topic_statuses(bootstrap_servers: str, names: Sequence[str]) -> list[TopicSt
     ]
 
 
-def group_lags(bootstrap_servers: str, prefix: str) -> list[GroupLag]:
+def group_lags(brokers: Brokers, prefix: str) -> list[GroupLag]:
     """The lag of each group whose name starts with `prefix`, by topic."""
-    admin = admin_client(bootstrap_servers)
+    admin = admin_client(brokers)
     groups = sorted(
         group.group_id
         for group in admin.list_consumer_groups(request_timeout=_SECONDS).result().valid

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,7 +32,7 @@ class KafkaTopicReader:
         self._end: dict[str, dict[Any, int]] = {}
         try:
             self._consumer: Any = kafka.KafkaConsumer(
-                **_connection_settings(federation),
+                **federation.brokers.kafka_python("fluvial-auditor"),
                 group_id=None,
                 enable_auto_commit=False,
                 isolation_level="read_committed",
@@ -43,7 +42,7 @@ class KafkaTopicReader:
                 bootstrap_timeout_ms=_BOOTSTRAP_MS,
             )
         except KafkaError as error:
-            raise ReadFailed(f"no broker at {federation.bootstrap_servers}: {error}") from error
+            raise ReadFailed(f"no broker at {federation.brokers}: {error}") from error
         try:
             for topic in topics:
                 partitions = [TopicPartition(topic, number) for number in sorted(self._partitions(topic))]
@@ -133,30 +132,3 @@ class KafkaTopicReader:
                 raise ReadFailed(f"topic {topic} does not exist, or this client may not see it")
             time.sleep(0.2)
         return set(numbers)
-
-
-def _connection_settings(federation: Federation) -> dict[str, Any]:
-    security = federation.security
-    settings: dict[str, Any] = {
-        "bootstrap_servers": federation.bootstrap_servers.split(","),
-        "client_id": "fluvial-auditor",
-        "allow_auto_create_topics": False,
-        "metrics_enabled": False,
-        "security_protocol": security.protocol,
-    }
-    if security.protocol.endswith("SSL"):
-        files = {
-            "ssl_cafile": security.ca_file,
-            "ssl_certfile": security.certificate_file,
-            "ssl_keyfile": security.key_file,
-        }
-        settings |= {name: str(path) for name, path in files.items() if path is not None}
-    if security.protocol.startswith("SASL"):
-        if security.sasl_password_file is None:
-            raise ValueError(f"federation.json: {security.protocol} needs security.sasl_password_file")
-        settings |= {
-            "sasl_mechanism": security.sasl_mechanism,
-            "sasl_plain_username": security.sasl_username,
-            "sasl_plain_password": Path(security.sasl_password_file).read_text().strip(),
-        }
-    return settings

@@ -25,7 +25,6 @@ from fluvial.edge.interface import (
     Start,
     Take,
     fetch_all,
-    sasl_password,
 )
 from fluvial.identity.federation import Federation
 from fluvial.wire.errors import ChunkUnavailable
@@ -40,7 +39,7 @@ class ConfluentTransport:
     """See `fluvial.edge.interface.Transport`."""
 
     def __init__(self, federation: Federation, client_id: str) -> None:
-        self._settings = _connection_settings(federation, client_id)
+        self._settings = federation.brokers.librdkafka(client_id)
         self._lock = threading.Lock()
         self._fetch_lock = threading.Lock()
         self._closing = threading.Event()
@@ -284,30 +283,6 @@ class _Fetch:
 
     def _unavailable(self, number: int) -> ChunkUnavailable:
         return ChunkUnavailable(f"{self._topic}, partition {number}, offset {self._missing[number][0]} is not there")
-
-
-def _connection_settings(federation: Federation, client_id: str) -> dict[str, Any]:
-    security = federation.security
-    settings: dict[str, Any] = {
-        "bootstrap.servers": federation.bootstrap_servers,
-        "client.id": client_id,
-        "security.protocol": security.protocol,
-        "allow.auto.create.topics": False,
-        "reconnect.backoff.max.ms": 1000,
-        "log_level": 2,
-        "ssl.ca.location": security.ca_file,
-        "ssl.certificate.location": security.certificate_file,
-        "ssl.key.location": security.key_file,
-    }
-    if security.protocol == "SASL_SSL":
-        settings |= {
-            "sasl.mechanism": security.sasl_mechanism,
-            "sasl.username": security.sasl_username,
-            "sasl.password": sasl_password(security),
-        }
-    return {
-        name: str(value) if name.startswith("ssl") else value for name, value in settings.items() if value is not None
-    }
 
 
 def _translate(error: Any, topic: str) -> TransportFailed | TransportUnavailable:

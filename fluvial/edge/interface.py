@@ -22,8 +22,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from fluvial.identity.federation import Security
-
 MAX_REQUEST_BYTES = 8 << 20
 """Largest produce request; a tensor chunk has at most 1 MiB, so that a few travel together."""
 
@@ -132,13 +130,3 @@ def fetch_all(transport: Transport, topic: str, places: Sequence[Place], timeout
     found: dict[Place, bytes] = {}
     transport.fetch_each(topic, set(places), found.__setitem__, timeout)
     return [found[place] for place in places]
-
-
-def sasl_password(security: Security) -> str:
-    """The password in the file that the federation names.
-
-    Raises ValueError when it names none, OSError when it cannot be read.
-    """
-    if security.sasl_password_file is None:
-        raise ValueError("security.sasl_password_file is needed for SASL")
-    return security.sasl_password_file.read_text().strip()

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import kafka
@@ -28,9 +27,8 @@ from fluvial.edge.interface import (
     Start,
     Take,
     fetch_all,
-    sasl_password,
 )
-from fluvial.identity.federation import Federation, Security
+from fluvial.identity.federation import Federation
 from fluvial.wire.errors import ChunkUnavailable
 
 _POLL_MS = 500
@@ -42,7 +40,7 @@ class KafkaPythonTransport:
     """See `fluvial.edge.interface.Transport`."""
 
     def __init__(self, federation: Federation, client_id: str) -> None:
-        self._settings = _connection_settings(federation, client_id)
+        self._settings = federation.brokers.kafka_python(client_id)
         self._lock = threading.Lock()
         self._fetch_lock = threading.Lock()
         self._producer: Any = None
@@ -250,38 +248,6 @@ class _Fetch:
     def _unavailable(self, partition: Any) -> ChunkUnavailable:
         offset = self._missing[partition][0]
         return ChunkUnavailable(f"{self._topic}, partition {partition.partition}, offset {offset} is not there")
-
-
-def _connection_settings(federation: Federation, client_id: str) -> dict[str, Any]:
-    return {
-        "bootstrap_servers": federation.bootstrap_servers.split(","),
-        "client_id": client_id,
-        "allow_auto_create_topics": False,
-        "reconnect_backoff_max_ms": 1000,
-        "metrics_enabled": False,
-        **_security_settings(federation.security),
-    }
-
-
-def _security_settings(security: Security) -> dict[str, Any]:
-    settings: dict[str, Any] = {"security_protocol": security.protocol}
-    if security.protocol != "PLAINTEXT":
-        settings |= {
-            "ssl_cafile": _text(security.ca_file),
-            "ssl_certfile": _text(security.certificate_file),
-            "ssl_keyfile": _text(security.key_file),
-        }
-    if security.protocol == "SASL_SSL":
-        settings |= {
-            "sasl_mechanism": security.sasl_mechanism,
-            "sasl_plain_username": security.sasl_username,
-            "sasl_plain_password": sasl_password(security),
-        }
-    return {name: value for name, value in settings.items() if value is not None}
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
 
 
 @contextmanager

@@ -6,27 +6,14 @@ The file goes to participants and auditors out of band, like a token: whoever ca
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fluvial.identity.brokers import Brokers, Security
 from fluvial.wire.topics import Topics
 
 PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="Ed25519 public key, lower-case hexadecimal.")]
-
-
-class Security(BaseModel):
-    """How the brokers are reached. Files are PEM; the password's file holds the password alone."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = "PLAINTEXT"
-    ca_file: Path | None = None
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-    sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    sasl_username: str | None = None
-    sasl_password_file: Path | None = None
 
 
 class Federation(BaseModel):
@@ -42,6 +29,11 @@ class Federation(BaseModel):
     aggregator_key: PublicKey
     log_key: str = Field(description="Verifier key of the audit log (C2SP signed-note): name+hash+key.")
     security: Security = Security()
+
+    @property
+    def brokers(self) -> Brokers:
+        """Where they are and how to reach them: what clients are made from."""
+        return Brokers(bootstrap_servers=self.bootstrap_servers, security=self.security)
 
     @property
     def topics(self) -> Topics:

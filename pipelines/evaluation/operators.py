@@ -58,7 +58,7 @@ class Evaluate(KeyedProcessFunction):
     def open(self, ctx: Any) -> None:
         settings = self._settings
         self._reader: BlobReader = shared_reader(
-            settings.bootstrap_servers,
+            settings.brokers,
             settings.topics.model_blobs,
             purpose="evaluation",
             cache_bytes=0,

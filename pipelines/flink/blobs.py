@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from fluvial.identity.brokers import Brokers
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ChunkReference
 
@@ -135,12 +136,10 @@ class BlobReader:
     """Chunks of one topic, by reference. Threads may share it; different partitions are read in parallel."""
 
     def __init__(
-        self, bootstrap_servers: str, topic: str, *, cache_bytes: int, timeout_ms: int, check_crcs: bool = True
+        self, brokers: Brokers, topic: str, *, cache_bytes: int, timeout_ms: int, check_crcs: bool = True
     ) -> None:
         self._settings: dict[str, object] = {
-            "bootstrap.servers": bootstrap_servers,
-            # Calls report what concerns them; a broker that is away would otherwise be a hundred lines a second.
-            "log_level": 2,
+            **brokers.librdkafka("fluvial-blob-reader"),
             "group.id": "fluvial-blob-reader",
             "enable.auto.commit": False,
             # A chunk that is gone must be an error, not a silent jump to the end.
@@ -202,11 +201,10 @@ class BlobReader:
 class BlobWriter:
     """Writes chunks to explicit partitions and tells where they lie; nothing counts before `flush`."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, *, timeout_ms: int) -> None:
+    def __init__(self, brokers: Brokers, topic: str, *, timeout_ms: int) -> None:
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap_servers,
-                "log_level": 2,
+                **brokers.librdkafka("fluvial-blob-writer"),
                 "acks": "all",
                 "enable.idempotence": True,
                 "linger.ms": 0,
@@ -249,18 +247,18 @@ class BlobWriter:
         return delivered
 
 
-_shared: dict[tuple[str, str, str], BlobReader] = {}
+_shared: dict[tuple[Brokers, str, str], BlobReader] = {}
 _shared_lock = threading.Lock()
 
 
 def shared_reader(
-    bootstrap_servers: str, topic: str, *, purpose: str, cache_bytes: int, timeout_ms: int, check_crcs: bool = True
+    brokers: Brokers, topic: str, *, purpose: str, cache_bytes: int, timeout_ms: int, check_crcs: bool = True
 ) -> BlobReader:
     """The reader of this process for a topic and purpose. It lives as long as the process."""
     with _shared_lock:
-        key = bootstrap_servers, topic, purpose
+        key = brokers, topic, purpose
         if key not in _shared:
             _shared[key] = BlobReader(
-                bootstrap_servers, topic, cache_bytes=cache_bytes, timeout_ms=timeout_ms, check_crcs=check_crcs
+                brokers, topic, cache_bytes=cache_bytes, timeout_ms=timeout_ms, check_crcs=check_crcs
             )
         return _shared[key]

@@ -21,6 +21,8 @@ from pipelines.topology import STAGES
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 
+_CLIENT_PACKAGE = "org.apache.flink.kafka.shaded.org.apache.kafka"
+"""Where the connector's jar brings the Kafka client."""
 _KEYED_BYTES = Types.ROW([Types.STRING(), BYTES])
 _BUNDLE_RECORDS = 1024
 _BUNDLE_BYTES = 1 << 20
@@ -112,7 +114,6 @@ class Graph:
         name = getattr(self.settings.topics, topic)
         builder = (
             KafkaSource.builder()
-            .set_bootstrap_servers(self.settings.bootstrap_servers)
             .set_topics(name)
             .set_group_id(f"{self.settings.topic_prefix}{self._job_name}")
             .set_starting_offsets(KafkaOffsetsInitializer.earliest())
@@ -122,6 +123,8 @@ class Graph:
             .set_property("partition.discovery.interval.ms", "-1")
             .set_property("client.id.prefix", f"{self._job_name}-{topic}")
         )
+        for setting, value in self.settings.brokers.java(_CLIENT_PACKAGE).items():
+            builder.set_property(setting, value)
         builder._j_builder.setDeserializer(get_gateway().jvm.org.fluvial.flink.FrameDeserializer())
         stream = self.environment.from_source(
             builder.build(), WatermarkStrategy.no_watermarks(), topic.replace("_", "-"), BYTES
@@ -134,7 +137,6 @@ class Graph:
         gateway = get_gateway()
         builder = (
             KafkaSink.builder()
-            .set_bootstrap_servers(self.settings.bootstrap_servers)
             .set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
             # A restored sink aborts every open transaction under its prefix, so no prefix may be the beginning of
             # another: job names hold no slash.
@@ -144,6 +146,8 @@ class Graph:
             .set_property("linger.ms", "5")
             .set_property("batch.size", str(256 << 10))
         )
+        for setting, value in self.settings.brokers.java(_CLIENT_PACKAGE).items():
+            builder.set_property(setting, value)
         builder._j_builder.setRecordSerializer(gateway.jvm.org.fluvial.flink.FrameSerializer(_strings(written)))
         naming = gateway.jvm.org.apache.flink.connector.kafka.sink.TransactionNamingStrategy
         builder._j_builder.setTransactionNamingStrategy(naming.POOLING)

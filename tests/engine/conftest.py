@@ -56,7 +56,7 @@ def flink_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def settings(broker: Broker, tmp_path: Path) -> Settings:
     """Settings with topics of their own on the shared broker. A job fails at its first error unless told otherwise."""
     settings = Settings(
-        bootstrap_servers=broker.bootstrap_servers,
+        brokers=broker.brokers,
         topic_prefix=f"test-{uuid.uuid4().hex[:8]}.",
         partitions=PARTITIONS,
         operator_key="00" * 32,
@@ -69,5 +69,5 @@ def settings(broker: Broker, tmp_path: Path) -> Settings:
         restart_attempts=0,
         repository_root=Path(__file__).resolve().parents[2],
     )
-    create_topics(settings.bootstrap_servers, settings.topics.all_settings(PARTITIONS))
+    create_topics(settings.brokers, settings.topics.all_settings(PARTITIONS))
     return settings

@@ -26,7 +26,7 @@ def publish(settings: Settings) -> dict[tuple[int, int], tuple[bytes | None, byt
         place = message.partition(), message.offset()
         published[place] = message.key(), message.value(), message.timestamp()[1]
 
-    producer = Producer({"bootstrap.servers": settings.bootstrap_servers, "partitioner": "murmur2_random"})
+    producer = Producer({**settings.brokers.librdkafka(), "partitioner": "murmur2_random"})
     for number in range(RECORDS):
         key = f"k{number}".encode() if number % 3 else None
         value = bytes([number]) * (number + 1) if number % 10 else None
@@ -39,7 +39,7 @@ def read(settings: Settings, topics: list[str], count: int) -> list[Message]:
     """At least `count` committed records, and whatever follows within two seconds."""
     consumer = Consumer(
         {
-            "bootstrap.servers": settings.bootstrap_servers,
+            **settings.brokers.librdkafka(),
             "group.id": "reader",
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,

@@ -175,7 +175,7 @@ def bad_records(sender: Sender) -> Iterator[tuple[str, str, bytes]]:
 
 def read_until(federation: Any, topic: str, enough: Callable[[list[Message]], bool]) -> list[Message]:
     """Committed records of a one-partition topic, from its beginning."""
-    consumer = Consumer({"bootstrap.servers": federation.bootstrap_servers, "group.id": "test"})
+    consumer = Consumer({**federation.brokers.librdkafka(), "group.id": "test"})
     consumer.assign([TopicPartition(topic, 0, 0)])
     found: list[Message] = []
     deadline = time.monotonic() + 120
@@ -208,7 +208,7 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
             aggregator = bytes.fromhex(federation.aggregator_key)
             producer = Producer(
                 {
-                    "bootstrap.servers": federation.bootstrap_servers,
+                    **federation.brokers.librdkafka(),
                     "partitioner": "murmur2_random",
                     "message.max.bytes": 4 << 20,
                 }
@@ -250,7 +250,7 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
 def expected_digest(federation: Any, base: ModelManifest, manifest: ModelManifest) -> bytes:
     """Digest of the first chunk of base + the mean of three equal deltas in fixed point, rounded to float32 once."""
     reference = base.chunks[0]
-    consumer = Consumer({"bootstrap.servers": federation.bootstrap_servers, "group.id": "test"})
+    consumer = Consumer({**federation.brokers.librdkafka(), "group.id": "test"})
     consumer.assign([TopicPartition(federation.topics.model_blobs, reference.partition, reference.offset)])
     message = consumer.poll(30)
     consumer.close()

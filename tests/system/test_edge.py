@@ -34,7 +34,7 @@ NUM_CHUNKS = 11
 @pytest.fixture
 def federation(broker) -> Federation:
     federation = a_federation(broker.bootstrap_servers, prefix=f"edge-{uuid.uuid4().hex[:8]}.")
-    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+    admin = AdminClient(broker.brokers.librdkafka())
     settings = federation.topics.all_settings(PARTITIONS)
     created = admin.create_topics([NewTopic(s.name, s.partitions, 1, config=s.config) for s in settings])
     for future in created.values():

@@ -82,9 +82,9 @@ class Side:
         directory = DataDirectory(root / name)
         self.keys = ServiceKeys.load_or_make(directory.keys)
         self.federation: Federation = self.keys.federation(
-            broker.bootstrap_servers, topic_prefix=f"{name}.", partitions=PARTITIONS
+            broker.brokers, topic_prefix=f"{name}.", partitions=PARTITIONS
         )
-        create_topics(broker.bootstrap_servers, self.federation.topics.all_settings(PARTITIONS))
+        create_topics(broker.brokers, self.federation.topics.all_settings(PARTITIONS))
         self.transport: Transport = connect(self.federation, f"regions-{name}")
         self.participants = {participant: SigningKey.generate() for participant in participants}
         register(self.transport, self.federation.topics, self.keys, self.participants)

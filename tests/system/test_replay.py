@@ -64,8 +64,8 @@ class ReplayedFederation:
 @contextmanager
 def replayed_federation(broker: Broker, directory: Path, rule: str) -> Iterator[ReplayedFederation]:
     keys = ServiceKeys.load_or_make(directory / "keys")
-    parties = keys.federation(broker.bootstrap_servers, topic_prefix=f"{uuid.uuid4().hex}.", partitions=1)
-    create_topics(parties.bootstrap_servers, parties.topics.all_settings(1))
+    parties = keys.federation(broker.brokers, topic_prefix=f"{uuid.uuid4().hex}.", partitions=1)
+    create_topics(parties.brokers, parties.topics.all_settings(1))
     parties.save(directory / "federation.json")
     transport = connect(parties, "test-replay")
     try:

@@ -25,14 +25,14 @@ class TestTransports(TransportSuite):
     def topic(self, broker) -> str:
         name = f"transport-{uuid.uuid4().hex[:8]}"
         config = {"max.message.bytes": str(2 << 20), "message.timestamp.type": "LogAppendTime"}
-        admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+        admin = AdminClient(broker.brokers.librdkafka())
         admin.create_topics([NewTopic(name, 3, 1, config=config)])[name].result(30)
         return name
 
     def test_a_record_that_retention_removed_is_reported_at_once(self, transport, topic, broker) -> None:
         for n in range(5):
             transport.produce(topic, b"%d" % n, key=b"k", partition=0).result(30)
-        admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+        admin = AdminClient(broker.brokers.librdkafka())
         end = TopicPartition(topic, 0, 3)
         admin.delete_records([end])[end].result(30)
         assert transport.fetch(topic, [(0, 4)]) == [b"4"]
@@ -41,7 +41,7 @@ class TestTransports(TransportSuite):
 
     def test_only_what_was_committed_is_read(self, transport, topic, broker) -> None:
         """committed | aborted | control records: the reader ends although the last offsets hold no record."""
-        producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": topic})
+        producer = Producer({**broker.brokers.librdkafka(), "transactional.id": topic})
         producer.init_transactions(30)
         for value, finish in ((b"committed", producer.commit_transaction), (b"aborted", producer.abort_transaction)):
             producer.begin_transaction()

@@ -52,16 +52,16 @@ class _OnShards(KeyedProcessFunction):
         settings, topics = self._settings, self._settings.topics
         timeout_ms = settings.read_timeout_ms
         updates = shared_reader(
-            settings.bootstrap_servers,
+            settings.brokers,
             topics.update_blobs,
             purpose=f"aggregation {type(self).__name__}",
             cache_bytes=settings.chunk_cache_bytes,
             timeout_ms=timeout_ms,
         )
         models = shared_reader(
-            settings.bootstrap_servers, topics.model_blobs, purpose="aggregation", cache_bytes=0, timeout_ms=timeout_ms
+            settings.brokers, topics.model_blobs, purpose="aggregation", cache_bytes=0, timeout_ms=timeout_ms
         )
-        self._log = f"{settings.bootstrap_servers} {topics.update_blobs}"
+        self._log = f"{settings.brokers} {topics.update_blobs}"
         self._sums = shared_sums(self._log, budget_bytes=settings.tensor_memory_bytes)
         memory = TensorMemory(settings.tensor_memory_bytes)
         matches = [partial(CHECKED.matches, topic) for topic in (topics.update_blobs, topics.model_blobs)]
@@ -170,7 +170,7 @@ class Combine(_OnShards):
     def open(self, ctx: Any) -> None:
         super().open(ctx)
         self._writer = BlobWriter(
-            self._settings.bootstrap_servers,
+            self._settings.brokers,
             self._settings.topics.model_blobs,
             timeout_ms=self._settings.read_timeout_ms,
         )

@@ -48,14 +48,14 @@ class Validate(WithTrustedRecords):
         self._topics = settings.topics
         self._policy = gate.GatePolicy(max_record_bytes=settings.max_record_bytes, partitions=settings.partitions)
         reader = shared_reader(
-            settings.bootstrap_servers,
+            settings.brokers,
             self._topics.update_blobs,
             purpose="validation",
             cache_bytes=settings.chunk_cache_bytes,
             timeout_ms=settings.read_timeout_ms,
             check_crcs=False,
         )
-        log = f"{settings.bootstrap_servers} {self._topics.update_blobs}"
+        log = f"{settings.brokers} {self._topics.update_blobs}"
 
         def announce(needs: gate.NeedsContent, index: int, chunk: bytes) -> None:
             ANNOUNCED.announce(log, needs.round, index, needs.record_sha256, needs.update, chunk)

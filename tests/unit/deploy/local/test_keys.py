@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 from deploy.local.keys import LOG_ORIGIN, ServiceKeys
+from fluvial.identity.brokers import Brokers
 from fluvial.transparency.note import NoteKey
 
 
@@ -24,7 +25,7 @@ def test_key_files_are_their_owners_alone(tmp_path: Path) -> None:
 
 def test_the_federation_holds_the_public_halves(tmp_path: Path) -> None:
     keys = ServiceKeys.load_or_make(tmp_path)
-    federation = keys.federation("127.0.0.1:9092", topic_prefix="x.", partitions=3)
+    federation = keys.federation(Brokers(bootstrap_servers="127.0.0.1:9092"), topic_prefix="x.", partitions=3)
     assert federation.aggregator_key == keys.aggregator.public_key.hex()
     log_key = NoteKey.parse(federation.log_key)
     assert (log_key.name, log_key.public_key) == (LOG_ORIGIN, keys.log.public_key)

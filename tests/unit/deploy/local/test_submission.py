@@ -9,13 +9,16 @@ import pytest
 from deploy.local.directory import DataDirectory
 from deploy.local.keys import LOG_ORIGIN, ServiceKeys
 from deploy.local.submission import LocalJob, Submission
+from fluvial.identity.brokers import Brokers
 from pipelines.config import Settings
 
 
 def directory_with_federation(root: Path) -> DataDirectory:
     directory = DataDirectory(root)
     keys = ServiceKeys.load_or_make(directory.keys)
-    keys.federation("127.0.0.1:9092", topic_prefix="x.", partitions=2).save(directory.federation_file)
+    keys.federation(Brokers(bootstrap_servers="127.0.0.1:9092"), topic_prefix="x.", partitions=2).save(
+        directory.federation_file
+    )
     return directory
 
 
@@ -40,7 +43,11 @@ def test_the_settings_file_says_what_the_federation_says(tmp_path: Path) -> None
     submission = Submission(stages=("audit",), name="one", parallelism=2, settings={"device": "cpu"})
     file, settings = submission.write(directory, directory.federation())
     assert Settings.load(file) == settings
-    assert (settings.bootstrap_servers, settings.topic_prefix, settings.partitions) == ("127.0.0.1:9092", "x.", 2)
+    assert (settings.brokers.bootstrap_servers, settings.topic_prefix, settings.partitions) == (
+        "127.0.0.1:9092",
+        "x.",
+        2,
+    )
     assert (settings.log_origin, settings.parallelism, settings.device) == (LOG_ORIGIN, 2, "cpu")
     assert settings.restore_from is None
     assert submission.arguments(file) == ["--settings", str(file), "--stages", "audit", "--name", "one"]

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 from unittest.mock import patch
 
+from fluvial.identity.brokers import Brokers
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import ChunkUnavailable
@@ -30,7 +31,7 @@ LANE = "lane-0-0"
 PATIENCE_S = 30.0
 
 SETTINGS = Settings(
-    bootstrap_servers="none:1",
+    brokers=Brokers(bootstrap_servers="none:1"),
     partitions=builders.PARTITIONS,
     operator_key=OPERATOR.public_key.hex(),
     registrar_key=REGISTRAR.public_key.hex(),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fluvial.identity.brokers import Brokers
 from fluvial.wire.framing import encode
 from pipelines.aggregation.operators import shards as shard_operators
 from pipelines.aggregation.operators.shards import Combine, Measure
@@ -75,7 +76,7 @@ class Cluster:
 
 
 SETTINGS = Settings.model_construct(
-    bootstrap_servers="nowhere", topic_prefix="f.", partitions=1, parallelism=1, chunk_cache_bytes=0,
+    brokers=Brokers(bootstrap_servers="nowhere"), topic_prefix="f.", partitions=1, parallelism=1, chunk_cache_bytes=0,
     read_timeout_ms=0, tensor_memory_bytes=1 << 20, slice_bytes=1,
 )  # fmt: skip
 
@@ -91,13 +92,13 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cluster]:
     """Makes clusters over one log; called again with the same context, it is the cluster after a restart."""
     updates_log, models_log = Log(), Log()
 
-    def reader(servers: str, topic: str, **settings: Any) -> Any:
+    def reader(brokers: Brokers, topic: str, **settings: Any) -> Any:
         return SimpleNamespace(chunk=(updates_log if topic.endswith("update-blobs") else models_log).read)
 
     # Sums are shared by log, in a process.
-    monkeypatch.setitem(SETTINGS.__dict__, "bootstrap_servers", uuid.uuid4().hex)
+    monkeypatch.setitem(SETTINGS.__dict__, "brokers", Brokers(bootstrap_servers=uuid.uuid4().hex))
     monkeypatch.setattr(shard_operators, "shared_reader", reader)
-    monkeypatch.setattr(shard_operators, "BlobWriter", lambda servers, topic, **settings: models_log)
+    monkeypatch.setattr(shard_operators, "BlobWriter", lambda brokers, topic, **settings: models_log)
 
     def make(kind: type[Combine] | type[Measure], context: Context, worlds: list[ShardWorld] | None = None) -> Cluster:
         rule = '{"name": "multi_krum", "num_byzantine": 1}' if kind is Measure else MEAN

@@ -1,0 +1,159 @@
+"""Where the brokers are and how to reach them: one value, and the settings that each of the three clients makes of it.
+
+It names files that hold secrets and holds none itself, so it may stand in a file, cross to a cluster and be logged. The
+files are read where a client is made.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_JAVA_PACKAGE = "org.apache.kafka"
+
+
+class Security(BaseModel):
+    """How the brokers are reached. Files are PEM; the password's file holds the password alone.
+
+    SSL with certificate_file and key_file is mutual TLS. One file may hold both (the key as
+    PKCS #8); Java asks for that.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = "PLAINTEXT"
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = Field(default=None, pattern=r'^[^"\\\n]+$')
+    sasl_password_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("security.certificate_file and security.key_file go together")
+        if self.protocol == "SASL_SSL":
+            for name in ("sasl_mechanism", "sasl_username", "sasl_password_file"):
+                if getattr(self, name) is None:
+                    raise ValueError(f"security.protocol SASL_SSL needs security.{name}")
+        return self
+
+    def sasl_password(self) -> str:
+        """The password in the file that is named. Raises ValueError when none is, OSError when it cannot be read."""
+        if self.sasl_password_file is None:
+            raise ValueError("security.sasl_password_file is needed for SASL")
+        return self.sasl_password_file.read_text().strip()
+
+
+class Brokers(BaseModel):
+    """The brokers of a federation. bootstrap_servers: host:port, several separated by commas."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bootstrap_servers: str
+    security: Security = Security()
+
+    def __str__(self) -> str:
+        return self.bootstrap_servers
+
+    def librdkafka(self, client_id: str = "fluvial") -> dict[str, Any]:
+        """Settings of every client of confluent-kafka. client_id: name that the broker's logs show.
+
+        Raises OSError when a password's file cannot be read.
+        """
+        security = self.security
+        settings: dict[str, Any] = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "client.id": client_id,
+            "security.protocol": security.protocol,
+            "allow.auto.create.topics": False,
+            "reconnect.backoff.max.ms": 1000,
+            # Calls report what concerns them; a broker that is away would otherwise be a hundred lines a second.
+            "log_level": 2,
+        }
+        if security.protocol != "PLAINTEXT":
+            settings |= {
+                "ssl.ca.location": _text(security.ca_file),
+                "ssl.certificate.location": _text(security.certificate_file),
+                "ssl.key.location": _text(security.key_file),
+            }
+        if security.protocol == "SASL_SSL":
+            settings |= {
+                "sasl.mechanism": security.sasl_mechanism,
+                "sasl.username": security.sasl_username,
+                "sasl.password": security.sasl_password(),
+            }
+        return _without_none(settings)
+
+    def kafka_python(self, client_id: str = "fluvial") -> dict[str, Any]:
+        """Settings of every client of kafka-python. client_id: name that the broker's logs show.
+
+        Raises OSError when a password's file cannot be read.
+        """
+        security = self.security
+        settings: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers.split(","),
+            "client_id": client_id,
+            "security_protocol": security.protocol,
+            "allow_auto_create_topics": False,
+            "reconnect_backoff_max_ms": 1000,
+            "metrics_enabled": False,
+        }
+        if security.protocol != "PLAINTEXT":
+            settings |= {
+                "ssl_cafile": _text(security.ca_file),
+                "ssl_certfile": _text(security.certificate_file),
+                "ssl_keyfile": _text(security.key_file),
+            }
+        if security.protocol == "SASL_SSL":
+            settings |= {
+                "sasl_mechanism": security.sasl_mechanism,
+                "sasl_plain_username": security.sasl_username,
+                "sasl_plain_password": security.sasl_password(),
+            }
+        return _without_none(settings)
+
+    def java(self, package: str = _JAVA_PACKAGE) -> dict[str, str]:
+        """Properties of every Java client. package: where its classes lie; Flink's connector brings them under another.
+
+        They become part of a job's graph, so the password is not among them: the client reads its file, which for Java
+        holds no line break. Raises ValueError when certificate and key lie in different files: Java reads one.
+        """
+        security = self.security
+        settings: dict[str, str | None] = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": security.protocol,
+        }
+        if security.protocol != "PLAINTEXT" and security.ca_file is not None:
+            settings |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": str(security.ca_file)}
+        if security.protocol != "PLAINTEXT" and security.key_file is not None:
+            if security.certificate_file != security.key_file:
+                raise ValueError(
+                    "Java reads certificate and key from one PEM file: join them, and name it as both certificate_file "
+                    "and key_file"
+                )
+            settings |= {"ssl.keystore.type": "PEM", "ssl.keystore.location": str(security.key_file)}
+        if security.protocol == "SASL_SSL":
+            file = security.sasl_password_file
+            assert file is not None  # Security sees to it
+            provider = f"{package}.common.config.provider.DirectoryConfigProvider"
+            login = f"{package}.common.security.scram.ScramLoginModule"
+            password = f"${{secrets:{file.parent}:{file.name}}}"
+            settings |= {
+                "config.providers": "secrets",
+                "config.providers.secrets.class": provider,
+                "sasl.mechanism": security.sasl_mechanism,
+                "sasl.jaas.config": f'{login} required username="{security.sasl_username}" password="{password}";',
+            }
+        return _without_none(settings)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _without_none(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +19,7 @@ from pipelines.config import Settings
 from pipelines.flink.jars import flink_jars
 
 MAX_PARALLELISM = 128
+_DRAIN_BYTES = 64 << 10
 
 
 def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvironment:
@@ -102,13 +103,24 @@ def _drain_the_gateways_errors() -> None:
     def launch_and_drain(*arguments: Any) -> subprocess.Popen[bytes]:
         process = launch(*arguments)
         if process.stderr is not None:
-            copy = threading.Thread(
-                target=shutil.copyfileobj, args=(process.stderr, sys.stderr.buffer), name="gateway-errors", daemon=True
-            )
-            copy.start()
+            # Whoever started the process closes its end when it likes; the thread reads from an end of its own.
+            pipe = os.dup(process.stderr.fileno())
+            threading.Thread(target=drain, args=(pipe,), name="gateway-errors", daemon=True).start()
         return process
 
     java_gateway.launch_gateway_server_process = launch_and_drain
+
+
+def drain(pipe: int) -> None:
+    """Copy a pipe to this process's standard error until its writers are gone, and close it. Where standard error is
+    closed already, as while the interpreter ends, what comes is dropped: the writers must not wait for it."""
+    try:
+        while data := os.read(pipe, _DRAIN_BYTES):
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # closed; replaced by what takes no bytes
+                sys.stderr.buffer.write(data)
+                sys.stderr.buffer.flush()
+    finally:
+        os.close(pipe)
 
 
 def _let_the_embedded_interpreter_find_this_environment() -> None:

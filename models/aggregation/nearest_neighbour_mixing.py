@@ -75,10 +75,14 @@ def neighbours(gram: Gram, num_neighbours: int) -> list[list[int]]:
 
 
 def mixed_gram(gram: Gram, near: list[list[int]]) -> Gram:
-    """Gram matrix float64[N, N] of the means over each row's neighbours; sums are added up in the order of rows."""
+    """Gram matrix float64[N, N] of the means over each row's neighbours; sums are added up in the order of rows.
+
+    Where a mean cancels to 0, rounding may take its squared norm below 0: it is 0 then.
+    """
     once = np.stack([_mean(gram, those) for those in near], axis=1)
     mixed = np.stack([_mean(once, those) for those in near], axis=1)
     symmetric: Gram = (mixed + mixed.T) / 2.0
+    np.fill_diagonal(symmetric, np.maximum(np.diagonal(symmetric), 0.0))
     return symmetric
 
 

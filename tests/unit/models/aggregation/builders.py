@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from models.aggregation.combination import combine_chunk
 from models.aggregation.fixed_point import fraction_bits
 from models.aggregation.gram import partial_gram
-from models.aggregation.plan import Plan, RoundUpdates, Rule
+from models.aggregation.plan import Gram, Plan, RoundUpdates, Rule
 
 NINE = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]
 """The rows for which ByzFL's documentation gives results."""
@@ -20,9 +20,14 @@ def round_of(count: int, weights: Sequence[int] | None = None) -> RoundUpdates:
     return RoundUpdates(participants=names, weights=tuple(weights) if weights else (1,) * count)
 
 
+def gram_of(rows: Sequence[Sequence[float]]) -> Gram:
+    """The Gram matrix of these updates, in this order."""
+    return partial_gram([np.array(row, np.float32) for row in rows])
+
+
 def plan_of(rule: Rule, rows: Sequence[Sequence[float]], weights: Sequence[int] | None = None) -> Plan:
     """What the rule decides of these updates, in this order."""
-    return rule.plan(round_of(len(rows), weights), partial_gram([np.array(row, np.float32) for row in rows]))
+    return rule.plan(round_of(len(rows), weights), gram_of(rows))
 
 
 def aggregate(rule: Rule, rows: Sequence[Sequence[float]], weights: Sequence[int] | None = None) -> NDArray[np.float64]:

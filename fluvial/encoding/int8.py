@@ -12,11 +12,26 @@ from math import isfinite, prod
 
 import numpy as np
 
+from fluvial.encoding import limits
 from fluvial.encoding.base import Float32, check_chunk
 from fluvial.wire.layout import num_elements
 from fluvial.wire.records import TensorLayout
 
 LEVELS = 127
+
+
+def largest_scale(max_abs: float) -> float:
+    """Scale that the encoding gives a tensor whose largest element is at the limit. Infinite beyond float32."""
+    with np.errstate(over="ignore"):
+        return float(np.float32(limits.largest_element(max_abs) / LEVELS))
+
+
+def largest_element(max_abs: float) -> float:
+    """Largest value that the encoding makes of elements within max_abs: 127 times the largest scale, rounded to
+    float32, may lie a unit in the last place above the limit."""
+    with np.errstate(over="ignore"):
+        most = float(np.float32(largest_scale(max_abs)) * np.float32(LEVELS))
+    return max(limits.largest_element(max_abs), most) if isfinite(most) else limits.largest_element(max_abs)
 
 
 class Int8Encoding:

@@ -17,8 +17,9 @@ from math import isfinite
 import numpy as np
 import numpy.typing as npt
 
+from fluvial.encoding import limits
 from fluvial.encoding.base import Float32, check_chunk
-from fluvial.encoding.int8 import LEVELS
+from fluvial.encoding.int8 import LEVELS, largest_scale
 from fluvial.wire.layout import num_elements
 from fluvial.wire.records import TensorLayout
 
@@ -71,9 +72,8 @@ def largest_element(max_abs: float, fraction_bits: int) -> int:
     Of float32 values the rounded bound. Codes of int8 enter by their scale, which is rounded before it is multiplied,
     so 127 times the largest scale may lie a little above it.
     """
-    bound: int = round(Fraction(max_abs) * 2**fraction_bits)
-    with np.errstate(over="ignore"):
-        scale = float(np.float32(max_abs / LEVELS))
+    bound: int = round(Fraction(limits.largest_element(max_abs)) * 2**fraction_bits)
+    scale = largest_scale(max_abs)
     if not isfinite(scale):
         return bound
     unit: int = round(Fraction(scale) * 2**fraction_bits)

@@ -4,8 +4,9 @@ Memory: one chunk, its decoded elements (none for float32, which is a view) and 
 chunk do not depend on when it is read, and the norm adds the chunks in chunk order, so that a repeated judgement gives
 the same bits. Shapes: n elements of one chunk.
 
-A partial sum is held to what its updates are held to: each integer to the largest that so much weight can add up to,
-the norm of the mean to the limit, but for the rounding of its parts.
+What lies at a limit is within it, as float32 meets it (`fluvial.encoding.limits`). A partial sum is held to what its
+updates are held to: each integer to the largest that so much weight can add up to, the norm of the mean to the limit,
+but for the rounding of its parts.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from math import sqrt
 import numpy as np
 
 from fluvial import encoding
+from fluvial.encoding import int8, limits
 from fluvial.encoding.inspection import inspect
 from fluvial.encoding.int8 import LEVELS, Int8Encoding
 from fluvial.encoding.partial_sum import PartialSumDecoding, is_within, largest_element
@@ -43,6 +45,8 @@ class ContentInspector:
         self._max_abs = [0.0] * len(self._squares)
         self._fault: Reason | None = None
         self._largest_sum: int | None = None
+        is_int8 = isinstance(self._codec, Int8Encoding)
+        self._largest_element = (int8 if is_int8 else limits).largest_element(round_.max_abs)
         if isinstance(self._codec, PartialSumDecoding):
             self._largest_sum = update.weight * largest_element(round_.max_abs, round_.fraction_bits)
 
@@ -106,13 +110,13 @@ class ContentInspector:
             return
         self._squares[index] = squares
         self._max_abs[index] = max_abs
-        if self._largest_sum is None and max_abs > self._round.max_abs:
+        if self._largest_sum is None and max_abs > self._largest_element:
             self._fault = Reason.MAGNITUDE_EXCEEDED
 
     def _largest_norm(self) -> float:
         """Of updates within the limit the mean is, too; a code of int8 may be off by 64 units of the sum's grid, and
         the mean is measured as float32."""
-        limit = self._round.max_norm
+        limit = limits.largest_norm(self._round.max_norm)
         if self._largest_sum is None:
             return limit
         return limit * (1 + 2.0**-23) + 64 * 2.0**-self._round.fraction_bits * sqrt(self._round.num_elements)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fluvial import encoding
-from fluvial.encoding.int8 import LEVELS
+from fluvial.encoding.int8 import largest_scale
 from fluvial.encoding.partial_sum import MAX_WEIGHT, PartialSumDecoding, scale_of
 from fluvial.wire.layout import chunk_length, chunk_partition, num_chunks
 from fluvial.wire.records import ChunkReference, ModelUpdate, Reason, Round
@@ -54,17 +54,15 @@ def _check_encoding(update: ModelUpdate, round_: Round) -> Fault | None:
 
 
 def _check_scales(scales: Sequence[float], max_abs: float) -> Fault | None:
-    """A scale is a float32, not negative, and the largest code times it is within max_abs, as in every update that the
-    encoding makes of such values. A larger scale with small codes would pass the content's checks and overflow the
-    exact sum.
+    """A scale is a float32, not negative, and no larger than the encoding makes it of values within max_abs. A larger
+    scale with small codes would pass the content's checks and overflow the exact sum.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         values = np.array(scales, np.float64)
         exact = values.astype(np.float32).astype(np.float64) == values
-        largest = np.float32(max_abs / LEVELS)
     if not (np.isfinite(values).all() and exact.all() and (values >= 0.0).all()):
         return Fault(reason=Reason.ENCODING)
-    return Fault(reason=Reason.MAGNITUDE_EXCEEDED) if (values > largest).any() else None
+    return Fault(reason=Reason.MAGNITUDE_EXCEEDED) if (values > largest_scale(max_abs)).any() else None
 
 
 def _covers(

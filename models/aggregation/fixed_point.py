@@ -9,8 +9,8 @@ The rounding needs float32 arithmetic alone, and is exact: scaling by a power of
 normal float32 rounds to 0 either way), what `rint` gives is an integer below 2**62, and its conversion to int64 loses
 nothing. No step may be fused with another.
 
-Checked elsewhere (admission): elements are finite and within `max_abs`, weights within `max_weight`, at most `target`
-updates. Shapes: n elements of one chunk.
+Checked elsewhere (admission): elements are finite and within `max_abs` (as an encoding rounds it: sums are kept a
+factor of two below what int64 holds), weights within `max_weight`, at most `target` updates. Shapes: n elements of one chunk.
 """
 
 import threading

@@ -112,10 +112,67 @@ def test_a_norm_beyond_the_limit_refuses_the_update_and_zero_is_no_limit() -> No
     norm = sqrt(float(np.sum(DELTA.astype(np.float64) ** 2)))
     assert judged(DELTA, round_=a_round(max_norm=norm))[0].reason is Reason.ACCEPTED
     assert judged(DELTA, round_=a_round(max_norm=0.0))[0].reason is Reason.ACCEPTED
-    verdict, accepted = judged(DELTA, round_=a_round(max_norm=float(np.nextafter(norm, 0))))
+    verdict, accepted = judged(DELTA, round_=a_round(max_norm=norm / (1 + 3e-7)))
     assert accepted is None
     assert verdict.reason is Reason.NORM_EXCEEDED
     assert verdict.norm == norm
+
+
+LIMITS = [0.1, 0.2, 0.3, 0.7, 1.1, 1e-3, 3.97, 0.994, 5.0, 127.0, 1017.0, 8170.0, 1e-30, 1e30]
+
+
+@pytest.mark.parametrize("name", ["float32", "int8"])
+@pytest.mark.parametrize("max_abs", LIMITS)
+def test_what_is_clipped_to_the_announced_limit_is_within_it(max_abs: float, name: str) -> None:
+    """0.1 as a float32 is 0.10000000149; and 127 times a rounded scale may lie a unit in the last place higher."""
+    round_ = a_round(max_abs=max_abs, max_norm=0.0)
+    wide = np.linspace(-3 * max_abs, 3 * max_abs, 9).astype(np.float32)
+    for clipped in (np.clip(wide, -max_abs, max_abs), np.clip(wide, -max_abs, max_abs).round(3)):
+        verdict, accepted = judged(np.asarray(clipped, np.float32), name, round_)
+        assert (verdict.reason, accepted is None) == (Reason.ACCEPTED, False)
+
+
+@pytest.mark.parametrize("name", ["float32", "int8"])
+def test_every_limit_admits_what_is_clipped_to_it(name: str) -> None:
+    random = np.random.default_rng(4)
+    for max_abs in [*random.integers(1, 10**6, 200) / 1000, *np.exp(random.uniform(-60, 60, 200))]:
+        clipped = np.full(9, max_abs).astype(np.float32)
+        assert judged(clipped, name, a_round(max_abs=float(max_abs), max_norm=0.0))[0].reason is Reason.ACCEPTED
+
+
+@pytest.mark.parametrize("name", ["float32", "int8"])
+@pytest.mark.parametrize("max_abs", LIMITS)
+def test_two_millionths_above_the_limit_are_refused(max_abs: float, name: str) -> None:
+    above = np.full(9, max_abs * (1 + 2e-6)).astype(np.float32)
+    chunks, scales = chunks_of(above, name)
+    update = an_update(chunks=references(chunks), encoding=name, scales=scales)
+    judgement = judge(sealed(update), a_world(a_round(max_abs=max_abs, max_norm=0.0)))
+    if isinstance(judgement, gate.NeedsContent):
+        verdict, _ = gate.judge_content(judgement, chunks, POLICY)
+    else:
+        assert isinstance(judgement, gate.Refused)
+        verdict = judgement.verdict
+    assert verdict.reason is Reason.MAGNITUDE_EXCEEDED
+
+
+@pytest.mark.parametrize("way", ["torch", "float32", "float64"])
+def test_what_is_scaled_to_the_announced_norm_is_within_it(way: str) -> None:
+    random = np.random.default_rng(5)
+    for max_norm in (0.1, 0.3, 1.0, 2.5, 7.7):
+        round_ = a_round(max_norm=max_norm)
+        for _ in range(100):
+            delta = random.normal(size=9).astype(np.float32)
+            if way == "torch":
+                norm = np.sqrt(np.sum(delta * delta, dtype=np.float32))
+                scaled = delta * np.float32(np.float32(max_norm) / (norm + np.float32(1e-6)))
+            elif way == "float32":
+                scaled = delta * np.float32(max_norm) / np.linalg.norm(delta)
+            else:
+                scaled = (delta * (max_norm / np.linalg.norm(delta.astype(np.float64)))).astype(np.float32)
+            assert judged(scaled, round_=round_)[0].reason is Reason.ACCEPTED
+            above = (scaled * np.float64(1 + 2e-6)).astype(np.float32)
+            if np.linalg.norm(above.astype(np.float64)) > max_norm * (1 + 1e-6):
+                assert judged(above, round_=round_)[0].reason is Reason.NORM_EXCEEDED
 
 
 def test_the_largest_float32_squares_to_a_finite_norm() -> None:

@@ -12,124 +12,14 @@ places would send each other back.
 from __future__ import annotations
 
 import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, Message, Producer
 
 from fluvial.identity.brokers import Brokers
-from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ChunkReference
-
-_BATCH = 8
-_JUMP_BYTES = 8 << 20
-"""Bytes ahead that are still read through, which costs less than starting anew; what lies further on is gone to."""
-_STALE_AFTER_S = 30.0
-
-
-class ChunkCache:
-    """Chunks by (partition, offset) within a byte budget; old entries give way, young ones are not pushed out."""
-
-    def __init__(self, budget_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._budget = budget_bytes
-        self._clock = clock
-        self._entries: OrderedDict[tuple[int, int], tuple[bytes, float]] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def offer(self, partition: int, offset: int, chunk: bytes) -> bool:
-        """Keep the chunk if there is room, or if stale entries can make room. Says whether it was kept."""
-        now = self._clock()
-        with self._lock:
-            while self._bytes + len(chunk) > self._budget and self._entries:
-                oldest, (old_chunk, since) = next(iter(self._entries.items()))
-                if now - since < _STALE_AFTER_S:
-                    return False
-                del self._entries[oldest]
-                self._bytes -= len(old_chunk)
-            if self._bytes + len(chunk) > self._budget:
-                return False
-            if (partition, offset) not in self._entries:
-                self._entries[partition, offset] = chunk, now
-                self._bytes += len(chunk)
-            return True
-
-    def take(self, partition: int, offset: int) -> bytes | None:
-        """The chunk, which leaves the cache, or None."""
-        with self._lock:
-            entry = self._entries.pop((partition, offset), None)
-            if entry is None:
-                return None
-            self._bytes -= len(entry[0])
-            return entry[0]
-
-
-class _PartitionReader:
-    """One partition, read forward; one thread at a time."""
-
-    def __init__(self, settings: dict[str, object], topic: str, partition: int, cache: ChunkCache) -> None:
-        self._consumer = Consumer(settings)
-        self._topic, self._partition = topic, partition
-        self._cache = cache
-        self._position = -1
-        self._record_bytes = 1
-        self._pending: list[Message] = []
-        self.lock = threading.Lock()
-
-    def read(self, offset: int, timeout_s: float) -> bytes:
-        """The record at this offset. Raises ChunkUnavailable where there is none, or not within the timeout."""
-        if self._position < 0 or not 0 <= (offset - self._position) * self._record_bytes <= _JUMP_BYTES:
-            self._assign(offset)
-        deadline = time.monotonic() + timeout_s
-        while True:
-            if not self._pending:
-                # `consume` waits until the whole batch is there: wait for one message, then take what is queued.
-                first = self._consumer.poll(0.5)
-                if first is not None:
-                    self._pending = [first, *self._consumer.consume(_BATCH - 1, 0)]
-                    self._pending.reverse()
-            while self._pending:
-                message = self._pending.pop()
-                error = message.error()
-                if error is not None:
-                    self._handle(error, offset)
-                    continue
-                at, chunk = message.offset(), message.value() or b""
-                self._position, self._record_bytes = at + 1, max(1, len(chunk))
-                if at == offset:
-                    return chunk
-                if at > offset:
-                    self._assign(at)
-                    raise ChunkUnavailable(f"{self._topic}/{self._partition}@{offset}: no such record")
-                self._cache.offer(self._partition, at, chunk)
-            if time.monotonic() > deadline:
-                self._position = -1
-                raise TimeoutError(f"{self._topic}/{self._partition}@{offset}: not readable within {timeout_s:.0f} s")
-
-    def close(self) -> None:
-        self._consumer.close()
-
-    def _assign(self, offset: int) -> None:
-        self._pending = []
-        self._consumer.assign([TopicPartition(self._topic, self._partition, offset)])
-        self._position = offset
-
-    def _handle(self, error: KafkaError, offset: int) -> None:
-        if error.code() == KafkaError._PARTITION_EOF or error.code() == KafkaError._AUTO_OFFSET_RESET:
-            try:
-                low, high = self._consumer.get_watermark_offsets(
-                    TopicPartition(self._topic, self._partition), timeout=10
-                )
-            except KafkaException:
-                # The broker is away: nothing is known of the record yet, and `read` has a deadline.
-                return
-            if not low <= offset < high:
-                self._position = -1
-                raise ChunkUnavailable(f"{self._topic}/{self._partition}@{offset}: the partition holds [{low}, {high})")
-        elif error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT) and not error.retriable():
-            self._position = -1
-            raise KafkaException(error)
+from pipelines.flink.chunk_cache import ChunkCache
+from pipelines.flink.partition_reader import PartitionReader
 
 
 class BlobReader:
@@ -160,14 +50,14 @@ class BlobReader:
         self._topic = topic
         self._timeout_s = timeout_ms / 1000
         self._cache = ChunkCache(cache_bytes)
-        self._readers: dict[int, _PartitionReader] = {}
+        self._readers: dict[int, PartitionReader] = {}
         self._lock = threading.Lock()
 
     def chunk(self, reference: ChunkReference) -> bytes:
         """The bytes at a reference; their digest is the caller's to check.
 
-        Raises ChunkUnavailable when the partition holds no such record, TimeoutError when the broker does not answer in
-        time.
+        Raises ChunkUnavailable when the partition holds no such record that can be read, TimeoutError when the broker
+        does not answer in time.
         """
         partition, offset = reference.partition, reference.offset
         chunk = self._cache.take(partition, offset)
@@ -191,10 +81,10 @@ class BlobReader:
                 reader.close()
             self._readers.clear()
 
-    def _reader(self, partition: int) -> _PartitionReader:
+    def _reader(self, partition: int) -> PartitionReader:
         with self._lock:
             if partition not in self._readers:
-                self._readers[partition] = _PartitionReader(self._settings, self._topic, partition, self._cache)
+                self._readers[partition] = PartitionReader(self._settings, self._topic, partition, self._cache)
             return self._readers[partition]
 
 

@@ -1,6 +1,6 @@
 """The chunk cache: what validation has read stays for aggregation, within a budget."""
 
-from pipelines.flink.blobs import ChunkCache
+from pipelines.flink.chunk_cache import ChunkCache
 
 
 class Clock:

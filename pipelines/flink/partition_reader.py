@@ -1,0 +1,154 @@
+"""One partition of chunks, read forward.
+
+What a reference says may be wrong: it may name the marker of a transaction, a record that is gone or never was, or one
+in a batch that the client will not inflate. Each of these is `ChunkUnavailable`, and the reader goes on with the next
+reference. Only a broker that does not answer is an error of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from fluvial.wire.errors import ChunkUnavailable
+from pipelines.flink.chunk_cache import ChunkCache
+
+_BATCH = 8
+_JUMP_BYTES = 8 << 20
+"""Bytes ahead that are still read through, which costs less than starting anew; what lies further on is gone to."""
+_POLL_S = 0.5
+_QUERY_S = 10.0
+
+_OF_THE_BROKER = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TRANSPORT,
+        KafkaError._RESOLVE,
+        KafkaError._SSL,
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+"""Errors that say nothing of the record: the broker is away, or does not let this client in."""
+
+_NO_SUCH_PARTITION = frozenset(
+    {KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}
+)
+
+
+class PartitionReader:
+    """One partition, for one thread at a time (`lock`). Records that lie on the way to a wanted one go to the cache."""
+
+    def __init__(self, settings: dict[str, object], topic: str, partition: int, cache: ChunkCache) -> None:
+        self._consumer = Consumer(settings)
+        self._place = f"{topic}/{partition}"
+        self._topic, self._partition = topic, partition
+        self._cache = cache
+        self._position = -1
+        self._assigned = -1
+        self._record_bytes = 1
+        self._pending: list[Message] = []
+        self.lock = threading.Lock()
+
+    def read(self, offset: int, timeout_s: float) -> bytes:
+        """The record at this offset.
+
+        Raises ChunkUnavailable where the partition has none that can be read, TimeoutError when the broker does not
+        answer in time.
+        """
+        if self._position < 0 or not 0 <= (offset - self._position) * self._record_bytes <= _JUMP_BYTES:
+            self._assign(offset)
+        for _ in range(2):
+            deadline = time.monotonic() + timeout_s
+            while time.monotonic() <= deadline:
+                self._poll()
+                while self._pending:
+                    chunk = self._take(self._pending.pop(), offset)
+                    if chunk is not None:
+                        return chunk
+            try:
+                self._check_bounds(offset)
+            except KafkaException as error:
+                self._position = -1
+                raise TimeoutError(f"{self._place}@{offset}: not readable within {timeout_s:.0f} s") from error
+            # The broker answers, so reading starts anew, once: what was asked for may still be on its way.
+            self._assign(offset)
+        raise self._unavailable(offset, f"not readable within twice {timeout_s:.0f} s, though the broker answers")
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _poll(self) -> None:
+        # `consume` waits until the whole batch is there: wait for one message, then take what is queued.
+        first = self._consumer.poll(_POLL_S)
+        if first is not None:
+            self._pending = [first, *self._consumer.consume(_BATCH - 1, 0)]
+            self._pending.reverse()
+
+    def _take(self, message: Message, offset: int) -> bytes | None:
+        """The record's bytes if this message is it."""
+        error, at = message.error(), message.offset()
+        if error is not None:
+            self._handle(error, at, offset)
+            return None
+        chunk = message.value() or b""
+        self._position, self._record_bytes = at + 1, max(1, len(chunk))
+        if at == offset:
+            return chunk
+        if at > offset:
+            # It is not wanted now, but soon.
+            self._assign(at)
+            raise self._unavailable(offset, f"no such record, the next is {at}")
+        self._cache.offer(self._partition, at, chunk)
+        return None
+
+    def _handle(self, error: KafkaError, at: int, offset: int) -> None:
+        """at: of an error of the partition, where the client stands."""
+        code = error.code()
+        if error.fatal():
+            self._position = -1
+            raise KafkaException(error)
+        if code in _OF_THE_BROKER or error.retriable():
+            return
+        if code == KafkaError._PARTITION_EOF:
+            if at > offset:
+                # Everything up to the end was read, and the record was not in it.
+                self._position = at
+                raise self._unavailable(offset, f"no record; the partition ends at {at}")
+        elif self._assigned != offset:
+            # Of a record on the way there.
+            self._assign(offset)
+            return
+        # Of a broker that is away nothing is learnt here, and `read` has a deadline.
+        with suppress(KafkaException):
+            self._check_bounds(offset)
+            if code != KafkaError._PARTITION_EOF:
+                raise self._unavailable(offset, error.str())
+
+    def _check_bounds(self, offset: int) -> None:
+        """Raises ChunkUnavailable if the partition cannot hold the offset, KafkaException if nobody answers."""
+        place = TopicPartition(self._topic, self._partition)
+        try:
+            low, high = self._consumer.get_watermark_offsets(place, timeout=_QUERY_S)
+        except KafkaException as error:
+            if error.args[0].code() in _NO_SUCH_PARTITION:
+                raise self._unavailable(offset, "no such partition") from error
+            raise
+        if not low <= offset < high:
+            raise self._unavailable(offset, f"the partition holds [{low}, {high})")
+
+    def _unavailable(self, offset: int, why: str) -> ChunkUnavailable:
+        if self._position <= offset:
+            self._position = -1
+        return ChunkUnavailable(f"{self._place}@{offset}: {why}")
+
+    def _assign(self, offset: int) -> None:
+        self._pending = []
+        self._consumer.assign([TopicPartition(self._topic, self._partition, offset)])
+        self._position = self._assigned = offset

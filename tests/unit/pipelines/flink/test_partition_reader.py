@@ -1,0 +1,160 @@
+"""A partition read forward over a scripted client: wrong references are answers, a silent broker is an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from fluvial.wire.errors import ChunkUnavailable
+from pipelines.flink import partition_reader
+from pipelines.flink.chunk_cache import ChunkCache
+from pipelines.flink.partition_reader import PartitionReader
+
+MARKER, BOMB = None, object()
+"""What an offset holds beside bytes: the marker of a transaction, and a batch that the client will not inflate."""
+
+
+@dataclass
+class Message:
+    at: int
+    held: bytes | None = None
+    code: int | None = None
+
+    def offset(self) -> int:
+        return self.at
+
+    def value(self) -> bytes | None:
+        return self.held
+
+    def error(self) -> KafkaError | None:
+        return None if self.code is None else KafkaError(self.code)
+
+
+class Partition:
+    """A partition as librdkafka gives it: markers are passed over, an end is told once, a bad batch again and again."""
+
+    def __init__(self, *held: Any, low: int = 0) -> None:
+        self.held, self.low = list(held), low
+        self.at = 0
+        self.told_end = False
+        self.answers = True
+        self.exists = True
+        self.assignments: list[int] = []
+
+    def assign(self, places: list[Any]) -> None:
+        self.at, self.told_end = places[0].offset, False
+        self.assignments.append(self.at)
+
+    def poll(self, timeout: float) -> Message | None:
+        if not self.answers or not self.exists:
+            return None
+        if not self.low <= self.at <= len(self.held):
+            return Message(self.at, code=KafkaError._AUTO_OFFSET_RESET)
+        while self.at < len(self.held) and self.held[self.at] is MARKER:
+            self.at += 1
+        if self.at == len(self.held):
+            if self.told_end:
+                return None
+            self.told_end = True
+            return Message(self.at, code=KafkaError._PARTITION_EOF)
+        if self.held[self.at] is BOMB:
+            return Message(self.at, code=KafkaError._BAD_COMPRESSION)
+        self.at += 1
+        return Message(self.at - 1, self.held[self.at - 1])
+
+    def consume(self, count: int, timeout: float) -> list[Message]:
+        taken: list[Message] = []
+        while len(taken) < count and (message := self.poll(timeout)) is not None:
+            taken.append(message)
+        return taken
+
+    def get_watermark_offsets(self, place: Any, timeout: float) -> tuple[int, int]:
+        if not self.answers:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        if not self.exists:
+            raise KafkaException(KafkaError(KafkaError._UNKNOWN_PARTITION))
+        return self.low, len(self.held)
+
+
+def reader_of(partition: Partition, monkeypatch: pytest.MonkeyPatch, cache_bytes: int = 0) -> PartitionReader:
+    clock = iter(range(1_000_000))
+    monkeypatch.setattr(partition_reader, "Consumer", lambda settings: partition)
+    monkeypatch.setattr(partition_reader.time, "monotonic", lambda: next(clock) / 10)
+    return PartitionReader({}, "blobs", 0, ChunkCache(cache_bytes))
+
+
+def read(reader: PartitionReader, offset: int) -> bytes | None:
+    """The record, or None where there is none."""
+    try:
+        return reader.read(offset, 2.0)
+    except ChunkUnavailable:
+        return None
+
+
+def test_a_partition_is_read_forward_and_what_lies_on_the_way_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    partition = Partition(b"zero", b"one", b"two", b"three")
+    cache = ChunkCache(100)
+    monkeypatch.setattr(partition_reader, "Consumer", lambda settings: partition)
+    reader = PartitionReader({}, "blobs", 0, cache)
+    assert [reader.read(offset, 2.0) for offset in (0, 3)] == [b"zero", b"three"]
+    assert [cache.take(0, offset) for offset in (1, 2)] == [b"one", b"two"]
+    assert partition.assignments == [0]
+
+
+@pytest.mark.parametrize("before", [(), (0,), (1,)])
+def test_a_reference_to_the_marker_at_the_end_names_no_record(
+    before: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end is told once, and nothing comes after it: whoever waited for more would wait until somebody writes."""
+    reader = reader_of(Partition(b"zero", b"one", MARKER), monkeypatch)
+    for offset in before:
+        assert read(reader, offset) is not None
+    assert read(reader, 2) is None
+    assert read(reader, 1) == b"one"
+
+
+def test_a_reference_to_a_marker_between_records_names_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = reader_of(Partition(b"zero", MARKER, b"two"), monkeypatch)
+    assert [read(reader, offset) for offset in (0, 1, 2, 1, 0)] == [b"zero", None, b"two", None, b"zero"]
+
+
+@pytest.mark.parametrize("offset", [4, 1 << 40])
+def test_an_offset_that_nobody_wrote_names_no_record(offset: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = reader_of(Partition(b"0", b"1", b"2", b"3"), monkeypatch)
+    assert read(reader, offset) is None
+    assert read(reader, 3) == b"3"
+    assert read(reader, offset) is None
+
+
+def test_what_retention_took_names_no_record_and_what_is_left_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    partition = Partition(b"0", b"1", b"2", b"3")
+    reader = reader_of(partition, monkeypatch)
+    assert read(reader, 0) == b"0"
+    partition.low, partition.at = 3, 1
+    assert read(reader, 3) == b"3"
+    assert read(reader, 2) is None
+    assert read(reader, 3) == b"3"
+
+
+def test_a_batch_that_cannot_be_inflated_harms_no_other_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = reader_of(Partition(b"zero", BOMB, b"two", b"three"), monkeypatch)
+    assert [read(reader, offset) for offset in (0, 2, 1, 3, 0)] == [b"zero", b"two", None, b"three", b"zero"]
+
+
+def test_a_partition_that_does_not_exist_has_no_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    partition = Partition()
+    partition.exists = False
+    assert read(reader_of(partition, monkeypatch), 0) is None
+
+
+def test_a_broker_that_does_not_answer_is_an_error_and_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    partition = Partition(b"zero", b"one")
+    reader = reader_of(partition, monkeypatch)
+    partition.answers = False
+    with pytest.raises(TimeoutError, match="within 2 s"):
+        reader.read(1, 2.0)
+    partition.answers = True
+    assert read(reader, 1) == b"one"

@@ -14,6 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from fluvial.identity.brokers import Brokers
 from fluvial.wire.topics import Topics
 
+TRANSACTION_TIMEOUT_MS = 120_000
+"""How long a transaction may stay open: readers of committed records wait for it. The longest outage of a job that
+loses no transaction; the embedded broker grants nobody more."""
+
 
 class Settings(BaseModel):
     """One job's settings. Times are milliseconds, sizes bytes, keys lower-case hexadecimal."""
@@ -33,7 +37,7 @@ class Settings(BaseModel):
     checkpoint_dir: Path
     checkpoint_interval_ms: int = Field(default=300, ge=50)
     restart_attempts: int = Field(default=30, ge=0, description="Restarts after a failure; 0 fails the job at once.")
-    transaction_timeout_ms: int = Field(default=600_000, ge=10_000)
+    transaction_timeout_ms: int = Field(default=TRANSACTION_TIMEOUT_MS, ge=10_000)
     parallelism: int = Field(default=1, ge=1)
     execution_mode: Literal["thread", "process"] = "thread"
     restore_from: Path | None = Field(default=None, description="Checkpoint or savepoint to start from.")

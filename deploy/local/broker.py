@@ -24,6 +24,7 @@ from deploy.local.ports import HOST, free_ports, is_free, is_listening
 from deploy.local.processes import end, java, spawn
 from deploy.local.topics import admin_client
 from fluvial.identity.brokers import Brokers
+from pipelines.config import TRANSACTION_TIMEOUT_MS
 
 HEAP = ("-Xms128m", "-Xmx384m")
 # The second compiler would take a core for the first gigabytes, and once warm the broker is no faster with it.
@@ -49,6 +50,8 @@ offsets.topic.num.partitions=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=1
+# Whoever leaves a transaction open keeps every reader of the topic waiting.
+transaction.max.timeout.ms={transaction_timeout_ms}
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
@@ -167,7 +170,13 @@ class Broker:
         logs = self.directory / "log"
         configuration = self.directory / "server.properties"
         configuration.write_text(
-            _CONFIGURATION.format(host=HOST, port=ports[0], controller_port=ports[1], logs=logs.resolve())
+            _CONFIGURATION.format(
+                host=HOST,
+                port=ports[0],
+                controller_port=ports[1],
+                logs=logs.resolve(),
+                transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            )
         )
         self.log.unlink(missing_ok=True)
         if not (logs / "meta.properties").exists():

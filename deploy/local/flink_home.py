@@ -115,6 +115,8 @@ def write_configuration(directory: Path, *, rpc_port: int, rest_port: int, memor
         "rest.bind-address": HOST,
         "rest.port": str(rest_port),
         "rest.bind-port": str(rest_port),
+        # `flink run` hands over a finished job graph; nobody needs to upload jars.
+        "web.submit.enable": "false",
         "io.tmp.dirs": str(directory / "tmp"),
         "taskmanager.numberOfTaskSlots": "1",
         # Jobs bring the jars that the cluster has already: one copy of each class is enough.

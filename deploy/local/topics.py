@@ -7,7 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 from deploy.local.errors import StackError
 from fluvial.identity.brokers import Brokers
@@ -38,19 +46,25 @@ def admin_client(brokers: Brokers) -> AdminClient:
 
 
 def create_topics(brokers: Brokers, settings: Iterable[TopicSettings]) -> None:
-    """Create the topics that are not there. Raises StackError if the broker refuses, or one has other partitions."""
+    """Create the topics that are not there, and give those that are the present configuration.
+
+    Raises StackError if the broker refuses, or one has other partitions.
+    """
     admin = admin_client(brokers)
     wanted = {topic.name: topic for topic in settings}
     futures = admin.create_topics(
         [NewTopic(topic.name, topic.partitions, 1, config=topic.config) for topic in wanted.values()],
         operation_timeout=_SECONDS,
     )
+    found = []
     for name, future in futures.items():
         try:
             future.result()
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise StackError(f"the topic {name} cannot be created: {error.args[0].str()}") from error
+            found.append(wanted[name])
+    _configure(admin, found)
     existing = admin.list_topics(timeout=_SECONDS).topics
     for name, topic in wanted.items():
         if name in existing and len(existing[name].partitions) != topic.partitions:
@@ -101,6 +115,28 @@ def group_lags(brokers: Brokers, prefix: str) -> list[GroupLag]:
             by_topic[place.topic] = by_topic.get(place.topic, 0) + behind
         lags += [GroupLag(group=group, topic=topic, lag=lag) for topic, lag in sorted(by_topic.items())]
     return lags
+
+
+def _configure(admin: AdminClient, topics: Sequence[TopicSettings]) -> None:
+    """Set what a topic of an earlier version lacks, and leave alone what the operator has set besides."""
+    if not topics:
+        return
+    resources = [
+        ConfigResource(
+            ResourceType.TOPIC,
+            topic.name,
+            incremental_configs=[
+                ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+                for name, value in topic.config.items()
+            ],
+        )
+        for topic in topics
+    ]
+    for resource, future in admin.incremental_alter_configs(resources, request_timeout=_SECONDS).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            raise StackError(f"the topic {resource.name} cannot be configured: {error.args[0].str()}") from error
 
 
 def _wait_until_led(admin: AdminClient, partitions: Sequence[TopicPartition]) -> None:

@@ -148,6 +148,8 @@ class ConfluentTransport:
                 "auto.offset.reset": auto_offset_reset,
                 "fetch.wait.max.ms": 250,
                 "fetch.message.max.bytes": 4 << 20,
+                "fetch.max.bytes": 16 << 20,
+                "receive.message.max.bytes": 17 << 20,  # more than was asked for is no answer
                 "queued.max.messages.kbytes": 16 << 10,
                 "fetch.queue.backoff.ms": 1,  # a full queue otherwise postpones the next fetch by a second
             }

@@ -111,6 +111,9 @@ class Topics:
             # The broker's clock is the only one that decides anything.
             "message.timestamp.type": "LogAppendTime",
             "max.message.bytes": str(max_bytes),
+            # The broker inflates what it is sent, and refuses what is then too large: a batch of half a megabyte may
+            # hold half a gigabyte of zeros, and readers need no codec (Flink's connector has no zstd).
+            "compression.type": "uncompressed",
             "cleanup.policy": "compact" if compacted else "delete",
         }
         if compacted:

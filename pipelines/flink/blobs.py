@@ -39,6 +39,7 @@ class BlobReader:
             # Four chunks of a MiB and what they come in: a chunk that is cut off was sent in vain.
             "fetch.message.max.bytes": (4 << 20) + (64 << 10),
             "fetch.max.bytes": 8 << 20,
+            "receive.message.max.bytes": 9 << 20,
             "queued.max.messages.kbytes": 4 << 10,
             # A full queue otherwise postpones the next fetch by a second.
             "fetch.queue.backoff.ms": 1,

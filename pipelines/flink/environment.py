@@ -20,6 +20,16 @@ from pipelines.flink.jars import flink_jars
 
 MAX_PARALLELISM = 128
 _DRAIN_BYTES = 64 << 10
+LOOPBACK = "127.0.0.1"
+_ADDRESSES = (
+    "rest.address",
+    "rest.bind-address",
+    "jobmanager.rpc.address",
+    "jobmanager.bind-host",
+    "taskmanager.host",
+    "taskmanager.bind-host",
+)
+"""Where a cluster inside this process listens; by default on all interfaces, for anybody's jobs, beside our keys."""
 
 
 def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvironment:
@@ -28,6 +38,9 @@ def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvi
     The same settings serve `python -m pipelines.main` (a local cluster inside this process's JVM) and `flink run`.
     """
     _drain_the_gateways_errors()
+    if _cluster_is_local():
+        # Else PyFlink opens, on all interfaces, a pool of workers that runs whatever functions it is sent.
+        os.environ["_python_worker_execution_mode"] = "process"
     if settings.execution_mode == "thread":
         _let_the_embedded_interpreter_find_this_environment()
     configuration = Configuration()
@@ -67,6 +80,8 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
     }
     if _cluster_is_local():
         options["rest.port"] = "0"
+        options |= dict.fromkeys(_ADDRESSES, LOOPBACK)
+        options["web.submit.enable"] = "false"
         options["taskmanager.numberOfTaskSlots"] = str(settings.parallelism)
         options["taskmanager.memory.managed.size"] = "64m"
         options["taskmanager.memory.network.min"] = "64mb"

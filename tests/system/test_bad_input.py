@@ -42,6 +42,7 @@ from fluvial.wire.task_file import TaskFile
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 PARTITIONS = 2
+PRODUCER = {"partitioner": "murmur2_random", "message.max.bytes": 4 << 20}
 TASK = TaskFile.model_validate(
     {
         "task": "toy",
@@ -206,23 +207,22 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
         try:
             opened = read_until(federation, topics.rounds, lambda found: len(found) > 0)[0]
             aggregator = bytes.fromhex(federation.aggregator_key)
-            producer = Producer(
-                {
-                    **federation.brokers.librdkafka(),
-                    "partitioner": "murmur2_random",
-                    "message.max.bytes": 4 << 20,
-                }
-            )
+            servers = federation.brokers.librdkafka()
+            producer = Producer({**PRODUCER, **servers})
             sender = Sender(producer, stack, unseal(opened.value(), Round, aggregator), keys)
             bad = list(bad_records(sender))
             for _, key, raw in bad:
                 sender.send(raw, key)
+            for codec in ("gzip", "snappy", "lz4", "zstd"):  # Flink's connector cannot read the last one
+                compressing = Producer({**PRODUCER, **servers, "compression.type": codec})
+                Sender(compressing, stack, sender.round, keys).send(b"garbage " * 100, "mallory")
             good = {name: seal(sender.update(name), keys[name], name) for name in names}
             for name, raw in good.items():
                 sender.send(raw, name)
             sender.send(good["alice"], "alice")
 
-            expected = Counter([reason for reason, _, _ in bad]) + Counter(ACCEPTED=3, DUPLICATE_IGNORED=1)
+            expected = Counter([reason for reason, _, _ in bad])
+            expected += Counter(ACCEPTED=3, DUPLICATE_IGNORED=1, ENVELOPE=4)
             messages = read_until(federation, topics.verdicts, lambda found: len(found) >= expected.total())
             verdicts = [decode(message.value(), Verdict) for message in messages]
             assert Counter(verdict.reason.value for verdict in verdicts) == expected

@@ -27,6 +27,7 @@ from fluvial.edge.transport import connect
 from fluvial.identity.envelope import unseal
 from fluvial.wire.records import EnrolmentToken, ModelManifest
 from fluvial.wire.task_file import TaskFile
+from tests.system.sockets import listening, reachable_from_elsewhere
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -106,6 +107,10 @@ def test_up_status_down_and_up_again_with_the_same_data(root: Path, tmp_path: Pa
     assert ends["fluvial.registry"] == [2]
     assert len(ends["fluvial.model-blobs"]) == 2
     assert sum(ends["fluvial.model-blobs"]) == 3
+    supervisor = DataDirectory(root).running().supervisor.pid
+    assert reachable_from_elsewhere(supervisor) == {}
+    expected = {first["broker"]["bootstrap_servers"], first["flink"]["url"].removeprefix("http://")}
+    assert {int(address.rpartition(":")[2]) for address in expected} < listening(supervisor).keys()
 
     down = run_fluvial("down", *data_dir)
     assert down.returncode == 0, down.stderr
@@ -197,6 +202,11 @@ def test_a_local_job_continues_from_its_checkpoint_after_a_kill(stack: Stack) ->
     job.wait_until_running()
     with pytest.raises(StackError, match="runs already"):
         LocalJob(directory, submission).start()
+    assert job.pid is not None
+    assert reachable_from_elsewhere(job.pid) == {}  # Flink's REST, BLOB server and RPC, Py4J's two ends, Beam's pool
+    assert len(listening(job.pid)) >= 4
+    assert reachable_from_elsewhere(stack.broker.pid or 0) == {}
+    assert len(listening(stack.broker.pid or 0)) == 2  # the controller, too
     job.kill()
     assert [line for line in processes_of(directory.root) if "pipelines.main" in line] == []
     checkpoint = latest_checkpoint([directory.checkpoints / job.name])

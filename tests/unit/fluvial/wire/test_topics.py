@@ -18,6 +18,10 @@ def test_the_brokers_clock_is_the_only_one() -> None:
     assert {settings.config["message.timestamp.type"] for settings in SETTINGS.values()} == {"LogAppendTime"}
 
 
+def test_no_reader_ever_inflates_anything() -> None:
+    assert {settings.config["compression.type"] for settings in SETTINGS.values()} == {"uncompressed"}
+
+
 @pytest.mark.parametrize("name", ["registry", "rounds", "model_blobs"])
 def test_what_has_a_newest_value_is_compacted_but_not_at_once(name: str) -> None:
     assert _of(name).config["cleanup.policy"] == "compact"

@@ -26,13 +26,15 @@ _NULL = _INT.pack(-1)
 
 
 class SourceRecord(NamedTuple):
-    """One record of a topic. `timestamp_ms` is the broker's time; a tombstone has an empty `value`."""
+    """One record of a topic. `timestamp_ms` is the broker's time; a tombstone has an empty `value`. `headers` come with
+    records that `pipelines.flink.log_reader` reads; source frames carry none."""
 
     partition: int
     offset: int
     timestamp_ms: int
     key: bytes | None
     value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def parse_source(frame: bytes) -> SourceRecord:

@@ -7,16 +7,25 @@ log has a sink of its own with one subtask, because its leaves must be written i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pyflink.common import Types, WatermarkStrategy
 from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
 from pyflink.datastream.connectors.base import DeliveryGuarantee
-from pyflink.datastream.connectors.kafka import KafkaOffsetsInitializer, KafkaSink, KafkaSource
+from pyflink.datastream.connectors.kafka import (
+    KafkaOffsetResetStrategy,
+    KafkaOffsetsInitializer,
+    KafkaSink,
+    KafkaSource,
+    KafkaTopicPartition,
+)
 from pyflink.java_gateway import get_gateway
 
 from pipelines.config import Settings
 from pipelines.flink.bundles import Kind, lane_keys
+from pipelines.flink.log_reader import bounds
+from pipelines.flink.offsets import starting_offsets
 from pipelines.topology import STAGES
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
@@ -39,27 +48,38 @@ class Graph:
         self.settings = settings
         self.stages = stages
         self._job_name = job_name
-        self._sources: dict[str, DataStream] = {}
+        self._sources: dict[str, tuple[Mapping[int, int] | None, DataStream]] = {}
         self._emitted: list[DataStream] = []
         self._emitted_in_order: list[DataStream] = []
         self._handed_over: dict[str, DataStream] = {}
 
-    def source(self, topic: str) -> DataStream:
-        """Source frames (`pipelines.flink.frames`) of a topic, committed records only, from the earliest on.
+    def source(self, topic: str, start: Mapping[int, int] | None = None) -> DataStream:
+        """Source frames (`pipelines.flink.frames`) of a topic, committed records only.
 
-        topic: attribute name of `Topics`, for example "update_blobs".
+        topic: attribute name of `Topics`, for example "update_blobs". start: where a job without state begins, by
+        partition; from the earliest record on where nothing is said. Who gives a start tells what of it retention has
+        taken (`pipelines.flink.offsets.gaps`): the source itself goes on with what is there. Raises ValueError when
+        the topic was asked for with another start.
         """
         if topic not in self._sources:
-            self._sources[topic] = self._kafka_source(topic)
-        return self._sources[topic]
+            self._sources[topic] = start, self._kafka_source(topic, start)
+        asked, stream = self._sources[topic]
+        if asked != start:
+            raise ValueError(f"the stages of this job begin to read {topic} at different places")
+        return stream
 
-    def bundled_source(self, topic: str, keys: list[str] | None = None) -> KeyedStream:
+    def bundled_source(
+        self, topic: str, keys: list[str] | None = None, start: Mapping[int, int] | None = None
+    ) -> KeyedStream:
         """Bundles (`pipelines.flink.bundles`) of a topic's source frames, keyed by lane: what has the same Kafka key is
-        on the same lane, in its order. keys: Flink's keys of the lanes; without them as many as `bundles.LANES`."""
+        on the same lane, in its order. keys: Flink's keys of the lanes; without them as many as `bundles.LANES`.
+        start: see `source`."""
         chosen = lane_keys(self.environment.get_max_parallelism()) if keys is None else keys
         jvm, gather = get_gateway().jvm, f"gather-{topic.replace('_', '-')}"
         operator = jvm.org.fluvial.flink.GatherFrames(_strings(chosen), _BUNDLE_RECORDS, _BUNDLE_BYTES, _BUNDLE_MS)
-        gathered = self.source(topic)._j_data_stream.transform(gather, _KEYED_BYTES.get_java_type_info(), operator)
+        gathered = self.source(topic, start)._j_data_stream.transform(
+            gather, _KEYED_BYTES.get_java_type_info(), operator
+        )
         return _keyed(gathered)
 
     def keyed(self, messages: DataStream) -> KeyedStream:
@@ -110,13 +130,13 @@ class Graph:
             sink = stream.sink_to(self._kafka_sink("ordered")).name("kafka-in-order").uid("sink-in-order")
             sink.set_parallelism(1)
 
-    def _kafka_source(self, topic: str) -> DataStream:
+    def _kafka_source(self, topic: str, start: Mapping[int, int] | None) -> DataStream:
         name = getattr(self.settings.topics, topic)
         builder = (
             KafkaSource.builder()
             .set_topics(name)
             .set_group_id(f"{self.settings.topic_prefix}{self._job_name}")
-            .set_starting_offsets(KafkaOffsetsInitializer.earliest())
+            .set_starting_offsets(self._starting_offsets(name, start))
             .set_property("isolation.level", "read_committed")
             .set_property("max.partition.fetch.bytes", str(4 << 20))
             .set_property("fetch.max.wait.ms", "100")
@@ -130,6 +150,16 @@ class Graph:
             builder.build(), WatermarkStrategy.no_watermarks(), topic.replace("_", "-"), BYTES
         )
         return stream.uid(f"source-{topic}")
+
+    def _starting_offsets(self, topic: str, start: Mapping[int, int] | None) -> KafkaOffsetsInitializer:
+        if start is None:
+            return KafkaOffsetsInitializer.earliest()
+        # All partitions are named: for others Flink would ask what the group committed once.
+        offsets = starting_offsets(bounds(self.settings.brokers, topic), start)
+        return KafkaOffsetsInitializer.offsets(
+            {KafkaTopicPartition(topic, partition): offset for partition, offset in offsets.items()},
+            KafkaOffsetResetStrategy.EARLIEST,
+        )
 
     def _kafka_sink(self, name: str) -> KafkaSink:
         topics = self.settings.topics

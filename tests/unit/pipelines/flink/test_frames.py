@@ -49,6 +49,7 @@ records = st.builds(
     st.integers(-1, 2**63 - 1),
     st.none() | st.binary(max_size=64),
     st.binary(max_size=512),
+    st.just(()),
 )
 
 

@@ -1,0 +1,52 @@
+"""Where reading a topic begins, and what is no longer there to be read.
+
+Pure: the offsets come from `pipelines.flink.log_reader`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Bounds(NamedTuple):
+    """What a partition holds: the offsets from `first` to before `end`, some of which are control records or were
+    compacted away. Beyond `end` nothing is committed; `written` is the end of what is written, committed or not."""
+
+    first: int
+    end: int
+    written: int
+
+
+class Gap(NamedTuple):
+    """Offsets from `first` to before `end` of a partition that were wanted, and that retention has taken."""
+
+    partition: int
+    first: int
+    end: int
+
+
+def starting_offsets(
+    bounds: Mapping[int, Bounds], start: Mapping[int, int] | None = None, tail: int | None = None
+) -> dict[int, int]:
+    """For each partition the offset to begin at: never before the first that is there, never behind the end.
+
+    start: by partition the first offset wanted; partitions that are not named begin at their first record. tail: at
+    most so many of the newest offsets of each partition, control records counted.
+    """
+    offsets = {}
+    for partition, (first, end, _) in bounds.items():
+        wanted = (start or {}).get(partition, first)
+        if tail is not None:
+            wanted = max(wanted, end - tail)
+        offsets[partition] = min(max(wanted, first), end)
+    return offsets
+
+
+def gaps(bounds: Mapping[int, Bounds], start: Mapping[int, int]) -> list[Gap]:
+    """What of the offsets from `start` on is gone. Who finds a gap says so: in a log line and in the audit log."""
+    return [
+        Gap(partition, wanted, bounds[partition].first)
+        for partition, wanted in sorted(start.items())
+        if partition in bounds and wanted < bounds[partition].first
+    ]

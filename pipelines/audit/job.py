@@ -25,5 +25,5 @@ def attach(graph: Graph) -> None:
         .uid("sign")
         .set_parallelism(1)
     )
-    graph.emit_in_order(leaves)
-    graph.emit_in_order(notes)
+    graph.emit(leaves)
+    graph.emit(notes)

@@ -1,8 +1,8 @@
 """A job graph in the making: stages ask it for sources, and hand it what they emit.
 
-A topic that several stages read is read once. The stages of a job share one exactly-once sink, so what a checkpoint
-covers (verdicts, events, models, the next round) becomes visible in one transaction for each sink subtask. The audit
-log has a sink of its own with one subtask, because its leaves must be written in their order.
+A topic that several stages read is read once. The stages of a job share one exactly-once sink with one subtask, so
+what a checkpoint covers (verdicts, events, models, the next round, leaves) becomes visible in one transaction, or not at
+all: the log never holds a part of a checkpoint. What an operator with one subtask emits keeps its order.
 """
 
 from __future__ import annotations
@@ -50,7 +50,6 @@ class Graph:
         self._job_name = job_name
         self._sources: dict[str, tuple[Mapping[int, int] | None, DataStream]] = {}
         self._emitted: list[DataStream] = []
-        self._emitted_in_order: list[DataStream] = []
         self._handed_over: dict[str, DataStream] = {}
 
     def source(self, topic: str, start: Mapping[int, int] | None = None) -> DataStream:
@@ -112,23 +111,14 @@ class Graph:
         their order."""
         self._emitted.append(stream)
 
-    def emit_in_order(self, stream: DataStream) -> None:
-        """Write the frames of an operator with one subtask exactly once, in its order: one writer, one transaction."""
-        self._emitted_in_order.append(stream)
-
     def finish(self) -> None:
-        """Attach the sinks; call once, after all stages. Raises ValueError when no stage emits anything."""
-        if not self._emitted and not self._emitted_in_order:
+        """Attach the sink; call once, after all stages. Raises ValueError when no stage emits anything."""
+        if not self._emitted:
             raise ValueError("no stage of this job emits anything")
-        if self._emitted:
-            first, *others = self._emitted
-            stream = self.unbundled(first.union(*others) if others else first, Kind.SINK)
-            stream.sink_to(self._kafka_sink("main")).name("kafka").uid("sink")
-        if self._emitted_in_order:
-            first, *others = self._emitted_in_order
-            stream = self.unbundled(first.union(*others) if others else first, Kind.SINK).set_parallelism(1)
-            sink = stream.sink_to(self._kafka_sink("ordered")).name("kafka-in-order").uid("sink-in-order")
-            sink.set_parallelism(1)
+        first, *others = self._emitted
+        # Bundles are parted behind the exchange, not before it: fewer elements cross.
+        stream = self.unbundled(first.union(*others) if others else first, Kind.SINK).set_parallelism(1)
+        stream.sink_to(self._kafka_sink()).name("kafka").uid("sink").set_parallelism(1)
 
     def _kafka_source(self, topic: str, start: Mapping[int, int] | None) -> DataStream:
         name = getattr(self.settings.topics, topic)
@@ -161,7 +151,7 @@ class Graph:
             KafkaOffsetResetStrategy.EARLIEST,
         )
 
-    def _kafka_sink(self, name: str) -> KafkaSink:
+    def _kafka_sink(self) -> KafkaSink:
         topics = self.settings.topics
         written = sorted({getattr(topics, attribute) for stage in self.stages for attribute in STAGES[stage].writes})
         gateway = get_gateway()
@@ -170,7 +160,7 @@ class Graph:
             .set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
             # A restored sink aborts every open transaction under its prefix, so no prefix may be the beginning of
             # another: job names hold no slash.
-            .set_transactional_id_prefix(f"{self.settings.topic_prefix}{self._job_name}/{name}")
+            .set_transactional_id_prefix(f"{self.settings.topic_prefix}{self._job_name}/")
             .set_property("transaction.timeout.ms", str(self.settings.transaction_timeout_ms))
             .set_property("max.request.size", str(8 << 20))
             .set_property("linger.ms", "5")

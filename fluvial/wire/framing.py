@@ -7,8 +7,13 @@ data`, is accepted where the caller gives the ids that it has pinned. Decoding i
 a closed list, all bytes must be consumed, encoding the result must give the same bytes, and 32-bit fields must hold
 32-bit numbers. Whatever the bytes are, the only error is a DecodeError.
 
-Canonical bytes are read by generated code (`fluvial.wire.codecs`), which accepts nothing else; the rest is read by
-fastavro and written again to be compared.
+A record has one class, with the fields of its newest version, and bytes in several versions, each with its own pinned
+fingerprint (`schemas/README.md`). Every version is read; what it lacks has the default. Written is the oldest version
+that holds the record, as DER leaves out what is default (X.690, 11.5): readers of a former version understand whatever
+needs nothing newer, and records that were written stay what their bytes encode to.
+
+Canonical bytes are read by generated code (`fluvial.wire._generated.codecs`), which accepts nothing else; the rest is
+read by fastavro and written again to be compared.
 """
 
 from __future__ import annotations
@@ -16,14 +21,17 @@ from __future__ import annotations
 import io
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import fastavro
 
-from fluvial.wire.codecs import READERS, REFUSALS, WRITERS
+from fluvial.wire._generated.codecs import FITS, READERS, REFUSALS, WRITERS
+from fluvial.wire._generated.versions import VERSIONS
 from fluvial.wire.errors import Malformed, NonCanonical, SchemaUnknown
-from fluvial.wire.records import FINGERPRINTS, SCHEMAS
+from fluvial.wire.version import Version
 
 T = TypeVar("T")
 
@@ -34,18 +42,40 @@ MAX_RECORD_BYTES = 4 << 20
 _CONFLUENT_MAGIC = b"\x00"
 _CONFLUENT_BYTES = 5
 
-_HEADERS: dict[type, bytes] = {record: MAGIC + fingerprint for fingerprint, record in FINGERPRINTS.items()}
-_PARSED: dict[type, Any] = {record: fastavro.parse_schema(json.loads(text)) for record, text in SCHEMAS.items()}
+
+@dataclass(frozen=True, slots=True)
+class _Codec:
+    """How one version of a record is written and read."""
+
+    version: Version
+    record: type
+    header: bytes
+    fits: Callable[[Any], bool] | None
+    write: Callable[[Any, list[bytes]], None]
+    read: Callable[[bytes, int], tuple[Any, int]]
+
+
+_CODECS: dict[type, tuple[_Codec, ...]] = {
+    record: tuple(
+        _Codec(version, record, MAGIC + version.fingerprint, fits, write, read)
+        for version, fits, write, read in zip(versions, FITS[record], WRITERS[record], READERS[record], strict=True)
+    )
+    for record, versions in VERSIONS.items()
+}
+_BY_HEADER = {codec.header: codec for codecs in _CODECS.values() for codec in codecs}
 
 
 def encode(record: Any) -> bytes:
-    """The record's bytes. Raises ValueError when a field does not fit its type."""
+    """The record's bytes, in the oldest version that holds it. Raises ValueError when a field does not fit its type."""
     kind = type(record)
-    if kind not in _HEADERS:
+    if kind not in _CODECS:
         raise ValueError(f"{kind.__name__} is no record of the contract")
-    out = [_HEADERS[kind]]
     try:
-        WRITERS[kind](record, out)
+        for codec in _CODECS[kind]:
+            if codec.fits is None or codec.fits(record):
+                break
+        out = [codec.header]
+        codec.write(record, out)
         return b"".join(out)
     except (TypeError, OverflowError, AttributeError, KeyError, struct.error) as error:
         raise ValueError(f"a {kind.__name__} with a field of another type: {error}") from error
@@ -56,9 +86,9 @@ def decode(
     expected: type[T],
     *,
     max_bytes: int = MAX_RECORD_BYTES,
-    confluent_ids: Mapping[int, type] | None = None,
+    confluent_ids: Mapping[int, Version] | None = None,
 ) -> T:
-    """The record of type `expected` that these bytes are, and no other bytes.
+    """The record of type `expected` that these bytes are, in the version that they name, and no other bytes.
 
     confluent_ids: schema ids that the caller has pinned, where Confluent framing is allowed. Raises Malformed,
     SchemaUnknown or NonCanonical.
@@ -66,25 +96,36 @@ def decode(
     if len(data) > max_bytes:
         raise Malformed(f"{len(data)} bytes; at most {max_bytes} are read")
     data = bytes(data)
-    header = _header_length(data, expected, confluent_ids)
+    codec, header = _BY_HEADER.get(data[:HEADER_BYTES]), HEADER_BYTES
+    if codec is None or codec.record is not expected:
+        codec, header = _confluent_codec(data, expected, confluent_ids), _CONFLUENT_BYTES
     record: T
     try:
-        record, end = READERS[expected](data, header)
+        record, end = codec.read(data, header)
         if end == len(data):
             return record
     except REFUSALS:
         pass
-    return _decode_slowly(data, header, expected)
+    record = _decode_slowly(data, header, codec.version)
+    return record
 
 
-def _decode_slowly(data: bytes, header: int, expected: type[T]) -> T:
-    """The record, where `fluvial.wire.codecs` finds the bytes unusual; most are no record, and this tells why."""
+def version_of(data: bytes) -> Version:
+    """The version of a record that these bytes name in their single-object header. Raises Malformed, SchemaUnknown."""
+    codec = _BY_HEADER.get(data[:HEADER_BYTES])
+    if codec is None:
+        raise _unknown(data)
+    return codec.version
+
+
+def _decode_slowly(data: bytes, header: int, version: Version) -> Any:
+    """The record, where the generated reader finds the bytes unusual; most are no record, and this tells why."""
     stream = io.BytesIO(data)
     stream.seek(header)
-    schema = _PARSED[expected]
+    expected, schema = version.record, _parsed(version)
     try:
         avro = fastavro.schemaless_reader(stream, schema, None)
-        record: T = expected.from_avro(avro)  # type: ignore[attr-defined]  # every generated record has it
+        record = expected.from_avro(avro)  # type: ignore[attr-defined]  # every generated record has it
     except Exception as error:  # fastavro raises a dozen types, and hostile bytes reach all of them
         raise Malformed(f"not a {expected.__name__}: {type(error).__name__}") from error
     if stream.tell() != len(data):
@@ -100,20 +141,28 @@ def _decode_slowly(data: bytes, header: int, expected: type[T]) -> T:
     return record
 
 
-def _header_length(data: bytes, expected: type, confluent_ids: Mapping[int, type] | None) -> int:
-    if data[:2] == MAGIC:
-        found = FINGERPRINTS.get(data[2:HEADER_BYTES])
-        if found is None:
-            raise SchemaUnknown(f"no schema has the fingerprint {data[2:HEADER_BYTES].hex()}")
-        if found is not expected:
-            raise SchemaUnknown(f"a {found.__name__} where a {expected.__name__} is expected")
-        return HEADER_BYTES
-    if confluent_ids is not None and data[:1] == _CONFLUENT_MAGIC and len(data) >= _CONFLUENT_BYTES:
-        identity = int.from_bytes(data[1:_CONFLUENT_BYTES])
-        if confluent_ids.get(identity) is not expected:
-            raise SchemaUnknown(f"schema id {identity} is not pinned to {expected.__name__}")
-        return _CONFLUENT_BYTES
-    raise Malformed("no Avro single-object header")
+@cache
+def _parsed(version: Version) -> Any:
+    return fastavro.parse_schema(json.loads(version.schema))
+
+
+def _confluent_codec(data: bytes, expected: type, confluent_ids: Mapping[int, Version] | None) -> _Codec:
+    if confluent_ids is None or data[:1] != _CONFLUENT_MAGIC or len(data) < _CONFLUENT_BYTES:
+        raise _unknown(data, expected)
+    identity = int.from_bytes(data[1:_CONFLUENT_BYTES])
+    version = confluent_ids.get(identity)
+    if version is None or version.record is not expected:
+        raise SchemaUnknown(f"schema id {identity} is not pinned to {expected.__name__}")
+    return _BY_HEADER[MAGIC + version.fingerprint]
+
+
+def _unknown(data: bytes, expected: type | None = None) -> Malformed | SchemaUnknown:
+    if data[:2] != MAGIC:
+        return Malformed("no Avro single-object header")
+    found = _BY_HEADER.get(data[:HEADER_BYTES])
+    if found is None or expected is None:
+        return SchemaUnknown(f"no schema has the fingerprint {data[2:HEADER_BYTES].hex()}")
+    return SchemaUnknown(f"a {found.record.__name__} where a {expected.__name__} is expected")
 
 
 def _check_ranges(record: Any) -> None:

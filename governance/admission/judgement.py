@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fluvial.wire.records import ModelUpdate, Participant, Reason, Round, Verdict
+from fluvial.wire.version import Version
 from governance.admission.reasons import QUARANTINED
 
 
@@ -30,15 +31,15 @@ class GatePolicy:
 
     max_record_bytes: largest envelope that is parsed. partitions: of the blob topic. max_inline_bytes: largest delta
     inside an envelope. quarantined: reasons for which a record is held rather than rejected. schema_ids: ids of a
-    schema registry pinned to record types, where payloads may carry Confluent framing. Raises ValueError for limits
-    below one and for a quarantine of what is accepted or a repeat.
+    schema registry pinned to versions of records, where payloads may carry Confluent framing. Raises ValueError for
+    limits below one and for a quarantine of what is accepted or a repeat.
     """
 
     max_record_bytes: int
     partitions: int
     max_inline_bytes: int = 64 << 10
     quarantined: frozenset[Reason] = QUARANTINED
-    schema_ids: Mapping[int, type] = field(default_factory=dict)
+    schema_ids: Mapping[int, Version] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if min(self.max_record_bytes, self.partitions, self.max_inline_bytes) < 1:

@@ -14,6 +14,7 @@ from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, NonCanonical, SchemaUnknown
 from fluvial.wire.media_types import media_type
 from fluvial.wire.records import Envelope, ModelUpdate, Reason
+from fluvial.wire.version import Version
 from governance.admission.judgement import Fault
 from governance.admission.names import is_name
 
@@ -24,7 +25,7 @@ DIGEST_BYTES = 32
 _MODEL_UPDATE = media_type(ModelUpdate)
 
 
-def read_update(envelope: Envelope, schema_ids: Mapping[int, type]) -> ModelUpdate | Fault:
+def read_update(envelope: Envelope, schema_ids: Mapping[int, Version]) -> ModelUpdate | Fault:
     """The update; SCHEMA_UNKNOWN, NON_CANONICAL or DECODE when the bytes are none."""
     update = read_payload(envelope, ModelUpdate, _MODEL_UPDATE, schema_ids)
     if isinstance(update, ModelUpdate) and not _is_well_formed(update):
@@ -33,7 +34,7 @@ def read_update(envelope: Envelope, schema_ids: Mapping[int, type]) -> ModelUpda
 
 
 def read_payload(
-    envelope: Envelope, expected: type[T], expected_type: str, schema_ids: Mapping[int, type] | None = None
+    envelope: Envelope, expected: type[T], expected_type: str, schema_ids: Mapping[int, Version] | None = None
 ) -> T | Fault:
     """The record that an envelope of this media type holds, or the fault."""
     if envelope.payload_type != expected_type:

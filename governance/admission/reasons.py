@@ -55,6 +55,8 @@ MEANINGS: dict[Reason, str] = {
     Reason.NORM_EXCEEDED: "The L2 norm is beyond the round's max_norm.",
     Reason.TOKEN_INVALID: "The enrolment token is missing, unknown, used, expired, or another participant's.",
     Reason.NOT_INVITED: "The round's public seed did not invite the participant.",
+    Reason.OTHER: "A reason that is newer than whoever reads; never given by this gate.",
+    Reason.CHUNK_CLAIMED: "Another participant's update of the round refers to the same chunk.",
 }
 """Every reason has its meaning here; a test compares this table with the schema."""
 

@@ -62,3 +62,48 @@ def test_a_type_may_be_named_again_once_it_is_complete() -> None:
     check_schema({"type": "record", "name": "Outer", "fields": fields})
     with pytest.raises(ValueError, match="Inner"):
         check_schema({"type": "record", "name": "Outer", "fields": fields[1:]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "default"),
+    [
+        ("string", "text"),
+        ("bytes", ""),
+        ("int", -1),
+        ("long", 0),
+        ("double", 0.5),
+        ("double", 0),
+        ("boolean", False),
+        (["null", "long"], None),
+        ({"type": "array", "items": "long"}, []),
+        ({"type": "enum", "name": "E", "symbols": ["A", "B"], "default": "B"}, "A"),
+    ],
+)
+def test_a_field_may_have_a_default_of_its_type(kind: Any, default: Any) -> None:
+    check_schema({"type": "record", "name": "R", "fields": [{"name": "f", "type": kind, "default": default}]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "default"),
+    [
+        ("string", None),
+        ("string", 0),
+        ("bytes", "00"),
+        ("long", False),
+        ("long", 0.0),
+        ("long", "0"),
+        ("boolean", 0),
+        (["null", "long"], 0),
+        ({"type": "array", "items": "long"}, [1]),
+        ({"type": "enum", "name": "E", "symbols": ["A"]}, "B"),
+        (_record("int"), {"f0": 1}),
+    ],
+)
+def test_a_default_of_another_type_is_refused(kind: Any, default: Any) -> None:
+    with pytest.raises(ValueError, match=r"Outer\.f.* no default"):
+        check_schema({"type": "record", "name": "Outer", "fields": [{"name": "f", "type": kind, "default": default}]})
+
+
+def test_an_enums_default_is_one_of_its_symbols() -> None:
+    with pytest.raises(ValueError, match="none of its symbols"):
+        check_schema(_record({"type": "enum", "name": "E", "symbols": ["A"], "default": "B"}))

@@ -1,4 +1,4 @@
-"""Records for tests, made from the schemas themselves, so that a new record is tested the moment it exists."""
+"""Records for tests, made from the schemas themselves: a new record or version is tested the moment it exists."""
 
 from __future__ import annotations
 
@@ -8,24 +8,40 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from fluvial.wire.records import SCHEMAS
-from schemas.generate import spelt_out
+from fluvial.wire._generated.versions import VERSIONS
+from fluvial.wire.version import Version
+from schemas.contract import spelt_out
 
-RECORDS = tuple(SCHEMAS)
+RECORDS = tuple(VERSIONS)
+EVERY_VERSION = tuple(version for versions in VERSIONS.values() for version in versions)
 
 
-def schema_of(record: type) -> Any:
-    return spelt_out(json.loads(SCHEMAS[record]), {})
+def schema_of(version: Version) -> Any:
+    return spelt_out(json.loads(version.schema))
+
+
+def newest(record: type) -> Version:
+    return VERSIONS[record][-1]
 
 
 def sample(record: type) -> Any:
     """One record of this type, always the same: each field's value follows from its place."""
-    return record.from_avro(_sample(schema_of(record), record.__name__))  # type: ignore[attr-defined]
+    return sample_of(newest(record))
+
+
+def sample_of(version: Version) -> Any:
+    """The same, with what that version knows."""
+    return version.record.from_avro(_sample(schema_of(version), version.record.__name__))  # type: ignore[attr-defined]
 
 
 def records(record: type, *, allow_nan: bool = False) -> st.SearchStrategy[Any]:
     """Any records of this type."""
-    return _values(schema_of(record), allow_nan).map(record.from_avro)  # type: ignore[attr-defined]
+    return records_of(newest(record), allow_nan=allow_nan)
+
+
+def records_of(version: Version, *, allow_nan: bool = False) -> st.SearchStrategy[Any]:
+    """Any records of this version."""
+    return _values(schema_of(version), allow_nan).map(version.record.from_avro)  # type: ignore[attr-defined]
 
 
 def _sample(schema: Any, place: str) -> Any:
@@ -74,4 +90,12 @@ def _values(schema: Any, allow_nan: bool) -> st.SearchStrategy[Any]:
             return st.sampled_from(schema["symbols"])
         case "array":
             return st.lists(_values(schema["items"], allow_nan), max_size=3)
-    return st.fixed_dictionaries({field["name"]: _values(field["type"], allow_nan) for field in schema["fields"]})
+    return st.fixed_dictionaries({field["name"]: _field(field, allow_nan) for field in schema["fields"]})
+
+
+def _field(field: Any, allow_nan: bool) -> st.SearchStrategy[Any]:
+    """A field's values. Half of them are its default, because former versions hold records of defaults alone."""
+    values = _values(field["type"], allow_nan)
+    if field.get("default") is None:
+        return values
+    return st.just(b"" if field["type"] == "bytes" else field["default"]) | values

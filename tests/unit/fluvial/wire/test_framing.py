@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from fluvial.wire._generated.versions import VERSIONS
 from fluvial.wire.errors import DecodeError, Malformed, NonCanonical, SchemaUnknown
-from fluvial.wire.framing import HEADER_BYTES, MAGIC, decode, encode
-from fluvial.wire.records import Envelope, ModelManifest, ModelUpdate, RoundEvent, Verdict
-from tests.unit.fluvial.wire.samples import RECORDS, sample, schema_of
+from fluvial.wire.framing import HEADER_BYTES, MAGIC, decode, encode, version_of
+from fluvial.wire.records import Envelope, ModelManifest, ModelUpdate, Reason, RoundEvent, Verdict
+from fluvial.wire.version import Version
+from tests.unit.fluvial.wire.samples import EVERY_VERSION, RECORDS, newest, sample, sample_of, schema_of
 from tests.unit.fluvial.wire.slow_avro import long_, write
 
 
@@ -21,20 +23,21 @@ def _header(record: type) -> bytes:
 def _with_field(record: type, field: str, raw: bytes) -> bytes:
     """The sample's bytes with those of one field replaced."""
     avro, out = sample(record).to_avro(), _header(record)
-    for each in schema_of(record)["fields"]:
+    for each in schema_of(newest(record))["fields"]:
         out += raw if each["name"] == field else write(each["type"], avro[each["name"]])
     return out
 
 
 def _field(record: type, field: str) -> bytes:
     """The sample's bytes of one field."""
-    kind = next(each["type"] for each in schema_of(record)["fields"] if each["name"] == field)
+    kind = next(each["type"] for each in schema_of(newest(record))["fields"] if each["name"] == field)
     return write(kind, sample(record).to_avro()[field])
 
 
-@pytest.mark.parametrize("record", RECORDS)
-def test_the_slow_encoder_gives_the_same_bytes(record: type) -> None:
-    assert encode(sample(record)) == _header(record) + write(schema_of(record), sample(record).to_avro())
+@pytest.mark.parametrize("version", EVERY_VERSION, ids=str)
+def test_the_slow_encoder_gives_the_same_bytes(version: Version) -> None:
+    record = sample_of(version)
+    assert encode(record) == MAGIC + version.fingerprint + write(schema_of(version), record.to_avro())
 
 
 def test_the_header_is_that_of_the_specification() -> None:
@@ -127,7 +130,7 @@ def test_a_claim_of_many_items_takes_neither_time_nor_memory() -> None:
         long_(1 << 40)
         if field["name"] == "scales"
         else write(field["type"], sample(ModelUpdate).to_avro()[field["name"]])
-        for field in schema_of(ModelUpdate)["fields"]
+        for field in schema_of(newest(ModelUpdate))["fields"]
     )
     tracemalloc.start()
     started = time.process_time()
@@ -141,15 +144,16 @@ def test_a_claim_of_many_items_takes_neither_time_nor_memory() -> None:
 
 def test_confluent_framing_leads_to_pinned_schemas_alone() -> None:
     data = encode(sample(Verdict))
+    assert version_of(data) is newest(Verdict)
     framed = b"\0" + (7).to_bytes(4) + data[HEADER_BYTES:]
-    assert decode(framed, Verdict, confluent_ids={7: Verdict}) == sample(Verdict)
+    assert decode(framed, Verdict, confluent_ids={7: newest(Verdict)}) == sample(Verdict)
     with pytest.raises(Malformed):
         decode(framed, Verdict)
-    for ids in ({}, {8: Verdict}, {7: Envelope}):
+    for ids in ({}, {8: newest(Verdict)}, {7: newest(Envelope)}):
         with pytest.raises(SchemaUnknown):
             decode(framed, Verdict, confluent_ids=ids)
     with pytest.raises(Malformed):
-        decode(framed[:4], Verdict, confluent_ids={7: Verdict})
+        decode(framed[:4], Verdict, confluent_ids={7: newest(Verdict)})
 
 
 @pytest.mark.parametrize(
@@ -171,3 +175,44 @@ def test_a_field_that_does_not_fit_is_not_written(field: str, value: Any) -> Non
 def test_what_is_no_record_of_the_contract_is_not_written() -> None:
     with pytest.raises(ValueError, match="no record of the contract"):
         encode(sample(ModelUpdate).chunks[0])
+
+
+NEWEST = replace(sample(Verdict), reason=Reason.CHUNK_CLAIMED)
+OLDER = replace(NEWEST, reason=Reason.WEIGHT, scores=())
+
+
+def test_a_record_is_written_in_the_oldest_version_that_holds_it() -> None:
+    assert version_of(encode(OLDER)).number == 1
+    assert version_of(encode(replace(OLDER, scores=NEWEST.scores))).number == 2
+    assert version_of(encode(replace(OLDER, reason=Reason.CHUNK_CLAIMED))).number == 2
+    assert [decode(encode(each), Verdict) for each in (NEWEST, OLDER)] == [NEWEST, OLDER]
+
+
+def test_a_newer_version_of_a_record_that_an_older_one_holds_is_read_too() -> None:
+    version = VERSIONS[Verdict][1]
+    data = MAGIC + version.fingerprint + write(schema_of(version), OLDER.to_avro())
+    assert decode(data, Verdict) == OLDER
+    assert len(data) == len(encode(OLDER)) + 1
+
+
+def test_a_version_has_the_symbols_of_its_time() -> None:
+    place = list(Reason).index(Reason.CHUNK_CLAIMED)
+    old = VERSIONS[Verdict][0]
+    fields = [
+        long_(place) if field["name"] == "reason" else write(field["type"], OLDER.to_avro()[field["name"]])
+        for field in schema_of(old)["fields"]
+    ]
+    with pytest.raises(Malformed):
+        decode(MAGIC + old.fingerprint + b"".join(fields), Verdict)
+
+
+def test_the_bytes_of_one_version_under_the_name_of_another_are_refused() -> None:
+    for data, other in ((encode(OLDER), 1), (encode(NEWEST), 0)):
+        with pytest.raises(DecodeError):
+            decode(MAGIC + VERSIONS[Verdict][other].fingerprint + data[HEADER_BYTES:], Verdict)
+
+
+@pytest.mark.parametrize("junk", [b"", b"\xc3\x01", b"\0" * 20, MAGIC + bytes(8)])
+def test_what_names_no_version_has_none(junk: bytes) -> None:
+    with pytest.raises(DecodeError):
+        version_of(junk)

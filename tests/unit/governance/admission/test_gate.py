@@ -19,6 +19,7 @@ from fluvial.wire.records import (
 )
 from fluvial.wire.sampling import invited, round_seed
 from governance.admission import gate
+from tests.unit.fluvial.wire.samples import newest
 from tests.unit.governance.admission.builders import (
     NOW_MS,
     OTHER_KEY,
@@ -196,7 +197,7 @@ def test_a_participant_cannot_sign_in_the_name_of_another() -> None:
 def test_confluent_framing_is_read_where_its_id_is_pinned() -> None:
     payload = b"\0" + (17).to_bytes(4) + encode(an_update())[10:]
     assert refused(judge(sealed_bytes(payload), a_world())) is Reason.DECODE
-    pinned = replace(POLICY, schema_ids={17: ModelUpdate})
+    pinned = replace(POLICY, schema_ids={17: newest(ModelUpdate)})
     assert isinstance(judge(sealed_bytes(payload), a_world(), policy=pinned), gate.NeedsContent)
 
 

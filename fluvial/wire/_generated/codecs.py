@@ -1,6 +1,6 @@
-"""Avro bytes of the contract's records, written and read straight.
+"""Avro bytes of the contract's records, written and read straight, for each version of each record.
 
-Generated from schemas/*.avsc by `python -m schemas.generate`; do not edit.
+Generated from schemas/*.avsc and schemas/versions by `python -m schemas.generate`; do not edit.
 
 A reader takes the data and the place where the record begins, and gives the record and the place after it. It accepts
 nothing but canonical bytes: else it raises Unusual, or one of `REFUSALS`.
@@ -38,7 +38,10 @@ _ROUND_TRANSITION_BYTES = {one.value: long_bytes(place) for place, one in enumer
 _DECISION = tuple(records.Decision)
 _DECISION_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.Decision)}
 
-_REASON = tuple(records.Reason)
+_REASON_1 = tuple(records.Reason)[:27]
+_REASON_1_SYMBOLS = frozenset(_REASON_1)
+
+_REASON_2 = tuple(records.Reason)
 _REASON_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.Reason)}
 
 
@@ -282,7 +285,11 @@ def _read_accepted_update(data: bytes, at: int) -> tuple[records.AcceptedUpdate,
     return record, at
 
 
-def _write_agreement(record: records.Agreement, out: list[bytes]) -> None:
+def _fits_agreement_1(record: records.Agreement) -> bool:
+    return record.version == 0
+
+
+def _write_agreement_1(record: records.Agreement, out: list[bytes]) -> None:
     add = out.append
     text = record.agreement.encode()
     add(long_bytes(len(text)))
@@ -294,7 +301,7 @@ def _write_agreement(record: records.Agreement, out: list[bytes]) -> None:
     add(long_bytes(record.valid_until_ms))
 
 
-def _read_agreement(data: bytes, at: int) -> tuple[records.Agreement, int]:
+def _read_agreement_1(data: bytes, at: int) -> tuple[records.Agreement, int]:
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -328,6 +335,63 @@ def _read_agreement(data: bytes, at: int) -> tuple[records.Agreement, int]:
         text=f_text,
         valid_from_ms=f_valid_from_ms,
         valid_until_ms=f_valid_until_ms,
+    )
+    return record, at
+
+
+def _write_agreement_2(record: records.Agreement, out: list[bytes]) -> None:
+    add = out.append
+    text = record.agreement.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.text.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.valid_from_ms))
+    add(long_bytes(record.valid_until_ms))
+    add(long_bytes(record.version))
+
+
+def _read_agreement_2(data: bytes, at: int) -> tuple[records.Agreement, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_agreement = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_text = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_valid_from_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_valid_until_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.Agreement(
+        agreement=f_agreement,
+        text=f_text,
+        valid_from_ms=f_valid_from_ms,
+        valid_until_ms=f_valid_until_ms,
+        version=f_version,
     )
     return record, at
 
@@ -598,7 +662,11 @@ def _read_enrolment_request(data: bytes, at: int) -> tuple[records.EnrolmentRequ
     return record, at
 
 
-def _write_enrolment_token(record: records.EnrolmentToken, out: list[bytes]) -> None:
+def _fits_enrolment_token_1(record: records.EnrolmentToken) -> bool:
+    return record.version == 0
+
+
+def _write_enrolment_token_1(record: records.EnrolmentToken, out: list[bytes]) -> None:
     add = out.append
     add(long_bytes(len(record.token_sha256)))
     add(record.token_sha256)
@@ -608,7 +676,7 @@ def _write_enrolment_token(record: records.EnrolmentToken, out: list[bytes]) -> 
     add(long_bytes(record.expires_ms))
 
 
-def _read_enrolment_token(data: bytes, at: int) -> tuple[records.EnrolmentToken, int]:
+def _read_enrolment_token_1(data: bytes, at: int) -> tuple[records.EnrolmentToken, int]:
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -636,6 +704,55 @@ def _read_enrolment_token(data: bytes, at: int) -> tuple[records.EnrolmentToken,
         token_sha256=f_token_sha256,
         participant=f_participant,
         expires_ms=f_expires_ms,
+    )
+    return record, at
+
+
+def _write_enrolment_token_2(record: records.EnrolmentToken, out: list[bytes]) -> None:
+    add = out.append
+    add(long_bytes(len(record.token_sha256)))
+    add(record.token_sha256)
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.expires_ms))
+    add(long_bytes(record.version))
+
+
+def _read_enrolment_token_2(data: bytes, at: int) -> tuple[records.EnrolmentToken, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_token_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_expires_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.EnrolmentToken(
+        token_sha256=f_token_sha256,
+        participant=f_participant,
+        expires_ms=f_expires_ms,
+        version=f_version,
     )
     return record, at
 
@@ -1323,7 +1440,11 @@ def _read_model_update(data: bytes, at: int) -> tuple[records.ModelUpdate, int]:
     return record, at
 
 
-def _write_participant(record: records.Participant, out: list[bytes]) -> None:
+def _fits_participant_1(record: records.Participant) -> bool:
+    return record.version == 0
+
+
+def _write_participant_1(record: records.Participant, out: list[bytes]) -> None:
     add = out.append
     text = record.participant.encode()
     add(long_bytes(len(text)))
@@ -1342,7 +1463,7 @@ def _write_participant(record: records.Participant, out: list[bytes]) -> None:
     add(record.request_sha256)
 
 
-def _read_participant(data: bytes, at: int) -> tuple[records.Participant, int]:
+def _read_participant_1(data: bytes, at: int) -> tuple[records.Participant, int]:
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -1408,6 +1529,102 @@ def _read_participant(data: bytes, at: int) -> tuple[records.Participant, int]:
         device=f_device,
         enrolled_ms=f_enrolled_ms,
         request_sha256=f_request_sha256,
+    )
+    return record, at
+
+
+def _write_participant_2(record: records.Participant, out: list[bytes]) -> None:
+    add = out.append
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.public_key)))
+    add(record.public_key)
+    add(_PARTICIPANT_STATUS_BYTES[record.status.value])
+    if record.agreements:
+        add(long_bytes(len(record.agreements)))
+        for agreements_item in record.agreements:
+            _write_signed_agreement(agreements_item, out)
+    add(b"\0")
+    _write_device_profile(record.device, out)
+    add(long_bytes(record.enrolled_ms))
+    add(long_bytes(len(record.request_sha256)))
+    add(record.request_sha256)
+    add(long_bytes(record.version))
+
+
+def _read_participant_2(data: bytes, at: int) -> tuple[records.Participant, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_public_key = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_status = _PARTICIPANT_STATUS[zigzag >> 1]
+    f_agreements_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_agreements_item, at = _read_signed_agreement(data, at)
+            f_agreements_items.append(f_agreements_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_agreements = tuple(f_agreements_items)
+    f_device, at = _read_device_profile(data, at)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_enrolled_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_request_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.Participant(
+        participant=f_participant,
+        public_key=f_public_key,
+        status=f_status,
+        agreements=f_agreements,
+        device=f_device,
+        enrolled_ms=f_enrolled_ms,
+        request_sha256=f_request_sha256,
+        version=f_version,
     )
     return record, at
 
@@ -2195,7 +2412,11 @@ def _read_sequenced_event(data: bytes, at: int) -> tuple[records.SequencedEvent,
     return record, at
 
 
-def _write_task(record: records.Task, out: list[bytes]) -> None:
+def _fits_task_1(record: records.Task) -> bool:
+    return record.version == 0
+
+
+def _write_task_1(record: records.Task, out: list[bytes]) -> None:
     add = out.append
     text = record.task.encode()
     add(long_bytes(len(text)))
@@ -2219,7 +2440,7 @@ def _write_task(record: records.Task, out: list[bytes]) -> None:
     add(long_bytes(record.created_ms))
 
 
-def _read_task(data: bytes, at: int) -> tuple[records.Task, int]:
+def _read_task_1(data: bytes, at: int) -> tuple[records.Task, int]:
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -2303,7 +2524,126 @@ def _read_task(data: bytes, at: int) -> tuple[records.Task, int]:
     return record, at
 
 
-def _write_verdict(record: records.Verdict, out: list[bytes]) -> None:
+def _write_task_2(record: records.Task, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.specification.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    if record.layout:
+        add(long_bytes(len(record.layout)))
+        for layout_item in record.layout:
+            _write_tensor_layout(layout_item, out)
+    add(b"\0")
+    add(long_bytes(record.base_version))
+    add(long_bytes(len(record.base_digest)))
+    add(record.base_digest)
+    if record.base_chunks:
+        add(long_bytes(len(record.base_chunks)))
+        for base_chunks_item in record.base_chunks:
+            _write_chunk_reference(base_chunks_item, out)
+    add(b"\0")
+    add(long_bytes(record.created_ms))
+    add(long_bytes(record.version))
+
+
+def _read_task_2(data: bytes, at: int) -> tuple[records.Task, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_specification = data[at:end].decode()
+    at = end
+    f_layout_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_layout_item, at = _read_tensor_layout(data, at)
+            f_layout_items.append(f_layout_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_layout = tuple(f_layout_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_base_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_base_digest = data[at:end]
+    at = end
+    f_base_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_base_chunks_item, at = _read_chunk_reference(data, at)
+            f_base_chunks_items.append(f_base_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_base_chunks = tuple(f_base_chunks_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_created_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.Task(
+        task=f_task,
+        specification=f_specification,
+        layout=f_layout,
+        base_version=f_base_version,
+        base_digest=f_base_digest,
+        base_chunks=f_base_chunks,
+        created_ms=f_created_ms,
+        version=f_version,
+    )
+    return record, at
+
+
+def _fits_verdict_1(record: records.Verdict) -> bool:
+    return record.reason in _REASON_1_SYMBOLS and record.scores == ()
+
+
+def _write_verdict_1(record: records.Verdict, out: list[bytes]) -> None:
     add = out.append
     text = record.source_topic.encode()
     add(long_bytes(len(text)))
@@ -2330,7 +2670,7 @@ def _write_verdict(record: records.Verdict, out: list[bytes]) -> None:
     add(_DOUBLE.pack(record.max_abs))
 
 
-def _read_verdict(data: bytes, at: int) -> tuple[records.Verdict, int]:
+def _read_verdict_1(data: bytes, at: int) -> tuple[records.Verdict, int]:
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -2418,7 +2758,7 @@ def _read_verdict(data: bytes, at: int) -> tuple[records.Verdict, int]:
         zigzag, at = rest_of_zigzag(zigzag, data, at)
     if zigzag & 1:
         raise Unusual
-    f_reason = _REASON[zigzag >> 1]
+    f_reason = _REASON_1[zigzag >> 1]
     (f_norm,) = _DOUBLE.unpack_from(data, at)
     if f_norm != f_norm:
         raise Unusual
@@ -2446,44 +2786,260 @@ def _read_verdict(data: bytes, at: int) -> tuple[records.Verdict, int]:
     return record, at
 
 
-WRITERS: dict[type, Callable[[Any, list[bytes]], None]] = {
-    records.AcceptedUpdate: _write_accepted_update,
-    records.Agreement: _write_agreement,
-    records.AuditEvent: _write_audit_event,
-    records.EnrolmentRequest: _write_enrolment_request,
-    records.EnrolmentToken: _write_enrolment_token,
-    records.Envelope: _write_envelope,
-    records.ModelManifest: _write_model_manifest,
-    records.ModelUpdate: _write_model_update,
-    records.Participant: _write_participant,
-    records.PublishedModel: _write_published_model,
-    records.Receipt: _write_receipt,
-    records.Release: _write_release,
-    records.Round: _write_round,
-    records.RoundEvent: _write_round_event,
-    records.SequencedEvent: _write_sequenced_event,
-    records.Task: _write_task,
-    records.Verdict: _write_verdict,
-}
-"""Of each record the function that appends its bytes to a list."""
+def _write_verdict_2(record: records.Verdict, out: list[bytes]) -> None:
+    add = out.append
+    text = record.source_topic.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(int_bytes(record.source_partition))
+    add(long_bytes(record.source_offset))
+    add(long_bytes(record.source_timestamp_ms))
+    add(long_bytes(len(record.record_sha256)))
+    add(record.record_sha256)
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.round))
+    add(int_bytes(record.attempt))
+    text = record.update_id.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(_DECISION_BYTES[record.decision.value])
+    add(_REASON_BYTES[record.reason.value])
+    add(_DOUBLE.pack(record.norm))
+    add(_DOUBLE.pack(record.max_abs))
+    if record.scores:
+        add(long_bytes(len(record.scores)))
+        for scores_item in record.scores:
+            _write_score(scores_item, out)
+    add(b"\0")
 
-READERS: dict[type, Callable[[bytes, int], tuple[Any, int]]] = {
-    records.AcceptedUpdate: _read_accepted_update,
-    records.Agreement: _read_agreement,
-    records.AuditEvent: _read_audit_event,
-    records.EnrolmentRequest: _read_enrolment_request,
-    records.EnrolmentToken: _read_enrolment_token,
-    records.Envelope: _read_envelope,
-    records.ModelManifest: _read_model_manifest,
-    records.ModelUpdate: _read_model_update,
-    records.Participant: _read_participant,
-    records.PublishedModel: _read_published_model,
-    records.Receipt: _read_receipt,
-    records.Release: _read_release,
-    records.Round: _read_round,
-    records.RoundEvent: _read_round_event,
-    records.SequencedEvent: _read_sequenced_event,
-    records.Task: _read_task,
-    records.Verdict: _read_verdict,
+
+def _read_verdict_2(data: bytes, at: int) -> tuple[records.Verdict, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_source_topic = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_source_partition = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_source_partition < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_source_offset = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_source_timestamp_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_record_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_attempt = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_attempt < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_update_id = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_decision = _DECISION[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_reason = _REASON_2[zigzag >> 1]
+    (f_norm,) = _DOUBLE.unpack_from(data, at)
+    if f_norm != f_norm:
+        raise Unusual
+    at += 8
+    (f_max_abs,) = _DOUBLE.unpack_from(data, at)
+    if f_max_abs != f_max_abs:
+        raise Unusual
+    at += 8
+    f_scores_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_scores_item, at = _read_score(data, at)
+            f_scores_items.append(f_scores_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_scores = tuple(f_scores_items)
+    record = records.Verdict(
+        source_topic=f_source_topic,
+        source_partition=f_source_partition,
+        source_offset=f_source_offset,
+        source_timestamp_ms=f_source_timestamp_ms,
+        record_sha256=f_record_sha256,
+        participant=f_participant,
+        task=f_task,
+        round=f_round,
+        attempt=f_attempt,
+        update_id=f_update_id,
+        decision=f_decision,
+        reason=f_reason,
+        norm=f_norm,
+        max_abs=f_max_abs,
+        scores=f_scores,
+    )
+    return record, at
+
+
+def _write_score(record: records.Score, out: list[bytes]) -> None:
+    add = out.append
+    text = record.name.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(_DOUBLE.pack(record.value))
+
+
+def _read_score(data: bytes, at: int) -> tuple[records.Score, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_name = data[at:end].decode()
+    at = end
+    (f_value,) = _DOUBLE.unpack_from(data, at)
+    if f_value != f_value:
+        raise Unusual
+    at += 8
+    record = records.Score(
+        name=f_name,
+        value=f_value,
+    )
+    return record, at
+
+
+FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
+    records.AcceptedUpdate: (None,),
+    records.Agreement: (_fits_agreement_1, None),
+    records.AuditEvent: (None,),
+    records.EnrolmentRequest: (None,),
+    records.EnrolmentToken: (_fits_enrolment_token_1, None),
+    records.Envelope: (None,),
+    records.ModelManifest: (None,),
+    records.ModelUpdate: (None,),
+    records.Participant: (_fits_participant_1, None),
+    records.PublishedModel: (None,),
+    records.Receipt: (None,),
+    records.Release: (None,),
+    records.Round: (None,),
+    records.RoundEvent: (None,),
+    records.SequencedEvent: (None,),
+    records.Task: (_fits_task_1, None),
+    records.Verdict: (_fits_verdict_1, None),
 }
-"""Of each record the function that reads it."""
+"""Of each record, by version from the first, the function: whether it holds a record; None: it holds all."""
+
+WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
+    records.AcceptedUpdate: (_write_accepted_update,),
+    records.Agreement: (_write_agreement_1, _write_agreement_2),
+    records.AuditEvent: (_write_audit_event,),
+    records.EnrolmentRequest: (_write_enrolment_request,),
+    records.EnrolmentToken: (_write_enrolment_token_1, _write_enrolment_token_2),
+    records.Envelope: (_write_envelope,),
+    records.ModelManifest: (_write_model_manifest,),
+    records.ModelUpdate: (_write_model_update,),
+    records.Participant: (_write_participant_1, _write_participant_2),
+    records.PublishedModel: (_write_published_model,),
+    records.Receipt: (_write_receipt,),
+    records.Release: (_write_release,),
+    records.Round: (_write_round,),
+    records.RoundEvent: (_write_round_event,),
+    records.SequencedEvent: (_write_sequenced_event,),
+    records.Task: (_write_task_1, _write_task_2),
+    records.Verdict: (_write_verdict_1, _write_verdict_2),
+}
+"""Of each record, by version from the first, the function: appends a record's bytes to a list."""
+
+READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
+    records.AcceptedUpdate: (_read_accepted_update,),
+    records.Agreement: (_read_agreement_1, _read_agreement_2),
+    records.AuditEvent: (_read_audit_event,),
+    records.EnrolmentRequest: (_read_enrolment_request,),
+    records.EnrolmentToken: (_read_enrolment_token_1, _read_enrolment_token_2),
+    records.Envelope: (_read_envelope,),
+    records.ModelManifest: (_read_model_manifest,),
+    records.ModelUpdate: (_read_model_update,),
+    records.Participant: (_read_participant_1, _read_participant_2),
+    records.PublishedModel: (_read_published_model,),
+    records.Receipt: (_read_receipt,),
+    records.Release: (_read_release,),
+    records.Round: (_read_round,),
+    records.RoundEvent: (_read_round_event,),
+    records.SequencedEvent: (_read_sequenced_event,),
+    records.Task: (_read_task_1, _read_task_2),
+    records.Verdict: (_read_verdict_1, _read_verdict_2),
+}
+"""Of each record, by version from the first, the function: reads it."""

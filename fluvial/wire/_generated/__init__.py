@@ -1,0 +1,1 @@
+"""Code written by `python -m schemas.generate`."""

@@ -26,9 +26,9 @@ from deploy.local.tasks import create_task
 from deploy.replay import KafkaLog, replay
 from fluvial.edge.model_files import VARIABLE
 from fluvial.edge.publisher import INLINE_BYTES
-from fluvial.edge.transport import Message, Start, Transport, connect
 from fluvial.identity.envelope import open_envelope, unseal
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Message, Start, Transport, connect
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ModelManifest, ModelUpdate
 from fluvial.wire.task_file import Limits, ModelSpec, RuleSpec, TaskFile
@@ -79,7 +79,7 @@ def run(
         report("starting the broker")
         stack = ends.enter_context(Stack(directory / "stack", partitions=shards))
         federation = stack.federation
-        transport = connect(federation, "fluvial-bench")
+        transport = connect(federation.brokers, "fluvial-bench")
         ends.callback(transport.close)
         report(f"starting the job ({', '.join(STAGES)}) and {num_participants} participants in {processes} processes")
         submission = Submission(stages=STAGES, name=TASK, parallelism=parallelism)

@@ -10,7 +10,7 @@ from deploy.bench.rates import SteadyRate, steady_rate, windows
 from deploy.bench.usage import Usage
 from deploy.local.errors import start_error
 from deploy.local.submission import LocalJob
-from fluvial.edge.transport import Reader
+from fluvial.kafka import Reader
 
 _PATIENCE_SECONDS = 120.0
 _SKIPPED = 0.2

@@ -16,7 +16,7 @@ from deploy.bench.seeding import wait
 from deploy.bench.usage import Usage, java_child
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
-from fluvial.edge.transport import connect
+from fluvial.kafka import connect
 from fluvial.wire.framing import encode
 from fluvial.wire.records import AuditEvent, Decision, Reason, Verdict
 from governance.audit.events import verdict_event
@@ -33,7 +33,7 @@ def run(
         report("starting the broker")
         stack = ends.enter_context(Stack(directory / "stack", partitions=4))
         topics = stack.federation.topics
-        transport = connect(stack.federation, "fluvial-bench")
+        transport = connect(stack.federation.brokers, "fluvial-bench")
         ends.callback(transport.close)
         report(f"publishing {num_events} events")
         wait(transport.produce(topics.events, encode(event), key=event.id.encode()) for event in _events(num_events))

@@ -18,8 +18,8 @@ from deploy.bench.seeding import register, wait
 from deploy.bench.usage import Usage, java_child
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
-from fluvial.edge.transport import connect
 from fluvial.identity.envelope import seal
+from fluvial.kafka import connect
 from fluvial.wire.framing import decode
 from fluvial.wire.records import Verdict
 from governance.registry.records import registry_key
@@ -46,7 +46,7 @@ def run(
         report("starting the broker")
         stack = ends.enter_context(Stack(directory / "stack", partitions=4))
         federation, keys = stack.federation, stack.keys
-        transport = connect(federation, "fluvial-bench")
+        transport = connect(federation.brokers, "fluvial-bench")
         ends.callback(transport.close)
         load = Load.of(num_envelopes, closing=not window)
         report(f"signing and publishing {num_envelopes} updates of {len(load.participants)} participants")

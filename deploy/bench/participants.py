@@ -27,9 +27,9 @@ import numpy.typing as npt
 from fluvial.edge import Participant, connect
 from fluvial.edge.events import ChunkAcknowledged, Event
 from fluvial.edge.rounds import RoundFollower
-from fluvial.edge.transport import Transport
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Transport
 from fluvial.wire.records import Round, RoundStatus
 
 _BLOCK = 1 << 20
@@ -51,7 +51,7 @@ def main() -> None:
     federation = Federation.load(arguments.federation)
     names = arguments.names.split(",")
     with ExitStack() as ends:
-        transport = connect(federation, f"fluvial-bench-{names[0]}")
+        transport = connect(federation.brokers, f"fluvial-bench-{names[0]}")
         ends.callback(transport.close)
         participants = [
             ends.enter_context(_participant(federation, name, arguments.folder, transport)) for name in names

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 
 from deploy.local.keys import ServiceKeys
-from fluvial.edge.transport import Position, Transport
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Position, Transport
 from fluvial.wire.layout import layout_digest, num_elements
 from fluvial.wire.records import (
     DeviceProfile,

@@ -27,7 +27,7 @@ from fluvial.cli.common import (
     print_json,
     reported,
 )
-from fluvial.edge.transport import connect
+from fluvial.kafka import connect
 
 _CONNECTIONS = 2
 
@@ -69,7 +69,7 @@ def replay(
     with ExitStack() as ends:
         transports = []
         for number in range(_CONNECTIONS):
-            transports.append(connect(parties, f"fluvial-replay-{number}"))
+            transports.append(connect(parties.brokers, f"fluvial-replay-{number}"))
             ends.callback(transports[-1].close)
         log = KafkaLog(transports[0], parties, transports[1:])
         initial = partial(initial_model, transports[0], parties)

@@ -22,9 +22,9 @@ from fluvial.edge.outbox import Outbox
 from fluvial.edge.participation import Train
 from fluvial.edge.publisher import Publisher
 from fluvial.edge.rounds import RoundFollower
-from fluvial.edge.transport import Transport
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Transport
 from fluvial.wire.records import Round, RoundStatus
 from fluvial.wire.task_file import TaskFile
 

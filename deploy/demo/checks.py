@@ -13,8 +13,8 @@ from deploy.replay.task import initial_model
 from fluvial.auditor.kafka_reader import KafkaTopicReader
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify
-from fluvial.edge.transport import connect
 from fluvial.identity.federation import Federation
+from fluvial.kafka import connect
 from fluvial.wire.errors import FluvialError
 
 BIT_EXACT = "bit-exact"
@@ -24,7 +24,7 @@ _NUM_PROBLEMS = 5
 
 def replayed(federation: Federation, task: str, version: int) -> str:
     """Compute a version again from the log: "bit-exact", or what differs."""
-    with closing(connect(federation, "fluvial-demo-replay")) as transport:
+    with closing(connect(federation.brokers, "fluvial-demo-replay")) as transport:
         try:
             result = replay(
                 KafkaLog(transport, federation), task, version, initial=partial(initial_model, transport, federation)

@@ -29,7 +29,7 @@ from deploy.demo.summary import Audited, Summary
 from deploy.local.interruption import uninterrupted
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
-from fluvial.edge.transport import Transport, connect
+from fluvial.kafka import Transport, connect
 
 STAGES = ("validation", "aggregation", "evaluation", "audit")
 JOB = "demo"
@@ -87,7 +87,7 @@ class Run:
         ends.callback(shutil.rmtree, self._stack.directory.jobs / JOB / "tmp", ignore_errors=True)
         ends.enter_context(self._job)
         federation = self._stack.federation
-        transport = connect(federation, "fluvial-demo")
+        transport = connect(federation.brokers, "fluvial-demo")
         ends.callback(transport.close)
         ledger = Ledger(task=self._task_file.task, updates_topic=federation.topics.updates)
         observer = ends.enter_context(Observer(federation, transport, ledger))

@@ -10,10 +10,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from deploy.demo.ledger import Ledger
-from fluvial.edge.errors import TransportFailed, TransportUnavailable
-from fluvial.edge.transport import Message, Reader, Transport
 from fluvial.identity.envelope import open_envelope, unseal
 from fluvial.identity.federation import Federation
+from fluvial.kafka import Message, Reader, Transport, TransportFailed, TransportUnavailable
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ModelManifest, ModelUpdate, Receipt, Release, Round, Verdict

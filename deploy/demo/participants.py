@@ -27,10 +27,10 @@ from deploy.demo.vanishing import VanishingTransport
 from fluvial.edge.events import Event, Interrupted, Published
 from fluvial.edge.participant import Participant
 from fluvial.edge.participation import Train
-from fluvial.edge.transport import Transport, connect
 from fluvial.edge.upload import WINDOW_BYTES
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Transport, connect
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.records import Round
 from fluvial.wire.task_file import TaskFile
@@ -60,7 +60,7 @@ class Company:
         self._reporter.report(Ready())
         federation = self._wait_for_the_start()
         members = [member for member in load(self._layout.members.read_text()) if self._plays(member)]
-        transport = connect(federation, "fluvial-demo")
+        transport = connect(federation.brokers, "fluvial-demo")
         threads = [
             threading.Thread(target=self._play, args=(member, federation, transport), name=member.name, daemon=True)
             for member in members

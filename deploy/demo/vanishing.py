@@ -12,7 +12,8 @@ from concurrent.futures import Future
 from deploy.demo.cast import VANISHING_ROUND
 from deploy.demo.reports import Reporter, Stuck
 from fluvial.edge.outbox import Outbox
-from fluvial.edge.transport import FETCH_TIMEOUT_SECONDS, Place, Position, Reader, Start, Take, Transport
+from fluvial.kafka import FETCH_TIMEOUT_SECONDS, Place, Position, Reader, Start, Transport
+from fluvial.kafka.interface import Take
 from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
 

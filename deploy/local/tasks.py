@@ -21,9 +21,9 @@ from deploy.local.errors import StackError
 from deploy.local.keys import ServiceKeys
 from fluvial.edge.registry import Registry
 from fluvial.edge.training.flat import layout_of
-from fluvial.edge.transport import Position, Transport, connect
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
+from fluvial.kafka import Position, Transport, connect
 from fluvial.wire.layout import chunk_partition, model_digest
 from fluvial.wire.records import Agreement, ChunkReference, EnrolmentToken, ModelManifest, Task, TensorLayout
 from fluvial.wire.task_file import TaskFile
@@ -59,7 +59,7 @@ def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) 
     model = task_file.model
     layout = layout_of(build(model.architecture, model.parameters))
     initial = initial_state(model.architecture, model.parameters, model.seed)
-    with closing(connect(federation, OPERATOR)) as transport:
+    with closing(connect(federation.brokers, OPERATOR)) as transport:
         registry = _registry(transport, federation)
         if registry.task(task_file.task) is not None:
             raise StackError(f"the task {task_file.task} exists already: see `fluvial task show {task_file.task}`")
@@ -84,7 +84,7 @@ def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) 
 
 def issue_token(federation: Federation, keys: ServiceKeys, participant: str, *, valid_days: float = 7.0) -> str:
     """A one-time token for one participant, 256 bits; only its digest is published. Raises TransportUnavailable."""
-    with closing(connect(federation, OPERATOR)) as transport:
+    with closing(connect(federation.brokers, OPERATOR)) as transport:
         return issue_tokens(transport, federation, keys, [participant], valid_days=valid_days)[participant]
 
 
@@ -112,7 +112,7 @@ def issue_tokens(
 
 def tasks(federation: Federation) -> list[Task]:
     """All tasks of the federation, by name. Raises TransportUnavailable."""
-    with closing(connect(federation, OPERATOR)) as transport:
+    with closing(connect(federation.brokers, OPERATOR)) as transport:
         return _registry(transport, federation).tasks()
 
 

@@ -12,9 +12,8 @@ from fluvial.auditor.participants import read_public_keys
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems
 from fluvial.edge.models import read_manifests
-from fluvial.edge.read_to_end import read_to_end
-from fluvial.edge.transport import Transport
 from fluvial.identity.federation import Federation
+from fluvial.kafka import Transport, read_to_end
 from fluvial.wire.records import ModelManifest
 
 _READ_SECONDS = 60.0

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from deploy.replay.counterfactual import Metrics
 from fluvial.edge.registry import Registry
-from fluvial.edge.transport import Transport
 from fluvial.identity.federation import Federation
+from fluvial.kafka import Transport
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ModelManifest
 from fluvial.wire.task_file import TaskFile

@@ -19,8 +19,8 @@ from fluvial.cli.common import (
 )
 from fluvial.edge.models import load_model, read_manifests
 from fluvial.edge.safetensors import to_safetensors
-from fluvial.edge.transport import connect
 from fluvial.identity.federation import Federation
+from fluvial.kafka import connect
 from fluvial.wire.records import ModelManifest
 
 app = typer.Typer(help="List, show and download published models.", no_args_is_help=True)
@@ -111,7 +111,7 @@ def get(
             f"{task}, version {manifest.version}, is the exact sum of a region's round, and no model",
             "The model is made by the parent federation.",
         )
-    transport = connect(parties, "fluvial-model")
+    transport = connect(parties.brokers, "fluvial-model")
     try:
         model_D = load_model(
             transport, parties.topics.model_blobs, manifest.chunks, manifest.model_digest, manifest.num_elements
@@ -130,7 +130,7 @@ def get(
 
 
 def _manifests(federation: Federation) -> list[ModelManifest]:
-    transport = connect(federation, "fluvial-model")
+    transport = connect(federation.brokers, "fluvial-model")
     try:
         return read_manifests(transport, federation)
     finally:

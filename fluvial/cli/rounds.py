@@ -17,7 +17,7 @@ from fluvial.cli.common import (
 )
 from fluvial.edge.invitations import invitations
 from fluvial.edge.rounds import RoundFollower
-from fluvial.edge.transport import connect
+from fluvial.kafka import connect
 from fluvial.wire.records import Round, RoundStatus, WindowMode
 
 app = typer.Typer(help="Follow the rounds of the federation's tasks.", no_args_is_help=True)
@@ -34,7 +34,7 @@ def watch(
     json: JsonOption = False,
 ) -> None:
     """Print each round as it is opened, with its quorum, target and deadline; signatures are verified. Ctrl-C ends."""
-    transport = connect(load_federation(federation), "fluvial-rounds")
+    transport = connect(load_federation(federation).brokers, "fluvial-rounds")
     follower = None
     try:
         follower = RoundFollower(transport, load_federation(federation))
@@ -63,7 +63,7 @@ def invited(
 ) -> None:
     """Compute again whom a round invites, from its base model's digest: anyone comes to the same answer."""
     parties = load_federation(federation)
-    transport = connect(parties, "fluvial-rounds")
+    transport = connect(parties.brokers, "fluvial-rounds")
     try:
         found = invitations(transport, parties, task, round_number, attempt)
     finally:

@@ -13,13 +13,13 @@ import time
 from collections.abc import Sequence
 
 from fluvial.edge.device import profile
-from fluvial.edge.errors import EnrolmentRejected, EnrolmentTimeout, TransportUnavailable
+from fluvial.edge.errors import EnrolmentRejected, EnrolmentTimeout
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.registry import Registry
-from fluvial.edge.transport import Position, Transport
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Position, Transport, TransportUnavailable
 from fluvial.wire.records import Decision, EnrolmentRequest, Participant, ParticipantStatus, SignedAgreement, Verdict
 
 _POLL_SECONDS = 0.1

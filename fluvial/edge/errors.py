@@ -1,9 +1,6 @@
 """What can go wrong at the edge. The tree, continuing that of fluvial.wire.errors:
 
     FluvialError
-    ├── TransportError
-    │   ├── TransportUnavailable    the broker is away or too slow (retriable)
-    │   └── TransportFailed         the broker refuses: no such topic, no permission, a record too large
     ├── Refused
     │   └── EnrolmentRejected       validation refused the enrolment; holds the verdict
     ├── EnrolmentTimeout            neither a participant record nor a verdict came in time (retriable)
@@ -14,18 +11,8 @@ The caller's mistake is a ValueError.
 
 from typing import ClassVar
 
-from fluvial.wire.errors import FluvialError, Refused, TransportError
+from fluvial.wire.errors import FluvialError, Refused
 from fluvial.wire.records import Verdict
-
-
-class TransportUnavailable(TransportError):
-    """The broker cannot be reached, or did not answer in time."""
-
-
-class TransportFailed(TransportError):
-    """The broker refused; repeating does not help."""
-
-    retriable: ClassVar[bool] = False
 
 
 class OutboxUnavailable(FluvialError):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fluvial.edge.models import read_manifests
 from fluvial.edge.registry import Registry
 from fluvial.edge.rounds import RoundFollower
-from fluvial.edge.transport import Transport
 from fluvial.identity.federation import Federation
+from fluvial.kafka import Transport
 from fluvial.wire.errors import VerificationError
 from fluvial.wire.records import ParticipantStatus, Round
 from fluvial.wire.sampling import invited, round_seed

@@ -7,7 +7,7 @@ under another's name, and the verdict on that forgery carries the same name.
 import time
 from collections.abc import Callable
 
-from fluvial.edge.transport import Position, Reader, Start, Transport
+from fluvial.kafka import Position, Reader, Start, Transport
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode
 from fluvial.wire.records import Receipt, Verdict

@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fluvial.edge.read_to_end import read_to_end
-from fluvial.edge.transport import Place, Transport
 from fluvial.identity.envelope import unseal
 from fluvial.identity.federation import Federation
+from fluvial.kafka import Place, Transport, read_to_end
 from fluvial.wire.errors import FluvialError, VerificationError
 from fluvial.wire.layout import model_digest
 from fluvial.wire.records import ChunkReference, ModelManifest

@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from fluvial.edge.errors import OutboxUnavailable
-from fluvial.edge.transport import Position
 from fluvial.edge.upload_files import UploadFiles
+from fluvial.kafka import Position
 
 _VERSION = 2
 _KEPT_ENVELOPES = 1000

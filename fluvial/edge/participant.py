@@ -30,10 +30,10 @@ from fluvial.edge.participation import Participation, Train
 from fluvial.edge.publisher import Publisher
 from fluvial.edge.registry import Registry, Terms
 from fluvial.edge.rounds import RoundFollower
-from fluvial.edge.transport import Start, Transport, connect
 from fluvial.edge.upload import WINDOW_BYTES
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Start, Transport, connect
 from fluvial.wire import records
 from fluvial.wire.records import Receipt, Round, RoundStatus, Task, Verdict
 
@@ -72,7 +72,7 @@ class Participant:
         self.outbox = Outbox(Path(outbox_path), name)
         self._key = key
         self._owns_transport = transport is None
-        self.transport = connect(federation, f"fluvial-{name}") if transport is None else transport
+        self.transport = connect(federation.brokers, f"fluvial-{name}") if transport is None else transport
         self._publisher = Publisher(self.transport, self.outbox, self.topics, name, key, window_bytes)
         self._model_files = model_files or default_model_files()
         self._mailbox: Mailbox | None = None

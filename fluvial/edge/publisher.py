@@ -18,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial import encoding as encodings
-from fluvial.edge.errors import TransportUnavailable
 from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
 from fluvial.edge.outbox import Outbox, OutboxChunk, OutboxEnvelope, Upload
-from fluvial.edge.transport import Position, Transport
 from fluvial.edge.upload import WINDOW_BYTES, Uploader
 from fluvial.encoding.chunks import split
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Position, Transport, TransportUnavailable
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import ChunkReference, ModelUpdate, Round, RoundStatus, WindowMode
 from fluvial.wire.topics import Topics

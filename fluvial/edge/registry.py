@@ -8,10 +8,9 @@ import hashlib
 import logging
 from dataclasses import dataclass
 
-from fluvial.edge.read_to_end import read_to_end
-from fluvial.edge.transport import Message, Transport
 from fluvial.identity.envelope import open_envelope, unseal
 from fluvial.identity.federation import Federation
+from fluvial.kafka import Message, Transport, read_to_end
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.records import Agreement, Participant, ParticipantStatus, Task
 

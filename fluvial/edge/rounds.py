@@ -6,10 +6,9 @@ record, genuinely signed, takes nobody back.
 
 import logging
 
-from fluvial.edge.read_to_end import read_to_end
-from fluvial.edge.transport import Message, Transport
 from fluvial.identity.envelope import unseal
 from fluvial.identity.federation import Federation
+from fluvial.kafka import Message, Transport, read_to_end
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.records import Round, RoundStatus
 

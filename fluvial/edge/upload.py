@@ -12,9 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import NamedTuple
 
-from fluvial.edge.errors import TransportUnavailable
 from fluvial.edge.outbox import Outbox, OutboxChunk, Upload
-from fluvial.edge.transport import Position, Transport
+from fluvial.kafka import Position, Transport, TransportUnavailable
 from fluvial.wire.layout import chunk_partition
 
 WINDOW_BYTES = 8 << 20

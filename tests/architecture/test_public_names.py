@@ -16,6 +16,20 @@ PUBLIC = {
         "TransportUnavailable",
         "connect",
     },
+    "fluvial.kafka": {
+        "FETCH_TIMEOUT_SECONDS",
+        "MAX_REQUEST_BYTES",
+        "Message",
+        "Place",
+        "Position",
+        "Reader",
+        "Start",
+        "Transport",
+        "TransportFailed",
+        "TransportUnavailable",
+        "connect",
+        "read_to_end",
+    },
     "fluvial.encoding": {
         "DECODINGS",
         "ENCODINGS",
@@ -36,7 +50,7 @@ def packages() -> list[str]:
 
 def test_the_package_itself_stays_bare() -> None:
     names = {name for name in vars(fluvial) if not name.startswith("_")}
-    assert names <= {"auditor", "cli", "edge", "encoding", "identity", "transparency", "wire"}
+    assert names <= {"auditor", "cli", "edge", "encoding", "identity", "kafka", "transparency", "wire"}
 
 
 def test_public_names_are_those_listed() -> None:

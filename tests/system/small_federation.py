@@ -31,10 +31,9 @@ from fluvial.auditor.report import Report
 from fluvial.auditor.verify import verify
 from fluvial.edge import Participant
 from fluvial.edge.models import read_manifests
-from fluvial.edge.read_to_end import read_to_end
 from fluvial.edge.rounds import RoundFollower
-from fluvial.edge.transport import connect
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import connect, read_to_end
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ModelManifest, Receipt, Round, Verdict
 from fluvial.wire.task_file import TaskFile
@@ -73,7 +72,7 @@ class SmallFederation:
         self._ends.enter_context(self.stack)
         self._ends.callback(lambda: self.job.stop())
         self.federation = self.stack.federation
-        self.transport = connect(self.federation, "small-federation")
+        self.transport = connect(self.federation.brokers, "small-federation")
         self._ends.callback(self.transport.close)
         self.rounds = RoundFollower(self.transport, self.federation)
         self._ends.callback(self.rounds.close)

@@ -22,9 +22,9 @@ from deploy.local.tasks import create_task
 from fluvial.auditor.kafka_reader import KafkaTopicReader
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify
-from fluvial.edge.transport import connect
 from fluvial.identity.envelope import pre_authentication_encoding, seal, unseal
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import connect
 from fluvial.wire.framing import MAGIC, decode, encode
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.media_types import media_type
@@ -197,7 +197,7 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
         created = create_task(federation, stack.keys, TASK)
         names = ("alice", "bob", "mallory")
         keys = {name: SigningKey.generate() for name in names}
-        with closing(connect(federation, "test")) as transport:
+        with closing(connect(federation.brokers, "test")) as transport:
             register(transport, topics, stack.keys, keys)
         submission = Submission(
             stages=("validation", "aggregation", "audit"), settings={"startup_grace_ms": 3000, "restart_attempts": 0}

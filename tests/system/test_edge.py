@@ -17,11 +17,11 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from fluvial.edge import Participant, connect
-from fluvial.edge.confluent import ConfluentTransport
 from fluvial.edge.events import Published
-from fluvial.edge.kafka_python import KafkaPythonTransport
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka.confluent import ConfluentTransport
+from fluvial.kafka.kafka_python import KafkaPythonTransport
 from fluvial.wire.records import Decision, Outcome, Reason, RoundStatus
 from tests.unit.fluvial.edge.world import PARTITIONS, TASK, World, a_federation
 
@@ -44,7 +44,7 @@ def federation(broker) -> Federation:
 
 @pytest.fixture
 def world(federation: Federation) -> Iterator[World]:
-    transport = connect(federation, "test-world")
+    transport = connect(federation.brokers, "test-world")
     yield World(federation, transport)
     transport.close()
 
@@ -148,7 +148,7 @@ def test_a_participant_waits_for_a_broker_that_is_restarted(
 ) -> None:
     """The broker is killed while the second round trains, and started again only after the update was to be sent."""
     world.open_round()
-    transport = implementation(federation, "test")
+    transport = implementation(federation.brokers, "test")
     restarting: list[threading.Thread] = []
     done = threading.Event()
 

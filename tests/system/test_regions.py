@@ -35,9 +35,9 @@ from fluvial.edge.events import Published
 from fluvial.edge.models import load_model, read_manifests
 from fluvial.edge.region.events import Event, Summed
 from fluvial.edge.region.region import Region
-from fluvial.edge.transport import Transport, connect
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Transport, connect
 from fluvial.wire.records import ModelManifest, Round
 from fluvial.wire.task_file import TaskFile
 from models.aggregation.contribution import add_chunk
@@ -85,7 +85,7 @@ class Side:
             broker.brokers, topic_prefix=f"{name}.", partitions=PARTITIONS
         )
         create_topics(broker.brokers, self.federation.topics.all_settings(PARTITIONS))
-        self.transport: Transport = connect(self.federation, f"regions-{name}")
+        self.transport: Transport = connect(self.federation.brokers, f"regions-{name}")
         self.participants = {participant: SigningKey.generate() for participant in participants}
         register(self.transport, self.federation.topics, self.keys, self.participants)
         submission = Submission(stages=("validation", "aggregation", "audit"), name=name)

@@ -18,9 +18,9 @@ from deploy.commands.replay import replay
 from deploy.local.broker import Broker
 from deploy.local.keys import ServiceKeys
 from deploy.local.topics import create_topics
-from fluvial.edge.transport import Transport, connect
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
+from fluvial.kafka import Transport, connect
 from fluvial.wire.layout import model_digest
 from fluvial.wire.records import ModelManifest
 from tests.unit.deploy.replay import memory_log
@@ -67,7 +67,7 @@ def replayed_federation(broker: Broker, directory: Path, rule: str) -> Iterator[
     parties = keys.federation(broker.brokers, topic_prefix=f"{uuid.uuid4().hex}.", partitions=1)
     create_topics(parties.brokers, parties.topics.all_settings(1))
     parties.save(directory / "federation.json")
-    transport = connect(parties, "test-replay")
+    transport = connect(parties.brokers, "test-replay")
     try:
         yield ReplayedFederation(transport, parties, keys, directory / "federation.json", rule)
     finally:

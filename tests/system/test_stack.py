@@ -23,8 +23,8 @@ from deploy.local.rest import RestClient
 from deploy.local.stack import Stack, running_stack
 from deploy.local.submission import LocalJob, Submission, submit_to_session
 from deploy.local.tasks import create_task, issue_token
-from fluvial.edge.transport import connect
 from fluvial.identity.envelope import unseal
+from fluvial.kafka import connect
 from fluvial.wire.records import EnrolmentToken, ModelManifest
 from fluvial.wire.task_file import TaskFile
 from tests.system.sockets import listening, reachable_from_elsewhere
@@ -224,7 +224,7 @@ def test_a_task_is_created_with_a_first_model_that_everyone_can_verify(stack: St
     with pytest.raises(StackError, match="exists already"):
         create_task(federation, stack.keys, task_file)
 
-    with closing(connect(federation, "test")) as transport:
+    with closing(connect(federation.brokers, "test")) as transport:
         reader = transport.read(federation.topics.models)
         messages = []
         while not reader.caught_up():
@@ -244,7 +244,7 @@ def test_a_task_is_created_with_a_first_model_that_everyone_can_verify(stack: St
 def test_of_a_token_only_the_digest_is_published(stack: Stack) -> None:
     federation = stack.federation
     token = issue_token(federation, stack.keys, "alice")
-    with closing(connect(federation, "test")) as transport:
+    with closing(connect(federation.brokers, "test")) as transport:
         reader = transport.read(federation.topics.registry)
         messages = []
         while not reader.caught_up():

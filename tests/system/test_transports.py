@@ -7,13 +7,11 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from fluvial.edge.confluent import ConfluentTransport
-from fluvial.edge.kafka_python import KafkaPythonTransport
-from fluvial.edge.read_to_end import read_to_end
-from fluvial.edge.transport import Transport
+from fluvial.kafka import Transport, read_to_end
+from fluvial.kafka.confluent import ConfluentTransport
+from fluvial.kafka.kafka_python import KafkaPythonTransport
 from fluvial.wire.errors import ChunkUnavailable
-from tests.unit.fluvial.edge.transport_suite import TransportSuite
-from tests.unit.fluvial.edge.world import a_federation
+from tests.unit.fluvial.kafka.transport_suite import TransportSuite
 
 pytestmark = pytest.mark.system
 
@@ -56,6 +54,6 @@ class TestTransports(TransportSuite):
 
     @pytest.fixture(params=[KafkaPythonTransport, ConfluentTransport], ids=["kafka-python", "confluent"])
     def transport(self, request, broker) -> Iterator[Transport]:
-        transport = request.param(a_federation(broker.bootstrap_servers), "test")
+        transport = request.param(broker.brokers, "test")
         yield transport
         transport.close()

@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from itertools import accumulate
 
-from fluvial.edge.errors import TransportUnavailable
-from fluvial.edge.transport import Place, Position, Transport
 from fluvial.edge.upload import WINDOW_BYTES
 from fluvial.encoding.partial_sum import PartialSumDecoding
 from fluvial.identity.federation import Federation
+from fluvial.kafka import Place, Position, Transport, TransportUnavailable
 from fluvial.wire.errors import VerificationError
 from fluvial.wire.layout import chunk_partition, model_digest
 from fluvial.wire.records import ChunkReference, ModelManifest, Round

@@ -18,7 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fluvial.edge.errors import TransportUnavailable
 from fluvial.edge.events import Answered, Finished, Interrupted, Judged
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.outbox import Outbox
@@ -30,10 +29,10 @@ from fluvial.edge.region.events import Attempted, Event, Followed, Missed, Refus
 from fluvial.edge.region.sums import SumFollower
 from fluvial.edge.registry import Registry
 from fluvial.edge.rounds import RoundFollower
-from fluvial.edge.transport import Start, Transport, connect
 from fluvial.encoding.partial_sum import PartialSumDecoding, scale_of
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Start, Transport, TransportUnavailable, connect
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ChunkReference, ModelManifest, Round, Task, Verdict
 from fluvial.wire.task_file import TaskFile
@@ -93,7 +92,10 @@ class Region:
         self._parent_task = parent_task or task_file.task
         self._operator_key = operator_key
         self._owns_transports = transports is None
-        lower, upper = transports or (connect(below, f"fluvial-{name}"), connect(above, f"fluvial-{name}"))
+        lower, upper = transports or (
+            connect(below.brokers, f"fluvial-{name}"),
+            connect(above.brokers, f"fluvial-{name}"),
+        )
         self._below = _Side(federation=below, transport=lower)
         self._above = _Side(federation=above, transport=upper)
         self._publisher = Publisher(upper, self.outbox, above.topics, name, key)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from fluvial.edge.errors import TransportUnavailable
 from fluvial.edge.registry import Registry
-from fluvial.edge.transport import Transport
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Transport, TransportUnavailable
 from fluvial.wire.records import Agreement
 from fluvial.wire.task_file import AgreementSpec
 

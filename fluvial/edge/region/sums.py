@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from fluvial.edge.read_to_end import read_to_end
-from fluvial.edge.transport import Message, Transport
 from fluvial.identity.envelope import unseal
 from fluvial.identity.federation import Federation
+from fluvial.kafka import Message, Transport, read_to_end
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.records import ModelManifest
 

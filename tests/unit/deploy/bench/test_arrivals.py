@@ -6,7 +6,7 @@ import pytest
 
 from deploy.bench.arrivals import collect
 from deploy.local.errors import StartError
-from fluvial.edge.transport import Message
+from fluvial.kafka import Message
 
 
 class _Reader:

@@ -14,8 +14,8 @@ from deploy.bench.participants import Group, open_rounds, random_delta
 from fluvial.edge import Participant, TransportUnavailable
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.layout import num_elements
-from tests.unit.fluvial.edge.memory_transport import MemoryTransport
 from tests.unit.fluvial.edge.world import LAYOUT, TASK, World, a_federation, topic_partitions
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 NUM = 5
 

@@ -14,7 +14,7 @@ from deploy.local.keys import ServiceKeys
 from fluvial.edge.events import Interrupted
 from fluvial.edge.region import region as region_module
 from fluvial.edge.region.events import Attempted, Event, Followed, Missed, Refused, Summed
-from fluvial.identity.federation import Federation
+from fluvial.identity.brokers import Brokers
 from tests.unit.fluvial.edge.region.region_world import KEY, TASK_FILE, RegionWorld
 from tests.unit.fluvial.edge.region.test_step import a_manifest, a_round
 from tests.unit.fluvial.edge.world import OPERATOR, wait_until
@@ -32,8 +32,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RegionWorld:
     KEY.save(tmp_path / ".fluvial/keys/west.pem")
     (tmp_path / "west.yaml").write_text(yaml.safe_dump(TASK_FILE))
 
-    def connect(federation: Federation, client_id: str) -> Any:
-        return world.lower_transport if federation.topic_prefix == "below." else world.upper_transport
+    def connect(brokers: Brokers, client_id: str) -> Any:
+        return world.lower_transport if str(brokers) == "below" else world.upper_transport
 
     monkeypatch.setattr(region_module, "connect", connect)
     return world

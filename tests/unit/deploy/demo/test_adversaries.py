@@ -13,13 +13,13 @@ from deploy.demo.adversaries import Replayer, forge, poisoned
 from deploy.demo.cast import Member, Role
 from deploy.demo.reports import Reporter, ReportReader, Sent
 from fluvial.edge.events import Published
-from fluvial.edge.transport import Message
 from fluvial.identity.envelope import open_envelope
+from fluvial.kafka import Message
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ModelUpdate, RoundStatus
 from fluvial.wire.task_file import TaskFile
-from tests.unit.fluvial.edge.memory_transport import MemoryTransport
 from tests.unit.fluvial.edge.world import SPECIFICATION, TASK, World, a_federation, topic_partitions, wait_until
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 FEDERATION = a_federation()
 TASK_FILE = TaskFile.model_validate(SPECIFICATION)

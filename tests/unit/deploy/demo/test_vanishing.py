@@ -15,8 +15,8 @@ from fluvial.edge.participant import Participant
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import Round
 from fluvial.wire.task_file import TaskFile
-from tests.unit.fluvial.edge.memory_transport import MemoryTransport
 from tests.unit.fluvial.edge.world import SPECIFICATION, World, a_federation, topic_partitions
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 FEDERATION = a_federation()
 TASK_FILE = TaskFile.model_validate(SPECIFICATION)

@@ -14,14 +14,13 @@ from fluvial.cli import model, participate, rounds
 from fluvial.cli.common import Exit
 from fluvial.cli.main import app
 from fluvial.edge import participant as participant_module
-from fluvial.edge import transport as transport_module
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import DeviceProfile, Participant, ParticipantStatus, RoundStatus
 from fluvial.wire.sampling import invited, round_seed
-from tests.unit.fluvial.edge.memory_transport import MemoryTransport
 from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, REGISTRAR, TASK, World, a_federation, topic_partitions
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -37,8 +36,8 @@ def federation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Federation:
 @pytest.fixture
 def world(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> World:
     transport = MemoryTransport(topic_partitions(federation))
-    for module in (participant_module, transport_module, rounds, model):
-        monkeypatch.setattr(module, "connect", lambda federation, client_id: transport)
+    for module in (participant_module, rounds, model):
+        monkeypatch.setattr(module, "connect", lambda brokers, client_id: transport)
     return World(federation, transport)
 
 

@@ -6,8 +6,8 @@ import pytest
 from fluvial.edge import Participant
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
-from tests.unit.fluvial.edge.memory_transport import MemoryTransport
 from tests.unit.fluvial.edge.world import World, a_federation, topic_partitions
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from fluvial.edge import EnrolmentRejected, EnrolmentTimeout, Participant
-from fluvial.edge.transport import Message, Position
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Message, Position
 from fluvial.wire.records import Decision, EnrolmentRequest, ParticipantStatus, Reason
 from tests.unit.fluvial.edge.world import World, wait_until
 

@@ -10,8 +10,8 @@ from fluvial.edge import Participant
 from fluvial.edge.model_files import VARIABLE, ModelFiles, default_model_files
 from fluvial.wire.layout import model_digest
 from fluvial.wire.records import ChunkReference
-from tests.unit.fluvial.edge.memory_transport import MemoryTransport
 from tests.unit.fluvial.edge.world import World
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 CHUNK = 40
 

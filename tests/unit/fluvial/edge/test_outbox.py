@@ -8,7 +8,7 @@ import pytest
 
 from fluvial.edge.errors import OutboxUnavailable
 from fluvial.edge.outbox import Outbox, OutboxEnvelope, Upload
-from fluvial.edge.transport import Position
+from fluvial.kafka import Position
 
 AT = Position(partition=1, offset=7, timestamp_ms=99)
 

@@ -18,8 +18,8 @@ from fluvial.edge.events import (
     Trained,
 )
 from fluvial.wire.records import Decision, Outcome, Reason, Round, RoundStatus, WindowMode
-from tests.unit.fluvial.edge.memory_transport import MemoryTransport
 from tests.unit.fluvial.edge.world import TASK, World
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -138,7 +138,7 @@ def test_verdicts_and_receipts_are_reported(participant, world: World, transport
 
 
 def test_a_verdict_on_a_forgery_in_ones_name_is_not_ones_own(participant, world: World) -> None:
-    from fluvial.edge.transport import Position
+    from fluvial.kafka import Position
 
     update_id = participant.publish(world.open_round(), np.zeros(1050, np.float32), 1)
     elsewhere = Position(partition=2, offset=12345, timestamp_ms=1)
@@ -241,7 +241,7 @@ def test_resume_completes_what_an_asynchronous_round_still_takes(
     participant, world: World, transport: MemoryTransport, federation, key, tmp_path
 ) -> None:
     from fluvial.edge import Participant
-    from fluvial.edge.errors import TransportUnavailable
+    from fluvial.kafka import TransportUnavailable
 
     round_ = world.open_round(**BUFFERED)
     transport.fail_produce_after(5)

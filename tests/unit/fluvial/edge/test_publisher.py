@@ -14,8 +14,8 @@ from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
 from fluvial.edge.publisher import INLINE_BYTES, Publisher
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import RoundStatus
-from tests.unit.fluvial.edge.memory_transport import MemoryTransport
 from tests.unit.fluvial.edge.world import CHUNK_ELEMENTS, PARTITIONS, TASK, World
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 SIZE = 1050
 NUM_CHUNKS = 11

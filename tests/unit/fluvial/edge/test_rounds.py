@@ -5,8 +5,8 @@ from fluvial.edge.rounds import RoundFollower
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import VerificationError
 from fluvial.wire.records import RoundStatus
-from tests.unit.fluvial.edge.memory_transport import MemoryTransport
 from tests.unit.fluvial.edge.world import TASK, World
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 
 def newest_after_reading(world: World):

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fluvial.edge.read_to_end import read_to_end
-from fluvial.edge.transport import Message, Position, Transport
 from fluvial.identity.envelope import open_envelope, seal, unseal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Message, Position, Transport, read_to_end
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.layout import chunk_partition, layout_digest, model_digest, num_elements
 from fluvial.wire.records import (

@@ -19,7 +19,6 @@ from fluvial.identity.keys import SigningKey
 from fluvial.wire.layout import chunk_partition, model_digest
 from fluvial.wire.records import ChunkReference, ModelManifest, ModelUpdate, Round, RoundStatus, Task
 from fluvial.wire.task_file import TaskFile
-from tests.unit.fluvial.edge.memory_transport import MemoryTransport
 from tests.unit.fluvial.edge.world import (
     AGGREGATOR,
     CHUNK_ELEMENTS,
@@ -30,6 +29,7 @@ from tests.unit.fluvial.edge.world import (
     a_federation,
     topic_partitions,
 )
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 KEY = SigningKey.from_seed(b"w" * 32)
 BELOW = "demo-west"
@@ -59,7 +59,7 @@ class RegionWorld:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        upper, lower = a_federation(prefix="above."), a_federation(prefix="below.")
+        upper, lower = a_federation("above", "above."), a_federation("below", "below.")
         self.upper_transport = MemoryTransport(topic_partitions(upper))
         self.lower_transport = MemoryTransport(topic_partitions(lower))
         self.above, self.below = World(upper, self.upper_transport), World(lower, self.lower_transport)

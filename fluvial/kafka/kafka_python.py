@@ -16,8 +16,9 @@ from typing import Any
 import kafka
 from kafka import TopicPartition, errors
 
-from fluvial.edge.errors import TransportFailed, TransportUnavailable
-from fluvial.edge.interface import (
+from fluvial.identity.brokers import Brokers
+from fluvial.kafka.errors import TransportFailed, TransportUnavailable
+from fluvial.kafka.interface import (
     FETCH_TIMEOUT_SECONDS,
     MAX_REQUEST_BYTES,
     Message,
@@ -28,7 +29,6 @@ from fluvial.edge.interface import (
     Take,
     fetch_all,
 )
-from fluvial.identity.federation import Federation
 from fluvial.wire.errors import ChunkUnavailable
 
 _POLL_MS = 500
@@ -37,10 +37,10 @@ _UNKNOWN_TOPIC_SECONDS = 5.0
 
 
 class KafkaPythonTransport:
-    """See `fluvial.edge.interface.Transport`."""
+    """See `fluvial.kafka.interface.Transport`."""
 
-    def __init__(self, federation: Federation, client_id: str) -> None:
-        self._settings = federation.brokers.kafka_python(client_id)
+    def __init__(self, brokers: Brokers, client_id: str) -> None:
+        self._settings = brokers.kafka_python(client_id)
         self._lock = threading.Lock()
         self._fetch_lock = threading.Lock()
         self._producer: Any = None
@@ -117,7 +117,7 @@ class KafkaPythonTransport:
 
 
 class KafkaPythonReader:
-    """See `fluvial.edge.interface.Reader`."""
+    """See `fluvial.kafka.interface.Reader`."""
 
     def __init__(self, consumer: Any, topic: str, start: Start | int) -> None:
         self._consumer = consumer

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterator
 
-from fluvial.edge.errors import TransportUnavailable
-from fluvial.edge.transport import Message, Reader
+from fluvial.kafka.errors import TransportUnavailable
+from fluvial.kafka.interface import Message, Reader
 
 _POLL_SECONDS = 0.2
 

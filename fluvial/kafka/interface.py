@@ -1,4 +1,4 @@
-"""How the edge reaches a broker: the interface that every transport implements.
+"""How a broker is reached: the interface that every client of this package implements.
 
 Two implementations stand behind the Protocols below: `kafka_python` (pure Python, always installed) and `confluent`
 (librdkafka, several times the throughput, used where the package confluent-kafka is installed). One test suite runs

@@ -7,9 +7,7 @@ import time
 
 import pytest
 
-from fluvial.edge.errors import TransportFailed
-from fluvial.edge.read_to_end import read_to_end
-from fluvial.edge.transport import Message, Reader, Start, Transport
+from fluvial.kafka import Message, Reader, Start, Transport, TransportFailed, read_to_end
 from fluvial.wire.errors import ChunkUnavailable
 
 CHUNK = bytes(range(256)) * 4096

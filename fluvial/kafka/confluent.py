@@ -14,8 +14,9 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from fluvial.edge.errors import TransportFailed, TransportUnavailable
-from fluvial.edge.interface import (
+from fluvial.identity.brokers import Brokers
+from fluvial.kafka.errors import TransportFailed, TransportUnavailable
+from fluvial.kafka.interface import (
     FETCH_TIMEOUT_SECONDS,
     MAX_REQUEST_BYTES,
     Message,
@@ -26,7 +27,6 @@ from fluvial.edge.interface import (
     Take,
     fetch_all,
 )
-from fluvial.identity.federation import Federation
 from fluvial.wire.errors import ChunkUnavailable
 
 _CALL_SECONDS = 30.0
@@ -36,10 +36,10 @@ _BATCH = 64
 
 
 class ConfluentTransport:
-    """See `fluvial.edge.interface.Transport`."""
+    """See `fluvial.kafka.interface.Transport`."""
 
-    def __init__(self, federation: Federation, client_id: str) -> None:
-        self._settings = federation.brokers.librdkafka(client_id)
+    def __init__(self, brokers: Brokers, client_id: str) -> None:
+        self._settings = brokers.librdkafka(client_id)
         self._lock = threading.Lock()
         self._fetch_lock = threading.Lock()
         self._closing = threading.Event()
@@ -157,7 +157,7 @@ class ConfluentTransport:
 
 
 class ConfluentReader:
-    """See `fluvial.edge.interface.Reader`."""
+    """See `fluvial.kafka.interface.Reader`."""
 
     def __init__(self, consumer: Any, topic: str, start: Start | int) -> None:
         self._consumer = consumer

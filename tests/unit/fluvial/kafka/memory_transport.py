@@ -10,14 +10,21 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 
-from fluvial.edge.errors import TransportFailed, TransportUnavailable
-from fluvial.edge.interface import fetch_all
-from fluvial.edge.transport import FETCH_TIMEOUT_SECONDS, Message, Place, Position, Start, Take
+from fluvial.kafka import (
+    FETCH_TIMEOUT_SECONDS,
+    Message,
+    Place,
+    Position,
+    Start,
+    TransportFailed,
+    TransportUnavailable,
+)
+from fluvial.kafka.interface import Take, fetch_all
 from fluvial.wire.errors import ChunkUnavailable
 
 
 class MemoryTransport:
-    """See `fluvial.edge.transport.Transport`. topics: partitions by topic name."""
+    """See `fluvial.kafka.interface.Transport`. topics: partitions by topic name."""
 
     def __init__(self, topics: dict[str, int]) -> None:
         self._logs: dict[str, list[list[Message]]] = {name: [[] for _ in range(n)] for name, n in topics.items()}
@@ -93,7 +100,7 @@ class MemoryTransport:
 
 
 class MemoryReader:
-    """See `fluvial.edge.transport.Reader`."""
+    """See `fluvial.kafka.interface.Reader`."""
 
     def __init__(self, logs: list[list[Message]], start: Start | int) -> None:
         self._logs = logs

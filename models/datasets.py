@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 
@@ -24,7 +25,7 @@ class Dataset:
 
 
 def load_participant(path: Path | str, participant_index: int) -> Dataset:
-    """One participant's examples. Raises ValueError if it has none, or if the file is not such a data file."""
+    """One participant's examples. Raises ValueError if it has none, or if there is no such data file."""
     tensors = _load(path, "inputs", "targets", "group")
     chosen = np.flatnonzero(tensors["group"] == participant_index)
     if not chosen.size:
@@ -43,18 +44,35 @@ def num_participants(path: Path | str) -> int:
     return len(np.unique(_load(path, "group")["group"]))
 
 
-def load_evaluation(path: Path | str) -> Dataset:
-    """The evaluation set. Raises ValueError if the file is not such a data file."""
-    tensors = _load(path, "inputs", "targets")
+def load_evaluation(path: Path | str, called: str = "") -> Dataset:
+    """The evaluation set. Raises ValueError if there is no such data file, which calls it by that name."""
+    tensors = _load(path, "inputs", "targets", called=called)
     return _dataset(tensors["inputs"], tensors["targets"])
 
 
-def _load(path: Path | str, *names: str) -> dict[str, NDArray[np.generic]]:
-    tensors: dict[str, NDArray[np.generic]] = load_file(path)
+def _load(path: Path | str, *names: str, called: str = "") -> dict[str, NDArray[np.generic]]:
+    shown = called or str(path)
+    try:
+        tensors: dict[str, NDArray[np.generic]] = load_file(path)
+    except FileNotFoundError as error:
+        raise ValueError(f"there is no data at {shown}") from error
+    except OSError as error:
+        raise ValueError(f"{shown} cannot be read: {error.strerror or error}") from error
+    except (SafetensorError, TypeError, KeyError) as error:  # not safetensors, or of a type that numpy does not have
+        raise ValueError(f"{shown} is no data file: {error}") from error
     missing = sorted(set(names) - set(tensors))
-    if missing or len({len(tensors[name]) for name in names if name in tensors}) > 1:
-        raise ValueError(f"{path} is no data file: it needs {', '.join(names)} of one length")
+    if missing or len({tensors[name].shape[:1] for name in names} - {()}) != 1:
+        raise ValueError(f"{shown} is no data file: it needs {', '.join(names)} of one length")
+    wrong = [name for name in names if name != "inputs" and not _is_list_of_integers(tensors[name])]
+    if wrong:
+        raise ValueError(f"{shown} is no data file: {' and '.join(wrong)} must be lists of whole numbers")
+    if "inputs" in names and tensors["inputs"].dtype.kind not in "fiu":
+        raise ValueError(f"{shown} is no data file: inputs are {tensors['inputs'].dtype}, which are no numbers")
     return tensors
+
+
+def _is_list_of_integers(tensor: NDArray[np.generic]) -> bool:
+    return tensor.ndim == 1 and tensor.dtype.kind in "iu"
 
 
 def _dataset(inputs: NDArray[np.generic], targets: NDArray[np.generic]) -> Dataset:

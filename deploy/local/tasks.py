@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.local.errors import StackError
+from deploy.local.jars import CHECKOUT
 from deploy.local.keys import ServiceKeys
 from fluvial.edge.registry import Registry
 from fluvial.edge.training.flat import layout_of
@@ -29,6 +30,7 @@ from fluvial.wire.records import Agreement, ChunkReference, EnrolmentToken, Mode
 from fluvial.wire.task_file import TaskFile
 from governance.registry.records import registry_key
 from models.architectures import build, initial_state
+from models.evaluation.task import evaluator_of
 from pipelines.aggregation.rounds import terms
 
 _SECONDS = 60.0
@@ -48,14 +50,15 @@ class CreatedTask:
 def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) -> CreatedTask:
     """Publish the initial model, its manifest, the agreement and the task, signed by the operator.
 
-    Raises ValueError for a task that could not run (its rule, optimizer, limits, architecture) and for a partial one,
-    StackError if the task exists or its agreement does with another text, TransportUnavailable when the broker is away.
+    Raises ValueError for a task that could not run (its rule, optimizer, limits, architecture, evaluation set) and for
+    a partial one, StackError if the task exists or its agreement does with another text, TransportUnavailable when the broker is away.
     """
     terms.check(task_file)
     if task_file.partial:
         raise ValueError(
             f"the task {task_file.task} is partial: `fluvial region run` registers it, on its parent's model"
         )
+    evaluator_of(task_file, CHECKOUT, "cpu")
     model = task_file.model
     layout = layout_of(build(model.architecture, model.parameters))
     initial = initial_state(model.architecture, model.parameters, model.seed)

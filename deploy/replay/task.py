@@ -47,20 +47,11 @@ def initial_model(transport: Transport, federation: Federation, manifest: ModelM
 def metrics_of(task_file: TaskFile, repository_root: Path) -> Metrics | None:
     """What measures models of the task on its evaluation set; None for a task without one.
 
-    Needs torch. Raises ValueError where the data is not what it should be, OSError where it is not there.
+    Needs torch. Raises ValueError where the data is not there, or not what it should be.
     """
     if task_file.evaluation is None:
         return None
-    from models.datasets import load_evaluation
-    from models.evaluation.inference import Evaluator
+    from models.evaluation.task import evaluator_of
 
-    data = load_evaluation(repository_root / task_file.evaluation.data)
-    evaluator = Evaluator(
-        task_file.model.architecture,
-        task_file.model.parameters,
-        data.inputs,
-        data.targets,
-        task_file.evaluation.metrics,
-        batch_size=task_file.evaluation.batch_size,
-    )
-    return evaluator.measure
+    evaluator = evaluator_of(task_file, repository_root)
+    return None if evaluator is None else evaluator.measure

@@ -196,4 +196,5 @@ def _summary(record: Recorded) -> str:
             return f"{record.task} round {record.round}: {record.outcome}, version {record.version}"
         case Release():
             metrics = ", ".join(f"{metric.name} {metric.value:.4f}" for metric in record.metrics)
+            metrics = metrics or f"not measured: {record.reason}"
             return f"version {record.version}: {metrics}"

@@ -929,6 +929,8 @@ class Release:
     """Device that computed it: cpu or cuda."""
     duration_ms: int
     """Time of the inference step."""
+    reason: str = ""
+    """Why the model was not measured; empty where it was. Then there are no metrics."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ()
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -942,6 +944,7 @@ class Release:
             "num_examples": self.num_examples,
             "device": self.device,
             "duration_ms": self.duration_ms,
+            "reason": self.reason,
         }
 
     @classmethod
@@ -954,6 +957,7 @@ class Release:
             num_examples=data["num_examples"],
             device=data["device"],
             duration_ms=data["duration_ms"],
+            reason=data.get("reason", ""),
         )
 
 

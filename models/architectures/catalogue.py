@@ -1,7 +1,7 @@
 """The architectures that a task file can name."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import torch
@@ -18,12 +18,18 @@ ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = {
 
 
 def build(name: str, parameters: Mapping[str, Any]) -> nn.Module:
-    """Module of that architecture; its weights are torch's own random ones. Raises ValueError."""
+    """Module of that architecture; its weights are torch's own random ones. Raises ValueError for whatever parameters
+    it cannot be made of."""
     if name not in ARCHITECTURES:
         raise ValueError(f"unknown architecture {name!r}; known: {', '.join(sorted(ARCHITECTURES))}")
+    builder = ARCHITECTURES[name]
+    for parameter, value in parameters.items():
+        wanted = get_type_hints(builder).get(parameter)
+        if not (wanted is None or isinstance(value, wanted) or (wanted is float and isinstance(value, int))):
+            raise ValueError(f"the parameter {parameter} of {name} must be of type {wanted.__name__}, got {value!r}")
     try:
-        return ARCHITECTURES[name](**parameters)
-    except TypeError as error:
+        return builder(**parameters)
+    except Exception as error:  # torch has an error of its own for each way in which a size makes no sense
         raise ValueError(f"parameters {sorted(parameters)} do not fit the architecture {name}: {error}") from error
 
 

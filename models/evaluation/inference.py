@@ -52,11 +52,14 @@ class Evaluator:
         device: str = "auto",
         batch_size: int = 512,
     ) -> None:
-        """Raises ValueError as `build` and `choose_device` do."""
+        """Raises ValueError as `build` and `choose_device` do, and for examples that do not fit the architecture."""
         self.device = choose_device(device)
         self._module = build(architecture, parameters)
         self._inputs, self._targets, self._metrics = inputs, targets, tuple(metrics)
         self._batch_size = batch_size
+        if not np.isfinite(inputs).all():
+            raise ValueError("the inputs of the evaluation set are not all finite")
+        self._check_fit(architecture)
 
     @property
     def num_examples(self) -> int:
@@ -64,7 +67,19 @@ class Evaluator:
         return len(self._targets)
 
     def measure(self, model: NDArray[np.float32]) -> dict[str, float]:
-        """Metrics of the flat model float32[D]. Raises ValueError if it does not fit the architecture."""
+        """Metrics of the flat model float32[D]. Raises ValueError if it does not fit the architecture, or if a metric
+        is not finite."""
         unflatten(self._module, model)
         logits = predict(self._module, self._inputs, device=self.device, batch_size=self._batch_size)
         return measure(logits, self._targets, self._metrics)
+
+    def _check_fit(self, architecture: str) -> None:
+        """Whether shapes, classes and metrics fit does not depend on the weights: those that the module has will do."""
+        try:
+            logits = predict(self._module, self._inputs[:1], device=self.device)
+        except Exception as error:  # whatever torch and the module make of shapes and parameters that they cannot use
+            shape = list(self._inputs.shape[1:])
+            raise ValueError(f"inputs of shape {shape} do not fit the architecture {architecture}: {error}") from error
+        if logits.ndim != 2:
+            raise ValueError(f"the architecture {architecture} predicts {list(logits.shape)}, not one row of classes")
+        measure(np.zeros((len(self._inputs), logits.shape[1]), np.float32), self._targets, self._metrics)

@@ -1,6 +1,7 @@
 """Metrics of a classifier, from its logits. Shapes: B examples, C classes; logits [B, C], targets int64[B]."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -44,12 +45,27 @@ METRICS: Mapping[str, Callable[[Logits, Targets], float]] = {"accuracy": accurac
 
 
 def measure(logits: Logits, targets: Targets, names: Sequence[str]) -> dict[str, float]:
-    """The named metrics. Raises ValueError for an unknown name, no examples, shapes that differ, or NaN."""
+    """The named metrics, all finite.
+
+    Raises ValueError for an unknown name, no examples, shapes that differ, classes that the model does not have, and
+    predictions or metrics that are not finite.
+    """
     unknown = sorted(set(names) - set(METRICS))
     if unknown:
         raise ValueError(f"unknown metrics {', '.join(unknown)}; known: {', '.join(sorted(METRICS))}")
     if not len(targets) or len(logits) != len(targets):
         raise ValueError(f"{len(logits)} predictions for {len(targets)} targets")
+    if logits.ndim != 2:
+        raise ValueError(f"predictions have shape {list(logits.shape)}, not one row of classes for each example")
+    if targets.min() < 0 or targets.max() >= logits.shape[1]:
+        raise ValueError(
+            f"targets are classes from {targets.min()} to {targets.max()}, but the model has {logits.shape[1]} classes"
+        )
     if np.isnan(logits).any():
         raise ValueError("the model's predictions are NaN")
-    return {name: METRICS[name](logits, targets) for name in names}
+    with np.errstate(all="ignore"):  # what comes of infinite predictions is looked at below
+        found = {name: METRICS[name](logits, targets) for name in names}
+    useless = sorted(name for name, value in found.items() if not isfinite(value))
+    if useless:
+        raise ValueError(f"not finite: {', '.join(f'{name} {found[name]}' for name in useless)}")
+    return found

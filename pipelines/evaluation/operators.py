@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
@@ -17,16 +16,18 @@ from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 from fluvial.identity.envelope import open_envelope, verify_envelope
 from fluvial.wire.errors import ChunkUnavailable, FluvialError
 from fluvial.wire.framing import decode, encode
-from fluvial.wire.records import Metric, ModelManifest, Release, Task
-from fluvial.wire.task_file import TaskFile
-from models.datasets import load_evaluation
-from models.evaluation.inference import Evaluator
+from fluvial.wire.records import ModelManifest, Release, Task
 from pipelines.config import Settings
+from pipelines.evaluation import logic
+from pipelines.evaluation.logic import Measured
+from pipelines.evaluation.measuring import Measuring
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.blobs import BlobReader, shared_reader
 from pipelines.flink.frames import parse_source, sink_frame
+from pipelines.flink.log_reader import decoded, read_to_end
 from pipelines.flink.messages import pack, unpack
 
+_SETTLE_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -64,74 +65,46 @@ class Evaluate(KeyedProcessFunction):
             cache_bytes=0,
             timeout_ms=settings.read_timeout_ms,
         )
-        self._evaluators: dict[str, Evaluator] = {}
+        self._measuring = Measuring(settings.repository_root, settings.device, self._model)
+        self._log_says: dict[str, Measured] | None = None
         self._task = ctx.get_state(ValueStateDescriptor("task", Types.PICKLED_BYTE_ARRAY()))
+        self._measured = ctx.get_state(ValueStateDescriptor("measured", Types.PICKLED_BYTE_ARRAY()))
         self._waiting = ctx.get_list_state(ListStateDescriptor("waiting", Types.PICKLED_BYTE_ARRAY()))
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        _, kind, parts = unpack(bytes(value))
+        key, kind, parts = unpack(bytes(value))
         if kind == "task":
             self._task.update(parts[0])
-            self._evaluators.pop(decode(parts[0], Task).task, None)
-            waiting = [bytes(data) for data in self._waiting.get()]
+            waiting = [bytes(data) for data in self._waiting.get() or ()]
             self._waiting.clear()
             for manifest in waiting:
-                yield from self._evaluate(decode(manifest, ModelManifest))
+                yield from self._evaluate(key, decode(manifest, ModelManifest))
         elif self._task.value() is None:
             self._waiting.add(parts[0])
         else:
-            yield from self._evaluate(decode(parts[0], ModelManifest))
+            yield from self._evaluate(key, decode(parts[0], ModelManifest))
 
-    def _evaluate(self, manifest: ModelManifest) -> Iterator[bytes]:
-        evaluator = self._evaluator(manifest.task)
-        if evaluator is None:
+    def _evaluate(self, task: str, manifest: ModelManifest) -> Iterator[bytes]:
+        stored = self._measured.value()
+        measured = logic.load(bytes(stored)) if stored is not None else self._of_log(task)
+        measured, wanted = measured.take(manifest.version)
+        release = self._measuring.release(decode(bytes(self._task.value()), Task), manifest) if wanted else None
+        self._measured.update(logic.dump(measured))
+        if release is None:
             return
-        try:
-            vector = self._vector(manifest)
-        except ChunkUnavailable as error:
-            # An older version whose slot has been used again: there is nothing left to measure.
-            _log.warning("%s version %d is no longer readable: %s", manifest.task, manifest.version, error)
-            return
-        started = time.perf_counter()
-        try:
-            metrics = evaluator.measure(vector)
-        except ValueError as error:
-            # A model may be useless; that is a finding, not a reason to stop. Its release has no metrics.
-            _log.warning("%s version %d cannot be measured: %s", manifest.task, manifest.version, error)
-            metrics = {}
-        release = Release(
-            task=manifest.task,
-            version=manifest.version,
-            model_digest=manifest.model_digest,
-            metrics=tuple(Metric(name=name, value=value) for name, value in sorted(metrics.items())),
-            num_examples=evaluator.num_examples,
-            device=evaluator.device,
-            duration_ms=round((time.perf_counter() - started) * 1000),
-        )
         topics = self._settings.topics
         yield sink_frame(topics.releases, release.task.encode(), encode(release))
         yield audit_frame(topics, release, manifest.created_ms)
 
-    def _evaluator(self, task: str) -> Evaluator | None:
-        """The task's evaluator; None for a task without an evaluation set."""
-        if task not in self._evaluators:
-            specification = decode(bytes(self._task.value()), Task).specification
-            task_file = TaskFile.model_validate_json(specification)
-            if task_file.evaluation is None:
-                return None
-            data = load_evaluation(self._settings.repository_root / task_file.evaluation.data)
-            self._evaluators[task] = Evaluator(
-                task_file.model.architecture,
-                task_file.model.parameters,
-                data.inputs,
-                data.targets,
-                task_file.evaluation.metrics,
-                device=self._settings.device,
-                batch_size=task_file.evaluation.batch_size,
-            )
-        return self._evaluators[task]
+    def _of_log(self, task: str) -> Measured:
+        """What the log says was measured of a task that this job knows nothing of; read once, when first asked."""
+        if self._log_says is None:
+            topic = self._settings.topics.releases
+            records = read_to_end(self._settings.brokers, topic, settle_seconds=_SETTLE_SECONDS)
+            self._log_says = logic.of_log(release for _, release in decoded(records, Release, topic))
+        return self._log_says.get(task, Measured())
 
-    def _vector(self, manifest: ModelManifest) -> NDArray[np.float32]:
+    def _model(self, manifest: ModelManifest) -> NDArray[np.float32]:
         """The flattened model, float32[num_elements]; every chunk's digest is checked."""
         parts: list[bytes] = [b""] * len(manifest.chunks)
         for index, chunk in self._reader.chunks(manifest.chunks):

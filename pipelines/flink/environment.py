@@ -21,6 +21,7 @@ from pipelines.flink.jars import flink_jars
 MAX_PARALLELISM = 128
 _DRAIN_BYTES = 64 << 10
 LOOPBACK = "127.0.0.1"
+_WORKERS = "_python_worker_execution_mode"
 _ADDRESSES = (
     "rest.address",
     "rest.bind-address",
@@ -40,7 +41,7 @@ def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvi
     _drain_the_gateways_errors()
     if _cluster_is_local():
         # Else PyFlink opens, on all interfaces, a pool of workers that runs whatever functions it is sent.
-        os.environ["_python_worker_execution_mode"] = "process"
+        os.environ[_WORKERS] = "process"
     if settings.execution_mode == "thread":
         _let_the_embedded_interpreter_find_this_environment()
     configuration = Configuration()

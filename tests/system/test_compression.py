@@ -74,7 +74,7 @@ def test_nobody_keeps_readers_waiting_for_long(broker: Broker) -> None:
             "transaction.timeout.ms": 900_000,
         }
     )
-    with pytest.raises(KafkaException, match="INVALID_TRANSACTION_TIMEOUT|transaction timeout"):
+    with pytest.raises(KafkaException, match=r"INVALID_TRANSACTION_TIMEOUT|transaction timeout"):
         producer.init_transactions(20)
 
 

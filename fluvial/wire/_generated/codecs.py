@@ -1846,7 +1846,11 @@ def _read_metric(data: bytes, at: int) -> tuple[records.Metric, int]:
     return record, at
 
 
-def _write_release(record: records.Release, out: list[bytes]) -> None:
+def _fits_release_1(record: records.Release) -> bool:
+    return record.reason == ""
+
+
+def _write_release_1(record: records.Release, out: list[bytes]) -> None:
     add = out.append
     text = record.task.encode()
     add(long_bytes(len(text)))
@@ -1866,7 +1870,7 @@ def _write_release(record: records.Release, out: list[bytes]) -> None:
     add(long_bytes(record.duration_ms))
 
 
-def _read_release(data: bytes, at: int) -> tuple[records.Release, int]:
+def _read_release_1(data: bytes, at: int) -> tuple[records.Release, int]:
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -1934,6 +1938,111 @@ def _read_release(data: bytes, at: int) -> tuple[records.Release, int]:
         num_examples=f_num_examples,
         device=f_device,
         duration_ms=f_duration_ms,
+    )
+    return record, at
+
+
+def _write_release_2(record: records.Release, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.version))
+    add(long_bytes(len(record.model_digest)))
+    add(record.model_digest)
+    if record.metrics:
+        add(long_bytes(len(record.metrics)))
+        for metrics_item in record.metrics:
+            _write_metric(metrics_item, out)
+    add(b"\0")
+    add(long_bytes(record.num_examples))
+    text = record.device.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.duration_ms))
+    text = record.reason.encode()
+    add(long_bytes(len(text)))
+    add(text)
+
+
+def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_model_digest = data[at:end]
+    at = end
+    f_metrics_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_metrics_item, at = _read_metric(data, at)
+            f_metrics_items.append(f_metrics_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_metrics = tuple(f_metrics_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_examples = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_device = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_duration_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_reason = data[at:end].decode()
+    at = end
+    record = records.Release(
+        task=f_task,
+        version=f_version,
+        model_digest=f_model_digest,
+        metrics=f_metrics,
+        num_examples=f_num_examples,
+        device=f_device,
+        duration_ms=f_duration_ms,
+        reason=f_reason,
     )
     return record, at
 
@@ -2993,7 +3102,7 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.Participant: (_fits_participant_1, None),
     records.PublishedModel: (None,),
     records.Receipt: (None,),
-    records.Release: (None,),
+    records.Release: (_fits_release_1, None),
     records.Round: (None,),
     records.RoundEvent: (None,),
     records.SequencedEvent: (None,),
@@ -3014,7 +3123,7 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.Participant: (_write_participant_1, _write_participant_2),
     records.PublishedModel: (_write_published_model,),
     records.Receipt: (_write_receipt,),
-    records.Release: (_write_release,),
+    records.Release: (_write_release_1, _write_release_2),
     records.Round: (_write_round,),
     records.RoundEvent: (_write_round_event,),
     records.SequencedEvent: (_write_sequenced_event,),
@@ -3035,7 +3144,7 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.Participant: (_read_participant_1, _read_participant_2),
     records.PublishedModel: (_read_published_model,),
     records.Receipt: (_read_receipt,),
-    records.Release: (_read_release,),
+    records.Release: (_read_release_1, _read_release_2),
     records.Round: (_read_round,),
     records.RoundEvent: (_read_round_event,),
     records.SequencedEvent: (_read_sequenced_event,),

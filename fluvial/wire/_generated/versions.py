@@ -139,6 +139,13 @@ VERSIONS: dict[type, tuple[Version, ...]] = {
             sha256="8edcd3f2d01e27564a89b44070f108cb64d3cdf58c08dd5495cdd60da5cdd692",
             schema='{"doc":"What evaluation measured of a model version.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Version.","name":"version","type":"long"},{"doc":"Digest of the model, 32 bytes.","name":"model_digest","type":"bytes"},{"doc":"Measurements on the task\'s evaluation set.","name":"metrics","type":{"items":{"doc":"One measurement.","fields":[{"doc":"accuracy, loss, auc, ...","name":"name","type":"string"},{"doc":"Its value.","name":"value","type":"double"}],"name":"Metric","type":"record"},"type":"array"}},{"doc":"Examples of the evaluation set.","name":"num_examples","type":"long"},{"doc":"Device that computed it: cpu or cuda.","name":"device","type":"string"},{"doc":"Time of the inference step.","name":"duration_ms","type":"long"}],"name":"Release","namespace":"org.fluvial.v1","type":"record"}',
         ),
+        Version(
+            record=records.Release,
+            number=2,
+            fingerprint=bytes.fromhex("94653ddfe93a4d1e"),
+            sha256="81d79b497341b073bd0b39e7c226bb16ff908abe19c795309cb6cd137e34b1c8",
+            schema='{"doc":"What evaluation measured of a model version.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Version.","name":"version","type":"long"},{"doc":"Digest of the model, 32 bytes.","name":"model_digest","type":"bytes"},{"doc":"Measurements on the task\'s evaluation set.","name":"metrics","type":{"items":{"doc":"One measurement.","fields":[{"doc":"accuracy, loss, auc, ...","name":"name","type":"string"},{"doc":"Its value.","name":"value","type":"double"}],"name":"Metric","type":"record"},"type":"array"}},{"doc":"Examples of the evaluation set.","name":"num_examples","type":"long"},{"doc":"Device that computed it: cpu or cuda.","name":"device","type":"string"},{"doc":"Time of the inference step.","name":"duration_ms","type":"long"},{"default":"","doc":"Why the model was not measured; empty where it was. Then there are no metrics.","name":"reason","type":"string"}],"name":"Release","namespace":"org.fluvial.v1","type":"record"}',
+        ),
     ),
     records.Round: (
         Version(

@@ -37,3 +37,30 @@ def test_a_file_that_is_no_data_file_is_refused(tmp_path: Path) -> None:
         load_evaluation(path)
     with pytest.raises(ValueError, match="group"):
         load_participant(path, 0)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "why"),
+    [
+        ({"inputs": np.zeros((2, 2)), "targets": np.zeros(2)}, "targets must be lists of whole numbers"),
+        ({"inputs": np.zeros((2, 2)), "targets": np.zeros((2, 1), np.int64)}, "targets must be lists"),
+        ({"inputs": np.float32(1.0), "targets": np.int64(1)}, "of one length"),
+        ({"inputs": np.zeros((2, 2), np.bool_), "targets": np.zeros(2, np.int64)}, "inputs are bool"),
+        ({"inputs": np.zeros((2, 2))}, "needs inputs, targets"),
+    ],
+)
+def test_whatever_a_file_may_hold_is_a_reason(tmp_path: Path, tensors: dict[str, np.ndarray], why: str) -> None:
+    path = data_file(tmp_path, **{name: np.asarray(tensor) for name, tensor in tensors.items()})
+    with pytest.raises(ValueError, match=why):
+        load_evaluation(path)
+
+
+def test_a_file_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"there is no data at .*missing\.safetensors"):
+        load_evaluation(tmp_path / "missing.safetensors")
+    with pytest.raises(ValueError, match=r"cannot be read|no data file"):
+        load_evaluation(tmp_path)
+    damaged = data_file(tmp_path, inputs=np.zeros((2, 2)), targets=np.zeros(2, np.int64))
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    with pytest.raises(ValueError, match="the evaluation set is no data file"):
+        load_evaluation(damaged, "the evaluation set")

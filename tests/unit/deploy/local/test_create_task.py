@@ -1,18 +1,50 @@
 """What `create_task` refuses before it reaches a broker."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from deploy.local.jars import CHECKOUT
 from deploy.local.keys import ServiceKeys
 from deploy.local.tasks import create_task
 from fluvial.identity.brokers import Brokers
 from fluvial.wire.task_file import TaskFile
 from tests.unit.fluvial.edge.region.region_world import TASK_FILE
 
+HEART = TaskFile.read(CHECKOUT / "deploy" / "tasks" / "heart" / "task.yaml").model_dump()
+
+
+def create(folder: Path, task_file: TaskFile) -> None:
+    keys = ServiceKeys.load_or_make(folder)
+    nowhere = keys.federation(Brokers(bootstrap_servers="127.0.0.1:1"), topic_prefix="x.", partitions=1)
+    create_task(nowhere, keys, task_file)
+
 
 def test_a_partial_task_is_left_to_the_process_of_its_region(tmp_path: Path) -> None:
-    keys = ServiceKeys.load_or_make(tmp_path)
-    nowhere = keys.federation(Brokers(bootstrap_servers="127.0.0.1:1"), topic_prefix="x.", partitions=1)
     with pytest.raises(ValueError, match="fluvial region run"):
-        create_task(nowhere, keys, TaskFile.model_validate(TASK_FILE))
+        create(tmp_path, TaskFile.model_validate(TASK_FILE))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (
+            {"evaluation": {**HEART["evaluation"], "data": "deploy/tasks/heart/evaluaton.safetensors"}},
+            "there is no data at deploy/tasks/heart/evaluaton.safetensors",
+        ),
+        (
+            {"evaluation": {**HEART["evaluation"], "data": "deploy/tasks/digits/evaluation.safetensors"}},
+            "deploy/tasks/digits/evaluation.safetensors cannot be used: inputs of shape",
+        ),
+        (
+            {"model": {"architecture": "logistic_regression", "parameters": {"inputs": 22, "classes": 1}}},
+            "classes from 0 to 1, but the model has 1 classes",
+        ),
+    ],
+)
+def test_an_evaluation_set_that_is_missing_or_does_not_fit_is_refused(
+    tmp_path: Path, change: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        create(tmp_path, TaskFile.model_validate({**HEART, **change}))

@@ -46,8 +46,12 @@ def test_a_seed_leaves_torch_as_it_was() -> None:
         ("logistic_regression", {"inputs": 5, "classes": 2, "hidden": 3}),
         ("convolutional", {"image_size": 6, "classes": 10}),
         ("convolutional", {"image_size": 28, "classes": 10, "channels": 6}),
+        ("convolutional", {"image_size": 28, "classes": 10, "mean": "1e-1"}),
+        ("logistic_regression", {"inputs": "5", "classes": 2}),
+        ("logistic_regression", {"inputs": 5, "classes": 2.0}),
+        ("logistic_regression", {"inputs": -5, "classes": 2}),
     ],
 )
 def test_what_cannot_be_built_is_refused(name: str, parameters: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"unknown architecture|do not fit|too small|divisible"):
+    with pytest.raises(ValueError, match=r"unknown architecture|do not fit|too small|divisible|of type"):
         build(name, parameters)

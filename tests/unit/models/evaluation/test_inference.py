@@ -27,6 +27,24 @@ def test_each_model_is_measured_on_the_evaluation_set() -> None:
         evaluator.measure(IDENTITY[:5])
 
 
+@pytest.mark.parametrize(
+    ("inputs", "targets", "metrics", "why"),
+    [
+        (np.ones((3, 5), np.float32), [0, 1, 1], ["accuracy"], r"inputs of shape \[5\] do not fit"),
+        (INPUTS, [0, 1, 2], ["accuracy"], "from 0 to 2, but the model has 2 classes"),
+        (INPUTS, [0, 1, -1], ["accuracy"], "from -1"),
+        (INPUTS, [1, 1, 1], ["auc"], "both classes"),
+        (INPUTS[:0], [], ["accuracy"], "0 predictions"),
+        (INPUTS * np.float32("nan"), [0, 1, 1], ["accuracy"], "not all finite"),
+    ],
+)
+def test_an_evaluation_set_that_does_not_fit_is_refused_before_there_is_a_model(
+    inputs: np.ndarray, targets: list[int], metrics: list[str], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        Evaluator("logistic_regression", PARAMETERS, inputs, np.array(targets, np.int64), metrics, device="cpu")
+
+
 def test_the_device_is_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert (choose_device("auto"), choose_device("cpu"), choose_device("cuda")) == ("cuda", "cpu", "cuda")

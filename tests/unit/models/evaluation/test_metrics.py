@@ -48,3 +48,11 @@ def test_what_cannot_be_measured_is_refused() -> None:
         measure(LOGITS[:0], TARGETS[:0], ["accuracy"])
     with pytest.raises(ValueError, match="NaN"):
         measure(LOGITS * np.nan, TARGETS, ["accuracy"])
+    with pytest.raises(ValueError, match="classes from 0 to 2, but the model has 2"):
+        measure(LOGITS, np.array([0, 1, 2, 0]), ["accuracy"])
+    with pytest.raises(ValueError, match="classes from -1"):
+        measure(LOGITS, np.array([0, 1, -1, 0]), ["accuracy"])
+    with pytest.raises(ValueError, match="not one row of classes"):
+        measure(LOGITS[:, 0], TARGETS, ["accuracy"])
+    with pytest.raises(ValueError, match="not finite: loss"):
+        measure(np.full((4, 2), np.inf), TARGETS, ["accuracy", "loss"])

@@ -1,0 +1,81 @@
+"""What is released of a model: its metrics, or the reason why it has none.
+
+Nothing that a task or a data file can say is an error here. Only a broker that does not answer is one (TimeoutError):
+then the model may well be measured a moment later.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fluvial.wire.errors import ChunkUnavailable
+from fluvial.wire.records import Metric, ModelManifest, Release, Task
+from fluvial.wire.task_file import TaskFile
+from models.evaluation.inference import Evaluator
+from models.evaluation.task import evaluator_of
+
+REASON_CHARACTERS = 300
+"""The longest reason in a release: it stands in the audit log for ever."""
+
+_log = logging.getLogger(__name__)
+
+ReadModel = Callable[[ModelManifest], NDArray[np.float32]]
+"""The flattened model, float32[num_elements]. Raises ChunkUnavailable, TimeoutError."""
+
+
+class Measuring:
+    """Measures models of tasks, each with its own evaluator, which is made once for each file of a task."""
+
+    def __init__(self, root: Path, device: str, read_model: ReadModel) -> None:
+        """root: folder that evaluation sets are relative to. device: auto, cpu or cuda."""
+        self._root, self._device, self._read_model = root, device, read_model
+        self._evaluators: dict[str, tuple[str, Evaluator]] = {}
+
+    def release(self, task: Task, manifest: ModelManifest) -> Release | None:
+        """What evaluation says of the model; None for a task without an evaluation set. Raises TimeoutError."""
+        started = time.perf_counter()
+        evaluator: Evaluator | None = None
+        metrics: dict[str, float] = {}
+        reason = ""
+        try:
+            evaluator = self._evaluator(task)
+            if evaluator is None:
+                return None
+            metrics = evaluator.measure(self._read_model(manifest))
+        except TimeoutError:
+            raise
+        except Exception as error:  # whatever file, data, model, torch or device come to: a finding, no reason to stop
+            reason = _reason(error)
+            _log.warning("%s version %d is not measured: %s", manifest.task, manifest.version, reason)
+        return Release(
+            task=manifest.task,
+            version=manifest.version,
+            model_digest=manifest.model_digest,
+            metrics=tuple(Metric(name=name, value=value) for name, value in sorted(metrics.items())),
+            num_examples=evaluator.num_examples if evaluator and not reason else 0,
+            device=evaluator.device if evaluator and not reason else "",
+            duration_ms=round((time.perf_counter() - started) * 1000),
+            reason=reason,
+        )
+
+    def _evaluator(self, task: Task) -> Evaluator | None:
+        specification, evaluator = self._evaluators.get(task.task, ("", None))
+        if evaluator is None or specification != task.specification:
+            self._evaluators.pop(task.task, None)
+            evaluator = evaluator_of(TaskFile.model_validate_json(task.specification), self._root, self._device)
+            if evaluator is not None:
+                self._evaluators[task.task] = task.specification, evaluator
+        return evaluator
+
+
+def _reason(error: Exception) -> str:
+    """The error in words: one line, without what a terminal would act on."""
+    kind = "" if isinstance(error, ValueError | ChunkUnavailable) else f"{type(error).__name__}: "
+    text = "".join(character if character.isprintable() else " " for character in f"{kind}{error}")
+    return " ".join(text.split())[:REASON_CHARACTERS] or "no reason is known"

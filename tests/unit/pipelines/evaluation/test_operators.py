@@ -1,0 +1,116 @@
+"""The operator of evaluation on states of memory: one release for each model, with state and without."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fluvial.wire.errors import ChunkUnavailable
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import Release, Task
+from fluvial.wire.topics import Topics
+from pipelines.evaluation import operators
+from pipelines.evaluation.operators import Evaluate
+from pipelines.flink.frames import SourceRecord
+from pipelines.flink.messages import pack
+from tests.unit.deploy.demo.records import manifest
+from tests.unit.models.evaluation.test_task import TASK
+from tests.unit.pipelines.flink_state import FlinkState
+
+
+class Evaluation:
+    """The operator, and topic releases as it would stand in the log."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+        self.releases: list[bytes] = []
+        self.reads = 0
+        self._settings: Any = SimpleNamespace(
+            brokers=None, topics=Topics(), read_timeout_ms=1, repository_root=root, device="cpu"
+        )
+        monkeypatch.setattr(operators, "read_to_end", self._read)
+        monkeypatch.setattr(operators, "shared_reader", lambda *_, **__: SimpleNamespace(chunks=self._gone))
+        self.restart(lost=True)
+
+    def restart(self, *, lost: bool) -> None:
+        self.state = FlinkState() if lost else self.state
+        self._operator = Evaluate(self._settings)
+        self._operator.open(self.state)
+
+    def task(self) -> None:
+        task = Task(
+            task="toy",
+            specification=TASK.model_dump_json(),
+            layout=(),
+            base_version=0,
+            base_digest=b"",
+            base_chunks=(),
+            created_ms=1,
+        )
+        self._call("task", encode(task))
+
+    def manifest(self, version: int) -> None:
+        self._call("manifest", encode(manifest(version, task="toy")))
+
+    def versions(self) -> list[int]:
+        return [decode(value, Release).version for value in self.releases]
+
+    def _call(self, kind: str, payload: bytes) -> None:
+        frames = self.state.call(self._operator, "toy", pack("toy", kind, [payload]))
+        self.releases += [_value(frame) for frame in frames if b"fluvial.releases" in frame]
+
+    def _read(self, *_: Any, **__: Any) -> list[SourceRecord]:
+        self.reads += 1
+        return [SourceRecord(0, place, 1, b"toy", value) for place, value in enumerate([b"junk", *self.releases])]
+
+    def _gone(self, _: Any) -> Any:
+        raise ChunkUnavailable("its slot was used again")
+
+
+def _value(frame: bytes) -> bytes:
+    """The value of a sink frame with a key and no headers."""
+    (topic,) = struct.unpack_from(">H", frame)
+    (key,) = struct.unpack_from(">i", frame, 2 + topic)
+    return frame[2 + topic + 4 + key + 2 + 4 :]
+
+
+@pytest.fixture
+def evaluation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Evaluation:
+    return Evaluation(monkeypatch, tmp_path)
+
+
+def test_models_wait_for_their_task_and_are_then_released_once(evaluation: Evaluation) -> None:
+    for version in (0, 1, 0):
+        evaluation.manifest(version)
+    assert evaluation.versions() == []
+    evaluation.task()
+    evaluation.manifest(2)
+    evaluation.manifest(1)
+    assert evaluation.versions() == [0, 1, 2]
+    evaluation.restart(lost=False)
+    evaluation.manifest(2)
+    evaluation.manifest(3)
+    assert evaluation.versions() == [0, 1, 2, 3]
+    assert evaluation.reads == 1, "a job that has its state does not read the log"
+
+
+def test_a_job_without_state_learns_from_the_log_what_was_measured(evaluation: Evaluation) -> None:
+    evaluation.task()
+    for version in (0, 1):
+        evaluation.manifest(version)
+    evaluation.restart(lost=True)
+    evaluation.task()
+    for version in (0, 1, 2):
+        evaluation.manifest(version)
+    assert evaluation.versions() == [0, 1, 2]
+
+
+def test_a_set_that_is_missing_gives_releases_with_a_reason(evaluation: Evaluation) -> None:
+    evaluation.task()
+    evaluation.manifest(0)
+    (release,) = [decode(value, Release) for value in evaluation.releases]
+    assert release.metrics == ()
+    assert "there is no data at sets/toy.safetensors" in release.reason

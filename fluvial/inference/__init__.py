@@ -1,0 +1,2 @@
+"""Running models where torch is not: on devices and servers that only infer. Needs onnxruntime
+(`fluvial[inference]`)."""

@@ -1,0 +1,56 @@
+"""What kind of processor this is: a measurement holds for its kind alone.
+
+The same eight-bit model answers differently where products saturate (AVX2 without VNNI), and bfloat16 is fast on some
+processors and slow on others. So a class is named by the widest instructions that the runtime would use.
+"""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from pathlib import Path
+
+CLASSES = ("AMX", "AVX512_VNNI", "AVX_VNNI", "AVX512", "AVX2", "NEON_DOT", "NEON", "OTHER")
+"""Classes of processors, the most capable first of each kind; graphics processors are CUDA and their compute
+capability."""
+
+_FLAGS = {
+    "amx_int8": "AMX",
+    "avx512_vnni": "AVX512_VNNI",
+    "avx_vnni": "AVX_VNNI",
+    "avx512f": "AVX512",
+    "avx2": "AVX2",
+    "asimddp": "NEON_DOT",
+    "asimd": "NEON",
+}
+
+
+def class_of(flags: frozenset[str], machine: str) -> str:
+    """The class of a processor with these instruction flags, as Linux names them. machine: as `platform.machine()`."""
+    found = {_FLAGS[flag] for flag in flags if flag in _FLAGS}
+    if not found and machine.lower() in ("arm64", "aarch64"):
+        return "NEON"
+    return next((name for name in CLASSES if name in found), "OTHER")
+
+
+@cache
+def processor_class() -> str:
+    """The class of this machine's processor. Where the system does not list instructions: by its architecture."""
+    return class_of(_flags(Path("/proc/cpuinfo")), platform.machine())
+
+
+def cuda_class(capability: tuple[int, int]) -> str:
+    """The class of a graphics processor: CUDA and its compute capability."""
+    return f"CUDA_{capability[0]}_{capability[1]}"
+
+
+def _flags(cpuinfo: Path) -> frozenset[str]:
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip().lower() in ("flags", "features"):
+            return frozenset(value.split())
+    return frozenset()

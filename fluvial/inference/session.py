@@ -1,0 +1,62 @@
+"""An artefact in memory, ready to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+INPUT, OUTPUT = "inputs", "outputs"
+
+
+class Session:
+    """An ONNX artefact on one device. Threads may share it.
+
+    threads: of one call; servers with several calls at once want 1. device: cpu or cuda.
+    """
+
+    def __init__(self, artefact: bytes, *, threads: int = 1, device: str = "cpu") -> None:
+        """Raises ValueError for bytes that are no such model, and for a device that this runtime lacks."""
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise ValueError("inference needs onnxruntime: pip install 'fluvial[inference]'") from error
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(device)
+        if provider not in onnxruntime.get_available_providers():
+            raise ValueError(f"onnxruntime {onnxruntime.__version__} here does not run on {device!r}")
+        try:
+            self._session: Any = onnxruntime.InferenceSession(artefact, options, providers=[provider])
+        except Exception as error:
+            raise ValueError(f"the artefact is no model that onnxruntime can run: {error}") from error
+        names = [item.name for item in self._session.get_inputs()], [item.name for item in self._session.get_outputs()]
+        if names != ([INPUT], [OUTPUT]):
+            raise ValueError(f"the artefact has inputs {names[0]} and outputs {names[1]}, not {[INPUT]} and {[OUTPUT]}")
+        self.runtime = f"onnxruntime {onnxruntime.__version__}"
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Shape of the inputs; None for the number of examples."""
+        shape: Sequence[Any] = self._session.get_inputs()[0].shape
+        return tuple(size if isinstance(size, int) else None for size in shape)
+
+    def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32[B, ...] of float32[B, ...]. Raises ValueError for inputs of another shape or type."""
+        if inputs.dtype != np.float32 or inputs.shape[1:] != self.input_shape[1:]:
+            raise ValueError(
+                f"the model takes float32 of shape {('B', *self.input_shape[1:])}, got {inputs.dtype} of {inputs.shape}"
+            )
+        outputs: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: inputs})[0]
+        return outputs
+
+    def run_in_batches(self, inputs: NDArray[np.float32], batch: int = 256) -> NDArray[np.float32]:
+        """As `run`, so many examples at a time. Raises ValueError for no inputs."""
+        if not len(inputs):
+            raise ValueError("there are no inputs")
+        return np.concatenate([self.run(inputs[start : start + batch]) for start in range(0, len(inputs), batch)])

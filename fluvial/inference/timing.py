@@ -1,0 +1,92 @@
+"""How fast a model answers here, and what it costs. Times cannot be recomputed by anybody: they are evidence of speed,
+and never decide alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_CALLS_FOR_P99 = 10_000
+"""A 99th percentile of fewer calls is noise (MLPerf Inference asks for 262,742)."""
+
+_POWERCAP = Path("/sys/class/powercap")
+
+Run = Callable[[NDArray[np.float32]], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """latency: microseconds of one call with one example; p99 is 0 below LEAST_CALLS_FOR_P99 calls. throughput:
+    examples a second at `batch`. processor_us: processor time for an example at `batch`. peak_memory_bytes: of this
+    process so far. joules: for an example at `batch`, where the machine tells (RAPL); 0 where it does not."""
+
+    latency_p50_us: float
+    latency_p95_us: float
+    latency_p99_us: float
+    calls: int
+    throughput: float
+    batch: int
+    processor_us: float
+    peak_memory_bytes: int
+    joules: float
+
+
+def measure_timing(run: Run, inputs: NDArray[np.float32], *, batch: int, calls: int = 500, batches: int = 20) -> Timing:
+    """Time `run` on the first inputs, after a warm-up. Raises ValueError for no inputs."""
+    if not len(inputs):
+        raise ValueError("there are no inputs")
+    single = inputs[:1]
+    many = np.resize(inputs, (batch, *inputs.shape[1:]))
+    for warm_up in (single, many, single):
+        run(warm_up)
+    latencies = np.array([_elapsed_us(run, single) for _ in range(calls)])
+    energy, processor, started = _joules(), time.process_time(), time.perf_counter()
+    for _ in range(batches):
+        run(many)
+    seconds = time.perf_counter() - started
+    examples = batch * batches
+    used = _joules()
+    return Timing(
+        latency_p50_us=float(np.percentile(latencies, 50)),
+        latency_p95_us=float(np.percentile(latencies, 95)),
+        latency_p99_us=float(np.percentile(latencies, 99)) if calls >= LEAST_CALLS_FOR_P99 else 0.0,
+        calls=calls,
+        throughput=examples / seconds,
+        batch=batch,
+        processor_us=(time.process_time() - processor) / examples * 1e6,
+        peak_memory_bytes=_peak_memory_bytes(),
+        joules=max(0.0, used - energy) / examples if used and energy else 0.0,
+    )
+
+
+def _elapsed_us(run: Run, inputs: NDArray[np.float32]) -> float:
+    started = time.perf_counter()
+    run(inputs)
+    return (time.perf_counter() - started) * 1e6
+
+
+def _peak_memory_bytes() -> int:
+    """Largest resident set of this process: kibibytes on Linux, bytes on macOS; 0 where the system does not count
+    it."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _joules() -> float:
+    """Energy that the processor packages have used since some moment; 0 where nobody may read it."""
+    total = 0
+    for counter in _POWERCAP.glob("intel-rapl:*/energy_uj"):
+        if os.access(counter, os.R_OK):
+            total += int(counter.read_text())
+    return total / 1e6

@@ -1,0 +1,40 @@
+"""Recipes by name, and how one is read from a task file: {"recipe": ..., parameters}."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from models.acceleration.fp16_storage import Float16Storage
+from models.acceleration.int4_storage import Int4Storage
+from models.acceleration.int8_dynamic import Int8Dynamic
+from models.acceleration.int8_static import Int8Static
+from models.acceleration.low_rank import LowRank
+from models.acceleration.onnx_fp32 import OnnxFloat32
+from models.acceleration.pruned_structured import PrunedStructured
+from models.acceleration.pruned_unstructured import PrunedUnstructured
+from models.acceleration.recipe import Recipe
+
+RECIPES: Mapping[str, Callable[..., Recipe]] = {
+    recipe.name: recipe
+    for recipe in (
+        OnnxFloat32,
+        Float16Storage,
+        Int8Static,
+        Int8Dynamic,
+        Int4Storage,
+        PrunedStructured,
+        PrunedUnstructured,
+        LowRank,
+    )
+}
+
+
+def parse_recipe(name: str, parameters: Mapping[str, Any]) -> Recipe:
+    """The recipe of that name. Raises ValueError for an unknown one, and for parameters that do not fit it."""
+    if name not in RECIPES:
+        raise ValueError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
+    try:
+        return RECIPES[name](**parameters)
+    except TypeError as error:
+        raise ValueError(f"parameters {sorted(parameters)} do not fit the recipe {name}: {error}") from error

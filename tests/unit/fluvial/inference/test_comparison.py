@@ -1,0 +1,81 @@
+"""Paired counts by metric and group."""
+
+import numpy as np
+import pytest
+from fairlearn.metrics import MetricFrame
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, recall_score
+
+from fluvial.inference.comparison import answers_of, compare
+
+ALL = ("accuracy", "recall", "agreement")
+
+
+def by_key(counts):
+    return {(count.metric, count.group): count for count in counts}
+
+
+def test_harmed_and_helped_are_told_apart():
+    targets = np.array([1] * 10 + [0] * 10)
+    reference = targets.copy()
+    reference[0] = 0  # helped: the variant has it right
+    variant = targets.copy()
+    variant[1] = 0  # harmed
+    variant[2] = 0
+    counts = by_key(compare(reference, variant, metrics=ALL, targets=targets))
+    accuracy = counts["accuracy", "all"]
+    assert (accuracy.both, accuracy.harmed, accuracy.helped, accuracy.neither) == (17, 2, 1, 0)
+    recall = counts["recall:1", "all"]
+    assert (recall.both, recall.harmed, recall.helped, recall.neither) == (7, 2, 1, 0)
+    assert counts["recall:0", "all"].harmed == 0
+    assert (counts["agreement", "all"].both, counts["agreement", "all"].harmed) == (17, 3)
+
+
+def test_agreement_needs_no_labels_and_the_others_do():
+    answers = np.zeros(20, np.int64)
+    assert len(compare(answers, answers, metrics=["agreement"])) == 1
+    with pytest.raises(ValueError, match="needs labels"):
+        compare(answers, answers, metrics=["recall"])
+
+
+def test_groups_of_fewer_than_ten_people_are_never_counted():
+    answers = np.zeros(40, np.int64)
+    groups = {"sex": (np.array([0] * 9 + [1] * 31), ["women", "men"])}
+    counted = by_key(compare(answers, answers, metrics=["agreement"], groups=groups))
+    assert set(counted) == {("agreement", "all"), ("agreement", "sex:men")}
+    people = np.repeat(np.arange(8), 5)
+    assert compare(answers, answers, metrics=["agreement"], groups=groups, people=people) == []
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_values_by_group_are_those_of_fairlearn(seed):
+    random = np.random.default_rng(seed)
+    size = 200
+    targets, reference, variant = (random.integers(0, 3, size) for _ in range(3))
+    members = random.integers(0, 3, size)
+    groups = {"site": (members, ["a", "b", "c"])}
+    counts = by_key(compare(reference, variant, metrics=ALL, targets=targets, groups=groups))
+    frame = MetricFrame(metrics=accuracy_score, y_true=targets, y_pred=variant, sensitive_features=members)
+    for number, name in enumerate("abc"):
+        count = counts["accuracy", f"site:{name}"]
+        total = count.both + count.harmed + count.helped + count.neither
+        assert (count.both + count.helped) / total == pytest.approx(frame.by_group[number])
+    for label in range(3):
+        count = counts[f"recall:{label}", "all"]
+        total = count.both + count.harmed + count.helped + count.neither
+        expected = recall_score(targets, variant, labels=[label], average="macro")
+        assert (count.both + count.helped) / total == pytest.approx(expected)
+
+
+def test_arrays_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="differ in length"):
+        compare(np.zeros(3, np.int64), np.zeros(4, np.int64), metrics=["agreement"])
+    with pytest.raises(ValueError, match="unknown metric"):
+        compare(np.zeros(3, np.int64), np.zeros(3, np.int64), metrics=["speed"])
+
+
+def test_answers_are_the_largest_output_or_the_sign_of_one():
+    assert answers_of(np.array([[0.1, 0.9], [0.5, 0.5]])).tolist() == [1, 0]
+    assert answers_of(np.array([[0.3], [-0.1]])).tolist() == [1, 0]
+    assert answers_of(np.array([0.3, 0.0])).tolist() == [1, 0]

@@ -1,0 +1,193 @@
+"""All recipes on a small chain of layers of each kind: one suite for all."""
+
+import subprocess
+import sys
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fluvial.inference.session import Session
+from models.acceleration import RECIPES, Subject, parse_recipe
+from models.architectures import build
+
+MODELS = {
+    "convolutional": ({"image_size": 12, "classes": 4, "channels": 8, "hidden": 16}, (1, 12, 12)),
+    "multilayer_perceptron": ({"inputs": 10, "classes": 3, "hidden": 32, "layers": 2}, (10,)),
+}
+CLOSE = {"onnx_fp32": 1e-5, "fp16_storage": 2e-3, "int8_static": 0.1, "int8_dynamic": 0.1, "int4_storage": 0.5}
+"""How far an output may be from the model's. The others change the model itself."""
+
+
+@cache
+def subject(architecture):
+    parameters, shape = MODELS[architecture]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        module = build(architecture, parameters)
+    inputs = np.random.default_rng(7).normal(size=(64, *shape)).astype(np.float32)
+    return Subject(module=module, calibration=inputs)
+
+
+@cache
+def artefact(architecture, recipe):
+    return parse_recipe(recipe, {}).build(subject(architecture))
+
+
+def outputs(architecture):
+    made = subject(architecture)
+    with torch.no_grad():
+        return made.module.eval()(torch.from_numpy(made.calibration)).numpy()
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_artefact_answers_any_number_of_examples(architecture, recipe):
+    session = Session(artefact(architecture, recipe).data)
+    inputs = subject(architecture).calibration
+    answers = session.run(inputs)
+    assert answers.shape == outputs(architecture).shape
+    assert np.isfinite(answers).all()
+    assert session.input_shape == (None, *inputs.shape[1:])
+    # The scales of dynamic quantisation are those of the batch.
+    tolerance = 0.05 if recipe == "int8_dynamic" else 1e-4
+    np.testing.assert_allclose(session.run(inputs[:1]), answers[:1], atol=tolerance)
+    np.testing.assert_allclose(session.run_in_batches(inputs, 7), answers, atol=tolerance)
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+@pytest.mark.parametrize("recipe", CLOSE)
+def test_what_only_stores_or_rounds_stays_close_to_the_model(architecture, recipe):
+    answers = Session(artefact(architecture, recipe).data).run(subject(architecture).calibration)
+    np.testing.assert_allclose(answers, outputs(architecture), atol=CLOSE[recipe])
+
+
+def test_recipes_leave_the_model_as_it_was():
+    made = subject("multilayer_perceptron")
+    before = {name: value.clone() for name, value in made.module.state_dict().items()}
+    for recipe in RECIPES:
+        artefact("multilayer_perceptron", recipe)
+    after = made.module.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+AGAIN = """
+from tests.unit.models.acceleration.test_recipes import RECIPES, artefact
+print(*(artefact("multilayer_perceptron", recipe).digest.hex() for recipe in RECIPES))
+"""
+
+
+def test_another_process_builds_the_same_bytes():
+    run = [sys.executable, "-W", "ignore", "-c", AGAIN]
+    digests = subprocess.run(run, check=True, capture_output=True, text=True).stdout.split()
+    expected = [artefact("multilayer_perceptron", recipe).digest.hex() for recipe in RECIPES]
+    assert digests[-len(expected) :] == expected
+
+
+def test_no_name_of_a_file_or_a_machine_is_in_an_artefact():
+    for recipe in RECIPES:
+        data = artefact("convolutional", recipe).data
+        assert b".py:" not in data
+        assert b"/tmp" not in data
+        assert b"site-packages" not in data
+
+
+def test_small_storage_is_small():
+    size = {recipe: len(artefact("multilayer_perceptron", recipe).data) for recipe in RECIPES}
+    weights = 4 * sum(value.numel() for value in subject("multilayer_perceptron").module.parameters())
+    assert size["fp16_storage"] < size["onnx_fp32"] - 0.4 * weights
+    assert size["int4_storage"] < size["fp16_storage"]
+    assert size["pruned_structured"] < size["onnx_fp32"]
+
+
+def test_pruned_weights_are_those_of_least_magnitude_and_the_others_are_untouched():
+    module = nn.Sequential(nn.Linear(20, 10), nn.ReLU(), nn.Linear(10, 2))
+    inputs = np.random.default_rng(1).normal(size=(8, 20)).astype(np.float32)
+    data = (
+        parse_recipe("pruned_unstructured", {"fraction": 0.75}).build(Subject(module=module, calibration=inputs)).data
+    )
+    weight = module[0].weight.detach().numpy().copy()
+    flat = weight.ravel()
+    flat[np.argsort(np.abs(flat), kind="stable")[: int(0.75 * flat.size)]] = 0
+    with torch.no_grad():
+        expected = (
+            torch.relu(torch.from_numpy(inputs) @ torch.from_numpy(weight).T + module[0].bias) @ module[2].weight.T
+        )
+        expected = (expected + module[2].bias).numpy()
+    np.testing.assert_allclose(Session(data).run(inputs), expected, atol=1e-5)
+
+
+def test_pruning_whole_units_is_the_model_without_them():
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16, 3)).eval()
+    with torch.no_grad():
+        for channel, size in enumerate((3.0, 0.01, 2.0, 0.02)):
+            module[0].weight[channel] *= size
+            module[0].bias[channel] = 0.0
+        module[1].running_mean += torch.tensor([0.1, 0.0, 0.2, 0.0])
+        # What is pruned says nothing: it is 0 behind its normalisation.
+        module[1].weight[[1, 3]] = 0.0
+        module[1].bias[[1, 3]] = 0.0
+    smaller = parse_recipe("pruned_structured", {}).transform(module)
+    inputs = torch.randn(5, 1, 6, 6)
+    assert smaller[0].weight.shape[0] == 2
+    assert smaller[4].weight.shape == (3, 2 * 16)
+    torch.testing.assert_close(smaller(inputs), module(inputs))
+
+
+def test_pruning_takes_as_many_channels_of_each_group_of_a_normalisation():
+    module = build("convolutional", {"image_size": 12, "classes": 4, "channels": 8})
+    smaller = parse_recipe("pruned_structured", {}).transform(module)
+    norms = [layer for layer in smaller.modules() if isinstance(layer, nn.GroupNorm)]
+    assert [(norm.num_groups, norm.num_channels) for norm in norms] == [(4, 4), (4, 8)]
+    assert smaller(torch.randn(2, 1, 12, 12)).shape == (2, 4)
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, values):
+        return values + self.layer(values)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "parameters", "module", "message"),
+    [
+        ("pruned_structured", {}, Residual(), "no chain of layers"),
+        ("pruned_structured", {}, nn.Sequential(nn.Linear(4, 2)), "no hidden layer"),
+        ("low_rank", {"fraction": 0.9}, nn.Sequential(nn.Linear(4, 4)), "no linear layer"),
+        ("fp16_storage", {}, nn.Sequential(nn.Linear(8, 16)), "beyond the range of float16"),
+        ("int4_storage", {}, nn.Sequential(nn.Linear(8, 16)), "beyond the range of float16"),
+    ],
+)
+def test_a_model_that_a_recipe_does_not_fit_is_refused(recipe, parameters, module, message):
+    if message.startswith("beyond"):
+        with torch.no_grad():
+            module[0].weight[0, 0] = 1e7
+    width = 8 if message.startswith("beyond") else 4
+    with pytest.raises(ValueError, match=message):
+        parse_recipe(recipe, parameters).build(Subject(module=module, calibration=np.zeros((2, width), np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "message"),
+    [
+        ("int9", {}, "unknown recipe 'int9'"),
+        ("int8_static", {"weight_bits": 6}, "must be 7 or 8"),
+        ("int8_dynamic", {"bits": 7}, "do not fit the recipe"),
+        ("pruned_structured", {"fraction": 1.0}, "between 0 and 1"),
+        ("int4_storage", {"block": 3}, "even"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused(name, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        parse_recipe(name, parameters)
+
+
+def test_one_calibration_input_is_too_few():
+    with pytest.raises(ValueError, match="at least 2"):
+        _ = Subject(module=nn.Linear(1, 1), calibration=np.zeros((1, 1), np.float32)).example

@@ -39,8 +39,10 @@ class GroupCounts:
 def answers_of(outputs: NDArray[np.floating[Any]]) -> Answers:
     """int64[B], the class of the largest of C outputs; of equal ones the first. One output: whether it is above 0."""
     if outputs.ndim == 2 and outputs.shape[1] > 1:
-        return outputs.argmax(axis=1).astype(np.int64)
-    return (outputs.reshape(len(outputs), -1)[:, 0] > 0).astype(np.int64)
+        answers: Answers = outputs.argmax(axis=1).astype(np.int64)
+    else:
+        answers = (outputs.reshape(len(outputs), -1)[:, 0] > 0).astype(np.int64)
+    return answers
 
 
 def compare(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -57,6 +58,6 @@ def constant(name: str, values: NDArray[np.generic]) -> onnx.TensorProto:
     return numpy_helper.from_array(np.ascontiguousarray(values), name)
 
 
-def node(kind: str, inputs: Sequence[str], output: str, **attributes: object) -> onnx.NodeProto:
+def node(kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> onnx.NodeProto:
     """A node with one output, named after it."""
     return helper.make_node(kind, list(inputs), [output], name=output + "/" + kind, **attributes)

@@ -72,4 +72,5 @@ def bare(model: onnx.ModelProto) -> onnx.ModelProto:
 def to_bytes(model: onnx.ModelProto) -> bytes:
     """Serialised with maps in order. Raises onnx.checker.ValidationError for an invalid model: a bug."""
     onnx.checker.check_model(model)
-    return model.SerializeToString(deterministic=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data

@@ -82,7 +82,8 @@ class PrunedStructured:
         # Stable: of equal norms the first ones stay, on every machine.
         best = of_group.argsort(dim=1, descending=True, stable=True)[:, :count]
         offsets = torch.arange(groups)[:, None] * of_group.shape[1]
-        return (best + offsets).ravel().sort().values
+        kept: torch.Tensor = (best + offsets).ravel().sort().values
+        return kept
 
 
 def _chain(module: nn.Module) -> Iterator[nn.Module]:

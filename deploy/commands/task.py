@@ -17,6 +17,7 @@ from fluvial.cli.common import JsonOption, console, fail, print_json, reported
 from fluvial.wire.layout import num_elements
 from fluvial.wire.records import Task
 from fluvial.wire.task_file import TaskFile
+from models.aggregation import precision
 
 app = typer.Typer(no_args_is_help=True, help="Create tasks and let participants in, as the operator of the federation.")
 
@@ -34,6 +35,7 @@ def create(
     created = create_task(directory.federation(), ServiceKeys.load_or_make(directory.keys), TaskFile.read(file))
     size, digest = created.manifest.num_elements, created.manifest.model_digest.hex()
     console.print(f"task {created.task.task}: model version 0, {size:,} parameters, {digest[:16]}", markup=False)
+    console.print(precision.in_words(created.manifest.fraction_bits), markup=False)
 
 
 @app.command("list")

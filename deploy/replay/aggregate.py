@@ -15,6 +15,7 @@ from deploy.replay.deltas import Deltas, Float32, decoded
 from deploy.replay.evidence import Update
 from fluvial.wire.layout import chunk_length
 from fluvial.wire.records import ModelManifest
+from models.aggregation.coefficients import Term
 from models.aggregation.combination import combine_chunk, mean_of, next_chunk
 from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum
@@ -49,11 +50,11 @@ class Aggregate:
 
     def sums(self, plan: Plan, indices: Sequence[int]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
         """(chunk, exact sum int64[n]), in order, of a plan of one combination."""
-        taken, coefficients = self._taken(plan, plan.rows[0])
+        taken, plan = self._taken(plan)
         self._deltas.announce(self._manifest, taken, indices)
         for band in self._bands(indices, 8 * self._manifest.chunk_elements):
             totals = {index: ChunkSum(self._length(index), self._manifest.fraction_bits) for index in band}
-            self._deltas.each(self._manifest, taken, band, self._adder(taken, coefficients, totals))
+            self._deltas.each(self._manifest, taken, band, self._adder(taken, plan.terms[0], totals))
             for index in band:
                 yield index, totals.pop(index).values
 
@@ -63,10 +64,7 @@ class Aggregate:
             for index, total in self.sums(plan, indices):
                 yield index, mean_of(total, plan.divisor, self._manifest.fraction_bits)
             return
-        taken, _ = self._taken(plan, plan.effective_weights)
-        columns = [column for column, weight in enumerate(plan.effective_weights) if weight]
-        rows = tuple(tuple(row[column] for column in columns) for row in plan.rows)
-        plan = Plan(rows=rows, divisor=plan.divisor, reduction=plan.reduction)
+        taken, plan = self._taken(plan)
         for index, deltas in self._rows(taken, indices):
             yield index, combine_chunk(deltas, plan, self._manifest.fraction_bits)
 
@@ -115,13 +113,13 @@ class Aggregate:
                 deltas = rows.pop(index)
                 yield index, [deltas[row] for row in range(len(updates))]
 
-    def _taken(self, plan: Plan, coefficients: Sequence[int]) -> tuple[list[Update], list[int]]:
-        """The updates that the plan takes in, with their coefficients."""
-        taken = [(update, each) for update, each in zip(self._updates, coefficients, strict=True) if each]
-        return [update for update, _ in taken], [each for _, each in taken]
+    def _taken(self, plan: Plan) -> tuple[list[Update], Plan]:
+        """The updates that the plan takes in, and the plan of these."""
+        columns = [column for column, weight in enumerate(plan.effective_weights) if weight]
+        return [self._updates[column] for column in columns], plan.of_columns(columns)
 
     def _adder(
-        self, updates: Sequence[Update], coefficients: Sequence[int], totals: Mapping[int, ChunkSum]
+        self, updates: Sequence[Update], terms: Sequence[Term], totals: Mapping[int, ChunkSum]
     ) -> Callable[[int, int, bytes], None]:
         def take(index: int, row: int, raw: bytes) -> None:
             add_chunk(
@@ -131,7 +129,8 @@ class Aggregate:
                 first_element=index * self._manifest.chunk_elements,
                 layout=self._manifest.layout,
                 scales=updates[row].record.scales,
-                weight=coefficients[row],
+                weight=terms[row][0],
+                shift=terms[row][1],
             )
 
         return take

@@ -19,6 +19,10 @@ from models.aggregation.gram import squared_distances_to
 from models.aggregation.plan import DeferredRule, Gram, Measure, Plan, RoundUpdates, check_breakdown, measured
 from models.aggregation.point import plan_at
 
+_LEAST = 2.0**-1000
+"""A difference is never cut to nothing, so that there always is an aggregate: what float64 would lose is rounded to 0
+in the sum."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CenteredClipping(DeferredRule):
@@ -62,5 +66,6 @@ def centered(gram: Gram, radius: float, num_iterations: int) -> NDArray[np.float
     for _ in range(num_iterations):
         # radius / max(radius, distance) is min(1, radius / distance), without a division by 0
         kept = radius / np.maximum(np.sqrt(squared_distances_to(gram, shares)), radius)
+        kept = np.maximum(kept, _LEAST)
         shares = shares * (1.0 - fsum(kept.tolist()) / count) + kept / count
     return shares

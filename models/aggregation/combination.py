@@ -40,16 +40,16 @@ def combine_chunk(rows: Sequence[Float32 | None], plan: Plan, fraction_bits: int
         raise ValueError(f"{len(rows)} rows, {len(present)} of those taken in, do not fit a plan that takes {taken}")
     if not present or any(row.dtype != np.float32 or row.shape != present[0].shape for row in present):
         raise ValueError("rows must be float32 vectors of one length, at least one")
-    coefficients = [[row[index] for index in taken] for row in plan.rows]
+    plan = plan.of_columns(taken)
     if plan.reduction is None:
         total = ChunkSum(present[0].size, fraction_bits)
-        for values, coefficient in zip(present, coefficients[0], strict=True):
-            total.add(values, coefficient)
+        for values, (coefficient, shift) in zip(present, plan.terms[0], strict=True):
+            total.add(values, coefficient, shift)
         return mean_of(total.values, plan.divisor, fraction_bits)
     reducer = _Reducer(plan.reduction, device)
     if plan.is_selection:
-        return reducer.reduce_selected([present[row.index(1)] for row in coefficients])
-    return reducer.reduce_mixtures(present, coefficients, plan.divisor, fraction_bits)
+        return reducer.reduce_selected([present[row.index(1)] for row in plan.rows])
+    return reducer.reduce_mixtures(present, plan, fraction_bits)
 
 
 def mean_of(total: Int64, divisor: int, fraction_bits: int) -> Float64:
@@ -91,17 +91,21 @@ class _Reducer:
 
         return _in_parts(reduced, rows[0].size, self._part_bytes // (4 * len(rows)))
 
-    def reduce_mixtures(
-        self, rows: Sequence[Float32], coefficients: Sequence[Sequence[int]], divisor: int, fraction_bits: int
-    ) -> Float64:
-        """Of combinations, as exact integers."""
-        mixtures, scale = Mixtures(coefficients), _divisor(divisor, fraction_bits)
+    def reduce_mixtures(self, rows: Sequence[Float32], plan: Plan, fraction_bits: int) -> Float64:
+        """Of combinations, as exact integers. An update stands once for each shift that it enters with."""
+        entering = sorted({(index, shift) for row in plan.terms for index, (_, shift) in enumerate(row)})
+        place = {both: number for number, both in enumerate(entering)}
+        coefficients = [[0] * len(entering) for _ in plan.rows]
+        for row, terms in zip(coefficients, plan.terms, strict=True):
+            for index, (coefficient, shift) in enumerate(terms):
+                row[place[index, shift]] = coefficient
+        mixtures, scale = Mixtures(coefficients), _divisor(plan.divisor, fraction_bits)
 
         def reduced(part: slice) -> Float64:
-            fixed = np.stack([to_fixed(row[part], fraction_bits) for row in rows])
+            fixed = np.stack([to_fixed(rows[index][part], fraction_bits - shift) for index, shift in entering])
             return self._reduce(mixtures.of(fixed), self._reduction, scale)
 
-        return _in_parts(reduced, rows[0].size, self._part_bytes // (8 * (len(rows) + len(coefficients))))
+        return _in_parts(reduced, rows[0].size, self._part_bytes // (8 * (len(entering) + len(coefficients))))
 
 
 def _in_parts(work: Callable[[slice], Float64], size: int, part: int) -> Float64:

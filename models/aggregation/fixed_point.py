@@ -9,8 +9,13 @@ The rounding needs float32 arithmetic alone, and is exact: scaling by a power of
 normal float32 rounds to 0 either way), what `rint` gives is an integer below 2**62, and its conversion to int64 loses
 nothing. No step may be fused with another.
 
+Updates of very different size can enter with different fraction bits: an addition takes a `shift`, and adds weight *
+round(x * 2**(fraction_bits - shift)), which stands for weight * 2**-shift * x. So a small real coefficient is an
+integer with all its significant bits and a shift, and takes no precision from others.
+
 Checked elsewhere (admission): elements are finite and within `max_abs` (as an encoding rounds it: sums are kept a
-factor of two below what int64 holds), weights within `max_weight`, at most `target` updates. Shapes: n elements of one chunk.
+factor of two below what int64 holds), weights within `max_weight`, at most `target` updates. Shapes: n elements of one
+chunk.
 """
 
 import threading
@@ -30,6 +35,8 @@ SUM_BITS = 62
 MAX_FRACTION_BITS = 62
 MAX_TOTAL_WEIGHT = 2**53
 """Total weights below this are exact in float64, and leave room for what rounding adds to the largest sum."""
+
+_MAX_CODE = 128
 
 _TILE = 32768
 """Elements worked on at a time: the tile's buffers stay in the second-level cache. Does not change results."""
@@ -70,7 +77,7 @@ def scale_to_fixed(scale: float, fraction_bits: int) -> int:
     """
     if not isfinite(scale):
         raise ValueError(f"scale {scale} is not finite")
-    fixed: int = round(Fraction(scale) * 2**fraction_bits)
+    fixed: int = round(Fraction(scale) * Fraction(2) ** fraction_bits)
     return fixed
 
 
@@ -97,17 +104,19 @@ class ChunkSum:
         self.total_weight = 0
         self.fraction_bits = fraction_bits
 
-    def add(self, values: Float32, weight: int) -> None:
-        """Add weight * values. Raises ValueError for another shape, or values that are not finite or do not fit."""
-        _accumulate(self.values, values, weight, self.fraction_bits)
+    def add(self, values: Float32, weight: int, shift: int = 0) -> None:
+        """Add weight * 2**-shift * values. Raises ValueError for another shape, or values that are not finite or do
+        not fit."""
+        _accumulate(self.values, values, weight, self.fraction_bits - shift)
         self.total_weight += weight
 
-    def remove(self, values: Float32, weight: int) -> None:
-        """Take back an `add` of the same values and weight."""
-        self.add(values, -weight)
+    def remove(self, values: Float32, weight: int, shift: int = 0) -> None:
+        """Take back an `add` of the same values, weight and shift."""
+        self.add(values, -weight, shift)
 
-    def add_int8(self, values: Int8, segments: Sequence[Int8Segment], weight: int) -> None:
-        """Add weight * int8 * scale, the scale rounded once to fixed point. The segments cover the chunk, in order.
+    def add_int8(self, values: Int8, segments: Sequence[Int8Segment], weight: int, shift: int = 0) -> None:
+        """Add weight * 2**-shift * int8 * scale, the scale rounded once to fixed point. The segments cover the chunk,
+        in order.
 
         Raises ValueError for another shape or segments that leave a gap.
         """
@@ -120,8 +129,8 @@ class ChunkSum:
             position = segment.stop
         if position != values.size:
             raise ValueError(f"segments cover {position} of {values.size} elements")
-        factors = [scale_to_fixed(segment.scale, self.fraction_bits) * weight for segment in segments]
-        if any(abs(factor) >= 2 ** (SUM_BITS - 7) for factor in factors):
+        factors = [scale_to_fixed(segment.scale, self.fraction_bits - shift) * weight for segment in segments]
+        if any(_MAX_CODE * abs(factor) >= 2 ** (SUM_BITS + 1) for factor in factors):
             raise ValueError("scale and weight do not fit the sum")
         _, integers = _buffers()
         for segment, factor in zip(segments, factors, strict=True):
@@ -132,9 +141,9 @@ class ChunkSum:
                 np.add(self.values[start:stop], scaled, out=self.values[start:stop])
         self.total_weight += weight
 
-    def remove_int8(self, values: Int8, segments: Sequence[Int8Segment], weight: int) -> None:
-        """Take back an `add_int8` of the same values, segments and weight."""
-        self.add_int8(values, segments, -weight)
+    def remove_int8(self, values: Int8, segments: Sequence[Int8Segment], weight: int, shift: int = 0) -> None:
+        """Take back an `add_int8` of the same values, segments, weight and shift."""
+        self.add_int8(values, segments, -weight, shift)
 
     def clear(self) -> None:
         """Back to the empty sum."""

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from math import fsum, sqrt
 from typing import ClassVar
 
-from models.aggregation.coefficients import SCALE, to_integers
+from models.aggregation.coefficients import SCALE
 from models.aggregation.plan import DeferredRule, Gram, Measure, Plan, RoundUpdates, measured
+from models.aggregation.point import weighted_by
 
 MAX_STRETCH = 64.0
 
@@ -55,7 +56,7 @@ class FLTrust(DeferredRule):
         shares = [trust / total * stretch for trust, stretch in zip(trusts, stretches, strict=True)]
         if norms[root] == 0:
             shares = [float(row == root) for row in range(len(updates))]
-        return Plan(rows=(to_integers(shares),), divisor=SCALE, scores=tuple(trusts))
+        return weighted_by(shares, tuple(trusts))
 
 
 def _trust(product: float, norm: float, root_norm: float) -> float:

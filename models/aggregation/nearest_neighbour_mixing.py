@@ -7,14 +7,25 @@ updates, G' = W G W^T, each under the name and weight of the update that it star
 back to the updates. Shapes: N updates.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.aggregation.coefficients import Term, shortened
 from models.aggregation.gram import squared_distances
-from models.aggregation.plan import DeferredRule, Gram, Measure, Plan, RoundUpdates, Rule, check_breakdown, measured
+from models.aggregation.plan import (
+    DeferredRule,
+    Gram,
+    Measure,
+    Plan,
+    RoundUpdates,
+    Rule,
+    check_breakdown,
+    measured,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +64,27 @@ class NearestNeighbourMixing(DeferredRule):
         check_breakdown(self.name, self.num_byzantine, (count - 1) // 2, count)
         near = neighbours(gram, count - self.num_byzantine)
         inner = self.rule.plan(updates, mixed_gram(gram, near))
-        rows = []
-        for coefficients in inner.rows:
-            row = [0] * count
-            for coefficient, those in zip(coefficients, near, strict=True):
-                if coefficient:
-                    for neighbour in those:
-                        row[neighbour] += coefficient
-            rows.append(tuple(row))
-        divisor = inner.divisor * (count - self.num_byzantine)
-        plan = Plan(rows=tuple(rows), divisor=divisor, reduction=inner.reduction, scores=inner.scores)
+        rows, shifts = zip(*(_carried_back(terms, near) for terms in inner.terms), strict=True)
+        plan = Plan(
+            rows=rows,
+            divisor=inner.divisor * (count - self.num_byzantine),
+            shifts=shifts if any(map(any, shifts)) else (),
+            reduction=inner.reduction,
+            scores=inner.scores,
+        )
         return plan.in_lowest_terms()
+
+
+def _carried_back(terms: Sequence[Term], near: list[list[int]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Coefficients of the mixed updates as coefficients and shifts of the updates: each goes to all its neighbours."""
+    most = max(shift for _, shift in terms)
+    row = [0] * len(near)
+    for (coefficient, shift), those in zip(terms, near, strict=True):
+        if coefficient:
+            for neighbour in those:
+                row[neighbour] += coefficient << (most - shift)
+    coefficients, shifts = zip(*(shortened(coefficient, most) for coefficient in row), strict=True)
+    return coefficients, shifts
 
 
 def neighbours(gram: Gram, num_neighbours: int) -> list[list[int]]:

@@ -5,14 +5,16 @@ the updates; what it gives back is exact, small, and the same on every machine. 
 chunk. Shapes: N updates, rows ordered by the digest of their records; K combinations.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from math import gcd
+from math import ceil, fsum, gcd, ldexp
 from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.aggregation.coefficients import Term, total_of
 from models.aggregation.reduction import Reduction
 
 Gram = NDArray[np.float64]
@@ -48,14 +50,17 @@ class RoundUpdates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What becomes of N updates x: K combinations sum_i rows[k][i] * x_i / divisor, and a reduction of K to one.
+    """What becomes of N updates x: K combinations sum_i rows[k][i] * 2**-shifts[k][i] * x_i / divisor, and a reduction
+    of K to one.
 
-    rows: K x N integers, at least 0. reduction: None if K is 1, and the combination is the aggregate. scores: per
-    update, as the rule defines them; empty for a rule that has none.
+    rows: K x N integers, at least 0. shifts: as many, at least 0, or none at all where every shift is 0. reduction:
+    None if K is 1, and the combination is the aggregate. scores: per update, as the rule defines them; empty for a rule
+    that has none.
     """
 
     rows: tuple[tuple[int, ...], ...]
     divisor: int
+    shifts: tuple[tuple[int, ...], ...] = ()
     reduction: Reduction | None = None
     scores: tuple[float, ...] = ()
 
@@ -66,26 +71,45 @@ class Plan:
             raise ValueError(f"rows of lengths {sorted({len(row) for row in self.rows})}, divisor {self.divisor}")
         if min(map(min, self.rows)) < 0 or not any(map(any, self.rows)):
             raise ValueError("coefficients must be at least 0, and not all 0")
+        if self.shifts and (list(map(len, self.shifts)) != list(map(len, self.rows)) or min(map(min, self.shifts)) < 0):
+            raise ValueError("shifts must be at least 0, one for each coefficient")
         if self.reduction is None and len(self.rows) != 1:
             raise ValueError(f"{len(self.rows)} combinations need a reduction")
         if self.reduction is not None:
             self.reduction.num_added(len(self.rows))
 
     @property
+    def terms(self) -> tuple[tuple[Term, ...], ...]:
+        """K x N coefficients with their shifts."""
+        shifts = self.shifts or ((0,) * len(self.rows[0]),) * len(self.rows)
+        return tuple(tuple(zip(*both, strict=True)) for both in zip(self.rows, shifts, strict=True))
+
+    @property
     def effective_weights(self) -> tuple[int, ...]:
-        """Per update the sum of its coefficients; 0 for an update that is left out."""
-        return tuple(map(sum, zip(*self.rows, strict=True)))
+        """Per update the sum of its coefficients, rounded up; 0 for an update that is left out."""
+        if not self.shifts:
+            return tuple(map(sum, zip(*self.rows, strict=True)))
+        return tuple(ceil(total_of(column)) for column in zip(*self.terms, strict=True))
 
     @property
     def coefficient_sum(self) -> int:
-        """Most that coefficients enter one integer sum with: of the largest row, times the rows that are added up."""
+        """Most that coefficients enter one sum with: of the largest row, times the rows that are added up; rounded
+        up."""
         added = 1 if self.reduction is None else self.reduction.num_added(len(self.rows))
-        return added * max(map(sum, self.rows))
+        return added * ceil(max(map(total_of, self.terms)) if self.shifts else max(map(sum, self.rows)))
+
+    def largest_sum(self, largest: Sequence[float]) -> float:
+        """Most that a sum can be, if no element of update i lies beyond largest[i]; to float64's precision."""
+        added = 1 if self.reduction is None else self.reduction.num_added(len(self.rows))
+        return added * max(
+            fsum(ldexp(coefficient, -shift) * most for (coefficient, shift), most in zip(row, largest, strict=True))
+            for row in self.terms
+        )
 
     @property
     def is_selection(self) -> bool:
         """Whether each combination is one update as it is, so that a reduction can work on the updates themselves."""
-        return self.divisor == 1 and all(sum(row) == 1 for row in self.rows)
+        return self.divisor == 1 and not self.shifts and all(sum(row) == 1 for row in self.rows)
 
     def in_lowest_terms(self) -> "Plan":
         """The same plan without a common factor of divisor and all coefficients."""
@@ -93,7 +117,14 @@ class Plan:
         if factor == 1:
             return self
         rows = tuple(tuple(coefficient // factor for coefficient in row) for row in self.rows)
-        return Plan(rows=rows, divisor=self.divisor // factor, reduction=self.reduction, scores=self.scores)
+        return replace(self, rows=rows, divisor=self.divisor // factor)
+
+    def of_columns(self, columns: Sequence[int]) -> "Plan":
+        """The plan of these updates alone, without its scores: of all that it takes in, the same aggregate."""
+        rows, shifts = (
+            tuple(tuple(row[column] for column in columns) for row in matrix) for matrix in (self.rows, self.shifts)
+        )
+        return replace(self, rows=rows, shifts=shifts, scores=())
 
 
 class Rule(Protocol):
@@ -120,7 +151,10 @@ class Rule(Protocol):
 
     def coefficient_bound(self, target: int, max_weight: int) -> int:
         """Most that `Plan.coefficient_sum` can be for up to `target` updates of up to `max_weight`: what the exact
-        sum's fraction bits follow from."""
+        sum's fraction bits follow from, together with `element_bound`."""
+
+    def element_bound(self, max_abs: float) -> float:
+        """Largest element of what those coefficients multiply, if none of an update's lies beyond max_abs."""
 
     def plan(self, updates: RoundUpdates, gram: Gram | None = None) -> Plan:
         """Decide. gram: float64[N, N] of the deltas if `measure` asks for it; for NORMS only its diagonal is read.
@@ -136,6 +170,10 @@ class LinearRule:
 
     measure: ClassVar[Measure] = Measure.NONE
     linear: ClassVar[bool] = True
+
+    def element_bound(self, max_abs: float) -> float:
+        """The updates' own."""
+        return max_abs
 
     def breakdown_point(self, num_updates: int) -> int:
         """None of them."""
@@ -153,6 +191,10 @@ class DeferredRule:
     __slots__ = ()
 
     linear: ClassVar[bool] = False
+
+    def element_bound(self, max_abs: float) -> float:
+        """The updates' own."""
+        return max_abs
 
     def coefficient(self, weight: int) -> int:
         """Raises ValueError."""

@@ -1,5 +1,7 @@
 """Rules whose result is a point among the updates: a combination whose coefficients are real."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,4 +16,10 @@ def plan_at(gram: Gram, shares: NDArray[np.float64]) -> Plan:
     gram: float64[N, N]. shares: float64[N], at least 0. Raises ValueError if they are all 0.
     """
     distances = np.sqrt(squared_distances_to(gram, shares))
-    return Plan(rows=(to_integers(shares.tolist()),), divisor=SCALE, scores=tuple(distances.tolist()))
+    return weighted_by(shares.tolist(), tuple(distances.tolist()))
+
+
+def weighted_by(shares: Sequence[float], scores: tuple[float, ...]) -> Plan:
+    """The plan that aggregates to sum_i shares[i] * x_i. Raises ValueError if they are all 0 or not finite."""
+    integers, shifts = to_integers(shares)
+    return Plan(rows=(integers,), divisor=SCALE, shifts=(shifts,) if any(shifts) else (), scores=scores)

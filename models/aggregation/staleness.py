@@ -12,7 +12,7 @@ never below 1: rounding leaves nobody out. It is the same on every machine.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -119,7 +119,7 @@ def aged(plan: Plan, lags: tuple[int, ...], staleness: Staleness) -> Plan:
     rows = tuple(
         tuple(coefficient * factor for coefficient, factor in zip(row, factors, strict=True)) for row in plan.rows
     )
-    return Plan(rows=rows, divisor=plan.divisor * staleness.unit, reduction=plan.reduction, scores=plan.scores)
+    return replace(plan, rows=rows, divisor=plan.divisor * staleness.unit)
 
 
 def _check_lag(lag: int) -> None:

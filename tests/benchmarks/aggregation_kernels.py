@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from fluvial.encoding.inspection import inspect
 from models.aggregation.combination import combine_chunk
-from models.aggregation.fixed_point import ChunkSum, Int8Segment, finish, fraction_bits
+from models.aggregation.fixed_point import ChunkSum, Int8Segment, finish
 from models.aggregation.gram import partial_gram, partial_norm
 from models.aggregation.plan import Gram, Measure, RoundUpdates
+from models.aggregation.precision import fraction_bits
 from models.aggregation.rule import RULES, Rule, parse_rule
 from models.aggregation.server_optimizer import SERVER_OPTIMIZERS, parse_server_optimizer
 
@@ -81,7 +82,7 @@ def measure_rule(rule: Rule, rows: Sequence[Vector], gram: Gram, device: str | N
     """Rates of one rule over one chunk of all updates."""
     updates = RoundUpdates(participants=tuple(map(str, range(len(rows)))), weights=(WEIGHT,) * len(rows))
     plan = rule.plan(updates, gram)
-    bits = fraction_bits(1, rule.coefficient_bound(len(rows), WEIGHT), 1.0)
+    bits = fraction_bits(rule, target=len(rows), max_weight=WEIGHT, max_abs=1.0)
     num_bytes = 4 * CHUNK_ELEMENTS * len(rows)
     rates = {
         "combine_mb_per_second": rate(lambda: combine_chunk(rows, plan, bits, device), num_bytes),

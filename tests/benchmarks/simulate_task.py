@@ -24,9 +24,9 @@ from fluvial.edge.training.trainer import train
 from fluvial.encoding.inspection import inspect
 from fluvial.wire.task_file import TaskFile
 from models.aggregation.combination import combine_chunk, next_chunk
-from models.aggregation.fixed_point import fraction_bits
 from models.aggregation.gram import partial_gram, total_gram
 from models.aggregation.plan import Measure, RoundUpdates
+from models.aggregation.precision import fraction_bits
 from models.aggregation.rule import parse_rule
 from models.architectures import build, initial_state
 from models.central import train_centrally
@@ -47,7 +47,7 @@ def aggregate(
 ) -> tuple[Vector, list[int]]:
     """New model and the rows that the rule took in, chunk by chunk."""
     rule = parse_rule(task.rule.model_dump())
-    bits = fraction_bits(1, rule.coefficient_bound(task.target, task.limits.max_weight), task.limits.max_abs)
+    bits = fraction_bits(rule, target=task.target, max_weight=task.limits.max_weight, max_abs=task.limits.max_abs)
     chunks = [slice(first, first + task.chunk_elements) for first in range(0, base.size, task.chunk_elements)]
     gram = None
     if rule.measure is not Measure.NONE:

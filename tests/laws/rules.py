@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.aggregation.combination import combine_chunk, next_chunk
-from models.aggregation.fixed_point import fraction_bits
 from models.aggregation.gram import partial_gram, total_gram
 from models.aggregation.plan import Measure, Plan, RoundUpdates
+from models.aggregation.precision import fraction_bits
 from models.aggregation.rule import Rule, parse_rule
 
 MAX_WEIGHT = 1000
@@ -90,7 +90,7 @@ class Updates:
 
 def bits_of(rule: Rule, num_updates: int, max_abs: float = MAX_ABS) -> int:
     """Fraction bits of rounds with so many updates."""
-    return fraction_bits(1, rule.coefficient_bound(num_updates, MAX_WEIGHT), max_abs)
+    return fraction_bits(rule, target=num_updates, max_weight=MAX_WEIGHT, max_abs=max_abs)
 
 
 def plan_of(rule: Rule, updates: Updates, chunks: Sequence[slice] = (slice(None),)) -> Plan:

@@ -29,6 +29,8 @@ RULES: dict[str, dict[str, Any]] = {
     "median": {"name": "median"},
     "trimmed": {"name": "trimmed_mean", "num_byzantine": 1},
     "geometric": {"name": "geometric_median"},
+    "clipped": {"name": "clipped", "max_norm": 1e-4, "rule": MEAN},
+    "clipped median": {"name": "clipped", "max_norm": 1e-4, "rule": {"name": "median"}},
     "wrapped": {
         "name": "clipped",
         "max_norm": 2.0,

@@ -16,8 +16,8 @@ NUM_UPDATES, NUM_CHUNKS, CHUNK = 6, 2, 4
 VALUES = np.random.default_rng(5).normal(size=(NUM_UPDATES, NUM_CHUNKS, CHUNK)).astype(np.float32)
 
 
-def addend(number: int, coefficient: int) -> Addend:
-    return Addend(record_sha256=bytes([number]) * 32, update=an_update(number), coefficient=coefficient)
+def addend(number: int, coefficient: int, shift: int = 0) -> Addend:
+    return Addend(record_sha256=bytes([number]) * 32, update=an_update(number), coefficient=coefficient, shift=shift)
 
 
 def raw(one: Addend, index: int, gone: set[int]) -> bytes:
@@ -29,30 +29,31 @@ def raw(one: Addend, index: int, gone: set[int]) -> bytes:
 def in_one_go(wanted: list[Addend], index: int) -> npt.NDArray[np.int64]:
     total = ChunkSum(CHUNK, ROUND.fraction_bits)
     for one in wanted:
-        total.add(VALUES[one.record_sha256[0], index], one.coefficient)
+        total.add(VALUES[one.record_sha256[0], index], one.coefficient, one.shift)
     return total.values
 
 
 numbers = st.integers(0, NUM_UPDATES - 1)
 coefficients = st.integers(1, 100)
-arrivals = st.lists(st.tuples(numbers, st.integers(0, NUM_CHUNKS - 1), coefficients), max_size=30)
+shifts = st.sampled_from([0, 0, 7])
+arrivals = st.lists(st.tuples(numbers, st.integers(0, NUM_CHUNKS - 1), coefficients, shifts), max_size=30)
 
 
 @given(
     arrived=arrivals,
-    wanted=st.dictionaries(numbers, coefficients),
+    wanted=st.dictionaries(numbers, st.tuples(coefficients, shifts)),
     gone=st.sets(numbers),
     room=st.sampled_from([0, 8 * CHUNK, 1 << 20]),
 )
 def test_the_sum_of_what_is_wanted(
-    arrived: list[tuple[int, int, int]], wanted: dict[int, int], gone: set[int], room: int
+    arrived: list[tuple[int, int, int, int]], wanted: dict[int, tuple[int, int]], gone: set[int], room: int
 ) -> None:
     """arrived: chunks of updates, some only in part, some that are refused in the end and then vanish from the log."""
     sums = ExactSums(room)
-    for number, index, coefficient in arrived:
-        sums.add(ROUND, index, addend(number, coefficient), VALUES[number, index].tobytes())
+    for number, index, *term in arrived:
+        sums.add(ROUND, index, addend(number, *term), VALUES[number, index].tobytes())
     assert sums.num_bytes <= room
-    addends = [addend(number, coefficient) for number, coefficient in wanted.items()]
+    addends = [addend(number, *term) for number, term in wanted.items()]
     for index in range(NUM_CHUNKS):
         total, changes = sums.take(ROUND, index, addends)
         assert len(changes) <= len(addends)
@@ -64,5 +65,5 @@ def test_the_sum_of_what_is_wanted(
             for one in addends:
                 add_to(total, ROUND, index, one, one.coefficient, raw(one, index, set()))
         np.testing.assert_array_equal(total.values, in_one_go(addends, index))
-        assert total.total_weight == sum(wanted.values())
+        assert total.total_weight == sum(coefficient for coefficient, _ in wanted.values())
     assert sums.num_bytes == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from fluvial.wire.task_file import TaskFile
-from models.aggregation import fixed_point
+from models.aggregation import precision
 from models.aggregation.rule import parse_rule
 from models.aggregation.server_dynamic import Dynamic
 from models.aggregation.server_optimizer import parse_server_optimizer
@@ -79,9 +79,13 @@ def fraction_bits(task_file: TaskFile) -> int:
     Raises ValueError for limits whose sums do not fit at all, or not with so many bits.
     """
     limits = task_file.limits
-    bound = parse_rule(rule_json(task_file)).coefficient_bound(task_file.target, limits.max_weight)
-    bound *= parse_staleness(staleness_json(task_file)).unit
-    most = fixed_point.fraction_bits(1, bound, limits.max_abs)
+    most = precision.fraction_bits(
+        parse_rule(rule_json(task_file)),
+        target=task_file.target,
+        max_weight=limits.max_weight,
+        max_abs=limits.max_abs,
+        unit=parse_staleness(staleness_json(task_file)).unit,
+    )
     if limits.fraction_bits is not None and limits.fraction_bits > most:
         raise ValueError(f"limits.fraction_bits is {limits.fraction_bits}, but only {most} fit the other limits")
     return most if limits.fraction_bits is None else limits.fraction_bits

@@ -23,7 +23,10 @@ _NAMES = {kind: name for name, kind in _REDUCTIONS.items()}
 def dump(plan: Plan) -> bytes:
     """The plan without the columns of updates that it leaves out, and without its scores."""
     taken = [column for column, weight in enumerate(plan.effective_weights) if weight]
-    rows = [[[place, row[column]] for place, column in enumerate(taken) if row[column]] for row in plan.rows]
+    rows = [
+        [[place, *term] if term[1] else [place, term[0]] for place, term in enumerate(row) if term[0]]
+        for row in plan.of_columns(taken).terms
+    ]
     reduction = None if plan.reduction is None else [_NAMES[type(plan.reduction)], asdict(plan.reduction)]
     body = {"updates": len(taken), "divisor": plan.divisor, "reduction": reduction, "rows": rows}
     return json.dumps(body, separators=(",", ":")).encode()
@@ -32,14 +35,21 @@ def dump(plan: Plan) -> bytes:
 def load(data: bytes) -> Plan:
     """The plan of the updates that it takes in, in their order."""
     body = json.loads(data)
-    rows = []
+    rows, shifts = [], []
     for entries in body["rows"]:
-        row = [0] * body["updates"]
-        for place, coefficient in entries:
+        row, its_shifts = [0] * body["updates"], [0] * body["updates"]
+        for place, coefficient, *shift in entries:
             row[place] = coefficient
+            its_shifts[place] = shift[0] if shift else 0
         rows.append(tuple(row))
+        shifts.append(tuple(its_shifts))
     reduction = None
     if body["reduction"] is not None:
         name, parameters = body["reduction"]
         reduction = _REDUCTIONS[name](**parameters)
-    return Plan(rows=tuple(rows), divisor=body["divisor"], reduction=reduction)
+    return Plan(
+        rows=tuple(rows),
+        divisor=body["divisor"],
+        shifts=tuple(shifts) if any(map(any, shifts)) else (),
+        reduction=reduction,
+    )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
+from math import inf, ldexp
 
 import numpy as np
 import numpy.typing as npt
 
 from fluvial.wire.records import AcceptedUpdate, Contribution, Round
+from models.aggregation.clipped import NORM_MARGIN
 from models.aggregation.fixed_point import MAX_TOTAL_WEIGHT, SUM_BITS
 from models.aggregation.gram import total_gram
 from models.aggregation.plan import Measure, Plan, RoundUpdates
 from models.aggregation.rule import parse_rule
 from models.aggregation.staleness import aged, parse_staleness
+
+_MOST = 2.0**SUM_BITS * (1.0 + 2.0**-10)
+"""Largest sum that a plan may lead to, by float64's reckoning; int64 holds nearly twice that."""
 
 
 def needs_measurement(round_: Round) -> bool:
@@ -41,8 +45,9 @@ def plan(round_: Round, updates: Sequence[AcceptedUpdate], measured: Mapping[int
     decided = rule.plan(RoundUpdates(participants=participants, weights=weights), gram)
     lags = tuple(round_.round - update.round for update in updates)
     decided = aged(decided, lags, parse_staleness(round_.staleness))
-    largest = decided.coefficient_sum * Fraction(round_.max_abs) * 2**round_.fraction_bits
-    if largest >= 2**SUM_BITS or decided.divisor >= MAX_TOTAL_WEIGHT:
+    norms = [inf] * len(updates) if gram is None else np.sqrt(np.diagonal(gram)).tolist()
+    largest = decided.largest_sum([min(round_.max_abs, norm * NORM_MARGIN) for norm in norms])
+    if ldexp(largest, round_.fraction_bits) > _MOST or decided.divisor >= MAX_TOTAL_WEIGHT:
         raise ValueError(f"coefficients of {decided.coefficient_sum} or divisor {decided.divisor} overflow the sums")
     if round_.partial and decided.reduction is not None:
         raise ValueError("the partial sum of a region needs a rule that adds updates up")

@@ -76,8 +76,8 @@ def _combine_sums(
     result: ModelChunks,
 ) -> Work[None]:
     wanted = [
-        Addend(record_sha256=update.record_sha256, update=update, coefficient=coefficient)
-        for update, coefficient in zip(updates, plan.rows[0], strict=True)
+        Addend(record_sha256=update.record_sha256, update=update, coefficient=coefficient, shift=shift)
+        for update, (coefficient, shift) in zip(updates, plan.terms[0], strict=True)
     ]
     for band in memory.bands(source.chunks_of(round_), 8 * round_.chunk_elements):
         totals = yield from _settle(source, round_, band, wanted, sums, pace)

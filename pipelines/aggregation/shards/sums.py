@@ -28,11 +28,12 @@ _RoundKey = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addend:
-    """An update as it enters a sum: coefficient * values. It is known by the digest of its record."""
+    """An update as it enters a sum: coefficient * 2**-shift * values. It is known by the digest of its record."""
 
     record_sha256: bytes
     update: AcceptedUpdate | ModelUpdate
     coefficient: int
+    shift: int = 0
 
 
 @dataclass(slots=True)
@@ -179,6 +180,7 @@ def add_to(
         layout=round_.layout,
         scales=addend.update.scales,
         weight=coefficient,
+        shift=addend.shift,
     )
 
 
@@ -189,16 +191,17 @@ def zero_sum(round_: Round, index: int) -> ChunkSum:
 
 def _changes(included: Mapping[bytes, Addend], wanted: Mapping[bytes, Addend]) -> list[tuple[Addend, int]]:
     """What has to be added, and with which coefficient, to a sum of `included` so that it is one of `wanted`."""
-    changes = []
-    for record, addend in {**included, **wanted}.items():
-        before = included[record].coefficient if record in included else 0
-        after = wanted[record].coefficient if record in wanted else 0
-        if before and after != before and addend.update.encoding == "partial_sum":
-            # How it enters depends on the coefficient, so a difference is not one of coefficients.
-            changes += [(included[record], -before)] + [(addend, after)] * (after != 0)
-        elif after != before:
-            changes.append((addend, after - before))
-    return changes
+    changes: list[tuple[Addend, int]] = []
+    for record in {**included, **wanted}:
+        before, after = included.get(record), wanted.get(record)
+        if before and after and before.shift == after.shift and after.update.encoding != "partial_sum":
+            changes.append((after, after.coefficient - before.coefficient))
+        elif before != after:
+            # How it enters depends on the shift, and of a partial sum on the coefficient: a difference is not one of
+            # coefficients.
+            changes += [(before, -before.coefficient)] if before else []
+            changes += [(after, after.coefficient)] if after else []
+    return [(addend, coefficient) for addend, coefficient in changes if coefficient]
 
 
 def _size(entry: _Entry) -> int:

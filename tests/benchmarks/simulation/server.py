@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.aggregation.combination import combine_chunk
-from models.aggregation.fixed_point import fraction_bits
 from models.aggregation.gram import partial_gram, total_gram
 from models.aggregation.plan import Measure, Plan, RoundUpdates, Rule
+from models.aggregation.precision import fraction_bits
 from models.aggregation.staleness import Constant, Staleness, aged
 
 CHUNK_ELEMENTS = 4096
@@ -67,8 +67,13 @@ class Server:
         return total_gram(partial_gram(list(rows[:, chunk])) for chunk in _chunks(rows.shape[1]))
 
     def _combine(self, rows: Matrix, plan: Plan) -> NDArray[np.float64]:
-        bound = self.rule.coefficient_bound(self.target, self.max_weight) * self.staleness.unit
-        bits = fraction_bits(1, bound, self.max_abs)
+        bits = fraction_bits(
+            self.rule,
+            target=self.target,
+            max_weight=self.max_weight,
+            max_abs=self.max_abs,
+            unit=self.staleness.unit,
+        )
         return np.concatenate([combine_chunk(list(rows[:, chunk]), plan, bits) for chunk in _chunks(rows.shape[1])])
 
 

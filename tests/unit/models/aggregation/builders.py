@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.aggregation.combination import combine_chunk
-from models.aggregation.fixed_point import fraction_bits
 from models.aggregation.gram import partial_gram
 from models.aggregation.plan import Gram, Plan, RoundUpdates, Rule
+from models.aggregation.precision import fraction_bits
 
 NINE = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]
 """The rows for which ByzFL's documentation gives results."""
@@ -32,5 +32,6 @@ def plan_of(rule: Rule, rows: Sequence[Sequence[float]], weights: Sequence[int] 
 
 def aggregate(rule: Rule, rows: Sequence[Sequence[float]], weights: Sequence[int] | None = None) -> NDArray[np.float64]:
     """The mean delta."""
-    bits = fraction_bits(1, rule.coefficient_bound(len(rows), max(weights or [1])), 1024.0)
+    largest = max(1024.0, *(abs(value) for row in rows for value in row))
+    bits = fraction_bits(rule, target=len(rows), max_weight=max(weights or [1]), max_abs=largest)
     return combine_chunk([np.array(row, np.float32) for row in rows], plan_of(rule, rows, weights), bits)

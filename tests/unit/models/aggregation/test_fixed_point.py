@@ -88,6 +88,26 @@ def test_int8_values_enter_by_the_scale_of_their_tensor() -> None:
     assert total.total_weight == 0
 
 
+def test_one_update_of_int8_at_the_limit_fits_the_bits_that_the_limit_leaves() -> None:
+    """127 times a factor is what must fit; a factor alone may be above 2**55."""
+    for max_abs in (0.999, 1.99, 127 / 128):
+        bits, scale = fraction_bits(1, 1, max_abs), float(np.float32(max_abs / 127))
+        total = ChunkSum(2, bits)
+        total.add_int8(np.array([127, -127], np.int8), [Int8Segment(start=0, stop=2, scale=scale)], 1)
+        assert total.values.tolist() == [127 * scale_to_fixed(scale, bits), -127 * scale_to_fixed(scale, bits)]
+
+
+def test_a_shift_takes_fraction_bits_from_one_addition_alone() -> None:
+    total = ChunkSum(2, 10)
+    total.add(np.array([1e6, -3.0], np.float32), 5, shift=8)
+    assert total.values.tolist() == [5 * 4_000_000, -5 * 12]
+    total.add_int8(np.array([3, -3], np.int8), [Int8Segment(start=0, stop=2, scale=1e6)], 1, shift=12)
+    assert total.values.tolist() == [5 * 4_000_000 + 3 * 250_000, -5 * 12 - 3 * 250_000]
+    total.remove_int8(np.array([3, -3], np.int8), [Int8Segment(start=0, stop=2, scale=1e6)], 1, shift=12)
+    total.remove(np.array([1e6, -3.0], np.float32), 5, shift=8)
+    assert total.values.tolist() == [0, 0]
+
+
 @pytest.mark.parametrize("bounds", [[(0, 2)], [(0, 1), (2, 3)], [(1, 3)], [(0, 2), (2, 4)]])
 def test_segments_with_a_gap_are_refused(bounds: list[tuple[int, int]]) -> None:
     segments = [Int8Segment(start=start, stop=stop, scale=1.0) for start, stop in bounds]

@@ -10,11 +10,10 @@ from functools import partial
 from deploy.demo.summary import Audited
 from deploy.replay import KafkaLog, replay
 from deploy.replay.task import initial_model
-from fluvial.auditor.kafka_reader import KafkaTopicReader
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify
 from fluvial.identity.federation import Federation
-from fluvial.kafka import connect
+from fluvial.kafka import connect, snapshot
 from fluvial.wire.errors import FluvialError
 
 BIT_EXACT = "bit-exact"
@@ -42,7 +41,7 @@ def audited(federation: Federation, check_processes: Callable[[], None]) -> Audi
     deadline = time.monotonic() + _AUDIT_SECONDS
     while True:
         check_processes()
-        with KafkaTopicReader(federation, audited_topics(federation.topics)) as reader:
+        with snapshot(federation.brokers, audited_topics(federation.topics), "fluvial-demo-audit") as reader:
             report = verify(reader, federation)
         if report.num_pending == 0 or time.monotonic() > deadline:
             break

@@ -6,13 +6,13 @@ The second process opens the same outbox and finds an upload under way, so it do
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 
 from deploy.demo.cast import VANISHING_ROUND
 from deploy.demo.reports import Reporter, Stuck
 from fluvial.edge.outbox import Outbox
-from fluvial.kafka import FETCH_TIMEOUT_SECONDS, Place, Position, Reader, Start, Transport
+from fluvial.kafka import FETCH_TIMEOUT_SECONDS, Bounds, Place, Position, Reader, Start, Transport
 from fluvial.kafka.interface import Take
 from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
@@ -56,8 +56,16 @@ class VanishingTransport:
     def num_partitions(self, topic: str) -> int:
         return self._transport.num_partitions(topic)
 
-    def read(self, topic: str, start: Start | int = Start.BEGINNING) -> Reader:
-        return self._transport.read(topic, start)
+    def bounds(self, topic: str) -> Mapping[int, Bounds]:
+        return self._transport.bounds(topic)
+
+    def read(
+        self,
+        topic: str,
+        start: Start | int | Mapping[int, int] = Start.BEGINNING,
+        until: Mapping[int, int] | None = None,
+    ) -> Reader:
+        return self._transport.read(topic, start, until)
 
     def fetch_each(
         self, topic: str, places: Collection[Place], take: Take, timeout: float = FETCH_TIMEOUT_SECONDS

@@ -9,11 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from deploy.replay.evidence import Position
 from fluvial.auditor.log import read_log
 from fluvial.auditor.participants import read_public_keys
-from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems
 from fluvial.edge.models import read_manifests
 from fluvial.identity.federation import Federation
-from fluvial.kafka import Transport, read_to_end
+from fluvial.kafka import Message, Transport, read_to_end
 from fluvial.wire.records import ModelManifest
 
 _READ_SECONDS = 60.0
@@ -69,18 +68,10 @@ class KafkaLog:
     def _fetch(self, topic: str, positions: Sequence[Position]) -> list[bytes]:
         return self._transport.fetch(topic, positions) if positions else []
 
-    def _records(self, topic: str) -> Iterator[TopicRecord]:
+    def _records(self, topic: str) -> Iterator[Message]:
         reader = self._transport.read(topic)
         try:
-            for message in read_to_end(reader, _READ_SECONDS):
-                yield TopicRecord(
-                    topic=message.topic,
-                    partition=message.partition,
-                    offset=message.offset,
-                    timestamp_ms=message.timestamp_ms,
-                    key=message.key,
-                    value=message.value,
-                )
+            yield from read_to_end(reader, _READ_SECONDS)
         finally:
             reader.close()
 

@@ -1,36 +1,19 @@
 """What the auditor needs of a broker: the committed records of a topic, from the first one kept to the end as it was
 when it started.
 
-An implementation fixes the ends of the topics when it is made, in the order of `audited_topics`: what vouches for a
-record is taken before the record itself, so that on a running system a checkpoint never seems to lack its leaves, nor a
-verdict the record that it judges.
+`fluvial.kafka.Snapshot` fixes the ends of the topics when it is made, in the order of `audited_topics`: what vouches
+for a record is taken before the record itself, so that on a running system a checkpoint never seems to lack its leaves,
+nor a verdict the record that it judges.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
-from fluvial.wire.errors import TransportError
+from fluvial.kafka.interface import Message
 from fluvial.wire.topics import Topics
 
-
-class ReadFailed(TransportError):
-    """The topics could not be read: says nothing for or against the federation."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopicRecord:
-    """One committed record. timestamp_ms: broker time. value: None for a tombstone."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-
-    def __str__(self) -> str:
-        return f"{self.topic}/{self.partition}@{self.offset}"
+TopicRecord = Message
+"""One committed record."""
 
 
 class TopicReader(Protocol):

@@ -14,7 +14,6 @@ from rich.markup import escape as escape_markup
 from rich.table import Table
 
 from fluvial.auditor.inputs import describe
-from fluvial.auditor.kafka_reader import KafkaTopicReader
 from fluvial.auditor.log import read_event
 from fluvial.auditor.prove import prove as prove_leaf
 from fluvial.auditor.reader import TopicRecord, audited_topics
@@ -30,12 +29,14 @@ from fluvial.cli.common import (
     print_json,
     reported,
 )
+from fluvial.kafka import snapshot
 from fluvial.transparency.event import Recorded
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.records import Participant, PublishedModel, Receipt, Release, RoundEvent, SequencedEvent, Verdict
 
 _MAX_PROBLEMS_SHOWN = 20
+_CLIENT_ID = "fluvial-auditor"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 app = typer.Typer(help="Look at the audit log, verify it, prove one of its leaves.", no_args_is_help=True)
@@ -60,7 +61,7 @@ def verify(
     """Recompute the log, its signatures and all that it vouches for. Exit status 0 only if all of it holds."""
     loaded = load_federation(federation)
     trusted = known.read_bytes() if known is not None and known.exists() else None
-    with KafkaTopicReader(loaded, audited_topics(loaded.topics)) as reader:
+    with snapshot(loaded.brokers, audited_topics(loaded.topics), _CLIENT_ID) as reader:
         report = verify_federation(reader, loaded, grace_ms=round(grace * 1000), known=trusted)
     if json:
         print_json(report.to_dict())
@@ -84,7 +85,7 @@ def prove(
 ) -> None:
     """Print the proof (C2SP tlog-proof) that a leaf is in the log, under the newest signed checkpoint."""
     loaded = load_federation(federation)
-    with KafkaTopicReader(loaded, (loaded.topics.checkpoints, loaded.topics.audit)) as reader:
+    with snapshot(loaded.brokers, (loaded.topics.checkpoints, loaded.topics.audit), _CLIENT_ID) as reader:
         proof, leaf_bytes = prove_leaf(reader, loaded, sequence)
     if leaf is not None:
         leaf.write_bytes(leaf_bytes)
@@ -107,7 +108,7 @@ def tail(
     """Show the newest leaves of the log, unverified."""
     loaded = load_federation(federation)
     topic = loaded.topics.audit
-    with KafkaTopicReader(loaded, (topic,)) as reader:
+    with snapshot(loaded.brokers, (topic,), _CLIENT_ID) as reader:
         for record in deque(reader.records(topic), maxlen=lines):
             _print_leaf(record, json)
         if follow:

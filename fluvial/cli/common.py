@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from fluvial.identity.federation import Federation
-from fluvial.wire.errors import FluvialError
+from fluvial.wire.errors import FluvialError, TransportError
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -87,7 +87,8 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
             fail(
                 str(error),
                 "Trying again may help." if retriable else "",
-                Exit.UNAVAILABLE if retriable else Exit.FAILURE,
+                # Who could not ask has no answer: a broker that refuses says nothing for or against a federation.
+                Exit.UNAVAILABLE if retriable or isinstance(error, TransportError) else Exit.FAILURE,
             )
         except ValueError as error:
             fail(str(error), status=Exit.USAGE)

@@ -5,6 +5,7 @@ from fluvial.kafka.errors import TransportFailed, TransportUnavailable
 from fluvial.kafka.interface import (
     FETCH_TIMEOUT_SECONDS,
     MAX_REQUEST_BYTES,
+    Bounds,
     Message,
     Place,
     Position,
@@ -13,18 +14,22 @@ from fluvial.kafka.interface import (
     Transport,
 )
 from fluvial.kafka.read_to_end import read_to_end
+from fluvial.kafka.snapshot import Snapshot, snapshot
 
 __all__ = [
     "FETCH_TIMEOUT_SECONDS",
     "MAX_REQUEST_BYTES",
+    "Bounds",
     "Message",
     "Place",
     "Position",
     "Reader",
+    "Snapshot",
     "Start",
     "Transport",
     "TransportFailed",
     "TransportUnavailable",
     "connect",
     "read_to_end",
+    "snapshot",
 ]

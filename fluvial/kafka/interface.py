@@ -16,11 +16,11 @@ What an implementation guarantees:
 What it does not do: it decodes nothing, verifies nothing and never creates a topic.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 MAX_REQUEST_BYTES = 8 << 20
 """Largest produce request; a tensor chunk has at most 1 MiB, so that a few travel together."""
@@ -42,6 +42,14 @@ class Start(Enum):
     END = "end"
 
 
+class Bounds(NamedTuple):
+    """What a partition holds. first: the first offset that is kept. end: the one after the last committed record, below
+    every transaction that is still open."""
+
+    first: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """Where an acknowledged record lies. timestamp_ms: broker time, -1 where the broker did not tell."""
@@ -61,6 +69,10 @@ class Message:
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}@{self.offset}"
 
 
 class Reader(Protocol):
@@ -74,7 +86,7 @@ class Reader(Protocol):
         ...
 
     def caught_up(self) -> bool:
-        """Whether everything that was in the topic when the reader was opened has been returned."""
+        """Whether everything has been returned that was there when the reader was opened, or lies before `until`."""
         ...
 
     def close(self) -> None:
@@ -97,11 +109,21 @@ class Transport(Protocol):
         """
         ...
 
-    def read(self, topic: str, start: Start | int = Start.BEGINNING) -> Reader:
+    def bounds(self, topic: str) -> Mapping[int, Bounds]:
+        """What each partition holds now. Raises TransportFailed, TransportUnavailable."""
+        ...
+
+    def read(
+        self,
+        topic: str,
+        start: Start | int | Mapping[int, int] = Start.BEGINNING,
+        until: Mapping[int, int] | None = None,
+    ) -> Reader:
         """Opens a reader.
 
-        Start: or a broker time in milliseconds, for the records from then on. Raises TransportFailed,
-        TransportUnavailable.
+        start: or a broker time in milliseconds, for the records from then on, or offsets by partition: then those
+        partitions alone, and a record that was removed meanwhile is an error. until: by partition, the offset before
+        which the reader stops; a partition that is not named is not read. Raises TransportFailed, TransportUnavailable.
         """
         ...
 

@@ -9,16 +9,19 @@ from fluvial.kafka.interface import Message, Reader
 _POLL_SECONDS = 0.2
 
 
-def read_to_end(reader: Reader, timeout: float) -> Iterator[Message]:
-    """What the topic held when the reader was opened.
+def read_to_end(reader: Reader, stall_seconds: float) -> Iterator[Message]:
+    """What the topic held when the reader was opened, or holds before the reader's `until`.
 
-    Raises TransportUnavailable when that takes more than `timeout` seconds.
+    Raises TransportUnavailable when nothing arrives for `stall_seconds`.
     """
-    deadline = time.monotonic() + timeout
+    progress = time.monotonic()
     while True:
         done = reader.caught_up()
-        yield from reader.poll(0.0 if done else _POLL_SECONDS)
+        messages = reader.poll(0.0 if done else _POLL_SECONDS)
+        yield from messages
         if done:
             return
-        if time.monotonic() > deadline:
-            raise TransportUnavailable(f"the topic was not read to its end within {timeout:.0f} s")
+        if messages:
+            progress = time.monotonic()
+        elif time.monotonic() - progress > stall_seconds:
+            raise TransportUnavailable(f"nothing arrived for {stall_seconds:.0f} s, before the end of the topic")

@@ -25,7 +25,6 @@ from deploy.bench.usage import java_child
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
 from deploy.local.tasks import create_task
-from fluvial.auditor.kafka_reader import KafkaTopicReader
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.report import Report
 from fluvial.auditor.verify import verify
@@ -33,7 +32,7 @@ from fluvial.edge import Participant
 from fluvial.edge.models import read_manifests
 from fluvial.edge.rounds import RoundFollower
 from fluvial.identity.keys import SigningKey
-from fluvial.kafka import connect, read_to_end
+from fluvial.kafka import connect, read_to_end, snapshot
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ModelManifest, Receipt, Round, Verdict
 from fluvial.wire.task_file import TaskFile
@@ -160,7 +159,7 @@ class SmallFederation:
         """An audit when everything is vouched for, or when it is time that it were."""
 
         def audited() -> bool:
-            with KafkaTopicReader(self.federation, audited_topics(self.federation.topics)) as reader:
+            with snapshot(self.federation.brokers, audited_topics(self.federation.topics), "test-audit") as reader:
                 reports.append(verify(reader, self.federation))
             return reports[-1].verified and not reports[-1].num_pending and bool(reports[-1].signed_size)
 

@@ -19,12 +19,11 @@ from deploy.bench.seeding import register
 from deploy.local.stack import Stack, running_stack
 from deploy.local.submission import LocalJob, Submission
 from deploy.local.tasks import create_task
-from fluvial.auditor.kafka_reader import KafkaTopicReader
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify
 from fluvial.identity.envelope import pre_authentication_encoding, seal, unseal
 from fluvial.identity.keys import SigningKey
-from fluvial.kafka import connect
+from fluvial.kafka import connect, snapshot
 from fluvial.wire.framing import MAGIC, decode, encode
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.media_types import media_type
@@ -236,7 +235,7 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
 
             deadline = time.monotonic() + 30
             while True:
-                with KafkaTopicReader(federation, audited_topics(topics)) as reader:
+                with snapshot(federation.brokers, audited_topics(topics), "test-audit") as reader:
                     report = verify(reader, federation)
                 if report.verified or time.monotonic() > deadline:
                     break

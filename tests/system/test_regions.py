@@ -27,7 +27,6 @@ from deploy.local.tasks import create_task
 from deploy.local.topics import create_topics
 from deploy.replay import KafkaLog, replay
 from fluvial import encoding
-from fluvial.auditor.kafka_reader import KafkaTopicReader
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify
 from fluvial.edge import Participant
@@ -37,7 +36,7 @@ from fluvial.edge.region.events import Event, Summed
 from fluvial.edge.region.region import Region
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
-from fluvial.kafka import Transport, connect
+from fluvial.kafka import Transport, connect, snapshot
 from fluvial.wire.records import ModelManifest, Round
 from fluvial.wire.task_file import TaskFile
 from models.aggregation.contribution import add_chunk
@@ -238,7 +237,7 @@ def audited(side: Side) -> bool:
     """Whether an auditor vouches for everything, when it is time that it did."""
     deadline = time.monotonic() + 30.0
     while True:
-        with KafkaTopicReader(side.federation, audited_topics(side.federation.topics)) as reader:
+        with snapshot(side.federation.brokers, audited_topics(side.federation.topics), "test-audit") as reader:
             report = verify(reader, side.federation)
         if report.verified and not report.num_pending:
             return True

@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from fluvial.auditor.reader import ReadFailed, TopicRecord
+from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.verify import verify
 from fluvial.cli import audit
+from fluvial.kafka import TransportFailed, TransportUnavailable
 from fluvial.transparency.proof import verify_proof
 from fluvial.wire.records import Decision
 from tests.unit.fluvial.auditor.tamperings import alter_input
@@ -42,7 +43,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     world = honest_world()
     world.federation.save(tmp_path / "federation.json")
     monkeypatch.setenv("FLUVIAL_FEDERATION", str(tmp_path / "federation.json"))
-    monkeypatch.setattr(audit, "KafkaTopicReader", lambda federation, topics: WorldReader(world))
+    monkeypatch.setattr(audit, "snapshot", lambda brokers, topics, client_id: WorldReader(world))
     return world
 
 
@@ -145,11 +146,13 @@ def test_a_question_that_cannot_be_asked_is_not_answered(
 ) -> None:
     assert run("verify", "--federation", str(tmp_path / "nowhere.json")).exit_code == 2
 
-    def away(federation: object, topics: object) -> None:
-        raise ReadFailed("no broker")
+    for error in (TransportUnavailable("no broker"), TransportFailed("no permission")):
 
-    monkeypatch.setattr(audit, "KafkaTopicReader", away)
-    assert run("verify").exit_code == 3
+        def refuse(*_: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(audit, "snapshot", refuse)
+        assert run("verify").exit_code == 3
 
 
 def shown_by(world: World) -> str:

@@ -7,11 +7,12 @@ Failures are part of it: `fail_produce_after` lets a number of records through a
 import time
 import zlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 
 from fluvial.kafka import (
     FETCH_TIMEOUT_SECONDS,
+    Bounds,
     Message,
     Place,
     Position,
@@ -73,8 +74,19 @@ class MemoryTransport:
         future.set_result(Position(partition=number, offset=offset, timestamp_ms=self._clock_ms))
         return future
 
-    def read(self, topic: str, start: Start | int = Start.BEGINNING) -> "MemoryReader":
-        return MemoryReader(self._log(topic), start)
+    def bounds(self, topic: str) -> Mapping[int, Bounds]:
+        return {
+            number: Bounds(log[0].offset if log else 0, _next_offset(log))
+            for number, log in enumerate(self._log(topic))
+        }
+
+    def read(
+        self,
+        topic: str,
+        start: Start | int | Mapping[int, int] = Start.BEGINNING,
+        until: Mapping[int, int] | None = None,
+    ) -> "MemoryReader":
+        return MemoryReader(self._log(topic), start, until)
 
     def fetch_each(
         self, topic: str, places: Collection[Place], take: Take, timeout: float = FETCH_TIMEOUT_SECONDS
@@ -102,30 +114,37 @@ class MemoryTransport:
 class MemoryReader:
     """See `fluvial.kafka.interface.Reader`."""
 
-    def __init__(self, logs: list[list[Message]], start: Start | int) -> None:
+    def __init__(
+        self, logs: list[list[Message]], start: Start | int | Mapping[int, int], until: Mapping[int, int] | None
+    ) -> None:
         self._logs = logs
-        self._ends = [_next_offset(log) for log in logs]
-        if start is Start.END:
-            self._next = list(self._ends)
+        self._until = until
+        ends = {number: _next_offset(log) for number, log in enumerate(logs)}
+        if isinstance(start, Mapping):
+            self._next = dict(start)
+        elif start is Start.END:
+            self._next = dict(ends)
         elif start is Start.BEGINNING:
-            self._next = [0 for _ in logs]
+            self._next = dict.fromkeys(ends, 0)
         else:
-            self._next = [
-                next((m.offset for m in log if m.timestamp_ms >= start), end)
-                for log, end in zip(logs, self._ends, strict=True)
-            ]
+            self._next = {
+                number: next((m.offset for m in log if m.timestamp_ms >= start), ends[number])
+                for number, log in enumerate(logs)
+            }
+        self._ends = ends if until is None else until
 
     def poll(self, timeout: float) -> list[Message]:
         messages = []
-        for number, log in enumerate(self._logs):
-            messages += [m for m in log if m.offset >= self._next[number]]
-            self._next[number] = max(self._next[number], _next_offset(log))
+        for number, at in self._next.items():
+            stop = _next_offset(self._logs[number]) if self._until is None else self._until.get(number, 0)
+            messages += [m for m in self._logs[number] if at <= m.offset < stop]
+            self._next[number] = max(at, stop)
         if not messages:
             time.sleep(min(timeout, 0.001))
         return messages
 
     def caught_up(self) -> bool:
-        return all(at >= end for at, end in zip(self._next, self._ends, strict=True))
+        return all(at >= self._ends.get(number, 0) for number, at in self._next.items())
 
     def close(self) -> None:
         pass

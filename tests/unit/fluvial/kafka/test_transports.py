@@ -2,8 +2,8 @@ import pytest
 
 from fluvial.identity.brokers import Brokers
 from fluvial.kafka import connect, connection
-from fluvial.kafka.confluent import ConfluentTransport
-from fluvial.kafka.kafka_python import KafkaPythonTransport
+from fluvial.kafka.kafka_python.transport import KafkaPythonTransport
+from fluvial.kafka.librdkafka.transport import LibrdkafkaTransport
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 from tests.unit.fluvial.kafka.transport_suite import TransportSuite
 
@@ -23,7 +23,7 @@ class TestMemoryTransport(TransportSuite):
 
 
 def test_confluent_is_chosen_where_it_is_installed() -> None:
-    assert isinstance(connect(NOBODY, "test"), ConfluentTransport)
+    assert isinstance(connect(NOBODY, "test"), LibrdkafkaTransport)
 
 
 def test_kafka_python_is_chosen_where_confluent_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,11 @@ A test class inherits this and brings the fixtures `transport` and `topic` (thre
 """
 
 import time
+from contextlib import closing
 
 import pytest
 
-from fluvial.kafka import Message, Reader, Start, Transport, TransportFailed, read_to_end
+from fluvial.kafka import Bounds, Message, Reader, Snapshot, Start, Transport, TransportFailed, read_to_end
 from fluvial.wire.errors import ChunkUnavailable
 
 CHUNK = bytes(range(256)) * 4096
@@ -122,6 +123,35 @@ class TransportSuite:
             assert list(read_to_end(reader, 30)) == []
         finally:
             reader.close()
+
+    def test_bounds_say_what_each_partition_holds(self, transport: Transport, topic: str) -> None:
+        for n in range(4):
+            transport.produce(topic, b"%d" % n, key=b"k", partition=n % 2).result(30)
+        assert transport.bounds(topic) == {0: Bounds(0, 2), 1: Bounds(0, 2), 2: Bounds(0, 0)}
+
+    def test_a_reader_reads_from_offsets_on_those_partitions_alone(self, transport: Transport, topic: str) -> None:
+        for n in range(8):
+            transport.produce(topic, b"%d" % n, key=b"k", partition=n % 2).result(30)
+        with closing(transport.read(topic, {0: 2})) as reader:
+            assert [m.value for m in read_to_end(reader, 30)] == [b"4", b"6"]
+
+    def test_a_reader_stops_where_it_is_told_to(self, transport: Transport, topic: str) -> None:
+        for n in range(12):
+            transport.produce(topic, b"%d" % n, key=b"k", partition=n % 3).result(30)
+        with closing(transport.read(topic, until={0: 3, 1: 1, 2: 0})) as reader:
+            assert sorted(m.value for m in read_to_end(reader, 30)) == [b"0", b"1", b"3", b"6"]
+            assert reader.poll(0.1) == []
+
+    def test_a_snapshot_holds_what_was_there_when_it_was_taken(self, transport: Transport, topic: str) -> None:
+        for n in range(6):
+            transport.produce(topic, b"%d" % n, key=b"k", partition=n % 2).result(30)
+        snapshot = Snapshot(transport, [topic])
+        transport.produce(topic, b"later", key=b"k", partition=2).result(30)
+        for _ in range(2):
+            assert sorted(m.value or b"" for m in snapshot.records(topic)) == [b"%d" % n for n in range(6)]
+        assert snapshot.begin_offsets(topic) == {0: 0, 1: 0, 2: 0}
+        with closing(snapshot.follow(topic)) as following:  # type: ignore[type-var]  # a generator
+            assert next(following).value == b"later"
 
     def test_partitions_are_counted(self, transport: Transport, topic: str) -> None:
         assert transport.num_partitions(topic) == 3

@@ -1,0 +1,1 @@
+"""The client over confluent-kafka (librdkafka), used where that package is installed."""

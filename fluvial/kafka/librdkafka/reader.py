@@ -1,0 +1,115 @@
+"""Reading a topic forwards."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from fluvial.kafka.errors import TransportFailed
+from fluvial.kafka.interface import Bounds, Message, Start
+from fluvial.kafka.librdkafka.errors import translate
+
+_CALL_SECONDS = 30.0
+_BATCH = 64
+
+
+class LibrdkafkaReader:
+    """See `fluvial.kafka.interface.Reader`; the arguments are those of `Transport.read`."""
+
+    def __init__(
+        self, consumer: Any, topic: str, start: Start | int | Mapping[int, int], until: Mapping[int, int] | None
+    ) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._is_bounded = until is not None
+        held = bounds(consumer, topic)
+        self._ends = {number: end for number, (_, end) in held.items()} if until is None else dict(until)
+        starts = self._starts(held, start)
+        self._behind = {number for number, offset in starts.items() if offset < self._ends.get(number, 0)}
+        self._reads = set(self._behind if self._is_bounded else starts)
+        consumer.assign([TopicPartition(topic, number, starts[number]) for number in sorted(self._reads)])
+
+    def _starts(self, held: Mapping[int, Bounds], start: Start | int | Mapping[int, int]) -> dict[int, int]:
+        if start is Start.BEGINNING:
+            return {number: first for number, (first, _) in held.items()}
+        if start is Start.END:
+            return {number: end for number, (_, end) in held.items()}
+        if isinstance(start, Mapping):
+            return dict(start)
+        times = [TopicPartition(self._topic, number, start) for number in held]
+        found = self._consumer.offsets_for_times(times, _CALL_SECONDS)
+        # Where no record is as new as that, the end, taken before: what has arrived meanwhile is not missed.
+        return {at.partition: held[at.partition].end if at.offset < 0 else at.offset for at in found}
+
+    def poll(self, timeout: float) -> list[Message]:
+        if not self._reads:
+            return []
+        messages = []
+        for record in arrived(self._consumer, timeout):
+            number, error = record.partition(), record.error()
+            if error is None:
+                if self._take(number, record.offset()):
+                    messages.append(_message(record))
+            elif error.code() == KafkaError._PARTITION_EOF:
+                # Control records of transactions may lie between the last record and the end.
+                self._reached(number)
+            elif isinstance(failure := translate(error, self._topic), TransportFailed):
+                raise failure
+        return messages
+
+    def caught_up(self) -> bool:
+        return not self._behind
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _take(self, number: int, offset: int) -> bool:
+        """Whether the record is to be returned; those of partitions already finished may still be queued."""
+        wanted = number in self._reads and not (self._is_bounded and offset >= self._ends[number])
+        if offset + 1 >= self._ends.get(number, 0):
+            self._reached(number)
+        return wanted
+
+    def _reached(self, number: int) -> None:
+        self._behind.discard(number)
+        if self._is_bounded and number in self._reads:
+            self._reads.discard(number)
+            self._consumer.incremental_unassign([TopicPartition(self._topic, number)])
+
+
+def bounds(consumer: Any, topic: str) -> dict[int, Bounds]:
+    """What each partition holds, for a consumer that reads committed records.
+
+    Raises TransportFailed, TransportUnavailable, KafkaException.
+    """
+    places = [TopicPartition(topic, number) for number in partitions(consumer, topic)]
+    return {at.partition: Bounds(*consumer.get_watermark_offsets(at, _CALL_SECONDS)) for at in places}
+
+
+def partitions(client: Any, topic: str) -> list[int]:
+    """Numbers of a topic's partitions. Raises TransportFailed, TransportUnavailable."""
+    try:
+        metadata = client.list_topics(topic, _CALL_SECONDS).topics[topic]
+    except KafkaException as error:
+        raise translate(error.args[0], topic) from error
+    if metadata.error is not None:
+        raise translate(metadata.error, topic)
+    return sorted(metadata.partitions)
+
+
+def arrived(consumer: Any, timeout: float) -> list[Any]:
+    """As soon as there is a record, it and those behind it; `consume` alone would wait for a full batch."""
+    first = consumer.poll(timeout)
+    return [] if first is None else [first, *consumer.consume(_BATCH, 0)]
+
+
+def _message(record: Any) -> Message:
+    return Message(
+        topic=record.topic(),
+        partition=record.partition(),
+        offset=record.offset(),
+        timestamp_ms=record.timestamp()[1],
+        key=record.key(),
+        value=record.value(),
+        headers=tuple((name, value or b"") for name, value in record.headers() or ()),
+    )

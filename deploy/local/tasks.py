@@ -51,7 +51,8 @@ def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) 
     """Publish the initial model, its manifest, the agreement and the task, signed by the operator.
 
     Raises ValueError for a task that could not run (its rule, optimizer, limits, architecture, evaluation set) and for
-    a partial one, StackError if the task exists or its agreement does with another text, TransportUnavailable when the broker is away.
+    a partial one, StackError if the task exists or its agreement does with another text, TransportUnavailable when the
+    broker is away.
     """
     terms.check(task_file)
     if task_file.partial:

@@ -1,8 +1,8 @@
 """A job graph in the making: stages ask it for sources, and hand it what they emit.
 
 A topic that several stages read is read once. The stages of a job share one exactly-once sink with one subtask, so
-what a checkpoint covers (verdicts, events, models, the next round, leaves) becomes visible in one transaction, or not at
-all: the log never holds a part of a checkpoint. What an operator with one subtask emits keeps its order.
+what a checkpoint covers (verdicts, events, models, the next round, leaves) becomes visible in one transaction, or not
+at all: the log never holds a part of a checkpoint. What an operator with one subtask emits keeps its order.
 """
 
 from __future__ import annotations

@@ -89,9 +89,13 @@ class Validate(WithTrustedRecords):
                 pause_ms = logic.retry_ms(now_ms - waiting.parked.since_ms)
                 waiting.look_at_ms = min(now_ms + pause_ms, waiting.parked.refuse_at_ms)
                 continue
-            if isinstance(judgement, gate.NeedsContent) and judgement.update.inline is None and waiting.needs is None:
-                if not self._submit(lane, waiting, judgement, now_ms) or self._waits_for_content(waiting, now_ms):
-                    continue
+            if (
+                isinstance(judgement, gate.NeedsContent)
+                and judgement.update.inline is None
+                and waiting.needs is None
+                and (not self._submit(lane, waiting, judgement, now_ms) or self._waits_for_content(waiting, now_ms))
+            ):
+                continue
             if waiting.needs is not None and not isinstance(judgement, gate.NeedsContent):
                 self._checks.withdraw(waiting.needs)
             self._parking.remove(lane, waiting)

@@ -44,6 +44,10 @@ STAGES: dict[str, Stage] = {
 WRITTEN_OUTSIDE = ("updates", "enrolments", "update_blobs", "registry", "models", "model_blobs")
 """Topics that participants write, or that the operator writes when it creates a task."""
 
+PROVEN = ("verdicts", "accepted", "receipts", "events", "audit", "checkpoints")
+"""Topics that stages alone write, and read of one another or of themselves without a signature: their records bear a
+proof of their writer (`pipelines.flink.stage_mac`), and what bears none is skipped."""
+
 
 def stages_named(names: list[str]) -> dict[str, Stage]:
     """The stages of these names, in the order of the data's way. Raises ValueError for an unknown or repeated name."""

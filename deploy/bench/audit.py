@@ -11,17 +11,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import Producer
+
 from deploy.bench.arrivals import collect
-from deploy.bench.seeding import wait
 from deploy.bench.usage import Usage, java_child
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
+from fluvial.identity.brokers import Brokers
 from fluvial.kafka import connect
 from fluvial.wire.framing import encode
 from fluvial.wire.records import AuditEvent, Decision, Reason, Verdict
 from governance.audit.events import verdict_event
+from pipelines.flink.stage_mac import StageMac
 
 STAGES = ("audit",)
+
+_ACKNOWLEDGED_SECONDS = 60.0
 
 
 def run(
@@ -36,7 +41,7 @@ def run(
         transport = connect(stack.federation.brokers, "fluvial-bench")
         ends.callback(transport.close)
         report(f"publishing {num_events} events")
-        wait(transport.produce(topics.events, encode(event), key=event.id.encode()) for event in _events(num_events))
+        _publish(stack.federation.brokers, topics.events, StageMac.load(stack.directory.keys), num_events)
         leaves = transport.read(topics.audit)
         ends.callback(leaves.close)
         report("starting the job (audit)")
@@ -53,6 +58,16 @@ def run(
             **arrivals.to_dict(),
             "peak_rss_mb": {role: round(size, 1) for role, size in usage.megabytes().items()},
         }
+
+
+def _publish(brokers: Brokers, topic: str, mac: StageMac, num_events: int) -> None:
+    """Raises TimeoutError when the broker does not have all within a minute."""
+    producer = Producer({**brokers.librdkafka("fluvial-bench"), "queue.buffering.max.messages": num_events + 1})
+    for event in _events(num_events):
+        key, value = event.id.encode(), encode(event)
+        producer.produce(topic, value, key, headers=[mac.header(topic, key, value)])
+    if producer.flush(_ACKNOWLEDGED_SECONDS):
+        raise TimeoutError(f"the broker did not take {num_events} events in {_ACKNOWLEDGED_SECONDS:.0f} s")
 
 
 def _events(num_events: int) -> Iterator[AuditEvent]:

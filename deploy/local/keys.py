@@ -9,6 +9,7 @@ from fluvial.identity.brokers import Brokers
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.transparency.note import NoteKey
+from pipelines.flink import stage_mac
 
 LOG_ORIGIN = "fluvial.local/audit"
 """Name of the audit log, and of the key that signs its checkpoints."""
@@ -25,9 +26,10 @@ class ServiceKeys:
 
     @classmethod
     def load_or_make(cls, folder: Path) -> ServiceKeys:
-        """The keys in a folder, made where missing."""
+        """The keys in a folder, made where missing; and beside them the secret that stages share."""
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
+        stage_mac.make_secret(folder)
         return cls(**{name: _load_or_make(folder / f"{name}.pem") for name in cls.__slots__})
 
     def federation(self, brokers: Brokers, *, topic_prefix: str, partitions: int) -> Federation:

@@ -26,7 +26,8 @@ from pipelines.config import Settings
 from pipelines.flink.bundles import Kind, lane_keys
 from pipelines.flink.log_reader import bounds
 from pipelines.flink.offsets import starting_offsets
-from pipelines.topology import STAGES
+from pipelines.flink.stage_mac import FILE as STAGE_KEY_FILE
+from pipelines.topology import PROVEN, STAGES
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 
@@ -53,7 +54,8 @@ class Graph:
         self._handed_over: dict[str, DataStream] = {}
 
     def source(self, topic: str, start: Mapping[int, int] | None = None) -> DataStream:
-        """Source frames (`pipelines.flink.frames`) of a topic, committed records only.
+        """Source frames (`pipelines.flink.frames`) of a topic: committed records only, and of topics that stages read
+        of one another (`pipelines.topology.PROVEN`) those alone that a stage wrote.
 
         topic: attribute name of `Topics`, for example "update_blobs". start: where a job without state begins, by
         partition; from the earliest record on where nothing is said. Who gives a start tells what of it retention has
@@ -135,7 +137,8 @@ class Graph:
         )
         for setting, value in self.settings.brokers.java(_CLIENT_PACKAGE).items():
             builder.set_property(setting, value)
-        builder._j_builder.setDeserializer(get_gateway().jvm.org.fluvial.flink.FrameDeserializer())
+        key_file = self._stage_key_file() if topic in PROVEN else None
+        builder._j_builder.setDeserializer(get_gateway().jvm.org.fluvial.flink.FrameDeserializer(key_file))
         stream = self.environment.from_source(
             builder.build(), WatermarkStrategy.no_watermarks(), topic.replace("_", "-"), BYTES
         )
@@ -150,6 +153,9 @@ class Graph:
             {KafkaTopicPartition(topic, partition): offset for partition, offset in offsets.items()},
             KafkaOffsetResetStrategy.EARLIEST,
         )
+
+    def _stage_key_file(self) -> str:
+        return str((self.settings.keys_dir / STAGE_KEY_FILE).resolve())
 
     def _kafka_sink(self) -> KafkaSink:
         topics = self.settings.topics
@@ -168,7 +174,11 @@ class Graph:
         )
         for setting, value in self.settings.brokers.java(_CLIENT_PACKAGE).items():
             builder.set_property(setting, value)
-        builder._j_builder.setRecordSerializer(gateway.jvm.org.fluvial.flink.FrameSerializer(_strings(written)))
+        proven = [name for name in written if name in {getattr(topics, attribute) for attribute in PROVEN}]
+        serializer = gateway.jvm.org.fluvial.flink.FrameSerializer(
+            _strings(written), _strings(proven), self._stage_key_file()
+        )
+        builder._j_builder.setRecordSerializer(serializer)
         naming = gateway.jvm.org.apache.flink.connector.kafka.sink.TransactionNamingStrategy
         builder._j_builder.setTransactionNamingStrategy(naming.POOLING)
         return builder.build()

@@ -15,6 +15,7 @@ from pyflink import java_gateway
 from deploy.local.broker import Broker
 from deploy.local.topics import create_topics
 from pipelines.config import Settings
+from pipelines.flink.stage_mac import make_secret
 
 PARTITIONS = 2
 
@@ -69,5 +70,6 @@ def settings(broker: Broker, tmp_path: Path) -> Settings:
         restart_attempts=0,
         repository_root=Path(__file__).resolve().parents[2],
     )
+    make_secret(settings.keys_dir)
     create_topics(settings.brokers, settings.topics.all_settings(PARTITIONS))
     return settings

@@ -10,6 +10,8 @@ from confluent_kafka import Consumer, Message, Producer
 from pipelines.config import Settings
 from pipelines.flink.environment import stream_environment
 from pipelines.flink.graph import BYTES, Graph
+from pipelines.flink.log_reader import read_to_end
+from pipelines.flink.stage_mac import HEADER, StageMac
 from tests.engine.copying import CopyBundlesWithOneFailure, CopyWithOneFailure
 
 pytestmark = [pytest.mark.engine, pytest.mark.system, pytest.mark.timeout(180)]
@@ -74,7 +76,7 @@ def test_records_pass_exactly_once_through_a_failure(settings: Settings) -> None
 
     copies = {}
     for message in messages:
-        headers = {name: int(value) for name, value in message.headers()}
+        headers = {name: int(value) for name, value in message.headers() if name != HEADER}
         place = headers["partition"], headers["offset"]
         assert place not in copies, "a record came twice"
         assert message.topic() == (topics.verdicts if message.value() else topics.quarantine)
@@ -116,3 +118,62 @@ def test_bundles_pass_exactly_once_and_in_order(settings: Settings, tmp_path: Pa
     for partition in {0, 1}:
         in_log = [places[place] for place in without_key if place[0] == partition]
         assert in_log == sorted(in_log), "records of one key and partition changed places"
+
+
+def test_stages_prove_to_one_another_what_they_write(settings: Settings) -> None:
+    """Python's proof passes Java's source, and Java's proof is what Python makes of the record; others pass neither."""
+    topics, mac = settings.topics, StageMac.load(settings.keys_dir)
+    producer = Producer({"bootstrap.servers": settings.brokers.bootstrap_servers})
+    forged = StageMac(bytes(32)).header(topics.events, b"k", b"forged")
+    copied = mac.header(topics.accepted, b"k", b"copied")
+    for key, value, headers in [
+        (b"k", b"junk", []),
+        (b"k", b"forged", [forged]),
+        (b"k", b"copied", [copied]),
+        (b"k", b"", [(HEADER, None)]),
+    ]:
+        producer.produce(topics.events, value, key, headers=headers)
+    genuine: list[tuple[bytes | None, bytes]] = [(b"k", b"one"), (None, b"two"), (b"", b"")]
+    for key, value in genuine:
+        others = [("traceparent", b"00"), ("fluvial-source", b"\x00\x01")]
+        proof = mac.header(topics.events, key, value, others)
+        producer.produce(topics.events, value, key, headers=[*others, proof])
+    assert producer.flush(20) == 0
+    environment = stream_environment(settings, "proof")
+    graph = Graph(environment, settings, "proof", ["validation"])
+    graph.emit(graph.source("events").process(CopyWithOneFailure(topics.verdicts, topics.accepted), BYTES))
+    graph.finish()
+    client = environment.execute_async("proof")
+    try:
+        messages = read(settings, [topics.verdicts, topics.accepted], len(genuine))
+    finally:
+        client.cancel().result()
+    assert sorted((message.key() or b"", message.value() or b"") for message in messages) == sorted(
+        (key or b"", value) for key, value in genuine
+    )
+    for topic in (topics.verdicts, topics.accepted):
+        for record in read_to_end(settings.brokers, topic):
+            assert mac.proves(topic, record)
+            assert not StageMac(bytes(32)).proves(topic, record)
+
+
+def test_a_job_begins_where_it_is_told(settings: Settings) -> None:
+    published = publish(settings)
+    settings = settings.model_copy(update={"restart_attempts": 3})
+    environment = stream_environment(settings, "begin")
+    graph = Graph(environment, settings, "begin", ["validation"])
+    start = {0: 30}
+    source = graph.source("updates", start)
+    assert graph.source("updates", start) is source
+    with pytest.raises(ValueError, match="different places"):
+        graph.source("updates")
+    graph.emit(source.process(CopyWithOneFailure(settings.topics.verdicts, settings.topics.quarantine), BYTES))
+    graph.finish()
+    expected = {place for place in published if place[0] != 0 or place[1] >= 30}
+    client = environment.execute_async("begin")
+    try:
+        messages = read(settings, [settings.topics.verdicts, settings.topics.quarantine], len(expected))
+    finally:
+        client.cancel().result()
+    named = [dict(message.headers()) for message in messages]
+    assert {(int(headers["partition"]), int(headers["offset"])) for headers in named} == expected

@@ -19,7 +19,7 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
 def test_key_files_are_their_owners_alone(tmp_path: Path) -> None:
     ServiceKeys.load_or_make(tmp_path / "keys")
     files = sorted((tmp_path / "keys").iterdir())
-    assert [file.name for file in files] == ["aggregator.pem", "log.pem", "operator.pem", "registrar.pem"]
+    assert [file.name for file in files] == ["aggregator.pem", "log.pem", "operator.pem", "registrar.pem", "stages.key"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 

@@ -1,10 +1,13 @@
 package org.fluvial.flink;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import org.apache.flink.api.common.serialization.DeserializationSchema;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
 import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.flink.metrics.Counter;
 import org.apache.flink.util.Collector;
 
 /**
@@ -14,14 +17,45 @@ import org.apache.flink.util.Collector;
  * key, value to the end. A record without a value (a tombstone) has an empty one. The Python twin is
  * {@code pipelines.flink.frames.parse_source}. Python gets one primitive array, which crosses into it at memory speed,
  * instead of a Row of seven fields.
+ *
+ * <p>Of a topic that stages read of one another, only what a stage wrote is emitted (see {@link StageMac}). The rest is
+ * skipped, counted in the metric {@code unprovenRecords}, and told in the log whenever their number has doubled.
  */
 public final class FrameDeserializer implements KafkaRecordDeserializationSchema<byte[]> {
     private static final long serialVersionUID = 1L;
+    private static final System.Logger LOG = System.getLogger(FrameDeserializer.class.getName());
     private static final byte[] EMPTY = new byte[0];
     private static final int HEAD_BYTES = Integer.BYTES + Long.BYTES + Long.BYTES + Integer.BYTES;
 
+    private final String keyFile;
+
+    private transient StageMac mac;
+    private transient Counter unproven;
+
+    /** @param keyFile file of the key by which stages prove what they write; null for topics that others write */
+    public FrameDeserializer(String keyFile) {
+        this.keyFile = keyFile;
+    }
+
+    @Override
+    public void open(DeserializationSchema.InitializationContext context) throws IOException {
+        unproven = context.getMetricGroup().counter("unprovenRecords");
+        mac = keyFile == null ? null : StageMac.load(keyFile);
+    }
+
     @Override
     public void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<byte[]> out) {
+        if (mac != null && !mac.proves(record)) {
+            unproven.inc();
+            if (Long.bitCount(unproven.getCount()) == 1) {
+                LOG.log(
+                        System.Logger.Level.WARNING,
+                        record.topic() + "/" + record.partition() + "@" + record.offset()
+                                + " was not written by a stage of this federation and is skipped; "
+                                + unproven.getCount() + " records so far");
+            }
+            return;
+        }
         byte[] key = record.key();
         byte[] value = record.value() == null ? EMPTY : record.value();
         ByteBuffer frame = ByteBuffer.allocate(HEAD_BYTES + (key == null ? 0 : key.length) + value.length);

@@ -1,9 +1,12 @@
 package org.fluvial.flink;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import org.apache.flink.api.common.serialization.SerializationSchema;
 import org.apache.flink.connector.kafka.lineage.DefaultKafkaDatasetFacet;
 import org.apache.flink.connector.kafka.lineage.DefaultKafkaDatasetIdentifier;
 import org.apache.flink.connector.kafka.lineage.KafkaDatasetFacet;
@@ -20,16 +23,35 @@ import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.internals.Re
  * is {@code pipelines.flink.frames.sink_frame}.
  *
  * <p>It names its topics to the connector, which needs them to find the open transactions of an earlier run (transaction
- * naming strategy POOLING). The record carries no time of its own: the broker's time is the only one that counts.
+ * naming strategy POOLING). The record carries no time of its own: the broker's time is the only one that counts. Records
+ * of the topics that stages read of one another get a proof of their writer (see {@link StageMac}).
  */
 public final class FrameSerializer implements KafkaRecordSerializationSchema<byte[]>, KafkaDatasetFacetProvider {
     private static final long serialVersionUID = 1L;
 
     private final String[] topics;
+    private final String[] proven;
+    private final String keyFile;
 
-    /** @param topics every topic that a frame may name; the topics must exist when the job starts */
-    public FrameSerializer(String... topics) {
+    private transient StageMac mac;
+    private transient Set<String> provenTopics;
+
+    /**
+     * @param topics every topic that a frame may name; the topics must exist when the job starts
+     * @param proven those whose records get a proof of their writer
+     * @param keyFile file of the key that proves, on every host
+     */
+    public FrameSerializer(String[] topics, String[] proven, String keyFile) {
         this.topics = topics.clone();
+        this.proven = proven.clone();
+        this.keyFile = keyFile;
+    }
+
+    @Override
+    public void open(SerializationSchema.InitializationContext context, KafkaSinkContext sinkContext)
+            throws IOException {
+        provenTopics = Set.of(proven);
+        mac = proven.length == 0 ? null : StageMac.load(keyFile);
     }
 
     @Override
@@ -44,6 +66,9 @@ public final class FrameSerializer implements KafkaRecordSerializationSchema<byt
         byte[] value = field(frame);
         if (frame.hasRemaining()) {
             throw new IllegalArgumentException(frame.remaining() + " bytes after the end of a frame for topic " + topic);
+        }
+        if (provenTopics.contains(topic)) {
+            headers.add(StageMac.HEADER, mac.of(topic, key, headers, value));
         }
         return new ProducerRecord<>(topic, null, null, key, value, headers);
     }

@@ -1,1 +1,1 @@
-"""The PyFlink jobs. Each stage is a folder: `logic.py` decides, `operators.py` performs, `job.py` wires."""
+"""The PyFlink jobs. Each stage is a folder: pure modules decide, `operators` perform, `job.py` wires."""

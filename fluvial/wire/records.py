@@ -93,6 +93,7 @@ class Reason(StrEnum):
     NOT_INVITED = "NOT_INVITED"
     OTHER = "OTHER"
     CHUNK_CLAIMED = "CHUNK_CLAIMED"
+    TOO_MANY_FAILURES = "TOO_MANY_FAILURES"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

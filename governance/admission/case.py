@@ -1,4 +1,4 @@
-"""One record on its way through the gate: what is known of it so far, and the verdict that this knowledge gives.
+"""One record on its way through the gate: what is known of it so far, and what this knowledge gives.
 
 A verdict is evidence for years and is read by strangers: it holds enums, numbers, digests and names of a bounded form,
 never free text of the sender.
@@ -7,28 +7,53 @@ never free text of the sender.
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 
-from fluvial.wire.records import ModelUpdate, Reason, Verdict
-from governance.admission.judgement import Fault, Parked, Refused, Source
+from fluvial.wire.records import Envelope, ModelUpdate, Participant, Reason, Round, Verdict
+from governance.admission.judgement import Fault, Judgement, NeedsEvidence, Parked, Refused, Source
 from governance.admission.names import is_name
 from governance.admission.reasons import decision
 
 
 @dataclass(slots=True, kw_only=True)
 class Case:
-    """participant: claimed until the signature is verified; empty where the claim is no name. update: once decoded.
+    """What every step adds to, until one finds a fault.
 
-    Not frozen: what is known grows with every step.
+    claimed: the participant that the Kafka key names; empty where the key is no name. The fields below are there once
+    their step has passed. round: the open one, whose terms hold. trained_for: the round that the update names.
     """
 
+    raw: bytes
     source: Source
     record_sha256: bytes
-    participant: str
+    claimed: str
     quarantined: Set[Reason]
+    fault: Fault | None = None
+    envelope: Envelope = field(init=False)
+    participant: Participant = field(init=False)
     update: ModelUpdate | None = None
+    round: Round = field(init=False)
+    trained_for: Round = field(init=False)
 
-    def verdict(self, reason: Reason, *, norm: float = 0.0, max_abs: float = 0.0) -> Verdict:
+    @classmethod
+    def of(cls, raw: bytes, source: Source, quarantined: Set[Reason]) -> Case:
+        """The case of a record of which nothing is known but its bytes and its place."""
+        return cls(
+            raw=raw,
+            source=source,
+            record_sha256=sha256(raw).digest(),
+            claimed=claimed_name(source.key),
+            quarantined=quarantined,
+        )
+
+    @property
+    def signed(self) -> ModelUpdate:
+        """The update, which step 5 has decoded."""
+        assert self.update is not None
+        return self.update
+
+    def verdict(self, reason: Reason) -> Verdict:
         """The one verdict on this record. A pure function of the record, its position and the views."""
         update = self.update
         return Verdict(
@@ -37,22 +62,34 @@ class Case:
             source_offset=self.source.offset,
             source_timestamp_ms=self.source.timestamp_ms,
             record_sha256=self.record_sha256,
-            participant=self.participant,
+            participant=self.claimed,
             task=update.task if update else "",
             round=update.round if update else 0,
             attempt=update.attempt if update else 0,
             update_id=update.update_id if update else "",
             decision=decision(reason, self.quarantined),
             reason=reason,
-            norm=norm,
-            max_abs=max_abs,
+            norm=0.0,
+            max_abs=0.0,
         )
 
-    def settle(self, fault: Fault, *, final: bool) -> Refused | Parked:
-        """Park what may still turn, unless the wait is over; refuse the rest."""
-        if fault.waits and not final:
-            return Parked(what=fault.reason)
-        return Refused(verdict=self.verdict(fault.reason))
+    def judgement(self) -> Judgement:
+        """Refused or parked for its fault; without one, everything but the evidence is in order."""
+        if self.fault is not None:
+            return refusal(self, self.fault)
+        return NeedsEvidence(
+            source=self.source,
+            verdict=self.verdict(Reason.ACCEPTED),
+            update=self.signed,
+            round=self.round,
+            participant=self.participant,
+        )
+
+
+def refusal(case: Case, fault: Fault) -> Refused | Parked:
+    """Parked where a record under way may still turn the fault."""
+    verdict = case.verdict(fault.reason)
+    return Parked(verdict=verdict) if fault.waits else Refused(verdict=verdict)
 
 
 def claimed_name(key: bytes | None) -> str:

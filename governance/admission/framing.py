@@ -5,23 +5,24 @@ not signed: if a second one were tolerated, anybody could add it to somebody els
 with the same content, which would pass for the signer's equivocation. With one signature, a canonical encoding and
 Ed25519's strict form, nobody but the signer can make other bytes of the same update.
 
-Nobody vouches for these bytes yet: `open_envelope` bounds what they may make of memory.
+Nobody vouches for these bytes yet: `fluvial.identity.envelope` bounds what they may make of memory.
 """
 
 from __future__ import annotations
 
-from fluvial.identity.envelope import open_envelope
+from fluvial.identity import envelope as envelopes
 from fluvial.wire.errors import DecodeError, NonCanonical
-from fluvial.wire.records import Envelope, Reason
+from fluvial.wire.records import Reason
+from governance.admission.case import Case
 from governance.admission.judgement import Fault
 
 
-def open_one_signature(raw: bytes) -> Envelope | Fault:
-    """The envelope, nothing of it verified; ENVELOPE or NON_CANONICAL when it is none."""
+def open_envelope(case: Case) -> Fault | None:
+    """Finds the envelope, nothing of it verified; ENVELOPE or NON_CANONICAL when the bytes are none."""
     try:
-        envelope = open_envelope(raw)
+        case.envelope = envelopes.open_envelope(case.raw)
     except NonCanonical:
         return Fault(reason=Reason.NON_CANONICAL)
     except DecodeError:
         return Fault(reason=Reason.ENVELOPE)
-    return envelope if len(envelope.signatures) == 1 else Fault(reason=Reason.ENVELOPE)
+    return None if len(case.envelope.signatures) == 1 else Fault(reason=Reason.ENVELOPE)

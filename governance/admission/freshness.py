@@ -8,28 +8,20 @@ late, which aggregation says in a receipt.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from fluvial.wire.records import ModelUpdate, Reason, Round, RoundStatus, WindowMode
+from fluvial.wire.records import Reason, RoundStatus, WindowMode
+from governance.admission.case import Case
 from governance.admission.judgement import Fault
 from governance.admission.views import RegistryView, RoundsView, SeenView
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rounds:
-    """current: the open round, whose terms hold for the update. trained_for: the round that the update names."""
-
-    current: Round
-    trained_for: Round
-
-
-def find_rounds(update: ModelUpdate, registry: RegistryView, rounds: RoundsView, seen: SeenView) -> Rounds | Fault:
-    """The rounds that the update has to do with.
+def find_rounds(case: Case, registry: RegistryView, rounds: RoundsView, seen: SeenView) -> Fault | None:
+    """Finds the rounds that the update has to do with.
 
     TASK_UNKNOWN and ROUND_UNKNOWN (newer than the newest heard of), which wait; STALE_ROUND for a round or attempt that
     is no longer taken and for a finished task; EQUIVOCATION for a second update of an asynchronous round; WRONG_BASE
     for another base model.
     """
+    update = case.signed
     if registry.task(update.task) is None:
         return Fault(reason=Reason.TASK_UNKNOWN, waits=True)
     current = rounds.current(update.task)
@@ -41,10 +33,11 @@ def find_rounds(update: ModelUpdate, registry: RegistryView, rounds: RoundsView,
         trained_for = current if update.attempt == current.attempt else None
     else:
         trained_for = current if update.round == current.round else rounds.opened(update.task, update.round)
-        if seen.accepted_in_round(update.task, update.round):
+        if seen.accepted_in_round(update.participant, update.task, update.round):
             return Fault(reason=Reason.EQUIVOCATION)
     if trained_for is None or update.attempt > trained_for.attempt:
         return Fault(reason=Reason.STALE_ROUND)
     if update.base_version != trained_for.base_version or update.base_digest != trained_for.base_digest:
         return Fault(reason=Reason.WRONG_BASE)
-    return Rounds(current=current, trained_for=trained_for)
+    case.round, case.trained_for = current, trained_for
+    return None

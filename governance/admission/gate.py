@@ -1,169 +1,103 @@
 """The gate of the validation stage: raw bytes in, exactly one judgement out.
 
-`judge_envelope`, in this order, the first failing step decides:
+`judge`, in this order, the first failing step decides:
 
 1. size: nothing is parsed of what is too large.
 2. framing: a canonical envelope with exactly one signature.
 3. identity: the Kafka key and the keyid name one participant, and the registry has its key.
 4. signature over the raw payload bytes; then the key must not be revoked.
-5. decode: the verified bytes are a ModelUpdate of the pinned schema, canonical, of the signer.
+5. decode: the verified bytes are a ModelUpdate of a pinned schema, canonical, of the signer.
 6. replay: bytes accepted before are a duplicate, others for the same attempt an equivocation.
 7. freshness: task and round are known, the open round takes the update, it was trained from its round's model.
 8. invitation: the round's public seed invited the participant.
 9. agreement: signed by the participant and in force.
 10. manifest: layout, weight, encoding and the list of chunks fit the round.
 
-`inspect_content`, when these have passed:
+`conclude`, when these have passed and the evidence has been gathered:
 
-11. content: each chunk has the digest listed, elements are finite and within max_abs, the norm within max_norm.
+11. evidence: the content (each chunk has the digest listed, elements are finite and within max_abs, the norm within
+    max_norm), and whatever else the federation asks for.
 
 What is cheap comes before cryptography, decoding after it, tensors last. Task and round are inside the signed payload,
 so replay and freshness are told after decoding. Left to the caller: verifying the registry and the rounds before they
-enter the views, reading chunks, keeping a parked record for a bounded time, and remembering (`SeenView`) what was
+enter the views, gathering evidence, keeping a parked record for a bounded time, and remembering (`SeenView`) what was
 accepted. Hostile bytes never raise; an exception is a bug.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import StrEnum
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from fluvial.wire.records import AcceptedUpdate, Reason, Verdict
+from fluvial.wire.records import AcceptedUpdate, Verdict
 from governance.admission.agreement import check_agreement
 from governance.admission.case import Case
-from governance.admission.content import ContentInspector
+from governance.admission.evidence import Finding
+from governance.admission.framing import open_envelope
 from governance.admission.freshness import find_rounds
+from governance.admission.identity import find_participant
 from governance.admission.invitation import check_invitation
-from governance.admission.judgement import Fault, GatePolicy, Judgement, NeedsContent, Parked, Refused, Source
+from governance.admission.judgement import Fault, GatePolicy, Judgement, NeedsEvidence, Parked, Refused, Source
 from governance.admission.manifest import check_manifest
-from governance.admission.reasons import keeps_raw
+from governance.admission.payload import read_update
+from governance.admission.reasons import decision, keeps_raw
 from governance.admission.replay import check_replay
-from governance.admission.signed_updates import SignedUpdate, Unsigned, read_signed
+from governance.admission.signature import check_signatures
+from governance.admission.size import check_size
 from governance.admission.views import RegistryView, RoundsView, SeenView
 
 
-def judge_envelope(
-    raw: bytes,
-    source: Source,
+def judge(
+    records: Sequence[tuple[bytes, Source]],
     *,
     registry: RegistryView,
     rounds: RoundsView,
     seen: SeenView,
     policy: GatePolicy,
-    final: bool = False,
-) -> Judgement:
-    """Steps 1 to 10 on one record of the topic updates. final: do not park, the wait is over."""
-    (read,) = read_signed([(raw, source)], registry=registry, policy=policy)
-    return judge_read(read, registry=registry, rounds=rounds, seen=seen, policy=policy, final=final)
-
-
-def judge_read(
-    read: SignedUpdate | Unsigned,
-    *,
-    registry: RegistryView,
-    rounds: RoundsView,
-    seen: SeenView,
-    policy: GatePolicy,
-    final: bool = False,
-) -> Judgement:
-    """Steps 6 to 10 on a record that `read_signed` took through steps 1 to 5, when what was accepted of those before it
-    is in `seen`."""
-    case = read.case
-    if isinstance(read, Unsigned):
-        return case.settle(read.fault, final=final)
-    update, participant = read.update, read.participant
-    # 6. Replay.
-    fault = check_replay(update, case.record_sha256, seen)
-    if fault is not None:
-        return case.settle(fault, final=final)
-    # 7. Freshness.
-    found = find_rounds(update, registry, rounds, seen)
-    if isinstance(found, Fault):
-        return case.settle(found, final=final)
-    round_ = found.current
-    # 8. Invitation.
-    fault = check_invitation(update, found.trained_for)
-    if fault is not None:
-        return case.settle(fault, final=final)
-    # 9. Agreement.
-    fault = check_agreement(participant, round_.agreement, registry, case.source.timestamp_ms)
-    if fault is not None:
-        return case.settle(fault, final=final)
-    # 10. Manifest.
-    fault = check_manifest(update, round_, policy)
-    if fault is not None:
-        return case.settle(fault, final=final)
-    return NeedsContent(
-        source=case.source, record_sha256=case.record_sha256, update=update, round=round_, participant=participant
-    )
-
-
-class Inspection:
-    """Step 11 on one update: hand in its chunks in any order, or the inline delta, then ask for the result."""
-
-    def __init__(self, needs: NeedsContent, policy: GatePolicy) -> None:
-        self._needs = needs
-        self._quarantined = policy.quarantined
-        self._content = ContentInspector(needs.update, needs.round)
-
-    @property
-    def refused(self) -> bool:
-        """Whether a fault is known: further chunks need not be read."""
-        return self._content.refused
-
-    def add(self, index: int, chunk: bytes | memoryview) -> bool:
-        """Inspect chunk `index` of `update.chunks`. False: a fault is known, stop reading."""
-        return self._content.add(index, chunk)
-
-    def add_inline(self, delta: bytes) -> bool:
-        """Inspect the delta that the envelope holds. False: a fault is known."""
-        return self._content.add_inline(delta)
-
-    def unavailable(self) -> None:
-        """A listed chunk can no longer be read."""
-        self._content.unavailable()
-
-    def result(self) -> tuple[Verdict, AcceptedUpdate | None]:
-        """The verdict, and the reference for aggregation when the update is accepted."""
-        needs, content = self._needs, self._content.result()
-        case = Case(
-            source=needs.source,
-            record_sha256=needs.record_sha256,
-            participant=needs.participant.participant,
-            quarantined=self._quarantined,
-            update=needs.update,
+) -> Iterator[Judgement]:
+    """The judgement of each record, in their order. Steps 6 to 10 are taken when the judgement is asked for, so that
+    what was accepted of the records before it counts."""
+    cases = [Case.of(raw, source, policy.quarantined) for raw, source in records]
+    for case in cases:
+        case.fault = (
+            check_size(case.raw, policy.max_record_bytes)  # 1. Size.
+            or open_envelope(case)  # 2. Framing.
+            or find_participant(case, registry)  # 3. Identity.
         )
-        verdict = case.verdict(content.fault or Reason.ACCEPTED, norm=content.norm, max_abs=content.max_abs)
-        return verdict, _accepted(needs) if content.fault is None else None
+    check_signatures([case for case in cases if not case.fault])  # 4. Signature: many at once, by several threads.
+    for case in cases:
+        case.fault = case.fault or read_update(case, policy.schema_ids)  # 5. Decode.
+    for case in cases:
+        case.fault = (
+            case.fault
+            or check_replay(case.signed, case.record_sha256, seen)  # 6. Replay.
+            or find_rounds(case, registry, rounds, seen)  # 7. Freshness.
+            or check_invitation(case.signed, case.trained_for)  # 8. Invitation.
+            or check_agreement(case.participant, case.round.agreement, registry, case.source.timestamp_ms)  # 9.
+            or check_manifest(case.signed, case.round, policy)  # 10. Manifest.
+        )
+        yield case.judgement()
 
 
-def inspect_content(needs: NeedsContent, policy: GatePolicy) -> Inspection:
-    """Begin step 11."""
-    return Inspection(needs, policy)
-
-
-class ContentFault(StrEnum):
-    """Why there are no chunks to judge."""
-
-    UNAVAILABLE = "UNAVAILABLE"
-
-
-def judge_content(
-    needs: NeedsContent, chunks: Sequence[bytes] | ContentFault, policy: GatePolicy
+def conclude(
+    needs: NeedsEvidence, findings: Sequence[Finding], policy: GatePolicy
 ) -> tuple[Verdict, AcceptedUpdate | None]:
-    """Step 11 at once, for who has the chunks in memory, in the order of `update.chunks`; none for an inline delta."""
-    inspection = inspect_content(needs, policy)
-    if needs.update.inline is not None:
-        inspection.add_inline(needs.update.inline)
-    elif isinstance(chunks, ContentFault):
-        inspection.unavailable()
-    else:
-        for index, chunk in enumerate(chunks):
-            inspection.add(index, chunk)
-    return inspection.result()
+    """11. Evidence: the verdict, and the reference for aggregation when the update is accepted. The first finding that
+    is not in its favour gives the reason; what all of them measured stands in the verdict."""
+    reason = next((finding.fault for finding in findings if finding.fault), needs.verdict.reason)
+    verdict = replace(
+        needs.verdict,
+        decision=decision(reason, policy.quarantined),
+        reason=reason,
+        norm=max((finding.norm for finding in findings), default=0.0),
+        max_abs=max((finding.max_abs for finding in findings), default=0.0),
+        scores=tuple(score for finding in findings for score in finding.scores),
+    )
+    return verdict, accepted(needs) if reason is needs.verdict.reason else None
 
 
-def _accepted(needs: NeedsContent) -> AcceptedUpdate:
+def accepted(needs: NeedsEvidence) -> AcceptedUpdate:
+    """The update as aggregation takes it in."""
     update, source = needs.update, needs.source
     return AcceptedUpdate(
         task=update.task,
@@ -184,20 +118,15 @@ def _accepted(needs: NeedsContent) -> AcceptedUpdate:
 
 
 __all__ = [
-    "ContentFault",
+    "Fault",
+    "Finding",
     "GatePolicy",
-    "Inspection",
     "Judgement",
-    "NeedsContent",
+    "NeedsEvidence",
     "Parked",
     "Refused",
-    "SignedUpdate",
     "Source",
-    "Unsigned",
-    "inspect_content",
-    "judge_content",
-    "judge_envelope",
-    "judge_read",
+    "conclude",
+    "judge",
     "keeps_raw",
-    "read_signed",
 ]

@@ -8,22 +8,32 @@ whoever used its name.
 from __future__ import annotations
 
 from fluvial.wire.records import Participant, ParticipantStatus, Reason
-from governance.admission.judgement import Fault, Source
+from governance.admission.case import Case
+from governance.admission.judgement import Fault
 from governance.admission.views import RegistryView
 
 
-def check_routing(keyid: str, source: Source) -> Fault | None:
-    """PARTICIPANT_MISMATCH unless the Kafka key names the signer.
+def check_routing(case: Case) -> Fault | None:
+    """PARTICIPANT_MISMATCH unless the Kafka key names who claims to have signed.
 
     The key chose the state that remembers what this participant had accepted; under another key an update could be
     brought in twice.
     """
-    return None if source.key == keyid.encode() else Fault(reason=Reason.PARTICIPANT_MISMATCH)
+    named = case.source.key == case.envelope.signatures[0].keyid.encode()
+    return None if named else Fault(reason=Reason.PARTICIPANT_MISMATCH)
 
 
-def find_participant(keyid: str, registry: RegistryView) -> Participant | Fault:
-    """The enrolled participant, also a revoked one; KEY_UNKNOWN, which waits, for a name not in the registry."""
-    return registry.participant(keyid) or Fault(reason=Reason.KEY_UNKNOWN, waits=True)
+def find_participant(case: Case, registry: RegistryView) -> Fault | None:
+    """Finds the enrolled participant, also a revoked one; PARTICIPANT_MISMATCH, or KEY_UNKNOWN, which waits, for a name
+    not in the registry."""
+    fault = check_routing(case)
+    if fault is not None:
+        return fault
+    participant = registry.participant(case.envelope.signatures[0].keyid)
+    if participant is None:
+        return Fault(reason=Reason.KEY_UNKNOWN, waits=True)
+    case.participant = participant
+    return None
 
 
 def check_revocation(participant: Participant) -> Fault | None:

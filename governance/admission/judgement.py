@@ -9,6 +9,9 @@ from fluvial.wire.records import ModelUpdate, Participant, Reason, Round, Verdic
 from fluvial.wire.version import Version
 from governance.admission.reasons import QUARANTINED
 
+Place = tuple[str, int, int]
+"""Topic, partition and offset of a record."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
@@ -23,6 +26,10 @@ class Source:
     offset: int
     timestamp_ms: int
     key: bytes | None
+
+    @property
+    def place(self) -> Place:
+        return self.topic, self.partition, self.offset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +72,24 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parked:
-    """Cannot be judged yet; `what` is the reason it would be refused for. Ask again, at last with `final=True`."""
+    """A record under way on another topic may still turn it: judge it again. verdict: holds when the wait is over."""
 
-    what: Reason
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NeedsContent:
-    """Everything but the tensor bytes is in order. Goes to `gate.inspect_content` or `gate.judge_content`."""
+class NeedsEvidence:
+    """Everything that the record itself says is in order. verdict: ACCEPTED, should all evidence be in its favour."""
 
     source: Source
-    record_sha256: bytes
+    verdict: Verdict
     update: ModelUpdate
     round: Round
     participant: Participant
 
+    @property
+    def record_sha256(self) -> bytes:
+        return self.verdict.record_sha256
 
-Judgement = Refused | Parked | NeedsContent
+
+Judgement = Refused | Parked | NeedsEvidence

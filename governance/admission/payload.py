@@ -15,6 +15,7 @@ from fluvial.wire.errors import DecodeError, NonCanonical, SchemaUnknown
 from fluvial.wire.media_types import media_type
 from fluvial.wire.records import Envelope, ModelUpdate, Reason
 from fluvial.wire.version import Version
+from governance.admission.case import Case
 from governance.admission.judgement import Fault
 from governance.admission.names import is_name
 
@@ -25,12 +26,17 @@ DIGEST_BYTES = 32
 _MODEL_UPDATE = media_type(ModelUpdate)
 
 
-def read_update(envelope: Envelope, schema_ids: Mapping[int, Version]) -> ModelUpdate | Fault:
-    """The update; SCHEMA_UNKNOWN, NON_CANONICAL or DECODE when the bytes are none."""
-    update = read_payload(envelope, ModelUpdate, _MODEL_UPDATE, schema_ids)
-    if isinstance(update, ModelUpdate) and not _is_well_formed(update):
+def read_update(case: Case, schema_ids: Mapping[int, Version]) -> Fault | None:
+    """Finds the update; SCHEMA_UNKNOWN, NON_CANONICAL or DECODE when the bytes are none, PARTICIPANT_MISMATCH when it
+    is in another's name."""
+    update = read_payload(case.envelope, ModelUpdate, _MODEL_UPDATE, schema_ids)
+    if isinstance(update, Fault):
+        return update
+    if not _is_well_formed(update):
         return Fault(reason=Reason.DECODE)
-    return update
+    case.update = update
+    signed_by_it = update.participant == case.participant.participant
+    return None if signed_by_it else Fault(reason=Reason.PARTICIPANT_MISMATCH)
 
 
 def read_payload(

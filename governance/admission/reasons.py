@@ -3,12 +3,15 @@
 A record's first failing check gives its reason; nothing after it is looked at. Rules that are not in one check's file:
 
 * **Duplicate before everything that can change.** Bytes that were accepted before are a DUPLICATE whatever has happened
-  since, also when their round is long over: a repeat is the broker's or the sender's, and does no harm.
+  since, also when their round is over: a repeat is the broker's or the sender's, and does no harm. Some rounds later
+  they are forgotten, and STALE_ROUND as everything else for that round.
 * **Equivocation before freshness.** Two different records that one key signed for one attempt of a round contradict
   each other whenever they are read. The one accepted first counts.
+* **A few failures.** While none is accepted, a participant may send another update for a round, because an upload can
+  go wrong; but to look at content costs more than to sign an envelope, so after MAX_FAILURES it is over.
 * **Waiting.** Registry, rounds and updates are three topics, and a record may overtake what it refers to. Where a
-  record under way may still turn the answer, the gate says `Parked`; asked again with `final=True`, it refuses. That is
-  so for KEY_UNKNOWN, TASK_UNKNOWN and ROUND_UNKNOWN, for AGREEMENT when the agreement or its signing is not heard of
+  record under way may still turn the answer, the gate says `Parked`; when the wait is over, it is refused. That is so
+  for KEY_UNKNOWN, TASK_UNKNOWN and ROUND_UNKNOWN, for AGREEMENT when the agreement or its signing is not heard of
   (an agreement that has ended is refused at once), and for TOKEN_INVALID when the token or the enrolment that used it
   is not. SIGNATURE never waits: anybody can make a wrong signature in somebody else's name.
 * **Late is not refused here.** Broker time after the round's deadline is the business of aggregation, which gives a
@@ -57,6 +60,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.NOT_INVITED: "The round's public seed did not invite the participant.",
     Reason.OTHER: "A reason that is newer than whoever reads; never given by this gate.",
     Reason.CHUNK_CLAIMED: "Another participant's update of the round refers to the same chunk.",
+    Reason.TOO_MANY_FAILURES: "So many updates of the participant for this round failed that no more is looked at.",
 }
 """Every reason has its meaning here; a test compares this table with the schema."""
 

@@ -39,16 +39,20 @@ class RoundsView(Protocol):
 
 
 class SeenView(Protocol):
-    """What was accepted from one participant: the one that the record's Kafka key names.
+    """What was accepted from each participant. Asked of good signatures alone: whoever invents names must not push
+    others out of memory.
 
     Bounded: it may forget rounds so old that the freshness check refuses them.
     """
 
-    def accepted(self, task: str, round: int, attempt: int, /) -> bytes | None:
+    def accepted(self, participant: str, task: str, round: int, attempt: int, /) -> bytes | None:
         """SHA-256 of the record accepted for this attempt of the round, 32 bytes."""
 
-    def accepted_in_round(self, task: str, round: int, /) -> bool:
+    def accepted_in_round(self, participant: str, task: str, round: int, /) -> bool:
         """Whether a record was accepted for any attempt of the round."""
 
-    def digest_seen(self, record_sha256: bytes, /) -> bool:
+    def digest_seen(self, participant: str, record_sha256: bytes, /) -> bool:
         """Whether a record with these very bytes was accepted."""
+
+    def num_failures(self, participant: str, task: str, round: int, /) -> int:
+        """How many updates for the round were refused for their evidence."""

@@ -39,8 +39,8 @@ from fluvial.wire.records import (
     Verdict,
 )
 from governance.admission.agreement import in_force
-from governance.admission.case import Case, claimed_name
-from governance.admission.framing import open_one_signature
+from governance.admission.case import Case, refusal
+from governance.admission.framing import open_envelope
 from governance.admission.identity import check_revocation, check_routing
 from governance.admission.judgement import Fault, Parked, Refused, Source
 from governance.admission.names import is_name
@@ -82,24 +82,17 @@ class Enrolled:
 EnrolmentJudgement = Refused | Parked | Enrolled
 
 
-def judge_enrolment(
-    raw: bytes, source: Source, *, registry: EnrolmentView, used: UsedView, final: bool = False
-) -> EnrolmentJudgement:
-    """Exactly one judgement of a record of the topic enrolments. final: do not park, the wait is over."""
-    case = Case(
-        source=source,
-        record_sha256=sha256(raw).digest(),
-        participant=claimed_name(source.key),
-        quarantined=QUARANTINED,
-    )
+def judge_enrolment(raw: bytes, source: Source, *, registry: EnrolmentView, used: UsedView) -> EnrolmentJudgement:
+    """Exactly one judgement of a record of the topic enrolments."""
+    case = Case.of(raw, source, QUARANTINED)
     # 1 to 4.
-    request = _read(raw, source)
+    request = _read(case)
     if isinstance(request, Fault):
-        return case.settle(request, final=final)
+        return refusal(case, request)
     known = registry.participant(request.participant)
     # 5. Repeat.
     if known is not None and known.request_sha256 == case.record_sha256:
-        return case.settle(Fault(reason=Reason.DUPLICATE_IGNORED), final=final)
+        return refusal(case, Fault(reason=Reason.DUPLICATE_IGNORED))
     # 6. Right to the name.
     same_key = known is not None and known.public_key == request.public_key
     token_sha256 = None if same_key else sha256(request.token.encode()).digest()
@@ -108,12 +101,12 @@ def judge_enrolment(
     elif known is not None:
         fault = check_revocation(known)
     if fault is not None:
-        return case.settle(fault, final=final)
+        return refusal(case, fault)
     # 7. Agreements.
     before = known.agreements if known is not None and same_key else ()
     fault = _check_agreements(request.agreements, before, source.timestamp_ms, registry)
     if fault is not None:
-        return case.settle(fault, final=final)
+        return refusal(case, fault)
     participant = Participant(
         participant=request.participant,
         public_key=request.public_key,
@@ -126,30 +119,25 @@ def judge_enrolment(
     return Enrolled(verdict=case.verdict(Reason.ACCEPTED), participant=participant, token_sha256=token_sha256)
 
 
-def _read(raw: bytes, source: Source) -> EnrolmentRequest | Fault:
+def _read(case: Case) -> EnrolmentRequest | Fault:
     """Steps 1 to 4: the request, signed by the key that it brings."""
-    # 1. Size.
-    fault = check_size(raw, MAX_ENROLMENT_BYTES)
-    if fault is not None:
-        return fault
-    # 2. Framing.
-    envelope = open_one_signature(raw)
-    if isinstance(envelope, Fault):
-        return envelope
-    keyid = envelope.signatures[0].keyid
-    fault = check_routing(keyid, source)
+    fault = (
+        check_size(case.raw, MAX_ENROLMENT_BYTES)  # 1. Size.
+        or open_envelope(case)  # 2. Framing.
+        or check_routing(case)
+    )
     if fault is not None:
         return fault
     # 3. Decode.
-    request = read_payload(envelope, EnrolmentRequest, _ENROLMENT_REQUEST)
+    request = read_payload(case.envelope, EnrolmentRequest, _ENROLMENT_REQUEST)
     if isinstance(request, Fault):
         return request
     if not _is_well_formed(request):
         return Fault(reason=Reason.DECODE)
-    if request.participant != keyid:
+    if request.participant != case.envelope.signatures[0].keyid:
         return Fault(reason=Reason.PARTICIPANT_MISMATCH)
     # 4. Signature.
-    if not is_acceptable(request.public_key) or not verify_envelope(envelope, request.public_key):
+    if not is_acceptable(request.public_key) or not verify_envelope(case.envelope, request.public_key):
         return Fault(reason=Reason.SIGNATURE)
     return request
 

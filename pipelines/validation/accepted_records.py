@@ -1,29 +1,49 @@
-"""Which updates of a participant were accepted: the memory behind replay and equivocation checks.
+"""What was accepted from each participant, and what has failed: the memory behind the gate's step 6.
 
-Keyed state of a lane: participant to the records accepted from it, as one string of entries that only grows at its end
-until some are forgotten. A round is forgotten `KEPT_ROUNDS` rounds later; from then on the stale-round check refuses a
-replay. Crossing into Flink's state costs more than all else in a judgement, so what was used lately is mirrored in
-memory, read once for each participant, and written once for each bundle.
+Keyed state of a lane: participant to its memory, as one short string. A round is forgotten by threshold: when the open
+round is so far ahead that the freshness check refuses whatever is for it. So a memory holds no more rounds than a task
+takes updates of, whichever of them the participant has skipped, and a task that is finished leaves nothing.
 
-    uint8 version, then each: uint8 length of the task's name, name, int32 round, int32 attempt, 32 bytes of SHA-256
+Crossing into Flink's state costs more than all else in a judgement, so what was used lately is mirrored in memory, read
+once for each participant, and written once for each bundle.
+
+    uint8 version, then each round: uint8 length of the task's name, name, int64 round, uint8 number of failures,
+    uint8 number of attempts accepted, then each: int32 attempt, 32 bytes of SHA-256
 """
 
 from __future__ import annotations
 
 import struct
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from fluvial.wire.records import AcceptedUpdate
+from fluvial.wire.records import AcceptedUpdate, Round, RoundStatus
 
-KEPT_ROUNDS = 64
-"""More than the task file allows updates to lag behind: whatever may still be taken is remembered."""
+REPEATED_ROUNDS = 8
+"""Rounds behind those that still take updates for which a repeat is told as such, and not as stale."""
 
 _MIRRORED = 20_000
-_VERSION = b"\x01"
-_ENTRY = struct.Struct(">ii32s")
-_SLACK = 32
-"""Forgotten entries that may lie in the string before it is written without them."""
+_VERSION = b"\x02"
+_ROUND = struct.Struct(">qBB")
+_ATTEMPT = struct.Struct(">i32s")
+_MOST_FAILURES = 255
+_ATTEMPTS = 16
+"""Attempts of a round that are remembered, the newest: a synchronous round takes updates of its last alone, and of an
+asynchronous one it is enough to know one."""
+
+FirstRemembered = Callable[[str], int]
+"""The first round of a task that is remembered."""
+
+
+def first_remembered(newest: Round | None) -> int:
+    """The first round that is remembered of a task with this newest one. A synchronous task that has finished needs no
+    memory: should it be taken up again, then with a later round."""
+    if newest is None:
+        return 0
+    if newest.status is RoundStatus.FINISHED and not newest.max_staleness:
+        return newest.round + 1
+    return newest.round - newest.max_staleness - REPEATED_ROUNDS
 
 
 class ByteMap(Protocol):
@@ -31,124 +51,175 @@ class ByteMap(Protocol):
 
     def get(self, key: str) -> bytes | None: ...
     def put_all(self, dict_value: dict[str, bytes]) -> None: ...
+    def remove(self, key: str) -> None: ...
+    def items(self) -> Iterable[tuple[str, bytes]]: ...
 
 
-class SeenUpdates:
-    """What one participant got accepted; answers the gate's `SeenView`. Only `remember` changes it.
+class _Round:
+    """What is remembered of one round."""
+
+    __slots__ = ("attempts", "num_failures")
+
+    def __init__(self) -> None:
+        self.num_failures = 0
+        self.attempts: dict[int, bytes] = {}
+
+
+class ParticipantMemory:
+    """What one participant got accepted, and how often it failed.
 
     data: as `dump` gave it, None for a participant of whom nothing is known. Raises ValueError for another version.
     """
 
     def __init__(self, data: bytes | None = None) -> None:
-        self._data = _VERSION
-        self._rounds: dict[tuple[str, int], dict[int, bytes]] = {}
+        self._rounds: dict[tuple[str, int], _Round] = {}
         self._digests: set[bytes] = set()
-        self._forgotten = 0
         if data is not None:
             self._load(data)
 
-    def accepted(self, task: str, round: int, attempt: int) -> bytes | None:
+    def accepted(self, task: str, round_: int, attempt: int) -> bytes | None:
         """SHA-256 of the record accepted for this attempt, or None."""
-        attempts = self._rounds.get((task, round))
-        return attempts.get(attempt) if attempts else None
+        known = self._rounds.get((task, round_))
+        return known.attempts.get(attempt) if known else None
 
-    def accepted_in_round(self, task: str, round: int) -> bool:
+    def accepted_in_round(self, task: str, round_: int) -> bool:
         """Whether an update for any attempt of the round was accepted."""
-        return (task, round) in self._rounds
+        known = self._rounds.get((task, round_))
+        return known is not None and bool(known.attempts)
 
     def digest_seen(self, record_sha256: bytes) -> bool:
         return record_sha256 in self._digests
 
-    def remember(self, update: AcceptedUpdate) -> None:
-        self._remember(update.task, update.round, update.attempt, update.record_sha256)
+    def num_failures(self, task: str, round_: int) -> int:
+        """How many updates for the round were refused for their evidence."""
+        known = self._rounds.get((task, round_))
+        return known.num_failures if known else 0
+
+    def remember(self, task: str, round_: int, attempt: int, record_sha256: bytes) -> None:
+        known = self._rounds.setdefault((task, round_), _Round())
+        known.attempts[attempt] = record_sha256
+        self._digests.add(record_sha256)
+        if len(known.attempts) > _ATTEMPTS:
+            self._digests.discard(known.attempts.pop(min(known.attempts)))
+
+    def note_failure(self, task: str, round_: int) -> None:
+        known = self._rounds.setdefault((task, round_), _Round())
+        known.num_failures = min(known.num_failures + 1, _MOST_FAILURES)
+
+    def forget(self, first: FirstRemembered) -> bool:
+        """Let go of the rounds before each task's first that is remembered. Whether there were any."""
+        past = [place for place in self._rounds if place[1] < first(place[0])]
+        for place in past:
+            self._digests.difference_update(self._rounds.pop(place).attempts.values())
+        return bool(past)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether its state may go."""
+        return not self._rounds
 
     def dump(self) -> bytes:
-        if self._forgotten > _SLACK:
-            self._data = _VERSION + b"".join(
-                _entry(task, round_, attempt, digest)
-                for (task, round_), attempts in self._rounds.items()
-                for attempt, digest in attempts.items()
-            )
-            self._forgotten = 0
-        return self._data
-
-    def _remember(self, task: str, round_: int, attempt: int, digest: bytes) -> None:
-        self._data += _entry(task, round_, attempt, digest)
-        self._rounds.setdefault((task, round_), {})[attempt] = digest
-        self._digests.add(digest)
-        past = self._rounds.pop((task, round_ - KEPT_ROUNDS), None)
-        if past is not None:
-            self._digests.difference_update(past.values())
-            self._forgotten += len(past)
+        parts = [_VERSION]
+        for (task, round_), known in self._rounds.items():
+            name = task.encode()
+            parts += (b"%c" % len(name), name, _ROUND.pack(round_, known.num_failures, len(known.attempts)))
+            parts += (_ATTEMPT.pack(attempt, digest) for attempt, digest in known.attempts.items())
+        return b"".join(parts)
 
     def _load(self, data: bytes) -> None:
-        """Remember all entries again in their order, so that the same are forgotten as before."""
         if data[:1] != _VERSION:
             raise ValueError(f"accepted updates of version {data[:1].hex()}; this job reads version {_VERSION.hex()}")
         at = 1
         while at < len(data):
             start = at + 1
             at = start + data[at]
-            self._remember(data[start:at].decode(), *_ENTRY.unpack_from(data, at))
-            at += _ENTRY.size
+            task = data[start:at].decode()
+            round_, num_failures, num_attempts = _ROUND.unpack_from(data, at)
+            at += _ROUND.size
+            known = self._rounds[task, round_] = _Round()
+            known.num_failures = num_failures
+            for _ in range(num_attempts):
+                attempt, digest = _ATTEMPT.unpack_from(data, at)
+                at += _ATTEMPT.size
+                known.attempts[attempt] = digest
+                self._digests.add(digest)
 
 
-class SeenByParticipant:
-    """The mirrors of the participants judged lately. state: Flink's, which stands for the lane being judged."""
+class AcceptedRecords:
+    """The memories of the participants judged lately; answers the gate's `SeenView`. state: Flink's, which stands for
+    the lane being judged."""
 
-    def __init__(self, state: ByteMap) -> None:
+    def __init__(self, state: ByteMap, first_remembered: FirstRemembered) -> None:
         self._state = state
-        self._mirrors: OrderedDict[str, SeenUpdates] = OrderedDict()
-        self._changed: dict[str, SeenUpdates] = {}
+        self._first_remembered = first_remembered
+        self._mirrors: OrderedDict[str, ParticipantMemory] = OrderedDict()
+        self._changed: dict[str, ParticipantMemory] = {}
 
-    def of(self, participant: str) -> SeenUpdates:
+    def accepted(self, participant: str, task: str, round: int, attempt: int) -> bytes | None:
+        return self._of(participant).accepted(task, round, attempt)
+
+    def accepted_in_round(self, participant: str, task: str, round: int) -> bool:
+        return self._of(participant).accepted_in_round(task, round)
+
+    def digest_seen(self, participant: str, record_sha256: bytes) -> bool:
+        return self._of(participant).digest_seen(record_sha256)
+
+    def num_failures(self, participant: str, task: str, round: int) -> int:
+        return self._of(participant).num_failures(task, round)
+
+    def remember(self, update: AcceptedUpdate) -> None:
+        """Note an accepted update; `flush` writes it."""
+        memory = self._of(update.participant)
+        memory.remember(update.task, update.round, update.attempt, update.record_sha256)
+        self._changed[update.participant] = memory
+
+    def note_failure(self, participant: str, task: str, round: int) -> None:
+        """Note an update that its evidence spoke against; `flush` writes it."""
+        memory = self._of(participant)
+        memory.note_failure(task, round)
+        self._changed[participant] = memory
+
+    def flush(self) -> None:
+        """Write what changed. Before the lane being judged changes, and before the call into Python ends."""
+        if not self._changed:
+            return
+        dumps = {}
+        for participant, memory in self._changed.items():
+            memory.forget(self._first_remembered)
+            if memory.is_empty:
+                self._state.remove(participant)
+            else:
+                dumps[participant] = memory.dump()
+        if dumps:
+            self._state.put_all(dumps)
+        self._changed.clear()
+
+    def sweep(self) -> None:
+        """Forget what is past also of participants that no longer contribute, in the lane being judged."""
+        self.flush()
+        shorter = {}
+        for participant, data in list(self._state.items()):
+            memory = ParticipantMemory(bytes(data))
+            if memory.forget(self._first_remembered):
+                self._mirrors.pop(participant, None)
+                if memory.is_empty:
+                    self._state.remove(participant)
+                else:
+                    shorter[participant] = memory.dump()
+        if shorter:
+            self._state.put_all(shorter)
+
+    def _of(self, participant: str) -> ParticipantMemory:
         """The memory of a participant of the lane being judged."""
         mirror = self._mirrors.get(participant)
         if mirror is None:
             mirror = self._changed.get(participant)
             if mirror is None:
                 stored = self._state.get(participant)
-                mirror = SeenUpdates(None if stored is None else bytes(stored))
+                mirror = ParticipantMemory(None if stored is None else bytes(stored))
             self._mirrors[participant] = mirror
             if len(self._mirrors) > _MIRRORED:
                 self._mirrors.popitem(last=False)
         else:
             self._mirrors.move_to_end(participant)
         return mirror
-
-    def remember(self, update: AcceptedUpdate) -> None:
-        """Note an accepted update; `flush` writes it."""
-        memory = self.of(update.participant)
-        memory.remember(update)
-        self._changed[update.participant] = memory
-
-    def flush(self) -> None:
-        """Write what changed. Before the lane being judged changes, and before the call into Python ends."""
-        if self._changed:
-            self._state.put_all({participant: memory.dump() for participant, memory in self._changed.items()})
-            self._changed.clear()
-
-
-class SeenLazily:
-    """The memory of a claimed participant, looked up only when the gate asks, which it does of good signatures alone:
-    whoever invents names must not push others out of memory."""
-
-    __slots__ = ("_participant", "_seen")
-
-    def __init__(self, seen: SeenByParticipant, participant: str) -> None:
-        self._seen = seen
-        self._participant = participant
-
-    def accepted(self, task: str, round: int, attempt: int) -> bytes | None:
-        return self._seen.of(self._participant).accepted(task, round, attempt)
-
-    def accepted_in_round(self, task: str, round: int) -> bool:
-        return self._seen.of(self._participant).accepted_in_round(task, round)
-
-    def digest_seen(self, record_sha256: bytes) -> bool:
-        return self._seen.of(self._participant).digest_seen(record_sha256)
-
-
-def _entry(task: str, round_: int, attempt: int, digest: bytes) -> bytes:
-    name = task.encode()
-    return b"%c%b%b" % (len(name), name, _ENTRY.pack(round_, attempt, digest))

@@ -1,161 +1,210 @@
-"""Content checks of many updates at once: each partition is read forward, once for all updates that wait.
+"""The content of many updates at once, as evidence: each partition is read forward, once for all updates that wait.
 
 Updates are uploaded at the same time, so their chunks interleave. Reading one update after the other would read the
-same stretch of a partition once for each. Updates therefore wait a moment for each other, and whoever comes first to a
-partition reads it for all. Threads of the process do so in the background, so that records and checkpoints pass while
-tensors are read.
-
-What waits here is memory only; the records themselves are parked in Flink state and submitted again after a restart.
+same stretch of a partition once for each. Updates therefore wait a moment for each other, and one pass over a partition
+serves all. Threads of the process make it in the background: no operator ever reads.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.records import AcceptedUpdate, ChunkReference, Verdict
-from governance.admission.gate import Inspection, NeedsContent
+from fluvial.wire.records import ChunkReference
+from governance.admission.content import ContentInspector
+from governance.admission.evidence import Finding
+from governance.admission.judgement import NeedsEvidence, Place
 
 ReadChunk = Callable[[ChunkReference], bytes]
-OnChecked = Callable[[NeedsContent, int, bytes], None]
+"""The bytes at a reference. Raises ChunkUnavailable, and TimeoutError when the broker does not answer."""
+
+OnChecked = Callable[[NeedsEvidence, int, bytes], None]
 """Told of each chunk that passed the checks, in the thread that read it: the update, the chunk's index and bytes."""
 
-DENSE = 0.9
+BATCH_S = 0.02
+"""Least wait of an update before its content is read, so that updates uploaded together are read together."""
+
+LONGEST_BATCH_S = 0.4
+"""Longest such wait, when the neighbours of its chunks stay unclaimed."""
+
+_DENSE = 0.9
 """Share of a stretch that must be wanted for it to be read at once."""
 
-THREADS = 2
+_THREADS = 2
 """Readers of a process. More would wait for the interpreter lock; two keep one busy while the other has it."""
 
+_PAUSE_S = 1.0
+"""Before a partition is tried again whose broker did not answer."""
 
-@dataclass(slots=True)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
 class _Claim:
-    """One update: what was found of it so far. Two threads may bring chunks of it at the same time."""
+    """One update under check. num_left: chunks not looked at. stretches: by partition, offsets of its first chunk and
+    behind its last. look_s: when to ask again whether to read. error: what no chunk of a log can explain."""
 
-    needs: NeedsContent
-    inspection: Inspection
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    needs: NeedsEvidence
+    inspector: ContentInspector
+    num_left: int
+    submitted_s: float
+    stretches: dict[int, tuple[int, int]]
+    look_s: float
+    is_reading: bool = False
+    is_withdrawn: bool = False
+    error: Exception | None = None
 
-
-Place = tuple[str, int, int]
-"""Topic, partition and offset of a record."""
 
 _Work = tuple[int, int, _Claim]
 """Offset, index of the chunk in its update, the update."""
 
 
-class ContentChecks:
-    """Updates that wait for their content to be checked, by their record's place in the log: equal records, which
-    anybody may send, are different ones here, and each gets its own verdict."""
+@dataclass(slots=True)
+class _Partition:
+    """What is wanted of a partition. is_drained: a thread is at it. not_before_s: when to try again."""
 
-    def __init__(self, read: ReadChunk, on_checked: OnChecked | None = None) -> None:
+    work: list[_Work] = field(default_factory=list)
+    is_sorted: bool = True
+    is_drained: bool = False
+    not_before_s: float = 0.0
+
+    def in_order(self) -> list[_Work]:
+        """The work in the order of the log. It comes in runs that are sorted, which sorting merges."""
+        if not self.is_sorted:
+            self.work.sort(key=lambda item: item[:2])
+            self.is_sorted = True
+        return self.work
+
+
+class ContentChecks:
+    """Evidence of kind content. The subtasks of a process share one, for a topic of chunks."""
+
+    def __init__(
+        self, read: ReadChunk, on_checked: OnChecked | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._read = read
         self._on_checked = on_checked
+        self._clock = clock
         self._claims: dict[Place, _Claim] = {}
-        self._work: dict[int, list[_Work]] = {}
+        self._partitions: dict[int, _Partition] = {}
         self._lock = threading.Lock()
-        self._partition_locks: dict[int, threading.Lock] = {}
-        self._threads = ThreadPoolExecutor(THREADS, "content-checks")
-        self._reading: dict[Place, list[Future[None]]] = {}
+        self._threads = ThreadPoolExecutor(_THREADS, "content-checks")
 
-    def submit(self, needs: NeedsContent, inspection: Inspection) -> None:
-        """Add an update. One that waits already is not added again."""
+    def submit(self, needs: NeedsEvidence) -> None:
+        """Begin to check an update. An inline delta is inspected at once: it is small, and in hand. A place that is
+        under check already, left by a job that failed in this process, is checked anew."""
+        self.withdraw(needs.source.place)
+        update = needs.update
+        inspector, now_s = ContentInspector(update, needs.round), self._clock()
+        claim = _Claim(needs, inspector, len(update.chunks), now_s, _stretches(update.chunks), now_s + BATCH_S)
+        if update.inline is not None:
+            claim.inspector.add_inline(update.inline)
         with self._lock:
-            if _place(needs) in self._claims:
-                return
-            claim = _Claim(needs, inspection)
-            self._claims[_place(needs)] = claim
-            for index, chunk in enumerate(needs.update.chunks):
-                self._partition_locks.setdefault(chunk.partition, threading.Lock())
-                self._work.setdefault(chunk.partition, []).append((chunk.offset, index, claim))
+            self._claims[needs.source.place] = claim
+            for index, chunk in enumerate(update.chunks):
+                partition = self._partitions.setdefault(chunk.partition, _Partition())
+                partition.work.append((chunk.offset, index, claim))
+                partition.is_sorted = False
 
-    def dense(self, needs: NeedsContent) -> bool:
-        """Whether the stretches of log that hold the update are mostly wanted by those that wait.
-
-        If not, its neighbours are probably still on their way, and a pass now would have to be made again for them.
-        """
+    def ready(self, place: Place) -> bool:
         with self._lock:
-            for partition in {chunk.partition for chunk in needs.update.chunks}:
-                offsets = [offset for offset, _, _ in self._work.get(partition, ())]
-                if offsets and len(offsets) < DENSE * (max(offsets) - min(offsets) + 1):
+            claim = self._claims[place]
+            if not claim.num_left or claim.error is not None:
+                return True
+            now_s = self._clock()
+            if not claim.is_reading:
+                if now_s < claim.look_s:
                     return False
+                claim.is_reading = now_s >= claim.submitted_s + LONGEST_BATCH_S or self._is_dense(claim)
+                claim.look_s = now_s + BATCH_S
+                if not claim.is_reading:
+                    return False
+            for number in claim.stretches:
+                partition = self._partitions[number]
+                if partition.work and not partition.is_drained and now_s >= partition.not_before_s:
+                    partition.is_drained = True
+                    self._threads.submit(self._drain, partition)
+            return False
+
+    def settle(self, place: Place) -> Finding:
+        with self._lock:
+            claim = self._claims.pop(place)
+        if claim.error is not None:
+            raise claim.error
+        return claim.inspector.result()
+
+    def withdraw(self, place: Place) -> None:
+        with self._lock:
+            claim = self._claims.pop(place, None)
+            if claim is None:
+                return
+            claim.is_withdrawn = True
+            for number in claim.stretches:
+                partition = self._partitions[number]
+                partition.work = [item for item in partition.work if item[2] is not claim]
+
+    def _is_dense(self, claim: _Claim) -> bool:
+        """Whether the stretches of log that hold the update are mostly wanted by those that wait. If not, its
+        neighbours are probably still on their way, and a pass now would have to be made again for them."""
+        for number, (first, end) in claim.stretches.items():
+            work = self._partitions[number].in_order()
+            num_wanted = bisect_left(work, end, key=_offset) - bisect_left(work, first, key=_offset)
+            if num_wanted and num_wanted < _DENSE * (end - first):
+                return False
         return True
 
-    def ready(self, needs: NeedsContent) -> bool:
-        """Whether `settle` need not wait. The first call makes threads read what is missing, also for the others that
-        wait; what they raise, `settle` meets again."""
-        if _place(needs) not in self._reading:
-            self._reading[_place(needs)] = [
-                self._threads.submit(self._drain_alone, partition) for partition in _partitions(needs)
-            ]
-        return all(future.done() for future in self._reading[_place(needs)])
-
-    def withdraw(self, needs: NeedsContent) -> None:
-        """Forget an update that is refused for another reason."""
-        with self._lock:
-            claim = self._claims.pop(_place(needs), None)
-            self._reading.pop(_place(needs), None)
-            for partition, work in self._work.items():
-                self._work[partition] = [item for item in work if item[2] is not claim]
-
-    def settle(self, needs: NeedsContent) -> tuple[Verdict, AcceptedUpdate | None]:
-        """The update's verdict. Reads what is missing, also for the others that wait.
-
-        Raises TimeoutError when the broker does not answer; everything then still waits.
-        """
-        claim = self._claims[_place(needs)]
-        self._reading.pop(_place(needs), None)
-        # First whatever nobody reads, so that two threads work on different partitions; then wait for the rest.
-        for blocking in (False, True):
-            for partition in _partitions(needs):
-                self._drain_alone(partition, blocking=blocking)
-        with self._lock:
-            del self._claims[_place(needs)]
-        return claim.inspection.result()
-
-    def _drain_alone(self, partition: int, *, blocking: bool = True) -> None:
-        """Read all that is wanted of a partition, unless another thread does and the caller would not wait for it."""
-        if self._partition_locks[partition].acquire(blocking=blocking):
-            try:
-                self._drain(partition)
-            finally:
-                self._partition_locks[partition].release()
-
-    def _drain(self, partition: int) -> None:
-        """Read all that is wanted of a partition, in the order of the log. The caller holds the partition's lock."""
-        with self._lock:
-            work = sorted(self._work.pop(partition, ()), key=lambda item: item[:2])
-        done = 0
-        try:
-            for _, index, claim in work:
-                self._check(index, claim)
-                done += 1
-        finally:
-            if done < len(work):
+    def _drain(self, partition: _Partition) -> None:
+        """Read all that is wanted of a partition, in the order of the log, until nothing is."""
+        while True:
+            with self._lock:
+                work, partition.work = partition.in_order(), []
+                if not work:
+                    partition.is_drained = False
+                    return
+            for done, (_, index, claim) in enumerate(work):
+                try:
+                    self._check(claim, index)
+                except TimeoutError as error:
+                    _log.warning("%d chunks wait for a broker that does not answer: %s", len(work) - done, error)
+                    with self._lock:
+                        partition.work += (item for item in work[done:] if not item[2].is_withdrawn)
+                        partition.is_sorted = False
+                        partition.not_before_s = self._clock() + _PAUSE_S
+                        partition.is_drained = False
+                    return
+                except Exception as error:  # told in the operator that waits for it
+                    claim.error = error
                 with self._lock:
-                    self._work.setdefault(partition, []).extend(work[done:])
+                    claim.num_left -= 1
 
-    def _check(self, index: int, claim: _Claim) -> None:
-        if claim.inspection.refused:
+    def _check(self, claim: _Claim, index: int) -> None:
+        if claim.is_withdrawn or claim.error is not None or not claim.inspector.wants(index):
             return
         try:
             chunk = self._read(claim.needs.update.chunks[index])
         except ChunkUnavailable:
-            with claim.lock:
-                claim.inspection.unavailable()
+            claim.inspector.unavailable(index)
         else:
-            if claim.inspection.add(index, chunk) and self._on_checked is not None:
+            if claim.inspector.add(index, chunk) and self._on_checked is not None:
                 self._on_checked(claim.needs, index, chunk)
 
 
-def _place(needs: NeedsContent) -> Place:
-    return needs.source.topic, needs.source.partition, needs.source.offset
+def _offset(work: _Work) -> int:
+    return work[0]
 
 
-def _partitions(needs: NeedsContent) -> Iterable[int]:
-    return sorted({chunk.partition for chunk in needs.update.chunks})
+def _stretches(chunks: Sequence[ChunkReference]) -> dict[int, tuple[int, int]]:
+    stretches: dict[int, tuple[int, int]] = {}
+    for chunk in chunks:
+        first, end = stretches.get(chunk.partition, (chunk.offset, 0))
+        stretches[chunk.partition] = min(first, chunk.offset), max(end, chunk.offset + 1)
+    return stretches
 
 
 _shared: dict[str, ContentChecks] = {}

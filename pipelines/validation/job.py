@@ -1,7 +1,7 @@
 """Wiring of the validation stage.
 
 updates ───── gathered in Java into bundles, by lane ─┬─▶ validate ─▶ verdicts, quarantine, events; accepted
-enrolments ── keyed by claimed participant ───────────┼─▶ enrol ────▶ verdicts, quarantine, events, registry
+enrolments ── likewise ───────────────────────────────┼─▶ enrol ────▶ verdicts, quarantine, events, registry
 registry, rounds ── broadcast to both ────────────────┘
 
 `Validate` has one output, which Java parts by kind of bundle: in thread mode, PyFlink 2.3 loses the tag of a side
@@ -10,11 +10,9 @@ output that a keyed broadcast function gives from a timer, and parked updates ar
 
 from __future__ import annotations
 
-from pyflink.common import Types
-
 from pipelines.flink.bundles import Kind
 from pipelines.flink.graph import BYTES, Graph
-from pipelines.validation.operators.enrol import Enrol, claimed_applicant
+from pipelines.validation.operators.enrol import Enrol
 from pipelines.validation.operators.trusted_records import TRUSTED, Mark
 from pipelines.validation.operators.validate import Validate
 
@@ -34,12 +32,7 @@ def attach(graph: Graph) -> None:
         .uid("validate-by-lane")
     )
     enrolled = (
-        graph.source("enrolments")
-        .key_by(claimed_applicant, Types.STRING())
-        .connect(trusted)
-        .process(Enrol(settings), BYTES)
-        .name("enrol")
-        .uid("enrol")
+        graph.bundled_source("enrolments").connect(trusted).process(Enrol(settings), BYTES).name("enrol").uid("enrol")
     )
     graph.emit(judged)
     graph.emit(enrolled)

@@ -33,6 +33,10 @@ class TrustedRecords:
         self._tasks: dict[str, Task] = {}
         self._rounds: dict[str, Round] = {}
         self._slots: dict[str, Round] = {}
+        self.num_changes = 0
+        """Counts what has become known: who waits for something need not look again before it moves."""
+        self.num_rounds = 0
+        """Counts the rounds that have begun or ended."""
 
     def apply_registry(self, key: str, raw: bytes) -> str | None:
         """Take in a record of topic registry. Returns the key to keep it under, None where it changes nothing.
@@ -53,6 +57,7 @@ class TrustedRecords:
                 self._tokens[record.token_sha256] = record
             case Task():
                 self._tasks[record.task] = record
+        self.num_changes += 1
         return key
 
     def apply_round(self, raw: bytes) -> str:
@@ -64,6 +69,8 @@ class TrustedRecords:
     def _keep(self, record: Round) -> str:
         slot = _slot(record.task, record.round, record.max_staleness)
         self._slots[slot] = replace(record, base_chunks=(), optimizer_chunks=())
+        self.num_changes += 1
+        self.num_rounds += 1
         return slot
 
     def restore(self, key: str, raw: bytes) -> None:

@@ -28,7 +28,6 @@ from tests.unit.governance.admission.builders import (
     DELTA,
     DEVICE,
     KEY,
-    POLICY,
     TERMS_SHA256,
     World,
     a_round,
@@ -37,6 +36,7 @@ from tests.unit.governance.admission.builders import (
     an_inline_update,
     an_update,
     chunks_of,
+    conclude,
     inline_round,
     judge,
     references,
@@ -129,7 +129,7 @@ def check_judged(raw: bytes, world: World, **judging: Any) -> gate.Judgement:
         check_verdict(judgement.verdict, raw)
         assert judgement.verdict.decision is not Decision.ACCEPT
         waiting = judge(raw, world, final=False, **judging)
-        assert waiting == judgement or waiting == gate.Parked(what=judgement.verdict.reason)
+        assert waiting == judgement or waiting == gate.Parked(verdict=judgement.verdict)
     return judgement
 
 
@@ -149,7 +149,7 @@ def test_arbitrary_payloads_rightly_signed_are_refused(payload: bytes) -> None:
 @settings(law, max_examples=200)
 def test_a_changed_envelope_is_refused_unless_it_is_the_same(raw: bytes) -> None:
     judgement = check_judged(raw, a_world())
-    assert isinstance(judgement, gate.NeedsContent) == (raw == SEEDS[0])
+    assert isinstance(judgement, gate.NeedsEvidence) == (raw == SEEDS[0])
 
 
 @given(mutated(tuple(encode(one) for one in (an_update(), an_inline_update()))))
@@ -166,8 +166,8 @@ def test_whatever_an_enrolled_participant_signs_gets_one_judgement_and_one_verdi
     raw = sealed(update)
     for source in (a_source(timestamp_ms=at_ms), a_source(key=key, timestamp_ms=at_ms)):
         judgement = check_judged(raw, a_world(), source=source)
-        if isinstance(judgement, gate.NeedsContent):
-            verdict, accepted = gate.judge_content(judgement, gate.ContentFault.UNAVAILABLE, POLICY)
+        if isinstance(judgement, gate.NeedsEvidence):
+            verdict, accepted = conclude(judgement, None)
             check_verdict(verdict, raw)
             assert accepted is None
 
@@ -185,8 +185,8 @@ def test_whatever_an_inline_delta_holds_gets_one_verdict_and_only_what_is_in_bou
     if isinstance(judgement, gate.Refused):
         assert judgement.verdict.reason is Reason.MAGNITUDE_EXCEEDED
         return
-    assert isinstance(judgement, gate.NeedsContent)
-    verdict, accepted = gate.judge_content(judgement, (), POLICY)
+    assert isinstance(judgement, gate.NeedsEvidence)
+    verdict, accepted = conclude(judgement, ())
     check_verdict(verdict, sealed(update))
     if name == "float32":
         elements = [float(one) for one in struct.unpack("<9f", delta)]
@@ -204,8 +204,8 @@ def test_whatever_a_chunk_holds_gets_one_verdict(index: int, data: st.DataObject
     )
     raw = sealed(an_update())
     judgement = judge(raw, a_world())
-    assert isinstance(judgement, gate.NeedsContent)
-    verdict, accepted = gate.judge_content(judgement, chunks, POLICY)
+    assert isinstance(judgement, gate.NeedsEvidence)
+    verdict, accepted = conclude(judgement, chunks)
     check_verdict(verdict, raw)
     assert (accepted is not None) == (chunks == chunks_of()[0])
 
@@ -232,9 +232,9 @@ def test_the_bad_records_of_a_history_leave_no_trace(history: list[str]) -> None
         for name in names_:
             raw, content = raws[name]
             judgement = judge(raw, world)
-            if isinstance(judgement, gate.NeedsContent):
+            if isinstance(judgement, gate.NeedsEvidence):
                 before = world.snapshot()
-                _, accepted = gate.judge_content(judgement, content, POLICY)
+                _, accepted = conclude(judgement, content)
                 assert world == before
                 if accepted is not None:
                     world.remember(raw, judgement.update)
@@ -251,9 +251,9 @@ def test_the_bad_records_of_a_history_leave_no_trace(history: list[str]) -> None
 def test_whatever_the_bytes_an_enrolment_gets_one_judgement(raw: bytes) -> None:
     world = replace(a_world(), participants={})
     before = world.snapshot()
-    judgement = judge_enrolment(raw, a_source(), registry=world, used=world.used.__contains__, final=True)
+    judgement = judge_enrolment(raw, a_source(), registry=world, used=world.used.__contains__)
     assert world == before
-    assert isinstance(judgement, gate.Refused | Enrolled)
+    assert isinstance(judgement, gate.Refused | gate.Parked | Enrolled)
     check_verdict(judgement.verdict, raw)
     assert not isinstance(judgement, Enrolled)
 
@@ -264,7 +264,7 @@ def test_only_the_open_attempt_needs_content(status: RoundStatus, number: int, a
     world = a_world(a_round(status=status, round=number, attempt=attempt))
     judgement = judge(SEEDS[0], world, final=final)
     open_now = status is RoundStatus.OPEN and (number, attempt) == (3, 2)
-    assert isinstance(judgement, gate.NeedsContent) == open_now
+    assert isinstance(judgement, gate.NeedsEvidence) == open_now
     if isinstance(judgement, gate.Parked):
         assert not final
         assert (number, attempt) < (3, 2)

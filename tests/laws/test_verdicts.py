@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from governance.admission.replay import MAX_FAILURES
 from tests.unit.governance.admission.builders import an_update, sealed
 from tests.unit.pipelines.validation.stage import ValidationStage, uploaded
 
@@ -28,9 +29,12 @@ def test_of_any_number_of_equal_records_the_first_is_accepted_and_the_others_are
             if number == restart_after:
                 stage.restart()
         stage.settle()
-        expected = (
-            [["ACCEPTED"], *[["DUPLICATE_IGNORED"]] * (len(offsets) - 1)] if whole else [["INCOMPLETE"]] * len(offsets)
-        )
+        if whole:
+            expected = [["ACCEPTED"], *[["DUPLICATE_IGNORED"]] * (len(offsets) - 1)]
+        else:
+            expected = [
+                ["INCOMPLETE"] if number < MAX_FAILURES else ["TOO_MANY_FAILURES"] for number in range(len(offsets))
+            ]
         assert [stage.reasons()[3, offset] for offset in offsets] == expected
         assert len(stage.reasons()) == len(offsets)
         assert len(stage.accepted) == whole

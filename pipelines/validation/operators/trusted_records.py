@@ -23,11 +23,6 @@ TRUSTED = MapStateDescriptor("trusted", Types.STRING(), Types.PICKLED_BYTE_ARRAY
 _log = logging.getLogger(__name__)
 
 
-def claimed_participant(record: SourceRecord) -> str:
-    """The record's key: a claim, which the gate compares with the signature's keyid before anything else."""
-    return (record.key or b"").decode("utf-8", "replace")
-
-
 def source_of(record: SourceRecord, topic: str) -> gate.Source:
     """The record's place in the log, for a verdict."""
     return gate.Source(
@@ -37,6 +32,11 @@ def source_of(record: SourceRecord, topic: str) -> gate.Source:
         timestamp_ms=record.timestamp_ms,
         key=record.key,
     )
+
+
+def now_ms() -> int:
+    """The wall clock, which tests replace."""
+    return int(time.time() * 1000)
 
 
 class Mark(MapFunction):
@@ -57,7 +57,7 @@ class WithTrustedRecords(KeyedBroadcastProcessFunction):
 
     def open(self, ctx: Any) -> None:
         self._mirror: TrustedRecords | None = None
-        self._started_ms = int(time.time() * 1000)
+        self._started_ms = now_ms()
 
     def process_broadcast_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
         state = ctx.get_broadcast_state(TRUSTED)
@@ -75,6 +75,12 @@ class WithTrustedRecords(KeyedBroadcastProcessFunction):
             if kept is not None:
                 state.put(kept, record.value)
         return iter(())
+
+    def refuse_at_ms(self, at_ms: int) -> int:
+        """Until when a record that arrives at this time may wait for what is not heard of. After a start without state
+        the registry may not have been read to its end, so nothing is refused for being unknown at first."""
+        settings = self._settings
+        return max(at_ms + settings.parking_ms, self._started_ms + settings.startup_grace_ms)
 
     def _trusted(self, state: Any) -> TrustedRecords:
         if self._mirror is None:

@@ -1,4 +1,4 @@
-"""Flink function of validation: it looks up, reads chunks, calls the gate and emits. Decisions are in governance.
+"""Flink function of validation: it hands records and state to the gate and to the lanes, and emits what they decide.
 
 It works in bundles: one call of Python judges all records of a lane that came together, reads and writes Flink's state
 once for each participant and bundle, and gives what they became as two bundles.
@@ -6,7 +6,6 @@ once for each participant and bundle, and gives what they became as two bundles.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -21,14 +20,19 @@ from pipelines.config import Settings
 from pipelines.flink.blobs import shared_reader
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
 from pipelines.flink.checked_chunks import ANNOUNCED, CHECKED
-from pipelines.flink.frames import SourceRecord, sink_frame, source_frame
+from pipelines.flink.frames import SourceRecord, sink_frame
 from pipelines.flink.messages import pack
-from pipelines.validation import logic
-from pipelines.validation.accepted_records import SeenByParticipant, SeenLazily
+from pipelines.validation.accepted_records import REPEATED_ROUNDS, AcceptedRecords, first_remembered
 from pipelines.validation.content_checks import ContentChecks, shared_checks
-from pipelines.validation.operators.trusted_records import WithTrustedRecords, claimed_participant, source_of
-from pipelines.validation.parking import Parking, Waiting
-from pipelines.validation.trusted_records import TrustedRecords
+from pipelines.validation.contests import Room
+from pipelines.validation.lanes import Lanes
+from pipelines.validation.operators.trusted_records import WithTrustedRecords, now_ms, source_of
+from pipelines.validation.record_life import Concluded, Lane
+from pipelines.validation.verdict_frames import verdict_frames
+from pipelines.validation.waiting import Waiting
+
+_CHUNKS_UNDER_CHECK = 65_536
+"""Of one subtask: references of some 300 bytes."""
 
 
 class Validate(WithTrustedRecords):
@@ -57,153 +61,83 @@ class Validate(WithTrustedRecords):
         )
         log = f"{settings.brokers} {self._topics.update_blobs}"
 
-        def announce(needs: gate.NeedsContent, index: int, chunk: bytes) -> None:
+        def announce(needs: gate.NeedsEvidence, index: int, chunk: bytes) -> None:
             ANNOUNCED.announce(log, needs.round, index, needs.record_sha256, needs.update, chunk)
 
-        self._checks = shared_checks(log, lambda: ContentChecks(reader.chunk, announce))
+        evidence = [shared_checks(log, lambda: ContentChecks(reader.chunk, announce))]
+        room = Room(_CHUNKS_UNDER_CHECK)
         state_type = Types.STRING(), Types.PICKLED_BYTE_ARRAY()
-        self._seen = SeenByParticipant(ctx.get_map_state(MapStateDescriptor("accepted", *state_type)))
-        self._parking = Parking(ctx.get_map_state(MapStateDescriptor("parked", *state_type)))
+        self._seen = AcceptedRecords(
+            ctx.get_map_state(MapStateDescriptor("accepted", *state_type)),
+            lambda task: first_remembered(self._trusted_records.current(task)),
+        )
+        self._swept: dict[str, int] = {}
+        self._lanes = Lanes(
+            ctx.get_map_state(MapStateDescriptor("parked", *state_type)),
+            lambda: Lane(self, evidence, room, self.refuse_at_ms),
+        )
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        lane, now_ms, trusted = ctx.get_current_key(), _now_ms(), self._trusted_in(ctx)
-        out = _Output(self._topics, self._hands_over)
-        records = parse_sources(bytes(value))
-        for record, read in zip(records, self._read(records, trusted), strict=True):
-            judgement = self._judge(record, trusted, final=False, read=read)
-            if self._waits(judgement):
-                if self._park(lane, record, judgement, now_ms):
-                    continue
-                judgement = self._judge(record, trusted, final=True, read=read)
-            self._settle(record, judgement, out)
-        return self._finish(lane, out, ctx)
+        lane, at_ms = self._begin(ctx)
+        lane.arrive(parse_sources(bytes(value)), at_ms)
+        return self._finish(ctx, at_ms)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
-        lane, now_ms, trusted = ctx.get_current_key(), _now_ms(), self._trusted_in(ctx)
-        out = _Output(self._topics, self._hands_over)
-        for waiting in self._parking.due(lane, now_ms):
-            if self._waits_for_content(waiting, now_ms):
-                continue
-            judgement = self._judge(waiting.record, trusted, final=now_ms >= waiting.parked.refuse_at_ms)
-            if isinstance(judgement, gate.Parked):
-                pause_ms = logic.retry_ms(now_ms - waiting.parked.since_ms)
-                waiting.look_at_ms = min(now_ms + pause_ms, waiting.parked.refuse_at_ms)
-                continue
-            if (
-                isinstance(judgement, gate.NeedsContent)
-                and judgement.update.inline is None
-                and waiting.needs is None
-                and (not self._submit(lane, waiting, judgement, now_ms) or self._waits_for_content(waiting, now_ms))
-            ):
-                continue
-            if waiting.needs is not None and not isinstance(judgement, gate.NeedsContent):
-                self._checks.withdraw(waiting.needs)
-            self._parking.remove(lane, waiting)
-            self._settle(waiting.record, judgement, out)
-        return self._finish(lane, out, ctx, timestamp)
+        lane, at_ms = self._begin(ctx)
+        lane.look(at_ms)
+        return self._finish(ctx, at_ms, timestamp)
 
-    def _finish(self, lane: str, out: _Output, ctx: Any, fired_ms: int = 0) -> Iterator[bytes]:
+    def _begin(self, ctx: Any) -> tuple[Lane, int]:
+        self._trusted_records = self._trusted_in(ctx)
+        self._out = _Output(self._topics, self._hands_over)
+        return self._lanes.of(ctx.get_current_key()), now_ms()
+
+    def _finish(self, ctx: Any, now_ms: int, fired_ms: int = 0) -> Iterator[bytes]:
+        key = ctx.get_current_key()
         self._seen.flush()
-        look_at_ms = self._parking.next_timer(lane, fired_ms)
+        num_rounds = self._trusted_records.num_rounds
+        if num_rounds >= self._swept.setdefault(key, num_rounds) + REPEATED_ROUNDS:
+            self._swept[key] = num_rounds
+            self._seen.sweep()
+        look_at_ms = self._lanes.next_timer(key, now_ms, fired_ms)
         if look_at_ms is not None:
             ctx.timer_service().register_processing_time_timer(look_at_ms)
-        return iter(out.bundles())
+        return iter(self._out.bundles())
 
-    @staticmethod
-    def _waits(judgement: gate.Judgement) -> bool:
-        in_chunks = isinstance(judgement, gate.NeedsContent) and judgement.update.inline is None
-        return in_chunks or isinstance(judgement, gate.Parked)
+    # The lane's desk.
 
-    def _park(self, lane: str, record: SourceRecord, judgement: gate.Judgement, now_ms: int) -> bool:
-        # Reading takes an end, so what waits for its content always may; only what may never come is bounded.
-        needs_content = isinstance(judgement, gate.NeedsContent)
-        parked = logic.park(
-            source_frame(record),
-            0 if needs_content else self._parking.num_parked(lane, record.key),
-            now_ms=now_ms,
-            started_ms=self._started_ms,
-            parking_ms=self._settings.parking_ms,
-            startup_grace_ms=self._settings.startup_grace_ms,
-        )
-        if parked is None:
-            return False
-        waiting = self._parking.add(lane, record, parked, now_ms + logic.RETRY_MS)
-        if isinstance(judgement, gate.NeedsContent):
-            self._submit(lane, waiting, judgement, now_ms)
-        return True
-
-    def _submit(self, lane: str, waiting: Waiting, needs: gate.NeedsContent, now_ms: int) -> bool:
-        """Have the content checked, unless an equal record waits before this one, which then becomes its duplicate."""
-        waiting.look_at_ms = now_ms + logic.BATCH_MS
-        if self._parking.repeats(lane, waiting):
-            return False
-        waiting.needs = needs
-        self._checks.submit(needs, gate.inspect_content(needs, self._policy))
-        return True
-
-    def _waits_for_content(self, waiting: Waiting, now_ms: int) -> bool:
-        """Whether the record's content is not read yet; it is judged again only when it is."""
-        if waiting.needs is None:
-            return False
-        waited_ms = now_ms - waiting.parked.since_ms
-        if not waiting.reading and waited_ms < logic.MAX_BATCH_WAIT_MS and not self._checks.dense(waiting.needs):
-            waiting.look_at_ms = now_ms + logic.BATCH_MS
-            return True
-        waiting.reading = True
-        # Rounded, so that one timer wakes all that wait.
-        waiting.look_at_ms = (now_ms // logic.READING_MS + 1) * logic.READING_MS
-        return not self._checks.ready(waiting.needs)
-
-    def _read(
-        self, records: Sequence[SourceRecord], trusted: TrustedRecords
-    ) -> list[gate.SignedUpdate | gate.Unsigned]:
-        """The part of the judgement that many records go through together."""
-        topic = self._topics.updates
-        return gate.read_signed(
-            [(record.value, source_of(record, topic)) for record in records], registry=trusted, policy=self._policy
-        )
-
-    def _judge(
-        self,
-        record: SourceRecord,
-        trusted: TrustedRecords,
-        *,
-        final: bool,
-        read: gate.SignedUpdate | gate.Unsigned | None = None,
-    ) -> gate.Judgement:
-        """read: the record after `_read`, where others were read with it."""
-        return gate.judge_read(
-            read or self._read([record], trusted)[0],
-            registry=trusted,
-            rounds=trusted,
-            seen=SeenLazily(self._seen, claimed_participant(record)),
+    def judge(self, records: Sequence[SourceRecord]) -> Iterator[gate.Judgement]:
+        return gate.judge(
+            [(record.value, source_of(record, self._topics.updates)) for record in records],
+            registry=self._trusted_records,
+            rounds=self._trusted_records,
+            seen=self._seen,
             policy=self._policy,
-            final=final,
         )
 
-    def _settle(self, record: SourceRecord, judgement: gate.Judgement, out: _Output) -> None:
-        if isinstance(judgement, gate.NeedsContent):
-            verdict, accepted = self._judge_content(judgement)
+    def conclude(self, needs: gate.NeedsEvidence, findings: Sequence[gate.Finding]) -> Concluded:
+        verdict, accepted = gate.conclude(needs, findings, self._policy)
+        if accepted is None:
+            self._seen.note_failure(verdict.participant, verdict.task, verdict.round)
         else:
-            assert isinstance(judgement, gate.Refused)
-            verdict, accepted = judgement.verdict, None
-        if accepted is not None:
             self._seen.remember(accepted)
-            for chunk in accepted.chunks:
+        return Concluded(verdict, accepted)
+
+    def settled(self, record: SourceRecord, outcome: Concluded | gate.Refused) -> None:
+        if isinstance(outcome, Concluded) and outcome.accepted is not None:
+            for chunk in outcome.accepted.chunks:
                 CHECKED.remember(self._topics.update_blobs, chunk)
-            out.accepted.append(accepted)
-        out.judged.append((verdict, record.value))
+            self._out.accepted.append(outcome.accepted)
+        self._out.judged.append((outcome.verdict, record.value))
 
-    def _judge_content(self, needs: gate.NeedsContent) -> tuple[Verdict, AcceptedUpdate | None]:
-        inspection = gate.inspect_content(needs, self._policy)
-        if needs.update.inline is not None:
-            inspection.add_inline(needs.update.inline)
-            return inspection.result()
-        return self._checks.settle(needs)
+    def keep(self, waiting: Waiting) -> None:
+        self._lanes.keep(waiting)
 
+    def drop(self, waiting: Waiting) -> None:
+        self._lanes.drop(waiting)
 
-def _now_ms() -> int:
-    return int(time.time() * 1000)
+    def knowledge(self) -> int:
+        return self._trusted_records.num_changes
 
 
 class _Output:
@@ -231,6 +165,6 @@ class _Output:
             topic = self._topics.accepted
             frames += (sink_frame(topic, accepted.task.encode(), encode(accepted)) for accepted in self.accepted)
         for verdict, raw in self.judged:
-            frames += logic.verdict_frames(self._topics, verdict, raw)
+            frames += verdict_frames(self._topics, verdict, raw)
         if frames:
             yield pack_bundle(Kind.SINK, frames)

@@ -63,7 +63,7 @@ class MapState:
         self._cell().update(dict_value)
 
     def remove(self, key: str) -> None:
-        del self._cell()[key]
+        self._cell().pop(key, None)
 
     def contains(self, key: str) -> bool:
         return key in self._cell()

@@ -1,7 +1,7 @@
 from deploy.bench.load import Load
 from fluvial.identity.envelope import unseal
 from fluvial.wire.records import ModelUpdate
-from pipelines.validation.logic import MAX_PARKED
+from pipelines.validation.unheard import MAX_UNHEARD
 
 
 def test_every_envelope_is_a_genuine_update_of_its_own() -> None:
@@ -25,5 +25,5 @@ def test_a_few_envelopes_need_one_task() -> None:
 
 def test_no_participant_has_more_updates_than_may_wait() -> None:
     load = Load.of(60_000)
-    assert len(load.tasks) < MAX_PARKED
+    assert len(load.tasks) < MAX_UNHEARD
     assert len(load.tasks) * len(load.participants) >= 60_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from typing import Any
@@ -17,6 +18,7 @@ from fluvial.wire.framing import encode
 from fluvial.wire.layout import chunk_partition, layout_digest
 from fluvial.wire.media_types import media_type
 from fluvial.wire.records import (
+    AcceptedUpdate,
     Agreement,
     ChunkReference,
     DeviceProfile,
@@ -31,9 +33,11 @@ from fluvial.wire.records import (
     SignedAgreement,
     Task,
     TensorLayout,
+    Verdict,
     WindowMode,
 )
 from governance.admission import gate
+from governance.admission.content import ContentInspector
 
 KEY = SigningKey.from_seed(bytes([1]) * 32)
 OTHER_KEY = SigningKey.from_seed(bytes([2]) * 32)
@@ -59,6 +63,7 @@ class World:
     tokens: dict[bytes, EnrolmentToken] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     seen: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
+    failures: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def participant(self, participant: str) -> Participant | None:
         return self.participants.get(participant)
@@ -83,14 +88,17 @@ class World:
     def token(self, token_sha256: bytes) -> EnrolmentToken | None:
         return self.tokens.get(token_sha256)
 
-    def accepted(self, task: str, round: int, attempt: int) -> bytes | None:
+    def accepted(self, participant: str, task: str, round: int, attempt: int) -> bytes | None:
         return self.seen.get((task, round, attempt))
 
-    def accepted_in_round(self, task: str, round: int) -> bool:
+    def accepted_in_round(self, participant: str, task: str, round: int) -> bool:
         return any(place[:2] == (task, round) for place in self.seen)
 
-    def digest_seen(self, record_sha256: bytes) -> bool:
+    def digest_seen(self, participant: str, record_sha256: bytes) -> bool:
         return record_sha256 in self.seen.values()
+
+    def num_failures(self, participant: str, task: str, round: int) -> int:
+        return self.failures.get((task, round), 0)
 
     def remember(self, raw: bytes, update: ModelUpdate) -> None:
         """What the validation job does after an acceptance."""
@@ -256,10 +264,30 @@ def a_source(**changes: Any) -> gate.Source:
 def judge(
     raw: bytes, world: World, *, source: gate.Source | None = None, policy: gate.GatePolicy = POLICY, final: bool = True
 ) -> gate.Judgement:
-    """The gate's judgement, having checked that it changed nothing."""
+    """The gate's judgement, having checked that it changed nothing. final: the wait of a parked record is over."""
     before = world.snapshot()
-    judgement = gate.judge_envelope(
-        raw, source or a_source(), registry=world, rounds=world, seen=world, policy=policy, final=final
-    )
+    (judgement,) = judge_all([(raw, source or a_source())], world, policy)
     assert world == before
-    return judgement
+    return gate.Refused(verdict=judgement.verdict) if final and isinstance(judgement, gate.Parked) else judgement
+
+
+def judge_all(
+    records: list[tuple[bytes, gate.Source]], world: World, policy: gate.GatePolicy = POLICY
+) -> list[gate.Judgement]:
+    """The judgements of records that came together."""
+    return list(gate.judge(records, registry=world, rounds=world, seen=world, policy=policy))
+
+
+def conclude(
+    needs: gate.NeedsEvidence, chunks: Sequence[bytes] | None, policy: gate.GatePolicy = POLICY
+) -> tuple[Verdict, AcceptedUpdate | None]:
+    """The verdict on an update whose chunks are these: None where they cannot be read, ignored for an inline delta."""
+    inspector = ContentInspector(needs.update, needs.round)
+    if needs.update.inline is not None:
+        inspector.add_inline(needs.update.inline)
+    elif chunks is None:
+        inspector.unavailable(0)
+    else:
+        for index, chunk in enumerate(chunks):
+            inspector.add(index, chunk)
+    return gate.conclude(needs, [inspector.result()], policy)

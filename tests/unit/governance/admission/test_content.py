@@ -1,15 +1,16 @@
 """The content of an update: chunk digests, numbers, and the verdict with what was measured."""
 
 from dataclasses import replace
-from itertools import permutations
+from itertools import permutations, product
 from math import sqrt
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fluvial.wire.records import Decision, ModelUpdate, Reason, Round
+from fluvial.wire.records import Decision, ModelUpdate, Reason, Round, Score
 from governance.admission import gate
+from governance.admission.content import ContentInspector
 from tests.unit.governance.admission.builders import (
     DELTA,
     POLICY,
@@ -18,6 +19,7 @@ from tests.unit.governance.admission.builders import (
     an_inline_update,
     an_update,
     chunks_of,
+    conclude,
     inline_round,
     judge,
     references,
@@ -25,16 +27,16 @@ from tests.unit.governance.admission.builders import (
 )
 
 
-def needs_of(update: ModelUpdate, round_: Round | None = None) -> gate.NeedsContent:
+def needs_of(update: ModelUpdate, round_: Round | None = None) -> gate.NeedsEvidence:
     judgement = judge(sealed(update), a_world(round_ or a_round()))
-    assert isinstance(judgement, gate.NeedsContent)
+    assert isinstance(judgement, gate.NeedsEvidence)
     return judgement
 
 
 def judged(delta: Any, name: str = "float32", round_: Round | None = None) -> Any:
     chunks, scales = chunks_of(delta, name)
     update = an_update(chunks=references(chunks), encoding=name, scales=scales)
-    return gate.judge_content(needs_of(update, round_), chunks, POLICY)
+    return conclude(needs_of(update, round_), chunks)
 
 
 def changed(index: int, value: float) -> Any:
@@ -60,7 +62,7 @@ def test_an_accepted_update_goes_on_by_reference_and_its_verdict_has_its_measure
 @pytest.mark.parametrize("name", ["float32", "int8"])
 def test_an_inline_update_is_accepted_in_both_encodings(name: str) -> None:
     update = an_inline_update(name=name)
-    verdict, accepted = gate.judge_content(needs_of(update, inline_round()), (), POLICY)
+    verdict, accepted = conclude(needs_of(update, inline_round()), ())
     assert verdict.reason is Reason.ACCEPTED
     assert accepted is not None
     assert (accepted.inline, accepted.scales) == (update.inline, update.scales)
@@ -93,7 +95,7 @@ def test_one_number_that_is_not_finite_refuses_the_update(index: int, value: flo
 def test_a_signalling_nan_refuses_the_update_and_raises_nothing(bits: int) -> None:
     update = replace(an_inline_update(), inline=bytes(32) + bits.to_bytes(4, "little"))
     with np.errstate(all="raise"):
-        verdict, accepted = gate.judge_content(needs_of(update, inline_round()), (), POLICY)
+        verdict, accepted = conclude(needs_of(update, inline_round()), ())
     assert accepted is None
     assert verdict.reason is Reason.NON_FINITE
 
@@ -147,8 +149,8 @@ def test_two_millionths_above_the_limit_are_refused(max_abs: float, name: str) -
     chunks, scales = chunks_of(above, name)
     update = an_update(chunks=references(chunks), encoding=name, scales=scales)
     judgement = judge(sealed(update), a_world(a_round(max_abs=max_abs, max_norm=0.0)))
-    if isinstance(judgement, gate.NeedsContent):
-        verdict, _ = gate.judge_content(judgement, chunks, POLICY)
+    if isinstance(judgement, gate.NeedsEvidence):
+        verdict, _ = conclude(judgement, chunks)
     else:
         assert isinstance(judgement, gate.Refused)
         verdict = judgement.verdict
@@ -189,15 +191,15 @@ def test_a_chunk_that_is_not_the_one_signed_refuses_the_update(index: int, chang
     chunk = chunks[index]
     other = {"flipped": bytes([chunk[0] ^ 1]) + chunk[1:], "cut": chunk[:-1], "longer": chunk + b"\0", "empty": b""}
     chunks[index] = other[change]
-    verdict, accepted = gate.judge_content(needs_of(an_update()), chunks, POLICY)
+    verdict, accepted = conclude(needs_of(an_update()), chunks)
     assert accepted is None
     assert verdict.reason is Reason.CHUNK_MISMATCH
 
 
 def test_a_chunk_that_cannot_be_read_or_was_not_handed_in_makes_the_update_incomplete() -> None:
     chunks, _ = chunks_of()
-    for handed in (gate.ContentFault.UNAVAILABLE, [], chunks[:2]):
-        verdict, accepted = gate.judge_content(needs_of(an_update()), handed, POLICY)
+    for handed in (None, [], chunks[:2]):
+        verdict, accepted = conclude(needs_of(an_update()), handed)
         assert accepted is None
         assert (verdict.reason, verdict.norm) == (Reason.INCOMPLETE, 0.0)
 
@@ -206,7 +208,7 @@ def test_a_code_that_int8_does_not_use_refuses_the_update() -> None:
     chunks, scales = chunks_of(name="int8")
     chunks[1] = b"\x80" + chunks[1][1:]
     update = an_update(chunks=references(chunks), encoding="int8", scales=scales)
-    verdict, accepted = gate.judge_content(needs_of(update), chunks, POLICY)
+    verdict, accepted = conclude(needs_of(update), chunks)
     assert accepted is None
     assert verdict.reason is Reason.ENCODING
 
@@ -216,7 +218,7 @@ def test_a_code_times_its_scale_beyond_float32_refuses_the_update() -> None:
     chunks = [bytes([127] * 4), bytes([127] * 4), bytes([127])]
     scales = (float(np.finfo(np.float32).max), 0.0)
     update = an_update(round_, chunks=references(chunks), encoding="int8", scales=scales)
-    verdict, accepted = gate.judge_content(needs_of(update, round_), chunks, POLICY)
+    verdict, accepted = conclude(needs_of(update, round_), chunks)
     assert accepted is None
     assert verdict.reason is Reason.NON_FINITE
 
@@ -224,29 +226,72 @@ def test_a_code_times_its_scale_beyond_float32_refuses_the_update() -> None:
 def test_the_order_in_which_chunks_are_read_does_not_change_a_bit() -> None:
     delta = np.random.default_rng(3).normal(size=9).astype(np.float32)
     chunks, _ = chunks_of(delta)
-    needs = needs_of(an_update(chunks=references(chunks)))
-    verdicts = set()
+    update = an_update(chunks=references(chunks))
+    findings = set()
     for order in permutations(range(3)):
-        inspection = gate.inspect_content(needs, POLICY)
+        inspector = ContentInspector(update, a_round())
         for index in order:
-            assert inspection.add(index, memoryview(chunks[index]))
-        verdicts.add(inspection.result()[0])
-    assert len(verdicts) == 1
+            assert inspector.add(index, memoryview(chunks[index]))
+        findings.add(inspector.result())
+    assert len(findings) == 1
 
 
-def test_the_first_fault_stands_and_says_to_stop_reading() -> None:
+@pytest.mark.parametrize("faults", list(product(["good", "flipped", "nan", "large", "gone"], repeat=3)))
+def test_of_several_faults_the_first_of_the_list_is_told_whichever_is_read_first(faults: tuple[str, ...]) -> None:
     chunks, _ = chunks_of()
-    inspection = gate.inspect_content(needs_of(an_update()), POLICY)
-    assert inspection.add(0, chunks[0])
-    assert not inspection.refused
-    assert not inspection.add(1, chunks[0])
-    assert inspection.refused
-    assert not inspection.add(2, chunks[2])
-    inspection.unavailable()
-    assert inspection.result()[0].reason is Reason.CHUNK_MISMATCH
+    signed = list(chunks)
+    for index, fault in enumerate(faults):
+        if fault in ("nan", "large"):
+            value = {"nan": np.nan, "large": 11.0}[fault]
+            signed[index] = np.full(len(chunks[index]) // 4, value, np.float32).tobytes()
+    read = [b"x" + chunk[1:] if fault == "flipped" else chunk for chunk, fault in zip(signed, faults, strict=True)]
+    findings = set()
+    for order in permutations(range(3)):
+        inspector = ContentInspector(an_update(chunks=references(signed)), a_round())
+        for index in order:
+            if not inspector.wants(index):
+                continue
+            if faults[index] == "gone":
+                inspector.unavailable(index)
+            else:
+                assert inspector.add(index, read[index]) == (faults[index] == "good")
+        findings.add(inspector.result())
+    (finding,) = findings
+    expected = {"flipped": "CHUNK_MISMATCH", "nan": "NON_FINITE", "large": "MAGNITUDE_EXCEEDED", "gone": "INCOMPLETE"}
+    first = next((fault for fault in faults if fault != "good"), None)
+    assert finding.fault == (Reason(expected[first]) if first else None)
+
+
+def test_after_a_fault_nothing_behind_it_is_wanted() -> None:
+    chunks, _ = chunks_of()
+    inspector = ContentInspector(an_update(), a_round())
+    assert inspector.wants(2)
+    assert not inspector.add(1, chunks[0])
+    assert [inspector.wants(index) for index in range(3)] == [True, False, False]
+    inspector.unavailable(2)
+    assert inspector.add(0, chunks[0])
+    assert inspector.result().fault is Reason.CHUNK_MISMATCH
+
+
+def test_a_fault_is_not_told_while_a_chunk_before_it_is_missing() -> None:
+    inspector = ContentInspector(an_update(), a_round())
+    inspector.add(2, b"")
+    assert inspector.result().fault is Reason.INCOMPLETE
 
 
 def test_a_chunk_that_the_update_does_not_list_is_the_callers_mistake() -> None:
-    inspection = gate.inspect_content(needs_of(an_update()), POLICY)
     with pytest.raises(IndexError):
-        inspection.add(3, b"")
+        ContentInspector(an_update(), a_round()).add(3, b"")
+
+
+def test_the_first_finding_against_a_record_gives_the_reason_and_all_measures_stand() -> None:
+    needs = needs_of(an_update())
+    content = gate.Finding(norm=2.0, max_abs=1.0)
+    score = gate.Finding(fault=Reason.NORM_EXCEEDED, scores=(Score(name="loss", value=0.5),))
+    verdict, accepted = gate.conclude(needs, [content, score], POLICY)
+    assert (verdict.decision, verdict.reason, verdict.norm) == (Decision.REJECT, Reason.NORM_EXCEEDED, 2.0)
+    assert verdict.scores == (Score(name="loss", value=0.5),)
+    assert accepted is None
+    held = replace(POLICY, quarantined=frozenset({Reason.NORM_EXCEEDED}))
+    assert gate.conclude(needs, [content, score], held)[0].decision is Decision.QUARANTINE
+    assert gate.conclude(needs, [content], POLICY)[1] is not None

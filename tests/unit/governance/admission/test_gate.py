@@ -19,6 +19,7 @@ from fluvial.wire.records import (
 )
 from fluvial.wire.sampling import invited, round_seed
 from governance.admission import gate
+from governance.admission.replay import MAX_FAILURES
 from tests.unit.fluvial.wire.samples import newest
 from tests.unit.governance.admission.builders import (
     NOW_MS,
@@ -48,13 +49,18 @@ def refused(judgement: gate.Judgement) -> Reason:
     return judgement.verdict.reason
 
 
+def waits_for(judgement: gate.Judgement) -> Reason:
+    assert isinstance(judgement, gate.Parked)
+    return judgement.verdict.reason
+
+
 def reason_of(update: ModelUpdate, world: World | None = None, **judging: Any) -> Reason:
     return refused(judge(sealed(update), world or a_world(), **judging))
 
 
 def test_a_good_update_needs_only_its_content_judged() -> None:
     judgement = judge(GOOD, a_world())
-    assert isinstance(judgement, gate.NeedsContent)
+    assert isinstance(judgement, gate.NeedsEvidence)
     assert judgement.update == an_update()
     assert judgement.round == a_round()
     assert judgement.participant == a_participant()
@@ -80,7 +86,7 @@ def test_an_empty_registry_lets_nothing_through() -> None:
 
 def test_a_record_over_the_limit_is_not_parsed() -> None:
     policy = replace(POLICY, max_record_bytes=len(GOOD))
-    assert isinstance(judge(GOOD, a_world(), policy=policy), gate.NeedsContent)
+    assert isinstance(judge(GOOD, a_world(), policy=policy), gate.NeedsEvidence)
     assert refused(judge(GOOD + b"\0", a_world(), policy=policy)) is Reason.SIZE_LIMIT
 
 
@@ -114,7 +120,7 @@ def test_a_record_under_another_key_than_the_signers_is_refused(key: bytes | Non
 
 def test_an_unknown_participant_is_parked_then_refused() -> None:
     world = replace(a_world(), participants={})
-    assert judge(GOOD, world, final=False) == gate.Parked(what=Reason.KEY_UNKNOWN)
+    assert waits_for(judge(GOOD, world, final=False)) is Reason.KEY_UNKNOWN
     assert refused(judge(GOOD, world)) is Reason.KEY_UNKNOWN
 
 
@@ -198,7 +204,7 @@ def test_confluent_framing_is_read_where_its_id_is_pinned() -> None:
     payload = b"\0" + (17).to_bytes(4) + encode(an_update())[10:]
     assert refused(judge(sealed_bytes(payload), a_world())) is Reason.DECODE
     pinned = replace(POLICY, schema_ids={17: newest(ModelUpdate)})
-    assert isinstance(judge(sealed_bytes(payload), a_world(), policy=pinned), gate.NeedsContent)
+    assert isinstance(judge(sealed_bytes(payload), a_world(), policy=pinned), gate.NeedsEvidence)
 
 
 # 6. Replay.
@@ -227,7 +233,17 @@ def test_a_reopened_round_takes_a_new_update() -> None:
     world = a_world()
     world.remember(GOOD, an_update())
     world.rounds["demo"] = a_round(attempt=3)
-    assert isinstance(judge(sealed(an_update(a_round(attempt=3))), world), gate.NeedsContent)
+    assert isinstance(judge(sealed(an_update(a_round(attempt=3))), world), gate.NeedsEvidence)
+
+
+def test_after_a_few_failures_for_a_round_no_more_is_taken_for_it() -> None:
+    world = a_world()
+    for failures, taken in ((0, True), (MAX_FAILURES - 1, True), (MAX_FAILURES, False), (MAX_FAILURES + 9, False)):
+        world.failures["demo", 3] = failures
+        judgement = judge(GOOD, world)
+        assert isinstance(judgement, gate.NeedsEvidence) if taken else refused(judgement) is Reason.TOO_MANY_FAILURES
+    world.remember(GOOD, an_update())
+    assert refused(judge(GOOD, world)) is Reason.DUPLICATE_IGNORED
 
 
 # 7. Freshness.
@@ -235,19 +251,19 @@ def test_a_reopened_round_takes_a_new_update() -> None:
 
 def test_an_unknown_task_is_parked_then_refused() -> None:
     raw = sealed(an_update(task="other"))
-    assert judge(raw, a_world(), final=False) == gate.Parked(what=Reason.TASK_UNKNOWN)
+    assert waits_for(judge(raw, a_world(), final=False)) is Reason.TASK_UNKNOWN
     assert refused(judge(raw, a_world())) is Reason.TASK_UNKNOWN
 
 
 @pytest.mark.parametrize("newer", [{"round": 4, "attempt": 1}, {"attempt": 3}, {"round": 1 << 40}])
 def test_a_round_not_yet_heard_of_is_parked_then_refused(newer: dict[str, Any]) -> None:
     raw = sealed(an_update(**newer))
-    assert judge(raw, a_world(), final=False) == gate.Parked(what=Reason.ROUND_UNKNOWN)
+    assert waits_for(judge(raw, a_world(), final=False)) is Reason.ROUND_UNKNOWN
     assert refused(judge(raw, a_world())) is Reason.ROUND_UNKNOWN
 
 
 def test_a_task_without_a_round_parks_its_updates() -> None:
-    assert judge(GOOD, replace(a_world(), rounds={}), final=False) == gate.Parked(what=Reason.ROUND_UNKNOWN)
+    assert waits_for(judge(GOOD, replace(a_world(), rounds={}), final=False)) is Reason.ROUND_UNKNOWN
 
 
 @pytest.mark.parametrize("older", [{"round": 2}, {"attempt": 1}, {"round": 2, "attempt": 9}])
@@ -266,7 +282,7 @@ def test_another_base_model_is_refused(base: dict[str, Any]) -> None:
 
 def test_a_record_after_the_deadline_is_not_refused_here() -> None:
     assert a_round().deadline_ms < NOW_MS
-    assert isinstance(judge(GOOD, a_world()), gate.NeedsContent)
+    assert isinstance(judge(GOOD, a_world()), gate.NeedsEvidence)
 
 
 def an_asynchronous_world(**changes: Any) -> World:
@@ -286,7 +302,7 @@ def test_an_asynchronous_round_takes_updates_of_any_attempt_it_may_lag_behind(
     mode: WindowMode, place: dict[str, Any]
 ) -> None:
     judgement = judge(sealed(an_update(**place)), an_asynchronous_world(window=mode))
-    assert isinstance(judgement, gate.NeedsContent)
+    assert isinstance(judgement, gate.NeedsEvidence)
     assert judgement.round.round == 3
     assert judgement.update.round == place.get("round", 3)
 
@@ -314,7 +330,7 @@ def test_an_asynchronous_round_has_one_update_of_a_participant_whatever_the_atte
     world = an_asynchronous_world()
     world.remember(sealed(an_update(**EARLIER)), an_update(**EARLIER))
     assert reason_of(an_update(**{**EARLIER, "attempt": 4}), world) is Reason.EQUIVOCATION
-    assert isinstance(judge(sealed(an_update()), world), gate.NeedsContent)
+    assert isinstance(judge(sealed(an_update()), world), gate.NeedsEvidence)
 
 
 # 8. Invitation.
@@ -325,13 +341,13 @@ def test_who_is_not_invited_is_refused() -> None:
     for seed, fraction, taken in ((0, 0.65, False), (1, 0.65, True), (0, 0.7, True), (1, 0.6, False), (1, 1.0, True)):
         world = a_world(a_round(seed=bytes([seed]) * 32, invited_fraction=fraction))
         judgement = judge(GOOD, world, final=False)
-        assert isinstance(judgement, gate.NeedsContent) if taken else refused(judgement) is Reason.NOT_INVITED
+        assert isinstance(judgement, gate.NeedsEvidence) if taken else refused(judgement) is Reason.NOT_INVITED
 
 
 def test_an_update_for_an_earlier_attempt_needs_the_invitation_of_that_attempt() -> None:
     world = an_asynchronous_world(invited_fraction=0.5)
     found = {
-        attempt: isinstance(judge(sealed(an_update(**{**EARLIER, "attempt": attempt})), world), gate.NeedsContent)
+        attempt: isinstance(judge(sealed(an_update(**{**EARLIER, "attempt": attempt})), world), gate.NeedsEvidence)
         for attempt in (1, 2, 3)
     }
     base_digest = EARLIER["base_digest"]
@@ -344,7 +360,7 @@ def test_an_update_for_an_earlier_attempt_needs_the_invitation_of_that_attempt()
 
 def test_a_round_without_an_agreement_asks_for_none() -> None:
     world = a_world(a_round(agreement=""), a_participant(agreements=()))
-    assert isinstance(judge(GOOD, world), gate.NeedsContent)
+    assert isinstance(judge(GOOD, world), gate.NeedsEvidence)
 
 
 @pytest.mark.parametrize(
@@ -353,13 +369,13 @@ def test_a_round_without_an_agreement_asks_for_none() -> None:
 def test_an_agreement_not_signed_in_its_text_parks_then_refuses(signed: tuple[tuple[str, bytes], ...]) -> None:
     agreements = tuple(SignedAgreement(agreement=name, sha256=digest) for name, digest in signed)
     world = a_world(participant=a_participant(agreements=agreements))
-    assert judge(GOOD, world, final=False) == gate.Parked(what=Reason.AGREEMENT)
+    assert waits_for(judge(GOOD, world, final=False)) is Reason.AGREEMENT
     assert refused(judge(GOOD, world)) is Reason.AGREEMENT
 
 
 def test_an_agreement_that_the_registry_lacks_parks_then_refuses() -> None:
     world = replace(a_world(), agreements={})
-    assert judge(GOOD, world, final=False) == gate.Parked(what=Reason.AGREEMENT)
+    assert waits_for(judge(GOOD, world, final=False)) is Reason.AGREEMENT
     assert refused(judge(GOOD, world)) is Reason.AGREEMENT
 
 
@@ -367,7 +383,7 @@ def test_an_agreement_holds_from_its_first_to_before_its_last_millisecond() -> N
     allowed = (TERMS.valid_from_ms, TERMS.valid_until_ms - 1)
     refusals = (TERMS.valid_from_ms - 1, TERMS.valid_until_ms)
     for at_ms in allowed:
-        assert isinstance(judge(GOOD, a_world(), source=a_source(timestamp_ms=at_ms)), gate.NeedsContent)
+        assert isinstance(judge(GOOD, a_world(), source=a_source(timestamp_ms=at_ms)), gate.NeedsEvidence)
     for at_ms in refusals:
         assert refused(judge(GOOD, a_world(), source=a_source(timestamp_ms=at_ms), final=False)) is Reason.AGREEMENT
 
@@ -390,7 +406,7 @@ def test_a_manifest_that_does_not_fit_is_refused(changes: dict[str, Any], reason
 
 def test_an_inline_delta_may_not_be_larger_than_the_policy_allows() -> None:
     raw, world = sealed(an_inline_update()), a_world(inline_round())
-    assert isinstance(judge(raw, world, policy=replace(POLICY, max_inline_bytes=36)), gate.NeedsContent)
+    assert isinstance(judge(raw, world, policy=replace(POLICY, max_inline_bytes=36)), gate.NeedsEvidence)
     assert refused(judge(raw, world, policy=replace(POLICY, max_inline_bytes=35))) is Reason.SIZE_LIMIT
 
 

@@ -19,6 +19,7 @@ from tests.unit.governance.admission.builders import (
     a_round,
     a_world,
     an_update,
+    conclude,
     inline_round,
     judge,
     references,
@@ -49,8 +50,8 @@ def update_of(values: Any, round_: Round, **changes: Any) -> tuple[ModelUpdate, 
 def judged(values: Any, round_: Round, **changes: Any) -> tuple[Verdict, AcceptedUpdate | None]:
     update, chunks = update_of(values, round_, **changes)
     needs = judge(sealed(update), a_world(round_))
-    assert isinstance(needs, gate.NeedsContent), needs
-    return gate.judge_content(needs, chunks, POLICY)
+    assert isinstance(needs, gate.NeedsEvidence), needs
+    return conclude(needs, chunks)
 
 
 def manifest_fault(round_: Round, **changes: Any) -> Reason | None:
@@ -71,8 +72,8 @@ def test_a_small_sum_travels_inline() -> None:
     round_ = inline_round(encodings=("partial_sum",))
     update = replace(update_of(a_sum(round_), round_)[0], inline=a_sum(round_).astype("<i8").tobytes(), chunks=())
     needs = judge(sealed(update), a_world(round_))
-    assert isinstance(needs, gate.NeedsContent)
-    assert gate.judge_content(needs, (), POLICY)[0].reason is Reason.ACCEPTED
+    assert isinstance(needs, gate.NeedsEvidence)
+    assert conclude(needs, ())[0].reason is Reason.ACCEPTED
 
 
 def test_a_round_that_does_not_ask_for_sums_takes_none() -> None:
@@ -144,5 +145,5 @@ def test_an_update_of_float32_has_no_more_slack_in_such_a_round() -> None:
     round_ = sum_round(max_norm=float(np.linalg.norm(DELTA.astype(np.float64))) / (1 + 3e-7))
     chunks = [bytes(chunk) for chunk in split(DELTA.tobytes(), 4, 4)]
     needs = judge(sealed(an_update(round_)), a_world(round_))
-    assert isinstance(needs, gate.NeedsContent)
-    assert gate.judge_content(needs, chunks, POLICY)[0].reason is Reason.NORM_EXCEEDED
+    assert isinstance(needs, gate.NeedsEvidence)
+    assert conclude(needs, chunks)[0].reason is Reason.NORM_EXCEEDED

@@ -25,6 +25,6 @@ def test_decisions() -> None:
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_the_raw_bytes_of_refused_records_are_kept_but_neither_duplicates_nor_floods(reason: Reason) -> None:
-    case = Case(source=a_source(), record_sha256=bytes(32), participant="alice", quarantined=frozenset())
+    case = Case.of(b"", a_source(), frozenset())
     kept = reason not in (Reason.ACCEPTED, Reason.DUPLICATE_IGNORED, Reason.SIZE_LIMIT)
     assert keeps_raw(case.verdict(reason)) is kept

@@ -22,7 +22,7 @@ from pipelines.flink.bundles import Kind, pack_bundle
 from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.messages import pack, unpack
 from pipelines.validation.content_checks import ContentChecks
-from pipelines.validation.operators import validate
+from pipelines.validation.operators import trusted_records, validate
 from tests.unit.governance.admission import builders
 from tests.unit.pipelines.flink_state import FlinkState
 
@@ -80,7 +80,8 @@ class ValidationStage:
         enter = self._patches.enter_context
         enter(patch.object(validate, "shared_reader", lambda *args, **kwargs: self.log))
         enter(patch.object(validate, "shared_checks", lambda name, make: self.checks))
-        enter(patch.object(validate, "_now_ms", lambda: self.now_ms))
+        for module in (trusted_records, validate):
+            enter(patch.object(module, "now_ms", lambda: self.now_ms))
         self.restart()
         for record in (builders.a_task(), builders.TERMS):
             self.register(record, OPERATOR)
@@ -95,7 +96,7 @@ class ValidationStage:
 
     def restart(self) -> None:
         """Another process: what was in memory is gone."""
-        self.checks = ContentChecks(self.log.chunk)
+        self.checks = ContentChecks(self.log.chunk, clock=lambda: self.now_ms / 1000)
         self.operator = validate.Validate(SETTINGS, hands_over=True)
         self.operator.open(self.flink)
 

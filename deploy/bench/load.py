@@ -95,6 +95,6 @@ def _task_file(name: str, target: int, rule: str) -> TaskFile:
         quorum=1,
         target=target,
         rule=RuleSpec(name=rule),
-        deadline_seconds=86_400.0,
+        deadline_seconds=43_200.0,
         limits=Limits(max_abs=8.0, max_weight=1),
     )

@@ -31,7 +31,7 @@ from fluvial.wire.task_file import TaskFile
 from governance.registry.records import registry_key
 from models.architectures import build, initial_state
 from models.evaluation.task import evaluator_of
-from pipelines.aggregation.rounds import terms
+from pipelines.aggregation.rounds import records, terms
 
 _SECONDS = 60.0
 _CLOCK_MARGIN_MS = 60_000
@@ -54,14 +54,14 @@ def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) 
     a partial one, StackError if the task exists or its agreement does with another text, TransportUnavailable when the
     broker is away.
     """
-    terms.check(task_file)
     if task_file.partial:
         raise ValueError(
             f"the task {task_file.task} is partial: `fluvial region run` registers it, on its parent's model"
         )
-    evaluator_of(task_file, CHECKOUT, "cpu")
     model = task_file.model
     layout = layout_of(build(model.architecture, model.parameters))
+    records.check(task_file, layout)
+    evaluator_of(task_file, CHECKOUT, "cpu")
     initial = initial_state(model.architecture, model.parameters, model.seed)
     with closing(connect(federation.brokers, OPERATOR)) as transport:
         registry = _registry(transport, federation)

@@ -7,7 +7,7 @@
 | update-blobs | participants | update id |
 | verdicts | validation | participant |
 | quarantine | validation | source position |
-| accepted | validation | task/round |
+| accepted | validation | task |
 | rounds | aggregation | task |
 | models | aggregation (the operator for version 0) | task/version |
 | model-blobs | aggregation (the operator for version 0) | task/chunk/slot |
@@ -24,6 +24,8 @@ from dataclasses import dataclass
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _FOR_EVER = -1
+UPDATE_BLOBS_RETENTION_MS = _DAY_MS
+"""How long the chunks of updates are kept: short, for privacy; longer than any round and an outage."""
 _CHUNK_RECORD_BYTES = 2 << 20
 _RECORD_BYTES = 4 << 20
 
@@ -83,8 +85,9 @@ class Topics:
             self._topic(self.registry, 1, compacted=True),
             self._topic(self.enrolments, 1, retention_ms=7 * _DAY_MS),
             self._topic(self.rounds, 1, compacted=True),
-            # Short, for privacy; longer than the longest round plus the longest outage.
-            self._topic(self.update_blobs, partitions, retention_ms=_DAY_MS, max_bytes=_CHUNK_RECORD_BYTES),
+            self._topic(
+                self.update_blobs, partitions, retention_ms=UPDATE_BLOBS_RETENTION_MS, max_bytes=_CHUNK_RECORD_BYTES
+            ),
             self._topic(self.updates, partitions, retention_ms=30 * _DAY_MS),
             self._topic(self.verdicts, 1, retention_ms=365 * _DAY_MS),
             self._topic(self.accepted, partitions, retention_ms=7 * _DAY_MS),

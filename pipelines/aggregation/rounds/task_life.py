@@ -11,10 +11,9 @@ round and base model.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 
-from fluvial.wire.layout import layout_digest, model_digest, num_chunks, num_elements
+from fluvial.wire.layout import num_chunks, num_elements
 from fluvial.wire.records import (
     ChunkReference,
     Contribution,
@@ -24,12 +23,10 @@ from fluvial.wire.records import (
     RoundStatus,
     RoundTransition,
     Task,
-    TensorLayout,
-    WindowMode,
 )
-from fluvial.wire.sampling import round_seed
 from fluvial.wire.task_file import TaskFile
-from pipelines.aggregation.rounds import terms
+from pipelines.aggregation.rounds import records, terms
+from pipelines.aggregation.rounds.records import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +48,7 @@ class TaskState:
     task: str
     specification: str
     registered: str | None = None
-    layout: tuple[TensorLayout, ...]
-    version: int
-    digest: bytes
-    chunks: tuple[ChunkReference, ...]
-    optimizer_chunks: tuple[ChunkReference, ...] = ()
+    model: Model
     round: int = 0
     attempt: int = 0
     open: bool = False
@@ -146,11 +139,27 @@ def step(
 def refusal(state: TaskState | None, task: Task) -> str:
     """Why a task, or other terms of one, could not run; empty where they can. Such a record must change nothing."""
     try:
-        after = TaskFile.model_validate_json(task.specification)
-        terms.check(after if state is None else terms.changed(state.task_file, after))
+        _check(state, task)
     except ValueError as error:
         return str(error)
     return ""
+
+
+def _check(state: TaskState | None, task: Task) -> None:
+    after = TaskFile.model_validate_json(task.specification)
+    if after.task != task.task:
+        raise ValueError(f"the record of the task {task.task} holds the file of {after.task}")
+    if state is not None:
+        if task.layout != state.model.layout:
+            raise ValueError("the layout of a task's model cannot change")
+        after = terms.changed(state.task_file, after)
+    records.check(after, task.layout)
+    if state is None or after.partial:
+        records.check_model(after, _base(task))
+
+
+def _base(task: Task) -> Model:
+    return Model(layout=task.layout, version=task.base_version, digest=task.base_digest, chunks=task.base_chunks)
 
 
 def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskState, list[Effect]]:
@@ -158,10 +167,7 @@ def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskS
         state = TaskState(
             task=task.task,
             specification=task.specification,
-            layout=task.layout,
-            version=task.base_version,
-            digest=task.base_digest,
-            chunks=task.base_chunks,
+            model=_base(task),
         )
     else:
         # The same task with other terms, more rounds for example: they hold from the next round on.
@@ -178,13 +184,11 @@ def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskS
 def _followed(state: TaskState, task: Task, now_ms: int) -> tuple[TaskState, list[Effect]]:
     """What the parent of a region has come to: `rounds` is the number of its open round; 0 once it has finished."""
     number = state.task_file.rounds
-    finished = number == 0 and state.round > 0 and task.base_version > state.version
+    finished = number == 0 and state.round > 0 and task.base_version > state.model.version
     if number <= state.round and not finished:
         return state, []
     given_up = [Record(_transition(state, RoundTransition.FAILED, 0))] if state.open else []
-    state = replace(
-        state, version=task.base_version, digest=task.base_digest, chunks=task.base_chunks, pending=None, open=False
-    )
+    state = replace(state, model=_base(task), pending=None, open=False)
     if finished:
         return state, [*given_up, *_finished(state, now_ms)]
     state, effects = _open(state, number, 1, now_ms)
@@ -192,8 +196,10 @@ def _followed(state: TaskState, task: Task, now_ms: int) -> tuple[TaskState, lis
 
 
 def _finished(state: TaskState, now_ms: int) -> list[Effect]:
-    last = _round(state, state.round, state.attempt, RoundStatus.FINISHED, now_ms)
-    return [Announce(last), Record(_transition(state, RoundTransition.FINISHED, 0))]
+    return [
+        Announce(_round(state, RoundStatus.FINISHED, now_ms)),
+        Record(_transition(state, RoundTransition.FINISHED, 0)),
+    ]
 
 
 def _after_failure(state: TaskState, event: RoundFailed) -> tuple[int, int]:
@@ -216,46 +222,26 @@ def _pending(state: TaskState) -> Pending:
 
 def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, list[Effect]]:
     task_file, pending = state.task_file, _pending(state)
-    elements = num_elements(state.layout)
-    of_model = num_chunks(elements, task_file.chunk_elements)
+    of_model = num_chunks(num_elements(state.model.layout), task_file.chunk_elements)
     expected = of_model * (1 + len(terms.moments(task_file)))
     if pending.contributions is None or len(pending.chunks) < expected:
         return state, []
     every_chunk = tuple(pending.chunks[index] for index in range(expected))
-    chunks, optimizer_chunks = every_chunk[:of_model], every_chunk[of_model:]
-    manifest = ModelManifest(
-        task=state.task,
-        version=state.round if task_file.partial else state.version + 1,
-        parent_version=state.version,
-        parent_digest=state.digest,
-        round=state.round,
+    manifest = records.manifest(
+        task_file,
+        state.model,
+        number=state.round,
         attempt=state.attempt,
-        rule=terms.rule_json(task_file),
-        server_optimizer=terms.server_optimizer_json(task_file),
-        staleness=terms.staleness_json(task_file),
-        fraction_bits=terms.fraction_bits(task_file),
-        total_weight=pending.total_weight,
-        layout=state.layout,
-        num_elements=elements,
-        chunk_elements=task_file.chunk_elements,
-        chunks=chunks,
-        optimizer_chunks=optimizer_chunks,
-        model_digest=model_digest([chunk.sha256 for chunk in chunks]),
         contributions=pending.contributions,
-        partial=task_file.partial,
-        created_ms=now_ms,
+        total_weight=pending.total_weight,
+        chunks=every_chunk[:of_model],
+        optimizer_chunks=every_chunk[of_model:],
+        now_ms=now_ms,
     )
+    state = replace(state, pending=None, open=False)
     if task_file.partial:
-        return replace(state, pending=None, open=False), [Publish(manifest)]
-    state = replace(
-        _renewed(state),
-        version=manifest.version,
-        digest=manifest.model_digest,
-        chunks=chunks,
-        optimizer_chunks=optimizer_chunks,
-        pending=None,
-        open=False,
-    )
+        return state, [Publish(manifest)]
+    state = replace(_renewed(state), model=records.model_of(manifest))
     if state.round < state.task_file.rounds:
         state, effects = _open(state, state.round + 1, 1, now_ms)
         return state, [Publish(manifest), *effects]
@@ -265,45 +251,12 @@ def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, li
 def _open(state: TaskState, number: int, attempt: int, now_ms: int) -> tuple[TaskState, list[Effect]]:
     state = replace(_renewed(state), round=number, attempt=attempt, open=True, pending=None)
     opened = _transition(state, RoundTransition.OPENED, 0)
-    return state, [Announce(_round(state, number, attempt, RoundStatus.OPEN, now_ms)), Record(opened)]
+    return state, [Announce(_round(state, RoundStatus.OPEN, now_ms)), Record(opened)]
 
 
-def _round(state: TaskState, number: int, attempt: int, status: RoundStatus, now_ms: int) -> Round:
-    task_file = state.task_file
-    return Round(
-        task=state.task,
-        round=number,
-        attempt=attempt,
-        status=status,
-        base_version=state.version,
-        base_digest=state.digest,
-        base_chunks=state.chunks,
-        layout=state.layout,
-        layout_digest=layout_digest(state.layout),
-        num_elements=num_elements(state.layout),
-        chunk_elements=task_file.chunk_elements,
-        opened_ms=now_ms,
-        deadline_ms=terms.deadline_ms(task_file, now_ms),
-        quorum=task_file.quorum,
-        target=task_file.target,
-        max_abs=task_file.limits.max_abs,
-        max_norm=task_file.limits.max_norm,
-        max_weight=task_file.limits.max_weight,
-        fraction_bits=terms.fraction_bits(task_file),
-        kept_versions=task_file.kept_versions,
-        rule=terms.rule_json(task_file),
-        server_optimizer=terms.server_optimizer_json(task_file),
-        optimizer_chunks=state.optimizer_chunks,
-        window=WindowMode(task_file.window.mode.upper()),
-        grace_ms=int(task_file.window.grace_seconds * 1000),
-        max_staleness=task_file.window.max_staleness,
-        staleness=terms.staleness_json(task_file),
-        seed=round_seed(state.task, number, attempt, state.digest),
-        invited_fraction=task_file.sampling.invited_fraction,
-        partial=task_file.partial,
-        encodings=tuple(task_file.encodings),
-        agreement=task_file.agreement.name if task_file.agreement else "",
-        training=json.dumps(task_file.training.model_dump(mode="json"), sort_keys=True),
+def _round(state: TaskState, status: RoundStatus, now_ms: int) -> Round:
+    return records.round_record(
+        state.task_file, state.model, number=state.round, attempt=state.attempt, status=status, now_ms=now_ms
     )
 
 
@@ -314,5 +267,5 @@ def _transition(state: TaskState, transition: RoundTransition, num_updates: int)
         attempt=state.attempt,
         transition=transition,
         num_updates=num_updates,
-        base_version=state.version,
+        base_version=state.model.version,
     )

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from fluvial.wire.records import ChunkReference, Contribution, TensorLayout
+from pipelines.aggregation.rounds.records import Model
 from pipelines.aggregation.rounds.task_life import Pending, TaskState
 
 _STATE_VERSION = 3
@@ -13,16 +14,16 @@ _STATE_VERSION = 3
 
 def dump(state: TaskState) -> bytes:
     """The state as bytes: a version byte and JSON."""
-    pending = state.pending
+    pending, model = state.pending, state.model
     body: dict[str, Any] = {
         "task": state.task,
         "specification": state.specification,
         "registered": state.registered,
-        "layout": [[tensor.name, list(tensor.shape)] for tensor in state.layout],
-        "version": state.version,
-        "digest": state.digest.hex(),
-        "chunks": [_chunk_json(chunk) for chunk in state.chunks],
-        "optimizer_chunks": [_chunk_json(chunk) for chunk in state.optimizer_chunks],
+        "layout": [[tensor.name, list(tensor.shape)] for tensor in model.layout],
+        "version": model.version,
+        "digest": model.digest.hex(),
+        "chunks": [_chunk_json(chunk) for chunk in model.chunks],
+        "optimizer_chunks": [_chunk_json(chunk) for chunk in model.optimizer_chunks],
         "round": state.round,
         "attempt": state.attempt,
         "open": state.open,
@@ -50,11 +51,13 @@ def load(data: bytes | None) -> TaskState | None:
         task=body["task"],
         specification=body["specification"],
         registered=body["registered"],
-        layout=tuple(TensorLayout(name=name, shape=tuple(shape)) for name, shape in body["layout"]),
-        version=body["version"],
-        digest=bytes.fromhex(body["digest"]),
-        chunks=tuple(_chunk(entry) for entry in body["chunks"]),
-        optimizer_chunks=tuple(_chunk(entry) for entry in body["optimizer_chunks"]),
+        model=Model(
+            layout=tuple(TensorLayout(name=name, shape=tuple(shape)) for name, shape in body["layout"]),
+            version=body["version"],
+            digest=bytes.fromhex(body["digest"]),
+            chunks=tuple(_chunk(entry) for entry in body["chunks"]),
+            optimizer_chunks=tuple(_chunk(entry) for entry in body["optimizer_chunks"]),
+        ),
         round=body["round"],
         attempt=body["attempt"],
         open=body["open"],

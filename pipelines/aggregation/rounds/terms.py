@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from fluvial.wire.task_file import TaskFile
-from models.aggregation import precision
+from fluvial.wire.topics import UPDATE_BLOBS_RETENTION_MS
+from models.aggregation import fixed_point, precision
 from models.aggregation.rule import parse_rule
 from models.aggregation.server_dynamic import Dynamic
 from models.aggregation.server_optimizer import parse_server_optimizer
@@ -16,8 +17,17 @@ _FOR_LIFE = ("model", "chunk_elements", "kept_versions", "limits", "window", "se
 round were made by them."""
 
 
+_LARGEST_INT = (1 << 31) - 1
+_LONGEST_OUTAGE_SECONDS = 3_600
+LONGEST_WAIT_SECONDS = UPDATE_BLOBS_RETENTION_MS // 1000 - _LONGEST_OUTAGE_SECONDS
+"""Longest that a round may hold an update: its chunks must still be there when the round closes, an outage later."""
+
+
 def check(task_file: TaskFile) -> None:
-    """Raises ValueError that says why the task could not run: its rule, its optimizer, or the bounds of its sums."""
+    """Raises ValueError that says why the task could not run: numbers that no record can hold, rounds that outlast the
+    chunks of their updates, its rule, its optimizer, or the bounds of its sums."""
+    _check_numbers(task_file)
+    _check_times(task_file)
     rule = parse_rule(rule_json(task_file))
     rule.check_quorum(task_file.quorum)
     if task_file.partial and not rule.linear:
@@ -25,6 +35,32 @@ def check(task_file: TaskFile) -> None:
     moments(task_file)
     fraction_bits(task_file)
     _check_both_halves_of_dynamic_regularisation(task_file)
+
+
+def _check_numbers(task_file: TaskFile) -> None:
+    for name, value, most in (
+        ("rounds", task_file.rounds, _LARGEST_INT),
+        ("quorum", task_file.quorum, _LARGEST_INT),
+        ("target", task_file.target, _LARGEST_INT),
+        ("kept_versions", task_file.kept_versions, _LARGEST_INT),
+        ("limits.max_weight", task_file.limits.max_weight, fixed_point.MAX_TOTAL_WEIGHT - 1),
+    ):
+        if value > most:
+            raise ValueError(f"{name} is {value}, but may be {most} at most")
+
+
+def _check_times(task_file: TaskFile) -> None:
+    """What is held for a later attempt, where a round fails, may wait longer; then that round fails openly."""
+    window = task_file.window
+    longest = task_file.deadline_seconds * (1 + window.max_staleness) + window.grace_seconds
+    if longest > LONGEST_WAIT_SECONDS:
+        named = ["deadline_seconds"]
+        named += ["window.max_staleness"] if window.max_staleness else []
+        named += ["window.grace_seconds"] if window.grace_seconds else []
+        raise ValueError(
+            f"{', '.join(named)}: an update may wait {longest:g} seconds for its round to close; its chunks are kept "
+            f"for {UPDATE_BLOBS_RETENTION_MS // 1000}, which leaves {LONGEST_WAIT_SECONDS} at most"
+        )
 
 
 def _check_both_halves_of_dynamic_regularisation(task_file: TaskFile) -> None:

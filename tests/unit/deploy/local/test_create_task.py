@@ -21,6 +21,25 @@ def create(folder: Path, task_file: TaskFile) -> None:
     create_task(nowhere, keys, task_file)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"target": 3_000_000_000}, "target"),
+        ({"target": 100_000}, "room for"),
+        ({"deadline_seconds": 1e16}, "deadline_seconds"),
+        ({"deadline_seconds": 259_200}, "chunks are kept"),
+    ],
+)
+def test_terms_that_no_record_could_hold_or_that_outlast_the_chunks_are_refused(
+    changes: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    keys = ServiceKeys.load_or_make(tmp_path)
+    nowhere = keys.federation(Brokers(bootstrap_servers="127.0.0.1:1"), topic_prefix="x.", partitions=1)
+    heart = TaskFile.read(Path("deploy/tasks/heart/task.yaml"))
+    with pytest.raises(ValueError, match=said):
+        create_task(nowhere, keys, TaskFile.model_validate({**heart.model_dump(), **changes}))
+
+
 def test_a_partial_task_is_left_to_the_process_of_its_region(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="fluvial region run"):
         create(tmp_path, TaskFile.model_validate(TASK_FILE))

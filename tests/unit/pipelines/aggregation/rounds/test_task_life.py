@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
-from fluvial.wire.records import Contribution, Round, RoundStatus, RoundTransition, Task, WindowMode
+from fluvial.wire.layout import model_digest
+from fluvial.wire.records import Contribution, Round, RoundStatus, RoundTransition, Task, TensorLayout, WindowMode
 from fluvial.wire.sampling import round_seed
 from fluvial.wire.task_file import TaskFile
 from models.aggregation.staleness import UNIT
 from pipelines.aggregation.rounds import task_life, task_state, terms
 from tests.unit.pipelines.aggregation.builders import LAYOUT, a_chunk
+
+BASE_DIGEST = model_digest([bytes(32), bytes(32)])
 
 
 def a_task(**changes: Any) -> Task:
@@ -35,7 +38,7 @@ def a_task(**changes: Any) -> Task:
         specification=json.dumps({**specification, **changes}),
         layout=LAYOUT,
         base_version=0,
-        base_digest=bytes(32),
+        base_digest=BASE_DIGEST,
         base_chunks=(a_chunk(0), a_chunk(1)),
         created_ms=1,
     )
@@ -147,7 +150,7 @@ def test_a_round_that_its_rule_could_not_decide_is_followed_by_one_that_takes_ne
     _, effects = run(a_task(window=window), task_life.RoundFailed(1, 1, 2, undecided=True))
     round_ = announced(effects[1])
     assert (round_.round, round_.attempt) == ((2, 1) if window else (1, 2))
-    assert (round_.base_version, round_.base_digest) == (0, bytes(32))
+    assert (round_.base_version, round_.base_digest) == (0, BASE_DIGEST)
     _, effects = run(a_task(window=window, rounds=1), task_life.RoundFailed(1, 1, 2, undecided=True))
     assert (announced(effects[1]).round, announced(effects[1]).attempt) == (1, 2)
 
@@ -159,7 +162,7 @@ def test_a_round_announces_its_window_and_whom_it_invites() -> None:
     assert (round_.window, round_.max_staleness) == (WindowMode.BUFFERED, 3)
     assert json.loads(round_.staleness) == {"name": "hinge", "exponent": 0.25, "delay": 1}
     assert round_.invited_fraction == pytest.approx(0.3)
-    assert round_.seed == round_seed("demo", 1, 1, bytes(32))
+    assert round_.seed == round_seed("demo", 1, 1, BASE_DIGEST)
     plain = announced(run(a_task(window={"grace_seconds": 1.5}))[1][0])
     assert (plain.window, plain.staleness, plain.grace_ms) == (WindowMode.SYNCHRONOUS, "", 1_500)
 
@@ -187,8 +190,8 @@ def test_a_model_needs_the_chunks_of_its_moments_too() -> None:
     publish = effects[3][0]
     assert isinstance(publish, task_life.Publish)
     assert publish.manifest.chunks == (a_chunk(10), a_chunk(11))
-    assert publish.manifest.optimizer_chunks == tuple(moments.values()) == state.optimizer_chunks
-    assert announced(effects[3]).optimizer_chunks == state.optimizer_chunks
+    assert publish.manifest.optimizer_chunks == tuple(moments.values()) == state.model.optimizer_chunks
+    assert announced(effects[3]).optimizer_chunks == state.model.optimizer_chunks
 
 
 def test_other_terms_hold_from_the_next_round_on_and_some_never() -> None:
@@ -221,7 +224,25 @@ def test_terms_that_could_not_run_are_told() -> None:
     assert task_life.refusal(None, a_task()) == task_life.refusal(state, a_task(rounds=9)) == ""
     assert "unknown aggregation rule" in task_life.refusal(state, a_task(rule={"name": "mode"}))
     assert "quorum" in task_life.refusal(None, a_task(quorum=5))
-    assert "2**53" in task_life.refusal(state, a_task(target=1 << 50))
+    assert "target" in task_life.refusal(state, a_task(target=1 << 50))
+    assert "2**53" in task_life.refusal(None, a_task(target=10_000, limits={"max_abs": 1.0, "max_weight": 1 << 50}))
+
+
+def test_a_record_that_is_not_of_its_task_or_its_model_is_told() -> None:
+    state, _ = run(a_task())
+    task = a_task()
+
+    def refused(state: Any = None, **changes: Any) -> str:
+        return task_life.refusal(state, replace(task, **changes))
+
+    assert "holds the file of other" in refused(specification=a_task(task="other").specification)
+    assert "cannot change" in refused(state, layout=LAYOUT[:1])
+    assert "negative" in refused(layout=(TensorLayout(name="w", shape=(-5,)),))
+    assert "too many" in refused(layout=(TensorLayout(name="w", shape=(1 << 62, 1 << 62)),))
+    assert "no elements" in refused(layout=(), base_chunks=())
+    assert "2 chunks" in refused(base_chunks=(a_chunk(0),))
+    assert "chunk 1" in refused(base_chunks=(a_chunk(0), a_chunk(1, length=12)))
+    assert "digest" in refused(base_digest=bytes(32))
 
 
 def a_task_file(**changes: Any) -> TaskFile:
@@ -288,7 +309,7 @@ def test_a_region_opens_the_round_of_its_parent_and_publishes_a_sum_without_movi
     manifest = publish.manifest
     assert (manifest.partial, manifest.version, manifest.round, manifest.total_weight) == (True, 5, 5, 10)
     assert (manifest.parent_version, manifest.parent_digest) == (4, bytes([4]) * 32)
-    assert (state.open, state.version, state.round) == (False, 4, 5)
+    assert (state.open, state.model.version, state.round) == (False, 4, 5)
 
 
 def test_a_region_follows_its_parent_to_the_end() -> None:
@@ -311,7 +332,7 @@ def test_what_a_region_has_heard_already_opens_nothing_twice() -> None:
     before, _ = run(a_partial_task(3, 2))
     for again in (a_partial_task(3, 2), a_partial_task(2, 1), a_partial_task(0, 0), a_partial_task(0, 2)):
         after, effects = task_life.step(before, again, 5_000)
-        assert (after is not None and (after.round, after.version, after.open)) == (3, 2, True)
+        assert (after is not None and (after.round, after.model.version, after.open)) == (3, 2, True)
         assert effects == []
 
 

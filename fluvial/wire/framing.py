@@ -68,10 +68,11 @@ _BY_HEADER = {codec.header: codec for codecs in _CODECS.values() for codec in co
 def encode(record: Any) -> bytes:
     """The record's bytes, in the oldest version that holds it. Raises ValueError when a field does not fit its type."""
     kind = type(record)
-    if kind not in _CODECS:
+    codecs = _CODECS.get(kind)
+    if codecs is None:
         raise ValueError(f"{kind.__name__} is no record of the contract")
     try:
-        for codec in _CODECS[kind]:
+        for codec in codecs:
             if codec.fits is None or codec.fits(record):
                 break
         out = [codec.header]

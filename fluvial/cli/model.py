@@ -22,6 +22,7 @@ from fluvial.edge.safetensors import to_safetensors
 from fluvial.identity.federation import Federation
 from fluvial.kafka import connect
 from fluvial.wire.records import ModelManifest
+from fluvial.wire.terms import stated
 
 app = typer.Typer(help="List, show and download published models.", no_args_is_help=True)
 
@@ -170,6 +171,7 @@ def _details(manifest: ModelManifest) -> dict[str, Any]:
         "parent_version": manifest.parent_version,
         "parent_digest": manifest.parent_digest.hex(),
         "rule": manifest.rule,
+        "terms": stated(manifest),
         "fraction_bits": manifest.fraction_bits,
         "total_weight": manifest.total_weight,
         "layout": [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in manifest.layout],

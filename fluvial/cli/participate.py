@@ -31,6 +31,7 @@ from fluvial.edge.events import (
     NotInvited,
     Published,
     RoundOpened,
+    SatOut,
     Trained,
 )
 from fluvial.edge.trainer import load_trainer, training_request
@@ -99,6 +100,8 @@ def as_line(event: Event) -> str:
             return f"round {found.round}{again}: {doing}, on model version {found.base_version}"
         case NotInvited(round=found):
             return f"round {found.round}: not invited by its seed, waits for the next"
+        case SatOut(round=found, weight=weight, min_examples=least):
+            return f"  sits round {found.round} out: {weight} examples, and it takes {least} or more"
         case Trained(weight=weight, seconds=seconds):
             return f"  trained on {weight} examples in {seconds:.1f} s"
         case Published(update_id=update_id, num_uploaded=num_uploaded):
@@ -125,6 +128,8 @@ def as_dict(event: Event) -> dict[str, Any]:
             fields: dict[str, Any] = {"round": found.round, "attempt": found.attempt, "reopened": reopened}
         case NotInvited(round=found):
             fields = {"round": found.round, "attempt": found.attempt}
+        case SatOut(round=found, weight=weight, min_examples=least):
+            fields = {"round": found.round, "weight": weight, "min_examples": least}
         case Trained(round=found, weight=weight, seconds=seconds):
             fields = {"round": found.round, "weight": weight, "seconds": seconds}
         case ChunkAcknowledged(round=number, num_acknowledged=kept, num_chunks=total):

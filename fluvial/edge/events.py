@@ -24,6 +24,15 @@ class NotInvited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SatOut:
+    """Training had fewer examples than the round takes, so nothing is published; the next round is waited for."""
+
+    round: Round
+    weight: int
+    min_examples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """Local training ended. seconds: its wall time, without the fetch of the base model."""
 
@@ -98,6 +107,7 @@ class Finished:
 Event = (
     RoundOpened
     | NotInvited
+    | SatOut
     | Trained
     | ChunkAcknowledged
     | Published

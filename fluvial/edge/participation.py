@@ -2,6 +2,7 @@
 
 For each open round one of these things happens:
 * its public seed did not invite this participant: wait;
+* training had fewer examples than the round takes, none for example: wait;
 * nothing of this round is in the outbox: fetch the base model, train, publish;
 * the outbox has an update of this round, cut short by a crash or made for an earlier attempt: complete it, without
   training and without sending a chunk twice;
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fluvial.edge.events import Answered, Event, Finished, Interrupted, Judged, NotInvited, RoundOpened, Trained
+from fluvial.edge.events import Answered, Event, Finished, Interrupted, Judged, NotInvited, RoundOpened, SatOut, Trained
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.outbox import Outbox
 from fluvial.edge.publisher import Publisher
@@ -31,6 +32,7 @@ from fluvial.kafka import TransportUnavailable
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import Round, RoundStatus, Verdict
 from fluvial.wire.sampling import invited
+from fluvial.wire.terms import terms_of
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
@@ -107,6 +109,10 @@ class Participation:
             started = time.monotonic()
             delta_D, weight = self.train(base_D, round_)
             weight = min(weight, round_.max_weight)
+            least = terms_of(round_).participation.min_examples
+            if weight < least:
+                self.on_event(SatOut(round=round_, weight=weight, min_examples=least))
+                return False
             self.on_event(Trained(round=round_, weight=weight, seconds=time.monotonic() - started))
             upload = self.publisher.store(round_, delta_D, weight, self.encoding)
         self.publisher.complete(round_, upload, self.on_event)

@@ -27,6 +27,7 @@ from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position, Transport, TransportUnavailable
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import ChunkReference, ModelUpdate, Round, RoundStatus, WindowMode
+from fluvial.wire.terms import terms_of
 from fluvial.wire.topics import Topics
 
 INLINE_BYTES = 64 << 10
@@ -224,7 +225,8 @@ def _check(round_: Round, weight: int, encoding: str) -> None:
     """What the participant itself can get wrong; whether the values are acceptable is the federation's to judge."""
     if round_.status is not RoundStatus.OPEN:
         raise ValueError(f"round {round_.round} of {round_.task} is not open")
-    if not 1 <= weight <= round_.max_weight:
-        raise ValueError(f"the weight must be between 1 and {round_.max_weight}, not {weight}")
+    least = terms_of(round_).participation.min_examples
+    if not least <= weight <= round_.max_weight:
+        raise ValueError(f"the weight must be between {least} and {round_.max_weight}, not {weight}")
     if encoding not in round_.encodings:
         raise ValueError(f"the round takes the encodings {', '.join(round_.encodings)}, not {encoding}")

@@ -16,7 +16,8 @@ from fluvial.identity.keys import SigningKey, verify
 from fluvial.wire.errors import Malformed, SignatureInvalid
 from fluvial.wire.framing import HEADER_BYTES, MAX_RECORD_BYTES, decode, encode
 from fluvial.wire.media_types import media_type
-from fluvial.wire.records import Envelope, Signature
+from fluvial.wire.records import Envelope, ModelManifest, Round, Signature
+from fluvial.wire.terms import terms_of
 
 T = TypeVar("T")
 
@@ -99,10 +100,13 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def unseal(data: bytes, expected: type[T], public_key: bytes) -> T:
-    """Verify, then decode. Raises DecodeError or SignatureInvalid."""
+    """Verify, then decode; of a round or a manifest its terms too. Raises DecodeError or SignatureInvalid."""
     envelope = open_envelope(data)
     if envelope.payload_type != media_type(expected):
         raise Malformed(f"an envelope of {envelope.payload_type}, not of a {expected.__name__}")
     if not verify_envelope(envelope, public_key):
         raise SignatureInvalid(f"the {expected.__name__} is not signed by the expected key")
-    return decode(envelope.payload, expected)
+    record = decode(envelope.payload, expected)
+    if isinstance(record, Round | ModelManifest):
+        terms_of(record)
+    return record

@@ -604,6 +604,8 @@ class ModelManifest:
     """Whether the chunks are the exact sum of the round, for a parent federation, and no model."""
     created_ms: int
     """When it was published."""
+    terms: str = ""
+    """What the task file says beyond the fields of version 1: its sections as one canonical JSON document (RFC 8785); empty for nothing."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ("attempt", "fraction_bits", "chunk_elements")
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ("chunks", "optimizer_chunks", "contributions")
@@ -630,6 +632,7 @@ class ModelManifest:
             "contributions": [item.to_avro() for item in self.contributions],
             "partial": self.partial,
             "created_ms": self.created_ms,
+            "terms": self.terms,
         }
 
     @classmethod
@@ -655,6 +658,7 @@ class ModelManifest:
             contributions=tuple([Contribution.from_avro(item) for item in data["contributions"]]),
             partial=data["partial"],
             created_ms=data["created_ms"],
+            terms=data.get("terms", ""),
         )
 
 
@@ -1032,6 +1036,8 @@ class Round:
     """Agreement that a participant must have signed; empty for none."""
     training: str
     """Training configuration for participants, as JSON."""
+    terms: str = ""
+    """What the task file says beyond the fields of version 1: its sections as one canonical JSON document (RFC 8785); empty for nothing."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = (
         "attempt",
@@ -1078,6 +1084,7 @@ class Round:
             "encodings": list(self.encodings),
             "agreement": self.agreement,
             "training": self.training,
+            "terms": self.terms,
         }
 
     @classmethod
@@ -1116,6 +1123,7 @@ class Round:
             encodings=tuple(data["encodings"]),
             agreement=data["agreement"],
             training=data["training"],
+            terms=data.get("terms", ""),
         )
 
 

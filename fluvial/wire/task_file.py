@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fluvial.wire.terms import Terms
+
 MAX_SUM_CHUNK_ELEMENTS = 131_072
 """Elements of a chunk of int64 that has 1 MiB."""
 
@@ -153,7 +155,7 @@ class EvaluationSpec(_Strict):
     batch_size: int = Field(default=512, ge=1)
 
 
-class TaskFile(_Strict):
+class TaskFile(Terms):
     """A task of a federation."""
 
     task: _Name

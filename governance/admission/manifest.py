@@ -15,6 +15,7 @@ from fluvial.encoding.int8 import largest_scale
 from fluvial.encoding.partial_sum import MAX_WEIGHT, PartialSumDecoding, scale_of
 from fluvial.wire.layout import chunk_length, chunk_partition, num_chunks
 from fluvial.wire.records import ChunkReference, ModelUpdate, Reason, Round
+from fluvial.wire.terms import terms_of
 from governance.admission.judgement import Fault, GatePolicy
 from governance.admission.payload import DIGEST_BYTES
 
@@ -23,7 +24,7 @@ def check_manifest(update: ModelUpdate, round_: Round, policy: GatePolicy) -> Fa
     """MANIFEST_MISMATCH, WEIGHT, ENCODING, MAGNITUDE_EXCEEDED (scales) or SIZE_LIMIT (inline) where it does not fit."""
     if update.layout_digest != round_.layout_digest:
         return Fault(reason=Reason.MANIFEST_MISMATCH)
-    if not 1 <= update.weight <= round_.max_weight:
+    if not terms_of(round_).participation.min_examples <= update.weight <= round_.max_weight:
         return Fault(reason=Reason.WEIGHT)
     fault = _check_encoding(update, round_)
     if fault is not None:

@@ -50,7 +50,7 @@ MEANINGS: dict[Reason, str] = {
     "one round); the one accepted first counts.",
     Reason.MANIFEST_MISMATCH: "Another tensor layout, or chunks that do not cover the model exactly once, in place.",
     Reason.ENCODING: "A tensor encoding that the round does not take, or scales or codes it never makes.",
-    Reason.WEIGHT: "The weight is not between 1 and the round's max_weight.",
+    Reason.WEIGHT: "The weight is below the round's participation.min_examples or above its max_weight.",
     Reason.INCOMPLETE: "A listed chunk can no longer be read.",
     Reason.CHUNK_MISMATCH: "A chunk's bytes are not those that the signed envelope lists.",
     Reason.NON_FINITE: "NaN or infinity among the elements.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from fluvial.encoding.partial_sum import PartialSumDecoding
 from fluvial.wire.records import ChunkReference, ModelManifest, Round, Task, WindowMode
 from fluvial.wire.task_file import TaskFile
+from fluvial.wire.terms import terms_of
 
 SHARE_OF_TIME = 0.8
 """Of what the parent's round has left: the rest is for the sum and its way up."""
@@ -16,7 +17,7 @@ SHARE_OF_TIME = 0.8
 
 def check_task(task_file: TaskFile, parent: Round) -> None:
     """Raises ValueError that names everything by which the region's task file does not fit its parent's rounds."""
-    limits = task_file.limits
+    limits, least = task_file.limits, terms_of(parent).participation.min_examples
     requirements = (
         (task_file.partial, "partial must be true"),
         (parent.window is WindowMode.SYNCHRONOUS, f"the parent's rounds are {parent.window.value.lower()}"),
@@ -28,6 +29,7 @@ def check_task(task_file: TaskFile, parent: Round) -> None:
             parent.max_norm == 0.0 or 0.0 < limits.max_norm <= parent.max_norm,
             f"limits.max_norm must be at most {parent.max_norm}, and not 0",
         ),
+        (task_file.participation.min_examples >= least, f"participation.min_examples must be at least {least}"),
         (
             task_file.target * limits.max_weight <= parent.max_weight,
             f"target * limits.max_weight must be at most {parent.max_weight}, the parent's max_weight",

@@ -991,7 +991,11 @@ def _read_contribution(data: bytes, at: int) -> tuple[records.Contribution, int]
     return record, at
 
 
-def _write_model_manifest(record: records.ModelManifest, out: list[bytes]) -> None:
+def _fits_model_manifest_1(record: records.ModelManifest) -> bool:
+    return record.terms == ""
+
+
+def _write_model_manifest_1(record: records.ModelManifest, out: list[bytes]) -> None:
     add = out.append
     text = record.task.encode()
     add(long_bytes(len(text)))
@@ -1041,7 +1045,7 @@ def _write_model_manifest(record: records.ModelManifest, out: list[bytes]) -> No
     add(long_bytes(record.created_ms))
 
 
-def _read_model_manifest(data: bytes, at: int) -> tuple[records.ModelManifest, int]:
+def _read_model_manifest_1(data: bytes, at: int) -> tuple[records.ModelManifest, int]:
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -1240,6 +1244,272 @@ def _read_model_manifest(data: bytes, at: int) -> tuple[records.ModelManifest, i
         contributions=f_contributions,
         partial=f_partial,
         created_ms=f_created_ms,
+    )
+    return record, at
+
+
+def _write_model_manifest_2(record: records.ModelManifest, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.version))
+    add(long_bytes(record.parent_version))
+    add(long_bytes(len(record.parent_digest)))
+    add(record.parent_digest)
+    add(long_bytes(record.round))
+    add(int_bytes(record.attempt))
+    text = record.rule.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.server_optimizer.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.staleness.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(int_bytes(record.fraction_bits))
+    add(long_bytes(record.total_weight))
+    if record.layout:
+        add(long_bytes(len(record.layout)))
+        for layout_item in record.layout:
+            _write_tensor_layout(layout_item, out)
+    add(b"\0")
+    add(long_bytes(record.num_elements))
+    add(int_bytes(record.chunk_elements))
+    if record.chunks:
+        add(long_bytes(len(record.chunks)))
+        for chunks_item in record.chunks:
+            _write_chunk_reference(chunks_item, out)
+    add(b"\0")
+    if record.optimizer_chunks:
+        add(long_bytes(len(record.optimizer_chunks)))
+        for optimizer_chunks_item in record.optimizer_chunks:
+            _write_chunk_reference(optimizer_chunks_item, out)
+    add(b"\0")
+    add(long_bytes(len(record.model_digest)))
+    add(record.model_digest)
+    if record.contributions:
+        add(long_bytes(len(record.contributions)))
+        for contributions_item in record.contributions:
+            _write_contribution(contributions_item, out)
+    add(b"\0")
+    add(b"\1" if record.partial else b"\0")
+    add(long_bytes(record.created_ms))
+    text = record.terms.encode()
+    add(long_bytes(len(text)))
+    add(text)
+
+
+def _read_model_manifest_2(data: bytes, at: int) -> tuple[records.ModelManifest, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_parent_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_parent_digest = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_attempt = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_attempt < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_rule = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_server_optimizer = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_staleness = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_fraction_bits = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_fraction_bits < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_total_weight = (zigzag >> 1) ^ -(zigzag & 1)
+    f_layout_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_layout_item, at = _read_tensor_layout(data, at)
+            f_layout_items.append(f_layout_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_layout = tuple(f_layout_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_elements = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_chunk_elements = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_chunk_elements < 1 << 31:
+        raise Unusual
+    f_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_chunks_item, at = _read_chunk_reference(data, at)
+            f_chunks_items.append(f_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_chunks = tuple(f_chunks_items)
+    f_optimizer_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_optimizer_chunks_item, at = _read_chunk_reference(data, at)
+            f_optimizer_chunks_items.append(f_optimizer_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_optimizer_chunks = tuple(f_optimizer_chunks_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_model_digest = data[at:end]
+    at = end
+    f_contributions_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_contributions_item, at = _read_contribution(data, at)
+            f_contributions_items.append(f_contributions_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_contributions = tuple(f_contributions_items)
+    if data[at] > 1:
+        raise Unusual
+    f_partial = data[at] == 1
+    at += 1
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_created_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_terms = data[at:end].decode()
+    at = end
+    record = records.ModelManifest(
+        task=f_task,
+        version=f_version,
+        parent_version=f_parent_version,
+        parent_digest=f_parent_digest,
+        round=f_round,
+        attempt=f_attempt,
+        rule=f_rule,
+        server_optimizer=f_server_optimizer,
+        staleness=f_staleness,
+        fraction_bits=f_fraction_bits,
+        total_weight=f_total_weight,
+        layout=f_layout,
+        num_elements=f_num_elements,
+        chunk_elements=f_chunk_elements,
+        chunks=f_chunks,
+        optimizer_chunks=f_optimizer_chunks,
+        model_digest=f_model_digest,
+        contributions=f_contributions,
+        partial=f_partial,
+        created_ms=f_created_ms,
+        terms=f_terms,
     )
     return record, at
 
@@ -2047,7 +2317,11 @@ def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
     return record, at
 
 
-def _write_round(record: records.Round, out: list[bytes]) -> None:
+def _fits_round_1(record: records.Round) -> bool:
+    return record.terms == ""
+
+
+def _write_round_1(record: records.Round, out: list[bytes]) -> None:
     add = out.append
     text = record.task.encode()
     add(long_bytes(len(text)))
@@ -2117,7 +2391,7 @@ def _write_round(record: records.Round, out: list[bytes]) -> None:
     add(text)
 
 
-def _read_round(data: bytes, at: int) -> tuple[records.Round, int]:
+def _read_round_1(data: bytes, at: int) -> tuple[records.Round, int]:
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -2421,6 +2695,397 @@ def _read_round(data: bytes, at: int) -> tuple[records.Round, int]:
         encodings=f_encodings,
         agreement=f_agreement,
         training=f_training,
+    )
+    return record, at
+
+
+def _write_round_2(record: records.Round, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.round))
+    add(int_bytes(record.attempt))
+    add(_ROUND_STATUS_BYTES[record.status.value])
+    add(long_bytes(record.base_version))
+    add(long_bytes(len(record.base_digest)))
+    add(record.base_digest)
+    if record.base_chunks:
+        add(long_bytes(len(record.base_chunks)))
+        for base_chunks_item in record.base_chunks:
+            _write_chunk_reference(base_chunks_item, out)
+    add(b"\0")
+    if record.layout:
+        add(long_bytes(len(record.layout)))
+        for layout_item in record.layout:
+            _write_tensor_layout(layout_item, out)
+    add(b"\0")
+    add(long_bytes(len(record.layout_digest)))
+    add(record.layout_digest)
+    add(long_bytes(record.num_elements))
+    add(int_bytes(record.chunk_elements))
+    add(long_bytes(record.opened_ms))
+    add(long_bytes(record.deadline_ms))
+    add(int_bytes(record.quorum))
+    add(int_bytes(record.target))
+    add(_DOUBLE.pack(record.max_abs))
+    add(_DOUBLE.pack(record.max_norm))
+    add(long_bytes(record.max_weight))
+    add(int_bytes(record.fraction_bits))
+    add(int_bytes(record.kept_versions))
+    text = record.rule.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.server_optimizer.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    if record.optimizer_chunks:
+        add(long_bytes(len(record.optimizer_chunks)))
+        for optimizer_chunks_item in record.optimizer_chunks:
+            _write_chunk_reference(optimizer_chunks_item, out)
+    add(b"\0")
+    add(_WINDOW_MODE_BYTES[record.window.value])
+    add(long_bytes(record.grace_ms))
+    add(long_bytes(record.max_staleness))
+    text = record.staleness.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.seed)))
+    add(record.seed)
+    add(_DOUBLE.pack(record.invited_fraction))
+    add(b"\1" if record.partial else b"\0")
+    if record.encodings:
+        add(long_bytes(len(record.encodings)))
+        for encodings_item in record.encodings:
+            text = encodings_item.encode()
+            add(long_bytes(len(text)))
+            add(text)
+    add(b"\0")
+    text = record.agreement.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.training.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.terms.encode()
+    add(long_bytes(len(text)))
+    add(text)
+
+
+def _read_round_2(data: bytes, at: int) -> tuple[records.Round, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_attempt = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_attempt < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_status = _ROUND_STATUS[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_base_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_base_digest = data[at:end]
+    at = end
+    f_base_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_base_chunks_item, at = _read_chunk_reference(data, at)
+            f_base_chunks_items.append(f_base_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_base_chunks = tuple(f_base_chunks_items)
+    f_layout_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_layout_item, at = _read_tensor_layout(data, at)
+            f_layout_items.append(f_layout_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_layout = tuple(f_layout_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_layout_digest = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_elements = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_chunk_elements = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_chunk_elements < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_opened_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_deadline_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_quorum = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_quorum < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_target = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_target < 1 << 31:
+        raise Unusual
+    (f_max_abs,) = _DOUBLE.unpack_from(data, at)
+    if f_max_abs != f_max_abs:
+        raise Unusual
+    at += 8
+    (f_max_norm,) = _DOUBLE.unpack_from(data, at)
+    if f_max_norm != f_max_norm:
+        raise Unusual
+    at += 8
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_max_weight = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_fraction_bits = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_fraction_bits < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_kept_versions = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_kept_versions < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_rule = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_server_optimizer = data[at:end].decode()
+    at = end
+    f_optimizer_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_optimizer_chunks_item, at = _read_chunk_reference(data, at)
+            f_optimizer_chunks_items.append(f_optimizer_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_optimizer_chunks = tuple(f_optimizer_chunks_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_window = _WINDOW_MODE[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_grace_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_max_staleness = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_staleness = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_seed = data[at:end]
+    at = end
+    (f_invited_fraction,) = _DOUBLE.unpack_from(data, at)
+    if f_invited_fraction != f_invited_fraction:
+        raise Unusual
+    at += 8
+    if data[at] > 1:
+        raise Unusual
+    f_partial = data[at] == 1
+    at += 1
+    f_encodings_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            if zigzag & 1:
+                raise Unusual
+            end = at + (zigzag >> 1)
+            f_encodings_item = data[at:end].decode()
+            at = end
+            f_encodings_items.append(f_encodings_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_encodings = tuple(f_encodings_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_agreement = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_training = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_terms = data[at:end].decode()
+    at = end
+    record = records.Round(
+        task=f_task,
+        round=f_round,
+        attempt=f_attempt,
+        status=f_status,
+        base_version=f_base_version,
+        base_digest=f_base_digest,
+        base_chunks=f_base_chunks,
+        layout=f_layout,
+        layout_digest=f_layout_digest,
+        num_elements=f_num_elements,
+        chunk_elements=f_chunk_elements,
+        opened_ms=f_opened_ms,
+        deadline_ms=f_deadline_ms,
+        quorum=f_quorum,
+        target=f_target,
+        max_abs=f_max_abs,
+        max_norm=f_max_norm,
+        max_weight=f_max_weight,
+        fraction_bits=f_fraction_bits,
+        kept_versions=f_kept_versions,
+        rule=f_rule,
+        server_optimizer=f_server_optimizer,
+        optimizer_chunks=f_optimizer_chunks,
+        window=f_window,
+        grace_ms=f_grace_ms,
+        max_staleness=f_max_staleness,
+        staleness=f_staleness,
+        seed=f_seed,
+        invited_fraction=f_invited_fraction,
+        partial=f_partial,
+        encodings=f_encodings,
+        agreement=f_agreement,
+        training=f_training,
+        terms=f_terms,
     )
     return record, at
 
@@ -3097,13 +3762,13 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.EnrolmentRequest: (None,),
     records.EnrolmentToken: (_fits_enrolment_token_1, None),
     records.Envelope: (None,),
-    records.ModelManifest: (None,),
+    records.ModelManifest: (_fits_model_manifest_1, None),
     records.ModelUpdate: (None,),
     records.Participant: (_fits_participant_1, None),
     records.PublishedModel: (None,),
     records.Receipt: (None,),
     records.Release: (_fits_release_1, None),
-    records.Round: (None,),
+    records.Round: (_fits_round_1, None),
     records.RoundEvent: (None,),
     records.SequencedEvent: (None,),
     records.Task: (_fits_task_1, None),
@@ -3118,13 +3783,13 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.EnrolmentRequest: (_write_enrolment_request,),
     records.EnrolmentToken: (_write_enrolment_token_1, _write_enrolment_token_2),
     records.Envelope: (_write_envelope,),
-    records.ModelManifest: (_write_model_manifest,),
+    records.ModelManifest: (_write_model_manifest_1, _write_model_manifest_2),
     records.ModelUpdate: (_write_model_update,),
     records.Participant: (_write_participant_1, _write_participant_2),
     records.PublishedModel: (_write_published_model,),
     records.Receipt: (_write_receipt,),
     records.Release: (_write_release_1, _write_release_2),
-    records.Round: (_write_round,),
+    records.Round: (_write_round_1, _write_round_2),
     records.RoundEvent: (_write_round_event,),
     records.SequencedEvent: (_write_sequenced_event,),
     records.Task: (_write_task_1, _write_task_2),
@@ -3139,13 +3804,13 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.EnrolmentRequest: (_read_enrolment_request,),
     records.EnrolmentToken: (_read_enrolment_token_1, _read_enrolment_token_2),
     records.Envelope: (_read_envelope,),
-    records.ModelManifest: (_read_model_manifest,),
+    records.ModelManifest: (_read_model_manifest_1, _read_model_manifest_2),
     records.ModelUpdate: (_read_model_update,),
     records.Participant: (_read_participant_1, _read_participant_2),
     records.PublishedModel: (_read_published_model,),
     records.Receipt: (_read_receipt,),
     records.Release: (_read_release_1, _read_release_2),
-    records.Round: (_read_round,),
+    records.Round: (_read_round_1, _read_round_2),
     records.RoundEvent: (_read_round_event,),
     records.SequencedEvent: (_read_sequenced_event,),
     records.Task: (_read_task_1, _read_task_2),

@@ -19,6 +19,7 @@ from fluvial.wire.records import (
 )
 from fluvial.wire.sampling import round_seed
 from fluvial.wire.task_file import TaskFile
+from fluvial.wire.terms import terms_text
 from pipelines.aggregation.rounds import terms
 
 _ENVELOPE_BYTES = 4096
@@ -77,6 +78,7 @@ def round_record(
         encodings=tuple(task_file.encodings),
         agreement=task_file.agreement.name if task_file.agreement else "",
         training=json.dumps(task_file.training.model_dump(mode="json"), sort_keys=True),
+        terms=terms_text(task_file),
     )
 
 
@@ -114,6 +116,7 @@ def manifest(
         contributions=contributions,
         partial=task_file.partial,
         created_ms=now_ms,
+        terms=terms_text(task_file),
     )
 
 

@@ -19,6 +19,7 @@ from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import DeviceProfile, Participant, ParticipantStatus, RoundStatus
 from fluvial.wire.sampling import invited, round_seed
+from fluvial.wire.terms import stated
 from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, REGISTRAR, TASK, World, a_federation, topic_partitions
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
@@ -81,6 +82,7 @@ def test_models_are_listed_shown_and_downloaded(world: World, tmp_path: Path) ->
     assert "demo" in run("model", "list").stdout
     shown = json.loads(run("model", "show", TASK, "--json").stdout)
     assert shown["model_digest"] == newest.model_digest.hex()
+    assert shown["terms"] == stated(newest)
     assert "weight [50, 20]" in run("model", "show", TASK, "1").stdout
     got = run("model", "get", TASK, "1")
     assert got.exit_code == 0

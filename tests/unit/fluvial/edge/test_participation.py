@@ -15,6 +15,7 @@ from fluvial.edge.events import (
     NotInvited,
     Published,
     RoundOpened,
+    SatOut,
     Trained,
 )
 from fluvial.wire.records import Decision, Outcome, Reason, Round, RoundStatus, WindowMode
@@ -177,6 +178,35 @@ def test_who_is_not_invited_waits_for_a_round_that_does(participant, world: Worl
     assert participant.participate(TASK, train, on_event=script) == 1
     assert [update.round for update in world.updates(key.public_key)] == [2]
     assert [event.round.round for event in script.of(NotInvited)] == [1]
+
+
+@pytest.mark.parametrize(("terms", "weights"), [("", (0, 1)), ('{"participation":{"min_examples":50}}', (49, 50))])
+def test_who_has_too_few_examples_sits_the_round_out(
+    participant, world: World, key, terms: str, weights: tuple[int, int]
+) -> None:
+    few, enough = weights
+
+    def train_little(base_D, round_):
+        return np.zeros_like(base_D), few if round_.round == 1 else enough
+
+    world.open_round(terms=terms)
+    script = Script(
+        SatOut=lambda event: world.open_round(number=2, terms=terms),
+        Published=lambda event: world.open_round(number=3, status=RoundStatus.FINISHED),
+    )
+    assert participant.participate(TASK, train_little, on_event=script) == 1
+    assert [(update.round, update.weight) for update in world.updates(key.public_key)] == [(2, enough)]
+    (sat_out,) = script.of(SatOut)
+    assert (sat_out.round.round, sat_out.weight, sat_out.min_examples) == (1, few, enough)
+
+
+def test_a_round_whose_terms_are_newer_than_the_client_is_left_alone(participant, world: World, key, caplog) -> None:
+    world.open_round(terms='{"secrecy":{"noise":1}}')
+    timer = threading.Timer(0.3, lambda: world.open_round(number=2, status=RoundStatus.FINISHED))
+    timer.start()
+    assert participant.participate(TASK, train) == 0
+    timer.join()
+    assert "update fluvial" in caplog.text
 
 
 BUFFERED = {"window": WindowMode.BUFFERED, "max_staleness": 2}

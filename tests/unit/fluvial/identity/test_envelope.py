@@ -18,7 +18,7 @@ from fluvial.identity.envelope import (
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import DecodeError, Malformed, SchemaUnknown, SignatureInvalid
 from fluvial.wire.framing import HEADER_BYTES, encode
-from fluvial.wire.records import Envelope, ModelUpdate, Receipt, Signature
+from fluvial.wire.records import Envelope, ModelManifest, ModelUpdate, Receipt, Round, Signature
 from tests.unit.fluvial.wire.samples import sample
 from tests.unit.fluvial.wire.slow_avro import long_
 
@@ -49,6 +49,17 @@ def test_an_envelope_of_the_vector_verifies() -> None:
     envelope = Envelope(payload_type=DSSE["payload_type"], payload=DSSE["payload"].encode(), signatures=(signature,))
     assert verify_envelope(envelope, key.public_key)
     assert not verify_envelope(envelope, ANNA.public_key)
+
+
+@pytest.mark.parametrize("record", [sample(Round), sample(ModelManifest)], ids=["round", "manifest"])
+def test_terms_that_are_not_known_make_a_record_unreadable(record: Round | ModelManifest) -> None:
+    for terms, error in (("", None), ('{"secrecy":1}', SchemaUnknown), ("Round.terms", Malformed)):
+        sealed = seal(replace(record, terms=terms), ANNA, "anna")
+        if error is None:
+            assert unseal(sealed, type(record), ANNA.public_key).terms == terms
+        else:
+            with pytest.raises(error):
+                unseal(sealed, type(record), ANNA.public_key)
 
 
 def test_a_sealed_record_is_unsealed_with_its_signers_key_alone() -> None:

@@ -50,6 +50,12 @@ def test_the_ends_of_the_range_are_allowed(weight: int) -> None:
     assert reason(an_update(weight=weight)) is None
 
 
+@pytest.mark.parametrize(("weight", "expected"), [(49, Reason.WEIGHT), (50, None), (100, None), (101, Reason.WEIGHT)])
+def test_a_round_may_ask_for_more_examples(weight: int, expected: Reason | None) -> None:
+    asking = a_round(terms='{"participation":{"min_examples":50}}')
+    assert reason(an_update(weight=weight), asking) is expected
+
+
 @pytest.mark.parametrize(
     "changes",
     [

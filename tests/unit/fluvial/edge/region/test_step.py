@@ -203,6 +203,7 @@ def test_a_task_that_fits_passes() -> None:
         ({"max_abs": 9.0}, "max_abs must be at most 9.0"),
         ({"max_norm": 3.0}, "max_norm must be at most 3.0"),
         ({"max_weight": 199}, "must be at most 199"),
+        ({"terms": '{"participation":{"min_examples":2}}'}, "min_examples must be at least 2"),
     ],
 )
 def test_what_does_not_fit_the_parent_is_named(changes: dict[str, Any], named: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fluvial.wire.framing import encode, version_of
 from fluvial.wire.layout import model_digest
 from fluvial.wire.records import Contribution, Round, RoundStatus, RoundTransition, Task, TensorLayout, WindowMode
 from fluvial.wire.sampling import round_seed
@@ -83,6 +84,22 @@ def test_a_new_task_opens_its_first_round() -> None:
     assert isinstance(record, task_life.Record)
     assert record.event.transition is RoundTransition.OPENED
     assert state.open
+
+
+def test_rounds_and_manifests_carry_what_version_1_has_no_field_for() -> None:
+    """A section of the task file travels without a field of its own; without one, both are records of version 1."""
+    done = task_life.ShardDone(1, 1, {0: a_chunk(10), 1: a_chunk(11)})
+    for section, text, version in (
+        ({}, "", 1),
+        ({"participation": {"min_examples": 9}}, '{"participation":{"min_examples":9}}', 2),
+    ):
+        _, effects = run(a_task(**section), selected(1), done)
+        (announce, _), (publish, *_) = effects[0], effects[2]
+        assert isinstance(announce, task_life.Announce)
+        assert isinstance(publish, task_life.Publish)
+        for record in (announce.round, publish.manifest):
+            assert record.terms == text
+            assert version_of(encode(record)).number == version
 
 
 def test_a_model_is_published_when_selection_and_all_chunks_are_there() -> None:

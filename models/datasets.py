@@ -1,15 +1,21 @@
 """Data files of the example tasks: safetensors with `inputs`, `targets` and, for participants, `group`.
 
+Evaluation and gate sets may tell groups apart: for each attribute (sex, age, site) a tensor `groups.ATTRIBUTE`,
+int64[B], the number of each example's group, and in the file's metadata under `groups` a JSON object with the names of
+each attribute's groups, by number. `people`, int64[B], says whose example each is, where somebody gave several.
+
 inputs: float32[B, ...], or uint8[B, ...] for images, which become float32 in [0, 1]. targets: int64[B]. group:
 int64[B], the participant whose example it is.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
 
@@ -22,6 +28,15 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GroupedDataset(Dataset):
+    """Examples, and who they are of. groups: by attribute int64[B] and the names of its groups; none if the file tells
+    none apart. people: int64[B], None where each example is another person's."""
+
+    groups: dict[str, tuple[NDArray[np.int64], tuple[str, ...]]]
+    people: NDArray[np.int64] | None = None
 
 
 def load_participant(path: Path | str, participant_index: int) -> Dataset:
@@ -48,6 +63,41 @@ def load_evaluation(path: Path | str, called: str = "") -> Dataset:
     """The evaluation set. Raises ValueError if there is no such data file, which calls it by that name."""
     tensors = _load(path, "inputs", "targets", called=called)
     return _dataset(tensors["inputs"], tensors["targets"])
+
+
+def load_grouped(path: Path | str, called: str = "") -> GroupedDataset:
+    """A set with its groups. Raises ValueError as `load_evaluation`, and for groups that the file does not name."""
+    shown = called or str(path)
+    tensors = _load(path, "inputs", "targets", called=called)
+    dataset = _dataset(tensors["inputs"], tensors["targets"])
+    with safe_open(path, "numpy") as file:
+        metadata = file.metadata() or {}
+    try:
+        names = json.loads(metadata.get("groups", "{}"))
+    except ValueError as error:
+        raise ValueError(f"{shown} is no data file: its names of groups are no JSON") from error
+    groups = {}
+    for tensor_name, members in tensors.items():
+        prefix, _, attribute = tensor_name.partition(".")
+        if prefix != "groups":
+            continue
+        of_attribute = names.get(attribute) if isinstance(names, dict) else None
+        if not isinstance(of_attribute, list) or not all(isinstance(name, str) for name in of_attribute):
+            raise ValueError(f"{shown} is no data file: it does not name the groups of {attribute}")
+        _check_members(shown, tensor_name, members, len(dataset))
+        if members.size and not 0 <= members.min() <= members.max() < len(of_attribute):
+            raise ValueError(f"{shown} is no data file: {tensor_name} has numbers without a name")
+        groups[attribute] = members.astype(np.int64), tuple(of_attribute)
+    people = tensors.get("people")
+    if people is not None:
+        _check_members(shown, "people", people, len(dataset))
+        people = people.astype(np.int64)
+    return GroupedDataset(inputs=dataset.inputs, targets=dataset.targets, groups=groups, people=people)
+
+
+def _check_members(shown: str, name: str, members: NDArray[Any], num_examples: int) -> None:
+    if not _is_list_of_integers(members) or len(members) != num_examples:
+        raise ValueError(f"{shown} is no data file: {name} must hold {num_examples} whole numbers")
 
 
 def _load(path: Path | str, *names: str, called: str = "") -> dict[str, NDArray[np.generic]]:

@@ -34,6 +34,16 @@ STAGES: dict[str, Stage] = {
         reads=("models", "registry", "model_blobs"),
         writes=("releases", "events"),
     ),
+    "acceleration": Stage(
+        module="pipelines.acceleration.job",
+        reads=("models", "registry", "model_blobs", "variants"),
+        writes=("variants", "variant_blobs", "measurements", "events"),
+    ),
+    "promotion": Stage(
+        module="pipelines.promotion.job",
+        reads=("variants", "measurements", "promotions", "registry"),
+        writes=("promotions", "events"),
+    ),
     "audit": Stage(
         module="pipelines.audit.job",
         reads=("events", "audit"),

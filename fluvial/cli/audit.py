@@ -33,7 +33,17 @@ from fluvial.kafka import snapshot
 from fluvial.transparency.event import Recorded
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
-from fluvial.wire.records import Participant, PublishedModel, Receipt, Release, RoundEvent, SequencedEvent, Verdict
+from fluvial.wire.records import (
+    Participant,
+    Promotion,
+    PublishedModel,
+    Receipt,
+    Release,
+    RoundEvent,
+    SequencedEvent,
+    Variant,
+    Verdict,
+)
 
 _MAX_PROBLEMS_SHOWN = 20
 _CLIENT_ID = "fluvial-auditor"
@@ -199,3 +209,8 @@ def _summary(record: Recorded) -> str:
             metrics = ", ".join(f"{metric.name} {metric.value:.4f}" for metric in record.metrics)
             metrics = metrics or f"not measured: {record.reason}"
             return f"version {record.version}: {metrics}"
+        case Variant():
+            built = f"{record.artefact_bytes} bytes, {record.artefact_sha256.hex()[:16]}"
+            return f"version {record.version}, {record.name}: {record.failure or built}"
+        case Promotion():
+            return f"version {record.version}, {record.processor}: {record.reason}"

@@ -5,10 +5,20 @@ sequencer drops the repeat, and an auditor knows which id the leaf of a record m
 that no two causes share one.
 """
 
-from fluvial.wire.records import Participant, PublishedModel, Receipt, Release, RoundEvent, Verdict
+from fluvial.wire.records import (
+    Participant,
+    Promotion,
+    PublishedModel,
+    Receipt,
+    Release,
+    RoundEvent,
+    Variant,
+    Verdict,
+)
 
-Recorded = Verdict | RoundEvent | PublishedModel | Participant | Receipt | Release
-"""The records that the audit log holds as the data of its events."""
+Recorded = Verdict | RoundEvent | PublishedModel | Participant | Receipt | Release | Variant | Promotion
+"""The records that the audit log holds as the data of its events. Measurements are too large for it: the promotion that
+rests on one names its digest."""
 
 EVENT_TYPES: dict[type[Recorded], str] = {
     Verdict: "org.fluvial.verdict.v1",
@@ -17,6 +27,8 @@ EVENT_TYPES: dict[type[Recorded], str] = {
     Participant: "org.fluvial.participant.v1",
     Receipt: "org.fluvial.receipt.v1",
     Release: "org.fluvial.release.v1",
+    Variant: "org.fluvial.variant.v1",
+    Promotion: "org.fluvial.promotion.v1",
 }
 """CloudEvents type of each."""
 
@@ -40,6 +52,10 @@ def event_id(record: Recorded) -> str:
             return _join("receipt", record.participant, record.task, record.round, record.attempt, record.update_id)
         case Release():
             return _join("release", record.task, record.version)
+        case Variant():
+            return _join("variant", record.task, record.version, record.name)
+        case Promotion():
+            return _join("promotion", record.task, record.sequence)
 
 
 def subject(record: Recorded) -> str:

@@ -3,12 +3,13 @@ measured."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from fluvial.wire.canonical_json import canonical_json
 
 LEAST_PUBLISHED = 10
 """Groups of fewer people are never published: their counts would tell of somebody."""
@@ -62,8 +63,8 @@ class PromotionPolicy(BaseModel):
         return sha256(self.canonical().encode()).digest()
 
     def canonical(self) -> str:
-        """JSON with sorted keys and no spaces."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """The text that is hashed."""
+        return canonical_json(self.model_dump(mode="json"))
 
 
 def _most_specific(values: Mapping[str, float], metric: str, group: str) -> float | None:

@@ -19,6 +19,15 @@ class ParticipantStatus(StrEnum):
     REVOKED = "REVOKED"
 
 
+class PromotionDecision(StrEnum):
+    """What became of it."""
+
+    PROMOTED = "PROMOTED"
+    HELD = "HELD"
+    UNDECIDED = "UNDECIDED"
+    ROLLED_BACK = "ROLLED_BACK"
+
+
 class Outcome(StrEnum):
     """EXCLUDED: the aggregation rule left it out. ROUND_FAILED: the round had no quorum; publish again for the next attempt."""
 
@@ -481,6 +490,204 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupCounts:
+    """Paired answers of one metric in one group of at least ten people."""
+
+    metric: str
+    """accuracy, recall:CLASS, agreement."""
+    group: str
+    """all, or ATTRIBUTE:NAME."""
+    both: int
+    """Examples that both have right."""
+    harmed: int
+    """That only the float32 model has right."""
+    helped: int
+    """That only the variant has right."""
+    neither: int
+    """That neither has right."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "metric": self.metric,
+            "group": self.group,
+            "both": self.both,
+            "harmed": self.harmed,
+            "helped": self.helped,
+            "neither": self.neither,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> GroupCounts:
+        return cls(
+            metric=data["metric"],
+            group=data["group"],
+            both=data["both"],
+            harmed=data["harmed"],
+            helped=data["helped"],
+            neither=data["neither"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricDrop:
+    """A metric that is no share of right answers, from the paired bootstrap."""
+
+    metric: str
+    """auc, f1, mae, ..."""
+    group: str
+    """all, or ATTRIBUTE:NAME."""
+    num_examples: int
+    """Examples of the group."""
+    value: float
+    """The variant's value."""
+    drop: float
+    """How much worse than the float32 model, in the metric's unit."""
+    bound: float
+    """Upper 95 % bound of the drop."""
+    p_value: float
+    """Of the hypothesis that nothing was lost."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "metric": self.metric,
+            "group": self.group,
+            "num_examples": self.num_examples,
+            "value": self.value,
+            "drop": self.drop,
+            "bound": self.bound,
+            "p_value": self.p_value,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> MetricDrop:
+        return cls(
+            metric=data["metric"],
+            group=data["group"],
+            num_examples=data["num_examples"],
+            value=data["value"],
+            drop=data["drop"],
+            bound=data["bound"],
+            p_value=data["p_value"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What a participant or a worker measured of a variant beside the float32 model, on its own data and processor. Signed by whoever measured; topic measurements."""
+
+    task: str
+    """Task."""
+    version: int
+    """Version of the model."""
+    variant: str
+    """Name of the variant."""
+    artefact_sha256: bytes
+    """SHA-256 of the artefact, 32 bytes."""
+    measurer: str
+    """Participant, or the worker's name; equals the keyid of the envelope's signature."""
+    data: str
+    """gate: the task's gate set. own: data of the participant's own."""
+    data_sha256: bytes
+    """SHA-256 of the gate set's file, 32 bytes; empty for own data."""
+    runtime: str
+    """Runtime and its version."""
+    processor: str
+    """Class of the processor."""
+    threads: int
+    """Threads of a call."""
+    num_examples: int
+    """Examples that both models answered."""
+    counts: tuple[GroupCounts, ...]
+    """Counts by metric and group."""
+    drops: tuple[MetricDrop, ...]
+    """Drops by metric and group."""
+    latency_p50_us: float
+    """Median time of a call with one example, microseconds."""
+    latency_p95_us: float
+    """95th percentile."""
+    latency_p99_us: float
+    """99th percentile; 0 for fewer than 10,000 calls."""
+    calls: int
+    """Calls timed."""
+    throughput: float
+    """Examples a second, `batch` at a time."""
+    batch: int
+    """Examples at once."""
+    processor_us: float
+    """Processor time for an example at that batch, microseconds."""
+    peak_memory_bytes: int
+    """Largest resident set of the measuring process."""
+    joules: float
+    """Energy for an example; 0 where the machine does not tell."""
+    measured_ms: int
+    """When, milliseconds since 1970: a claim."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ("threads", "batch")
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "version": self.version,
+            "variant": self.variant,
+            "artefact_sha256": self.artefact_sha256,
+            "measurer": self.measurer,
+            "data": self.data,
+            "data_sha256": self.data_sha256,
+            "runtime": self.runtime,
+            "processor": self.processor,
+            "threads": self.threads,
+            "num_examples": self.num_examples,
+            "counts": [item.to_avro() for item in self.counts],
+            "drops": [item.to_avro() for item in self.drops],
+            "latency_p50_us": self.latency_p50_us,
+            "latency_p95_us": self.latency_p95_us,
+            "latency_p99_us": self.latency_p99_us,
+            "calls": self.calls,
+            "throughput": self.throughput,
+            "batch": self.batch,
+            "processor_us": self.processor_us,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "joules": self.joules,
+            "measured_ms": self.measured_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Measurement:
+        return cls(
+            task=data["task"],
+            version=data["version"],
+            variant=data["variant"],
+            artefact_sha256=data["artefact_sha256"],
+            measurer=data["measurer"],
+            data=data["data"],
+            data_sha256=data["data_sha256"],
+            runtime=data["runtime"],
+            processor=data["processor"],
+            threads=data["threads"],
+            num_examples=data["num_examples"],
+            counts=tuple([GroupCounts.from_avro(item) for item in data["counts"]]),
+            drops=tuple([MetricDrop.from_avro(item) for item in data["drops"]]),
+            latency_p50_us=data["latency_p50_us"],
+            latency_p95_us=data["latency_p95_us"],
+            latency_p99_us=data["latency_p99_us"],
+            calls=data["calls"],
+            throughput=data["throughput"],
+            batch=data["batch"],
+            processor_us=data["processor_us"],
+            peak_memory_bytes=data["peak_memory_bytes"],
+            joules=data["joules"],
+            measured_ms=data["measured_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TensorLayout:
     """One tensor of a model; models and updates are these tensors, flattened in row-major order and concatenated."""
 
@@ -783,6 +990,150 @@ class Participant:
             enrolled_ms=data["enrolled_ms"],
             request_sha256=data["request_sha256"],
             version=data.get("version", 0),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupFinding:
+    """One metric in one group."""
+
+    metric: str
+    """Metric."""
+    group: str
+    """Group."""
+    num_examples: int
+    """Examples."""
+    harmed: int
+    """Answers that became wrong; -1 for a metric that is no share of right answers."""
+    helped: int
+    """Answers that became right."""
+    value: float
+    """The variant's value."""
+    drop: float
+    """How much worse than the float32 model."""
+    bound: float
+    """Upper 95 % bound of the drop."""
+    margin: float
+    """What the policy allows."""
+    p_value: float
+    """Of harm, adjusted for the number of comparisons."""
+    verdict: str
+    """WITHIN, HARMED or UNDECIDED."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "metric": self.metric,
+            "group": self.group,
+            "num_examples": self.num_examples,
+            "harmed": self.harmed,
+            "helped": self.helped,
+            "value": self.value,
+            "drop": self.drop,
+            "bound": self.bound,
+            "margin": self.margin,
+            "p_value": self.p_value,
+            "verdict": self.verdict,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> GroupFinding:
+        return cls(
+            metric=data["metric"],
+            group=data["group"],
+            num_examples=data["num_examples"],
+            harmed=data["harmed"],
+            helped=data["helped"],
+            value=data["value"],
+            drop=data["drop"],
+            bound=data["bound"],
+            margin=data["margin"],
+            p_value=data["p_value"],
+            verdict=data["verdict"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """What became of a variant on one class of processors: promoted, held, undecided, rolled back; with the numbers behind it. Signed; topic promotions."""
+
+    task: str
+    """Task."""
+    sequence: int
+    """Decisions of a task are numbered from 1, without gaps."""
+    version: int
+    """Version of the model."""
+    model_digest: bytes
+    """Digest of the model, 32 bytes."""
+    variant: str
+    """Name of the variant."""
+    artefact_sha256: bytes
+    """SHA-256 of the artefact, 32 bytes."""
+    runtime: str
+    """Runtime and its version."""
+    processor: str
+    """Class of processors that it holds for."""
+    decision: PromotionDecision
+    """What became of it."""
+    reason: str
+    """Why, in words."""
+    policy_sha256: bytes
+    """SHA-256 of the policy's canonical JSON, 32 bytes."""
+    measurements: tuple[bytes, ...]
+    """SHA-256 of each measurement behind it, of the whole record; 32 bytes each."""
+    findings: tuple[GroupFinding, ...]
+    """All comparisons, worst first."""
+    gate_uses: int
+    """How often the gate set has been used by now, this time included."""
+    signers: tuple[str, ...]
+    """Operators who signed the promotion; empty where the gate's decision is enough."""
+    created_ms: int
+    """When it was decided, milliseconds since 1970."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "sequence": self.sequence,
+            "version": self.version,
+            "model_digest": self.model_digest,
+            "variant": self.variant,
+            "artefact_sha256": self.artefact_sha256,
+            "runtime": self.runtime,
+            "processor": self.processor,
+            "decision": self.decision.value,
+            "reason": self.reason,
+            "policy_sha256": self.policy_sha256,
+            "measurements": list(self.measurements),
+            "findings": [item.to_avro() for item in self.findings],
+            "gate_uses": self.gate_uses,
+            "signers": list(self.signers),
+            "created_ms": self.created_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Promotion:
+        return cls(
+            task=data["task"],
+            sequence=data["sequence"],
+            version=data["version"],
+            model_digest=data["model_digest"],
+            variant=data["variant"],
+            artefact_sha256=data["artefact_sha256"],
+            runtime=data["runtime"],
+            processor=data["processor"],
+            decision=PromotionDecision(data["decision"]),
+            reason=data["reason"],
+            policy_sha256=data["policy_sha256"],
+            measurements=tuple(data["measurements"]),
+            findings=tuple([GroupFinding.from_avro(item) for item in data["findings"]]),
+            gate_uses=data["gate_uses"],
+            signers=tuple(data["signers"]),
+            created_ms=data["created_ms"],
         )
 
 
@@ -1246,6 +1597,72 @@ class Task:
             base_chunks=tuple([ChunkReference.from_avro(item) for item in data["base_chunks"]]),
             created_ms=data["created_ms"],
             version=data.get("version", 0),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """An accelerated form of a published model: what made it, and where its bytes lie. Signed; topic variants."""
+
+    task: str
+    """Task."""
+    version: int
+    """Version of the model."""
+    model_digest: bytes
+    """Digest of the model, 32 bytes."""
+    name: str
+    """Name of the variant in the task's terms."""
+    recipe: str
+    """The recipe and its parameters, canonical JSON."""
+    builders: str
+    """Versions of what built it, canonical JSON by package."""
+    artefact_sha256: bytes
+    """SHA-256 of the artefact, an ONNX file; 32 bytes."""
+    artefact_bytes: int
+    """Its length."""
+    deterministic: bool
+    """Whether the same model, recipe and builders give the same bytes on any machine; otherwise answers are compared."""
+    chunks: tuple[ChunkReference, ...]
+    """Where the artefact lies in variant-blobs, in order."""
+    failure: str
+    """Why the recipe does not fit the model; then there is no artefact. Empty otherwise."""
+    created_ms: int
+    """When it was built, milliseconds since 1970."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ("chunks",)
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "version": self.version,
+            "model_digest": self.model_digest,
+            "name": self.name,
+            "recipe": self.recipe,
+            "builders": self.builders,
+            "artefact_sha256": self.artefact_sha256,
+            "artefact_bytes": self.artefact_bytes,
+            "deterministic": self.deterministic,
+            "chunks": [item.to_avro() for item in self.chunks],
+            "failure": self.failure,
+            "created_ms": self.created_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Variant:
+        return cls(
+            task=data["task"],
+            version=data["version"],
+            model_digest=data["model_digest"],
+            name=data["name"],
+            recipe=data["recipe"],
+            builders=data["builders"],
+            artefact_sha256=data["artefact_sha256"],
+            artefact_bytes=data["artefact_bytes"],
+            deterministic=data["deterministic"],
+            chunks=tuple([ChunkReference.from_avro(item) for item in data["chunks"]]),
+            failure=data["failure"],
+            created_ms=data["created_ms"],
         )
 
 

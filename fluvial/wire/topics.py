@@ -13,6 +13,10 @@
 | model-blobs | aggregation (the operator for version 0) | task/chunk/slot |
 | receipts | aggregation | participant |
 | releases | evaluation | task |
+| variants | acceleration | task/version/variant |
+| variant-blobs | acceleration | task/version/variant/chunk |
+| measurements | acceleration; participants | measurer |
+| promotions | promotion | task |
 | events | every stage | event id |
 | audit, checkpoints | audit | none |
 """
@@ -42,6 +46,10 @@ NAMES = (
     "model_blobs",
     "models",
     "releases",
+    "variants",
+    "variant_blobs",
+    "measurements",
+    "promotions",
     "events",
     "audit",
     "checkpoints",
@@ -75,6 +83,10 @@ class Topics:
         self.model_blobs = f"{prefix}model-blobs"
         self.models = f"{prefix}models"
         self.releases = f"{prefix}releases"
+        self.variants = f"{prefix}variants"
+        self.variant_blobs = f"{prefix}variant-blobs"
+        self.measurements = f"{prefix}measurements"
+        self.promotions = f"{prefix}promotions"
         self.events = f"{prefix}events"
         self.audit = f"{prefix}audit"
         self.checkpoints = f"{prefix}checkpoints"
@@ -96,6 +108,10 @@ class Topics:
             self._topic(self.model_blobs, partitions, compacted=True, max_bytes=_CHUNK_RECORD_BYTES),
             self._topic(self.models, 1, retention_ms=_FOR_EVER),
             self._topic(self.releases, 1, retention_ms=_FOR_EVER),
+            self._topic(self.variants, 1, retention_ms=_FOR_EVER),
+            self._topic(self.variant_blobs, partitions, retention_ms=_FOR_EVER, max_bytes=_CHUNK_RECORD_BYTES),
+            self._topic(self.measurements, 1, retention_ms=_FOR_EVER),
+            self._topic(self.promotions, 1, retention_ms=_FOR_EVER),
             self._topic(self.events, 1, retention_ms=7 * _DAY_MS),
             self._topic(self.audit, 1, retention_ms=_FOR_EVER),
             self._topic(self.checkpoints, 1, retention_ms=_FOR_EVER),

@@ -6,7 +6,17 @@ bytes.
 
 from fluvial.transparency.event import EVENT_TYPES, Recorded, event_id, subject
 from fluvial.wire import framing
-from fluvial.wire.records import AuditEvent, Participant, PublishedModel, Receipt, Release, RoundEvent, Verdict
+from fluvial.wire.records import (
+    AuditEvent,
+    Participant,
+    Promotion,
+    PublishedModel,
+    Receipt,
+    Release,
+    RoundEvent,
+    Variant,
+    Verdict,
+)
 
 MAX_DATA_BYTES = 32 * 1024
 
@@ -17,6 +27,8 @@ _SOURCES: dict[type[Recorded], str] = {
     PublishedModel: "/aggregation",
     Receipt: "/aggregation",
     Release: "/evaluation",
+    Variant: "/acceleration",
+    Promotion: "/promotion",
 }
 
 

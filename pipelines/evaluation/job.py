@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pyflink.common import Types
 
-from pipelines.evaluation.operators import Evaluate, ManifestToMessage
+from pipelines.evaluation.operators import Evaluate
 from pipelines.flink.graph import BYTES, Graph
+from pipelines.flink.manifests import ManifestToMessage
 from pipelines.flink.messages import key_of
 from pipelines.flink.tasks import TaskToMessage
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
-from hashlib import sha256
+from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pyflink.common import Types
-from pyflink.datastream import FlatMapFunction, KeyedProcessFunction
+from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 
-from fluvial.identity.envelope import open_envelope, verify_envelope
-from fluvial.wire.errors import ChunkUnavailable, FluvialError
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import ModelManifest, Release, Task
 from pipelines.config import Settings
@@ -22,32 +17,13 @@ from pipelines.evaluation import logic
 from pipelines.evaluation.logic import Measured
 from pipelines.evaluation.measuring import Measuring
 from pipelines.flink.audit_frames import audit_frame
-from pipelines.flink.blobs import BlobReader, shared_reader
-from pipelines.flink.frames import parse_source, sink_frame
+from pipelines.flink.blobs import shared_reader
+from pipelines.flink.frames import sink_frame
 from pipelines.flink.log_reader import decoded, read_to_end
-from pipelines.flink.messages import pack, unpack
+from pipelines.flink.manifests import read_model
+from pipelines.flink.messages import unpack
 
 _SETTLE_SECONDS = 10.0
-_log = logging.getLogger(__name__)
-
-
-class ManifestToMessage(FlatMapFunction):
-    """Manifests of topic models, signed by the aggregator, or by the operator for an initial model."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._keys = [bytes.fromhex(settings.aggregator_key), bytes.fromhex(settings.operator_key)]
-
-    def flat_map(self, value: bytes) -> Iterator[bytes]:
-        record = parse_source(bytes(value))
-        try:
-            envelope = open_envelope(record.value)
-            if not any(verify_envelope(envelope, key) for key in self._keys):
-                raise FluvialError("signed by nobody who may")
-            manifest = decode(envelope.payload, ModelManifest)
-        except FluvialError as error:
-            _log.warning("models/%d@%d is not trusted: %s", record.partition, record.offset, error)
-            return
-        yield pack(manifest.task, "manifest", [envelope.payload])
 
 
 class Evaluate(KeyedProcessFunction):
@@ -58,14 +34,14 @@ class Evaluate(KeyedProcessFunction):
 
     def open(self, ctx: Any) -> None:
         settings = self._settings
-        self._reader: BlobReader = shared_reader(
+        reader = shared_reader(
             settings.brokers,
             settings.topics.model_blobs,
             purpose="evaluation",
             cache_bytes=0,
             timeout_ms=settings.read_timeout_ms,
         )
-        self._measuring = Measuring(settings.repository_root, settings.device, self._model)
+        self._measuring = Measuring(settings.repository_root, settings.device, partial(read_model, reader))
         self._log_says: dict[str, Measured] | None = None
         self._task = ctx.get_state(ValueStateDescriptor("task", Types.PICKLED_BYTE_ARRAY()))
         self._measured = ctx.get_state(ValueStateDescriptor("measured", Types.PICKLED_BYTE_ARRAY()))
@@ -103,12 +79,3 @@ class Evaluate(KeyedProcessFunction):
             records = read_to_end(self._settings.brokers, topic, settle_seconds=_SETTLE_SECONDS)
             self._log_says = logic.of_log(release for _, release in decoded(records, Release, topic))
         return self._log_says.get(task, Measured())
-
-    def _model(self, manifest: ModelManifest) -> NDArray[np.float32]:
-        """The flattened model, float32[num_elements]; every chunk's digest is checked."""
-        parts: list[bytes] = [b""] * len(manifest.chunks)
-        for index, chunk in self._reader.chunks(manifest.chunks):
-            if sha256(chunk).digest() != manifest.chunks[index].sha256:
-                raise ChunkUnavailable(f"chunk {index} is not the one that was published")
-            parts[index] = chunk
-        return np.frombuffer(b"".join(parts), dtype="<f4")

@@ -36,11 +36,9 @@ PUBLIC = {
     "fluvial.encoding": {
         "DECODINGS",
         "ENCODINGS",
-        "Encoded",
-        "Fault",
-        "Limits",
+        "Float32Encoding",
+        "Int8Encoding",
         "PartialSumDecoding",
-        "Span",
         "TensorDecoding",
         "TensorEncoding",
         "encoder",

@@ -67,8 +67,7 @@ def read_sum(transport: Transport, federation: Federation, manifest: ModelManife
     """
     if model_digest(chunk.sha256 for chunk in manifest.chunks) != manifest.model_digest:
         raise VerificationError("the chunk digests of the sum do not make up its digest")
-    length, _ = PartialSumDecoding().length_bounds(manifest.num_elements)
-    if sum(chunk.length for chunk in manifest.chunks) != length:
+    if sum(chunk.length for chunk in manifest.chunks) != manifest.num_elements * PartialSumDecoding.bytes_per_element:
         raise VerificationError("the chunks of the sum do not make up the model's elements")
     lengths = [chunk.length for chunk in manifest.chunks]
     starts = list(accumulate(lengths, initial=0))

@@ -23,6 +23,9 @@ REFUSALS = (Unusual, IndexError, ValueError, struct.error)
 _PARTICIPANT_STATUS = tuple(records.ParticipantStatus)
 _PARTICIPANT_STATUS_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.ParticipantStatus)}
 
+_PROMOTION_DECISION = tuple(records.PromotionDecision)
+_PROMOTION_DECISION_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.PromotionDecision)}
+
 _OUTCOME = tuple(records.Outcome)
 _OUTCOME_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.Outcome)}
 
@@ -846,6 +849,384 @@ def _read_envelope(data: bytes, at: int) -> tuple[records.Envelope, int]:
         payload_type=f_payload_type,
         payload=f_payload,
         signatures=f_signatures,
+    )
+    return record, at
+
+
+def _write_group_counts(record: records.GroupCounts, out: list[bytes]) -> None:
+    add = out.append
+    text = record.metric.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.group.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.both))
+    add(long_bytes(record.harmed))
+    add(long_bytes(record.helped))
+    add(long_bytes(record.neither))
+
+
+def _read_group_counts(data: bytes, at: int) -> tuple[records.GroupCounts, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_metric = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_group = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_both = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_harmed = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_helped = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_neither = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.GroupCounts(
+        metric=f_metric,
+        group=f_group,
+        both=f_both,
+        harmed=f_harmed,
+        helped=f_helped,
+        neither=f_neither,
+    )
+    return record, at
+
+
+def _write_metric_drop(record: records.MetricDrop, out: list[bytes]) -> None:
+    add = out.append
+    text = record.metric.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.group.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.num_examples))
+    add(_DOUBLE.pack(record.value))
+    add(_DOUBLE.pack(record.drop))
+    add(_DOUBLE.pack(record.bound))
+    add(_DOUBLE.pack(record.p_value))
+
+
+def _read_metric_drop(data: bytes, at: int) -> tuple[records.MetricDrop, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_metric = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_group = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_examples = (zigzag >> 1) ^ -(zigzag & 1)
+    (f_value,) = _DOUBLE.unpack_from(data, at)
+    if f_value != f_value:
+        raise Unusual
+    at += 8
+    (f_drop,) = _DOUBLE.unpack_from(data, at)
+    if f_drop != f_drop:
+        raise Unusual
+    at += 8
+    (f_bound,) = _DOUBLE.unpack_from(data, at)
+    if f_bound != f_bound:
+        raise Unusual
+    at += 8
+    (f_p_value,) = _DOUBLE.unpack_from(data, at)
+    if f_p_value != f_p_value:
+        raise Unusual
+    at += 8
+    record = records.MetricDrop(
+        metric=f_metric,
+        group=f_group,
+        num_examples=f_num_examples,
+        value=f_value,
+        drop=f_drop,
+        bound=f_bound,
+        p_value=f_p_value,
+    )
+    return record, at
+
+
+def _write_measurement(record: records.Measurement, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.version))
+    text = record.variant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.artefact_sha256)))
+    add(record.artefact_sha256)
+    text = record.measurer.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.data.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.data_sha256)))
+    add(record.data_sha256)
+    text = record.runtime.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.processor.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(int_bytes(record.threads))
+    add(long_bytes(record.num_examples))
+    if record.counts:
+        add(long_bytes(len(record.counts)))
+        for counts_item in record.counts:
+            _write_group_counts(counts_item, out)
+    add(b"\0")
+    if record.drops:
+        add(long_bytes(len(record.drops)))
+        for drops_item in record.drops:
+            _write_metric_drop(drops_item, out)
+    add(b"\0")
+    add(_DOUBLE.pack(record.latency_p50_us))
+    add(_DOUBLE.pack(record.latency_p95_us))
+    add(_DOUBLE.pack(record.latency_p99_us))
+    add(long_bytes(record.calls))
+    add(_DOUBLE.pack(record.throughput))
+    add(int_bytes(record.batch))
+    add(_DOUBLE.pack(record.processor_us))
+    add(long_bytes(record.peak_memory_bytes))
+    add(_DOUBLE.pack(record.joules))
+    add(long_bytes(record.measured_ms))
+
+
+def _read_measurement(data: bytes, at: int) -> tuple[records.Measurement, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_variant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_artefact_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_measurer = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_data = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_data_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_runtime = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_processor = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_threads = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_threads < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_examples = (zigzag >> 1) ^ -(zigzag & 1)
+    f_counts_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_counts_item, at = _read_group_counts(data, at)
+            f_counts_items.append(f_counts_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_counts = tuple(f_counts_items)
+    f_drops_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_drops_item, at = _read_metric_drop(data, at)
+            f_drops_items.append(f_drops_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_drops = tuple(f_drops_items)
+    (f_latency_p50_us,) = _DOUBLE.unpack_from(data, at)
+    if f_latency_p50_us != f_latency_p50_us:
+        raise Unusual
+    at += 8
+    (f_latency_p95_us,) = _DOUBLE.unpack_from(data, at)
+    if f_latency_p95_us != f_latency_p95_us:
+        raise Unusual
+    at += 8
+    (f_latency_p99_us,) = _DOUBLE.unpack_from(data, at)
+    if f_latency_p99_us != f_latency_p99_us:
+        raise Unusual
+    at += 8
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_calls = (zigzag >> 1) ^ -(zigzag & 1)
+    (f_throughput,) = _DOUBLE.unpack_from(data, at)
+    if f_throughput != f_throughput:
+        raise Unusual
+    at += 8
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_batch = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_batch < 1 << 31:
+        raise Unusual
+    (f_processor_us,) = _DOUBLE.unpack_from(data, at)
+    if f_processor_us != f_processor_us:
+        raise Unusual
+    at += 8
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_peak_memory_bytes = (zigzag >> 1) ^ -(zigzag & 1)
+    (f_joules,) = _DOUBLE.unpack_from(data, at)
+    if f_joules != f_joules:
+        raise Unusual
+    at += 8
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_measured_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.Measurement(
+        task=f_task,
+        version=f_version,
+        variant=f_variant,
+        artefact_sha256=f_artefact_sha256,
+        measurer=f_measurer,
+        data=f_data,
+        data_sha256=f_data_sha256,
+        runtime=f_runtime,
+        processor=f_processor,
+        threads=f_threads,
+        num_examples=f_num_examples,
+        counts=f_counts,
+        drops=f_drops,
+        latency_p50_us=f_latency_p50_us,
+        latency_p95_us=f_latency_p95_us,
+        latency_p99_us=f_latency_p99_us,
+        calls=f_calls,
+        throughput=f_throughput,
+        batch=f_batch,
+        processor_us=f_processor_us,
+        peak_memory_bytes=f_peak_memory_bytes,
+        joules=f_joules,
+        measured_ms=f_measured_ms,
     )
     return record, at
 
@@ -1895,6 +2276,342 @@ def _read_participant_2(data: bytes, at: int) -> tuple[records.Participant, int]
         enrolled_ms=f_enrolled_ms,
         request_sha256=f_request_sha256,
         version=f_version,
+    )
+    return record, at
+
+
+def _write_group_finding(record: records.GroupFinding, out: list[bytes]) -> None:
+    add = out.append
+    text = record.metric.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.group.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.num_examples))
+    add(long_bytes(record.harmed))
+    add(long_bytes(record.helped))
+    add(_DOUBLE.pack(record.value))
+    add(_DOUBLE.pack(record.drop))
+    add(_DOUBLE.pack(record.bound))
+    add(_DOUBLE.pack(record.margin))
+    add(_DOUBLE.pack(record.p_value))
+    text = record.verdict.encode()
+    add(long_bytes(len(text)))
+    add(text)
+
+
+def _read_group_finding(data: bytes, at: int) -> tuple[records.GroupFinding, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_metric = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_group = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_examples = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_harmed = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_helped = (zigzag >> 1) ^ -(zigzag & 1)
+    (f_value,) = _DOUBLE.unpack_from(data, at)
+    if f_value != f_value:
+        raise Unusual
+    at += 8
+    (f_drop,) = _DOUBLE.unpack_from(data, at)
+    if f_drop != f_drop:
+        raise Unusual
+    at += 8
+    (f_bound,) = _DOUBLE.unpack_from(data, at)
+    if f_bound != f_bound:
+        raise Unusual
+    at += 8
+    (f_margin,) = _DOUBLE.unpack_from(data, at)
+    if f_margin != f_margin:
+        raise Unusual
+    at += 8
+    (f_p_value,) = _DOUBLE.unpack_from(data, at)
+    if f_p_value != f_p_value:
+        raise Unusual
+    at += 8
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_verdict = data[at:end].decode()
+    at = end
+    record = records.GroupFinding(
+        metric=f_metric,
+        group=f_group,
+        num_examples=f_num_examples,
+        harmed=f_harmed,
+        helped=f_helped,
+        value=f_value,
+        drop=f_drop,
+        bound=f_bound,
+        margin=f_margin,
+        p_value=f_p_value,
+        verdict=f_verdict,
+    )
+    return record, at
+
+
+def _write_promotion(record: records.Promotion, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.sequence))
+    add(long_bytes(record.version))
+    add(long_bytes(len(record.model_digest)))
+    add(record.model_digest)
+    text = record.variant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.artefact_sha256)))
+    add(record.artefact_sha256)
+    text = record.runtime.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.processor.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(_PROMOTION_DECISION_BYTES[record.decision.value])
+    text = record.reason.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.policy_sha256)))
+    add(record.policy_sha256)
+    if record.measurements:
+        add(long_bytes(len(record.measurements)))
+        for measurements_item in record.measurements:
+            add(long_bytes(len(measurements_item)))
+            add(measurements_item)
+    add(b"\0")
+    if record.findings:
+        add(long_bytes(len(record.findings)))
+        for findings_item in record.findings:
+            _write_group_finding(findings_item, out)
+    add(b"\0")
+    add(long_bytes(record.gate_uses))
+    if record.signers:
+        add(long_bytes(len(record.signers)))
+        for signers_item in record.signers:
+            text = signers_item.encode()
+            add(long_bytes(len(text)))
+            add(text)
+    add(b"\0")
+    add(long_bytes(record.created_ms))
+
+
+def _read_promotion(data: bytes, at: int) -> tuple[records.Promotion, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_sequence = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_model_digest = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_variant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_artefact_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_runtime = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_processor = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_decision = _PROMOTION_DECISION[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_reason = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_policy_sha256 = data[at:end]
+    at = end
+    f_measurements_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            if zigzag & 1:
+                raise Unusual
+            end = at + (zigzag >> 1)
+            f_measurements_item = data[at:end]
+            at = end
+            f_measurements_items.append(f_measurements_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_measurements = tuple(f_measurements_items)
+    f_findings_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_findings_item, at = _read_group_finding(data, at)
+            f_findings_items.append(f_findings_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_findings = tuple(f_findings_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_gate_uses = (zigzag >> 1) ^ -(zigzag & 1)
+    f_signers_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            if zigzag & 1:
+                raise Unusual
+            end = at + (zigzag >> 1)
+            f_signers_item = data[at:end].decode()
+            at = end
+            f_signers_items.append(f_signers_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_signers = tuple(f_signers_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_created_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.Promotion(
+        task=f_task,
+        sequence=f_sequence,
+        version=f_version,
+        model_digest=f_model_digest,
+        variant=f_variant,
+        artefact_sha256=f_artefact_sha256,
+        runtime=f_runtime,
+        processor=f_processor,
+        decision=f_decision,
+        reason=f_reason,
+        policy_sha256=f_policy_sha256,
+        measurements=f_measurements,
+        findings=f_findings,
+        gate_uses=f_gate_uses,
+        signers=f_signers,
+        created_ms=f_created_ms,
     )
     return record, at
 
@@ -3413,6 +4130,155 @@ def _read_task_2(data: bytes, at: int) -> tuple[records.Task, int]:
     return record, at
 
 
+def _write_variant(record: records.Variant, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.version))
+    add(long_bytes(len(record.model_digest)))
+    add(record.model_digest)
+    text = record.name.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.recipe.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.builders.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.artefact_sha256)))
+    add(record.artefact_sha256)
+    add(long_bytes(record.artefact_bytes))
+    add(b"\1" if record.deterministic else b"\0")
+    if record.chunks:
+        add(long_bytes(len(record.chunks)))
+        for chunks_item in record.chunks:
+            _write_chunk_reference(chunks_item, out)
+    add(b"\0")
+    text = record.failure.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.created_ms))
+
+
+def _read_variant(data: bytes, at: int) -> tuple[records.Variant, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_model_digest = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_name = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_recipe = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_builders = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_artefact_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_artefact_bytes = (zigzag >> 1) ^ -(zigzag & 1)
+    if data[at] > 1:
+        raise Unusual
+    f_deterministic = data[at] == 1
+    at += 1
+    f_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_chunks_item, at = _read_chunk_reference(data, at)
+            f_chunks_items.append(f_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_chunks = tuple(f_chunks_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_failure = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_created_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.Variant(
+        task=f_task,
+        version=f_version,
+        model_digest=f_model_digest,
+        name=f_name,
+        recipe=f_recipe,
+        builders=f_builders,
+        artefact_sha256=f_artefact_sha256,
+        artefact_bytes=f_artefact_bytes,
+        deterministic=f_deterministic,
+        chunks=f_chunks,
+        failure=f_failure,
+        created_ms=f_created_ms,
+    )
+    return record, at
+
+
 def _fits_verdict_1(record: records.Verdict) -> bool:
     return record.reason in _REASON_1_SYMBOLS and record.scores == ()
 
@@ -3762,9 +4628,11 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.EnrolmentRequest: (None,),
     records.EnrolmentToken: (_fits_enrolment_token_1, None),
     records.Envelope: (None,),
+    records.Measurement: (None,),
     records.ModelManifest: (_fits_model_manifest_1, None),
     records.ModelUpdate: (None,),
     records.Participant: (_fits_participant_1, None),
+    records.Promotion: (None,),
     records.PublishedModel: (None,),
     records.Receipt: (None,),
     records.Release: (_fits_release_1, None),
@@ -3772,6 +4640,7 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.RoundEvent: (None,),
     records.SequencedEvent: (None,),
     records.Task: (_fits_task_1, None),
+    records.Variant: (None,),
     records.Verdict: (_fits_verdict_1, None),
 }
 """Of each record, by version from the first, the function: whether it holds a record; None: it holds all."""
@@ -3783,9 +4652,11 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.EnrolmentRequest: (_write_enrolment_request,),
     records.EnrolmentToken: (_write_enrolment_token_1, _write_enrolment_token_2),
     records.Envelope: (_write_envelope,),
+    records.Measurement: (_write_measurement,),
     records.ModelManifest: (_write_model_manifest_1, _write_model_manifest_2),
     records.ModelUpdate: (_write_model_update,),
     records.Participant: (_write_participant_1, _write_participant_2),
+    records.Promotion: (_write_promotion,),
     records.PublishedModel: (_write_published_model,),
     records.Receipt: (_write_receipt,),
     records.Release: (_write_release_1, _write_release_2),
@@ -3793,6 +4664,7 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.RoundEvent: (_write_round_event,),
     records.SequencedEvent: (_write_sequenced_event,),
     records.Task: (_write_task_1, _write_task_2),
+    records.Variant: (_write_variant,),
     records.Verdict: (_write_verdict_1, _write_verdict_2),
 }
 """Of each record, by version from the first, the function: appends a record's bytes to a list."""
@@ -3804,9 +4676,11 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.EnrolmentRequest: (_read_enrolment_request,),
     records.EnrolmentToken: (_read_enrolment_token_1, _read_enrolment_token_2),
     records.Envelope: (_read_envelope,),
+    records.Measurement: (_read_measurement,),
     records.ModelManifest: (_read_model_manifest_1, _read_model_manifest_2),
     records.ModelUpdate: (_read_model_update,),
     records.Participant: (_read_participant_1, _read_participant_2),
+    records.Promotion: (_read_promotion,),
     records.PublishedModel: (_read_published_model,),
     records.Receipt: (_read_receipt,),
     records.Release: (_read_release_1, _read_release_2),
@@ -3814,6 +4688,7 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.RoundEvent: (_read_round_event,),
     records.SequencedEvent: (_read_sequenced_event,),
     records.Task: (_read_task_1, _read_task_2),
+    records.Variant: (_read_variant,),
     records.Verdict: (_read_verdict_1, _read_verdict_2),
 }
 """Of each record, by version from the first, the function: reads it."""

@@ -14,8 +14,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fluvial import encoding
-from fluvial.encoding import Span
 from fluvial.wire.layout import chunk_length
 from fluvial.wire.records import AcceptedUpdate, ModelUpdate, Round
 from models.aggregation.contribution import add_chunk
@@ -178,7 +176,8 @@ def add_to(
         total,
         raw,
         encoding=addend.update.encoding,
-        span=Span.of(round_, index),
+        first_element=index * round_.chunk_elements,
+        layout=round_.layout,
         scales=addend.update.scales,
         weight=coefficient,
         shift=addend.shift,
@@ -195,11 +194,11 @@ def _changes(included: Mapping[bytes, Addend], wanted: Mapping[bytes, Addend]) -
     changes: list[tuple[Addend, int]] = []
     for record in {**included, **wanted}:
         before, after = included.get(record), wanted.get(record)
-        if before and after and before.shift == after.shift and encoding.get(after.update.encoding).additive:
+        if before and after and before.shift == after.shift and after.update.encoding != "partial_sum":
             changes.append((after, after.coefficient - before.coefficient))
         elif before != after:
-            # How it enters depends on the shift, and of some encodings on the coefficient: a difference is not one
-            # of coefficients.
+            # How it enters depends on the shift, and of a partial sum on the coefficient: a difference is not one of
+            # coefficients.
             changes += [(before, -before.coefficient)] if before else []
             changes += [(after, after.coefficient)] if after else []
     return [(addend, coefficient) for addend, coefficient in changes if coefficient]

@@ -9,6 +9,7 @@ from fluvial.wire.topics import NAMES
 from pipelines.topology import STAGES, WRITTEN_OUTSIDE, stages_named
 
 READ_OUTSIDE = {"verdicts", "quarantine", "receipts", "models", "releases", "checkpoints", "rounds", "audit"}
+READ_OUTSIDE |= {"variant_blobs"}
 
 
 def test_every_topic_has_a_writer_and_a_reader() -> None:

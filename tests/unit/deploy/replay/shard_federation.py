@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from fluvial.encoding.chunks import split
 from fluvial.identity.envelope import seal
 from fluvial.wire.layout import layout_digest, model_digest
 from fluvial.wire.records import AcceptedUpdate, ChunkReference, ModelManifest, ModelUpdate, Round
@@ -141,7 +140,7 @@ class ShardFederation:
             layout_digest=layout_digest(LAYOUT),
             scales=(),
             inline=None,
-            chunks=self.log.upload("update-blobs", map(bytes, split(delta.tobytes(), 4 * CHUNK_ELEMENTS))),
+            chunks=self.log.upload("update-blobs", delta.tobytes(), 4),
             created_ms=0,
         )
         raw = seal(update, KEYS[participant], participant)

@@ -14,12 +14,15 @@ from fluvial.wire.records import (
     Outcome,
     Participant,
     ParticipantStatus,
+    Promotion,
+    PromotionDecision,
     PublishedModel,
     Reason,
     Receipt,
     Release,
     RoundEvent,
     RoundTransition,
+    Variant,
     Verdict,
 )
 from governance.audit.cloud_events import headers
@@ -81,6 +84,38 @@ RELEASE = Release(
     device="cpu",
     duration_ms=12,
 )
+VARIANT = Variant(
+    task="credit",
+    version=8,
+    model_digest=bytes(32),
+    name="int8",
+    recipe="{}",
+    builders="{}",
+    artefact_sha256=bytes(32),
+    artefact_bytes=0,
+    deterministic=True,
+    chunks=(),
+    failure="no chain of layers",
+    created_ms=0,
+)
+PROMOTION = Promotion(
+    task="credit",
+    sequence=3,
+    version=8,
+    model_digest=bytes(32),
+    variant="int8",
+    artefact_sha256=bytes(32),
+    runtime="onnxruntime 1.32.0",
+    processor="AVX2",
+    decision=PromotionDecision.HELD,
+    reason="held: int8 loses 7.9 points of recall",
+    policy_sha256=bytes(32),
+    measurements=(bytes(32),),
+    findings=(),
+    gate_uses=3,
+    signers=(),
+    created_ms=0,
+)
 EXPECTED: list[tuple[Recorded, str, str, str]] = [
     (VERDICT, "verdict/fluvial.updates/3/17", "/validation", "anna"),
     (ROUND, "round/digits/2/1/CLOSED", "/aggregation", "digits"),
@@ -88,6 +123,8 @@ EXPECTED: list[tuple[Recorded, str, str, str]] = [
     (PARTICIPANT, f"participant/anna/{'ab' * 32}/ACTIVE", "/validation", "anna"),
     (RECEIPT, "receipt/anna/digits/2/1/u", "/aggregation", "anna"),
     (RELEASE, "release/digits/2", "/evaluation", "digits"),
+    (VARIANT, "variant/credit/8/int8", "/acceleration", "credit"),
+    (PROMOTION, "promotion/credit/3", "/promotion", "credit"),
 ]
 
 

@@ -62,8 +62,7 @@ class Log:
 
 
 class ShardWorld:
-    """A round of N updates. encodings: of each update; inline for float32 inside
-    its record, where the model is one chunk. interleaved: uploads at one time lie
+    """A round of N updates. encodings: of each update, float32, int8, or inline. interleaved: uploads at one time lie
     chunk by chunk beside each other, otherwise one after the other. logs: of updates and models; by default its own."""
 
     def __init__(
@@ -87,7 +86,7 @@ class ShardWorld:
             layout=layout or (TensorLayout(name="weight", shape=(size,)),),
             num_elements=size,
             chunk_elements=chunk_elements,
-            encodings=tuple(encoding.ENCODINGS),
+            encodings=("float32", "int8"),
             **round_fields,
         )
         self.chunks = range(num_chunks(size, chunk_elements))
@@ -95,22 +94,24 @@ class ShardWorld:
         names = list(encodings or ["float32"] * len(deltas))
         scales: dict[int, tuple[float, ...]] = {}
         places: dict[tuple[int, int], ChunkReference] = {}
-        raws: dict[int, list[bytes]] = {}
+        raws: dict[int, bytes] = {}
         for number, name in enumerate(names):
-            codec = encoding.encoder("float32" if name == "inline" else name)
-            encoded = codec.encode(deltas[number], self.round.layout, chunk_elements)
-            raws[number], scales[number] = [bytes(chunk) for chunk in encoded.chunks], encoded.scales
+            encoded, scales[number] = encoding.get("float32" if name == "inline" else name).encode(
+                deltas[number], self.round.layout
+            )
+            raws[number] = bytes(encoded)
         work = [(number, index) for index in self.chunks for number in range(len(deltas)) if names[number] != "inline"]
         for number, index in work if interleaved else sorted(work):
+            width = chunk_elements * encoding.get(names[number]).bytes_per_element
             partition = chunk_partition(self.round.task, index, num_shards)
-            places[number, index] = self.updates_log.put(partition, raws[number][index])
+            places[number, index] = self.updates_log.put(partition, raws[number][index * width : (index + 1) * width])
         self.updates: list[AcceptedUpdate] = [
             an_update(
                 number + 1,
                 task=self.round.task,
                 encoding="float32" if name == "inline" else name,
                 scales=scales[number],
-                inline=raws[number][0] if name == "inline" else None,
+                inline=raws[number] if name == "inline" else None,
                 chunks=() if name == "inline" else tuple(places[number, index] for index in self.chunks),
                 weight=(weights or range(1, len(deltas) + 1))[number],
             )

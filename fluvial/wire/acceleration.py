@@ -1,0 +1,70 @@
+"""The `acceleration` part of a task file: which variants of each model are built, on what they are measured, and what
+the gate demands of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from fluvial.wire.promotion_policy import PromotionPolicy
+
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class VariantSpec(_Strict):
+    """A variant: a recipe of models/acceleration and its parameters, under a name of its own."""
+
+    name: _Name
+    recipe: str = Field(
+        description="onnx_fp32, fp16_storage, int8_static, int8_dynamic, int4_storage, pruned_..., low_rank"
+    )
+    parameters: dict[str, int | float | str | bool] = {}
+
+
+class BatchingSpec(_Strict):
+    """How requests are put together: as soon as there are `max_batch`, or when the oldest has waited `max_delay_ms`."""
+
+    max_batch: int = Field(default=64, ge=1, le=4096)
+    max_delay_ms: float = Field(default=2.0, ge=0, le=1000)
+    deadline_ms: int = Field(default=5_000, ge=1, description="Longest wait of a request; then it is refused.")
+
+
+class AccelerationSpec(_Strict):
+    """Acceleration of a task's models, governed by the federation."""
+
+    variants: list[VariantSpec] = Field(
+        min_length=1,
+        max_length=32,
+        description="In order of preference: of those promoted for a version the first serves.",
+    )
+    calibration: str = Field(description="File whose inputs recipes may look at, relative to the checkout.")
+    gate: str = Field(
+        description="File with inputs, targets, groups that variants are measured on; never those of calibration."
+    )
+    class_names: dict[str, str] = Field(
+        default={}, description='What classes are called in reasons: {"1": "defaulters"}.'
+    )
+    group_names: dict[str, str] = Field(
+        default={}, description='What groups are called in reasons: {"age:50-80": "aged 50 to 80"}'
+    )
+    participants_measure: bool = Field(
+        default=False, description="Ask participants to measure variants on their own data and processors."
+    )
+    policy: PromotionPolicy = PromotionPolicy()
+    batching: BatchingSpec = BatchingSpec()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> AccelerationSpec:
+        names = [variant.name for variant in self.variants]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two variants have one name: {', '.join(sorted(n for n in names if names.count(n) > 1))}")
+        return self
+
+    def variant(self, name: str) -> VariantSpec | None:
+        """The variant of that name, or None."""
+        return next((variant for variant in self.variants if variant.name == name), None)

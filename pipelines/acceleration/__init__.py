@@ -1,0 +1,1 @@
+"""Acceleration: variants of each published model, built and measured in a process of its own."""

@@ -1,0 +1,94 @@
+"""Which models get variants, and what is recorded of them. Pure.
+
+The newest version of a task is built; versions that were overtaken while another one was being built are passed over.
+What the log holds variants of is not built again, whatever state is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+from fluvial.wire import records
+from fluvial.wire.acceleration import AccelerationSpec
+from fluvial.wire.canonical_json import canonical_json
+from fluvial.wire.records import ChunkReference, GroupCounts, Measurement, ModelManifest, Variant
+from models.acceleration.workshop import Product
+
+WORKER = "aggregator"
+"""Who signs what a worker of the cluster measured: the federation's service key, by its name."""
+
+
+def newest_complete(variants: Iterable[Variant], task: str, spec: AccelerationSpec) -> int:
+    """The newest version of a task of which there is every variant that its terms name; 0 for none. Others are built
+    again, to the same bytes where their recipe is deterministic."""
+    found: dict[int, set[str]] = {}
+    for variant in variants:
+        if variant.task == task:
+            found.setdefault(variant.version, set()).add(variant.name)
+    wanted = {variant.name for variant in spec.variants}
+    return max((version for version, names in found.items() if wanted <= names), default=0)
+
+
+def variant_record(
+    manifest: ModelManifest,
+    spec: AccelerationSpec,
+    product: Product,
+    chunks: tuple[ChunkReference, ...],
+    now_ms: int,
+) -> Variant:
+    """What topic `variants` says of a product."""
+    wanted = spec.variant(product.name)
+    recipe = {} if wanted is None else {"recipe": wanted.recipe, "parameters": wanted.parameters}
+    return Variant(
+        task=manifest.task,
+        version=manifest.version,
+        model_digest=manifest.model_digest,
+        name=product.name,
+        recipe=canonical_json(recipe),
+        builders=canonical_json(product.builders),
+        artefact_sha256=bytes.fromhex(product.artefact_sha256) or sha256(b"").digest(),
+        artefact_bytes=product.artefact_bytes,
+        deterministic=product.deterministic,
+        chunks=chunks,
+        failure=product.failure,
+        created_ms=now_ms,
+    )
+
+
+def measurement_record(manifest: ModelManifest, product: Product, now_ms: int) -> Measurement | None:
+    """What the worker measured of a product; None of a failure."""
+    measured = product.measured
+    if measured is None:
+        return None
+    timing = measured.timing
+    return Measurement(
+        task=manifest.task,
+        version=manifest.version,
+        variant=product.name,
+        artefact_sha256=bytes.fromhex(product.artefact_sha256),
+        measurer=WORKER,
+        data="gate",
+        data_sha256=bytes.fromhex(measured.data_sha256),
+        runtime=measured.runtime,
+        processor=measured.processor,
+        threads=measured.threads,
+        num_examples=measured.num_examples,
+        counts=tuple(_counts(counts) for counts in measured.counts),
+        drops=(),
+        latency_p50_us=timing.latency_p50_us,
+        latency_p95_us=timing.latency_p95_us,
+        latency_p99_us=timing.latency_p99_us,
+        calls=timing.calls,
+        throughput=timing.throughput,
+        batch=timing.batch,
+        processor_us=timing.processor_us,
+        peak_memory_bytes=timing.peak_memory_bytes,
+        joules=timing.joules,
+        measured_ms=now_ms,
+    )
+
+
+def _counts(counts: object) -> GroupCounts:
+    names = ("metric", "group", "both", "harmed", "helped", "neither")
+    return records.GroupCounts(**{name: getattr(counts, name) for name in names})

@@ -1,0 +1,117 @@
+"""Flink functions of promotion: they verify, call the gate's logic, sign and write. State is a cache over the log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from pyflink.common import Types
+from pyflink.datastream import FlatMapFunction, KeyedProcessFunction
+from pyflink.datastream.state import ValueStateDescriptor
+
+from fluvial.identity.envelope import seal, unseal
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import Measurement, Promotion, Task, Variant
+from fluvial.wire.task_file import TaskFile
+from pipelines.config import Settings
+from pipelines.flink.audit_frames import audit_frame
+from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
+from pipelines.flink.log_reader import read_to_end
+from pipelines.flink.messages import pack, unpack
+from pipelines.promotion import logic
+
+SIGNER = "aggregator"
+"""Who signs promotions: the federation's service key, by its name."""
+
+_SETTLE_SECONDS = 10.0
+_log = logging.getLogger(__name__)
+T = TypeVar("T", Variant, Measurement, Promotion)
+
+
+class SignedToMessage(FlatMapFunction):
+    """Records of topics variants and measurements that the federation's service key signed."""
+
+    def __init__(self, settings: Settings, topic: str, kind: type[Variant] | type[Measurement]) -> None:
+        self._key, self._topic = bytes.fromhex(settings.aggregator_key), topic
+        self._kind: type[Any] = kind
+
+    def flat_map(self, value: bytes) -> Iterator[bytes]:
+        record = parse_source(bytes(value))
+        content = _opened(record, self._topic, self._kind, self._key)
+        if content is not None:
+            yield pack(content.task, self._topic, [encode(content), sha256(record.value).digest()])
+
+
+class Promote(KeyedProcessFunction):
+    """Keyed by task: decides on variants. Output: sink frames of topic promotions and their events.
+
+    The topics that it reads are small and kept for ever. What it knows of a task is in memory, and read again from
+    their beginning when the operator starts; Flink's state holds the task's record alone."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def open(self, ctx: Any) -> None:
+        self._topics = self._settings.topics
+        self._key = SigningKey.load(self._settings.keys_dir / "aggregator.pem")
+        self._tasks: dict[str, logic.TaskPromotions] | None = None
+        self._task = ctx.get_state(ValueStateDescriptor("task", Types.PICKLED_BYTE_ARRAY()))
+
+    def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
+        task, kind, parts = unpack(bytes(value))
+        if self._tasks is None:
+            self._tasks = self._of_log()
+        state = self._tasks.get(task, logic.TaskPromotions())
+        match kind:
+            case "task":
+                self._task.update(parts[0])
+            case "variants":
+                state = logic.with_variant(state, decode(parts[0], Variant))
+            case _:
+                state = logic.with_measurement(state, decode(parts[0], Measurement), parts[1])
+        record = self._task.value()
+        if record is not None:
+            specification = decode(bytes(record), Task).specification
+            state = logic.with_spec(state, TaskFile.model_validate_json(specification).acceleration)
+        state, decisions = logic.decide(state, int(time.time() * 1000))
+        self._tasks[task] = state
+        for promotion in decisions:
+            yield sink_frame(self._topics.promotions, task.encode(), seal(promotion, self._key, SIGNER))
+            yield audit_frame(self._topics, promotion, promotion.created_ms)
+
+    def _of_log(self) -> dict[str, logic.TaskPromotions]:
+        """What the log says of all tasks."""
+        tasks: dict[str, logic.TaskPromotions] = {}
+
+        def known(task: str) -> logic.TaskPromotions:
+            return tasks.get(task, logic.TaskPromotions())
+
+        for _, variant in self._records(self._topics.variants, Variant):
+            tasks[variant.task] = logic.with_variant(known(variant.task), variant)
+        for record, measurement in self._records(self._topics.measurements, Measurement):
+            digest = sha256(record.value).digest()
+            tasks[measurement.task] = logic.with_measurement(known(measurement.task), measurement, digest)
+        for _, promotion in self._records(self._topics.promotions, Promotion):
+            tasks[promotion.task] = logic.with_promotion(known(promotion.task), promotion)
+        return tasks
+
+    def _records(self, topic: str, kind: type[T]) -> Iterator[tuple[SourceRecord, T]]:
+        key = bytes.fromhex(self._settings.aggregator_key)
+        for record in read_to_end(self._settings.brokers, topic, settle_seconds=_SETTLE_SECONDS):
+            content = _opened(record, topic, kind, key)
+            if content is not None:
+                yield record, content
+
+
+def _opened(record: SourceRecord, topic: str, kind: type[T], public_key: bytes) -> T | None:
+    """What the federation's service key signed; None, and a line in the job's log, for anything else."""
+    try:
+        return unseal(record.value, kind, public_key)
+    except FluvialError as error:
+        _log.warning("%s/%d@%d is not trusted: %s", topic, record.partition, record.offset, error)
+        return None

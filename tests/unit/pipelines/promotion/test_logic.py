@@ -1,0 +1,107 @@
+"""Decisions of one task, from what was measured."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluvial.wire.records import PromotionDecision
+from pipelines.promotion.logic import (
+    TaskPromotions,
+    decide,
+    judged,
+    with_measurement,
+    with_promotion,
+    with_spec,
+    with_variant,
+)
+from tests.unit.pipelines.promotion.builders import FINE, HARMFUL, SPEC, a_measurement, a_variant, counts
+
+START = with_spec(TaskPromotions(), SPEC)
+
+
+def run(*records, state=START):
+    decisions = []
+    for number, record in enumerate(records):
+        if hasattr(record, "measurer"):
+            state = with_measurement(state, record, bytes([number]) * 32)
+        else:
+            state = with_variant(state, record)
+        state, made = decide(state, 1_000)
+        decisions += made
+    return state, decisions
+
+
+def test_a_variant_that_harms_a_group_is_held_in_words():
+    _, (decision,) = run(a_variant(), a_measurement(HARMFUL))
+    assert decision.decision is PromotionDecision.HELD
+    assert decision.reason == (
+        "held: int8 loses 7.9 points of recall for defaulters aged 50 to 80 (21 harmed, 0 helped of 266), margin 2.0"
+    )
+    assert decision.findings[0].group == "age:50-80"
+    assert (decision.sequence, decision.gate_uses) == (1, 1)
+    assert decision.policy_sha256 == SPEC.policy.digest()
+
+
+def test_a_measurement_may_overtake_its_variant():
+    _, (decision,) = run(a_measurement(), a_variant())
+    assert decision.decision is PromotionDecision.PROMOTED
+
+
+def test_a_decision_holds_for_its_class_of_processors_alone():
+    _, decisions = run(a_variant(), a_measurement(), a_measurement(HARMFUL, processor="AVX512_VNNI"))
+    assert [(d.processor, d.decision.value) for d in decisions] == [("AVX2", "PROMOTED"), ("AVX512_VNNI", "HELD")]
+    assert [d.sequence for d in decisions] == [1, 2]
+
+
+def test_what_comes_again_changes_nothing():
+    records = a_variant(), a_measurement(), a_measurement(HARMFUL), a_variant()
+    state, decisions = run(*records)
+    assert [d.decision for d in decisions] == [PromotionDecision.PROMOTED]
+    assert run(*records, state=state)[1] == []
+
+
+def test_a_job_that_lost_its_state_decides_nothing_twice():
+    _, (decision,) = run(a_variant(), a_measurement(HARMFUL))
+    recovered = with_promotion(START, decision)
+    state, again = run(a_variant(), a_measurement(HARMFUL), state=recovered)
+    assert again == []
+    assert state.sequence == 1
+
+
+def test_a_measurement_of_other_bytes_decides_nothing():
+    assert run(a_variant(), a_measurement(artefact_sha256=b"\x08" * 32))[1] == []
+
+
+def test_a_variant_that_the_task_does_not_name_is_not_decided_upon():
+    assert run(a_variant(name="other"), a_measurement(name="other"))[1] == []
+
+
+def test_undecided_is_decided_when_more_is_known():
+    few = (counts("accuracy", "all", 150), counts("agreement", "all", 150))
+    own = {"data": "own", "processor": "NEON"}
+    first = a_measurement(few, measurer="anna", **own)
+    more = tuple(counts(metric, "all", 4_000) for metric in ("accuracy", "agreement"))
+    _, decisions = run(
+        a_variant(), first, a_measurement(more, measurer="ben", **own), a_measurement(more, measurer="carl", **own)
+    )
+    assert [d.decision.value for d in decisions] == ["UNDECIDED", "UNDECIDED", "PROMOTED"]
+
+
+def test_one_liar_among_three_participants_decides_nothing():
+    lies = [a_measurement((counts("accuracy", "all", 10**9),), measurer="liar", data="own", num_examples=10**9)]
+    honest = [
+        a_measurement((counts("accuracy", "all", 1_000, 100),), measurer=name, data="own") for name in ("anna", "ben")
+    ]
+    judgement = judged(SPEC, [*lies, *honest])
+    assert judgement.decision.value == "HELD"
+
+
+def test_only_the_policys_metrics_decide():
+    spec = SPEC.model_copy(update={"policy": SPEC.policy.model_copy(update={"metrics": ("accuracy",)})})
+    assert judged(spec, [a_measurement(HARMFUL)]).decision.value == "PROMOTED"
+
+
+@given(st.permutations([a_variant(), a_variant("onnx"), a_measurement(HARMFUL), a_measurement(FINE, "onnx")]))
+def test_in_whatever_order_records_come_each_variant_has_the_same_decision(records):
+    _, decisions = run(*records)
+    assert {d.variant: d.decision.value for d in decisions} == {"int8": "HELD", "onnx": "PROMOTED"}
+    assert [d.sequence for d in decisions] == [1, 2]

@@ -53,7 +53,7 @@ class WindowMode(StrEnum):
 
 
 class RoundTransition(StrEnum):
-    """FAILED: the deadline passed without a quorum."""
+    """FAILED: no model came of it; `reason` says why."""
 
     OPENED = "OPENED"
     CLOSED = "CLOSED"
@@ -1494,6 +1494,8 @@ class RoundEvent:
     """Updates admitted so far."""
     base_version: int
     """Version it trains from."""
+    reason: str = ""
+    """Why it failed; empty where it did not."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ("attempt", "num_updates")
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -1506,6 +1508,7 @@ class RoundEvent:
             "transition": self.transition.value,
             "num_updates": self.num_updates,
             "base_version": self.base_version,
+            "reason": self.reason,
         }
 
     @classmethod
@@ -1517,6 +1520,7 @@ class RoundEvent:
             transition=RoundTransition(data["transition"]),
             num_updates=data["num_updates"],
             base_version=data["base_version"],
+            reason=data.get("reason", ""),
         )
 
 

@@ -13,7 +13,7 @@ from pipelines.aggregation.operators.collect import CollectRound
 from pipelines.aggregation.operators.keep import KeepTask
 from pipelines.aggregation.operators.select import Select
 from pipelines.aggregation.operators.shards import Combine, Measure
-from pipelines.aggregation.operators.side_outputs import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT, TO_SINK
+from pipelines.aggregation.operators.side_outputs import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT
 from pipelines.aggregation.operators.sources import AcceptedToMessage, RoundToMessage
 from pipelines.flink.graph import BYTES, Graph
 from pipelines.flink.tasks import TaskToMessage
@@ -24,7 +24,7 @@ def attach(graph: Graph) -> None:
     settings = graph.settings
     accepted = graph.handed_over("accepted")
     if accepted is None:
-        accepted = graph.source("accepted").map(AcceptedToMessage(), BYTES).name("accepted-to-message")
+        accepted = graph.source("accepted").flat_map(AcceptedToMessage(), BYTES).name("accepted-to-message")
     rounds = graph.source("rounds").flat_map(RoundToMessage(settings), BYTES).name("round-to-message")
     tasks = graph.source("registry").flat_map(TaskToMessage(settings), BYTES).name("task-to-message")
 
@@ -38,5 +38,4 @@ def attach(graph: Graph) -> None:
     to_keeper = selected.get_side_output(TO_KEEPER), collected.get_side_output(TO_KEEPER), tasks
     kept = keyed("keep", KeepTask(settings), combined.union(*to_keeper))
     graph.emit(collected)
-    graph.emit(selected.get_side_output(TO_SINK))
     graph.emit(kept)

@@ -13,9 +13,11 @@ from fluvial.identity.envelope import seal, unseal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import encode
 from fluvial.wire.layout import model_digest, num_chunks, num_elements
-from fluvial.wire.records import ChunkReference, Contribution, ModelManifest, Round, Task, TensorLayout
+from fluvial.wire.records import ChunkReference, ModelManifest, Round, Task, TensorLayout
 from models.aggregation.rule import RULES as RULES_KNOWN
+from pipelines.aggregation.messages import Place, RoundFailed, Selected, ShardDone, ShardFailed, Undecided
 from pipelines.aggregation.rounds import task_life, task_state
+from tests.unit.pipelines.aggregation.builders import an_update
 
 KEY = SigningKey.generate()
 NOW_MS = 1_800_000_000_000
@@ -113,6 +115,7 @@ def tasks(draw: Any) -> Task:
         base_digest=draw(st.sampled_from([digest, bytes(32)])) if wild == "base" else digest,
         base_chunks=chunks,
         created_ms=draw(st.integers(-1, 3)),
+        version=draw(st.integers(0, 2)),
     )
 
 
@@ -134,27 +137,22 @@ def made(state: task_life.TaskState) -> list[Any]:
     moments = len(task_life.terms.moments(task_file))
     count = num_chunks(num_elements(state.model.layout), task_file.chunk_elements) * (1 + moments)
     chunk = ChunkReference(partition=0, offset=1, length=4, sha256=bytes(32))
-    contribution = Contribution(
-        participant="p" * 128,
-        update_id="u" * 128,
-        source_partition=1,
-        source_offset=1 << 60,
-        record_sha256=bytes(32),
-        weight=task_file.limits.max_weight,
-        selected=True,
-        effective_weight=1 << 61,
-        round=state.round,
+    update = an_update(
+        1, participant="p" * 128, update_id="u" * 128, source_offset=1 << 60, weight=task_file.limits.max_weight
     )
-    contributions = (contribution,) * min(task_file.target, 50)
+    updates = (update,) * min(task_file.target, 50)
+    place = Place(state.round, state.attempt)
     return [
-        task_life.Selected(state.round, state.attempt, contributions, 1 << 52),
-        task_life.ShardDone(state.round, state.attempt, dict.fromkeys(range(count), chunk)),
+        Selected(place, updates, (1 << 61,) * len(updates), 1 << 52),
+        ShardDone(place, dict.fromkeys(range(count), chunk)),
     ]
 
 
 @settings(max_examples=300)
 @given(
-    st.lists(st.tuples(tasks(), st.sampled_from(["model", "failed", "undecided", "nothing"])), min_size=1, max_size=4)
+    st.lists(
+        st.tuples(tasks(), st.sampled_from(["model", "failed", "undecided", "lost", "nothing"])), min_size=1, max_size=4
+    )
 )
 def test_a_task_is_refused_or_all_its_records_can_be_written(history: list[tuple[Task, str]]) -> None:
     state: task_life.TaskState | None = None
@@ -170,7 +168,11 @@ def test_a_task_is_refused_or_all_its_records_can_be_written(history: list[tuple
         if then == "model":
             reports = made(state)
         elif then != "nothing":
-            reports = [task_life.RoundFailed(state.round, state.attempt, 1, undecided=then == "undecided")]
+            place, why = Place(state.round, state.attempt), "\N{GREEK SMALL LETTER OMEGA}" * 1_000
+            lost = [ShardFailed(place, why), made(state)[0]]
+            reports = {"failed": [RoundFailed(place, 1, why)], "undecided": [Undecided(place, (), why)], "lost": lost}[
+                then
+            ]
         for report in reports:
             state, effects = task_life.step(state, report, NOW_MS)
             perform(effects)

@@ -6,9 +6,9 @@ stands the least that a keeper does: after a close the next round, after a failu
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -18,85 +18,36 @@ from hypothesis import strategies as st
 
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import AcceptedUpdate, Outcome, Round, RoundStatus, WindowMode
+from pipelines.aggregation.messages import Add, Closed, Place, RoundFailed
 from pipelines.aggregation.operators import collect as collect_operator
 from pipelines.aggregation.operators.collect import CollectRound
 from pipelines.aggregation.operators.side_outputs import TO_COMBINE, TO_KEEPER, TO_SELECT
 from pipelines.flink.messages import pack, unpack
 from tests.unit.pipelines.aggregation.builders import a_round, an_update
+from tests.unit.pipelines.flink_state import FlinkState
 
 SIZE_MS, WAIT_MS, RESTART_MS, TASK = 1_000, 200, 300, "demo"
 SETTINGS: Any = SimpleNamespace(partitions=1, parallelism=1, arrival_wait_ms=WAIT_MS, parking_ms=RESTART_MS)
-
-
-class Value:
-    """Flink's ValueState."""
-
-    held: bytes | None = None
-
-    def value(self) -> bytes | None:
-        return self.held
-
-    def update(self, value: bytes) -> None:
-        self.held = value
-
-
-class Values(list[bytes]):
-    """Flink's ListState."""
-
-    def get(self) -> list[bytes]:
-        return list(self)
-
-    def add(self, value: bytes) -> None:
-        self.append(value)
-
-    def add_all(self, values: list[bytes]) -> None:
-        self.extend(values)
-
-    def update(self, values: list[bytes]) -> None:
-        self[:] = values
-
-
-@dataclass
-class Context:
-    """Flink's contexts, of one key: its state, which outlives the operator, and its timers."""
-
-    states: dict[str, Any] = field(default_factory=dict)
-    timers: set[int] = field(default_factory=set)
-
-    def get_state(self, descriptor: Any) -> Any:
-        return self.states.setdefault(descriptor.name, Value())
-
-    def get_list_state(self, descriptor: Any) -> Any:
-        return self.states.setdefault(descriptor.name, Values())
-
-    def get_current_key(self) -> str:
-        return TASK
-
-    def timer_service(self) -> Context:
-        return self
-
-    def register_processing_time_timer(self, at_ms: int) -> None:
-        self.timers.add(at_ms)
 
 
 class Federation:
     """The window, a least keeper, and the places of all updates."""
 
     def __init__(self, round_: Round) -> None:
-        self.context = Context()
+        self.flink = FlinkState()
         self.now_ms = round_.opened_ms
         self.pending = round_
         self.sent: list[AcceptedUpdate] = []
         self.closed: list[tuple[Round, list[AcceptedUpdate]]] = []
         self.failed: list[tuple[int, int, int]] = []
         self.answered: list[tuple[AcceptedUpdate, Outcome]] = []
-        self.added: dict[tuple[int, int], list[bytes]] = defaultdict(list)
+        self.added: dict[Place, list[bytes]] = defaultdict(list)
         self.restart()
 
     def restart(self) -> None:
         self.window = CollectRound(SETTINGS)
         with patch.object(collect_operator, "_now_ms", lambda: self.now_ms):
-            self.window.open(self.context)
+            self.window.open(self.flink)
 
     def send(self, updates: list[AcceptedUpdate]) -> None:
         self.sent += updates
@@ -107,9 +58,7 @@ class Federation:
 
     def pass_time(self, milliseconds: int) -> None:
         self.now_ms += milliseconds
-        for at_ms in sorted(timer for timer in self.context.timers if timer <= self.now_ms):
-            self.context.timers.discard(at_ms)
-            self._take(self.window.on_timer(at_ms, self.context))
+        self._take(lambda: self.flink.fire(self.window, self.now_ms))
 
     def skip_a_round(self) -> None:
         """What no keeper does: the next round, whatever became of this one."""
@@ -122,9 +71,9 @@ class Federation:
         self.deliver_round()
 
     def _run(self, message: bytes) -> None:
-        self._take(self.window.process_element(message, self.context))
+        self._take(lambda: self.flink.call(self.window, TASK, message))
 
-    def _take(self, outputs: Any) -> None:
+    def _take(self, call: Callable[[], list[Any]]) -> None:
         def answer(_: Any, update: AcceptedUpdate, outcome: Outcome) -> list[bytes]:
             self.answered.append((update, outcome))
             return []
@@ -133,22 +82,27 @@ class Federation:
             patch.object(collect_operator, "receipt_frames", answer),
             patch.object(collect_operator, "_now_ms", lambda: self.now_ms),
         ):
-            for tag, message in list(outputs):
+            for tag, message in call():
                 self._routed(tag, *unpack(message)[1:])
 
     def _routed(self, tag: Any, kind: str, parts: list[bytes]) -> None:
         if tag is TO_SELECT:
-            round_ = decode(parts[0], Round)
-            self.closed.append((round_, [decode(part, AcceptedUpdate) for part in parts[1:]]))
-            self._open(round_, round_.round + 1, 1)
+            closed = Closed.of(parts)
+            self.closed.append((closed.round, closed.updates))
+            self._open(closed.round, closed.round.round + 1, 1)
         elif tag is TO_KEEPER:
-            number, attempt, num_updates = json.loads(parts[0])
-            self.failed.append((number, attempt, num_updates))
-            self._open(self.pending, number, attempt + 1)
-        elif tag is TO_COMBINE and kind == "add":
-            task, number, attempt = json.loads(parts[0])
-            assert task == TASK
-            self.added[number, attempt] += parts[1:]
+            failed = RoundFailed.of(parts)
+            self.failed.append((*failed.place, failed.num_updates))
+            self._open(self.pending, failed.place.round, failed.place.attempt + 1)
+        elif tag is TO_COMBINE and kind == Add.kind:
+            added = Add.of(parts)
+            assert added.task == TASK
+            self.added[added.place] += added.encoded_updates
+
+    def state(self, name: str) -> list[bytes]:
+        """What a list state of the window holds."""
+        self.flink.key = TASK
+        return self.flink.get_list_state(SimpleNamespace(name=name)).get()
 
     def _open(self, round_: Round, number: int, attempt: int) -> None:
         deadline_ms = self.now_ms + SIZE_MS
@@ -158,7 +112,7 @@ class Federation:
 
     def check_places(self) -> None:
         """Admitted, held, aggregated or answered: each update in exactly one place."""
-        waiting = [*self.context.states["admitted"], *self.context.states["held"]]
+        waiting = [*self.state("admitted"), *self.state("held")]
         places = [decode(data, AcceptedUpdate) for data in waiting]
         places += [update for _, updates in self.closed for update in updates]
         places += [update for update, _ in self.answered]
@@ -174,7 +128,7 @@ class Federation:
                     assert update.source_timestamp_ms <= round_.deadline_ms + round_.grace_ms
                 if round_.window is WindowMode.TUMBLING:
                     assert update.source_timestamp_ms < round_.deadline_ms
-            added = Counter(self.added[round_.round, round_.attempt])
+            added = Counter(self.added[Place(round_.round, round_.attempt)])
             assert added == Counter(encode(update) for update in updates)
 
 
@@ -243,8 +197,8 @@ def test_no_update_is_lost_or_counted_twice(round_: Round, steps: list[tuple[str
     federation.check_bounds()
     federation.finish()
     federation.check_places()
-    newer = [data for data in federation.context.states["held"] if decode(data, AcceptedUpdate).attempt > 1]
-    assert federation.context.states["held"] == newer, "only updates of attempts that never were may still wait"
+    newer = [data for data in federation.state("held") if decode(data, AcceptedUpdate).attempt > 1]
+    assert federation.state("held") == newer, "only updates of attempts that never were may still wait"
 
 
 @given(ROUNDS, STEPS)
@@ -275,7 +229,7 @@ def test_what_is_admitted_does_not_depend_on_the_order_while_nothing_closes(
         federation.deliver_round()
         federation.send(order[early:])
         federation.check_places()
-        return set(federation.context.states["admitted"])
+        return set(federation.state("admitted"))
 
     shuffled = random.sample(updates, len(updates))
     assert admitted(shuffled, min(overtaking, len(updates))) == admitted(updates, 0)

@@ -3807,7 +3807,11 @@ def _read_round_2(data: bytes, at: int) -> tuple[records.Round, int]:
     return record, at
 
 
-def _write_round_event(record: records.RoundEvent, out: list[bytes]) -> None:
+def _fits_round_event_1(record: records.RoundEvent) -> bool:
+    return record.reason == ""
+
+
+def _write_round_event_1(record: records.RoundEvent, out: list[bytes]) -> None:
     add = out.append
     text = record.task.encode()
     add(long_bytes(len(text)))
@@ -3819,7 +3823,7 @@ def _write_round_event(record: records.RoundEvent, out: list[bytes]) -> None:
     add(long_bytes(record.base_version))
 
 
-def _read_round_event(data: bytes, at: int) -> tuple[records.RoundEvent, int]:
+def _read_round_event_1(data: bytes, at: int) -> tuple[records.RoundEvent, int]:
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -3867,6 +3871,83 @@ def _read_round_event(data: bytes, at: int) -> tuple[records.RoundEvent, int]:
         transition=f_transition,
         num_updates=f_num_updates,
         base_version=f_base_version,
+    )
+    return record, at
+
+
+def _write_round_event_2(record: records.RoundEvent, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.round))
+    add(int_bytes(record.attempt))
+    add(_ROUND_TRANSITION_BYTES[record.transition.value])
+    add(int_bytes(record.num_updates))
+    add(long_bytes(record.base_version))
+    text = record.reason.encode()
+    add(long_bytes(len(text)))
+    add(text)
+
+
+def _read_round_event_2(data: bytes, at: int) -> tuple[records.RoundEvent, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_attempt = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_attempt < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_transition = _ROUND_TRANSITION[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_updates = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_num_updates < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_base_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_reason = data[at:end].decode()
+    at = end
+    record = records.RoundEvent(
+        task=f_task,
+        round=f_round,
+        attempt=f_attempt,
+        transition=f_transition,
+        num_updates=f_num_updates,
+        base_version=f_base_version,
+        reason=f_reason,
     )
     return record, at
 
@@ -4637,7 +4718,7 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.Receipt: (None,),
     records.Release: (_fits_release_1, None),
     records.Round: (_fits_round_1, None),
-    records.RoundEvent: (None,),
+    records.RoundEvent: (_fits_round_event_1, None),
     records.SequencedEvent: (None,),
     records.Task: (_fits_task_1, None),
     records.Variant: (None,),
@@ -4661,7 +4742,7 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.Receipt: (_write_receipt,),
     records.Release: (_write_release_1, _write_release_2),
     records.Round: (_write_round_1, _write_round_2),
-    records.RoundEvent: (_write_round_event,),
+    records.RoundEvent: (_write_round_event_1, _write_round_event_2),
     records.SequencedEvent: (_write_sequenced_event,),
     records.Task: (_write_task_1, _write_task_2),
     records.Variant: (_write_variant,),
@@ -4685,7 +4766,7 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.Receipt: (_read_receipt,),
     records.Release: (_read_release_1, _read_release_2),
     records.Round: (_read_round_1, _read_round_2),
-    records.RoundEvent: (_read_round_event,),
+    records.RoundEvent: (_read_round_event_1, _read_round_event_2),
     records.SequencedEvent: (_read_sequenced_event,),
     records.Task: (_read_task_1, _read_task_2),
     records.Variant: (_read_variant,),

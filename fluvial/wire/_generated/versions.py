@@ -196,6 +196,13 @@ VERSIONS: dict[type, tuple[Version, ...]] = {
             sha256="6948f5de9ca6c155055717d11c9293c9501805fbb1b5fb791d6e7910ce5708a2",
             schema='{"doc":"A round in the audit log.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Round.","name":"round","type":"long"},{"doc":"Attempt.","name":"attempt","type":"int"},{"doc":"What happened to it.","name":"transition","type":{"doc":"FAILED: the deadline passed without a quorum.","name":"RoundTransition","symbols":["OPENED","CLOSED","FAILED","FINISHED"],"type":"enum"}},{"doc":"Updates admitted so far.","name":"num_updates","type":"int"},{"doc":"Version it trains from.","name":"base_version","type":"long"}],"name":"RoundEvent","namespace":"org.fluvial.v1","type":"record"}',
         ),
+        Version(
+            record=records.RoundEvent,
+            number=2,
+            fingerprint=bytes.fromhex("22840f98ec215f56"),
+            sha256="62d5ec6459866e3ef1d46dfa05e580911e9ad8b7b5f90a3a00cfb0e2fe935b02",
+            schema='{"doc":"A round in the audit log.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Round.","name":"round","type":"long"},{"doc":"Attempt.","name":"attempt","type":"int"},{"doc":"What happened to it.","name":"transition","type":{"doc":"FAILED: no model came of it; `reason` says why.","name":"RoundTransition","symbols":["OPENED","CLOSED","FAILED","FINISHED"],"type":"enum"}},{"doc":"Updates admitted so far.","name":"num_updates","type":"int"},{"doc":"Version it trains from.","name":"base_version","type":"long"},{"default":"","doc":"Why it failed; empty where it did not.","name":"reason","type":"string"}],"name":"RoundEvent","namespace":"org.fluvial.v1","type":"record"}',
+        ),
     ),
     records.SequencedEvent: (
         Version(

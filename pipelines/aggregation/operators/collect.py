@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any
@@ -13,8 +12,8 @@ from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import AcceptedUpdate, Outcome, Round
-from models.aggregation.rule import parse_rule
-from pipelines.aggregation.operators.side_outputs import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT, decoded_round
+from pipelines.aggregation.messages import Add, Begin, Closed, MeasureRound, Message, Place, RoundFailed, decoded_round
+from pipelines.aggregation.operators.side_outputs import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT
 from pipelines.aggregation.rounds import window
 from pipelines.aggregation.rounds.receipts import receipt_frames
 from pipelines.aggregation.rule import selection
@@ -101,8 +100,8 @@ class CollectRound(KeyedProcessFunction):
     def _perform(self, effect: window.Effect) -> Iterator[Any]:
         match effect:
             case window.Begin(round_):
-                if parse_rule(round_.rule).linear:
-                    yield from self._to_shards(TO_COMBINE, "begin", [encode(round_)])
+                if selection.adds_as_they_come(round_):
+                    yield from self._to_shards(TO_COMBINE, Begin(encode(round_)))
             case window.HoldAdmitted():
                 self._held.update([*self._take_admitted(), *(bytes(data) for data in self._held.get())])
             case window.Late(update):
@@ -111,16 +110,18 @@ class CollectRound(KeyedProcessFunction):
                 for data in self._take_admitted():
                     yield from receipt_frames(self._settings, decode(data, AcceptedUpdate), Outcome.ROUND_FAILED)
             case window.Fail(round_, num_updates):
-                about = json.dumps([round_.round, round_.attempt, num_updates]).encode()
-                yield TO_KEEPER, pack(round_.task, "failed", [about])
+                reason = f"{num_updates} updates are less than the quorum of {round_.quorum}"
+                place = Place(round_.round, round_.attempt)
+                yield TO_KEEPER, RoundFailed(place, num_updates, reason).packed(round_.task)
             case window.Close(round_):
                 admitted = self._take_admitted()
                 updates = [decode(data, AcceptedUpdate) for data in admitted]
                 encoded = {update.record_sha256: data for update, data in zip(updates, admitted, strict=True)}
-                parts = [encode(round_), *(encoded[update.record_sha256] for update in selection.in_order(updates))]
+                ordered = tuple(encoded[update.record_sha256] for update in selection.in_order(updates))
+                encoded_round = encode(round_)
                 if selection.needs_measurement(round_):
-                    yield from self._to_shards(TO_MEASURE, "measure", parts)
-                yield TO_SELECT, pack(f"{round_.task}/{round_.round}", "closed", parts)
+                    yield from self._to_shards(TO_MEASURE, MeasureRound(encoded_round, ordered))
+                yield TO_SELECT, Closed(encoded_round, ordered).packed(f"{round_.task}/{round_.round}")
 
     def _write_admitted(self, round_: Round | None) -> Iterator[Any]:
         """What was admitted to this round: into state, and to the shards where the rule lets them add at once."""
@@ -128,18 +129,19 @@ class CollectRound(KeyedProcessFunction):
             return
         admits, self._admits = self._admits, []
         self._admitted.add_all(admits)
-        if parse_rule(round_.rule).linear:
-            place = json.dumps([round_.task, round_.round, round_.attempt]).encode()
-            yield from self._to_shards(TO_COMBINE, "add", [place, *admits])
+        if selection.adds_as_they_come(round_):
+            place = Place(round_.round, round_.attempt)
+            yield from self._to_shards(TO_COMBINE, Add(round_.task, place, tuple(admits)))
 
     def _take_admitted(self) -> list[bytes]:
         admitted = [bytes(data) for data in self._admitted.get()]
         self._admitted.clear()
         return admitted
 
-    def _to_shards(self, tag: OutputTag, kind: str, parts: list[bytes]) -> Iterator[Any]:
+    def _to_shards(self, tag: OutputTag, message: Message) -> Iterator[Any]:
+        parts = message.parts()
         for key in self._shard_keys:
-            yield tag, pack(key, kind, parts)
+            yield tag, pack(key, message.kind, parts)
 
 
 def _now_ms() -> int:

@@ -1,8 +1,7 @@
-"""Flink function that keeps tasks: it performs what `keeper` decides, and holds the aggregator's key."""
+"""Flink function that keeps tasks: it performs what `task_life` decides, and holds the aggregator's key."""
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterator
@@ -17,14 +16,19 @@ from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ModelManifest, Outcome, PublishedModel, Receipt, Task
+from pipelines.aggregation.messages import RoundFailed, Selected, ShardDone, ShardFailed, Undecided
 from pipelines.aggregation.rounds import task_life, task_state
-from pipelines.aggregation.rounds.receipts import frames_of_receipt
+from pipelines.aggregation.rounds.receipts import frames_of_receipt, receipt_frames
 from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import sink_frame
 from pipelines.flink.messages import unpack
 
 _log = logging.getLogger(__name__)
+
+_REPORTS: dict[str, type[task_life.Report]] = {
+    report.kind: report for report in (Selected, Undecided, ShardDone, ShardFailed, RoundFailed)
+}
 
 
 class KeepTask(KeyedProcessFunction):
@@ -43,7 +47,7 @@ class KeepTask(KeyedProcessFunction):
         now_ms = int(time.time() * 1000)
         stored = self._state.value()
         state = task_state.load(bytes(stored) if stored is not None else None)
-        event = _event(kind, parts)
+        event = decode(parts[0], Task) if kind == "task" else _REPORTS[kind].of(parts)
         if isinstance(event, Task) and (why := task_life.refusal(state, event)):
             _log.warning("the task %s is not taken as it was registered: %s", event.task, why)
             return
@@ -57,8 +61,11 @@ class KeepTask(KeyedProcessFunction):
                     yield sink_frame(self._topics.rounds, round_.task.encode(), envelope)
                 case task_life.Publish(manifest):
                     yield from self._publish(manifest)
-                case task_life.Record(event):
-                    yield audit_frame(self._topics, event, now_ms)
+                case task_life.Record(transition):
+                    yield audit_frame(self._topics, transition, now_ms)
+                case task_life.GiveBack(updates):
+                    for update in updates:
+                        yield from receipt_frames(self._settings, update, Outcome.ROUND_FAILED)
 
     def _publish(self, manifest: ModelManifest) -> Iterator[bytes]:
         envelope = seal(manifest, self._key, "aggregator")
@@ -87,20 +94,3 @@ class KeepTask(KeyedProcessFunction):
                 model_digest=manifest.model_digest,
             )
             yield from frames_of_receipt(self._settings, receipt, manifest.created_ms)
-
-
-def _event(kind: str, parts: list[bytes]) -> Any:
-    match kind:
-        case "task":
-            return decode(parts[0], Task)
-        case "selected":
-            round_, attempt = json.loads(parts[0])
-            total_weight, contributions = json.loads(parts[1])
-            return task_life.Selected(round_, attempt, task_state.contributions_from_json(contributions), total_weight)
-        case "shard":
-            round_, attempt = json.loads(parts[0])
-            return task_life.ShardDone(round_, attempt, task_state.chunks_from_json(parts[1]))
-        case "failed" | "undecided":
-            round_, attempt, num_updates = json.loads(parts[0])
-            return task_life.RoundFailed(round_, attempt, num_updates, undecided=kind == "undecided")
-    raise ValueError(f"no event of kind {kind!r}")

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 
-from fluvial.wire.framing import encode
-from fluvial.wire.records import AcceptedUpdate, Outcome, Round
+from fluvial.wire.records import AcceptedUpdate
 from models.aggregation.plan import Plan
-from pipelines.aggregation.operators.side_outputs import TO_KEEPER, TO_SINK, round_and_updates
-from pipelines.aggregation.rounds.receipts import receipt_frames
-from pipelines.aggregation.rounds.task_state import contributions_json
-from pipelines.aggregation.rule import plan_message, selection
-from pipelines.aggregation.shards.measuring import Measurements
+from pipelines.aggregation.messages import (
+    Closed,
+    CombineRound,
+    Measured,
+    NotMeasured,
+    Place,
+    Selected,
+    Undecided,
+)
+from pipelines.aggregation.operators.side_outputs import TO_KEEPER
+from pipelines.aggregation.rule import selection
 from pipelines.config import Settings
 from pipelines.flink.environment import MAX_PARALLELISM
 from pipelines.flink.keys import shard_keys
@@ -41,51 +45,55 @@ class Select(KeyedProcessFunction):
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
         message = bytes(value)
-        if unpack(message)[1] == "closed":
+        if unpack(message)[1] == Closed.kind:
             self._closed.update(message)
         else:
             self._measured.add(message)
-        closed = self._closed.value()
-        if closed is None:
+        stored = self._closed.value()
+        if stored is None:
             return
-        round_, updates = round_and_updates(unpack(bytes(closed))[2])
-        measured = [unpack(bytes(data))[2] for data in self._measured.get()]
-        measured = [parts for parts in measured if json.loads(parts[0])["attempt"] == round_.attempt]
-        if selection.needs_measurement(round_) and len(measured) < self._settings.partitions:
+        closed = Closed.of(unpack(bytes(stored))[2])
+        place = Place(closed.round.round, closed.round.attempt)
+        answers = [answer for answer in map(_answer, self._measured.get()) if answer.place == place]
+        if selection.needs_measurement(closed.round) and len(answers) < self._settings.partitions:
             return
         self._closed.clear()
         self._measured.clear()
+        updates = closed.updates
         try:
-            plan = selection.plan(round_, updates, _measurements(measured))
-        except ValueError as error:
-            _log.warning("%s, round %d: the rule cannot decide: %s", round_.task, round_.round, error)
-            yield from self._undecided(round_, updates)
+            plan = _plan(closed, updates, answers)
+        except (ValueError, ArithmeticError) as error:
+            _log.warning("%s, round %d: the rule cannot decide: %s", closed.round.task, place.round, error)
+            undecided = Undecided(place, _without_content(updates), f"the rule cannot decide: {error}")
+            yield TO_KEEPER, undecided.packed(closed.round.task)
         else:
-            yield from self._decided(round_, updates, plan)
+            yield from self._decided(closed, place, updates, plan)
 
-    def _decided(self, round_: Round, updates: list[AcceptedUpdate], plan: Plan) -> Iterator[Any]:
+    def _decided(self, closed: Closed, place: Place, updates: Sequence[AcceptedUpdate], plan: Plan) -> Iterator[Any]:
         weights = plan.effective_weights
-        taken = [encode(update) for update, weight in zip(updates, weights, strict=True) if weight]
-        parts = [plan_message.dump(plan), encode(round_), *taken]
+        taken = tuple(data for data, weight in zip(closed.encoded_updates, weights, strict=True) if weight)
+        combine = CombineRound(closed.encoded_round, taken, plan)
+        parts = combine.parts()
         for key in self._shard_keys:
-            yield pack(key, "combine", parts)
-        about = json.dumps([round_.round, round_.attempt]).encode()
-        contributions = contributions_json(selection.contributions(updates, plan))
-        yield TO_KEEPER, pack(round_.task, "selected", [about, json.dumps([plan.divisor, contributions]).encode()])
-
-    def _undecided(self, round_: Round, updates: list[AcceptedUpdate]) -> Iterator[Any]:
-        for update in updates:
-            for frame in receipt_frames(self._settings, update, Outcome.ROUND_FAILED):
-                yield TO_SINK, frame
-        about = json.dumps([round_.round, round_.attempt, len(updates)]).encode()
-        yield TO_KEEPER, pack(round_.task, "undecided", [about])
+            yield pack(key, combine.kind, parts)
+        selected = Selected(place, _without_content(updates), weights, plan.divisor)
+        yield TO_KEEPER, selected.packed(closed.round.task)
 
 
-def _measurements(measured: list[list[bytes]]) -> Measurements:
-    """What the shards measured, by chunk."""
-    found: Measurements = {}
-    for about, values in measured:
-        told = json.loads(about)
-        stacked = np.frombuffer(values, dtype="<f8").reshape(len(told["chunks"]), *told["shape"])
-        found.update(zip(told["chunks"], stacked, strict=True))
-    return found
+def _plan(closed: Closed, updates: Sequence[AcceptedUpdate], answers: Sequence[Measured | NotMeasured]) -> Plan:
+    """Raises ValueError where a shard could not measure, or the rule cannot decide."""
+    measurements = {}
+    for answer in answers:
+        if isinstance(answer, NotMeasured):
+            raise ValueError(answer.reason)
+        measurements.update(answer.measurements)
+    return selection.plan(closed.round, updates, measurements)
+
+
+def _answer(stored: bytes) -> Measured | NotMeasured:
+    _, kind, parts = unpack(bytes(stored))
+    return NotMeasured.of(parts) if kind == NotMeasured.kind else Measured.of(parts)
+
+
+def _without_content(updates: Sequence[AcceptedUpdate]) -> tuple[AcceptedUpdate, ...]:
+    return tuple(replace(update, inline=None, chunks=(), scales=()) for update in updates)

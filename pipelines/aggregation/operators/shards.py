@@ -7,7 +7,7 @@ command starts again, from the log.
 
 from __future__ import annotations
 
-import json
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -18,11 +18,19 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ListStateDescriptor
 
-from fluvial.wire.framing import decode
-from fluvial.wire.records import AcceptedUpdate
-from pipelines.aggregation.operators.side_outputs import decoded_round, round_and_updates
-from pipelines.aggregation.rounds.task_state import chunks_json
-from pipelines.aggregation.rule import plan_message
+from fluvial.wire.errors import ChunkUnavailable
+from pipelines.aggregation.messages import (
+    Add,
+    Begin,
+    CombineRound,
+    Measured,
+    MeasureRound,
+    NotMeasured,
+    Place,
+    ShardDone,
+    ShardFailed,
+    decoded_round,
+)
 from pipelines.aggregation.shards.chunk_source import ChunkSource
 from pipelines.aggregation.shards.early_sums import eager_sums
 from pipelines.aggregation.shards.shard import Shard
@@ -33,10 +41,12 @@ from pipelines.config import Settings
 from pipelines.flink.blobs import BlobWriter, shared_reader
 from pipelines.flink.checked_chunks import ANNOUNCED, CHECKED
 from pipelines.flink.keys import shard_of
-from pipelines.flink.messages import pack, unpack
+from pipelines.flink.messages import unpack
 
 BATCH_MS = 100
 """Wait of an admitted update before a shard reads it. Timers are rounded, so that a batch has one."""
+
+_log = logging.getLogger(__name__)
 
 
 class _OnShards(KeyedProcessFunction):
@@ -61,8 +71,8 @@ class _OnShards(KeyedProcessFunction):
         models = shared_reader(
             settings.brokers, topics.model_blobs, purpose="aggregation", cache_bytes=0, timeout_ms=timeout_ms
         )
-        self._log = f"{settings.brokers} {topics.update_blobs}"
-        self._sums = shared_sums(self._log, budget_bytes=settings.tensor_memory_bytes)
+        self._log_name = f"{settings.brokers} {topics.update_blobs}"
+        self._sums = shared_sums(self._log_name, budget_bytes=settings.tensor_memory_bytes)
         memory = TensorMemory(settings.tensor_memory_bytes)
         matches = [partial(CHECKED.matches, topic) for topic in (topics.update_blobs, topics.model_blobs)]
         self._new_shard: Callable[[str], Shard] = lambda key: Shard(
@@ -146,26 +156,24 @@ class _OnShards(KeyedProcessFunction):
 class Measure(_OnShards):
     """First pass of rules that compare updates: partial Gram matrices or norms, by chunk."""
 
-    command = "measure"
+    command = MeasureRound.kind
 
     def _work(self, shard: Shard, parts: list[bytes]) -> tuple[str, Work[bytes | None]]:
-        round_, updates = round_and_updates(parts)
+        asked = MeasureRound.of(parts)
+        round_, updates = asked.round, asked.updates
+        place, key = Place(round_.round, round_.attempt), f"{round_.task}/{round_.round}"
 
         def work() -> Work[bytes | None]:
             found = yield from shard.measure(round_, updates)
-            chunks = sorted(found)
-            shape = found[chunks[0]].shape if chunks else (0,)
-            about = json.dumps({"attempt": round_.attempt, "chunks": chunks, "shape": shape}).encode()
-            values = b"".join(found[index].astype("<f8").tobytes() for index in chunks)
-            return pack(f"{round_.task}/{round_.round}", "measured", [about, values])
+            return Measured(place, dict(sorted(found.items()))).packed(key)
 
-        return f"{round_.task}/{round_.round}/{round_.attempt}", work()
+        return _name(round_.task, place), _answered(work(), lambda reason: NotMeasured(place, reason).packed(key))
 
 
 class Combine(_OnShards):
     """Second pass, and the only one of linear rules: sums, and the chunks of the new model."""
 
-    command = "combine"
+    command = CombineRound.kind
 
     def open(self, ctx: Any) -> None:
         super().open(ctx)
@@ -176,35 +184,37 @@ class Combine(_OnShards):
         )
         self._noted: defaultdict[str, dict[str, int]] = defaultdict(dict)
         # Where the content check runs in this process, chunks are summed while it has them.
-        self._unsubscribe: Callable[[], None] = ANNOUNCED.subscribe(self._log, eager_sums(self._sums))
+        self._unsubscribe: Callable[[], None] = ANNOUNCED.subscribe(self._log_name, eager_sums(self._sums))
 
     def close(self) -> None:
         self._unsubscribe()
 
     def _work(self, shard: Shard, parts: list[bytes]) -> tuple[str, Work[bytes | None]]:
-        plan = plan_message.load(parts[0])
-        round_, updates = round_and_updates(parts[1:])
+        asked = CombineRound.of(parts)
+        round_, updates = asked.round, asked.updates
+        place = Place(round_.round, round_.attempt)
 
         def work() -> Work[bytes | None]:
-            chunks = yield from shard.combine(round_, updates, plan, self._writer)
+            chunks = yield from shard.combine(round_, updates, asked.plan, self._writer)
             # The next round reads them as its base.
             for reference in chunks.values():
                 CHECKED.remember(self._settings.topics.model_blobs, reference)
-            about = json.dumps([round_.round, round_.attempt]).encode()
-            return pack(round_.task, "shard", [about, chunks_json(chunks)])
+            return ShardDone(place, chunks).packed(round_.task)
 
-        return f"{round_.task}/{round_.round}/{round_.attempt}", work()
+        return _name(round_.task, place), _answered(
+            work(), lambda reason: ShardFailed(place, reason).packed(round_.task)
+        )
 
     def _note(self, shard: Shard, kind: str, parts: list[bytes], ctx: Any) -> None:
-        if kind == "begin":
-            shard.begin(decoded_round(parts[0]))
+        if kind == Begin.kind:
+            shard.begin(decoded_round(Begin.of(parts).encoded_round))
             return
-        task, number, attempt = json.loads(parts[0])
-        for part in parts[1:]:
-            shard.add(task, number, attempt, decode(part, AcceptedUpdate))
+        added = Add.of(parts)
+        for update in added.updates:
+            shard.add(added.task, *added.place, update)
         # Updates that come together are read together.
         ripe_ms = (int(time.time() * 1000) // BATCH_MS + 2) * BATCH_MS
-        self._noted[ctx.get_current_key()].setdefault(task, ripe_ms)
+        self._noted[ctx.get_current_key()].setdefault(added.task, ripe_ms)
         ctx.timer_service().register_processing_time_timer(ripe_ms)
 
     def _wake(self, key: str, timestamp: int) -> None:
@@ -217,3 +227,19 @@ class Combine(_OnShards):
     def _accumulated(shard: Shard, task: str) -> Work[bytes | None]:
         yield from shard.accumulate(task)
         return None
+
+
+def _name(task: str, place: Place) -> str:
+    return f"{task}/{place.round}/{place.attempt}"
+
+
+def _answered(work: Work[bytes | None], failed: Callable[[str], bytes]) -> Work[bytes | None]:
+    """The work's answer, or where it cannot be done on what the log holds the one that says why. A broker that does not
+    answer is no such reason: then the job starts again, and with it the work."""
+    try:
+        return (yield from work)
+    except ChunkUnavailable as error:
+        return failed(f"a chunk is not available: {error}")
+    except (ValueError, ArithmeticError) as error:
+        _log.warning("updates that were accepted cannot be worked on", exc_info=error)
+        return failed(f"{type(error).__name__}: {error}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-from pyflink.datastream import FlatMapFunction, MapFunction
+from pyflink.datastream import FlatMapFunction
 
 from fluvial.identity.envelope import unseal
 from fluvial.wire.errors import FluvialError
-from fluvial.wire.framing import encode
-from fluvial.wire.records import Round
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import AcceptedUpdate, Round
 from pipelines.config import Settings
 from pipelines.flink.frames import parse_source
 from pipelines.flink.messages import pack
@@ -34,9 +34,14 @@ class RoundToMessage(FlatMapFunction):
         yield pack(round_.task, "round", [encode(round_)])
 
 
-class AcceptedToMessage(MapFunction):
-    """Records of topic accepted, whose key is their task, for its window."""
+class AcceptedToMessage(FlatMapFunction):
+    """Records of topic accepted, for the window of their task. What is none is skipped and told."""
 
-    def map(self, value: bytes) -> bytes:
+    def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
-        return pack((record.key or b"").decode(), "accepted", [record.value])
+        try:
+            update = decode(record.value, AcceptedUpdate)
+        except FluvialError as error:
+            _log.warning("accepted/%d@%d is no accepted update: %s", record.partition, record.offset, error)
+            return
+        yield pack(update.task, "accepted", [record.value])

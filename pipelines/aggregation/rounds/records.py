@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from fluvial.wire.framing import MAX_RECORD_BYTES, encode
 from fluvial.wire.layout import chunk_length, layout_digest, model_digest, num_chunks, num_elements
 from fluvial.wire.records import (
+    AcceptedUpdate,
     ChunkReference,
     Contribution,
     ModelManifest,
@@ -117,6 +118,24 @@ def manifest(
         partial=task_file.partial,
         created_ms=now_ms,
         terms=terms_text(task_file),
+    )
+
+
+def contributions(updates: Sequence[AcceptedUpdate], effective_weights: Sequence[int]) -> tuple[Contribution, ...]:
+    """What the manifest says of a round's updates, of which the rule made so much."""
+    return tuple(
+        Contribution(
+            participant=update.participant,
+            update_id=update.update_id,
+            source_partition=update.source_partition,
+            source_offset=update.source_offset,
+            record_sha256=update.record_sha256,
+            weight=update.weight,
+            selected=weight > 0,
+            effective_weight=weight,
+            round=update.round,
+        )
+        for update, weight in zip(updates, effective_weights, strict=True)
     )
 
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from fluvial.wire.layout import num_chunks, num_elements
 from fluvial.wire.records import (
-    ChunkReference,
-    Contribution,
+    AcceptedUpdate,
     ModelManifest,
     Round,
     RoundEvent,
@@ -25,67 +24,42 @@ from fluvial.wire.records import (
     Task,
 )
 from fluvial.wire.task_file import TaskFile
+from pipelines.aggregation.messages import Chunks, RoundFailed, Selected, ShardDone, ShardFailed, Undecided
 from pipelines.aggregation.rounds import records, terms
 from pipelines.aggregation.rounds.records import Model
+
+MAX_REASON = 500
+"""Characters of a reason that are recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """What is known of the model in the making. Chunks by index; the optimizer's moments follow the model's."""
+    """What is known of the model in the making. failure: why a shard could not make its chunks; empty where all may."""
 
-    round: int
-    attempt: int
-    contributions: tuple[Contribution, ...] | None = None
-    total_weight: int = 0
-    chunks: dict[int, ChunkReference] = field(default_factory=dict)
+    selected: Selected | None = None
+    chunks: Chunks = field(default_factory=dict)
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskState:
     """A task and its newest model. specification: its terms, as the open round announced them. registered: other terms
-    that have come since, for the next round or attempt."""
+    that have come since, for the next round or attempt. record_version, created_ms: of the newest record taken."""
 
     task: str
     specification: str
     registered: str | None = None
+    record_version: int
+    created_ms: int
     model: Model
     round: int = 0
     attempt: int = 0
     open: bool = False
-    pending: Pending | None = None
+    pending: Pending = field(default_factory=Pending)
 
     @property
     def task_file(self) -> TaskFile:
         return TaskFile.model_validate_json(self.specification)
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """The rule's selection for a round: all its updates, ordered by record digest, and what the sums are divided by."""
-
-    round: int
-    attempt: int
-    contributions: tuple[Contribution, ...]
-    total_weight: int
-
-
-@dataclass(frozen=True, slots=True)
-class ShardDone:
-    """One shard has written its chunks of the new model."""
-
-    round: int
-    attempt: int
-    chunks: dict[int, ChunkReference]
-
-
-@dataclass(frozen=True, slots=True)
-class RoundFailed:
-    """A round ended without a model. undecided: it had its quorum, but the rule could make nothing of it."""
-
-    round: int
-    attempt: int
-    num_updates: int
-    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,31 +83,38 @@ class Record:
     event: RoundEvent
 
 
-Effect = Publish | Announce | Record
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """Answer each of these updates that its round failed."""
+
+    updates: tuple[AcceptedUpdate, ...]
 
 
-def step(
-    state: TaskState | None, event: Task | Selected | ShardDone | RoundFailed, now_ms: int
-) -> tuple[TaskState | None, list[Effect]]:
+Effect = Publish | Announce | Record | GiveBack
+Report = Selected | Undecided | ShardDone | ShardFailed | RoundFailed
+"""What the window, the rule and the shards tell of a round."""
+
+
+def step(state: TaskState | None, event: Task | Report, now_ms: int) -> tuple[TaskState | None, list[Effect]]:
     """The task after an event, and what is to be done, in order. Reports of rounds gone by change nothing."""
     if isinstance(event, Task):
         return _registered(state, event, now_ms)
-    if state is None or not state.open or (event.round, event.attempt) != (state.round, state.attempt):
-        return state, []
+    if state is None or not state.open or event.place != (state.round, state.attempt):
+        return state, _given_up(state, event)
+    pending = state.pending
     match event:
         case RoundFailed():
-            failed = Record(_transition(state, RoundTransition.FAILED, event.num_updates))
-            state, effects = _open(replace(state, pending=None), *_after_failure(state, event), now_ms)
-            return state, [failed, *effects]
+            return _failed(state, event.num_updates, event.reason, now_ms)
+        case Undecided():
+            return _used_up(state, event.updates, event.reason, now_ms)
         case Selected():
-            pending = replace(_pending(state), contributions=event.contributions, total_weight=event.total_weight)
-            closed = Record(_transition(state, RoundTransition.CLOSED, len(event.contributions)))
-            state, effects = _publish_when_complete(replace(state, pending=pending), now_ms)
+            closed = Record(_transition(state, RoundTransition.CLOSED, len(event.updates)))
+            state, effects = _settled(replace(state, pending=replace(pending, selected=event)), now_ms)
             return state, [closed, *effects]
         case ShardDone():
-            pending = _pending(state)
-            pending = replace(pending, chunks={**pending.chunks, **event.chunks})
-            return _publish_when_complete(replace(state, pending=pending), now_ms)
+            return _settled(replace(state, pending=replace(pending, chunks={**pending.chunks, **event.chunks})), now_ms)
+        case ShardFailed():
+            return _settled(replace(state, pending=replace(pending, failure=event.reason)), now_ms)
 
 
 def refusal(state: TaskState | None, task: Task) -> str:
@@ -167,12 +148,18 @@ def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskS
         state = TaskState(
             task=task.task,
             specification=task.specification,
+            record_version=task.version,
+            created_ms=task.created_ms,
             model=_base(task),
         )
+    elif (task.version, task.created_ms) <= (state.record_version, state.created_ms):
+        # A copy of a record, which anybody can write: former terms never come back.
+        return state, []
     else:
         # The same task with other terms, more rounds for example: they hold from the next round on.
         after = terms.changed(state.task_file, TaskFile.model_validate_json(task.specification)).model_dump_json()
         held_back = state.open and not state.task_file.partial
+        state = replace(state, record_version=task.version, created_ms=task.created_ms)
         state = replace(state, registered=after) if held_back else replace(state, specification=after)
     if state.task_file.partial:
         return _followed(state, task, now_ms)
@@ -187,8 +174,12 @@ def _followed(state: TaskState, task: Task, now_ms: int) -> tuple[TaskState, lis
     finished = number == 0 and state.round > 0 and task.base_version > state.model.version
     if number <= state.round and not finished:
         return state, []
-    given_up = [Record(_transition(state, RoundTransition.FAILED, 0))] if state.open else []
-    state = replace(state, model=_base(task), pending=None, open=False)
+    given_up: list[Effect] = []
+    if state.open:
+        updates = state.pending.selected.updates if state.pending.selected else ()
+        failed = _transition(state, RoundTransition.FAILED, len(updates), "the parent's round is over")
+        given_up = [*([GiveBack(updates)] if updates else []), Record(failed)]
+    state = replace(state, model=_base(task), pending=Pending(), open=False)
     if finished:
         return state, [*given_up, *_finished(state, now_ms)]
     state, effects = _open(state, number, 1, now_ms)
@@ -202,13 +193,37 @@ def _finished(state: TaskState, now_ms: int) -> list[Effect]:
     ]
 
 
-def _after_failure(state: TaskState, event: RoundFailed) -> tuple[int, int]:
-    """Round and attempt that follow. What an asynchronous window hands to a rule is used up, and nobody may send a
-    second update of the round: so it goes on with the next round, while there is one."""
+def _given_up(state: TaskState | None, report: Report) -> list[Effect]:
+    """A region's round may be given up while its updates are with the rule: then they are answered when it reports."""
+    if state is not None and state.task_file.partial and isinstance(report, Selected | Undecided):
+        return [GiveBack(report.updates)]
+    return []
+
+
+def _failed(state: TaskState, num_updates: int, reason: str, now_ms: int) -> tuple[TaskState, list[Effect]]:
+    """The round is opened again as its next attempt."""
+    return _next(state, num_updates, reason, (state.round, state.attempt + 1), now_ms)
+
+
+def _used_up(
+    state: TaskState, updates: tuple[AcceptedUpdate, ...], reason: str, now_ms: int
+) -> tuple[TaskState, list[Effect]]:
+    """The round had its quorum, but nothing could be made of it. What an asynchronous window hands to a rule is used
+    up, and nobody may send a second update of the round: so it goes on with the next round, while there is one."""
     task_file = _renewed(state).task_file
-    if event.undecided and task_file.window.mode != "synchronous" and state.round < task_file.rounds:
-        return state.round + 1, 1
-    return state.round, state.attempt + 1
+    following = (state.round, state.attempt + 1)
+    if task_file.window.mode != "synchronous" and state.round < task_file.rounds:
+        following = (state.round + 1, 1)
+    state, effects = _next(state, len(updates), reason, following, now_ms)
+    return state, [GiveBack(updates), *effects]
+
+
+def _next(
+    state: TaskState, num_updates: int, reason: str, place: tuple[int, int], now_ms: int
+) -> tuple[TaskState, list[Effect]]:
+    failed = Record(_transition(state, RoundTransition.FAILED, num_updates, reason))
+    state, effects = _open(state, *place, now_ms)
+    return state, [failed, *effects]
 
 
 def _renewed(state: TaskState) -> TaskState:
@@ -216,15 +231,17 @@ def _renewed(state: TaskState) -> TaskState:
     return state if state.registered is None else replace(state, specification=state.registered, registered=None)
 
 
-def _pending(state: TaskState) -> Pending:
-    return state.pending or Pending(round=state.round, attempt=state.attempt)
-
-
-def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, list[Effect]]:
-    task_file, pending = state.task_file, _pending(state)
+def _settled(state: TaskState, now_ms: int) -> tuple[TaskState, list[Effect]]:
+    """What follows once the selection and all its chunks are known, or that there will be none."""
+    task_file, pending = state.task_file, state.pending
+    selected = pending.selected
+    if selected is None:
+        return state, []
+    if pending.failure:
+        return _used_up(state, selected.updates, pending.failure, now_ms)
     of_model = num_chunks(num_elements(state.model.layout), task_file.chunk_elements)
     expected = of_model * (1 + len(terms.moments(task_file)))
-    if pending.contributions is None or len(pending.chunks) < expected:
+    if len(pending.chunks) < expected:
         return state, []
     every_chunk = tuple(pending.chunks[index] for index in range(expected))
     manifest = records.manifest(
@@ -232,13 +249,13 @@ def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, li
         state.model,
         number=state.round,
         attempt=state.attempt,
-        contributions=pending.contributions,
-        total_weight=pending.total_weight,
+        contributions=records.contributions(selected.updates, selected.effective_weights),
+        total_weight=selected.total_weight,
         chunks=every_chunk[:of_model],
         optimizer_chunks=every_chunk[of_model:],
         now_ms=now_ms,
     )
-    state = replace(state, pending=None, open=False)
+    state = replace(state, pending=Pending(), open=False)
     if task_file.partial:
         return state, [Publish(manifest)]
     state = replace(_renewed(state), model=records.model_of(manifest))
@@ -249,7 +266,7 @@ def _publish_when_complete(state: TaskState, now_ms: int) -> tuple[TaskState, li
 
 
 def _open(state: TaskState, number: int, attempt: int, now_ms: int) -> tuple[TaskState, list[Effect]]:
-    state = replace(_renewed(state), round=number, attempt=attempt, open=True, pending=None)
+    state = replace(_renewed(state), round=number, attempt=attempt, open=True, pending=Pending())
     opened = _transition(state, RoundTransition.OPENED, 0)
     return state, [Announce(_round(state, RoundStatus.OPEN, now_ms)), Record(opened)]
 
@@ -260,7 +277,7 @@ def _round(state: TaskState, status: RoundStatus, now_ms: int) -> Round:
     )
 
 
-def _transition(state: TaskState, transition: RoundTransition, num_updates: int) -> RoundEvent:
+def _transition(state: TaskState, transition: RoundTransition, num_updates: int, reason: str = "") -> RoundEvent:
     return RoundEvent(
         task=state.task,
         round=state.round,
@@ -268,4 +285,5 @@ def _transition(state: TaskState, transition: RoundTransition, num_updates: int)
         transition=transition,
         num_updates=num_updates,
         base_version=state.model.version,
+        reason=reason[:MAX_REASON],
     )

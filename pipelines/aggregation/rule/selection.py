@@ -8,21 +8,36 @@ from math import inf, ldexp
 import numpy as np
 import numpy.typing as npt
 
-from fluvial.wire.records import AcceptedUpdate, Contribution, Round
+from fluvial.wire.records import AcceptedUpdate, Round
 from models.aggregation.clipped import NORM_MARGIN
 from models.aggregation.fixed_point import MAX_TOTAL_WEIGHT, SUM_BITS
 from models.aggregation.gram import total_gram
 from models.aggregation.plan import Measure, Plan, RoundUpdates
-from models.aggregation.rule import parse_rule
+from models.aggregation.rule import Rule, parse_rule
 from models.aggregation.staleness import aged, parse_staleness
 
 _MOST = 2.0**SUM_BITS * (1.0 + 2.0**-10)
 """Largest sum that a plan may lead to, by float64's reckoning; int64 holds nearly twice that."""
+_MOST_RECORDED = (1 << 63) - 1
+
+
+def adds_as_they_come(round_: Round) -> bool:
+    """Whether updates enter the round's sums as they arrive. A rule that this job does not know decides nothing."""
+    rule = _rule_of(round_)
+    return rule is not None and rule.linear
 
 
 def needs_measurement(round_: Round) -> bool:
     """Whether the rule compares updates, so that shards must measure them first."""
-    return parse_rule(round_.rule).measure is not Measure.NONE
+    rule = _rule_of(round_)
+    return rule is not None and rule.measure is not Measure.NONE
+
+
+def _rule_of(round_: Round) -> Rule | None:
+    try:
+        return parse_rule(round_.rule)
+    except ValueError:
+        return None
 
 
 def in_order(updates: Sequence[AcceptedUpdate]) -> list[AcceptedUpdate]:
@@ -34,11 +49,14 @@ def plan(round_: Round, updates: Sequence[AcceptedUpdate], measured: Mapping[int
     """The rule's plan, each update aged by the rounds that it lags behind.
 
     updates: N, in order. measured: by chunk, what the rule asks for: float64[N, N], or its diagonal float64[N]; empty
-    for rules that ask for nothing. Raises ValueError if the rule cannot decide, or asks for sums that the round's
-    fraction bits leave no room for.
+    for rules that ask for nothing. Raises ValueError or ArithmeticError if the rule cannot decide, or asks for sums
+    that the round's fraction bits leave no room for.
     """
     rule = parse_rule(round_.rule)
-    gram = total_gram(measured[chunk] for chunk in sorted(measured)) if rule.measure is not Measure.NONE else None
+    gram = None
+    if rule.measure is not Measure.NONE:
+        with np.errstate(over="raise", invalid="raise"):
+            gram = total_gram(measured[chunk] for chunk in sorted(measured))
     if gram is not None and gram.ndim == 1:
         gram = np.diag(gram)
     participants, weights = zip(*((update.participant, update.weight) for update in updates), strict=True)
@@ -49,24 +67,8 @@ def plan(round_: Round, updates: Sequence[AcceptedUpdate], measured: Mapping[int
     largest = decided.largest_sum([min(round_.max_abs, norm * NORM_MARGIN) for norm in norms])
     if ldexp(largest, round_.fraction_bits) > _MOST or decided.divisor >= MAX_TOTAL_WEIGHT:
         raise ValueError(f"coefficients of {decided.coefficient_sum} or divisor {decided.divisor} overflow the sums")
+    if max(decided.effective_weights) > _MOST_RECORDED:
+        raise ValueError(f"a coefficient of {max(decided.effective_weights)} is no 64-bit number")
     if round_.partial and decided.reduction is not None:
         raise ValueError("the partial sum of a region needs a rule that adds updates up")
     return decided
-
-
-def contributions(updates: Sequence[AcceptedUpdate], plan: Plan) -> tuple[Contribution, ...]:
-    """What the manifest says of each update under the plan."""
-    return tuple(
-        Contribution(
-            participant=update.participant,
-            update_id=update.update_id,
-            source_partition=update.source_partition,
-            source_offset=update.source_offset,
-            record_sha256=update.record_sha256,
-            weight=update.weight,
-            selected=weight > 0,
-            effective_weight=weight,
-            round=update.round,
-        )
-        for update, weight in zip(updates, plan.effective_weights, strict=True)
-    )

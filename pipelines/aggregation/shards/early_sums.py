@@ -45,10 +45,8 @@ class EagerSums:
 
 
 def _addend(round_: Round, record_sha256: bytes, update: ModelUpdate) -> Addend | None:
-    if not parse_rule(round_.rule).linear:
-        return None
     try:
-        return addend_of(round_, update, record_sha256)
+        return addend_of(round_, update, record_sha256) if parse_rule(round_.rule).linear else None
     except ValueError:
         return None
 

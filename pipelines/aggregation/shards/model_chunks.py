@@ -68,6 +68,11 @@ class ModelChunks:
             self._written[index] = ChunkReference(partition=partition, offset=offset, length=length, sha256=digest)
         self._sent.clear()
 
+    def discard(self) -> None:
+        """Give the result up: nothing of it is left with the writer, which others use."""
+        self._writer.flush()
+        self._sent.clear()
+
     def finished(self) -> dict[int, ChunkReference]:
         """Where every chunk lies."""
         self.flush()

@@ -8,15 +8,18 @@ fails the job, and with it what was half done. Readers and writers are handed in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import AcceptedUpdate, ChunkReference, ModelUpdate, Round
 from models.aggregation.plan import Plan
 from models.aggregation.rule import parse_rule
 from models.aggregation.staleness import parse_staleness
-from pipelines.aggregation.shards import combining, measuring
+from pipelines.aggregation.shards import measuring
 from pipelines.aggregation.shards.chunk_source import ChunkSource, place_in_log
+from pipelines.aggregation.shards.combining import Combining
 from pipelines.aggregation.shards.measuring import Measurements
-from pipelines.aggregation.shards.model_chunks import ChunkWriter
+from pipelines.aggregation.shards.model_chunks import ChunkWriter, ModelChunks
 from pipelines.aggregation.shards.slices import Pace, Work
 from pipelines.aggregation.shards.sums import Addend, ExactSums
 from pipelines.aggregation.shards.tensor_memory import TensorMemory
@@ -43,7 +46,8 @@ class Shard:
         round_, pending = self._open.get(task, (None, []))
         if round_ is None or (round_.round, round_.attempt) != (number, attempt):
             return
-        pending.append(addend_of(round_, update, update.record_sha256))
+        with suppress(ValueError):
+            pending.append(addend_of(round_, update, update.record_sha256))
 
     def accumulate(self, task: str) -> Work[None]:
         """Read what was noted, in one pass over the partition, as far as the sums have room for it."""
@@ -57,10 +61,12 @@ class Shard:
         for index, addend in sorted(work, key=lambda item: place_in_log(item[1].update, item[0])):
             if not self._sums.accepts(round_, index, addend.record_sha256):
                 continue
-            raw = self._source.raw(round_, addend.update, index)
-            self._sums.add(round_, index, addend, raw)
-            if pace.is_over(len(raw)):
-                yield
+            # What cannot be read or added fails where it counts: when the round is combined.
+            with suppress(ChunkUnavailable, ValueError):
+                raw = self._source.raw(round_, addend.update, index)
+                self._sums.add(round_, index, addend, raw)
+                if pace.is_over(len(raw)):
+                    yield
 
     def measure(self, round_: Round, updates: Sequence[AcceptedUpdate]) -> Work[Measurements]:
         """What the round's rule asks for, by chunk, of the N updates in the order given."""
@@ -74,14 +80,19 @@ class Shard:
         """Write this shard's chunks of the new model, and of the optimizer's moments: what the plan makes of exactly
         these updates.
 
-        Raises ChunkUnavailable when an accepted chunk can no longer be read.
+        Raises ChunkUnavailable when an accepted chunk can no longer be read, ValueError for one that does not fit.
         """
         self._open.pop(round_.task, None)
-        pace = Pace(self._slice_bytes)
-        chunks = yield from combining.combine(
-            self._source, round_, updates, plan, self._sums, self._memory, pace, writer
-        )
-        return chunks
+        return Combining(
+            source=self._source,
+            round=round_,
+            updates=updates,
+            plan=plan,
+            sums=self._sums,
+            memory=self._memory,
+            pace=Pace(self._slice_bytes),
+            result=ModelChunks(self._source, round_, writer),
+        ).run()
 
 
 def addend_of(round_: Round, update: AcceptedUpdate | ModelUpdate, record_sha256: bytes) -> Addend:

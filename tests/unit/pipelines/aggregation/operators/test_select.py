@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from fluvial.wire.framing import encode
-from fluvial.wire.records import Outcome, Round
+from fluvial.wire.records import Round
+from pipelines.aggregation.messages import Closed, CombineRound, Measured, NotMeasured, Place, Selected, Undecided
 from pipelines.aggregation.operators.select import Select
-from pipelines.aggregation.operators.side_outputs import TO_KEEPER, TO_SINK
-from pipelines.aggregation.rounds.receipts import receipt_frames
-from pipelines.aggregation.rounds.task_state import contributions_from_json
-from pipelines.aggregation.rule import plan_message
+from pipelines.aggregation.operators.side_outputs import TO_KEEPER
 from pipelines.config import Settings
-from pipelines.flink.messages import pack, unpack
+from pipelines.flink.messages import unpack
 from tests.unit.pipelines.aggregation.builders import a_round, an_update
 
 KRUM = '{"name": "multi_krum", "num_byzantine": 1}'
@@ -47,12 +46,11 @@ def select() -> Select:
 
 
 def closed(round_: Round, updates: list[Any]) -> bytes:
-    return pack("demo/1", "closed", [encode(round_), *(encode(update) for update in updates)])
+    return Closed(encode(round_), tuple(encode(update) for update in updates)).packed("demo/1")
 
 
 def measured(chunk: int, values: np.ndarray, attempt: int = 1) -> bytes:
-    about = {"attempt": attempt, "chunks": [chunk], "shape": list(values.shape)}
-    return pack("demo/1", "measured", [json.dumps(about).encode(), values.astype("<f8").tobytes()])
+    return Measured(Place(1, attempt), {chunk: values}).packed("demo/1")
 
 
 def send(operator: Select, *messages: bytes) -> list[Any]:
@@ -63,13 +61,19 @@ def test_a_rule_that_measures_nothing_decides_when_the_round_closes() -> None:
     *to_shards, (tag, to_keeper) = send(select(), closed(a_round(), UPDATES[:2]))
     assert tag is TO_KEEPER
     assert len(to_shards) == 2
-    _, kind, (plan, round_, *updates) = unpack(to_shards[0])
-    assert (kind, round_, updates) == ("combine", encode(a_round()), [encode(update) for update in UPDATES[:2]])
-    assert plan_message.load(plan).rows == ((10, 10),)
-    key, kind, (about, body) = unpack(to_keeper)
-    divisor, contributions = json.loads(body)
-    assert (key, kind, json.loads(about), divisor) == ("demo", "selected", [1, 1], 20)
-    assert [each.effective_weight for each in contributions_from_json(contributions)] == [10, 10]
+    _, kind, parts = unpack(to_shards[0])
+    combine = CombineRound.of(parts)
+    assert (kind, combine.round, combine.updates) == ("combine", a_round(), UPDATES[:2])
+    assert combine.plan.rows == ((10, 10),)
+    key, kind, parts = unpack(to_keeper)
+    assert (key, kind) == ("demo", "selected")
+    assert Selected.of(parts) == Selected(Place(1, 1), tuple(UPDATES[:2]), (10, 10), 20)
+
+
+def test_the_keeper_gets_no_content() -> None:
+    update = replace(UPDATES[0], inline=b"1234")
+    *_, (_, to_keeper) = send(select(), closed(a_round(), [update]))
+    assert Selected.of(unpack(to_keeper)[2]).updates == (UPDATES[0],)
 
 
 def test_a_rule_that_measures_waits_for_every_shard_of_its_attempt() -> None:
@@ -78,17 +82,36 @@ def test_a_rule_that_measures_waits_for_every_shard_of_its_attempt() -> None:
     operator = select()
     assert send(operator, measured(0, first), measured(1, second, attempt=9), closed(a_round(rule=KRUM), UPDATES)) == []
     *to_shards, (_, to_keeper) = send(operator, measured(1, second))
-    assert unpack(to_shards[0])[2][2:] == [encode(update) for update in (*UPDATES[:2], *UPDATES[3:])]
-    _, contributions = json.loads(unpack(to_keeper)[2][1])
-    assert [each.selected for each in contributions_from_json(contributions)] == [True, True, False, True, True]
+    assert CombineRound.of(unpack(to_shards[0])[2]).updates == [*UPDATES[:2], *UPDATES[3:]]
+    weights = Selected.of(unpack(to_keeper)[2]).effective_weights
+    assert [weight > 0 for weight in weights] == [True, True, False, True, True]
 
 
 def test_a_rule_that_cannot_decide_fails_the_round_and_not_the_job() -> None:
     gram = np.eye(4)
     out = send(select(), measured(0, gram), measured(1, gram), closed(a_round(rule=KRUM), UPDATES[:4]))
-    frames = [frame for tag, frame in out if tag is TO_SINK]
-    failed = [receipt_frames(SETTINGS, update, Outcome.ROUND_FAILED) for update in UPDATES[:4]]
-    assert frames == [frame for receipt in failed for frame in receipt]
-    (to_keeper,) = [message for tag, message in out if tag is TO_KEEPER]
-    key, kind, (about,) = unpack(to_keeper)
-    assert (key, kind, json.loads(about)) == ("demo", "undecided", [1, 1, 4])
+    ((tag, to_keeper),) = out
+    key, kind, parts = unpack(to_keeper)
+    undecided = Undecided.of(parts)
+    assert (tag, key, kind) == (TO_KEEPER, "demo", "undecided")
+    assert (undecided.place, undecided.updates) == (Place(1, 1), tuple(UPDATES[:4]))
+    assert undecided.reason.startswith("the rule cannot decide: ")
+
+
+@pytest.mark.parametrize(
+    "values", [[np.full((2, 2), np.nan)] * 2, [np.eye(2), np.eye(3)], [np.full((2, 2), 1e308)] * 2]
+)
+def test_whatever_was_measured_the_rule_decides_or_says_that_it_cannot(values: list[np.ndarray]) -> None:
+    messages = [measured(chunk, each) for chunk, each in enumerate(values)]
+    for rule in (KRUM, '{"name": "geometric_median"}', '{"name": "centered_clipping"}', '{"name": "bulyan"}', "junk"):
+        out = send(select(), *messages, closed(a_round(rule=rule), UPDATES[:2]))
+        assert unpack(out[-1][1])[1] in ("undecided", "selected")
+
+
+def test_what_a_shard_cannot_measure_fails_the_round_once_all_shards_have_answered() -> None:
+    operator = select()
+    lost = NotMeasured(Place(1, 1), "a chunk is gone").packed("demo/1")
+    assert send(operator, closed(a_round(rule=KRUM), UPDATES), lost) == []
+    ((_, to_keeper),) = send(operator, measured(1, np.eye(5)))
+    assert Undecided.of(unpack(to_keeper)[2]).reason.endswith("a chunk is gone")
+    assert send(operator, measured(0, np.eye(5), attempt=2)) == []

@@ -3,9 +3,9 @@ the state."""
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,12 +14,22 @@ import pytest
 
 from fluvial.identity.brokers import Brokers
 from fluvial.wire.framing import encode
+from pipelines.aggregation.messages import (
+    Add,
+    Begin,
+    CombineRound,
+    Measured,
+    MeasureRound,
+    NotMeasured,
+    Place,
+    ShardDone,
+    ShardFailed,
+)
 from pipelines.aggregation.operators import shards as shard_operators
 from pipelines.aggregation.operators.shards import Combine, Measure
-from pipelines.aggregation.rounds.task_state import chunks_from_json
-from pipelines.aggregation.rule import plan_message, selection
+from pipelines.aggregation.rule import selection
 from pipelines.config import Settings
-from pipelines.flink.messages import pack, unpack
+from pipelines.flink.messages import unpack
 from tests.unit.pipelines.aggregation.shards.shard_world import MEAN, Log, ShardWorld
 
 KEY = "shard-0-0"
@@ -56,10 +66,10 @@ class Cluster:
 
     def command(self, world: ShardWorld) -> bytes:
         ordered = selection.in_order(world.updates)
-        parts = [encode(world.round), *(encode(update) for update in ordered)]
+        encoded = encode(world.round), tuple(encode(update) for update in ordered)
         if isinstance(self.operator, Measure):
-            return pack(KEY, "measure", parts)
-        return pack(KEY, "combine", [plan_message.dump(selection.plan(world.round, ordered, {})), *parts])
+            return MeasureRound(*encoded).packed(KEY)
+        return CombineRound(*encoded, selection.plan(world.round, ordered, {})).packed(KEY)
 
     def send(self, message: bytes) -> list[bytes]:
         return list(self.operator.process_element(message, self.context))
@@ -109,9 +119,10 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cluster]:
 
 
 def model(world: ShardWorld, answer: bytes) -> np.ndarray:
-    key, kind, (about, chunks) = unpack(answer)
-    assert (key, kind, json.loads(about)) == (world.round.task, "shard", [1, 1])
-    return world.values(chunks_from_json(chunks))
+    key, kind, parts = unpack(answer)
+    done = ShardDone.of(parts)
+    assert (key, kind, done.place) == (world.round.task, ShardDone.kind, Place(1, 1))
+    return world.values(done.chunks)
 
 
 def expected(world: ShardWorld) -> np.ndarray:
@@ -163,23 +174,65 @@ def test_a_restart_measures_again(cluster: Callable[..., Cluster]) -> None:
     before.fire()
     after = cluster(Measure, before.context, before.worlds)
     (answer,) = after.fire_all()
-    key, kind, (about, values) = unpack(answer)
-    assert (key, kind) == ("one/1", "measured")
-    assert json.loads(about) == {"attempt": 1, "chunks": list(range(CHUNKS)), "shape": [5, 5]}
+    key, kind, parts = unpack(answer)
+    assert (key, kind) == ("one/1", Measured.kind)
+    measured = Measured.of(parts)
+    assert (measured.place, list(measured.measurements)) == (Place(1, 1), list(range(CHUNKS)))
     rows = np.stack([world.deltas[update.source_offset - 1] for update in selection.in_order(world.updates)])
-    measured = np.frombuffer(values).reshape(CHUNKS, 5, 5).sum(axis=0)
-    np.testing.assert_allclose(measured, rows.astype(np.float64) @ rows.T, rtol=1e-6)
+    total = np.sum(list(measured.measurements.values()), axis=0)
+    np.testing.assert_allclose(total, rows.astype(np.float64) @ rows.T, rtol=1e-6)
 
 
 def test_what_is_added_as_it_comes_is_not_read_again(cluster: Callable[..., Cluster]) -> None:
     running = cluster(Combine, Context())
     world = running.worlds[0]
-    running.send(pack(KEY, "begin", [encode(world.round)]))
-    about = json.dumps([world.round.task, 1, 1]).encode()
-    running.send(pack(KEY, "add", [about, *(encode(update) for update in world.updates)]))
+    running.send(Begin(encode(world.round)).packed(KEY))
+    encoded = tuple(encode(update) for update in world.updates)
+    running.send(Add(world.round.task, Place(1, 1), encoded).packed(KEY))
     assert list(running.fire_all()) == []
     num_read = world.updates_log.num_read
     assert num_read == 5 * CHUNKS
     (answer,) = [*running.send(running.command(world)), *running.fire_all()]
     assert world.updates_log.num_read == num_read
     np.testing.assert_array_equal(model(world, answer), expected(world))
+
+
+def test_a_chunk_that_is_gone_fails_its_round_and_no_other(cluster: Callable[..., Cluster]) -> None:
+    running = cluster(Combine, Context())
+    one, other = running.worlds
+    one.updates_log.lost.add((one.updates[2].chunks[3].partition, one.updates[2].chunks[3].offset))
+    for world in running.worlds:
+        running.send(Begin(encode(world.round)).packed(KEY))
+        encoded = tuple(encode(update) for update in world.updates)
+        running.send(Add(world.round.task, Place(1, 1), encoded).packed(KEY))
+    assert list(running.fire_all()) == []
+    answers = [*running.send(running.command(one)), *running.send(running.command(other)), *running.fire_all()]
+    by_task = {unpack(answer)[0]: answer for answer in answers}
+    failed = ShardFailed.of(unpack(by_task["one"])[2])
+    assert (failed.place, failed.reason[:24]) == (Place(1, 1), "a chunk is not available")
+    np.testing.assert_array_equal(model(other, by_task["other"]), expected(other))
+    assert running.context.stored == []
+
+
+def test_a_chunk_that_is_gone_is_not_measured(cluster: Callable[..., Cluster]) -> None:
+    running = cluster(Measure, Context())
+    world = running.worlds[0]
+    world.updates_log.lost.add((0, world.updates[0].chunks[0].offset))
+    (answer,) = [*running.send(running.command(world)), *running.fire_all()]
+    key, kind, parts = unpack(answer)
+    assert (key, kind, NotMeasured.of(parts).place) == ("one/1", NotMeasured.kind, Place(1, 1))
+
+
+def test_bytes_that_do_not_fit_fail_their_round_and_leave_the_writer_clean(cluster: Callable[..., Cluster]) -> None:
+    running = cluster(Combine, Context())
+    one, other = running.worlds
+    last = one.updates[-1]
+    wrong = replace(last, chunks=(*last.chunks[:-1], one.updates_log.put(0, b"odd")))
+    ordered = selection.in_order([*one.updates[:-1], wrong])
+    command = CombineRound(
+        encode(one.round), tuple(encode(update) for update in ordered), selection.plan(one.round, ordered, {})
+    )
+    answers = [*running.send(command.packed(KEY)), *running.fire_all()]
+    assert "3 bytes" in ShardFailed.of(unpack(answers[0])[2]).reason
+    (answer,) = [*running.send(running.command(other)), *running.fire_all()]
+    np.testing.assert_array_equal(model(other, answer), expected(other))

@@ -8,12 +8,13 @@ import pytest
 
 from fluvial.wire.framing import encode, version_of
 from fluvial.wire.layout import model_digest
-from fluvial.wire.records import Contribution, Round, RoundStatus, RoundTransition, Task, TensorLayout, WindowMode
+from fluvial.wire.records import ChunkReference, Round, RoundStatus, RoundTransition, Task, TensorLayout, WindowMode
 from fluvial.wire.sampling import round_seed
 from fluvial.wire.task_file import TaskFile
 from models.aggregation.staleness import UNIT
+from pipelines.aggregation.messages import Place, RoundFailed, Selected, ShardDone, ShardFailed, Undecided
 from pipelines.aggregation.rounds import task_life, task_state, terms
-from tests.unit.pipelines.aggregation.builders import LAYOUT, a_chunk
+from tests.unit.pipelines.aggregation.builders import LAYOUT, a_chunk, an_update
 
 BASE_DIGEST = model_digest([bytes(32), bytes(32)])
 
@@ -45,23 +46,12 @@ def a_task(**changes: Any) -> Task:
     )
 
 
-def a_contribution(number: int, *, selected: bool = True) -> Contribution:
-    return Contribution(
-        participant=f"participant-{number}",
-        update_id=f"update-{number}",
-        source_partition=0,
-        source_offset=number,
-        record_sha256=bytes([number]) * 32,
-        weight=10,
-        selected=selected,
-        effective_weight=10 if selected else 0,
-        round=1,
-    )
-
-
 def run(*events: Any) -> tuple[task_life.TaskState, list[list[task_life.Effect]]]:
+    """Records of tasks as if each had been signed after the one before."""
     state, effects = None, []
-    for event in events:
+    for number, event in enumerate(events, 1):
+        if isinstance(event, Task):
+            event = replace(event, created_ms=number)
         state, made = task_life.step(state, event, 5_000)
         if state is not None:
             assert task_state.load(task_state.dump(state)) == state
@@ -70,8 +60,20 @@ def run(*events: Any) -> tuple[task_life.TaskState, list[list[task_life.Effect]]
     return state, effects
 
 
-def selected(round_: int, attempt: int = 1) -> task_life.Selected:
-    return task_life.Selected(round_, attempt, (a_contribution(1), a_contribution(2, selected=False)), 10)
+UPDATES = (an_update(1), an_update(2))
+
+
+def selected(round_: int, attempt: int = 1) -> Selected:
+    """The rule takes the first of two updates."""
+    return Selected(Place(round_, attempt), UPDATES, (10, 0), 10)
+
+
+def done(round_: int, chunks: dict[int, ChunkReference], attempt: int = 1) -> ShardDone:
+    return ShardDone(Place(round_, attempt), chunks)
+
+
+def failed(round_: int, attempt: int = 1) -> RoundFailed:
+    return RoundFailed(Place(round_, attempt), 0, "too few")
 
 
 def test_a_new_task_opens_its_first_round() -> None:
@@ -105,9 +107,9 @@ def test_rounds_and_manifests_carry_what_version_1_has_no_field_for() -> None:
 def test_a_model_is_published_when_selection_and_all_chunks_are_there() -> None:
     _, effects = run(
         a_task(),
-        task_life.ShardDone(1, 1, {1: a_chunk(11)}),
+        done(1, {1: a_chunk(11)}),
         selected(1),
-        task_life.ShardDone(1, 1, {0: a_chunk(10)}),
+        done(1, {0: a_chunk(10)}),
     )
     assert effects[1] == []
     assert [type(effect) for effect in effects[2]] == [task_life.Record]
@@ -126,7 +128,7 @@ def test_the_last_round_finishes_the_task_and_more_rounds_continue_it() -> None:
     state, effects = run(
         a_task(rounds=1),
         selected(1),
-        task_life.ShardDone(1, 1, chunks),
+        done(1, chunks),
         selected(1),
         a_task(rounds=1),
         a_task(rounds=2),
@@ -142,13 +144,49 @@ def test_the_last_round_finishes_the_task_and_more_rounds_continue_it() -> None:
 
 
 def test_a_failed_round_is_opened_again_on_the_same_base() -> None:
-    state, effects = run(a_task(), task_life.RoundFailed(1, 1, 0))
+    state, effects = run(a_task(), failed(1, 1))
     record, announce, _ = effects[1]
     assert isinstance(record, task_life.Record)
-    assert record.event.transition is RoundTransition.FAILED
+    assert (record.event.transition, record.event.reason) == (RoundTransition.FAILED, "too few")
     assert isinstance(announce, task_life.Announce)
     assert (announce.round.round, announce.round.attempt, announce.round.base_version) == (1, 2, 0)
     assert state.attempt == 2
+
+
+@pytest.mark.parametrize("shard_first", [False, True])
+@pytest.mark.parametrize("window", [{}, {"mode": "buffered", "max_staleness": 3}])
+def test_a_round_of_which_a_shard_can_make_nothing_gives_its_updates_back(
+    shard_first: bool, window: dict[str, Any]
+) -> None:
+    lost = ShardFailed(Place(1, 1), "a chunk is gone")
+    reports = [lost, selected(1)] if shard_first else [selected(1), lost]
+    state, effects = run(a_task(window=window), done(1, {0: a_chunk(0)}), *reports, done(1, {1: a_chunk(1)}))
+    assert effects[2] == [] or not shard_first
+    *_, give_back, record, announce, _ = effects[3]
+    assert give_back == task_life.GiveBack(UPDATES)
+    assert isinstance(record, task_life.Record)
+    assert (record.event.transition, record.event.reason) == (RoundTransition.FAILED, "a chunk is gone")
+    assert isinstance(announce, task_life.Announce)
+    assert (announce.round.round, announce.round.attempt) == ((2, 1) if window else (1, 2))
+    assert announce.round.base_version == state.model.version == 0
+    assert effects[4] == []
+    assert state.pending == task_life.Pending()
+
+
+def test_a_reason_is_recorded_in_part_however_long_it_is() -> None:
+    _, effects = run(a_task(), RoundFailed(Place(1, 1), 0, "x" * 100_000))
+    assert isinstance(effects[1][0], task_life.Record)
+    assert effects[1][0].event.reason == "x" * task_life.MAX_REASON
+
+
+def test_an_old_copy_of_a_record_never_brings_its_terms_back() -> None:
+    old, new = a_task(), replace(a_task(rule={"name": "median"}, quorum=2, rounds=5), created_ms=2)
+    versions = [replace(new, version=1), replace(a_task(target=3), version=2, created_ms=1)]
+    state, _ = task_life.step(None, old, 5_000)
+    for newer, older in ((new, old), (versions[0], new), (versions[1], versions[0])):
+        state, _ = task_life.step(state, newer, 5_000)
+        for copy in (older, old, newer):
+            assert task_life.step(state, copy, 5_000) == (state, [])
 
 
 def announced(effects: list[task_life.Effect]) -> Round:
@@ -164,11 +202,11 @@ def test_a_round_that_its_rule_could_not_decide_is_followed_by_one_that_takes_ne
     window: dict[str, Any],
 ) -> None:
     """In an asynchronous window nobody may send a second update of the round: so the next round."""
-    _, effects = run(a_task(window=window), task_life.RoundFailed(1, 1, 2, undecided=True))
+    _, effects = run(a_task(window=window), Undecided(Place(1, 1), UPDATES, "why"))
     round_ = announced(effects[1])
     assert (round_.round, round_.attempt) == ((2, 1) if window else (1, 2))
     assert (round_.base_version, round_.base_digest) == (0, BASE_DIGEST)
-    _, effects = run(a_task(window=window, rounds=1), task_life.RoundFailed(1, 1, 2, undecided=True))
+    _, effects = run(a_task(window=window, rounds=1), Undecided(Place(1, 1), UPDATES, "why"))
     assert (announced(effects[1]).round, announced(effects[1]).attempt) == (1, 2)
 
 
@@ -188,9 +226,9 @@ def test_tumbling_windows_end_at_multiples_of_their_size_one_after_the_other() -
     task = a_task(window={"mode": "tumbling"}, deadline_seconds=4)
     state, effects = task_life.step(None, task, 5_000)
     assert announced(effects).deadline_ms == 8_000
-    state, effects = task_life.step(state, task_life.RoundFailed(1, 1, 0), 8_000)
+    state, effects = task_life.step(state, failed(1, 1), 8_000)
     assert announced(effects).deadline_ms == 12_000
-    _, effects = task_life.step(state, task_life.RoundFailed(1, 2, 0), 30_001)
+    _, effects = task_life.step(state, failed(1, 2), 30_001)
     assert announced(effects).deadline_ms == 32_000
 
 
@@ -200,8 +238,8 @@ def test_a_model_needs_the_chunks_of_its_moments_too() -> None:
     state, effects = run(
         task,
         selected(1),
-        task_life.ShardDone(1, 1, {0: a_chunk(10), 1: a_chunk(11)}),
-        task_life.ShardDone(1, 1, moments),
+        done(1, {0: a_chunk(10), 1: a_chunk(11)}),
+        done(1, moments),
     )
     assert effects[2] == []
     publish = effects[3][0]
@@ -216,7 +254,7 @@ def test_other_terms_hold_from_the_next_round_on_and_some_never() -> None:
     after = a_task(
         quorum=2, chunk_elements=8, limits={"max_abs": 1.0, "max_weight": 1}, window=BUFFERED, kept_versions=9
     )
-    _, effects = run(before, after, task_life.RoundFailed(1, 1, 0))
+    _, effects = run(before, after, failed(1, 1))
     assert effects[1] == []
     round_ = announced(effects[2])
     assert round_.quorum == 2
@@ -227,7 +265,7 @@ def test_other_terms_hold_from_the_next_round_on_and_some_never() -> None:
 def test_a_model_is_described_by_the_terms_under_which_its_round_was_open() -> None:
     chunks = {0: a_chunk(0), 1: a_chunk(1)}
     other = a_task(rule={"name": "unweighted_mean"}, rounds=3)
-    _, effects = run(a_task(rounds=1), other, selected(1), task_life.ShardDone(1, 1, chunks))
+    _, effects = run(a_task(rounds=1), other, selected(1), done(1, chunks))
     publish = effects[3][0]
     opened, following = announced(effects[0]), announced(effects[3])
     assert isinstance(publish, task_life.Publish)
@@ -297,8 +335,8 @@ def test_a_task_that_could_not_run_is_refused(changes: dict[str, Any], said: str
 
 
 def test_reports_of_a_round_gone_by_change_nothing() -> None:
-    before, _ = run(a_task(), task_life.RoundFailed(1, 1, 0))
-    after, effects = task_life.step(before, task_life.ShardDone(1, 1, {0: a_chunk(0)}), 5_000)
+    before, _ = run(a_task(), failed(1, 1))
+    after, effects = task_life.step(before, done(1, {0: a_chunk(0)}), 5_000)
     assert (after, effects) == (before, [])
 
 
@@ -314,7 +352,7 @@ CHUNKS = {0: a_chunk(10), 1: a_chunk(11)}
 
 
 def test_a_region_opens_the_round_of_its_parent_and_publishes_a_sum_without_moving() -> None:
-    state, effects = run(a_partial_task(0, 4), a_partial_task(5, 4), selected(5), task_life.ShardDone(5, 1, CHUNKS))
+    state, effects = run(a_partial_task(0, 4), a_partial_task(5, 4), selected(5), done(5, CHUNKS))
     assert effects[0] == []
     announce = effects[1][0]
     assert isinstance(announce, task_life.Announce)
@@ -330,9 +368,7 @@ def test_a_region_opens_the_round_of_its_parent_and_publishes_a_sum_without_movi
 
 
 def test_a_region_follows_its_parent_to_the_end() -> None:
-    state, effects = run(
-        a_partial_task(1, 0), selected(1), task_life.ShardDone(1, 1, CHUNKS), a_partial_task(2, 1), a_partial_task(0, 2)
-    )
+    state, effects = run(a_partial_task(1, 0), selected(1), done(1, CHUNKS), a_partial_task(2, 1), a_partial_task(0, 2))
     opened = effects[3][0]
     assert isinstance(opened, task_life.Announce)
     assert (opened.round.round, opened.round.base_version) == (2, 1)
@@ -354,18 +390,27 @@ def test_what_a_region_has_heard_already_opens_nothing_twice() -> None:
 
 
 def test_a_newer_round_of_the_parent_gives_up_the_one_that_is_open() -> None:
-    state, effects = run(a_partial_task(3, 2), selected(3), a_partial_task(4, 3), task_life.ShardDone(3, 1, CHUNKS))
-    given_up, opened, _ = effects[2]
+    state, effects = run(a_partial_task(3, 2), selected(3), a_partial_task(4, 3), done(3, CHUNKS))
+    _, given_up, opened, _ = effects[2]
     assert isinstance(given_up, task_life.Record)
     assert (given_up.event.round, given_up.event.transition) == (3, RoundTransition.FAILED)
     assert isinstance(opened, task_life.Announce)
     assert (opened.round.round, opened.round.attempt) == (4, 1)
     assert effects[3] == []
-    assert state.pending is None
+    assert state.pending == task_life.Pending()
+
+
+def test_updates_of_a_round_that_a_region_gives_up_are_answered() -> None:
+    """Whether the rule has reported by then or not."""
+    next_round = a_partial_task(4, 3)
+    _, effects = run(a_partial_task(3, 2), selected(3), next_round)
+    assert effects[2][0] == task_life.GiveBack(UPDATES)
+    _, effects = run(a_partial_task(3, 2), next_round, selected(3))
+    assert effects[2] == [task_life.GiveBack(UPDATES)]
 
 
 def test_a_region_tries_again_what_failed_as_an_attempt_of_its_own() -> None:
-    state, effects = run(a_partial_task(3, 2), task_life.RoundFailed(3, 1, 0))
+    state, effects = run(a_partial_task(3, 2), failed(3, 1))
     _, announce, _ = effects[1]
     assert isinstance(announce, task_life.Announce)
     assert (announce.round.round, announce.round.attempt, announce.round.base_version) == (3, 2, 2)

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from pipelines.aggregation.rounds.records import contributions
 from pipelines.aggregation.rule import selection
 from tests.unit.pipelines.aggregation.builders import a_round, an_update
 
@@ -17,8 +18,8 @@ def test_the_weighted_mean_takes_all_without_measuring() -> None:
     assert not selection.needs_measurement(round_)
     plan = selection.plan(round_, updates, {})
     assert (plan.rows, plan.divisor) == (((10, 5),), 15)
-    contributions = selection.contributions(updates, plan)
-    assert [(each.participant, each.selected, each.weight, each.effective_weight) for each in contributions] == [
+    made = contributions(updates, plan.effective_weights)
+    assert [(each.participant, each.selected, each.weight, each.effective_weight) for each in made] == [
         ("participant-1", True, 10, 10),
         ("participant-2", True, 5, 5),
     ]
@@ -29,9 +30,9 @@ def test_multi_krum_leaves_the_outlier_out() -> None:
     assert selection.needs_measurement(round_)
     rows = np.array([[1.0, 0.0], [1.0, 0.1], [-40.0, 0.0], [1.1, 0.0], [1.0, -0.1]])
     grams = {0: rows[:, :1] @ rows[:, :1].T, 1: rows[:, 1:] @ rows[:, 1:].T}
-    contributions = selection.contributions(updates, selection.plan(round_, updates, grams))
-    assert [each.selected for each in contributions] == [True, True, False, True, True]
-    assert [each.effective_weight for each in contributions] == [10, 10, 0, 10, 10]
+    made = contributions(updates, selection.plan(round_, updates, grams).effective_weights)
+    assert [each.selected for each in made] == [True, True, False, True, True]
+    assert [each.effective_weight for each in made] == [10, 10, 0, 10, 10]
 
 
 def test_norms_stand_for_the_diagonal() -> None:
@@ -49,7 +50,7 @@ def test_an_update_that_lags_behind_counts_less() -> None:
     plan = selection.plan(round_, updates, {})
     assert plan.rows == ((10 * 65536, 5 * 65536, 10 * 16384),)
     assert plan.divisor == 30 * 65536
-    assert [each.round for each in selection.contributions(updates, plan)] == [4, 3, 1]
+    assert [each.round for each in contributions(updates, plan.effective_weights)] == [4, 3, 1]
 
 
 @pytest.mark.parametrize("rule", ["weighted_mean", "unweighted_mean", "median"])

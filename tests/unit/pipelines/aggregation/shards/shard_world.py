@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fluvial import encoding
+from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.layout import chunk_partition, num_chunks
 from fluvial.wire.records import AcceptedUpdate, ChunkReference, Round, TensorLayout
 from models.aggregation.plan import Plan
@@ -35,6 +36,7 @@ class Log:
         self.partitions: defaultdict[int, list[bytes]] = defaultdict(list)
         self.steps_back = 0
         self.num_read = 0
+        self.lost: set[tuple[int, int]] = set()
         self._sent: dict[int, tuple[int, int]] = {}
         self._at: dict[int, int] = {}
 
@@ -51,6 +53,8 @@ class Log:
         self.num_read += 1
         self.steps_back += reference.offset < self._at.get(reference.partition, 0)
         self._at[reference.partition] = reference.offset
+        if (reference.partition, reference.offset) in self.lost:
+            raise ChunkUnavailable(f"{reference.partition}@{reference.offset}")
         return self.partitions[reference.partition][reference.offset]
 
     def send(self, index: int, partition: int, key: bytes, chunk: bytes) -> None:

@@ -90,12 +90,12 @@ def test_a_new_task_opens_its_first_round() -> None:
 
 def test_rounds_and_manifests_carry_what_version_1_has_no_field_for() -> None:
     """A section of the task file travels without a field of its own; without one, both are records of version 1."""
-    done = task_life.ShardDone(1, 1, {0: a_chunk(10), 1: a_chunk(11)})
+    made = done(1, {0: a_chunk(10), 1: a_chunk(11)})
     for section, text, version in (
         ({}, "", 1),
         ({"participation": {"min_examples": 9}}, '{"participation":{"min_examples":9}}', 2),
     ):
-        _, effects = run(a_task(**section), selected(1), done)
+        _, effects = run(a_task(**section), selected(1), made)
         (announce, _), (publish, *_) = effects[0], effects[2]
         assert isinstance(announce, task_life.Announce)
         assert isinstance(publish, task_life.Publish)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from deploy.replay.deltas import Deltas, Float32, decoded
 from deploy.replay.evidence import Update
+from fluvial.encoding import Span
 from fluvial.wire.layout import chunk_length
 from fluvial.wire.records import ModelManifest
 from models.aggregation.coefficients import Term
@@ -51,10 +52,10 @@ class Aggregate:
     def sums(self, plan: Plan, indices: Sequence[int]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
         """(chunk, exact sum int64[n]), in order, of a plan of one combination."""
         taken, plan = self._taken(plan)
-        self._deltas.announce(self._manifest, taken, indices)
+        self._deltas.announce(taken, indices)
         for band in self._bands(indices, 8 * self._manifest.chunk_elements):
             totals = {index: ChunkSum(self._length(index), self._manifest.fraction_bits) for index in band}
-            self._deltas.each(self._manifest, taken, band, self._adder(taken, plan.terms[0], totals))
+            self._deltas.each(taken, band, self._adder(taken, plan.terms[0], totals))
             for index in band:
                 yield index, totals.pop(index).values
 
@@ -94,21 +95,21 @@ class Aggregate:
             def take(index: int, row: int, raw: bytes) -> None:
                 norms[index][row] = partial_norm(decoded(self._updates[row], raw, self._manifest, index))
 
-            self._deltas.announce(self._manifest, self._updates, every)
-            self._deltas.each(self._manifest, self._updates, every, take)
+            self._deltas.announce(self._updates, every)
+            self._deltas.each(self._updates, every, take)
             return np.diag(total_gram(norms[index] for index in every))
         return None
 
     def _rows(self, updates: Sequence[Update], indices: Sequence[int]) -> Iterator[tuple[int, list[Float32]]]:
         """(chunk, its N deltas float32[n]), in order."""
-        self._deltas.announce(self._manifest, updates, indices)
+        self._deltas.announce(updates, indices)
         for band in self._bands(indices, 4 * self._manifest.chunk_elements * max(1, len(updates))):
             rows: dict[int, dict[int, Float32]] = {index: {} for index in band}
 
             def take(index: int, row: int, raw: bytes, rows: dict[int, dict[int, Float32]] = rows) -> None:
                 rows[index][row] = decoded(updates[row], raw, self._manifest, index)
 
-            self._deltas.each(self._manifest, updates, band, take)
+            self._deltas.each(updates, band, take)
             for index in band:
                 deltas = rows.pop(index)
                 yield index, [deltas[row] for row in range(len(updates))]
@@ -126,8 +127,7 @@ class Aggregate:
                 totals[index],
                 raw,
                 encoding=updates[row].record.encoding,
-                first_element=index * self._manifest.chunk_elements,
-                layout=self._manifest.layout,
+                span=Span.of(self._manifest, index),
                 scales=updates[row].record.scales,
                 weight=terms[row][0],
                 shift=terms[row][1],

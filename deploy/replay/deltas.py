@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from deploy.replay.evidence import Position, ReplayLog, Update
 from fluvial import encoding
+from fluvial.encoding import Span
 from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.layout import chunk_length
 from fluvial.wire.records import ModelManifest
 
 Float32 = npt.NDArray[np.float32]
@@ -33,12 +33,11 @@ class Deltas:
         self._lock = threading.Lock()
         self.bytes_read = self.bytes_asked = 0
 
-    def announce(self, manifest: ModelManifest, updates: Sequence[Update], indices: Sequence[int]) -> None:
+    def announce(self, updates: Sequence[Update], indices: Sequence[int]) -> None:
         """So much will be asked for: progress has an end from the start."""
-        per_element = sum(update.bytes_per_element for update in updates)
-        self.bytes_asked += sum(per_element * _length(manifest, index) for index in indices)
+        self.bytes_asked += sum(update.num_bytes(index) for index in indices for update in updates)
 
-    def each(self, manifest: ModelManifest, updates: Sequence[Update], indices: Sequence[int], take: TakeChunk) -> None:
+    def each(self, updates: Sequence[Update], indices: Sequence[int], take: TakeChunk) -> None:
         """Give every update's chunks of these indices to `take`, as they are read.
 
         Raises ChunkUnavailable if one is gone or is not the one that was signed, and what `take` raises.
@@ -47,7 +46,7 @@ class Deltas:
         for index in indices:
             for row, update in enumerate(updates):
                 if update.record.inline is not None:
-                    self._hand_over(take, index, row, _inline(update, manifest, index))
+                    self._hand_over(take, index, row, update.record.inline)
                 else:
                     reference = update.record.chunks[index]
                     wanted[reference.partition, reference.offset].append((index, row))
@@ -74,14 +73,4 @@ class Deltas:
 
 def decoded(update: Update, raw: bytes, manifest: ModelManifest, index: int) -> Float32:
     """float32[n] of a chunk."""
-    codec = encoding.get(update.record.encoding)
-    return codec.decode_chunk(raw, index * manifest.chunk_elements, manifest.layout, update.record.scales)
-
-
-def _length(manifest: ModelManifest, index: int) -> int:
-    return chunk_length(index, manifest.num_elements, manifest.chunk_elements)
-
-
-def _inline(update: Update, manifest: ModelManifest, index: int) -> bytes:
-    size, first = update.bytes_per_element, index * manifest.chunk_elements
-    return (update.record.inline or b"")[first * size : (first + _length(manifest, index)) * size]
+    return encoding.get(update.record.encoding).decode(raw, Span.of(manifest, index), update.record.scales)

@@ -8,9 +8,10 @@ from hashlib import sha256
 from typing import Protocol
 
 from fluvial import encoding
+from fluvial.encoding import Span
 from fluvial.identity.envelope import unseal
 from fluvial.wire.errors import DecodeError, SignatureInvalid
-from fluvial.wire.layout import chunk_length, layout_digest, model_digest
+from fluvial.wire.layout import layout_digest, model_digest
 from fluvial.wire.records import Contribution, ModelManifest, ModelUpdate
 
 Position = tuple[int, int]
@@ -40,9 +41,9 @@ class Update:
     contribution: Contribution
     record: ModelUpdate
 
-    @property
-    def bytes_per_element(self) -> int:
-        return encoding.get(self.record.encoding).bytes_per_element
+    def num_bytes(self, index: int) -> int:
+        """Of its chunk `index`."""
+        return self.record.chunks[index].length if self.record.inline is None else len(self.record.inline)
 
 
 Note = Callable[[str], None]
@@ -109,15 +110,12 @@ def _check(
     _check_base(record, manifest, manifests)
     if record.layout_digest != layout_digest(manifest.layout):
         raise ValueError("it has another layout")
-    size = encoding.get(record.encoding).bytes_per_element
-    if record.inline is not None:
-        lengths_fit = len(record.inline) == size * manifest.num_elements
-    else:
-        lengths = [
-            chunk_length(index, manifest.num_elements, manifest.chunk_elements) for index in range(len(manifest.chunks))
-        ]
-        lengths_fit = [chunk.length for chunk in record.chunks] == [size * length for length in lengths]
-    if not lengths_fit:
+    codec = encoding.get(record.encoding)
+    bounds = [codec.length_bounds(Span.of(manifest, index).size) for index in range(len(manifest.chunks))]
+    lengths = [chunk.length for chunk in record.chunks] if record.inline is None else [len(record.inline)]
+    if len(lengths) != len(bounds) or any(
+        not least <= length <= most for length, (least, most) in zip(lengths, bounds, strict=True)
+    ):
         raise ValueError("its bytes do not make up the model's elements")
 
 

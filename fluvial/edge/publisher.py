@@ -11,7 +11,7 @@ Shapes: D parameters.
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +21,8 @@ from fluvial import encoding as encodings
 from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
 from fluvial.edge.outbox import Outbox, OutboxChunk, OutboxEnvelope, Upload
 from fluvial.edge.upload import WINDOW_BYTES, Uploader
-from fluvial.encoding.chunks import split
+from fluvial.encoding import Encoded
+from fluvial.encoding.span import spans
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position, Transport, TransportUnavailable
@@ -64,25 +65,26 @@ class Publisher:
         """
         _check(round_, weight, encoding)
         _check_delta(round_, delta_D)
-        encoded, scales = encodings.encoder(encoding).encode(delta_D, round_.layout)
-        return self._keep(round_, encoded, scales, weight, encoding)
+        encoded = encodings.encoder(encoding).encode(delta_D, round_.layout, round_.chunk_elements)
+        return self._keep(round_, encoded, weight, encoding)
 
-    def store_encoded(
-        self, round_: Round, encoded: bytes | memoryview, scales: Sequence[float], weight: int, encoding: str
-    ) -> Upload:
-        """Step 2, for bytes that are encoded already. Raises ValueError as `store`."""
+    def store_encoded(self, round_: Round, encoded: Encoded, weight: int, encoding: str) -> Upload:
+        """Step 2, for chunks that are encoded already. Raises ValueError as `store`."""
         _check(round_, weight, encoding)
-        if len(encoded) != round_.num_elements * encodings.get(encoding).bytes_per_element:
-            raise ValueError(f"{len(encoded)} bytes are no {round_.num_elements} elements of {encoding}")
-        return self._keep(round_, encoded, scales, weight, encoding)
+        bounds = [
+            encodings.get(encoding).length_bounds(span.size) for span in spans(round_.layout, round_.chunk_elements)
+        ]
+        lengths = [len(chunk) for chunk in encoded.chunks]
+        if len(lengths) != len(bounds) or any(
+            not least <= length <= most for length, (least, most) in zip(lengths, bounds, strict=True)
+        ):
+            raise ValueError(f"{sum(lengths)} bytes are no {round_.num_elements} elements of {encoding}")
+        return self._keep(round_, encoded, weight, encoding)
 
-    def _keep(
-        self, round_: Round, encoded: bytes | memoryview, scales: Sequence[float], weight: int, encoding: str
-    ) -> Upload:
+    def _keep(self, round_: Round, encoded: Encoded, weight: int, encoding: str) -> Upload:
         if self._outbox.envelope_of(round_.task, round_.round, round_.attempt) is not None:
             raise ValueError(f"round {round_.round}, attempt {round_.attempt} of {round_.task} already has an update")
-        size = encodings.get(encoding).bytes_per_element
-        inline = len(encoded) <= INLINE_BYTES and round_.num_elements <= round_.chunk_elements
+        inline = len(encoded.chunks) == 1 and len(encoded.chunks[0]) <= INLINE_BYTES
         upload_id = uuid.uuid4().hex
         template = ModelUpdate(
             task=round_.task,
@@ -95,8 +97,8 @@ class Publisher:
             weight=weight,
             encoding=encoding,
             layout_digest=round_.layout_digest,
-            scales=tuple(scales),
-            inline=bytes(encoded) if inline else None,
+            scales=encoded.scales,
+            inline=bytes(encoded.chunks[0]) if inline else None,
             chunks=(),
             created_ms=time.time_ns() // 1_000_000,
         )
@@ -107,7 +109,7 @@ class Publisher:
             base_digest=round_.base_digest,
             template=encode(template),
         )
-        chunks = [] if inline else list(split(encoded, round_.chunk_elements, size))
+        chunks = [] if inline else encoded.chunks
         self._outbox.store(upload, [(chunk, hashlib.sha256(chunk).digest()) for chunk in chunks])
         return upload
 

@@ -1,15 +1,16 @@
-"""Tensor encodings: how a delta becomes bytes, and a chunk of bytes becomes numbers again.
+"""Tensor encodings: how a delta becomes chunks of bytes, and a chunk of bytes becomes numbers again.
 
-One encoding a file, both halves together. `get` knows them by name; a further encoding is a further file and a line
-here. Participants choose among `ENCODINGS`; a partial sum is what a region's aggregation makes, and is only decoded.
+One encoding a file, both halves together, with all that is particular to its chunks (`TensorDecoding`). `get` knows
+them by name. Participants choose among `ENCODINGS`; a partial sum is what a region's aggregation makes, and is only
+decoded. Pure, numpy alone.
 """
 
-from fluvial.encoding.base import TensorDecoding, TensorEncoding
-from fluvial.encoding.float32 import Float32Encoding
-from fluvial.encoding.int8 import Int8Encoding
+from fluvial.encoding.base import Encoded, Fault, TensorDecoding, TensorEncoding
+from fluvial.encoding.limits import Limits
 from fluvial.encoding.partial_sum import PartialSumDecoding
+from fluvial.encoding.participants import ENCODINGS
+from fluvial.encoding.span import Span
 
-ENCODINGS: dict[str, TensorEncoding] = {encoding.name: encoding for encoding in (Float32Encoding(), Int8Encoding())}
 DECODINGS: dict[str, TensorDecoding] = {**ENCODINGS, PartialSumDecoding.name: PartialSumDecoding()}
 
 
@@ -30,9 +31,11 @@ def encoder(name: str) -> TensorEncoding:
 __all__ = [
     "DECODINGS",
     "ENCODINGS",
-    "Float32Encoding",
-    "Int8Encoding",
+    "Encoded",
+    "Fault",
+    "Limits",
     "PartialSumDecoding",
+    "Span",
     "TensorDecoding",
     "TensorEncoding",
     "encoder",

@@ -10,14 +10,23 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fluvial.encoding import DECODINGS
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.terms import Terms
 
 MAX_SUM_CHUNK_ELEMENTS = 131_072
 """Elements of a chunk of int64 that has 1 MiB."""
 
+
+def _known_encoding(name: str) -> str:
+    if name not in DECODINGS:
+        raise ValueError(f"there are the encodings {', '.join(DECODINGS)}")
+    return name
+
+
+_Encoding = Annotated[str, AfterValidator(_known_encoding), Field(json_schema_extra={"enum": [*DECODINGS]})]
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
@@ -178,7 +187,7 @@ class TaskFile(Terms):
         default=False, description="Publish each round's exact sum for a parent federation, instead of a model."
     )
     limits: Limits
-    encodings: list[Literal["float32", "int8", "partial_sum"]] = Field(default=["float32"], min_length=1)
+    encodings: list[_Encoding] = Field(default=["float32"], min_length=1)
     chunk_elements: int = Field(default=262_144, ge=1, le=262_144, description="Elements per chunk; 262144 are 1 MiB.")
     kept_versions: int = Field(default=16, ge=2, description="Versions whose chunks are kept.")
     agreement: AgreementSpec | None = None

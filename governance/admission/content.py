@@ -5,9 +5,8 @@ chunk do not depend on when it is read, the norm adds the chunks in chunk order,
 of the list counts, whichever was read first: so a repeated judgement gives the same bits. Shapes: n elements of one
 chunk.
 
-What lies at a limit is within it, as float32 meets it (`fluvial.encoding.limits`). A partial sum is held to what its
-updates are held to: each integer to the largest that so much weight can add up to, the norm of the mean to the limit,
-but for the rounding of its parts.
+Which bytes are a chunk is its encoding's to say; the numbers are held to the limits as decoded. What lies at a limit is
+within it, as float32 meets it (`fluvial.encoding.limits`).
 """
 
 from __future__ import annotations
@@ -19,10 +18,8 @@ from math import sqrt
 import numpy as np
 
 from fluvial import encoding
-from fluvial.encoding import int8, limits
+from fluvial.encoding import Limits, Span
 from fluvial.encoding.inspection import inspect
-from fluvial.encoding.int8 import LEVELS, Int8Encoding
-from fluvial.encoding.partial_sum import PartialSumDecoding, is_within, largest_element
 from fluvial.wire.records import ModelUpdate, Reason, Round
 from governance.admission.evidence import Finding
 
@@ -36,13 +33,10 @@ class ContentInspector:
         self._codec = encoding.get(update.encoding)
         self._squares: list[float | None] = [None] * max(len(update.chunks), 1)
         self._max_abs = [0.0] * len(self._squares)
+        self._limits = limits_of(update, round_)
+        self._largest_element = self._codec.largest_element(round_.max_abs)
         self._first_fault: tuple[int, Reason] | None = None
         self._lock = threading.Lock()
-        self._largest_sum: int | None = None
-        is_int8 = isinstance(self._codec, Int8Encoding)
-        self._largest_element = (int8 if is_int8 else limits).largest_element(round_.max_abs)
-        if isinstance(self._codec, PartialSumDecoding):
-            self._largest_sum = update.weight * largest_element(round_.max_abs, round_.fraction_bits)
 
     def wants(self, index: int) -> bool:
         """Whether chunk `index` can still change what is found: no chunk before it is at fault."""
@@ -82,7 +76,7 @@ class ContentInspector:
         if len(squares) < len(self._squares):
             return Finding(fault=Reason.INCOMPLETE)
         norm = sqrt(sum(squares))
-        too_far = self._round.max_norm > 0.0 and norm > self._largest_norm()
+        too_far = self._round.max_norm > 0.0 and norm > self._codec.largest_norm(self._limits)
         return Finding(fault=Reason.NORM_EXCEEDED if too_far else None, norm=norm, max_abs=max(self._max_abs))
 
     def _note(self, index: int, fault: Reason | None) -> bool:
@@ -94,28 +88,27 @@ class ContentInspector:
         return False
 
     def _inspect(self, index: int, raw: bytes | memoryview) -> Reason | None:
-        if isinstance(self._codec, Int8Encoding) and np.frombuffer(raw, np.int8).min() < -LEVELS:
-            return Reason.ENCODING
-        if self._largest_sum is not None and not is_within(raw, self._largest_sum):
-            return Reason.MAGNITUDE_EXCEEDED
-        first = index * self._round.chunk_elements
+        span = Span.of(self._round, index)
+        fault = self._codec.check(raw, span, self._limits)
+        if fault is not None:
+            return Reason[fault.name]
         # A code times its scale may overflow, and a signalling NaN may make a processor complain: both are looked for
         # in the numbers, and must not become warnings or, where a caller has numpy raise, exceptions.
         with np.errstate(over="ignore", invalid="ignore"):
-            elements = self._codec.decode_chunk(bytes(raw), first, self._round.layout, self._update.scales)
-            finite, max_abs, squares = inspect(elements)
+            finite, max_abs, squares = inspect(self._codec.decode(raw, span, self._update.scales))
         if not finite:
             return Reason.NON_FINITE
         self._squares[index] = squares
         self._max_abs[index] = max_abs
-        if self._largest_sum is None and max_abs > self._largest_element:
-            return Reason.MAGNITUDE_EXCEEDED
-        return None
+        return Reason.MAGNITUDE_EXCEEDED if max_abs > self._largest_element else None
 
-    def _largest_norm(self) -> float:
-        """Of updates within the limit the mean is, too; a code of int8 may be off by 64 units of the sum's grid, and
-        the mean is measured as float32."""
-        limit = limits.largest_norm(self._round.max_norm)
-        if self._largest_sum is None:
-            return limit
-        return limit * (1 + 2.0**-23) + 64 * 2.0**-self._round.fraction_bits * sqrt(self._round.num_elements)
+
+def limits_of(update: ModelUpdate, round_: Round) -> Limits:
+    """What the round asks of the update's numbers."""
+    return Limits(
+        max_abs=round_.max_abs,
+        max_norm=round_.max_norm,
+        num_elements=round_.num_elements,
+        fraction_bits=round_.fraction_bits,
+        weight=update.weight,
+    )

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from fluvial import encoding
-from fluvial.encoding.int8 import largest_scale
-from fluvial.encoding.partial_sum import MAX_WEIGHT, PartialSumDecoding, scale_of
+from fluvial.encoding import TensorDecoding
 from fluvial.wire.layout import chunk_length, chunk_partition, num_chunks
 from fluvial.wire.records import ChunkReference, ModelUpdate, Reason, Round
 from fluvial.wire.terms import terms_of
+from governance.admission.content import limits_of
 from governance.admission.judgement import Fault, GatePolicy
 from governance.admission.payload import DIGEST_BYTES
 
@@ -29,56 +27,35 @@ def check_manifest(update: ModelUpdate, round_: Round, policy: GatePolicy) -> Fa
     fault = _check_encoding(update, round_)
     if fault is not None:
         return fault
-    bytes_per_element = encoding.get(update.encoding).bytes_per_element
+    codec = encoding.get(update.encoding)
     if update.inline is None:
-        covers = _covers(update.chunks, update.task, round_, bytes_per_element, policy.partitions)
+        covers = _covers(update.chunks, update.task, round_, codec, policy.partitions)
         return None if covers else Fault(reason=Reason.MANIFEST_MISMATCH)
     if len(update.inline) > policy.max_inline_bytes:
         return Fault(reason=Reason.SIZE_LIMIT)
     single = num_chunks(round_.num_elements, round_.chunk_elements) == 1 and not update.chunks
-    exact = len(update.inline) == round_.num_elements * bytes_per_element
-    return None if single and exact else Fault(reason=Reason.MANIFEST_MISMATCH)
+    least, most = codec.length_bounds(round_.num_elements)
+    return None if single and least <= len(update.inline) <= most else Fault(reason=Reason.MANIFEST_MISMATCH)
 
 
 def _check_encoding(update: ModelUpdate, round_: Round) -> Fault | None:
     if update.encoding not in round_.encodings or update.encoding not in encoding.DECODINGS:
         return Fault(reason=Reason.ENCODING)
-    if len(update.scales) != encoding.get(update.encoding).num_scales(round_.layout):
-        return Fault(reason=Reason.ENCODING)
-    if update.encoding == PartialSumDecoding.name:
-        # The one scale is what weight and fraction bits make it: nothing is left to the region.
-        if update.weight >= MAX_WEIGHT:
-            return Fault(reason=Reason.WEIGHT)
-        exact = update.scales == (scale_of(update.weight, round_.fraction_bits),)
-        return None if exact else Fault(reason=Reason.ENCODING)
-    return _check_scales(update.scales, round_.max_abs) if update.scales else None
+    fault = encoding.get(update.encoding).check_scales(update.scales, round_.layout, limits_of(update, round_))
+    return None if fault is None else Fault(reason=Reason[fault.name])
 
 
-def _check_scales(scales: Sequence[float], max_abs: float) -> Fault | None:
-    """A scale is a float32, not negative, and no larger than the encoding makes it of values within max_abs. A larger
-    scale with small codes would pass the content's checks and overflow the exact sum.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = np.array(scales, np.float64)
-        exact = values.astype(np.float32).astype(np.float64) == values
-    if not (np.isfinite(values).all() and exact.all() and (values >= 0.0).all()):
-        return Fault(reason=Reason.ENCODING)
-    return Fault(reason=Reason.MAGNITUDE_EXCEEDED) if (values > largest_scale(max_abs)).any() else None
-
-
-def _covers(
-    chunks: Sequence[ChunkReference], task: str, round_: Round, bytes_per_element: int, partitions: int
-) -> bool:
+def _covers(chunks: Sequence[ChunkReference], task: str, round_: Round, codec: TensorDecoding, partitions: int) -> bool:
     count = num_chunks(round_.num_elements, round_.chunk_elements)
     if len(chunks) != count:
         return False
     first_partition = chunk_partition(task, 0, partitions)
-    last_length = chunk_length(count - 1, round_.num_elements, round_.chunk_elements) * bytes_per_element
-    length = round_.chunk_elements * bytes_per_element
+    whole = codec.length_bounds(round_.chunk_elements)
+    last = codec.length_bounds(chunk_length(count - 1, round_.num_elements, round_.chunk_elements))
     positions = set()
     for index, chunk in enumerate(chunks):
-        expected = length if index < count - 1 else last_length
-        if chunk.length != expected or chunk.partition != (first_partition + index) % partitions:
+        least, most = whole if index < count - 1 else last
+        if not least <= chunk.length <= most or chunk.partition != (first_partition + index) % partitions:
             return False
         if chunk.offset < 0 or len(chunk.sha256) != DIGEST_BYTES:
             return False

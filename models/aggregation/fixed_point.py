@@ -19,17 +19,17 @@ chunk.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from fractions import Fraction
 from math import isfinite
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
-Int8 = NDArray[np.int8]
+Codes = NDArray[np.integer[Any]]
 
 SUM_BITS = 62
 MAX_FRACTION_BITS = 62
@@ -81,81 +81,67 @@ def scale_to_fixed(scale: float, fraction_bits: int) -> int:
     return fixed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Int8Segment:
-    """Elements [start, stop) of a chunk that share one scale: value = int8 * scale."""
-
-    start: int
-    stop: int
-    scale: float
-
-
 class ChunkSum:
-    """Weighted sum of one chunk over updates, with its total weight.
+    """Weighted sum of one chunk over updates.
 
-    Sums form a commutative group: `add` and `remove` undo each other, `merge` adds two sums, the order never matters.
-    A call that raises ValueError leaves the sum undefined.
+    Sums form a commutative group: an addition of weight w and one of -w undo each other, the order never matters. A
+    call that raises ValueError leaves the sum undefined.
     """
 
-    __slots__ = ("fraction_bits", "total_weight", "values")
+    __slots__ = ("fraction_bits", "values")
 
     def __init__(self, num_elements: int, fraction_bits: int) -> None:
         self.values: Int64 = np.zeros(num_elements, np.int64)
-        self.total_weight = 0
         self.fraction_bits = fraction_bits
 
-    def add(self, values: Float32, weight: int, shift: int = 0) -> None:
-        """Add weight * 2**-shift * values. Raises ValueError for another shape, or values that are not finite or do
-        not fit."""
-        _accumulate(self.values, values, weight, self.fraction_bits - shift)
-        self.total_weight += weight
+    def add(self, values: Float32, weight: int, shift: int = 0, start: int = 0) -> None:
+        """Add weight * 2**-shift * values, float32[m], to elements [start, start + m).
 
-    def remove(self, values: Float32, weight: int, shift: int = 0) -> None:
-        """Take back an `add` of the same values, weight and shift."""
-        self.add(values, -weight, shift)
-
-    def add_int8(self, values: Int8, segments: Sequence[Int8Segment], weight: int, shift: int = 0) -> None:
-        """Add weight * 2**-shift * int8 * scale, the scale rounded once to fixed point. The segments cover the chunk,
-        in order.
-
-        Raises ValueError for another shape or segments that leave a gap.
+        Raises ValueError for elements that are not there, and for values that are not finite or do not fit.
         """
-        if values.shape != self.values.shape:
-            raise ValueError(f"chunk of {values.size} elements, sum of {self.values.size}")
-        position = 0
-        for segment in segments:
-            if segment.start != position or segment.stop < segment.start:
-                raise ValueError(f"segment [{segment.start}, {segment.stop}) does not follow element {position}")
-            position = segment.stop
-        if position != values.size:
-            raise ValueError(f"segments cover {position} of {values.size} elements")
-        factors = [scale_to_fixed(segment.scale, self.fraction_bits - shift) * weight for segment in segments]
-        if any(_MAX_CODE * abs(factor) >= 2 ** (SUM_BITS + 1) for factor in factors):
+        _accumulate(self._part(start, values.size), values, weight, self.fraction_bits - shift)
+
+    def add_scaled(self, codes: Codes, scale: float, weight: int, shift: int = 0, start: int = 0) -> None:
+        """Add weight * 2**-shift * codes * scale, integers[m] of at most 8 bits, the scale rounded once to fixed point.
+
+        Raises ValueError for elements that are not there, and for a scale that does not fit.
+        """
+        part = self._part(start, codes.size)
+        factor = scale_to_fixed(scale, self.fraction_bits - shift) * weight
+        if _MAX_CODE * abs(factor) >= 2 ** (SUM_BITS + 1):
             raise ValueError("scale and weight do not fit the sum")
         _, integers = _buffers()
-        for segment, factor in zip(segments, factors, strict=True):
-            for start, stop in _tiles(segment.start, segment.stop):
-                scaled = integers[: stop - start]
-                np.copyto(scaled, values[start:stop])
-                np.multiply(scaled, factor, out=scaled)
-                np.add(self.values[start:stop], scaled, out=self.values[start:stop])
-        self.total_weight += weight
+        for first, stop in _tiles(0, codes.size):
+            scaled = integers[: stop - first]
+            np.copyto(scaled, codes[first:stop])
+            np.multiply(scaled, factor, out=scaled)
+            np.add(part[first:stop], scaled, out=part[first:stop])
 
-    def remove_int8(self, values: Int8, segments: Sequence[Int8Segment], weight: int, shift: int = 0) -> None:
-        """Take back an `add_int8` of the same values, segments, weight and shift."""
-        self.add_int8(values, segments, -weight, shift)
+    def add_at(self, indices: Int64, values: Float32, weight: int, shift: int = 0) -> None:
+        """Add weight * 2**-shift * values, float32[m], to the elements at indices int64[m], each of them once.
+
+        Raises ValueError for elements that are not there, and for values that are not finite or do not fit.
+        """
+        if indices.size and not 0 <= int(indices.min()) <= int(indices.max()) < self.values.size:
+            raise ValueError(f"indices lie outside a chunk of {self.values.size} elements")
+        fixed = np.zeros(values.size, np.int64)
+        _accumulate(fixed, values, weight, self.fraction_bits - shift)
+        self.values[indices] += fixed
+
+    def add_integers(self, integers: Int64, factor: int) -> None:
+        """Add factor * integers, int64[n], which are fixed-point sums already. Raises ValueError for another shape."""
+        if integers.shape != self.values.shape:
+            raise ValueError(f"sum of {integers.size} elements, chunk of {self.values.size}")
+        np.add(self.values, integers if factor == 1 else integers * factor, out=self.values)
 
     def clear(self) -> None:
         """Back to the empty sum."""
         self.values.fill(0)
-        self.total_weight = 0
 
-    def merge(self, other: "ChunkSum") -> None:
-        """Add another sum of the same chunk. Raises ValueError if it has another shape or other fraction bits."""
-        if other.values.shape != self.values.shape or other.fraction_bits != self.fraction_bits:
-            raise ValueError("sums of different shape or fraction bits do not merge")
-        np.add(self.values, other.values, out=self.values)
-        self.total_weight += other.total_weight
+    def _part(self, start: int, size: int) -> Int64:
+        if start < 0 or start + size > self.values.size:
+            raise ValueError(f"{size} elements from {start} on do not lie in a chunk of {self.values.size}")
+        return self.values[start : start + size]
 
 
 def finish(base: Float32, total: Int64, total_weight: int, fraction_bits: int) -> Float32:

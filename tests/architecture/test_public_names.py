@@ -36,9 +36,11 @@ PUBLIC = {
     "fluvial.encoding": {
         "DECODINGS",
         "ENCODINGS",
-        "Float32Encoding",
-        "Int8Encoding",
+        "Encoded",
+        "Fault",
+        "Limits",
         "PartialSumDecoding",
+        "Span",
         "TensorDecoding",
         "TensorEncoding",
         "encoder",

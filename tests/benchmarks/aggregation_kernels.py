@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from fluvial.encoding.inspection import inspect
 from models.aggregation.combination import combine_chunk
-from models.aggregation.fixed_point import ChunkSum, Int8Segment, finish
+from models.aggregation.fixed_point import ChunkSum, finish
 from models.aggregation.gram import partial_gram, partial_norm
 from models.aggregation.plan import Gram, Measure, RoundUpdates
 from models.aggregation.precision import fraction_bits
@@ -112,13 +112,12 @@ def measure_sums(random: np.random.Generator) -> dict[str, float]:
     """The kernels of the exact sum, over forty chunks; and a step of each server optimizer."""
     chunks = [random.standard_normal(CHUNK_ELEMENTS).astype(np.float32) / 100 for _ in range(40)]
     quantised = [(chunk * 1000).astype(np.int8) for chunk in chunks]
-    segments = [Int8Segment(start=0, stop=CHUNK_ELEMENTS, scale=0.001)]
     total = ChunkSum(CHUNK_ELEMENTS, FRACTION_BITS)
     num_bytes = 4 * CHUNK_ELEMENTS * len(chunks)
     rates = {
         "float32 into int64, weighted": rate(lambda: [total.add(chunk, WEIGHT) for chunk in chunks], num_bytes),
         "int8 into int64, weighted (bytes of int8)": rate(
-            lambda: [total.add_int8(chunk, segments, WEIGHT) for chunk in quantised], num_bytes // 4
+            lambda: [total.add_scaled(chunk, 0.001, WEIGHT) for chunk in quantised], num_bytes // 4
         ),
         "float32 into int64, weight 1": rate(lambda: [total.add(chunk, 1) for chunk in chunks], num_bytes),
         "inspection": rate(lambda: [inspect(chunk) for chunk in chunks], num_bytes),

@@ -1,4 +1,8 @@
-"""Laws of every tensor encoding: the width is constant, shards are independent, the error has a bound."""
+"""Laws of every tensor encoding: chunks are decoded alone, errors have a bound, what anybody sends is judged and never
+raises, and exact sums have what decoding gives."""
+
+from fractions import Fraction
+from math import inf
 
 import numpy as np
 import numpy.typing as npt
@@ -7,88 +11,226 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fluvial.encoding import ENCODINGS, get
-from fluvial.encoding.chunks import split
+from fluvial.encoding import DECODINGS, ENCODINGS, Encoded, Limits, Span, TensorDecoding, TensorEncoding, encoder, get
+from fluvial.encoding.inspection import inspect
+from fluvial.encoding.partial_sum import scale_of
+from fluvial.encoding.pieces import Floats, Scaled, Sparse, Sums
+from fluvial.encoding.span import spans
 from fluvial.wire.layout import num_elements
 from fluvial.wire.records import TensorLayout
+from models.aggregation.contribution import add_chunk
+from models.aggregation.fixed_point import ChunkSum, fraction_bits
 
 Float32 = npt.NDArray[np.float32]
-Delta = tuple[tuple[TensorLayout, ...], Float32]
+Layout = tuple[TensorLayout, ...]
+Delta = tuple[Layout, Float32]
 
 every_encoding = pytest.mark.parametrize("name", ENCODINGS)
-law = settings(max_examples=100, deadline=None)
+every_decoding = pytest.mark.parametrize("name", DECODINGS)
+law = settings(max_examples=60, deadline=None)
+chunk_sizes = st.sampled_from([1, 2, 3, 7, 40, 255, 256, 257, 1000])
+MAX_ABS = 2.0**10
+
+
+def layouts(draw: st.DrawFn) -> Layout:
+    shapes = draw(st.lists(st.lists(st.integers(0, 5), max_size=3).map(tuple), min_size=1, max_size=4))
+    long = draw(st.booleans())
+    return tuple(
+        TensorLayout(name=f"tensor-{index}", shape=shape) for index, shape in enumerate([*shapes, *[(400,)] * long])
+    )
 
 
 @st.composite
 def deltas(draw: st.DrawFn) -> Delta:
-    """A layout, empty tensors and scalars included, and a finite delta of it."""
-    shapes = draw(st.lists(st.lists(st.integers(0, 5), max_size=3).map(tuple), min_size=1, max_size=4))
-    layout = tuple(TensorLayout(name=f"tensor-{index}", shape=shape) for index, shape in enumerate(shapes))
-    elements = st.floats(-(2.0**99), 2.0**99, width=32)
-    return layout, draw(hnp.arrays(np.float32, num_elements(layout), elements=elements))
+    """A layout, empty tensors and scalars included, and a delta of it that every encoding can hold."""
+    layout = layouts(draw)
+    elements = st.floats(-MAX_ABS, MAX_ABS, width=32, allow_subnormal=True)
+    size = num_elements(layout)
+    values = draw(hnp.arrays(np.float32, size, elements=elements, fill=st.just(np.float32(0))))
+    if draw(st.booleans(), label="many sizes"):
+        exponents = draw(hnp.arrays(np.int32, size, elements=st.integers(-40, 0), fill=st.integers(-40, 0)))
+        values = np.ldexp(values, exponents)
+    return layout, values
 
 
-@every_encoding
-@law
-@given(delta=deltas())
-def test_every_element_takes_the_same_bytes(name: str, delta: Delta) -> None:
-    layout, values = delta
-    raw, scales = get(name).encode(values, layout)
-    assert len(raw) == values.size * get(name).bytes_per_element
-    assert len(scales) == get(name).num_scales(layout)
-
-
-@every_encoding
-@law
-@given(delta=deltas(), chunk_elements=st.integers(1, 40))
-def test_chunks_decode_alone_to_what_the_whole_decodes_to(name: str, delta: Delta, chunk_elements: int) -> None:
-    layout, values = delta
-    encoding = get(name)
-    raw, scales = encoding.encode(values, layout)
+def decoded(codec: TensorDecoding, encoded: Encoded, layout: Layout, chunk_elements: int) -> Float32:
     parts = [
-        encoding.decode_chunk(bytes(chunk), index * chunk_elements, layout, scales)
-        for index, chunk in enumerate(split(raw, chunk_elements, encoding.bytes_per_element))
+        codec.decode(bytes(chunk), span, encoded.scales)
+        for chunk, span in zip(encoded.chunks, spans(layout, chunk_elements), strict=True)
     ]
-    whole = encoding.decode_chunk(raw, 0, layout, scales)
-    assert np.concatenate([np.zeros(0, np.float32), *parts]).tobytes() == whole.tobytes()
+    return np.concatenate([np.zeros(0, np.float32), *parts])
+
+
+def limits(**changes: float) -> Limits:
+    values = {"max_abs": MAX_ABS, "max_norm": 0.0, "num_elements": 9, "fraction_bits": 20, "weight": 3}
+    return Limits(**{**values, **changes})  # type: ignore[arg-type]
 
 
 @every_encoding
 @law
-@given(delta=deltas())
-def test_encoding_what_was_decoded_changes_nothing_more(name: str, delta: Delta) -> None:
+@given(delta=deltas(), chunk_elements=chunk_sizes)
+def test_chunks_are_as_long_as_they_may_be_and_pass_every_check(name: str, delta: Delta, chunk_elements: int) -> None:
     layout, values = delta
-    encoding = get(name)
-    once = encoding.decode_chunk(*_arguments(*encoding.encode(values, layout), layout))
-    twice = encoding.decode_chunk(*_arguments(*encoding.encode(once, layout), layout))
+    codec = encoder(name)
+    encoded = codec.encode(values, layout, chunk_elements)
+    most = float(np.abs(values).max(initial=0.0))
+    asked = limits(max_abs=most)
+    assert codec.check_scales(encoded.scales, layout, asked) is None
+    for chunk, span in zip(encoded.chunks, spans(layout, chunk_elements), strict=True):
+        shortest, longest = codec.length_bounds(span.size)
+        assert shortest <= len(chunk) <= longest
+        assert codec.check(chunk, span, asked) is None
+        finite, largest, _ = inspect(codec.decode(chunk, span, encoded.scales))
+        assert finite
+        assert largest <= codec.largest_element(most)
+
+
+@every_encoding
+@law
+@given(delta=deltas(), chunk_elements=chunk_sizes)
+def test_encoding_what_was_decoded_changes_nothing_more(name: str, delta: Delta, chunk_elements: int) -> None:
+    layout, values = delta
+    codec = encoder(name)
+    once = decoded(codec, codec.encode(values, layout, chunk_elements), layout, chunk_elements)
+    twice = decoded(codec, codec.encode(once, layout, chunk_elements), layout, chunk_elements)
     np.testing.assert_allclose(twice, once, rtol=1e-6, atol=1e-40)
+
+
+@every_encoding
+@law
+@given(delta=deltas(), chunk_elements=chunk_sizes, weight=st.integers(-1000, 1000), bits=st.integers(0, 30))
+def test_an_exact_sum_adds_what_decoding_gives(
+    name: str, delta: Delta, chunk_elements: int, weight: int, bits: int
+) -> None:
+    """Against a slow twin, in integers: each value rounded once, or the scale of codes."""
+    layout, values = delta
+    codec = encoder(name)
+    encoded = codec.encode(values, layout, chunk_elements)
+    for chunk, span in zip(encoded.chunks, spans(layout, chunk_elements), strict=True):
+        total = ChunkSum(span.size, bits)
+        add_chunk(total, chunk, encoding=name, span=span, scales=encoded.scales, weight=weight)
+        assert total.values.tolist() == [weight * each for each in slow_integers(codec, chunk, span, encoded, bits)]
+        units = np.abs(total.values - weight * codec.decode(chunk, span, encoded.scales).astype(np.float64) * 2.0**bits)
+        assert (units <= abs(weight) * 64 + np.abs(total.values) * 2.0**-22).all()
+        add_chunk(total, chunk, encoding=name, span=span, scales=encoded.scales, weight=-weight)
+        assert not total.values.any()
+
+
+def slow_integers(
+    codec: TensorEncoding, chunk: bytes | memoryview, span: Span, encoded: Encoded, bits: int
+) -> list[int]:
+    """Each element of the chunk on the sum's grid, as it enters with weight 1."""
+    integers = [0] * span.size
+    for piece in codec.pieces(chunk, span, encoded.scales):
+        assert not isinstance(piece, Sums)
+        match piece:
+            case Floats(start, floats):
+                for place, value in enumerate(floats.tolist(), start):
+                    integers[place] = round(Fraction(value) * 2**bits)
+            case Scaled(start, codes, scale):
+                for place, code in enumerate(codes.tolist(), start):
+                    integers[place] = code * round(Fraction(scale) * 2**bits)
+            case Sparse(indices, floats):
+                for place, value in zip(indices.tolist(), floats.tolist(), strict=True):
+                    integers[place] = round(Fraction(value) * 2**bits)
+    return integers
+
+
+@every_encoding
+@law
+@given(delta=deltas(), chunk_elements=chunk_sizes)
+def test_pieces_are_what_is_decoded(name: str, delta: Delta, chunk_elements: int) -> None:
+    layout, values = delta
+    codec = encoder(name)
+    encoded = codec.encode(values, layout, chunk_elements)
+    for chunk, span in zip(encoded.chunks, spans(layout, chunk_elements), strict=True):
+        whole = np.zeros(span.size, np.float32)
+        for piece in codec.pieces(chunk, span, encoded.scales):
+            match piece:
+                case Floats(start, floats):
+                    whole[start : start + floats.size] = floats
+                case Scaled(start, codes, scale):
+                    whole[start : start + codes.size] = codes.astype(np.float32) * np.float32(scale)
+                case Sparse(indices, floats):
+                    assert (np.diff(indices) > 0).all()
+                    whole[indices] = floats
+        np.testing.assert_array_equal(whole, codec.decode(chunk, span, encoded.scales))
+
+
+@every_encoding
+@settings(max_examples=30, deadline=None)
+@given(max_abs=st.sampled_from([0.1, 0.3, 1.0, 1000.0, 6e4]), bits=st.integers(0, 40), seed=st.integers(0, 99))
+def test_no_element_within_the_limit_enters_beyond_what_a_partial_sum_allows(
+    name: str, max_abs: float, bits: int, seed: int
+) -> None:
+    layout, codec = (TensorLayout(name="a", shape=(300,)),), encoder(name)
+    values = np.random.default_rng(seed).uniform(-max_abs, max_abs, 300).astype(np.float32)
+    values[:2] = max_abs, -max_abs
+    encoded = codec.encode(values, layout, 300)
+    bits = min(bits, fraction_bits(1, 1, max_abs))
+    integers = slow_integers(codec, encoded.chunks[0], Span(layout, 0, 300), encoded, bits)
+    assert max(map(abs, integers)) <= codec.largest_fixed(max_abs, bits)
+
+
+@every_decoding
+@settings(max_examples=150, deadline=None)
+@given(raw=st.binary(max_size=700), start=st.integers(0, 9), data=st.data())
+def test_bytes_of_anybody_are_judged_and_never_raise(name: str, raw: bytes, start: int, data: st.DataObject) -> None:
+    codec, layout = get(name), (TensorLayout(name="a", shape=(3,)), TensorLayout(name="b", shape=(606,)))
+    size = data.draw(st.sampled_from([1, 2, 5, 255, 256, 257, 600]))
+    span = Span(layout, start, size)
+    shortest, longest = codec.length_bounds(size)
+    if data.draw(st.booleans(), label="a length that fits"):
+        raw = (raw * (longest // max(len(raw), 1) + 1))[: data.draw(st.integers(shortest, longest))].ljust(shortest)
+    asked = limits(fraction_bits=data.draw(st.integers(0, 62)))
+    scales: tuple[float, ...] = (scale_of(3, asked.fraction_bits),) if name == "partial_sum" else ()
+    if name == "int8":
+        scales = tuple(data.draw(st.floats(0, 8, width=32)) for _ in layout)
+    with np.errstate(all="raise"):
+        fault = codec.check(raw, span, asked)
+        assert codec.check(memoryview(raw), span, asked) is fault
+    if not shortest <= len(raw) <= longest:
+        assert fault is not None
+    if fault is None and codec.check_scales(scales, layout, asked) is None:
+        with np.errstate(all="raise", under="ignore", invalid="ignore"):
+            values = codec.decode(raw, span, scales)
+            inspect(values)
+        assert values.shape == (size,)
+        assert values.dtype == np.float32
+
+
+@every_decoding
+@settings(max_examples=150, deadline=None)
+@given(
+    scales=st.lists(st.floats() | st.sampled_from([0.0, 0.01, inf, -0.0, 1e300]), max_size=4).map(tuple),
+    weight=st.sampled_from([1, 3, 2**53, 2**62]),
+)
+def test_scales_of_anybody_are_judged_and_never_raise(name: str, scales: tuple[float, ...], weight: int) -> None:
+    layout = (TensorLayout(name="a", shape=(3,)), TensorLayout(name="b", shape=(6,)))
+    for max_abs in (1e-30, 1.0, 1e300):
+        get(name).check_scales(scales, layout, limits(max_abs=max_abs, weight=weight))
+    if len(scales) not in (0, 1, 2):
+        assert get(name).check_scales(scales, layout, limits(weight=weight)) is not None
 
 
 @law
 @given(values=hnp.arrays(np.uint32, st.integers(0, 50)))
 def test_float32_keeps_every_bit_of_any_number_or_none(values: npt.NDArray[np.uint32]) -> None:
     layout = (TensorLayout(name="tensor", shape=(values.size,)),)
-    raw, scales = get("float32").encode(values.view(np.float32), layout)
-    assert get("float32").decode_chunk(raw, 0, layout, scales).tobytes() == values.tobytes()
+    encoded = encoder("float32").encode(values.view(np.float32), layout, 50)
+    assert decoded(encoder("float32"), encoded, layout, 50).tobytes() == values.tobytes()
 
 
 @law
 @given(delta=deltas())
 def test_int8_is_off_by_half_a_step_at_most(delta: Delta) -> None:
     layout, values = delta
-    raw, scales = get("int8").encode(values, layout)
-    decoded = get("int8").decode_chunk(raw, 0, layout, scales)
-    assert -128 not in np.frombuffer(raw, np.int8)
+    encoded = encoder("int8").encode(values, layout, 1000)
+    found = decoded(encoder("int8"), encoded, layout, 1000)
     start = 0
-    for tensor, scale in zip(layout, scales, strict=True):
+    for tensor, scale in zip(layout, encoded.scales, strict=True):
         stop = start + num_elements([tensor])
-        error = np.abs(decoded[start:stop].astype(np.float64) - values[start:stop])
+        error = np.abs(found[start:stop].astype(np.float64) - values[start:stop])
         # Half a step; what rounding scale and product to float32 adds; and the coarse grid of subnormal scales.
         assert np.all(error <= scale * (0.5 + 127 * 2.0**-22) + 127 * 2.0**-149)
         start = stop
-
-
-def _arguments(
-    raw: bytes, scales: tuple[float, ...], layout: tuple[TensorLayout, ...]
-) -> tuple[bytes, int, tuple[TensorLayout, ...], tuple[float, ...]]:
-    return raw, 0, layout, scales

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluvial import encoding
+from fluvial.encoding import Span
 from fluvial.encoding.partial_sum import is_within, largest_element, scale_of
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import AcceptedUpdate, ModelUpdate, Reason, Round, TensorLayout
@@ -29,6 +30,7 @@ from tests.unit.pipelines.aggregation.shards.shard_world import ShardWorld
 
 LAYOUT = (TensorLayout(name="weight", shape=(2, 3)), TensorLayout(name="bias", shape=(3,)))
 SIZE, MAX_WEIGHT = 9, 50
+WHOLE = Span(LAYOUT, 0, SIZE)
 BASE = np.linspace(-1.0, 1.0, SIZE, dtype=np.float32)
 Leaf = tuple[npt.NDArray[np.float32], int, str]
 Tree = Sequence[Any]
@@ -46,8 +48,8 @@ class Encoded:
 
 def encoded(leaf: Leaf) -> Encoded:
     delta, weight, name = leaf
-    raw, scales = encoding.encoder(name).encode(delta, LAYOUT)
-    return Encoded(raw, scales, weight, name)
+    whole = encoding.encoder(name).encode(delta, LAYOUT, SIZE)
+    return Encoded(bytes(whole.chunks[0]), whole.scales, weight, name)
 
 
 def aggregate(updates: Sequence[Encoded], bits: int) -> ChunkSum:
@@ -58,8 +60,7 @@ def aggregate(updates: Sequence[Encoded], bits: int) -> ChunkSum:
             total,
             update.raw,
             encoding=update.encoding,
-            first_element=0,
-            layout=LAYOUT,
+            span=WHOLE,
             scales=update.scales,
             weight=update.weight,
         )
@@ -70,7 +71,8 @@ def region(updates: Sequence[Encoded], bits: int) -> Encoded:
     """What a region of these sends up."""
     total = aggregate(updates, bits)
     raw = total.values.astype("<i8").tobytes()
-    return Encoded(raw, (scale_of(total.total_weight, bits),), total.total_weight, "partial_sum")
+    weight = sum(update.weight for update in updates)
+    return Encoded(raw, (scale_of(weight, bits),), weight, "partial_sum")
 
 
 @st.composite
@@ -108,9 +110,10 @@ def test_any_grouping_has_the_bits_of_the_flat_federation(data: st.DataObject, m
     flat = aggregate([encoded(leaf) for leaf in chosen], bits)
     tree = grouped(chosen, data, depth)
     above = aggregate([sent_up(each, bits) for each in tree], bits)
-    assert above.total_weight == flat.total_weight
     assert above.values.tobytes() == flat.values.tobytes()
-    models = [finish(BASE, total.values, total.total_weight, bits) for total in (above, flat)]
+    weight = sum(weight for _, weight, _ in chosen)
+    assert sum(sent_up(each, bits).weight for each in tree) == weight
+    models = [finish(BASE, total.values, weight, bits) for total in (above, flat)]
     assert models[0].tobytes() == models[1].tobytes()
 
 
@@ -125,7 +128,7 @@ def test_the_gate_takes_every_region_of_admissible_updates(
     norms = []
     for leaf in chosen:
         one = encoded(leaf)
-        decoded = encoding.get(one.encoding).decode_chunk(one.raw, 0, LAYOUT, one.scales)
+        decoded = encoding.get(one.encoding).decode(one.raw, WHOLE, one.scales)
         norms.append(float(np.linalg.norm(decoded.astype(np.float64))))
     round_ = admission.inline_round(
         max_abs=max_abs,
@@ -175,7 +178,7 @@ def federation(numbers: Sequence[int], num_shards: int, rule: str, *, partial: b
     """A federation of these participants of six."""
     generator = np.random.default_rng(7)
     deltas = [generator.normal(size=ELEMENTS).astype(np.float32) for _ in range(NUM_LEAVES)]
-    encodings = ["float32", "int8", "inline", "float32", "int8", "float32"]
+    encodings = ["float32", "int8", "float32", "float32", "int8", "float32"]
     return ShardWorld(
         [deltas[number] for number in numbers],
         chunk_elements=CHUNK,
@@ -235,8 +238,10 @@ def test_any_rule_above_takes_a_region_as_the_mean_of_its_participants(rule: str
     above.updates = [update_of(number, below, above) for number, below in enumerate(regions)]
     means = []
     for below in regions:
-        total = aggregate_world(below)
-        means.append((total.values / scale_of(total.total_weight, total.fraction_bits)).astype(np.float32))
+        ordered = selection.in_order(below.updates)
+        plan = below.plan(updates=ordered)
+        values = below.values(below.combine(below.shards(), ordered, plan), "<i8")
+        means.append((values / scale_of(plan.divisor, below.round.fraction_bits)).astype(np.float32))
     plain = ShardWorld(
         means,
         chunk_elements=CHUNK,
@@ -248,12 +253,3 @@ def test_any_rule_above_takes_a_region_as_the_mean_of_its_participants(rule: str
         for update, other in zip(plain.updates, above.updates, strict=True)
     ]
     np.testing.assert_array_equal(above.model(above.shards()), plain.model(plain.shards()))
-
-
-def aggregate_world(below: ShardWorld) -> ChunkSum:
-    ordered = selection.in_order(below.updates)
-    plan = below.plan(updates=ordered)
-    total = ChunkSum(ELEMENTS, below.round.fraction_bits)
-    total.values[:] = below.values(below.combine(below.shards(), ordered, plan), "<i8")
-    total.total_weight = plan.divisor
-    return total

@@ -49,14 +49,16 @@ ASYNCHRONOUS = {
 }
 
 
-def world(num_shards: int, interleaved: bool, rule: dict[str, Any], fields: dict[str, Any]) -> ShardWorld:
+def world(
+    num_shards: int, interleaved: bool, rule: dict[str, Any], fields: dict[str, Any], chunk_elements: int = CHUNK
+) -> ShardWorld:
     generator = np.random.default_rng(11)
     deltas = [generator.normal(size=ELEMENTS).astype(np.float32) for _ in range(NUM_UPDATES)]
     built = ShardWorld(
         deltas,
-        chunk_elements=CHUNK,
+        chunk_elements=chunk_elements,
         num_shards=num_shards,
-        encodings=["float32", "int8", "float32", "inline", "float32"],
+        encodings=["float32", "int8", "float32", "inline" if chunk_elements >= ELEMENTS else "int8", "float32"],
         interleaved=interleaved,
         rule=json.dumps(rule),
         **fields,

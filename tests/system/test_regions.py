@@ -34,6 +34,7 @@ from fluvial.edge.events import Published
 from fluvial.edge.models import load_model, read_manifests
 from fluvial.edge.region.events import Event, Summed
 from fluvial.edge.region.region import Region
+from fluvial.encoding import Span
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Transport, connect, snapshot
@@ -218,19 +219,17 @@ def flat_model(above: Side, parent: ModelManifest) -> npt.NDArray[np.float32]:
     base = model(above, parent)
     total = ChunkSum(base.size, parent.fraction_bits)
     for name in LEAVES:
-        raw, scales = encoding.encoder(ENCODINGS[name]).encode(
-            delta_of(name, parent.version + 1, base.size), parent.layout
-        )
+        delta = delta_of(name, parent.version + 1, base.size)
+        encoded = encoding.encoder(ENCODINGS[name]).encode(delta, parent.layout, base.size)
         add_chunk(
             total,
-            raw,
+            encoded.chunks[0],
             encoding=ENCODINGS[name],
-            first_element=0,
-            layout=parent.layout,
-            scales=scales,
+            span=Span(parent.layout, 0, base.size),
+            scales=encoded.scales,
             weight=weight_of(name),
         )
-    return finish(base, total.values, total.total_weight, parent.fraction_bits)
+    return finish(base, total.values, sum(map(weight_of, LEAVES)), parent.fraction_bits)
 
 
 def audited(side: Side) -> bool:

@@ -67,7 +67,8 @@ def read_sum(transport: Transport, federation: Federation, manifest: ModelManife
     """
     if model_digest(chunk.sha256 for chunk in manifest.chunks) != manifest.model_digest:
         raise VerificationError("the chunk digests of the sum do not make up its digest")
-    if sum(chunk.length for chunk in manifest.chunks) != manifest.num_elements * PartialSumDecoding.bytes_per_element:
+    length, _ = PartialSumDecoding().length_bounds(manifest.num_elements)
+    if sum(chunk.length for chunk in manifest.chunks) != length:
         raise VerificationError("the chunks of the sum do not make up the model's elements")
     lengths = [chunk.length for chunk in manifest.chunks]
     starts = list(accumulate(lengths, initial=0))

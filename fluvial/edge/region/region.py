@@ -29,6 +29,7 @@ from fluvial.edge.region.events import Attempted, Event, Followed, Missed, Refus
 from fluvial.edge.region.sums import SumFollower
 from fluvial.edge.registry import Registry
 from fluvial.edge.rounds import RoundFollower
+from fluvial.encoding import Encoded
 from fluvial.encoding.partial_sum import PartialSumDecoding, scale_of
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
@@ -226,7 +227,8 @@ class Region:
     def _keep(self, parent: Round, manifest: ModelManifest) -> None:
         encoded = read_sum(self._below.transport, self._below.federation, manifest)
         scale = scale_of(manifest.total_weight, manifest.fraction_bits)
-        self._publisher.store_encoded(parent, encoded, (scale,), manifest.total_weight, PartialSumDecoding.name)
+        chunks = list(PartialSumDecoding().split(encoded, parent.chunk_elements))
+        self._publisher.store_encoded(parent, Encoded(chunks, (scale,)), manifest.total_weight, PartialSumDecoding.name)
 
     def _register(self, task: Task) -> None:
         registration.put(self._below.transport, self._below.federation, self._operator_key, f"task/{task.task}", task)

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fluvial import encoding
+from fluvial.encoding import Span
 from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.layout import chunk_length, chunk_partition, num_chunks
+from fluvial.wire.layout import chunk_partition, num_chunks
 from fluvial.wire.records import AcceptedUpdate, ChunkReference, ModelUpdate, Round
 
 Float32 = npt.NDArray[np.float32]
@@ -53,19 +54,15 @@ class ChunkSource:
         return [index for index in indices if chunk_partition(round_.task, index, self._num_shards) == self.shard]
 
     def raw(self, round_: Round, update: Update, index: int) -> bytes:
-        """Chunk `index` of the update as it was encoded. Raises ChunkUnavailable."""
+        """Chunk `index` of the update as it was encoded; what travels inline is one chunk. Raises ChunkUnavailable."""
         if update.inline is None:
             return _checked(self._read_update, update.chunks[index], self._update_matches)
-        size = encoding.get(update.encoding).bytes_per_element
-        start = index * round_.chunk_elements * size
-        length = chunk_length(index, round_.num_elements, round_.chunk_elements) * size
-        return update.inline[start : start + length]
+        return update.inline
 
     def delta(self, round_: Round, update: Update, index: int) -> Float32:
         """Chunk `index` of the update, float32[n]. Raises ChunkUnavailable."""
         raw = self.raw(round_, update, index)
-        first = index * round_.chunk_elements
-        return encoding.get(update.encoding).decode_chunk(raw, first, round_.layout, update.scales)
+        return encoding.get(update.encoding).decode(raw, Span.of(round_, index), update.scales)
 
     def model_chunk(self, reference: ChunkReference) -> Float32:
         """A chunk of a model or of a moment, float32[n]. Raises ChunkUnavailable."""

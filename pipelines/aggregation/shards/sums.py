@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fluvial import encoding
+from fluvial.encoding import Span
 from fluvial.wire.layout import chunk_length
 from fluvial.wire.records import AcceptedUpdate, ModelUpdate, Round
 from models.aggregation.contribution import add_chunk
@@ -176,8 +178,7 @@ def add_to(
         total,
         raw,
         encoding=addend.update.encoding,
-        first_element=index * round_.chunk_elements,
-        layout=round_.layout,
+        span=Span.of(round_, index),
         scales=addend.update.scales,
         weight=coefficient,
         shift=addend.shift,
@@ -194,11 +195,11 @@ def _changes(included: Mapping[bytes, Addend], wanted: Mapping[bytes, Addend]) -
     changes: list[tuple[Addend, int]] = []
     for record in {**included, **wanted}:
         before, after = included.get(record), wanted.get(record)
-        if before and after and before.shift == after.shift and after.update.encoding != "partial_sum":
+        if before and after and before.shift == after.shift and encoding.get(after.update.encoding).additive:
             changes.append((after, after.coefficient - before.coefficient))
         elif before != after:
-            # How it enters depends on the shift, and of a partial sum on the coefficient: a difference is not one of
-            # coefficients.
+            # How it enters depends on the shift, and of some encodings on the coefficient: a difference is not one
+            # of coefficients.
             changes += [(before, -before.coefficient)] if before else []
             changes += [(after, after.coefficient)] if after else []
     return [(addend, coefficient) for addend, coefficient in changes if coefficient]

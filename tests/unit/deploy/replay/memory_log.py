@@ -9,6 +9,9 @@ from hashlib import sha256
 import numpy as np
 
 from fluvial import encoding
+from fluvial.encoding import TensorDecoding
+from fluvial.encoding.chunks import split
+from fluvial.encoding.span import spans
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import ChunkUnavailable
@@ -24,7 +27,8 @@ KEYS = {name: SigningKey.from_seed(sha256(name.encode()).digest()) for name in (
 class MemoryLog:
     """A log in dictionaries; offsets count up, and a reader can be made to miss some."""
 
-    def __init__(self) -> None:
+    def __init__(self, chunk_elements: int = CHUNK_ELEMENTS) -> None:
+        self.chunk_elements = chunk_elements
         self.published: dict[int, ModelManifest] = {}
         self.topics: dict[str, list[bytes | None]] = {"updates": [], "update-blobs": [], "model-blobs": []}
 
@@ -56,21 +60,18 @@ class MemoryLog:
             raise ChunkUnavailable(topic)
         return [value for value in values if value is not None]
 
-    def upload(self, topic: str, data: bytes, bytes_per_element: int) -> tuple[ChunkReference, ...]:
-        size = CHUNK_ELEMENTS * bytes_per_element
+    def upload(self, topic: str, chunks: Iterable[bytes]) -> tuple[ChunkReference, ...]:
         return tuple(
             ChunkReference(
-                partition=0,
-                offset=self.append(topic, data[start : start + size]),
-                length=len(data[start : start + size]),
-                sha256=sha256(data[start : start + size]).digest(),
+                partition=0, offset=self.append(topic, chunk), length=len(chunk), sha256=sha256(chunk).digest()
             )
-            for start in range(0, len(data), size)
+            for chunk in chunks
         )
 
 
 def manifest_of(log: MemoryLog, model: np.ndarray, version: int, **fields: object) -> ModelManifest:
-    chunks = log.upload("model-blobs", model.astype("<f4").tobytes(), 4)
+    raw = model.astype("<f4").tobytes()
+    chunks = log.upload("model-blobs", map(bytes, split(raw, 4 * log.chunk_elements)))
     defaults: dict[str, object] = {
         "task": "t",
         "version": version,
@@ -87,7 +88,7 @@ def manifest_of(log: MemoryLog, model: np.ndarray, version: int, **fields: objec
         "total_weight": 0,
         "layout": LAYOUT,
         "num_elements": NUM_ELEMENTS,
-        "chunk_elements": CHUNK_ELEMENTS,
+        "chunk_elements": log.chunk_elements,
         "chunks": chunks,
         "model_digest": model_digest(chunk.sha256 for chunk in chunks),
         "contributions": (),
@@ -103,8 +104,9 @@ def add_version(
     version = len(log.published)
     updates = []
     for weight, (participant, delta) in enumerate(deltas.items(), start=1):
-        codec = encoding.get("int8" if kind == "int8" else "float32")
-        encoded, scales = codec.encode(delta, LAYOUT)
+        codec = encoding.encoder(kind if kind in encoding.ENCODINGS else "float32")
+        encoded = codec.encode(delta, LAYOUT, log.chunk_elements)
+        chunks = [bytes(chunk) for chunk in encoded.chunks]
         update = ModelUpdate(
             task="t",
             round=version,
@@ -116,9 +118,9 @@ def add_version(
             weight=weight,
             encoding=codec.name,
             layout_digest=layout_digest(LAYOUT),
-            scales=scales,
-            inline=encoded if kind == "inline" else None,
-            chunks=() if kind == "inline" else log.upload("update-blobs", encoded, codec.bytes_per_element),
+            scales=encoded.scales,
+            inline=chunks[0] if kind == "inline" else None,
+            chunks=() if kind == "inline" else log.upload("update-blobs", chunks),
             created_ms=0,
         )
         raw = seal(update, KEYS[participant], participant)
@@ -133,7 +135,7 @@ def add_version(
             effective_weight=weight if participant in selected else 0,
             round=version,
         )
-        updates.append((contribution, fixed_points(delta, encoded, scales)))
+        updates.append((contribution, fixed_points(codec, chunks, encoded.scales)))
     chosen = [(contribution.weight, fixed) for contribution, fixed in updates if contribution.selected]
     total_weight = sum(weight for weight, _ in chosen)
     model = np.array(
@@ -152,18 +154,20 @@ def add_version(
     return model
 
 
-def fixed_points(delta: np.ndarray, encoded: bytes, scales: Sequence[float]) -> list[int]:
+def fixed_points(codec: TensorDecoding, chunks: Sequence[bytes], scales: Sequence[float]) -> list[int]:
     """Each element in units of 2**-FRACTION_BITS: rounded; of int8, the code times the rounded scale."""
-    if not scales:
-        return [round(Fraction(float(x)) * 2**FRACTION_BITS) for x in delta]
-    units = [round(Fraction(scale) * 2**FRACTION_BITS) for scale in scales]
-    return [int(code) * units[0 if i < 15 else 1] for i, code in enumerate(np.frombuffer(encoded, np.int8))]
+    if codec.name == "int8":
+        units = [round(Fraction(scale) * 2**FRACTION_BITS) for scale in scales]
+        return [int(code) * units[0 if i < 15 else 1] for i, code in enumerate(np.frombuffer(b"".join(chunks), "i1"))]
+    size = NUM_ELEMENTS if len(chunks) == 1 else CHUNK_ELEMENTS
+    decoded = [codec.decode(raw, span, scales) for raw, span in zip(chunks, spans(LAYOUT, size), strict=True)]
+    return [round(Fraction(float(x)) * 2**FRACTION_BITS) for x in np.concatenate(decoded)]
 
 
 def federation(kind: str = "chunks", versions: int = 2, rule: str = MEAN) -> MemoryLog:
     """Version 0, and further ones of five participants; under multi-Krum one of them lies far off and is left out."""
     generator = np.random.default_rng(5)
-    log = MemoryLog()
+    log = MemoryLog(NUM_ELEMENTS if kind == "inline" else CHUNK_ELEMENTS)
     model = generator.normal(size=NUM_ELEMENTS).astype(np.float32)
     log.published[0] = manifest_of(log, model, 0, parent_version=-1)
     for _ in range(versions):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fluvial.encoding.chunks import split
 from fluvial.identity.envelope import seal
 from fluvial.wire.layout import layout_digest, model_digest
 from fluvial.wire.records import AcceptedUpdate, ChunkReference, ModelManifest, ModelUpdate, Round
@@ -140,7 +141,7 @@ class ShardFederation:
             layout_digest=layout_digest(LAYOUT),
             scales=(),
             inline=None,
-            chunks=self.log.upload("update-blobs", delta.tobytes(), 4),
+            chunks=self.log.upload("update-blobs", map(bytes, split(delta.tobytes(), 4 * CHUNK_ELEMENTS))),
             created_ms=0,
         )
         raw = seal(update, KEYS[participant], participant)

@@ -12,6 +12,8 @@ import pytest
 from fluvial.edge import Participant, TransportUnavailable
 from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
 from fluvial.edge.publisher import INLINE_BYTES, Publisher
+from fluvial.encoding import Encoded
+from fluvial.encoding.chunks import split
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import RoundStatus
 from tests.unit.fluvial.edge.world import CHUNK_ELEMENTS, PARTITIONS, TASK, World
@@ -212,8 +214,11 @@ def a_publisher(participant, key) -> Publisher:
 def test_bytes_that_are_encoded_already_travel_as_they_are(participant, world: World, key) -> None:
     round_ = replace(world.open_round(), encodings=("partial_sum",))
     encoded = np.arange(SIZE, dtype="<i8").tobytes()
+    chunks = list(split(encoded, 8 * round_.chunk_elements))
     publisher = a_publisher(participant, key)
-    publisher.complete(round_, publisher.store_encoded(round_, encoded, (2.0,), 5, "partial_sum"), lambda event: None)
+    publisher.complete(
+        round_, publisher.store_encoded(round_, Encoded(chunks, (2.0,)), 5, "partial_sum"), lambda event: None
+    )
     (update,) = world.updates(key.public_key)
     assert (update.encoding, update.scales, update.weight) == ("partial_sum", (2.0,), 5)
     assert [chunk.length for chunk in update.chunks] == [8 * CHUNK_ELEMENTS] * (NUM_CHUNKS - 1) + [400]
@@ -227,8 +232,8 @@ def test_encoded_bytes_must_be_whole_and_of_an_encoding_that_the_round_takes(par
     round_ = world.open_round()
     publisher = a_publisher(participant, key)
     with pytest.raises(ValueError, match="no 1050 elements of float32"):
-        publisher.store_encoded(round_, bytes(8), (), 1, "float32")
+        publisher.store_encoded(round_, Encoded([bytes(8)]), 1, "float32")
     with pytest.raises(ValueError, match="takes the encodings float32, int8, not partial_sum"):
-        publisher.store_encoded(round_, bytes(8 * SIZE), (1.0,), 1, "partial_sum")
+        publisher.store_encoded(round_, Encoded([bytes(8 * SIZE)], (1.0,)), 1, "partial_sum")
     with pytest.raises(ValueError, match="weight"):
-        publisher.store_encoded(round_, bytes(4 * SIZE), (), 0, "float32")
+        publisher.store_encoded(round_, Encoded([bytes(4 * SIZE)]), 0, "float32")

@@ -70,7 +70,7 @@ def test_json_is_read_too(tmp_path: Path) -> None:
         ({"limits": {"max_abs": 1.0, "max_weight": 0}}, "limits.max_weight"),
         ({"limits": {"max_abs": 1.0, "max_weight": 1, "max_nrom": 2}}, "limits.max_nrom"),
         ({"encodings": []}, "encodings"),
-        ({"encodings": ["float16"]}, "encodings.0"),
+        ({"encodings": ["float64"]}, "encodings.0: Value error, there are the encodings float32, "),
         ({"chunk_elements": 262_145}, "chunk_elements"),
         ({"kept_versions": 1}, "kept_versions"),
         ({"training": {"momentum": 1.0}}, "training.momentum"),

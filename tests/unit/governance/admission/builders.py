@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from fluvial import encoding
-from fluvial.encoding.chunks import split
 from fluvial.identity.envelope import pre_authentication_encoding, seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import encode
@@ -189,9 +188,8 @@ def a_world(round_: Round | None = None, participant: Participant | None = None)
 def chunks_of(delta: Any = DELTA, name: str = "float32", round_: Round | None = None) -> tuple[list[bytes], Any]:
     """(chunks, scales) of an encoded delta."""
     round_ = round_ or a_round()
-    codec = encoding.get(name)
-    encoded, scales = codec.encode(delta, round_.layout)
-    return [bytes(chunk) for chunk in split(encoded, round_.chunk_elements, codec.bytes_per_element)], scales
+    encoded = encoding.encoder(name).encode(delta, round_.layout, round_.chunk_elements)
+    return [bytes(chunk) for chunk in encoded.chunks], encoded.scales
 
 
 def references(chunks: list[bytes], first_offset: int = 100) -> tuple[ChunkReference, ...]:
@@ -234,10 +232,9 @@ def inline_round(**changes: Any) -> Round:
 
 
 def an_inline_update(delta: Any = DELTA, name: str = "float32", round_: Round | None = None) -> ModelUpdate:
-    encoded, scales = encoding.get(name).encode(delta, LAYOUT)
-    return an_update(
-        round_ or inline_round(), inline=encoded, chunks=(), encoding=name, scales=scales, update_id="update-inline"
-    )
+    round_ = round_ or inline_round()
+    (inline,), scales = chunks_of(delta, name, round_)
+    return an_update(round_, inline=inline, chunks=(), encoding=name, scales=scales, update_id="update-inline")
 
 
 def sealed(update: Any, key: SigningKey = KEY, keyid: str = "alice") -> bytes:

@@ -42,7 +42,7 @@ def a_sum(round_: Round, delta: Any = DELTA, weight: int = WEIGHT) -> Any:
 
 def update_of(values: Any, round_: Round, **changes: Any) -> tuple[ModelUpdate, list[bytes]]:
     weight = changes.pop("weight", WEIGHT)
-    chunks = [bytes(chunk) for chunk in split(values.astype("<i8").tobytes(), round_.chunk_elements, 8)]
+    chunks = [bytes(chunk) for chunk in split(values.astype("<i8").tobytes(), round_.chunk_elements * 8)]
     fields = {"chunks": references(chunks), "scales": (scale_of(weight, round_.fraction_bits),), **changes}
     return an_update(round_, encoding="partial_sum", weight=weight, **fields), chunks
 
@@ -103,7 +103,7 @@ def test_a_weight_beyond_the_limit_or_beyond_float64_is_refused() -> None:
 @pytest.mark.parametrize("change", ["halved", "missing", "longer"])
 def test_a_sum_has_eight_bytes_an_element(change: str) -> None:
     round_ = sum_round()
-    chunks = [bytes(chunk) for chunk in split(a_sum(round_).astype("<i8").tobytes(), 4, 8)]
+    chunks = [bytes(chunk) for chunk in split(a_sum(round_).astype("<i8").tobytes(), 4 * 8)]
     other = {"halved": [chunk[: len(chunk) // 2] for chunk in chunks], "missing": chunks[:2]}
     wrong = other.get(change, [*chunks[:2], chunks[2] + bytes(8)])
     assert manifest_fault(round_, chunks=references(wrong)) is Reason.MANIFEST_MISMATCH
@@ -143,7 +143,7 @@ def test_the_norm_of_the_mean_is_limited_and_rounding_is_forgiven() -> None:
 
 def test_an_update_of_float32_has_no_more_slack_in_such_a_round() -> None:
     round_ = sum_round(max_norm=float(np.linalg.norm(DELTA.astype(np.float64))) / (1 + 3e-7))
-    chunks = [bytes(chunk) for chunk in split(DELTA.tobytes(), 4, 4)]
+    chunks = [bytes(chunk) for chunk in split(DELTA.tobytes(), 4 * 4)]
     needs = judge(sealed(an_update(round_)), a_world(round_))
     assert isinstance(needs, gate.NeedsEvidence)
     assert conclude(needs, chunks)[0].reason is Reason.NORM_EXCEEDED

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.aggregation.fixed_point import ChunkSum, Int8Segment, finish, fraction_bits, scale_to_fixed, to_fixed
+from models.aggregation.fixed_point import ChunkSum, finish, fraction_bits, scale_to_fixed, to_fixed
 
 
 @pytest.mark.parametrize(
@@ -60,32 +60,37 @@ def test_what_does_not_fit_is_refused(bad: float) -> None:
 
 def test_another_shape_or_type_is_refused() -> None:
     total = ChunkSum(3, 40)
-    with pytest.raises(ValueError, match="sum takes"):
-        total.add(np.zeros(4, np.float32), 1)
+    for start, size in ((0, 4), (1, 3), (-1, 1), (3, 1)):
+        with pytest.raises(ValueError, match="do not lie in a chunk of 3"):
+            total.add(np.zeros(size, np.float32), 1, start=start)
+        with pytest.raises(ValueError, match="do not lie in a chunk of 3"):
+            total.add_scaled(np.zeros(size, np.int8), 1.0, 1, start=start)
     with pytest.raises(ValueError, match="sum takes"):
         total.add(np.zeros(3, np.float64), 1)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="do not merge"):
-        total.merge(ChunkSum(3, 41))
+    with pytest.raises(ValueError, match="sum of 4 elements"):
+        total.add_integers(np.zeros(4, np.int64), 1)
+    for index in (-1, 3):
+        with pytest.raises(ValueError, match="outside"):
+            total.add_at(np.array([index]), np.ones(1, np.float32), 1)
 
 
 def test_weighted_mean_by_hand() -> None:
     total = ChunkSum(2, 30)
     total.add(np.array([1.0, -2.0], np.float32), 1)
     total.add(np.array([4.0, 0.5], np.float32), 3)
-    assert total.total_weight == 4
-    model = finish(np.array([10.0, 10.0], np.float32), total.values, total.total_weight, 30)
+    model = finish(np.array([10.0, 10.0], np.float32), total.values, 4, 30)
     assert model.dtype == np.float32
     assert model.tolist() == [10.0 + 13.0 / 4, 10.0 - 0.5 / 4]
 
 
-def test_int8_values_enter_by_the_scale_of_their_tensor() -> None:
+def test_codes_enter_by_their_scale() -> None:
     total = ChunkSum(3, 20)
-    segments = [Int8Segment(start=0, stop=2, scale=0.5), Int8Segment(start=2, stop=3, scale=0.1)]
-    total.add_int8(np.array([127, -128, 3], np.int8), segments, 5)
-    assert total.values.tolist() == [127 * 5 << 19, -128 * 5 << 19, 3 * 5 * scale_to_fixed(0.1, 20)]
-    total.remove_int8(np.array([127, -128, 3], np.int8), segments, 5)
+    for weight in (5, -5):
+        total.add_scaled(np.array([127, -128], np.int8), 0.5, weight)
+        total.add_scaled(np.array([3], np.int8), 0.1, weight, start=2)
+        if weight > 0:
+            assert total.values.tolist() == [127 * 5 << 19, -128 * 5 << 19, 3 * 5 * scale_to_fixed(0.1, 20)]
     assert total.values.tolist() == [0, 0, 0]
-    assert total.total_weight == 0
 
 
 def test_one_update_of_int8_at_the_limit_fits_the_bits_that_the_limit_leaves() -> None:
@@ -93,7 +98,7 @@ def test_one_update_of_int8_at_the_limit_fits_the_bits_that_the_limit_leaves() -
     for max_abs in (0.999, 1.99, 127 / 128):
         bits, scale = fraction_bits(1, 1, max_abs), float(np.float32(max_abs / 127))
         total = ChunkSum(2, bits)
-        total.add_int8(np.array([127, -127], np.int8), [Int8Segment(start=0, stop=2, scale=scale)], 1)
+        total.add_scaled(np.array([127, -127], np.int8), scale, 1)
         assert total.values.tolist() == [127 * scale_to_fixed(scale, bits), -127 * scale_to_fixed(scale, bits)]
 
 
@@ -101,24 +106,15 @@ def test_a_shift_takes_fraction_bits_from_one_addition_alone() -> None:
     total = ChunkSum(2, 10)
     total.add(np.array([1e6, -3.0], np.float32), 5, shift=8)
     assert total.values.tolist() == [5 * 4_000_000, -5 * 12]
-    total.add_int8(np.array([3, -3], np.int8), [Int8Segment(start=0, stop=2, scale=1e6)], 1, shift=12)
-    assert total.values.tolist() == [5 * 4_000_000 + 3 * 250_000, -5 * 12 - 3 * 250_000]
-    total.remove_int8(np.array([3, -3], np.int8), [Int8Segment(start=0, stop=2, scale=1e6)], 1, shift=12)
-    total.remove(np.array([1e6, -3.0], np.float32), 5, shift=8)
-    assert total.values.tolist() == [0, 0]
-
-
-@pytest.mark.parametrize("bounds", [[(0, 2)], [(0, 1), (2, 3)], [(1, 3)], [(0, 2), (2, 4)]])
-def test_segments_with_a_gap_are_refused(bounds: list[tuple[int, int]]) -> None:
-    segments = [Int8Segment(start=start, stop=stop, scale=1.0) for start, stop in bounds]
-    with pytest.raises(ValueError, match="segment"):
-        ChunkSum(3, 20).add_int8(np.zeros(3, np.int8), segments, 1)
+    total.add_scaled(np.array([3, -3], np.int8), 1e6, 1, shift=12)
+    total.add_at(np.array([1]), np.array([4096.0], np.float32), 1, shift=12)
+    assert total.values.tolist() == [5 * 4_000_000 + 3 * 250_000, -5 * 12 - 3 * 250_000 + 1024]
 
 
 @pytest.mark.parametrize("scale", [float("nan"), float("inf"), 1e30])
 def test_a_scale_that_does_not_fit_is_refused(scale: float) -> None:
     with pytest.raises(ValueError, match="scale"):
-        ChunkSum(1, 20).add_int8(np.ones(1, np.int8), [Int8Segment(start=0, stop=1, scale=scale)], 1)
+        ChunkSum(1, 20).add_scaled(np.ones(1, np.int8), scale, 1)
 
 
 @pytest.mark.parametrize("total_weight", [0, -1, 2**53])

@@ -82,7 +82,7 @@ class RegionWorld:
         """What the region's aggregation publishes for the parent's round."""
         raw = a_sum(round_.round)
         chunks = []
-        for index, chunk in enumerate(split(raw, CHUNK_ELEMENTS, 8)):
+        for index, chunk in enumerate(split(raw, CHUNK_ELEMENTS * 8)):
             at = self.lower_transport.produce(
                 self.below.topics.model_blobs,
                 bytes(chunk),

@@ -66,7 +66,8 @@ class Log:
 
 
 class ShardWorld:
-    """A round of N updates. encodings: of each update, float32, int8, or inline. interleaved: uploads at one time lie
+    """A round of N updates. encodings: of each update; inline for float32 inside
+    its record, where the model is one chunk. interleaved: uploads at one time lie
     chunk by chunk beside each other, otherwise one after the other. logs: of updates and models; by default its own."""
 
     def __init__(
@@ -90,7 +91,7 @@ class ShardWorld:
             layout=layout or (TensorLayout(name="weight", shape=(size,)),),
             num_elements=size,
             chunk_elements=chunk_elements,
-            encodings=("float32", "int8"),
+            encodings=tuple(encoding.ENCODINGS),
             **round_fields,
         )
         self.chunks = range(num_chunks(size, chunk_elements))
@@ -98,24 +99,22 @@ class ShardWorld:
         names = list(encodings or ["float32"] * len(deltas))
         scales: dict[int, tuple[float, ...]] = {}
         places: dict[tuple[int, int], ChunkReference] = {}
-        raws: dict[int, bytes] = {}
+        raws: dict[int, list[bytes]] = {}
         for number, name in enumerate(names):
-            encoded, scales[number] = encoding.get("float32" if name == "inline" else name).encode(
-                deltas[number], self.round.layout
-            )
-            raws[number] = bytes(encoded)
+            codec = encoding.encoder("float32" if name == "inline" else name)
+            encoded = codec.encode(deltas[number], self.round.layout, chunk_elements)
+            raws[number], scales[number] = [bytes(chunk) for chunk in encoded.chunks], encoded.scales
         work = [(number, index) for index in self.chunks for number in range(len(deltas)) if names[number] != "inline"]
         for number, index in work if interleaved else sorted(work):
-            width = chunk_elements * encoding.get(names[number]).bytes_per_element
             partition = chunk_partition(self.round.task, index, num_shards)
-            places[number, index] = self.updates_log.put(partition, raws[number][index * width : (index + 1) * width])
+            places[number, index] = self.updates_log.put(partition, raws[number][index])
         self.updates: list[AcceptedUpdate] = [
             an_update(
                 number + 1,
                 task=self.round.task,
                 encoding="float32" if name == "inline" else name,
                 scales=scales[number],
-                inline=raws[number] if name == "inline" else None,
+                inline=raws[number][0] if name == "inline" else None,
                 chunks=() if name == "inline" else tuple(places[number, index] for index in self.chunks),
                 weight=(weights or range(1, len(deltas) + 1))[number],
             )

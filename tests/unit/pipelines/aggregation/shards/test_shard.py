@@ -20,14 +20,14 @@ ELEMENTS, CHUNK = 8, 4
 
 
 class World(ShardWorld):
-    """A round of three updates, float32 in chunks, int8 in chunks, float32 inline."""
+    """A round of three updates, float32 and int8 in chunks."""
 
     def __init__(self, **fields: Any) -> None:
         random = np.random.default_rng(7)
         super().__init__(
             [random.normal(size=ELEMENTS).astype(np.float32) for _ in range(3)],
             chunk_elements=CHUNK,
-            encodings=["float32", "int8", "inline"],
+            encodings=["float32", "int8", "float32"],
             layout=LAYOUT,
             **fields,
         )

@@ -96,7 +96,7 @@ def test_nothing_is_added_to_a_round_that_is_settled_or_gone_by() -> None:
 def test_bytes_that_do_not_fit_leave_nothing_behind() -> None:
     sums = ExactSums(1 << 20)
     sums.add(ROUND, 0, addend(1), raw(1))
-    with pytest.raises(ValueError, match="float32 elements"):
+    with pytest.raises(ValueError, match="do not hold 4 elements"):
         sums.add(ROUND, 0, addend(2), raw(2)[:-1])
     with pytest.raises(ValueError, match="not finite"):
         sums.add(ROUND, 0, addend(3), np.array([1, 2, 3, np.nan], np.float32).tobytes())

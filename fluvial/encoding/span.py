@@ -1,0 +1,73 @@
+"""Which elements of a model a chunk holds, and how whole chunks cover a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Protocol
+
+
+class Tensor(Protocol):
+    """What an encoding knows of a tensor: its shape, and a name for messages."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+
+Layout = Sequence[Tensor]
+
+
+class Chunked(Protocol):
+    """A model of a layout that is cut in chunks: a round, a manifest."""
+
+    @property
+    def layout(self) -> Layout: ...
+
+    @property
+    def num_elements(self) -> int: ...
+
+    @property
+    def chunk_elements(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Elements [start, start + size) of a flattened model of this layout."""
+
+    layout: Layout
+    start: int
+    size: int
+
+    @classmethod
+    def of(cls, model: Chunked, index: int) -> Span:
+        """The elements of chunk `index`."""
+        start = index * model.chunk_elements
+        return cls(model.layout, start, min(model.chunk_elements, model.num_elements - start))
+
+    def tensors(self) -> Iterator[tuple[int, int, int]]:
+        """(tensor, first, stop) of each tensor that has elements here, counted from the span's start."""
+        start = -self.start
+        for number, tensor in enumerate(self.layout):
+            stop = start + prod(tensor.shape)
+            first, last = max(start, 0), min(stop, self.size)
+            if first < last:
+                yield number, first, last
+            start = stop
+
+
+def size_of(layout: Layout) -> int:
+    """Elements of all tensors."""
+    return sum(prod(tensor.shape) for tensor in layout)
+
+
+def spans(layout: Layout, chunk_elements: int) -> Iterator[Span]:
+    """The chunks of a model, in order; the last may be shorter. Raises ValueError for chunks below one element."""
+    if chunk_elements < 1:
+        raise ValueError(f"chunks of {chunk_elements} elements")
+    size = size_of(layout)
+    for start in range(0, size, chunk_elements):
+        yield Span(layout, start, min(chunk_elements, size - start))

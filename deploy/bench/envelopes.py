@@ -20,9 +20,9 @@ from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
 from fluvial.identity.envelope import seal
 from fluvial.kafka import connect
+from fluvial.registry.records import registry_key
 from fluvial.wire.framing import decode
 from fluvial.wire.records import Verdict
-from governance.registry.records import registry_key
 
 STAGES = ("validation",)
 STAGES_WITH_WINDOW = ("validation", "aggregation")

@@ -25,10 +25,10 @@ from fluvial.edge.training.flat import layout_of
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Position, Transport, connect
+from fluvial.registry.records import registry_key
 from fluvial.wire.layout import chunk_partition, model_digest
 from fluvial.wire.records import Agreement, ChunkReference, EnrolmentToken, ModelManifest, Task, TensorLayout
 from fluvial.wire.task_file import TaskFile
-from governance.registry.records import registry_key
 from models.architectures import build, initial_state
 from models.evaluation.task import evaluator_of
 from pipelines.aggregation.rounds import records, terms

@@ -1,16 +1,12 @@
-"""Following rounds: which one is open, believed for the aggregator's signature.
-
-Rounds only move forward. A record of an earlier round or attempt than one already seen is skipped, so a copy of an old
-record, genuinely signed, takes nobody back.
-"""
+"""Following rounds: which one is open (`fluvial.registry.rounds`)."""
 
 import logging
 
-from fluvial.identity.envelope import unseal
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Message, Transport, read_to_end
+from fluvial.registry.rounds import NewestRounds
 from fluvial.wire.errors import FluvialError
-from fluvial.wire.records import Round, RoundStatus
+from fluvial.wire.records import Round
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -19,9 +15,8 @@ class RoundFollower:
     """The newest round of each task, read from the beginning of the compacted topic `rounds`."""
 
     def __init__(self, transport: Transport, federation: Federation) -> None:
-        self._aggregator_key = bytes.fromhex(federation.aggregator_key)
+        self._rounds = NewestRounds(bytes.fromhex(federation.aggregator_key))
         self._reader = transport.read(federation.topics.rounds)
-        self._newest: dict[str, Round] = {}
 
     def refresh(self, timeout: float = 30.0) -> None:
         """Reads what was there when the follower was opened. Raises TransportUnavailable."""
@@ -35,11 +30,11 @@ class RoundFollower:
 
     def newest(self, task: str) -> Round | None:
         """The task's newest round, open or finished."""
-        return self._newest.get(task)
+        return self._rounds.newest(task)
 
     def all_newest(self) -> list[Round]:
         """The newest round of every task, by task."""
-        return [self._newest[task] for task in sorted(self._newest)]
+        return self._rounds.all_newest()
 
     def close(self) -> None:
         """Closes the reader."""
@@ -49,19 +44,9 @@ class RoundFollower:
         if message.value is None:
             return None
         try:
-            record = unseal(message.value, Round, self._aggregator_key)
+            return self._rounds.apply(message.value)
         except FluvialError as error:
             _LOGGER.warning(
                 "round record at partition %d, offset %d ignored: %s", message.partition, message.offset, error
             )
             return None
-        known = self._newest.get(record.task)
-        if known is not None and _place(record) <= _place(known):
-            return None
-        self._newest[record.task] = record
-        return record
-
-
-def _place(record: Round) -> tuple[int, int, bool]:
-    """Order of a task's rounds; the end of a task comes after its last round, whatever number the record bears."""
-    return record.round, record.attempt, record.status is RoundStatus.FINISHED

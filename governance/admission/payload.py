@@ -13,11 +13,11 @@ from typing import TypeVar
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, NonCanonical, SchemaUnknown
 from fluvial.wire.media_types import media_type
+from fluvial.wire.names import is_name
 from fluvial.wire.records import Envelope, ModelUpdate, Reason
 from fluvial.wire.version import Version
 from governance.admission.case import Case
 from governance.admission.judgement import Fault
-from governance.admission.names import is_name
 
 T = TypeVar("T")
 

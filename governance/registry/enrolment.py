@@ -28,6 +28,7 @@ from typing import Protocol
 from fluvial.identity.envelope import verify_envelope
 from fluvial.identity.keys import is_acceptable
 from fluvial.wire.media_types import media_type
+from fluvial.wire.names import is_name
 from fluvial.wire.records import (
     DeviceProfile,
     EnrolmentRequest,
@@ -43,7 +44,6 @@ from governance.admission.case import Case, refusal
 from governance.admission.framing import open_envelope
 from governance.admission.identity import check_revocation, check_routing
 from governance.admission.judgement import Fault, Parked, Refused, Source
-from governance.admission.names import is_name
 from governance.admission.payload import read_payload
 from governance.admission.reasons import QUARANTINED
 from governance.admission.size import check_size

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from pyflink.datastream import FlatMapFunction
 
+from fluvial.registry.records import open_registry_record
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import encode
 from fluvial.wire.records import Task
-from governance.registry.records import open_registry_record
 from pipelines.config import Settings
 from pipelines.flink.frames import parse_source
 from pipelines.flink.messages import pack

@@ -24,6 +24,7 @@ import struct
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from fluvial.registry.rounds import place
 from fluvial.wire.records import AcceptedUpdate, Round, RoundStatus, WindowMode
 
 _STATE_VERSION = 2
@@ -150,7 +151,7 @@ def step(
 
 
 def _opened(window: Window, round_: Round, arrival_wait_ms: int) -> tuple[Window, list[Effect]]:
-    if window.round is not None and _place(round_) <= _place(window.round):
+    if window.round is not None and place(round_) <= place(window.round):
         return window, []
     superseded: list[Effect] = [HoldAdmitted()] if window.num_admitted else []
     if round_.status is RoundStatus.FINISHED:
@@ -235,8 +236,3 @@ def _closed(window: Window, round_: Round) -> tuple[Window, list[Effect]]:
 def _slim(round_: Round) -> Round:
     """The record of a round that is over: it only has to tell which updates are late."""
     return replace(round_, base_chunks=(), optimizer_chunks=(), layout=())
-
-
-def _place(round_: Round) -> tuple[int, int, bool]:
-    """Order of a task's rounds; the end of a task comes after its last round."""
-    return round_.round, round_.attempt, round_.status is RoundStatus.FINISHED

@@ -11,9 +11,9 @@ from pyflink.datastream.state import MapStateDescriptor
 
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
+from fluvial.registry.records import registry_key
 from governance.admission import gate
 from governance.registry.enrolment import Enrolled, EnrolmentJudgement, judge_enrolment
-from governance.registry.records import registry_key
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
 from pipelines.flink.frames import SourceRecord, sink_frame

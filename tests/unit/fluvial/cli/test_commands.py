@@ -115,7 +115,8 @@ def test_whom_a_round_invites_is_computed_from_what_is_public(world: World) -> N
             enrolled_ms=1,
             request_sha256=bytes(32),
         )
-        world.put(world.topics.registry, f"participant/{record.participant}", seal(record, REGISTRAR, "registrar"))
+        signer = OPERATOR if number == 3 else REGISTRAR
+        world.put(world.topics.registry, f"participant/{record.participant}", seal(record, signer, "test"))
     made = world.publish_manifest(1, AGGREGATOR)
     digest = world.a_round(number=2).base_digest
     world.open_round(number=2, attempt=2, invited_fraction=0.5, seed=round_seed(TASK, 2, 2, digest))

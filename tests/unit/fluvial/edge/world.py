@@ -221,7 +221,7 @@ class World:
     def admit(
         self, message: Message, request: EnrolmentRequest, status: ParticipantStatus = ParticipantStatus.ACTIVE
     ) -> None:
-        """What the registrar answers."""
+        """What the registrar answers; a revocation is the operator's."""
         record = Participant(
             participant=request.participant,
             public_key=request.public_key,
@@ -232,7 +232,8 @@ class World:
             request_sha256=hashlib.sha256(message.value or b"").digest(),
         )
         key = f"participant/{request.participant}"
-        self.put(self.topics.registry, key, seal(record, REGISTRAR, "registrar"))
+        signer = REGISTRAR if status is ParticipantStatus.ACTIVE else OPERATOR
+        self.put(self.topics.registry, key, seal(record, signer, "test"))
 
     def judge(
         self, topic: str, position: Position, participant: str, decision: Decision, reason: Reason, update_id: str = ""

@@ -13,10 +13,10 @@ from unittest.mock import patch
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
+from fluvial.registry.records import RegistryRecord, registry_key
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.framing import decode
 from fluvial.wire.records import AcceptedUpdate, ChunkReference, Round, Verdict
-from governance.registry.records import RegistryRecord, registry_key
 from pipelines.config import Settings
 from pipelines.flink.bundles import Kind, pack_bundle
 from pipelines.flink.frames import SourceRecord, source_frame

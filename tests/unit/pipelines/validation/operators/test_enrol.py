@@ -11,10 +11,10 @@ import pytest
 
 from fluvial.identity.envelope import seal, unseal
 from fluvial.identity.keys import SigningKey
+from fluvial.registry.records import RegistryRecord, registry_key
 from fluvial.wire.framing import decode
 from fluvial.wire.records import EnrolmentRequest, EnrolmentToken, Participant, Verdict
 from governance.registry import enrolment
-from governance.registry.records import RegistryRecord, registry_key
 from pipelines.flink.bundles import Kind, pack_bundle
 from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.messages import pack

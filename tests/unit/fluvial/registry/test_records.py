@@ -7,10 +7,10 @@ import pytest
 
 from fluvial.identity.envelope import open_envelope, seal
 from fluvial.identity.keys import SigningKey
+from fluvial.registry.records import RegistryRecord, open_registry_record, registry_key, spent
 from fluvial.wire.errors import DecodeError, FluvialError, SignatureInvalid, VerificationError
 from fluvial.wire.framing import encode
 from fluvial.wire.records import EnrolmentToken, ParticipantStatus
-from governance.registry.records import RegistryRecord, open_registry_record, registry_key
 from tests.unit.governance.admission.builders import TERMS, a_participant, a_round, a_task
 
 OPERATOR = SigningKey.from_seed(bytes([11]) * 32)
@@ -20,10 +20,12 @@ STRANGER = SigningKey.from_seed(bytes([13]) * 32)
 TOKEN = EnrolmentToken(token_sha256=sha256(b"t").digest(), participant="alice", expires_ms=9_000)
 ACTIVE = a_participant()
 REVOKED = a_participant(status=ParticipantStatus.REVOKED)
+SPENT = spent(TOKEN)
 KEYED: list[tuple[str, RegistryRecord]] = [
     ("task/demo", a_task()),
     ("agreement/terms", TERMS),
     (f"token/{sha256(b't').hexdigest()}", TOKEN),
+    (f"token/{sha256(b't').hexdigest()}", SPENT),
     ("participant/alice", ACTIVE),
     ("participant/alice", REVOKED),
 ]
@@ -40,9 +42,9 @@ def test_the_operator_signs_every_record(key: str, record: RegistryRecord) -> No
 
 
 @pytest.mark.parametrize(("key", "record"), KEYED)
-def test_the_registrar_signs_active_participants_and_nothing_else(key: str, record: RegistryRecord) -> None:
+def test_the_registrar_signs_active_participants_and_spent_tokens_alone(key: str, record: RegistryRecord) -> None:
     raw = seal(record, REGISTRAR, "registrar")
-    if record == ACTIVE:
+    if record in (ACTIVE, SPENT):
         assert opened(key, raw) == record
     else:
         with pytest.raises(VerificationError, match="registrar may not"):

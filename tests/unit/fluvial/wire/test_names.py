@@ -2,7 +2,7 @@
 
 import pytest
 
-from governance.admission.names import is_name
+from fluvial.wire.names import is_name
 
 
 @pytest.mark.parametrize("name", ["a", "hospital-7", "A.b_c:d@e+f", "0", "x" * 128])

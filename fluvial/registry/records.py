@@ -5,23 +5,26 @@
 | task/<task> | Task | operator |
 | agreement/<agreement> | Agreement | operator |
 | token/<SHA-256, hexadecimal> | EnrolmentToken | operator |
+| token/<SHA-256, hexadecimal> | EnrolmentToken, spent | registrar or operator |
 | participant/<participant> | Participant, ACTIVE | registrar or operator |
 | participant/<participant> | Participant, REVOKED | operator |
 
 The registrar's key lies where enrolments are judged, on the cluster; the operator's need not. So the registrar can let
-participants in, but neither revoke one, nor change what they sign or work on. Left to the caller: the order of records
-under one key, and that a revoked key stays revoked.
+participants in and say that a token is spent, but neither revoke a participant, nor change what they sign or work on.
+Which of several records under one key is in force, `fluvial.registry.view` knows.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from fluvial.identity.envelope import open_envelope, verify_envelope
 from fluvial.identity.keys import is_acceptable
 from fluvial.wire.errors import SignatureInvalid, VerificationError
 from fluvial.wire.framing import decode
 from fluvial.wire.media_types import media_type
+from fluvial.wire.names import is_name
 from fluvial.wire.records import Agreement, EnrolmentToken, Participant, ParticipantStatus, Task
-from governance.admission.names import is_name
 
 RegistryRecord = Task | Agreement | EnrolmentToken | Participant
 
@@ -70,7 +73,7 @@ def open_registry_record(key: str, raw: bytes, operator_key: bytes, registrar_ke
     # 3. Decode.
     record = decode(envelope.payload, expected)
     # 4. Authority.
-    if not by_operator and not (isinstance(record, Participant) and record.status is ParticipantStatus.ACTIVE):
+    if not by_operator and not _registrar_may_sign(record):
         raise VerificationError(f"the registrar may not sign this {expected.__name__}")
     # 5. Place.
     if registry_key(record) != key:
@@ -79,6 +82,26 @@ def open_registry_record(key: str, raw: bytes, operator_key: bytes, registrar_ke
     if not _is_well_formed(record):
         raise VerificationError(f"the {expected.__name__} has a field that is not well formed")
     return record
+
+
+def is_spent(token: EnrolmentToken) -> bool:
+    """Whether the token enrols nobody any more. The record under its key says so; its time is none."""
+    return token.expires_ms == 0
+
+
+def spent(token: EnrolmentToken) -> EnrolmentToken:
+    """The record that takes the token's place when it is spent."""
+    return replace(token, expires_ms=0, version=token.version + 1)
+
+
+def _registrar_may_sign(record: RegistryRecord) -> bool:
+    match record:
+        case Participant():
+            return record.status is ParticipantStatus.ACTIVE
+        case EnrolmentToken():
+            return is_spent(record)
+        case _:
+            return False
 
 
 def _is_well_formed(record: RegistryRecord) -> bool:

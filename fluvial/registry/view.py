@@ -1,0 +1,135 @@
+"""The verified registry: of every record that was ever genuine, the one that is in force.
+
+Fed with the records of topic registry, in any order and as often as they come. What is believed was signed by who may
+sign it (`fluvial.registry.records`) and only moves forward (`fluvial.registry.order`); a revoked key is revoked for
+ever, whatever is enrolled after it and whatever copy comes back. Safe to read from several threads while one applies.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from fluvial.identity.envelope import open_envelope
+from fluvial.registry.order import replaces
+from fluvial.registry.records import RegistryRecord, open_registry_record, registry_key
+from fluvial.wire.records import Agreement, EnrolmentToken, Participant, ParticipantStatus, Task
+
+
+class VerifiedRegistry:
+    """operator_key, registrar_key: Ed25519 public keys, 32 bytes each."""
+
+    def __init__(self, operator_key: bytes, registrar_key: bytes) -> None:
+        self._keys = operator_key, registrar_key
+        self._participants: dict[str, Participant] = {}
+        self._revoked: dict[str, set[bytes]] = {}
+        self._agreements: dict[str, tuple[Agreement, bytes]] = {}
+        self._tokens: dict[bytes, EnrolmentToken] = {}
+        self._tasks: dict[str, Task] = {}
+        self._withdrawn: dict[str, Agreement | Task] = {}
+        self._sha256: dict[str, bytes] = {}
+        self.num_changes = 0
+        """How often something has changed: who waits for something need not look again before it moves."""
+
+    def apply(self, key: str, raw: bytes) -> bool:
+        """Take in a record that stands under `key`. Whether anything changes; a copy of what is in force is told by
+        its bytes, before its signature is looked at.
+
+        Raises DecodeError, SignatureInvalid, VerificationError when it is not what its key says, or not signed by who
+        may sign it.
+        """
+        digest = sha256(raw).digest()
+        if self._sha256.get(key) == digest:
+            return False
+        record = open_registry_record(key, raw, *self._keys)
+        changes = self._apply(record, raw)
+        if changes:
+            self._sha256[key] = digest
+            self.num_changes += 1
+        return changes
+
+    def withdraw(self, key: str) -> bool:
+        """Take in a tombstone, which nobody signs: it may withdraw an offer (an agreement, a task), but neither a
+        participant nor a revocation. Whether anything changes."""
+        kind, _, name = key.partition("/")
+        gone: Agreement | Task | None = None
+        if kind == "task":
+            gone = self._tasks.pop(name, None)
+        elif kind == "agreement" and name in self._agreements:
+            gone, _ = self._agreements.pop(name)
+        if gone is None:
+            return False
+        # What comes after it must not be older: else a tombstone would be the way back to former terms.
+        self._withdrawn[key] = gone
+        self._sha256.pop(key, None)
+        self.num_changes += 1
+        return True
+
+    def participant(self, participant: str) -> Participant | None:
+        """A participant by its name, active or revoked."""
+        return self._participants.get(participant)
+
+    def participants(self) -> list[Participant]:
+        """All participants, by name."""
+        return [self._participants[name] for name in sorted(self._participants)]
+
+    def is_revoked(self, participant: str, public_key: bytes) -> bool:
+        """Whether this key of the participant was ever revoked."""
+        return public_key in self._revoked.get(participant, ())
+
+    def agreement(self, agreement: str) -> Agreement | None:
+        entry = self._agreements.get(agreement)
+        return entry[0] if entry else None
+
+    def agreement_sha(self, agreement: str) -> bytes | None:
+        """SHA-256 of the agreement's signed payload: what a participant signs."""
+        entry = self._agreements.get(agreement)
+        return entry[1] if entry else None
+
+    def token(self, token_sha256: bytes) -> EnrolmentToken | None:
+        """A token by its SHA-256, also one that is spent (`fluvial.registry.records.is_spent`)."""
+        return self._tokens.get(token_sha256)
+
+    def task(self, task: str) -> Task | None:
+        return self._tasks.get(task)
+
+    def tasks(self) -> list[Task]:
+        """All tasks, by name."""
+        return [self._tasks[name] for name in sorted(self._tasks)]
+
+    def _apply(self, record: RegistryRecord, raw: bytes) -> bool:
+        match record:
+            case Participant():
+                return self._apply_participant(record)
+            case Agreement():
+                if not self._is_newer(record, self.agreement(record.agreement)):
+                    return False
+                self._agreements[record.agreement] = record, sha256(open_envelope(raw).payload).digest()
+            case EnrolmentToken():
+                if not replaces(record, self._tokens.get(record.token_sha256)):
+                    return False
+                self._tokens[record.token_sha256] = record
+            case Task():
+                if not self._is_newer(record, self.task(record.task)):
+                    return False
+                self._tasks[record.task] = record
+        return True
+
+    def _is_newer(self, record: Agreement | Task, known: Agreement | Task | None) -> bool:
+        withdrawn = self._withdrawn.get(registry_key(record)) if known is None else None
+        return record == withdrawn or replaces(record, known or withdrawn)
+
+    def _apply_participant(self, record: Participant) -> bool:
+        """A revocation holds for its key from now on, also where a newer key is in force."""
+        revoked = self._revoked.get(record.participant, set())
+        known = self._participants.get(record.participant)
+        if record.status is ParticipantStatus.REVOKED:
+            is_new = record.public_key not in revoked
+            self._revoked[record.participant] = revoked | {record.public_key}
+            in_force = known is None or known.public_key == record.public_key or replaces(record, known)
+        else:
+            is_new = False
+            in_force = record.public_key not in revoked and replaces(record, known)
+        if in_force and record != known:
+            self._participants[record.participant] = record
+            return True
+        return is_new

@@ -55,7 +55,18 @@ def packages() -> list[str]:
 
 def test_the_package_itself_stays_bare() -> None:
     names = {name for name in vars(fluvial) if not name.startswith("_")}
-    assert names <= {"auditor", "cli", "edge", "encoding", "identity", "inference", "kafka", "transparency", "wire"}
+    assert names <= {
+        "auditor",
+        "cli",
+        "edge",
+        "encoding",
+        "identity",
+        "inference",
+        "kafka",
+        "registry",
+        "transparency",
+        "wire",
+    }
 
 
 def test_public_names_are_those_listed() -> None:

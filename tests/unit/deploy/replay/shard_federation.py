@@ -16,6 +16,7 @@ from fluvial.wire.layout import layout_digest, model_digest
 from fluvial.wire.records import AcceptedUpdate, ChunkReference, ModelManifest, ModelUpdate, Round
 from models.aggregation.plan import Measure
 from models.aggregation.rule import parse_rule
+from pipelines.aggregation.rounds.records import contributions
 from pipelines.aggregation.rule import selection
 from pipelines.aggregation.shards.chunk_source import ChunkSource
 from pipelines.aggregation.shards.shard import Shard
@@ -120,7 +121,7 @@ class ShardFederation:
             chunks=chunks,
             optimizer_chunks=tuple(written[index] for index in range(NUM_CHUNKS, len(written))),
             model_digest=model_digest(chunk.sha256 for chunk in chunks),
-            contributions=selection.contributions(updates, plan),
+            contributions=contributions(updates, plan.effective_weights),
             **fields,
         )
 

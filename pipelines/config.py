@@ -36,6 +36,10 @@ class Settings(BaseModel):
 
     checkpoint_dir: Path
     checkpoint_interval_ms: int = Field(default=300, ge=50)
+    submission: str = Field(default="", description="This submission of the job: another one tries each record anew.")
+    record_attempts: int = Field(
+        default=3, ge=2, description="How often an operator is given a record that it raises on: the last time aside."
+    )
     restart_attempts: int = Field(default=30, ge=0, description="Restarts after a failure; 0 fails the job at once.")
     transaction_timeout_ms: int = Field(default=TRANSACTION_TIMEOUT_MS, ge=10_000)
     parallelism: int = Field(default=1, ge=1)

@@ -51,10 +51,13 @@ STAGES: dict[str, Stage] = {
     ),
 }
 
+OF_EVERY_STAGE = ("failures",)
+"""Topics that every stage writes and reads when an operator raises (`pipelines.flink.guard`)."""
+
 WRITTEN_OUTSIDE = ("updates", "enrolments", "update_blobs", "registry", "models", "model_blobs")
 """Topics that participants write, or that the operator writes when it creates a task."""
 
-PROVEN = ("verdicts", "accepted", "receipts", "events", "audit", "checkpoints")
+PROVEN = ("verdicts", "accepted", "receipts", "releases", "events", "failures", "audit", "checkpoints")
 """Topics that stages alone write, and read of one another or of themselves without a signature: their records bear a
 proof of their writer (`pipelines.flink.stage_mac`), and what bears none is skipped."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from deploy.local.directory import DataDirectory, latest_checkpoint
@@ -31,6 +32,7 @@ def job_settings(
             "checkpoint_dir": directory.checkpoints,
             "parallelism": parallelism,
             "repository_root": CHECKOUT,
+            "submission": secrets.token_hex(8),
             "restore_from": None if fresh else latest_checkpoint([directory.checkpoints / name]),
             **overrides,
         }

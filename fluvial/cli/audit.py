@@ -41,6 +41,7 @@ from fluvial.wire.records import (
     Release,
     RoundEvent,
     SequencedEvent,
+    SetAside,
     Variant,
     Verdict,
 )
@@ -214,3 +215,5 @@ def _summary(record: Recorded) -> str:
             return f"version {record.version}, {record.name}: {record.failure or built}"
         case Promotion():
             return f"version {record.version}, {record.processor}: {record.reason}"
+        case SetAside():
+            return f"goes on without {record.item}: {record.error}"

@@ -12,11 +12,12 @@ from fluvial.wire.records import (
     Receipt,
     Release,
     RoundEvent,
+    SetAside,
     Variant,
     Verdict,
 )
 
-Recorded = Verdict | RoundEvent | PublishedModel | Participant | Receipt | Release | Variant | Promotion
+Recorded = Verdict | RoundEvent | PublishedModel | Participant | Receipt | Release | Variant | Promotion | SetAside
 """The records that the audit log holds as the data of its events. Measurements are too large for it: the promotion that
 rests on one names its digest."""
 
@@ -29,6 +30,7 @@ EVENT_TYPES: dict[type[Recorded], str] = {
     Release: "org.fluvial.release.v1",
     Variant: "org.fluvial.variant.v1",
     Promotion: "org.fluvial.promotion.v1",
+    SetAside: "org.fluvial.set-aside.v1",
 }
 """CloudEvents type of each."""
 
@@ -56,11 +58,19 @@ def event_id(record: Recorded) -> str:
             return _join("variant", record.task, record.version, record.name)
         case Promotion():
             return _join("promotion", record.task, record.sequence)
+        case SetAside():
+            return _join("set-aside", record.operator, record.item, record.item_sha256.hex())
 
 
 def subject(record: Recorded) -> str:
-    """CloudEvents subject: the participant where one is concerned, else the task."""
-    return record.participant if isinstance(record, Verdict | Participant | Receipt) else record.task
+    """CloudEvents subject: the participant where one is concerned, else the task, else the operator."""
+    match record:
+        case Verdict() | Participant() | Receipt():
+            return record.participant
+        case SetAside():
+            return record.operator
+        case _:
+            return record.task
 
 
 def _join(*parts: str | int) -> str:

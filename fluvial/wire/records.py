@@ -490,6 +490,52 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An operator raised: what it had in hand, so that a job that starts again knows which record is set aside."""
+
+    operator: str
+    """The operator."""
+    submission: str
+    """The submission of its job; another one tries every record anew."""
+    items: tuple[str, ...]
+    """What it had in hand: partition@offset of a record of its topic, else the beginning of the SHA-256 of a message."""
+    error: str
+    """Type of the exception."""
+    traceback: str
+    """The end of its traceback."""
+    time_ms: int
+    """When, by the operator's clock."""
+    set_aside: bool = False
+    """Whether the item is passed over from now on."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "operator": self.operator,
+            "submission": self.submission,
+            "items": list(self.items),
+            "error": self.error,
+            "traceback": self.traceback,
+            "time_ms": self.time_ms,
+            "set_aside": self.set_aside,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Failure:
+        return cls(
+            operator=data["operator"],
+            submission=data["submission"],
+            items=tuple(data["items"]),
+            error=data["error"],
+            traceback=data["traceback"],
+            time_ms=data["time_ms"],
+            set_aside=data["set_aside"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupCounts:
     """Paired answers of one metric in one group of at least ten people."""
 
@@ -1551,6 +1597,40 @@ class SequencedEvent:
             sequence=data["sequence"],
             previous_sha256=data["previous_sha256"],
             event=AuditEvent.from_avro(data["event"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """An operator raised again and again on one item, and goes on without it. Its bytes and the traceback are in topic quarantine."""
+
+    operator: str
+    """The operator."""
+    item: str
+    """partition@offset of a record of its topic, else the beginning of the SHA-256 of a message."""
+    item_sha256: bytes
+    """SHA-256 of the bytes, 32 bytes."""
+    error: str
+    """Type of the exception."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "operator": self.operator,
+            "item": self.item,
+            "item_sha256": self.item_sha256,
+            "error": self.error,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> SetAside:
+        return cls(
+            operator=data["operator"],
+            item=data["item"],
+            item_sha256=data["item_sha256"],
+            error=data["error"],
         )
 
 

@@ -6,7 +6,7 @@
 | enrolments, updates | participants | participant |
 | update-blobs | participants | update id |
 | verdicts | validation | participant |
-| quarantine | validation | source position |
+| quarantine | every stage | source position, or operator and item |
 | accepted | validation | task |
 | rounds | aggregation | task |
 | models | aggregation (the operator for version 0) | task/version |
@@ -18,6 +18,7 @@
 | measurements | acceleration; participants | measurer |
 | promotions | promotion | task |
 | events | every stage | event id |
+| failures | every stage | operator |
 | audit, checkpoints | audit | none |
 """
 
@@ -51,6 +52,7 @@ NAMES = (
     "measurements",
     "promotions",
     "events",
+    "failures",
     "audit",
     "checkpoints",
 )
@@ -88,6 +90,7 @@ class Topics:
         self.measurements = f"{prefix}measurements"
         self.promotions = f"{prefix}promotions"
         self.events = f"{prefix}events"
+        self.failures = f"{prefix}failures"
         self.audit = f"{prefix}audit"
         self.checkpoints = f"{prefix}checkpoints"
 
@@ -113,6 +116,7 @@ class Topics:
             self._topic(self.measurements, 1, retention_ms=_FOR_EVER),
             self._topic(self.promotions, 1, retention_ms=_FOR_EVER),
             self._topic(self.events, 1, retention_ms=7 * _DAY_MS),
+            self._topic(self.failures, 1, retention_ms=30 * _DAY_MS),
             self._topic(self.audit, 1, retention_ms=_FOR_EVER),
             self._topic(self.checkpoints, 1, retention_ms=_FOR_EVER),
         ]

@@ -14,6 +14,7 @@ from fluvial.wire.records import (
     Receipt,
     Release,
     RoundEvent,
+    SetAside,
     Variant,
     Verdict,
 )
@@ -29,6 +30,7 @@ _SOURCES: dict[type[Recorded], str] = {
     Release: "/evaluation",
     Variant: "/acceleration",
     Promotion: "/promotion",
+    SetAside: "/jobs",
 }
 
 

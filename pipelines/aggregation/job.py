@@ -16,6 +16,7 @@ from pipelines.aggregation.operators.shards import Combine, Measure
 from pipelines.aggregation.operators.side_outputs import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT
 from pipelines.aggregation.operators.sources import AcceptedToMessage, RoundToMessage
 from pipelines.flink.graph import BYTES, Graph
+from pipelines.flink.guard import Form, guarded
 from pipelines.flink.tasks import TaskToMessage
 
 
@@ -24,11 +25,24 @@ def attach(graph: Graph) -> None:
     settings = graph.settings
     accepted = graph.handed_over("accepted")
     if accepted is None:
-        accepted = graph.source("accepted").flat_map(AcceptedToMessage(), BYTES).name("accepted-to-message")
-    rounds = graph.source("rounds").flat_map(RoundToMessage(settings), BYTES).name("round-to-message")
-    tasks = graph.source("registry").flat_map(TaskToMessage(settings), BYTES).name("task-to-message")
+        accepted = (
+            graph.source("accepted")
+            .flat_map(guarded(AcceptedToMessage(), "accepted-to-message", settings, Form.RECORD), BYTES)
+            .name("accepted-to-message")
+        )
+    rounds = (
+        graph.source("rounds")
+        .flat_map(guarded(RoundToMessage(settings), "round-to-message", settings, Form.RECORD), BYTES)
+        .name("round-to-message")
+    )
+    tasks = (
+        graph.source("registry")
+        .flat_map(guarded(TaskToMessage(settings), "task-to-message", settings, Form.RECORD), BYTES)
+        .name("task-to-message")
+    )
 
     def keyed(name: str, operator: KeyedProcessFunction, messages: DataStream) -> DataStream:
+        operator = guarded(operator, name, settings, Form.MESSAGE)
         return graph.keyed(messages).process(operator, BYTES).name(name).uid(name)
 
     collected = keyed("collect", CollectRound(settings), accepted.union(rounds))

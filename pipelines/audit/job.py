@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from pipelines.audit.operators import LOG, Sequence, Sign
 from pipelines.flink.graph import BYTES, Graph
+from pipelines.flink.guard import Form, guarded
 
 
 def attach(graph: Graph) -> None:
     """Add the audit stage to a job. Both operators have one subtask: a log has one order and one signer."""
     leaves = (
         graph.bundled_source("events", [LOG])
-        .process(Sequence(graph.settings), BYTES)
+        .process(guarded(Sequence(graph.settings), "sequence", graph.settings, Form.BUNDLE), BYTES)
         .name("sequence")
         .uid("sequence")
         .set_parallelism(1)

@@ -22,6 +22,7 @@ from pipelines.flink.frames import sink_frame
 from pipelines.flink.log_reader import decoded, read_to_end
 from pipelines.flink.manifests import read_model
 from pipelines.flink.messages import unpack
+from pipelines.flink.stage_mac import StageMac
 
 _SETTLE_SECONDS = 10.0
 
@@ -77,5 +78,6 @@ class Evaluate(KeyedProcessFunction):
         if self._log_says is None:
             topic = self._settings.topics.releases
             records = read_to_end(self._settings.brokers, topic, settle_seconds=_SETTLE_SECONDS)
+            records = StageMac.load(self._settings.keys_dir).proven(topic, records)
             self._log_says = logic.of_log(release for _, release in decoded(records, Release, topic))
         return self._log_says.get(task, Measured())

@@ -67,6 +67,41 @@ def sink_frame(topic: str, key: bytes | None, value: bytes | None, headers: Sequ
     return b"".join(parts)
 
 
+class SinkRecord(NamedTuple):
+    """One record to be written; `value` None is a tombstone."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+def parse_sink(frame: bytes) -> SinkRecord:
+    """The record in a sink frame: the inverse of `sink_frame`. Raises struct.error if the frame was cut short."""
+    at = 0
+
+    def number(layout: struct.Struct) -> int:
+        nonlocal at
+        (found,) = layout.unpack_from(frame, at)
+        at += layout.size
+        return int(found)
+
+    def taken(length: int) -> bytes:
+        nonlocal at
+        at += length
+        if at > len(frame):
+            raise struct.error(f"a sink frame of {len(frame)} bytes")
+        return bytes(frame[at - length : at])
+
+    def field() -> bytes | None:
+        length = number(_INT)
+        return None if length == -1 else taken(length)
+
+    topic, key = taken(number(_SHORT)).decode(), field()
+    headers = tuple((taken(number(_SHORT)).decode(), field() or b"") for _ in range(number(_SHORT)))
+    return SinkRecord(topic, key, field(), headers)
+
+
 @lru_cache(maxsize=256)
 def _text(text: str) -> bytes:
     """Length and bytes of a topic or of a header's name, of which there are few."""

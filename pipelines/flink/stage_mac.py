@@ -15,10 +15,11 @@ had before that time needs no proof: the topics of a federation that is older th
 from __future__ import annotations
 
 import hmac
+import logging
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pipelines.flink.frames import SourceRecord, sink_frame
@@ -31,6 +32,8 @@ HEADER = "fluvial-mac"
 _COVERED = "fluvial-"
 _SECRET_BYTES = 32
 _PURPOSE = b"fluvial stage mac v1"
+
+_log = logging.getLogger(__name__)
 
 
 class StageMac:
@@ -59,6 +62,17 @@ class StageMac:
         return found is not None and hmac.compare_digest(
             found, self._mac(topic, record.key, record.value, record.headers)
         )
+
+    def proven(self, topic: str, records: Iterable[SourceRecord]) -> Iterator[SourceRecord]:
+        """Those of the records that a stage wrote. How many it did not write is told at the end."""
+        forged = 0
+        for record in records:
+            if self.proves(topic, record):
+                yield record
+            else:
+                forged += 1
+        if forged:
+            _log.warning("%d records of %s were written by no stage and were skipped", forged, topic)
 
     def _mac(self, topic: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]]) -> bytes:
         covered = [header for header in headers if header[0].startswith(_COVERED) and header[0] != HEADER]

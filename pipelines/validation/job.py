@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from pipelines.flink.bundles import Kind
 from pipelines.flink.graph import BYTES, Graph
+from pipelines.flink.guard import Form, guarded
 from pipelines.validation.operators.enrol import Enrol
 from pipelines.validation.operators.trusted_records import TRUSTED, Mark
 from pipelines.validation.operators.validate import Validate
@@ -27,12 +28,16 @@ def attach(graph: Graph) -> None:
     judged = (
         graph.bundled_source("updates")
         .connect(trusted)
-        .process(Validate(settings, hands_over=composed), BYTES)
+        .process(guarded(Validate(settings, hands_over=composed), "validate", settings, Form.BUNDLE), BYTES)
         .name("validate")
         .uid("validate-by-lane")
     )
     enrolled = (
-        graph.bundled_source("enrolments").connect(trusted).process(Enrol(settings), BYTES).name("enrol").uid("enrol")
+        graph.bundled_source("enrolments")
+        .connect(trusted)
+        .process(guarded(Enrol(settings), "enrol", settings, Form.BUNDLE), BYTES)
+        .name("enrol")
+        .uid("enrol")
     )
     graph.emit(judged)
     graph.emit(enrolled)

@@ -853,6 +853,114 @@ def _read_envelope(data: bytes, at: int) -> tuple[records.Envelope, int]:
     return record, at
 
 
+def _write_failure(record: records.Failure, out: list[bytes]) -> None:
+    add = out.append
+    text = record.operator.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.submission.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    if record.items:
+        add(long_bytes(len(record.items)))
+        for items_item in record.items:
+            text = items_item.encode()
+            add(long_bytes(len(text)))
+            add(text)
+    add(b"\0")
+    text = record.error.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.traceback.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.time_ms))
+    add(b"\1" if record.set_aside else b"\0")
+
+
+def _read_failure(data: bytes, at: int) -> tuple[records.Failure, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_operator = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_submission = data[at:end].decode()
+    at = end
+    f_items_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            if zigzag & 1:
+                raise Unusual
+            end = at + (zigzag >> 1)
+            f_items_item = data[at:end].decode()
+            at = end
+            f_items_items.append(f_items_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_items = tuple(f_items_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_error = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_traceback = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_time_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    if data[at] > 1:
+        raise Unusual
+    f_set_aside = data[at] == 1
+    at += 1
+    record = records.Failure(
+        operator=f_operator,
+        submission=f_submission,
+        items=f_items,
+        error=f_error,
+        traceback=f_traceback,
+        time_ms=f_time_ms,
+        set_aside=f_set_aside,
+    )
+    return record, at
+
+
 def _write_group_counts(record: records.GroupCounts, out: list[bytes]) -> None:
     add = out.append
     text = record.metric.encode()
@@ -3984,6 +4092,67 @@ def _read_sequenced_event(data: bytes, at: int) -> tuple[records.SequencedEvent,
     return record, at
 
 
+def _write_set_aside(record: records.SetAside, out: list[bytes]) -> None:
+    add = out.append
+    text = record.operator.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.item.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.item_sha256)))
+    add(record.item_sha256)
+    text = record.error.encode()
+    add(long_bytes(len(text)))
+    add(text)
+
+
+def _read_set_aside(data: bytes, at: int) -> tuple[records.SetAside, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_operator = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_item = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_item_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_error = data[at:end].decode()
+    at = end
+    record = records.SetAside(
+        operator=f_operator,
+        item=f_item,
+        item_sha256=f_item_sha256,
+        error=f_error,
+    )
+    return record, at
+
+
 def _fits_task_1(record: records.Task) -> bool:
     return record.version == 0
 
@@ -4709,6 +4878,7 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.EnrolmentRequest: (None,),
     records.EnrolmentToken: (_fits_enrolment_token_1, None),
     records.Envelope: (None,),
+    records.Failure: (None,),
     records.Measurement: (None,),
     records.ModelManifest: (_fits_model_manifest_1, None),
     records.ModelUpdate: (None,),
@@ -4720,6 +4890,7 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.Round: (_fits_round_1, None),
     records.RoundEvent: (_fits_round_event_1, None),
     records.SequencedEvent: (None,),
+    records.SetAside: (None,),
     records.Task: (_fits_task_1, None),
     records.Variant: (None,),
     records.Verdict: (_fits_verdict_1, None),
@@ -4733,6 +4904,7 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.EnrolmentRequest: (_write_enrolment_request,),
     records.EnrolmentToken: (_write_enrolment_token_1, _write_enrolment_token_2),
     records.Envelope: (_write_envelope,),
+    records.Failure: (_write_failure,),
     records.Measurement: (_write_measurement,),
     records.ModelManifest: (_write_model_manifest_1, _write_model_manifest_2),
     records.ModelUpdate: (_write_model_update,),
@@ -4744,6 +4916,7 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.Round: (_write_round_1, _write_round_2),
     records.RoundEvent: (_write_round_event_1, _write_round_event_2),
     records.SequencedEvent: (_write_sequenced_event,),
+    records.SetAside: (_write_set_aside,),
     records.Task: (_write_task_1, _write_task_2),
     records.Variant: (_write_variant,),
     records.Verdict: (_write_verdict_1, _write_verdict_2),
@@ -4757,6 +4930,7 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.EnrolmentRequest: (_read_enrolment_request,),
     records.EnrolmentToken: (_read_enrolment_token_1, _read_enrolment_token_2),
     records.Envelope: (_read_envelope,),
+    records.Failure: (_read_failure,),
     records.Measurement: (_read_measurement,),
     records.ModelManifest: (_read_model_manifest_1, _read_model_manifest_2),
     records.ModelUpdate: (_read_model_update,),
@@ -4768,6 +4942,7 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.Round: (_read_round_1, _read_round_2),
     records.RoundEvent: (_read_round_event_1, _read_round_event_2),
     records.SequencedEvent: (_read_sequenced_event,),
+    records.SetAside: (_read_set_aside,),
     records.Task: (_read_task_1, _read_task_2),
     records.Variant: (_read_variant,),
     records.Verdict: (_read_verdict_1, _read_verdict_2),

@@ -79,6 +79,15 @@ VERSIONS: dict[type, tuple[Version, ...]] = {
             schema='{"doc":"DSSE envelope (secure-systems-lab/dsse v1.0.2) in Avro: the signatures cover the pre-authentication encoding of payload_type and the raw payload bytes, and are checked before the payload is decoded.","fields":[{"doc":"Media type of the payload: application/vnd.fluvial.<record>.v1+avro.","name":"payload_type","type":"string"},{"doc":"Avro single-object encoding of the record.","name":"payload","type":"bytes"},{"doc":"At least one.","name":"signatures","type":{"items":{"doc":"One signature over the envelope.","fields":[{"doc":"Participant or service that claims to have signed: a hint until the signature is verified.","name":"keyid","type":"string"},{"doc":"Ed25519 signature, 64 bytes.","name":"signature","type":"bytes"}],"name":"Signature","type":"record"},"type":"array"}}],"name":"Envelope","namespace":"org.fluvial.v1","type":"record"}',
         ),
     ),
+    records.Failure: (
+        Version(
+            record=records.Failure,
+            number=1,
+            fingerprint=bytes.fromhex("c142c597556d884b"),
+            sha256="06791165e4206b3ee4ef003c8bf92c5a3f0297325a6a5068888454daa26c5cc0",
+            schema='{"doc":"An operator raised: what it had in hand, so that a job that starts again knows which record is set aside.","fields":[{"doc":"The operator.","name":"operator","type":"string"},{"doc":"The submission of its job; another one tries every record anew.","name":"submission","type":"string"},{"doc":"What it had in hand: partition@offset of a record of its topic, else the beginning of the SHA-256 of a message.","name":"items","type":{"items":"string","type":"array"}},{"doc":"Type of the exception.","name":"error","type":"string"},{"doc":"The end of its traceback.","name":"traceback","type":"string"},{"doc":"When, by the operator\'s clock.","name":"time_ms","type":"long"},{"default":false,"doc":"Whether the item is passed over from now on.","name":"set_aside","type":"boolean"}],"name":"Failure","namespace":"org.fluvial.v1","type":"record"}',
+        ),
+    ),
     records.Measurement: (
         Version(
             record=records.Measurement,
@@ -211,6 +220,15 @@ VERSIONS: dict[type, tuple[Version, ...]] = {
             fingerprint=bytes.fromhex("a9cae17facec6949"),
             sha256="770edf38f2df7235f43625ee10bfe168e5622b4c8af4363f4b7bf56e44ccd37e",
             schema='{"doc":"A leaf of the audit log: the event, its position and the hash of the leaf before it. The raw bytes of this record are the leaf.","fields":[{"doc":"Position in the log, from 0, without gaps.","name":"sequence","type":"long"},{"doc":"SHA-256 of the leaf before it; 32 zero bytes for the first.","name":"previous_sha256","type":"bytes"},{"doc":"The event.","name":"event","type":{"doc":"Something that happened, for the audit log: a CloudEvent whose data is an Avro record. Its id is a function of its cause, so that a repeat can be recognised.","fields":[{"doc":"CloudEvents id, deterministic.","name":"id","type":"string"},{"doc":"CloudEvents source: the stage.","name":"source","type":"string"},{"doc":"CloudEvents type: org.fluvial.<record>.v1.","name":"type","type":"string"},{"doc":"CloudEvents subject: the participant, task or model concerned.","name":"subject","type":"string"},{"doc":"Broker time of the cause.","name":"time_ms","type":"long"},{"doc":"Avro single-object encoding of the record: enums, numbers and digests, at most 32 KiB.","name":"data","type":"bytes"}],"name":"AuditEvent","type":"record"}}],"name":"SequencedEvent","namespace":"org.fluvial.v1","type":"record"}',
+        ),
+    ),
+    records.SetAside: (
+        Version(
+            record=records.SetAside,
+            number=1,
+            fingerprint=bytes.fromhex("e553078bb7af943c"),
+            sha256="3d34646f612d358a60deb20c80ce01e4597b0dd0f1db24406883e590d155116a",
+            schema='{"doc":"An operator raised again and again on one item, and goes on without it. Its bytes and the traceback are in topic quarantine.","fields":[{"doc":"The operator.","name":"operator","type":"string"},{"doc":"partition@offset of a record of its topic, else the beginning of the SHA-256 of a message.","name":"item","type":"string"},{"doc":"SHA-256 of the bytes, 32 bytes.","name":"item_sha256","type":"bytes"},{"doc":"Type of the exception.","name":"error","type":"string"}],"name":"SetAside","namespace":"org.fluvial.v1","type":"record"}',
         ),
     ),
     records.Task: (

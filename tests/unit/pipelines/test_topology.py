@@ -6,15 +6,15 @@ from collections import Counter
 import pytest
 
 from fluvial.wire.topics import NAMES
-from pipelines.topology import STAGES, WRITTEN_OUTSIDE, stages_named
+from pipelines.topology import OF_EVERY_STAGE, STAGES, WRITTEN_OUTSIDE, stages_named
 
 READ_OUTSIDE = {"verdicts", "quarantine", "receipts", "models", "releases", "checkpoints", "rounds", "audit"}
 READ_OUTSIDE |= {"variant_blobs"}
 
 
 def test_every_topic_has_a_writer_and_a_reader() -> None:
-    written = {topic for stage in STAGES.values() for topic in stage.writes} | set(WRITTEN_OUTSIDE)
-    read = {topic for stage in STAGES.values() for topic in stage.reads} | READ_OUTSIDE
+    written = {topic for stage in STAGES.values() for topic in stage.writes} | {*WRITTEN_OUTSIDE, *OF_EVERY_STAGE}
+    read = {topic for stage in STAGES.values() for topic in stage.reads} | {*READ_OUTSIDE, *OF_EVERY_STAGE}
     assert written == read == set(NAMES)
 
 

@@ -22,6 +22,7 @@ from fluvial.wire.records import (
     Release,
     RoundEvent,
     RoundTransition,
+    SetAside,
     Variant,
     Verdict,
 )
@@ -116,6 +117,7 @@ PROMOTION = Promotion(
     signers=(),
     created_ms=0,
 )
+SET_ASIDE = SetAside(operator="validate", item="3@17", item_sha256=b"\xab" * 32, error="KeyError")
 EXPECTED: list[tuple[Recorded, str, str, str]] = [
     (VERDICT, "verdict/fluvial.updates/3/17", "/validation", "anna"),
     (ROUND, "round/digits/2/1/CLOSED", "/aggregation", "digits"),
@@ -125,6 +127,7 @@ EXPECTED: list[tuple[Recorded, str, str, str]] = [
     (RELEASE, "release/digits/2", "/evaluation", "digits"),
     (VARIANT, "variant/credit/8/int8", "/acceleration", "credit"),
     (PROMOTION, "promotion/credit/3", "/promotion", "credit"),
+    (SET_ASIDE, f"set-aside/validate/3@17/{'ab' * 32}", "/jobs", "validate"),
 ]
 
 

@@ -17,9 +17,13 @@ from pipelines.evaluation import operators
 from pipelines.evaluation.operators import Evaluate
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.messages import pack
+from pipelines.flink.stage_mac import StageMac, make_secret
 from tests.unit.deploy.demo.records import manifest
 from tests.unit.models.evaluation.test_task import TASK
 from tests.unit.pipelines.flink_state import FlinkState
+
+RELEASE = Release(task="toy", version=0, model_digest=bytes(32), metrics=(), num_examples=0, device="", duration_ms=0)
+"""Written by no stage: it must not keep the model from being measured."""
 
 
 class Evaluation:
@@ -29,8 +33,10 @@ class Evaluation:
         self.releases: list[bytes] = []
         self.reads = 0
         self._settings: Any = SimpleNamespace(
-            brokers=None, topics=Topics(), read_timeout_ms=1, repository_root=root, device="cpu"
+            brokers=None, topics=Topics(), read_timeout_ms=1, repository_root=root, device="cpu", keys_dir=root
         )
+        make_secret(root)
+        self._mac = StageMac.load(root)
         monkeypatch.setattr(operators, "read_to_end", self._read)
         monkeypatch.setattr(operators, "shared_reader", lambda *_, **__: SimpleNamespace(chunks=self._gone))
         self.restart(lost=True)
@@ -64,7 +70,14 @@ class Evaluation:
 
     def _read(self, *_: Any, **__: Any) -> list[SourceRecord]:
         self.reads += 1
-        return [SourceRecord(0, place, 1, b"toy", value) for place, value in enumerate([b"junk", *self.releases])]
+        topic, now_ms = Topics().releases, 1 << 50
+        forged = [encode(RELEASE), b"junk"]
+        proofs: list[Any] = [(), *([self._mac.header(topic, b"toy", value)] for value in [b"junk", *self.releases])]
+        values = [*forged, *self.releases]
+        return [
+            SourceRecord(0, place, now_ms, b"toy", value, tuple(proof))
+            for place, (value, proof) in enumerate(zip(values, proofs, strict=True))
+        ]
 
     def _gone(self, _: Any) -> Any:
         raise ChunkUnavailable("its slot was used again")

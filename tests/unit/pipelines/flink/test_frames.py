@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
+from pipelines.flink.frames import SourceRecord, parse_sink, parse_source, sink_frame
 
 
 def source_frame(record: SourceRecord) -> bytes:
@@ -106,3 +106,19 @@ def test_a_tombstone_has_a_length_of_minus_one() -> None:
 def test_a_topic_name_over_64_kib_is_an_error() -> None:
     with pytest.raises(struct.error):
         sink_frame("t" * 65_536, None, b"")
+
+
+@given(
+    st.text(max_size=20),
+    st.none() | st.binary(max_size=20),
+    st.none() | st.binary(max_size=50),
+    st.lists(st.tuples(st.text(max_size=10), st.binary(max_size=20)), max_size=3),
+)
+def test_sink_frames_are_read_as_they_were_written(
+    topic: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
+) -> None:
+    frame = sink_frame(topic, key, value, headers)
+    assert parse_sink(frame) == (topic, key, value, tuple(headers))
+    for cut in range(len(frame)):
+        with pytest.raises(struct.error):
+            parse_sink(frame[:cut])

@@ -85,6 +85,8 @@ class PartitionReader:
         self._consumer.close()
 
     def _poll(self) -> None:
+        if self._pending:
+            return
         # `consume` waits until the whole batch is there: wait for one message, then take what is queued.
         first = self._consumer.poll(_POLL_S)
         if first is not None:

@@ -129,7 +129,8 @@ def with_value(value: float) -> Any:
 
 
 def bad_records(sender: Sender) -> Iterator[tuple[str, str, bytes]]:
-    """(reason expected, Kafka key, raw record), all of or about the enrolled participant mallory."""
+    """(reason expected, Kafka key, raw record), all of or about the enrolled participants mallory, and eve, whose
+    updates for the round are not looked at any more once three have failed."""
     key = sender.keys["mallory"]
     good = sender.update("mallory")
     sealed = seal(good, key, "mallory")
@@ -138,11 +139,11 @@ def bad_records(sender: Sender) -> Iterator[tuple[str, str, bytes]]:
     def changed(**changes: Any) -> bytes:
         return seal(replace(good, **changes), key, "mallory")
 
-    def placed(delta: Any) -> bytes:
-        return changed(chunks=sender.chunks(delta))
+    def eves(**changes: Any) -> bytes:
+        return seal(replace(good, participant="eve", **changes), sender.keys["eve"], "eve")
 
     def moved(change: Callable[[ChunkReference], ChunkReference]) -> bytes:
-        return changed(chunks=(*good.chunks[:2], change(good.chunks[2])))
+        return eves(chunks=(*good.chunks[:2], change(good.chunks[2])))
 
     yield "ENVELOPE", "mallory", b""
     yield "ENVELOPE", "mallory", b"garbage"
@@ -165,12 +166,12 @@ def bad_records(sender: Sender) -> Iterator[tuple[str, str, bytes]]:
     yield "WEIGHT", "mallory", changed(weight=0)
     yield "WEIGHT", "mallory", changed(weight=101)
     yield "ENCODING", "mallory", changed(encoding="float8")
-    yield "INCOMPLETE", "mallory", moved(lambda chunk: replace(chunk, offset=chunk.offset + 10_000))
-    yield "CHUNK_MISMATCH", "mallory", moved(lambda chunk: replace(chunk, sha256=bytes(32)))
-    yield "NON_FINITE", "mallory", placed(with_value(float("nan")))
-    yield "NON_FINITE", "mallory", placed(with_value(float("-inf")))
-    yield "MAGNITUDE_EXCEEDED", "mallory", placed(with_value(2.5))
-    yield "NORM_EXCEEDED", "mallory", placed(np.full(10, 1.9, np.float32))
+    yield "NON_FINITE", "mallory", changed(chunks=sender.chunks(with_value(float("-inf"))))
+    yield "NORM_EXCEEDED", "mallory", changed(chunks=sender.chunks(np.full(10, 1.9, np.float32)))
+    yield "INCOMPLETE", "eve", moved(lambda chunk: replace(chunk, offset=chunk.offset + 10_000))
+    yield "CHUNK_MISMATCH", "eve", moved(lambda chunk: replace(chunk, sha256=bytes(32)))
+    yield "MAGNITUDE_EXCEEDED", "eve", eves(chunks=sender.chunks(with_value(2.5)))
+    yield "TOO_MANY_FAILURES", "eve", eves(chunks=sender.chunks(DELTA))
 
 
 def read_until(federation: Any, topic: str, enough: Callable[[list[Message]], bool]) -> list[Message]:
@@ -195,7 +196,7 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
         federation, topics = stack.federation, stack.federation.topics
         created = create_task(federation, stack.keys, TASK)
         names = ("alice", "bob", "mallory")
-        keys = {name: SigningKey.generate() for name in names}
+        keys = {name: SigningKey.generate() for name in (*names, "eve")}
         with closing(connect(federation.brokers, "test")) as transport:
             register(transport, topics, stack.keys, keys)
         submission = Submission(

@@ -104,6 +104,14 @@ def test_a_partition_is_read_forward_and_what_lies_on_the_way_is_kept(monkeypatc
     assert partition.assignments == [0]
 
 
+def test_what_came_with_a_record_is_not_lost_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records come in batches; what had come of the last one was thrown away, and its references named no record."""
+    partition = Partition(*(b"%d" % offset for offset in range(30)))
+    reader = reader_of(partition, monkeypatch)
+    assert [read(reader, offset) for offset in range(30)] == partition.held
+    assert partition.assignments == [0]
+
+
 @pytest.mark.parametrize("before", [(), (0,), (1,)])
 def test_a_reference_to_the_marker_at_the_end_names_no_record(
     before: tuple[int, ...], monkeypatch: pytest.MonkeyPatch

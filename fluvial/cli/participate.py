@@ -35,6 +35,7 @@ from fluvial.edge.events import (
     Trained,
 )
 from fluvial.edge.trainer import load_trainer, training_request
+from fluvial.encoding import ENCODINGS, encoder
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import Round
 
@@ -50,7 +51,7 @@ def participate(
     num_rounds: Annotated[
         int | None, typer.Option("--rounds", min=1, help="Rounds to contribute to; all without it.")
     ] = None,
-    encoding: Annotated[str, typer.Option("--encoding", help="Tensor encoding: float32 or int8.")] = "float32",
+    encoding: Annotated[str, typer.Option("--encoding", help=f"Tensor encoding: {', '.join(ENCODINGS)}.")] = "float32",
     trainer: Annotated[
         str, typer.Option("--trainer", help="The training function, as module:function.")
     ] = DEFAULT_TRAINER,
@@ -70,6 +71,7 @@ def participate(
     if not data.exists():
         fail(f"there is no data at {data}", status=Exit.USAGE)
     train_round = load_trainer(trainer)
+    encoder(encoding)
     outbox_file = outbox or outbox_path(name)
     state = outbox_file.with_name(f"{outbox_file.name}.state")
     with Participant(parties, name, SigningKey.load(key_file), outbox_file) as participant:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from fluvial.edge.events import Answered, Event, Finished, Interrupted, Judged, NotInvited, RoundOpened, SatOut, Trained
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.outbox import Outbox
-from fluvial.edge.publisher import Publisher
+from fluvial.edge.publisher import Publisher, check_encoding
 from fluvial.edge.rounds import RoundFollower
 from fluvial.kafka import TransportUnavailable
 from fluvial.wire.errors import ChunkUnavailable
@@ -105,6 +105,7 @@ class Participation:
             return False
         self.on_event(RoundOpened(round=round_, reopened=upload is not None))
         if upload is None:
+            check_encoding(round_, self.encoding)  # before training, not after it
             base_D = self.base_model(round_)
             started = time.monotonic()
             delta_D, weight = self.train(base_D, round_)

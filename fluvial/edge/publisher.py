@@ -22,6 +22,7 @@ from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
 from fluvial.edge.outbox import Outbox, OutboxChunk, OutboxEnvelope, Upload
 from fluvial.edge.upload import WINDOW_BYTES, Uploader
 from fluvial.encoding import Encoded
+from fluvial.encoding.fitting import encode_within
 from fluvial.encoding.span import spans
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
@@ -65,7 +66,8 @@ class Publisher:
         """
         _check(round_, weight, encoding)
         _check_delta(round_, delta_D)
-        encoded = encodings.encoder(encoding).encode(delta_D, round_.layout, round_.chunk_elements)
+        codec = encodings.encoder(encoding)
+        encoded = encode_within(codec, delta_D, round_.layout, round_.chunk_elements, round_.max_norm)
         return self._keep(round_, encoded, weight, encoding)
 
     def store_encoded(self, round_: Round, encoded: Encoded, weight: int, encoding: str) -> Upload:
@@ -230,5 +232,10 @@ def _check(round_: Round, weight: int, encoding: str) -> None:
     least = terms_of(round_).participation.min_examples
     if not least <= weight <= round_.max_weight:
         raise ValueError(f"the weight must be between {least} and {round_.max_weight}, not {weight}")
+    check_encoding(round_, encoding)
+
+
+def check_encoding(round_: Round, encoding: str) -> None:
+    """Raises ValueError for an encoding that the round does not take."""
     if encoding not in round_.encodings:
         raise ValueError(f"the round takes the encodings {', '.join(round_.encodings)}, not {encoding}")

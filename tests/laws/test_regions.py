@@ -82,7 +82,7 @@ def leaves(draw: st.DrawFn, max_abs: float) -> list[Leaf]:
     one = st.tuples(
         st.lists(numbers, min_size=SIZE, max_size=SIZE).map(lambda values: np.array(values, np.float32)),
         st.integers(1, MAX_WEIGHT),
-        st.sampled_from(["float32", "int8"]),
+        st.sampled_from([*encoding.ENCODINGS]),
     )
     return draw(st.lists(one, min_size=1, max_size=8))
 
@@ -178,7 +178,7 @@ def federation(numbers: Sequence[int], num_shards: int, rule: str, *, partial: b
     """A federation of these participants of six."""
     generator = np.random.default_rng(7)
     deltas = [generator.normal(size=ELEMENTS).astype(np.float32) for _ in range(NUM_LEAVES)]
-    encodings = ["float32", "int8", "float32", "float32", "int8", "float32"]
+    encodings = ["float32", "int8", "int4", "float16", "int8", "bfloat16"]
     return ShardWorld(
         [deltas[number] for number in numbers],
         chunk_elements=CHUNK,

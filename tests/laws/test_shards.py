@@ -58,7 +58,7 @@ def world(
         deltas,
         chunk_elements=chunk_elements,
         num_shards=num_shards,
-        encodings=["float32", "int8", "float32", "inline" if chunk_elements >= ELEMENTS else "int8", "float32"],
+        encodings=["float32", "int8", "bfloat16", "inline" if chunk_elements >= ELEMENTS else "int4", "float16"],
         interleaved=interleaved,
         rule=json.dumps(rule),
         **fields,

@@ -31,6 +31,7 @@ from fluvial.auditor.verify import verify
 from fluvial.edge import Participant
 from fluvial.edge.models import read_manifests
 from fluvial.edge.rounds import RoundFollower
+from fluvial.encoding import ENCODINGS
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import connect, read_to_end, snapshot
 from fluvial.wire.framing import decode
@@ -133,7 +134,7 @@ class SmallFederation:
         """Updates of these participants; their ids."""
         return [
             self.participants[number].publish(
-                round_, delta(number, round_), weight=1 + number, encoding="int8" if number == 2 else "float32"
+                round_, delta(number, round_), weight=1 + number, encoding=[*ENCODINGS][number % len(ENCODINGS)]
             )
             for number in numbers
         ]
@@ -222,7 +223,7 @@ def task_file(task: str, rule: dict[str, Any], **fields: Any) -> TaskFile:
             "deadline_seconds": 300,
             "rule": rule,
             "limits": {"max_abs": 100.0, "max_weight": 100},
-            "encodings": ["float32", "int8"],
+            "encodings": [*ENCODINGS],
             "chunk_elements": 100,
             **fields,
         }

@@ -49,7 +49,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 PARTITIONS, NUM_ROUNDS = 2, 2
 REGIONS = {"west": ("ann", "bob"), "east": ("cyd", "dan")}
 LEAVES = [name for names in REGIONS.values() for name in names]
-ENCODINGS = {"ann": "float32", "bob": "int8", "cyd": "int8", "dan": "float32"}
+ENCODINGS = {"ann": "float32", "bob": "int8", "cyd": "int4", "dan": "bfloat16"}
 COMMON: dict[str, Any] = {
     "title": "A thousand parameters",
     "model": {"architecture": "logistic_regression", "parameters": {"inputs": 99, "classes": 10}, "seed": 3},
@@ -71,7 +71,7 @@ PARENT = TaskFile.model_validate(
 
 def region_file(region: str) -> TaskFile:
     limits = {"max_abs": 100.0, "max_weight": 100, "fraction_bits": terms.fraction_bits(PARENT)}
-    fields = {"task": region, "rounds": 0, "deadline_seconds": 100, "partial": True, "encodings": ["float32", "int8"]}
+    fields = {"task": region, "rounds": 0, "deadline_seconds": 100, "partial": True, "encodings": [*ENCODINGS.values()]}
     return TaskFile.model_validate({**COMMON, **fields, "limits": limits})
 
 

@@ -160,6 +160,14 @@ def test_a_weight_above_the_rounds_limit_is_lowered_to_it(participant, world: Wo
     assert update.weight == 1000
 
 
+def test_an_encoding_that_the_round_does_not_take_is_refused_before_training(participant, world: World) -> None:
+    world.open_round()
+    script = Script()
+    with pytest.raises(ValueError, match="not bfloat16"):
+        participant.participate(TASK, train, on_event=script, encoding="bfloat16")
+    assert script.of(Trained) == []
+
+
 def test_stopping_ends_the_loop_between_rounds(participant, world: World) -> None:
     world.open_round()
     assert participant.participate(TASK, train, on_event=Script(Published=lambda event: participant.stop())) == 1

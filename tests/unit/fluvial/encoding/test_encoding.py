@@ -4,18 +4,18 @@ from fluvial.encoding import DECODINGS, ENCODINGS, encoder, get
 
 
 def test_encodings_are_known_by_their_names() -> None:
-    assert list(ENCODINGS) == ["float32", "int8"]
+    assert list(ENCODINGS) == ["float32", "float16", "bfloat16", "int8", "int4"]
     assert all(get(name).name == name for name in ENCODINGS)
     assert all(encoder(name) is get(name) for name in ENCODINGS)
 
 
 def test_a_partial_sum_is_decoded_but_no_participant_encodes_one() -> None:
-    assert list(DECODINGS) == ["float32", "int8", "partial_sum"]
+    assert list(DECODINGS) == [*ENCODINGS, "partial_sum"]
     assert get("partial_sum").name == "partial_sum"
     with pytest.raises(ValueError, match="no participant encodes as 'partial_sum'"):
         encoder("partial_sum")
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="float32, int8"):
-        get("float16")
+    with pytest.raises(ValueError, match="float32, float16, "):
+        get("float64")

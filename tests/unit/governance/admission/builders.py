@@ -153,7 +153,7 @@ def a_round(**changes: Any) -> Round:
         "seed": bytes(32),
         "invited_fraction": 1.0,
         "partial": False,
-        "encodings": ("float32", "int8"),
+        "encodings": tuple(encoding.ENCODINGS),
         "agreement": "terms",
         "training": "{}",
     }

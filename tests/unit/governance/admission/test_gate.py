@@ -397,7 +397,7 @@ def test_an_agreement_holds_from_its_first_to_before_its_last_millisecond() -> N
         ({"layout_digest": bytes(32)}, Reason.MANIFEST_MISMATCH),
         ({"chunks": ()}, Reason.MANIFEST_MISMATCH),
         ({"weight": 0}, Reason.WEIGHT),
-        ({"encoding": "float16"}, Reason.ENCODING),
+        ({"encoding": "float64"}, Reason.ENCODING),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(changes: dict[str, Any], reason: Reason) -> None:

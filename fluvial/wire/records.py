@@ -103,6 +103,7 @@ class Reason(StrEnum):
     OTHER = "OTHER"
     CHUNK_CLAIMED = "CHUNK_CLAIMED"
     TOO_MANY_FAILURES = "TOO_MANY_FAILURES"
+    UNHANDLED = "UNHANDLED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

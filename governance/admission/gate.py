@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from fluvial.wire.records import AcceptedUpdate, Verdict
+from fluvial.wire.records import AcceptedUpdate, Reason, Verdict
 from governance.admission.agreement import check_agreement
 from governance.admission.case import Case
 from governance.admission.evidence import Finding
@@ -40,7 +40,7 @@ from governance.admission.invitation import check_invitation
 from governance.admission.judgement import Fault, GatePolicy, Judgement, NeedsEvidence, Parked, Refused, Source
 from governance.admission.manifest import check_manifest
 from governance.admission.payload import read_update
-from governance.admission.reasons import decision, keeps_raw
+from governance.admission.reasons import QUARANTINED, decision, keeps_raw
 from governance.admission.replay import check_replay
 from governance.admission.signature import check_signatures
 from governance.admission.size import check_size
@@ -96,6 +96,11 @@ def conclude(
     return verdict, accepted(needs) if reason is needs.verdict.reason else None
 
 
+def unhandled(raw: bytes, source: Source) -> Refused:
+    """The outcome of a record that no call of the stage could handle: held for a person to look at."""
+    return Refused(verdict=Case.of(raw, source, QUARANTINED).verdict(Reason.UNHANDLED))
+
+
 def accepted(needs: NeedsEvidence) -> AcceptedUpdate:
     """The update as aggregation takes it in."""
     update, source = needs.update, needs.source
@@ -129,4 +134,5 @@ __all__ = [
     "conclude",
     "judge",
     "keeps_raw",
+    "unhandled",
 ]

@@ -16,8 +16,8 @@ A record's first failing check gives its reason; nothing after it is looked at. 
   is not. SIGNATURE never waits: anybody can make a wrong signature in somebody else's name.
 * **Late is not refused here.** Broker time after the round's deadline is the business of aggregation, which gives a
   receipt.
-* **Who decides QUARANTINE.** Reasons named by `GatePolicy.quarantined` (by default SCHEMA_UNKNOWN alone: a newer client
-  is not an attack) are held for a person to look at; all others are rejected.
+* **Who decides QUARANTINE.** Reasons named by `GatePolicy.quarantined` (by default SCHEMA_UNKNOWN: a newer client is
+  not an attack; and UNHANDLED, always: the fault is ours) are held for a person; all others are rejected.
 * **Which bytes are kept.** `keeps_raw`: those of every record refused, as evidence, but not of a duplicate (its bytes
   are the accepted record's) nor of an oversized one (a flood would be written twice, and what is as large as the broker
   allows does not fit once more with its reason; its source position and digest stand in the verdict).
@@ -60,14 +60,17 @@ MEANINGS: dict[Reason, str] = {
     Reason.NOT_INVITED: "The round's public seed did not invite the participant.",
     Reason.OTHER: "A reason that is newer than whoever reads; never given by this gate.",
     Reason.CHUNK_CLAIMED: "Another participant's update of the round refers to the same chunk.",
+    Reason.UNHANDLED: "The stage failed whenever it was given the record, which is a fault of the stage: the record is "
+    "held with the traceback, and everything else goes on.",
     Reason.TOO_MANY_FAILURES: "So many updates of the participant for this round failed that no more is looked at.",
 }
 """Every reason has its meaning here; a test compares this table with the schema."""
 
-QUARANTINED = frozenset({Reason.SCHEMA_UNKNOWN})
+QUARANTINED = frozenset({Reason.SCHEMA_UNKNOWN, Reason.UNHANDLED})
 """Reasons for which a record is held for a person rather than rejected, where the policy does not say otherwise."""
 
-_RAW_NOT_KEPT = frozenset({Reason.SIZE_LIMIT})
+_RAW_NOT_KEPT = frozenset({Reason.SIZE_LIMIT, Reason.UNHANDLED})
+"""Of what was set aside, the job's guard keeps the bytes, beside the traceback."""
 
 
 def decision(reason: Reason, quarantined: Set[Reason] = QUARANTINED) -> Decision:

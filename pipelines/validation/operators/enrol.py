@@ -19,13 +19,14 @@ from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
 from pipelines.flink.frames import SourceRecord, sink_frame
 from pipelines.validation.contests import Room
 from pipelines.validation.lanes import Lanes
-from pipelines.validation.operators.trusted_records import WithTrustedRecords, now_ms, source_of
+from pipelines.validation.operators.holding import HoldsUnhandled
+from pipelines.validation.operators.trusted_records import now_ms, source_of
 from pipelines.validation.record_life import Concluded, Lane
 from pipelines.validation.verdict_frames import verdict_frames
 from pipelines.validation.waiting import Waiting
 
 
-class Enrol(WithTrustedRecords):
+class Enrol(HoldsUnhandled):
     """Keyed by lane of the claimed participant: one verdict for each enrolment request; an accepted one enters the
     registry. Output: bundles of sink frames."""
 
@@ -50,6 +51,10 @@ class Enrol(WithTrustedRecords):
         lane.look(at_ms)
         return self._finish(ctx, at_ms, timestamp)
 
+    @property
+    def input_topic(self) -> str:
+        return self._topics.enrolments
+
     def _begin(self, ctx: Any) -> tuple[Lane, int]:
         self._trusted_records = self._trusted_in(ctx)
         self._frames: list[bytes] = []
@@ -64,10 +69,13 @@ class Enrol(WithTrustedRecords):
     # The lane's desk.
 
     def judge(self, records: Sequence[SourceRecord]) -> Iterator[EnrolmentJudgement]:
+        return self.one_by_one(records, self._judge)
+
+    def _judge(self, records: Sequence[SourceRecord]) -> Iterator[EnrolmentJudgement]:
         for record in records:
             yield judge_enrolment(
                 record.value,
-                source_of(record, self._topics.enrolments),
+                source_of(record, self.input_topic),
                 registry=self._trusted_records,
                 used=self._used.contains,
             )

@@ -26,7 +26,8 @@ from pipelines.validation.accepted_records import REPEATED_ROUNDS, AcceptedRecor
 from pipelines.validation.content_checks import ContentChecks, shared_checks
 from pipelines.validation.contests import Room
 from pipelines.validation.lanes import Lanes
-from pipelines.validation.operators.trusted_records import WithTrustedRecords, now_ms, source_of
+from pipelines.validation.operators.holding import HoldsUnhandled
+from pipelines.validation.operators.trusted_records import now_ms, source_of
 from pipelines.validation.record_life import Concluded, Lane
 from pipelines.validation.verdict_frames import verdict_frames
 from pipelines.validation.waiting import Waiting
@@ -35,7 +36,7 @@ _CHUNKS_UNDER_CHECK = 65_536
 """Of one subtask: references of some 300 bytes."""
 
 
-class Validate(WithTrustedRecords):
+class Validate(HoldsUnhandled):
     """Keyed by lane of the claimed participant: exactly one verdict for each record of topic updates.
 
     Output: bundles of sink frames; and, when aggregation is in the same job, of messages with accepted updates, which
@@ -87,6 +88,10 @@ class Validate(WithTrustedRecords):
         lane.look(at_ms)
         return self._finish(ctx, at_ms, timestamp)
 
+    @property
+    def input_topic(self) -> str:
+        return self._topics.updates
+
     def _begin(self, ctx: Any) -> tuple[Lane, int]:
         self._trusted_records = self._trusted_in(ctx)
         self._out = _Output(self._topics, self._hands_over)
@@ -107,8 +112,11 @@ class Validate(WithTrustedRecords):
     # The lane's desk.
 
     def judge(self, records: Sequence[SourceRecord]) -> Iterator[gate.Judgement]:
+        return self.one_by_one(records, self._judge)
+
+    def _judge(self, records: Sequence[SourceRecord]) -> Iterator[gate.Judgement]:
         return gate.judge(
-            [(record.value, source_of(record, self._topics.updates)) for record in records],
+            [(record.value, source_of(record, self.input_topic)) for record in records],
             registry=self._trusted_records,
             rounds=self._trusted_records,
             seen=self._seen,

@@ -18,6 +18,7 @@ def test_decisions() -> None:
         Reason.ACCEPTED: Decision.ACCEPT,
         Reason.DUPLICATE_IGNORED: Decision.DUPLICATE,
         Reason.SCHEMA_UNKNOWN: Decision.QUARANTINE,
+        Reason.UNHANDLED: Decision.QUARANTINE,
     }
     for reason in Reason:
         assert decision(reason) is expected.get(reason, Decision.REJECT)
@@ -26,5 +27,5 @@ def test_decisions() -> None:
 @pytest.mark.parametrize("reason", list(Reason))
 def test_the_raw_bytes_of_refused_records_are_kept_but_neither_duplicates_nor_floods(reason: Reason) -> None:
     case = Case.of(b"", a_source(), frozenset())
-    kept = reason not in (Reason.ACCEPTED, Reason.DUPLICATE_IGNORED, Reason.SIZE_LIMIT)
+    kept = reason not in (Reason.ACCEPTED, Reason.DUPLICATE_IGNORED, Reason.SIZE_LIMIT, Reason.UNHANDLED)
     assert keeps_raw(case.verdict(reason)) is kept

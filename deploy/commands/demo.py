@@ -29,11 +29,20 @@ _PIPED_WIDTH = 150
 
 @reported
 def demo(
-    task: Annotated[str, typer.Option(help="Example task: digits or heart.")] = "digits",
+    task: Annotated[str, typer.Option(help="Example task: credit, digits or heart.")] = "digits",
     data_dir: Annotated[
         Path | None, typer.Option(help="Keep everything in this directory, which must be empty or new.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the summary for programs to this file.")] = None,
+    accelerate: Annotated[
+        bool,
+        typer.Option(
+            help="Build accelerated variants of the models, too, and release those that harm no group (credit)."
+        ),
+    ] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="With --accelerate: write the variants as a page with plots to this file.")
+    ] = None,
 ) -> None:
     """Run a federation from enrolment to an audited, replayable model, with adversaries among the participants.
 
@@ -46,7 +55,10 @@ def demo(
     progress = Progress(console, f"fluvial demo: {chosen.task_file.title}", chosen.task_file.rounds)
     try:
         with interruptible(), _directory(data_dir) as root, progress:
-            summary = Run(chosen, root, progress).run()
+            run = Run(chosen, root, progress, accelerate=accelerate)
+            summary = run.run()
+            if html is not None and accelerate:
+                shutil.copyfile(run.variants_page, html)
     except KeyboardInterrupt:
         kept = f" What there was is in {data_dir}." if data_dir else ""
         fail(f"interrupted while {progress.last_phase}; everything was stopped.{kept}", status=Exit.INTERRUPTED)

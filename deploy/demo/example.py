@@ -10,6 +10,7 @@ from fluvial.wire.task_file import TaskFile
 
 NAMES: dict[str, tuple[str, ...]] = {
     "digits": tuple(f"writers-{number:02}" for number in range(20)),
+    "credit": ("bank-1", "bank-2", "bank-3", "bank-4", "bank-5", "bank-6"),
     "heart": ("cleveland", "hungarian", "switzerland", "va"),
 }
 """By task, a name for each group of its data, in the order of the groups' numbers."""

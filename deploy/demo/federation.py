@@ -26,24 +26,32 @@ from deploy.demo.outcome import breaches, outcomes
 from deploy.demo.progress import Progress
 from deploy.demo.reports import Ended, Enrolled, Failed, Ready, Report, ReportReader, Sent, Stuck
 from deploy.demo.summary import Audited, Summary
+from deploy.demo.variants import VariantObserver, VariantRow, shortfalls_of
+from deploy.demo.variants_page import page
 from deploy.local.interruption import uninterrupted
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
 from fluvial.kafka import Transport, connect
 
 STAGES = ("validation", "aggregation", "evaluation", "audit")
+ACCELERATION_STAGES = ("acceleration", "promotion")
 JOB = "demo"
 
 _START_SECONDS = 150.0
 _SETTLE_SECONDS = 60.0
 _BASELINE_SECONDS = 300.0
+_VARIANTS_SECONDS = 180.0
 _POLL_SECONDS = 0.15
 
 
 class Run:
     """A run in a directory. Use once, from the main thread: `run` returns the summary or raises DemoFailed."""
 
-    def __init__(self, example: Example, root: Path, progress: Progress) -> None:
+    def __init__(self, example: Example, root: Path, progress: Progress, *, accelerate: bool = False) -> None:
+        """accelerate: build, measure and promote variants, too; the task must say which. Raises ValueError."""
+        self._spec = example.task_file.acceleration if accelerate else None
+        if accelerate and self._spec is None:
+            raise ValueError(f"the task {example.task_file.task} names no variants: credit does")
         self._example = example
         self._root = root
         self._layout = Layout(root / "demo")
@@ -51,7 +59,8 @@ class Run:
         self._children = Children()
         self._stack = Stack(root, watch=False)
         # A job that fails again and again is to end and say why, not to try for ever.
-        submission = Submission(stages=STAGES, name=JOB, settings={"restart_attempts": 3})
+        stages = (*STAGES, *(ACCELERATION_STAGES if accelerate else ()))
+        submission = Submission(stages=stages, name=JOB, settings={"restart_attempts": 3})
         self._job = LocalJob(self._stack.directory, submission)
         self._members: list[Member] = cast(example.names)
         # A round closes as soon as everyone has delivered whose updates can count; the quorum is the task's own.
@@ -66,6 +75,11 @@ class Run:
     @property
     def _vanishing_member(self) -> Member:
         return next(member for member in self._members if member.role is Role.VANISHING)
+
+    @property
+    def variants_page(self) -> Path:
+        """The page of the last model's variants, where there are any."""
+        return self._layout.variants_page
 
     def run(self) -> Summary:
         """Everything, from an empty directory to the summary. Raises DemoFailed, StackError, FluvialError."""
@@ -92,14 +106,19 @@ class Run:
         ledger = Ledger(task=self._task_file.task, updates_topic=federation.topics.updates)
         observer = ends.enter_context(Observer(federation, transport, ledger))
         self._open_for_participants(transport)
+        variants = None
+        if self._spec is not None:
+            variants = VariantObserver(federation, transport, self._spec)
+            ends.callback(variants.close)
         self._play_rounds(observer, ledger)
         central = self._await_baseline(observer, ledger)
+        rows = self._await_variants(observer, ledger, variants) if variants is not None else ()
         self._progress.begin("replaying the last version")
         replay = replayed(federation, ledger.task, ledger.last_version)
         self._progress.begin("auditing")
         audit = audited(federation, self._check_processes)
         self._progress.end()
-        return self._summary(ledger, central, replay, audit)
+        return self._summary(ledger, central, replay, audit, rows)
 
     def _start_participants(self) -> None:
         self._start_company(None)
@@ -157,6 +176,20 @@ class Run:
         metrics: dict[str, float] = json.loads(self._layout.baseline.read_text())["metrics"]
         return metrics
 
+    def _await_variants(self, observer: Observer, ledger: Ledger, variants: VariantObserver) -> tuple[VariantRow, ...]:
+        """Until something is decided on every variant of the last model."""
+        self._progress.begin("measuring variants")
+        version = ledger.last_version
+
+        def decided() -> bool:
+            variants.poll(_POLL_SECONDS)
+            return variants.is_decided(version)
+
+        self._wait(observer, ledger, decided, _VARIANTS_SECONDS, "the variants of the last model")
+        rows = tuple(variants.rows(version))
+        self._layout.variants_page.write_text(page(self._task_file.task, version, rows), encoding="utf-8")
+        return rows
+
     def _wait(self, observer: Observer, ledger: Ledger, done: Callable[[], bool], patience: float, what: str) -> None:
         """Follow the run until `done`. Raises DemoFailed when a process ends, or nothing new comes for `patience` s."""
         deadline = time.monotonic() + patience
@@ -208,7 +241,14 @@ class Run:
         if self._stack.broker.pid is None:
             raise DemoFailed(f"the broker ended\n{tail(self._stack.broker.log)}")
 
-    def _summary(self, ledger: Ledger, central: dict[str, float], replay: str, audit: Audited) -> Summary:
+    def _summary(
+        self,
+        ledger: Ledger,
+        central: dict[str, float],
+        replay: str,
+        audit: Audited,
+        variants: tuple[VariantRow, ...],
+    ) -> Summary:
         megabytes, seconds = ledger.accepted_bytes() / 1e6, ledger.rounds_seconds()
         return Summary(
             task=self._task_file.task,
@@ -221,6 +261,8 @@ class Run:
             breaches=tuple(breaches(ledger, self._sent)),
             phases=self._progress.phases,
             seconds=self._progress.seconds,
+            variants=variants,
+            variants_missing=tuple(shortfalls_of(variants, self._spec)) if self._spec is not None else (),
             megabytes=megabytes,
             megabytes_per_second=megabytes / seconds if seconds else 0.0,
         )

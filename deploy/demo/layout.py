@@ -29,6 +29,10 @@ class Layout:
         return self.directory / "central.json"
 
     @property
+    def variants_page(self) -> Path:
+        return self.directory / "variants.html"
+
+    @property
     def outboxes(self) -> Path:
         return self.directory / "outboxes"
 

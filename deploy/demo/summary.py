@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.demo.ledger import RoundRow
+from deploy.demo.variants import VariantRow, to_dicts, variants_table
 
 MARGIN = 0.03
 """How far the federated model may stay behind the central one, per metric: 3 points."""
@@ -46,8 +47,8 @@ class Summary:
 
     central: metrics of the central model. replay: "bit-exact" or what differs. breaches: attacks that got through.
     phases: (name, seconds). expected_rounds: what the task asks for. megabytes: accepted tensor bytes;
-    megabytes_per_second: those over the time of the rounds.
-    """
+    megabytes_per_second: those over the time of the rounds. variants: those of the last model; variants_missing: what
+    they did not show."""
 
     task: str
     expected_rounds: int
@@ -57,6 +58,8 @@ class Summary:
     audit: Audited
     participants: tuple[Outcome, ...]
     breaches: tuple[str, ...] = ()
+    variants: tuple[VariantRow, ...] = ()
+    variants_missing: tuple[str, ...] = ()
     phases: tuple[tuple[str, float], ...]
     seconds: float
     megabytes: float
@@ -73,7 +76,7 @@ class Summary:
 
     def shortfalls(self) -> list[str]:
         """What the run did not live up to; empty for success."""
-        found = list(self.breaches)
+        found = [*self.breaches, *self.variants_missing]
         if len(self.rounds) < self.expected_rounds or any(row.accuracy is None for row in self.rounds):
             measured = sum(row.accuracy is not None for row in self.rounds)
             found.append(f"{measured} of {self.expected_rounds} rounds ended with a measured model")
@@ -111,6 +114,7 @@ class Summary:
             "megabytes_per_second": self.megabytes_per_second,
             "phases": dict(self.phases),
             "shortfalls": self.shortfalls(),
+            **({"variants": to_dicts(self.variants)} if self.variants else {}),
         }
 
     def print(self, console: Console) -> None:
@@ -124,8 +128,14 @@ class Summary:
             Text(),
             _participants_table(self.participants),
             Text(),
+            *self._variants_parts(),
             self._facts(),
         ]
+
+    def _variants_parts(self) -> list[RenderableType]:
+        if not self.variants:
+            return []
+        return [variants_table(self.variants), *_reasons_of(self.variants), Text()]
 
     def _rounds_table(self) -> Table:
         table = Table(title=f"Task {self.task}: rounds", title_justify="left")
@@ -166,6 +176,11 @@ def _participants_table(participants: Sequence[Outcome]) -> Table:
         style = "" if participant.role == "honest" else "yellow"
         table.add_row(participant.name, participant.role, participant.outcome, style=style)
     return table
+
+
+def _reasons_of(variants: Sequence[VariantRow]) -> list[Text]:
+    """Why each variant that does not serve does not."""
+    return [Text(f"  {row.reason}") for row in variants if row.verdict != "PROMOTED"]
 
 
 def reasons(rejected: Mapping[str, int]) -> str:

@@ -145,6 +145,26 @@ def check_the_outcomes(summary: dict[str, Any]) -> None:
     assert {"KEY_UNKNOWN", "SIGNATURE"} <= refused
 
 
+def test_a_variant_that_harms_a_group_is_held_and_others_are_promoted(
+    start: Callable[..., Demo], tmp_path: Path
+) -> None:
+    summary_file, page = tmp_path / "summary.json", tmp_path / "variants.html"
+    demo = start("--task", "credit", "--accelerate", "--json", str(summary_file), "--html", str(page))
+    assert demo.wait() == 0, demo.text
+    assert demo.leftovers() == []
+    variants = {variant["name"]: variant for variant in json.loads(summary_file.read_text())["variants"]}
+    assert variants["onnx_fp32"]["verdict"] == variants["int8_static"]["verdict"] == "PROMOTED"
+    pruned = variants["pruned_structured"]
+    assert pruned["verdict"] == "HELD"
+    assert re.fullmatch(
+        r"held: pruned_structured loses \d+\.\d points of recall for defaulters .* "
+        r"\(\d+ harmed, \d+ helped of \d+\), margin 2\.0",
+        pruned["reason"],
+    )
+    assert pruned["bytes"] < variants["onnx_fp32"]["bytes"] / 3
+    assert pruned["reason"] in page.read_text()
+
+
 def test_ctrl_c_in_the_middle_leaves_nothing_behind(start: Callable[..., Demo]) -> None:
     demo = start()
     demo.wait_for("running the rounds")

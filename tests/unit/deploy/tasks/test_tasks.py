@@ -21,7 +21,7 @@ from models.evaluation.inference import Evaluator
 
 CHECKOUT = Path(__file__).parents[4]
 TASKS = CHECKOUT / "deploy" / "tasks"
-PARTICIPANTS = {"digits": 20, "heart": 4}
+PARTICIPANTS = {"credit": 6, "digits": 20, "heart": 4}
 
 
 def read(name: str) -> TaskFile:

@@ -20,6 +20,7 @@ from fluvial.cli.common import (
 )
 from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
 from fluvial.edge import Participant
+from fluvial.edge.error_feedback import state_folder
 from fluvial.edge.events import (
     Answered,
     ChunkAcknowledged,
@@ -73,7 +74,7 @@ def participate(
     train_round = load_trainer(trainer)
     encoder(encoding)
     outbox_file = outbox or outbox_path(name)
-    state = outbox_file.with_name(f"{outbox_file.name}.state")
+    state = state_folder(outbox_file)
     with Participant(parties, name, SigningKey.load(key_file), outbox_file) as participant:
         signed_task = participant.task(task)
 

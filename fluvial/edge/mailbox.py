@@ -19,10 +19,18 @@ _POLL_SECONDS = 0.1
 class Mailbox:
     """Reads `verdicts` and `receipts` from a start onwards and keeps what concerns one participant.
 
-    since: a broker time in milliseconds, or the end.
+    since: a broker time in milliseconds, or the end. on_receipt: is told of each receipt.
     """
 
-    def __init__(self, transport: Transport, topics: Topics, participant: str, since: Start | int) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        topics: Topics,
+        participant: str,
+        since: Start | int,
+        on_receipt: Callable[[Receipt], None] = lambda receipt: None,
+    ) -> None:
+        self._on_receipt = on_receipt
         self._participant = participant
         self._key = participant.encode()
         self._verdicts: dict[tuple[str, int, int], Verdict] = {}
@@ -73,6 +81,7 @@ class Mailbox:
             self._verdicts[record.source_topic, record.source_partition, record.source_offset] = record
         else:
             self._receipts.append(record)
+            self._on_receipt(record)
 
     def _wait(self, timeout: float, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + timeout

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge import enrolment
+from fluvial.edge.error_feedback import ErrorFeedback, state_folder
 from fluvial.edge.events import Event
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.model_files import ModelFiles, default_model_files
@@ -31,6 +32,7 @@ from fluvial.edge.publisher import Publisher
 from fluvial.edge.registry import Registry, Terms
 from fluvial.edge.rounds import RoundFollower
 from fluvial.edge.upload import WINDOW_BYTES
+from fluvial.encoding import encoder
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Start, Transport, connect
@@ -73,7 +75,8 @@ class Participant:
         self._key = key
         self._owns_transport = transport is None
         self.transport = connect(federation.brokers, f"fluvial-{name}") if transport is None else transport
-        self._publisher = Publisher(self.transport, self.outbox, self.topics, name, key, window_bytes)
+        self._feedback = ErrorFeedback(state_folder(Path(outbox_path)))
+        self._publisher = Publisher(self.transport, self.outbox, self.topics, name, key, window_bytes, self._feedback)
         self._model_files = model_files or default_model_files()
         self._mailbox: Mailbox | None = None
         self._stopping = threading.Event()
@@ -154,6 +157,8 @@ class Participant:
         Raises ValueError for what the round cannot take, TransportUnavailable when the broker is away (then `resume`
         continues).
         """
+        if encoder(encoding).omits:
+            self._feedback.wait(round_.task, lambda: self.mailbox().poll(_POLL_SECONDS), self._stopping.is_set)
         upload = self._publisher.store(round_, delta_D, weight, encoding)
         return self._publisher.complete(round_, upload, on_event)
 
@@ -223,6 +228,7 @@ class Participant:
                 mailbox=self.mailbox(),
                 outbox=self.outbox,
                 publisher=self._publisher,
+                feedback=self._feedback,
                 base_model=self.base_model,
                 train=train,
                 on_event=on_event,
@@ -241,7 +247,7 @@ class Participant:
         if self._mailbox is None:
             times = [sent.position.timestamp_ms for sent in self.outbox.envelopes() if sent.position is not None]
             since = max(0, min(times) - _CLOCK_SKEW_MS) if times else Start.END
-            self._mailbox = Mailbox(self.transport, self.topics, self.name, since)
+            self._mailbox = Mailbox(self.transport, self.topics, self.name, since, self._feedback.answered)
         return self._mailbox
 
     def close(self) -> None:

@@ -23,11 +23,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.error_feedback import ErrorFeedback
 from fluvial.edge.events import Answered, Event, Finished, Interrupted, Judged, NotInvited, RoundOpened, SatOut, Trained
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.outbox import Outbox
 from fluvial.edge.publisher import Publisher, check_encoding
 from fluvial.edge.rounds import RoundFollower
+from fluvial.encoding import encoder
 from fluvial.kafka import TransportUnavailable
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import Round, RoundStatus, Verdict
@@ -54,6 +56,7 @@ class Participation:
     mailbox: Mailbox
     outbox: Outbox
     publisher: Publisher
+    feedback: ErrorFeedback
     base_model: Callable[[Round], NDArray[np.float32]]
     train: Train
     on_event: Callable[[Event], None]
@@ -106,6 +109,8 @@ class Participation:
         self.on_event(RoundOpened(round=round_, reopened=upload is not None))
         if upload is None:
             check_encoding(round_, self.encoding)  # before training, not after it
+            if encoder(self.encoding).omits:
+                self.feedback.wait(round_.task, lambda: self._report(_POLL_SECONDS), self.stopping.is_set)
             base_D = self.base_model(round_)
             started = time.monotonic()
             delta_D, weight = self.train(base_D, round_)
@@ -124,6 +129,6 @@ class Participation:
         self._report()
         self.on_event(Finished(task=last.task, version=last.base_version))
 
-    def _report(self) -> None:
-        for record in self.mailbox.poll(0.0):
+    def _report(self, timeout: float = 0.0) -> None:
+        for record in self.mailbox.poll(timeout):
             self.on_event(Judged(verdict=record) if isinstance(record, Verdict) else Answered(receipt=record))

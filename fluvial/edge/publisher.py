@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial import encoding as encodings
+from fluvial.edge.error_feedback import ErrorFeedback
 from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
 from fluvial.edge.outbox import Outbox, OutboxChunk, OutboxEnvelope, Upload
 from fluvial.edge.upload import WINDOW_BYTES, Uploader
@@ -50,8 +51,11 @@ class Publisher:
         participant: str,
         key: SigningKey,
         window_bytes: int = WINDOW_BYTES,
+        feedback: ErrorFeedback | None = None,
     ) -> None:
+        """feedback: remembers what encodings leave out; without it, that is lost."""
         self._transport = transport
+        self._feedback = feedback
         self._outbox = outbox
         self._topics = topics
         self._participant = participant
@@ -64,15 +68,18 @@ class Publisher:
         Raises ValueError for a delta, weight or encoding that the round cannot take, or when its update is out
         already.
         """
-        _check(round_, weight, encoding)
+        self._check(round_, weight, encoding)
         _check_delta(round_, delta_D)
-        codec = encodings.encoder(encoding)
-        encoded = encode_within(codec, delta_D, round_.layout, round_.chunk_elements, round_.max_norm)
-        return self._keep(round_, encoded, weight, encoding)
+        codec, upload_id = encodings.encoder(encoding), uuid.uuid4().hex
+        if codec.omits and self._feedback is not None:
+            encoded = self._feedback.encode(codec, round_, delta_D, upload_id)
+        else:
+            encoded = encode_within(codec, delta_D, round_.layout, round_.chunk_elements, round_.max_norm)
+        return self._keep(round_, encoded, weight, encoding, upload_id)
 
     def store_encoded(self, round_: Round, encoded: Encoded, weight: int, encoding: str) -> Upload:
         """Step 2, for chunks that are encoded already. Raises ValueError as `store`."""
-        _check(round_, weight, encoding)
+        self._check(round_, weight, encoding)
         bounds = [
             encodings.get(encoding).length_bounds(span.size) for span in spans(round_.layout, round_.chunk_elements)
         ]
@@ -81,13 +88,16 @@ class Publisher:
             not least <= length <= most for length, (least, most) in zip(lengths, bounds, strict=True)
         ):
             raise ValueError(f"{sum(lengths)} bytes are no {round_.num_elements} elements of {encoding}")
-        return self._keep(round_, encoded, weight, encoding)
+        return self._keep(round_, encoded, weight, encoding, uuid.uuid4().hex)
 
-    def _keep(self, round_: Round, encoded: Encoded, weight: int, encoding: str) -> Upload:
+    def _check(self, round_: Round, weight: int, encoding: str) -> None:
+        """What the participant itself can get wrong; whether the values are acceptable is the federation's to judge."""
+        _check(round_, weight, encoding)
         if self._outbox.envelope_of(round_.task, round_.round, round_.attempt) is not None:
             raise ValueError(f"round {round_.round}, attempt {round_.attempt} of {round_.task} already has an update")
+
+    def _keep(self, round_: Round, encoded: Encoded, weight: int, encoding: str, upload_id: str) -> Upload:
         inline = len(encoded.chunks) == 1 and len(encoded.chunks[0]) <= INLINE_BYTES
-        upload_id = uuid.uuid4().hex
         template = ModelUpdate(
             task=round_.task,
             round=round_.round,
@@ -226,7 +236,6 @@ def _check_delta(round_: Round, delta_D: NDArray[np.float32]) -> None:
 
 
 def _check(round_: Round, weight: int, encoding: str) -> None:
-    """What the participant itself can get wrong; whether the values are acceptable is the federation's to judge."""
     if round_.status is not RoundStatus.OPEN:
         raise ValueError(f"round {round_.round} of {round_.task} is not open")
     least = terms_of(round_).participation.min_examples

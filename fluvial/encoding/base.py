@@ -84,9 +84,11 @@ class TensorDecoding(ABC):
 
 
 class TensorEncoding(TensorDecoding):
-    """Bytes for a delta, and back. lossless: whether what is decoded is the delta, to the bit."""
+    """Bytes for a delta, and back. lossless: whether what is decoded is the delta, to the bit. omits: whether elements
+    are left out, so that a participant should remember them for its next update."""
 
     lossless: ClassVar[bool] = False
+    omits: ClassVar[bool] = False
 
     @abstractmethod
     def encode(self, delta: Float32, layout: Layout, chunk_elements: int) -> Encoded:

@@ -28,15 +28,22 @@ def encode_within(
 
     max_norm: 0 for no limit. A delta that is too long itself is encoded as it is. Raises ValueError as `encode`.
     """
-    encoded = encoding.encode(delta, layout, chunk_elements)
-    most = limits.largest_norm(max_norm)
-    if encoding.lossless or max_norm == 0.0 or norm_of([delta]) > most:
-        return encoded
+    if encoding.lossless or max_norm == 0.0 or norm_of([delta]) > limits.largest_norm(max_norm):
+        return encoding.encode(delta, layout, chunk_elements)
+    return encode_shortened(encoding, delta, layout, chunk_elements, max_norm)
+
+
+def encode_shortened(
+    encoding: TensorEncoding, delta: Float32, layout: Layout, chunk_elements: int, max_norm: float
+) -> Encoded:
+    """The chunks of float32[D], or of as much less of it as keeps max_norm, above 0. Raises ValueError as `encode`."""
+    encoded, most = encoding.encode(delta, layout, chunk_elements), limits.largest_norm(max_norm)
+    first = norm = norm_of(decoded(encoding, encoded, layout, chunk_elements))
     for margin in _MARGINS:
-        norm = norm_of(decoded(encoding, encoded, layout, chunk_elements))
         if norm <= most:
             break
-        encoded = encoding.encode(delta * np.float32(most / norm * (1.0 - margin)), layout, chunk_elements)
+        encoded = encoding.encode(delta * np.float32(most / first * (1.0 - margin)), layout, chunk_elements)
+        norm = norm_of(decoded(encoding, encoded, layout, chunk_elements))
     return encoded
 
 

@@ -6,6 +6,7 @@ from fluvial.encoding.float16 import Float16Encoding
 from fluvial.encoding.float32 import Float32Encoding
 from fluvial.encoding.int4 import Int4Encoding
 from fluvial.encoding.int8 import Int8Encoding
+from fluvial.encoding.top_k import TopKEncoding
 
 _ENCODINGS: tuple[TensorEncoding, ...] = (
     Float32Encoding(),
@@ -13,5 +14,6 @@ _ENCODINGS: tuple[TensorEncoding, ...] = (
     BFloat16Encoding(),
     Int8Encoding(),
     Int4Encoding(),
+    TopKEncoding(),
 )
 ENCODINGS: dict[str, TensorEncoding] = {encoding.name: encoding for encoding in _ENCODINGS}

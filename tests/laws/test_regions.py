@@ -178,7 +178,7 @@ def federation(numbers: Sequence[int], num_shards: int, rule: str, *, partial: b
     """A federation of these participants of six."""
     generator = np.random.default_rng(7)
     deltas = [generator.normal(size=ELEMENTS).astype(np.float32) for _ in range(NUM_LEAVES)]
-    encodings = ["float32", "int8", "int4", "float16", "int8", "bfloat16"]
+    encodings = ["float32", "int8", "int4", "float16", "top_k", "bfloat16"]
     return ShardWorld(
         [deltas[number] for number in numbers],
         chunk_elements=CHUNK,

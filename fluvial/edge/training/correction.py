@@ -6,11 +6,12 @@ holds the correction as it was before the round as well: whoever crashes after t
 outbox trains the round again, from the same correction. Shapes: D elements of the whole model.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fluvial.edge.state_files import load_arrays, save_arrays
 
 Vector = NDArray[np.float32]
 
@@ -26,10 +27,10 @@ class Correction:
 
         Raises ValueError for a file of a model of another size.
         """
-        if not self._path.exists():
+        kept = load_arrays(self._path, "round", "before", "after")
+        if kept is None:
             return np.zeros(size, np.float32)
-        with np.load(self._path, allow_pickle=False) as kept:
-            last, before, after = int(kept["round"]), kept["before"], kept["after"]
+        last, before, after = kept
         if before.shape != (size,) or after.shape != (size,):
             raise ValueError(f"{self._path} is of a model with {before.size} elements, this one has {size}")
         if round_number < last:  # the task has begun anew
@@ -39,10 +40,4 @@ class Correction:
 
     def keep(self, round_number: int, before: Vector, after: Vector) -> None:
         """Keep what the round was trained with and what the next one will be; a crash leaves the last file or this."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            np.savez(file, round=np.int64(round_number), before=before, after=after)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self._path)
+        save_arrays(self._path, round=np.int64(round_number), before=before, after=after)

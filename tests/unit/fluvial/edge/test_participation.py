@@ -18,8 +18,11 @@ from fluvial.edge.events import (
     SatOut,
     Trained,
 )
+from fluvial.encoding import encoder
+from fluvial.encoding.fitting import decoded
+from fluvial.encoding.span import spans
 from fluvial.wire.records import Decision, Outcome, Reason, Round, RoundStatus, WindowMode
-from tests.unit.fluvial.edge.world import TASK, World
+from tests.unit.fluvial.edge.world import CHUNK_ELEMENTS, LAYOUT, TASK, World
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 pytestmark = pytest.mark.timeout(60)
@@ -166,6 +169,39 @@ def test_an_encoding_that_the_round_does_not_take_is_refused_before_training(par
     with pytest.raises(ValueError, match="not bfloat16"):
         participant.participate(TASK, train, on_event=script, encoding="bfloat16")
     assert script.of(Trained) == []
+
+
+def test_what_an_update_leaves_out_goes_with_the_next_after_the_receipt(participant, world: World, key) -> None:
+    """The next round may be seen before the receipt, which was written with it."""
+    answered: list[str] = []
+
+    def published(event: Published) -> None:
+        if event.round < 3:
+            answered.append(event.update_id)
+            threading.Timer(0.3, lambda: world.answer("alice", event.update_id)).start()
+            world.open_round(number=event.round + 1, encodings=("top_k",))
+        else:
+            world.open_round(number=3, status=RoundStatus.FINISHED)
+
+    deltas: list[np.ndarray] = []
+
+    def train_once(base_D: np.ndarray, round_: Round) -> tuple[np.ndarray, int]:
+        deltas.append(np.linspace(1, 2, base_D.size, dtype=np.float32) if round_.round == 1 else np.zeros_like(base_D))
+        return deltas[-1], 7
+
+    world.open_round(encodings=("top_k",))
+    assert participant.participate(TASK, train_once, on_event=Script(Published=published), encoding="top_k") == 3
+    codec = encoder("top_k")
+    sent = []
+    for update in world.updates(key.public_key):
+        raws = participant.transport.fetch(
+            world.topics.update_blobs, [(chunk.partition, chunk.offset) for chunk in update.chunks]
+        )
+        found = zip(raws, spans(LAYOUT, CHUNK_ELEMENTS), strict=True)
+        sent.append(np.concatenate([codec.decode(raw, span, ()) for raw, span in found]))
+    expected = codec.encode(deltas[0] - sent[0], LAYOUT, CHUNK_ELEMENTS)
+    np.testing.assert_array_equal(sent[1], np.concatenate(list(decoded(codec, expected, LAYOUT, CHUNK_ELEMENTS))))
+    assert np.count_nonzero(sent[2]), "what the second left out is in the third"
 
 
 def test_stopping_ends_the_loop_between_rounds(participant, world: World) -> None:

@@ -39,6 +39,15 @@ def int4(raw: bytes, num_elements: int, scales: Sequence[float]) -> list[float]:
     return values
 
 
+def top_k(raw: bytes, num_elements: int, scales: Sequence[float]) -> list[float]:
+    """Gaps of a byte, then as many values of two bytes; what lies in a gap is 0."""
+    count, values, place = len(raw) // 3, [0.0] * num_elements, -1
+    for gap, value in zip(raw[:count], struct.unpack(f"<{count}e", raw[count:]), strict=True):
+        place += gap + 1
+        values[place] = value
+    return values
+
+
 def partial_sum(raw: bytes, num_elements: int, scales: Sequence[float]) -> list[float]:
     """Eight bytes an element: an integer over the scale, rounded to float32."""
     return [
@@ -53,5 +62,6 @@ DECODERS: dict[str, Callable[[bytes, int, Sequence[float]], list[float]]] = {
     "bfloat16": bfloat16,
     "int8": int8,
     "int4": int4,
+    "top_k": top_k,
     "partial_sum": partial_sum,
 }

@@ -4,7 +4,7 @@ from fluvial.encoding import DECODINGS, ENCODINGS, encoder, get
 
 
 def test_encodings_are_known_by_their_names() -> None:
-    assert list(ENCODINGS) == ["float32", "float16", "bfloat16", "int8", "int4"]
+    assert list(ENCODINGS) == ["float32", "float16", "bfloat16", "int8", "int4", "top_k"]
     assert all(get(name).name == name for name in ENCODINGS)
     assert all(encoder(name) is get(name) for name in ENCODINGS)
 

@@ -132,7 +132,7 @@ def test_what_is_clipped_to_the_announced_limit_is_within_it(max_abs: float, nam
     """0.1 as a float32 is 0.10000000149; and 127 times a rounded scale may lie a unit in the last place higher."""
     round_ = a_round(max_abs=max_abs, max_norm=0.0)
     wide = np.linspace(-3 * max_abs, 3 * max_abs, 9).astype(np.float32)
-    if max_abs > 1e5 and name in ("float16", "int4"):
+    if max_abs > 1e5 and name in ("float16", "int4", "top_k"):
         pytest.skip("beyond float16")
     for clipped in (np.clip(wide, -max_abs, max_abs), np.clip(wide, -max_abs, max_abs).round(3)):
         verdict, accepted = judged(np.asarray(clipped, np.float32), name, round_)

@@ -1,0 +1,33 @@
+"""Arrays that a participant remembers between rounds, one file a task, beside the outbox: replaced as a whole or not
+at all."""
+
+import os
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def save_arrays(path: Path, **arrays: Any) -> None:
+    """Replace the file; a crash leaves the one before or this. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        np.savez(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def load_arrays(path: Path, *names: str) -> tuple[NDArray[Any], ...] | None:
+    """The arrays of these names; None where there is no file. Raises OSError, and ValueError for a file that does not
+    hold them."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return tuple(kept[name] for name in names)
+    except (KeyError, EOFError, BadZipFile) as error:
+        raise ValueError(f"{path} does not hold what is kept there: {error}") from error

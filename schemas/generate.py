@@ -1,5 +1,5 @@
-"""Writes what follows from the contract: the records, their codecs and versions from the schemas, task.schema.json from
-the task file.
+"""Writes what follows from the contract: the records, their codecs and versions, and the bundles for other languages
+from the schemas, task.schema.json from the task file.
 
     python -m schemas.generate            write all of them
     python -m schemas.generate --check    exit with 1 if one of them is not current
@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from fluvial.wire.task_file import TaskFile
+from schemas.bundles import by_fingerprint, union_of_all
 from schemas.codecs import codecs_module
 from schemas.contract import FOLDER, History, load
 from schemas.evolution import check_history
@@ -28,6 +29,8 @@ RECORDS = "fluvial/wire/records.py"
 CODECS = "fluvial/wire/_generated/codecs.py"
 VERSIONS = "fluvial/wire/_generated/versions.py"
 TASK_SCHEMA = "schemas/task.schema.json"
+UNION = "schemas/bundle/fluvial.avsc"
+FINGERPRINTS = "schemas/bundle/fingerprints.json"
 
 
 def contract(folder: Path = FOLDER) -> tuple[History, ...]:
@@ -45,6 +48,8 @@ def generated(histories: tuple[History, ...]) -> dict[str, str]:
         CODECS: codecs_module(histories),
         VERSIONS: versions_module(histories),
         TASK_SCHEMA: task_schema(),
+        UNION: union_of_all(histories),
+        FINGERPRINTS: by_fingerprint(histories),
     }
 
 

@@ -41,7 +41,7 @@ def _run(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> int:
     return generate.main(folder, folder)
 
 
-@pytest.mark.parametrize("stale", [generate.RECORDS, generate.CODECS, generate.VERSIONS, generate.TASK_SCHEMA])
+@pytest.mark.parametrize("stale", generate.generated(generate.contract()))
 def test_the_check_notices_a_stale_file_and_writes_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], stale: str
 ) -> None:

@@ -6,6 +6,9 @@ import pytest
 
 from fluvial.auditor.report import Report
 from fluvial.auditor.verify import verify
+from fluvial.identity.envelope import open_envelope
+from fluvial.wire.framing import decode, version_of
+from fluvial.wire.records import Decision, Score, SequencedEvent
 from tests.unit.fluvial.auditor.tamperings import TAMPERINGS, Tampering, leave_out_a_judgement, next_manifest
 from tests.unit.fluvial.auditor.world import ORIGIN, World, honest_world
 
@@ -28,6 +31,25 @@ def test_an_honest_federation_verifies() -> None:
     assert report.models.matched == 3
     assert report.num_pending == 0
     assert report.to_dict()["verified"] is True
+
+
+def test_a_log_that_holds_records_of_several_versions_verifies() -> None:
+    """Leaves, verdicts and manifests that a former release wrote stand beside those that only today's can write."""
+    world = honest_world()
+    scores = (Score(name="canary_loss", value=0.25),)
+    world.judge(world.update("anna", 9), "anna", 9, Decision.REJECT, scores=scores)
+    manifest = replace(next_manifest(world), terms='{"participation":{"min_examples":2}}')
+    world.publish_manifest(manifest, "aggregator", leaf=True)
+    world.sequence()
+    world.sign()
+    leaves = [decode(record.value or b"", SequencedEvent) for record in world.kept[world.topics.audit]]
+    manifests = [open_envelope(record.value or b"").payload for record in world.kept[world.topics.models]]
+    versions = {str(version_of(data)) for data in [*(leaf.event.data for leaf in leaves), *manifests]}
+    assert {"Verdict 1", "Verdict 2", "ModelManifest 1", "ModelManifest 2"} <= versions
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert report.verdicts.matched == 9
+    assert report.models.matched == 4
 
 
 def test_nothing_signed_is_nothing_verified() -> None:

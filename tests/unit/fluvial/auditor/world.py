@@ -26,6 +26,7 @@ from fluvial.wire.records import (
     Reason,
     RoundEvent,
     RoundTransition,
+    Score,
     TensorLayout,
     Verdict,
 )
@@ -123,7 +124,14 @@ class World:
         return self.append(self.topics.updates, sealed, name.encode(), partition=partition)
 
     def judge(
-        self, record: TopicRecord, name: str, round_: int, decision: Decision = Decision.ACCEPT, *, leaf: bool = True
+        self,
+        record: TopicRecord,
+        name: str,
+        round_: int,
+        decision: Decision = Decision.ACCEPT,
+        *,
+        leaf: bool = True,
+        scores: tuple[Score, ...] = (),
     ) -> TopicRecord:
         verdict = Verdict(
             source_topic=record.topic,
@@ -140,6 +148,7 @@ class World:
             reason=Reason.ACCEPTED if decision is Decision.ACCEPT else Reason.SIGNATURE,
             norm=1.0,
             max_abs=0.5,
+            scores=scores,
         )
         if leaf:
             self.event(verdict)

@@ -174,19 +174,19 @@ class SmallFederation:
         """For every record of topic updates the reasons of its verdicts."""
         topics = self.federation.topics
         found: dict[tuple[int, int], list[str]] = {
-            (message.partition, message.offset): [] for message in self._read(topics.updates)
+            (message.partition, message.offset): [] for message in self.read(topics.updates)
         }
-        for message in self._read(topics.verdicts):
+        for message in self.read(topics.verdicts):
             verdict = decode(message.value or b"", Verdict)
             found[verdict.source_partition, verdict.source_offset].append(verdict.reason.value)
         return found
 
     def receipts(self) -> Counter[tuple[str, str]]:
         """How many receipts each update has, by its id and outcome."""
-        read = [decode(message.value or b"", Receipt) for message in self._read(self.federation.topics.receipts)]
+        read = [decode(message.value or b"", Receipt) for message in self.read(self.federation.topics.receipts)]
         return Counter((receipt.update_id, receipt.outcome.value) for receipt in read)
 
-    def _read(self, topic: str) -> list[Any]:
+    def read(self, topic: str) -> list[Any]:
         reader = self.transport.read(topic)
         try:
             return list(read_to_end(reader, _SECONDS))
@@ -202,13 +202,20 @@ class SmallFederation:
             assert time.monotonic() < deadline, f"waited too long for {what}\n{self._last_failures()}"
             time.sleep(0.05)
 
+    def failures(self) -> str:
+        """Lines that tell of a job that failed and started again. Flink logs to a file of its own."""
+        return "".join(self._logged("switched from state RUNNING to RESTARTING", "to FAILED"))
+
     def _last_failures(self) -> str:
-        """What the job complained of last: Flink logs to a file of its own."""
+        """What the job complained of last."""
+        return "".join(self._logged("Caused by", "Error")[-20:])
+
+    def _logged(self, *texts: str) -> list[str]:
         lines = []
         for log in [self.job.log, *self.job.log.parent.glob("log/*.log")]:
             with log.open(errors="replace") as file:
-                lines += [line for line in file if "Caused by" in line or "Error" in line]
-        return "".join(lines[-20:])
+                lines += [line for line in file if any(text in line for text in texts)]
+        return lines
 
 
 def task_file(task: str, rule: dict[str, Any], **fields: Any) -> TaskFile:

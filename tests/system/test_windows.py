@@ -3,19 +3,35 @@ broker time, invitations by seed. One job has all the tasks."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import OFFSET_END, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from deploy.local.tasks import create_task
 from deploy.replay import KafkaLog, replay
-from fluvial.wire.records import ModelManifest, Round
+from fluvial.identity.envelope import seal
+from fluvial.transparency.event import EVENT_TYPES
+from fluvial.wire.framing import decode
+from fluvial.wire.layout import model_digest
+from fluvial.wire.records import (
+    AuditEvent,
+    ChunkReference,
+    ModelManifest,
+    Round,
+    RoundEvent,
+    RoundTransition,
+    Task,
+    TensorLayout,
+)
 from fluvial.wire.sampling import invited, round_seed
 from fluvial.wire.task_file import TaskFile
 from models.aggregation.staleness import UNIT, Polynomial
-from tests.system.small_federation import MEAN, NUM_PARTICIPANTS, SmallFederation, task_file
+from tests.system.small_federation import KRUM, MEAN, NUM_PARTICIPANTS, SmallFederation, task_file
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -112,3 +128,66 @@ def test_only_who_is_invited_is_taken(federation: SmallFederation) -> None:
     expected = {number: invited(f"participant-{number}", first.seed, 0.5) for number in numbers}
     assert reasons == {number: "ACCEPTED" if yes else "NOT_INVITED" for number, yes in expected.items()}
     assert 0 < sum(expected.values()) < NUM_PARTICIPANTS
+
+
+def test_poison_fails_its_own_round_and_the_job_goes_on(federation: SmallFederation) -> None:
+    """A task that no record could hold, registered by a client that does not check; and chunks that retention takes
+    before their round closes, as it does where an outage is too long."""
+    register_poison(federation)
+    first = open_first_round(federation, "lost", rule=KRUM)
+    sent = federation.publish(first, [0, 1])
+    federation.wait_for_verdicts([0, 1], sent)
+    take_all_chunks(federation)
+    sent += federation.publish(first, [2, 3, 4, 5])
+    again = next_attempt(federation, first)
+    assert (again.round, again.attempt, again.base_version) == (1, 2, 0)
+    federation.wait_until(lambda: len(outcomes(federation, sent)) == len(sent), "receipts")
+    assert outcomes(federation, sent) == dict.fromkeys(sent, {"ROUND_FAILED": 1})
+    (failed,) = [event for event in round_events(federation, "lost") if event.transition is RoundTransition.FAILED]
+    assert (failed.attempt, failed.num_updates) == (1, NUM_PARTICIPANTS)
+    assert "a chunk is not available" in failed.reason
+    open_first_round(federation, "healthy")
+    federation.play("healthy")
+    federation.wait_for_version("healthy", 2)
+    assert federation.failures() == ""
+
+
+def register_poison(small: SmallFederation) -> None:
+    good = task_file("poison", MEAN).model_dump(mode="json")
+    layout = (TensorLayout(name="weights", shape=(10,)),)
+    chunk = ChunkReference(partition=0, offset=0, length=40, sha256=bytes(32))
+    for number, changes in enumerate(({"target": 3_000_000_000}, {"deadline_seconds": 1e16}, {"task": "other"})):
+        task = Task(
+            task="poison",
+            specification=json.dumps({**good, **changes}),
+            layout=layout,
+            base_version=0,
+            base_digest=model_digest([bytes(32)]),
+            base_chunks=(chunk,),
+            created_ms=number,
+        )
+        sealed = seal(task, small.stack.keys.operator, "operator")
+        small.transport.produce(small.federation.topics.registry, sealed, key=b"task/poison").result(30)
+
+
+def take_all_chunks(small: SmallFederation) -> None:
+    admin = AdminClient(small.federation.brokers.librdkafka())
+    topic = small.federation.topics.update_blobs
+    ends = [TopicPartition(topic, partition, OFFSET_END) for partition in range(small.federation.partitions)]
+    for future in admin.delete_records(ends).values():
+        future.result(30)
+
+
+def outcomes(small: SmallFederation, update_ids: list[str]) -> dict[str, dict[str, int]]:
+    """By update how many receipts of each outcome."""
+    found: dict[str, dict[str, int]] = {}
+    for (update_id, outcome), count in small.receipts().items():
+        if update_id in update_ids:
+            found.setdefault(update_id, {})[outcome] = count
+    return found
+
+
+def round_events(small: SmallFederation, task: str) -> list[RoundEvent]:
+    events = [decode(message.value or b"", AuditEvent) for message in small.read(small.federation.topics.events)]
+    found = [decode(event.data, RoundEvent) for event in events if event.type == EVENT_TYPES[RoundEvent]]
+    return [event for event in found if event.task == task]

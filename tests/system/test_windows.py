@@ -142,7 +142,7 @@ def test_poison_fails_its_own_round_and_the_job_goes_on(federation: SmallFederat
     again = next_attempt(federation, first)
     assert (again.round, again.attempt, again.base_version) == (1, 2, 0)
     federation.wait_until(lambda: len(outcomes(federation, sent)) == len(sent), "receipts")
-    assert outcomes(federation, sent) == dict.fromkeys(sent, {"ROUND_FAILED": 1})
+    assert outcomes(federation, sent) == {update_id: {"ROUND_FAILED": 1} for update_id in sent}
     (failed,) = [event for event in round_events(federation, "lost") if event.transition is RoundTransition.FAILED]
     assert (failed.attempt, failed.num_updates) == (1, NUM_PARTICIPANTS)
     assert "a chunk is not available" in failed.reason

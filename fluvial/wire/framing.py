@@ -162,7 +162,8 @@ def _unknown(data: bytes, expected: type | None = None) -> Malformed | SchemaUnk
         return Malformed("no Avro single-object header")
     found = _BY_HEADER.get(data[:HEADER_BYTES])
     if found is None or expected is None:
-        return SchemaUnknown(f"no schema has the fingerprint {data[2:HEADER_BYTES].hex()}")
+        mark = data[2:HEADER_BYTES].hex()
+        return SchemaUnknown(f"no schema of this release has the fingerprint {mark}; a newer release may know it")
     return SchemaUnknown(f"a {found.record.__name__} where a {expected.__name__} is expected")
 
 

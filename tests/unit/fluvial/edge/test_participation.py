@@ -21,6 +21,7 @@ from fluvial.edge.events import (
 from fluvial.encoding import encoder
 from fluvial.encoding.fitting import decoded
 from fluvial.encoding.span import spans
+from fluvial.wire.framing import MAGIC
 from fluvial.wire.records import Decision, Outcome, Reason, Round, RoundStatus, WindowMode
 from tests.unit.fluvial.edge.world import CHUNK_ELEMENTS, LAYOUT, TASK, World
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
@@ -148,6 +149,17 @@ def test_a_verdict_on_a_forgery_in_ones_name_is_not_ones_own(participant, world:
     elsewhere = Position(partition=2, offset=12345, timestamp_ms=1)
     world.judge(world.topics.updates, elsewhere, "alice", Decision.REJECT, Reason.SIGNATURE, update_id)
     assert participant.verdict_of(update_id, timeout=0.05) is None
+
+
+def test_a_verdict_of_a_newer_release_is_told_in_the_log(participant, world: World, caplog) -> None:
+    newer = MAGIC + b"newer..." + b"whatever it says"
+    assert participant.receipts(timeout=0.05) == []
+    world.put(world.topics.verdicts, "bob", newer)
+    world.put(world.topics.verdicts, "alice", newer)
+    assert participant.receipts(timeout=0.05) == []
+    (warning,) = [record.getMessage() for record in caplog.records if "not understood" in record.getMessage()]
+    assert "Verdict for alice" in warning
+    assert "a newer release may know it" in warning
 
 
 def test_a_verdict_needs_an_update_that_was_sent(participant) -> None:

@@ -16,11 +16,13 @@ from fluvial.identity.envelope import (
     verify_envelope,
 )
 from fluvial.identity.keys import SigningKey
+from fluvial.wire._generated.versions import VERSIONS
 from fluvial.wire.errors import DecodeError, Malformed, SchemaUnknown, SignatureInvalid
-from fluvial.wire.framing import HEADER_BYTES, encode
-from fluvial.wire.records import Envelope, ModelManifest, ModelUpdate, Receipt, Round, Signature
-from tests.unit.fluvial.wire.samples import sample
-from tests.unit.fluvial.wire.slow_avro import long_
+from fluvial.wire.framing import HEADER_BYTES, MAGIC, encode
+from fluvial.wire.media_types import media_type
+from fluvial.wire.records import Envelope, ModelManifest, ModelUpdate, Receipt, Round, Signature, Task
+from tests.unit.fluvial.wire.samples import sample, schema_of
+from tests.unit.fluvial.wire.slow_avro import long_, write
 
 DSSE = json.loads((Path(__file__).resolve().parents[3] / "golden" / "dsse.json").read_text(encoding="utf-8"))
 ANNA, BERT = SigningKey.from_seed(b"a" * 32), SigningKey.from_seed(b"b" * 32)
@@ -32,6 +34,17 @@ def test_the_encoding_that_is_signed_is_that_of_the_specification() -> None:
     signed = pre_authentication_encoding(DSSE["payload_type"], DSSE["payload"].encode())
     assert signed == DSSE["pre_authentication_encoding"].encode()
     assert SigningKey.from_seed(bytes.fromhex(DSSE["seed"])).sign(signed) == base64.b64decode(DSSE["signature"])
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_signature_covers_the_payload_in_the_version_that_was_sent(number: int) -> None:
+    """This library writes such a task in version 1; who signed it in another version is believed for that one."""
+    task, version = replace(sample(Task), version=0), VERSIONS[Task][number - 1]
+    payload, kind = MAGIC + version.fingerprint + write(schema_of(version), task.to_avro()), media_type(Task)
+    signature = Signature(keyid="anna", signature=ANNA.sign(pre_authentication_encoding(kind, payload)))
+    sealed = encode(Envelope(payload_type=kind, payload=payload, signatures=(signature,)))
+    assert (encode(task) == payload) == (number == 1)
+    assert unseal(sealed, Task, ANNA.public_key) == task
 
 
 def test_lengths_count_bytes_not_characters() -> None:

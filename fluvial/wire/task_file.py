@@ -224,6 +224,13 @@ class TaskFile(Terms):
         return self
 
     @model_validator(mode="after")
+    def _some_weight_is_taken(self) -> TaskFile:
+        least, most = self.participation.min_examples, self.limits.max_weight
+        if least > most:
+            raise ValueError(f"participation.min_examples {least} is above limits.max_weight {most}: none would do")
+        return self
+
+    @model_validator(mode="after")
     def _quorum_within_target(self) -> TaskFile:
         if self.quorum > self.target:
             raise ValueError(f"quorum {self.quorum} is above target {self.target}: no round could close by its target")

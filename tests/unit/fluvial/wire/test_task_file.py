@@ -63,6 +63,8 @@ def test_json_is_read_too(tmp_path: Path) -> None:
         ({"rounds": -1}, "rounds"),
         ({"quorum": 0}, "quorum"),
         ({"quorum": 5}, "quorum 5 is above target 4"),
+        ({"participation": {"min_examples": 0}}, "participation.min_examples"),
+        ({"participation": {"min_examples": 1001}}, "min_examples 1001 is above limits.max_weight 1000"),
         ({"deadline_seconds": 0}, "deadline_seconds"),
         ({"deadline_seconds": float("inf")}, "deadline_seconds"),
         ({"limits": {"max_abs": float("inf"), "max_weight": 1}}, "limits.max_abs"),

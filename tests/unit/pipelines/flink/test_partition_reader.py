@@ -112,12 +112,6 @@ def test_what_came_with_a_record_is_not_lost_for_the_next(monkeypatch: pytest.Mo
     assert partition.assignments == [0]
 
 
-def test_what_comes_with_a_record_is_kept_for_the_next_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client hands over several records at a time, and more are behind them."""
-    partition = Partition(*(b"%d" % number for number in range(50)))
-    reader = reader_of(partition, monkeypatch)
-    assert [read(reader, offset) for offset in range(50)] == partition.held
-    assert partition.assignments == [0]
 
 
 @pytest.mark.parametrize("before", [(), (0,), (1,)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -15,7 +15,7 @@ from pyflink.datastream.state import ValueStateDescriptor
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import decode
-from fluvial.wire.records import ModelManifest, Outcome, PublishedModel, Receipt, Task
+from fluvial.wire.records import AcceptedUpdate, ModelManifest, Outcome, PublishedModel, Receipt, Task
 from pipelines.aggregation.messages import RoundFailed, Selected, ShardDone, ShardFailed, Undecided
 from pipelines.aggregation.rounds import task_life, task_state
 from pipelines.aggregation.rounds.receipts import frames_of_receipt, receipt_frames
@@ -59,15 +59,15 @@ class KeepTask(KeyedProcessFunction):
                 case task_life.Announce(round_):
                     envelope = seal(round_, self._key, "aggregator")
                     yield sink_frame(self._topics.rounds, round_.task.encode(), envelope)
-                case task_life.Publish(manifest):
-                    yield from self._publish(manifest)
+                case task_life.Publish(manifest, updates):
+                    yield from self._publish(manifest, updates)
                 case task_life.Record(transition):
                     yield audit_frame(self._topics, transition, now_ms)
                 case task_life.GiveBack(updates):
                     for update in updates:
                         yield from receipt_frames(self._settings, update, Outcome.ROUND_FAILED)
 
-    def _publish(self, manifest: ModelManifest) -> Iterator[bytes]:
+    def _publish(self, manifest: ModelManifest, updates: Sequence[AcceptedUpdate]) -> Iterator[bytes]:
         envelope = seal(manifest, self._key, "aggregator")
         yield sink_frame(self._topics.models, f"{manifest.task}/{manifest.version}".encode(), envelope)
         published = PublishedModel(
@@ -81,16 +81,16 @@ class KeepTask(KeyedProcessFunction):
             num_contributions=len(manifest.contributions),
         )
         yield audit_frame(self._topics, published, manifest.created_ms)
-        for contribution in manifest.contributions:
+        for contribution, update in zip(manifest.contributions, updates, strict=True):
             receipt = Receipt(
                 task=manifest.task,
-                round=contribution.round,
-                attempt=manifest.attempt,
-                participant=contribution.participant,
-                update_id=contribution.update_id,
+                round=update.round,
+                attempt=update.attempt,
+                participant=update.participant,
+                update_id=update.update_id,
                 outcome=Outcome.INCLUDED if contribution.selected else Outcome.EXCLUDED,
                 version=manifest.version,
-                weight=contribution.weight,
+                weight=update.weight,
                 model_digest=manifest.model_digest,
             )
             yield from frames_of_receipt(self._settings, receipt, manifest.created_ms)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from fluvial.registry.order import order
 from fluvial.wire.layout import num_chunks, num_elements
 from fluvial.wire.records import (
     AcceptedUpdate,
@@ -64,9 +65,10 @@ class TaskState:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Sign and publish the model."""
+    """Sign and publish the model, and answer the updates of its round. updates: in the order of its contributions."""
 
     manifest: ModelManifest
+    updates: tuple[AcceptedUpdate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskS
             created_ms=task.created_ms,
             model=_base(task),
         )
-    elif (task.version, task.created_ms) <= (state.record_version, state.created_ms):
+    elif order(task) <= (state.record_version, state.created_ms):
         # A copy of a record, which anybody can write: former terms never come back.
         return state, []
     else:
@@ -255,14 +257,15 @@ def _settled(state: TaskState, now_ms: int) -> tuple[TaskState, list[Effect]]:
         optimizer_chunks=every_chunk[of_model:],
         now_ms=now_ms,
     )
+    published = Publish(manifest, selected.updates)
     state = replace(state, pending=Pending(), open=False)
     if task_file.partial:
-        return state, [Publish(manifest)]
+        return state, [published]
     state = replace(_renewed(state), model=records.model_of(manifest))
     if state.round < state.task_file.rounds:
         state, effects = _open(state, state.round + 1, 1, now_ms)
-        return state, [Publish(manifest), *effects]
-    return state, [Publish(manifest), *_finished(state, now_ms)]
+        return state, [published, *effects]
+    return state, [published, *_finished(state, now_ms)]
 
 
 def _open(state: TaskState, number: int, attempt: int, now_ms: int) -> tuple[TaskState, list[Effect]]:

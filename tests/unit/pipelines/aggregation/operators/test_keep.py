@@ -104,6 +104,15 @@ def test_a_task_opens_its_round_and_a_model_opens_the_next(keeper: Keeper) -> No
     assert [decode(event.data, PublishedModel).num_selected for event in made["events"][:1]] == [1]
 
 
+def test_a_receipt_names_the_attempt_that_its_update_was_for(keeper: Keeper) -> None:
+    """In an asynchronous window an update of an earlier round or attempt may be taken."""
+    keeper.register(a_task(window={"mode": "buffered", "max_staleness": 2}))
+    keeper.report(RoundFailed(Place(1, 1), 1, "too few"))
+    keeper.report(Selected(Place(1, 2), UPDATES, (10, 0), 10))
+    made = keeper.report(ShardDone(Place(1, 2), CHUNKS))
+    assert [(receipt.round, receipt.attempt) for receipt in made["receipts"]] == [(1, 1), (1, 1)]
+
+
 def test_it_goes_on_after_a_restart(keeper: Keeper) -> None:
     keeper.register(a_task())
     keeper.report(ShardDone(Place(1, 1), {0: a_chunk(10)}))

@@ -112,8 +112,6 @@ def test_what_came_with_a_record_is_not_lost_for_the_next(monkeypatch: pytest.Mo
     assert partition.assignments == [0]
 
 
-
-
 @pytest.mark.parametrize("before", [(), (0,), (1,)])
 def test_a_reference_to_the_marker_at_the_end_names_no_record(
     before: tuple[int, ...], monkeypatch: pytest.MonkeyPatch

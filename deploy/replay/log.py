@@ -44,7 +44,7 @@ class KafkaLog:
             self._enrolled = read_public_keys(self._records(self._federation.topics.registry), *keys, Problems())
         yield from self._enrolled.get(participant, ())
         if self._former is None:
-            self._former = read_log(self._records(self._federation.topics.audit), Problems()).public_keys
+            self._former = read_log(self._records(self._federation.topics.audit)).public_keys
         yield from self._former.get(participant, ())
 
     def envelopes(self, positions: Sequence[Position]) -> list[bytes]:

@@ -1,6 +1,7 @@
-"""Checks the topic `checkpoints` against the leaves: signature, root, and that the log only ever grew."""
+"""Checks the topic `checkpoints` against the leaves: signature and root. Who may write to the brokers may put anything
+into the topic; only what the log's key signed says something."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fluvial.auditor.reader import TopicRecord
@@ -15,45 +16,67 @@ CHECK = "checkpoints"
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """The good checkpoints: how many, and the newest with its note."""
+    """The good checkpoints: how many, and the one of most leaves with its note."""
 
     count: int
     newest: Checkpoint | None
     note: bytes
 
 
+def newest_signed(records: Iterable[TopicRecord], log_key: NoteKey) -> Checkpoint | None:
+    """The checkpoint of most leaves that the log's key signed, unchecked otherwise."""
+    newest: Checkpoint | None = None
+    for record in records:
+        try:
+            checkpoint = open_checkpoint(record.value or b"", log_key)
+        except VerificationError:
+            continue
+        if newest is None or checkpoint.size >= newest.size:
+            newest = checkpoint
+    return newest
+
+
 def read_checkpoints(
-    records: Iterator[TopicRecord], tree: MerkleTree, log_key: NoteKey, problems: Problems, known: bytes | None = None
+    records: Iterator[TopicRecord],
+    tree: MerkleTree,
+    log_key: NoteKey,
+    problems: Problems,
+    skipped: Problems,
+    known: bytes | None = None,
 ) -> Signed:
     """Check all checkpoints.
 
-    1. Each is a note signed by the log's key and bears the log's name, without further lines. 2. Its size has been read
-    and its root is that of so many leaves; since all roots are computed from the same leaves, all checkpoints are then
-    consistent with one another. 3. No size is smaller than the one before it. known: the note of a checkpoint that the
-    caller verified in the past; it must fulfil the same and not be newer than the newest.
+    1. A checkpoint is a note signed by the log's key and bears the log's name; other records are skipped. 2. It has no
+    further lines, its size has been read and its root is that of so many leaves; since all roots are computed from the
+    same leaves, all checkpoints are then consistent with one another, in whatever order they lie: an old one may come
+    again, and says nothing new. known: the note of a checkpoint that the caller verified in the past; it must fulfil
+    the same and not be of more leaves than the newest.
     """
     count, newest, note = 0, None, b""
     for record in records:
-        checkpoint = _check(record.value or b"", str(record), tree, log_key, problems)
-        if checkpoint is None:
+        try:
+            checkpoint = open_checkpoint(record.value or b"", log_key)
+        except VerificationError as error:
+            skipped.add(CHECK, record, str(error))
             continue
-        if newest is not None and checkpoint.size < newest.size:
-            problems.add(CHECK, record, f"checkpoint of {checkpoint.size} leaves comes after one of {newest.size}")
+        if not _holds(checkpoint, str(record), tree, problems):
             continue
-        count, newest, note = count + 1, checkpoint, record.value or b""
+        count += 1
+        if newest is None or checkpoint.size >= newest.size:
+            newest, note = checkpoint, record.value or b""
     if known is not None:
-        trusted = _check(known, "known checkpoint", tree, log_key, problems)
-        if trusted is not None and (newest is None or newest.size < trusted.size):
-            problems.add(CHECK, "known checkpoint", f"the log was rolled back from {trusted.size} signed leaves")
+        try:
+            trusted = open_checkpoint(known, log_key)
+        except VerificationError as error:
+            problems.add(CHECK, "known checkpoint", str(error))
+        else:
+            holds = _holds(trusted, "known checkpoint", tree, problems)
+            if holds and (newest is None or newest.size < trusted.size):
+                problems.add(CHECK, "known checkpoint", f"the log was rolled back from {trusted.size} signed leaves")
     return Signed(count, newest, note)
 
 
-def _check(note: bytes, where: str, tree: MerkleTree, log_key: NoteKey, problems: Problems) -> Checkpoint | None:
-    try:
-        checkpoint = open_checkpoint(note, log_key)
-    except VerificationError as error:
-        problems.add(CHECK, where, str(error))
-        return None
+def _holds(checkpoint: Checkpoint, where: str, tree: MerkleTree, problems: Problems) -> bool:
     if checkpoint.extensions:
         problems.add(CHECK, where, "checkpoint has lines that nobody can audit")
     elif checkpoint.size > tree.size:
@@ -63,5 +86,5 @@ def _check(note: bytes, where: str, tree: MerkleTree, log_key: NoteKey, problems
     elif checkpoint.root != tree.root(checkpoint.size):
         problems.add(CHECK, where, f"the signed root of {checkpoint.size} leaves is not that of the leaves in the log")
     else:
-        return checkpoint
-    return None
+        return True
+    return False

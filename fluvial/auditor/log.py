@@ -2,13 +2,15 @@
 leaves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from fluvial.auditor.reader import TopicRecord
+from fluvial.auditor.reader import TopicReader, TopicRecord
 from fluvial.auditor.report import Problems
-from fluvial.transparency.event import RECORD_TYPES, Recorded, event_id, subject
+from fluvial.transparency.chain import ChainEnd, signed_chain
+from fluvial.transparency.checkpoint import Checkpoint
+from fluvial.transparency.event import event_id, read_event, subject
 from fluvial.transparency.merkle import leaf_hash
 from fluvial.transparency.tree import MerkleTree
 from fluvial.wire import framing
@@ -16,7 +18,6 @@ from fluvial.wire.errors import DecodeError
 from fluvial.wire.records import AuditEvent, Participant, PublishedModel, SequencedEvent, Verdict
 
 CHECK = "log"
-_FIRST_PREVIOUS_SHA256 = bytes(32)
 
 Source = tuple[str, int, int]
 """Topic, partition and offset of a record that was judged."""
@@ -33,61 +34,87 @@ class VerdictLeaf:
 
 @dataclass(slots=True)
 class Log:
-    """The leaves read: their tree, and those of verdicts, models (by task and version) and participants (by name)."""
+    """The leaves read: their tree, and those of verdicts, models (by task and version) and participants (by name).
+
+    wanted: the bytes of the leaf that was asked for. problems: what is wrong with leaves. skipped: records of the topic
+    that are no leaves; a contradiction only where leaves are missing.
+    """
 
     tree: MerkleTree = field(default_factory=MerkleTree)
     verdicts: dict[Source, VerdictLeaf] = field(default_factory=dict)
     models: dict[tuple[str, int], PublishedModel] = field(default_factory=dict)
     public_keys: dict[str, set[bytes]] = field(default_factory=dict)
+    wanted: bytes | None = None
+    problems: Problems = field(default_factory=Problems)
+    skipped: Problems = field(default_factory=Problems)
+
+    def contradicts(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint is not one of these leaves."""
+        return self.tree.size < checkpoint.size or self.tree.root(checkpoint.size) != checkpoint.root
 
 
-def read_log(records: Iterator[TopicRecord], problems: Problems) -> Log:
+def read_signed_log(reader: TopicReader, topic: str, newest: Checkpoint | None, wanted: int = -1) -> Log:
+    """Read the log of which `newest` is a checkpoint.
+
+    The log is the chain of records that continue one another (`fluvial.transparency.chain`). Where two continue the
+    same leaf, the auditor cannot tell which a stage wrote; the one that leads to the signed root is right, wherever
+    there is one. wanted: sequence number of a leaf whose bytes are asked for.
+    """
+    log = read_log(reader.records(topic), wanted)
+    if newest is None or not log.contradicts(newest):
+        return log
+    records = list(reader.records(topic))
+    chain = signed_chain((record.value or b"" for record in records), newest)
+    if not chain:
+        return log
+    leaves = frozenset(chain)
+    others = {record.offset for index, record in enumerate(records[: chain[-1]]) if index not in leaves}
+    return read_log(iter(records), wanted, others)
+
+
+def read_log(records: Iterator[TopicRecord], wanted: int = -1, passed_over: Collection[int] = ()) -> Log:
     """Read all leaves.
 
-    1. Each record is one canonical SequencedEvent. 2. Sequence numbers run from 0 without gaps. 3. Each leaf names the
-    SHA-256 of the leaf before it. 4. No event id occurs twice, and each is the one that its data must have. A record
-    that fails is reported and remains a leaf.
+    1. A leaf is one canonical SequencedEvent, with the number of the leaves before it, that names the SHA-256 of the
+    last of them. 2. No event id occurs twice, and each is the one that its data must have. A record that fails the
+    first is no leaf; one that fails the second is reported and remains one. passed_over: offsets of records that are
+    no leaves whatever they hold.
     """
     log = Log()
-    previous = _FIRST_PREVIOUS_SHA256
+    end = ChainEnd()
     seen: set[str] = set()
     for record in records:
         leaf = record.value or b""
-        sequence = log.tree.size
-        log.tree.append(leaf_hash(leaf))
+        if record.offset in passed_over:
+            log.skipped.add(CHECK, record, "it is not of the chain that was signed")
+            continue
         try:
             sequenced = framing.decode(leaf, SequencedEvent)
         except DecodeError as error:
-            problems.add(CHECK, record, f"leaf {sequence} is no SequencedEvent: {error}")
-        else:
-            if sequenced.sequence != sequence:
-                problems.add(CHECK, record, f"leaf {sequence} bears the sequence number {sequenced.sequence}")
-            if sequenced.previous_sha256 != previous:
-                problems.add(CHECK, record, f"leaf {sequence} does not name the leaf before it: the chain is broken")
-            if sequenced.event.id in seen:
-                problems.add(CHECK, record, f"leaf {sequence} repeats the event {sequenced.event.id}")
-            seen.add(sequenced.event.id)
-            _take_in(log, sequence, sequenced.event, record, problems)
-        previous = sha256(leaf).digest()
+            log.skipped.add(CHECK, record, f"leaf {end.size} is no SequencedEvent: {error}")
+            continue
+        if why := end.why_not(sequenced):
+            log.skipped.add(CHECK, record, why)
+            continue
+        if end.size == wanted:
+            log.wanted = leaf
+        if sequenced.event.id in seen:
+            log.problems.add(CHECK, record, f"leaf {end.size} repeats the event {sequenced.event.id}")
+        seen.add(sequenced.event.id)
+        _take_in(log, end.size, sequenced.event, record)
+        log.tree.append(leaf_hash(leaf))
+        end = end.after(leaf)
     return log
 
 
-def read_event(event: AuditEvent) -> Recorded:
-    """The record that an event tells of. Raises DecodeError for bad data, ValueError for an unknown type of event."""
-    record_type = RECORD_TYPES.get(event.type)
-    if record_type is None:
-        raise ValueError(f"unknown type of event {event.type!r}")
-    return framing.decode(event.data, record_type)
-
-
-def _take_in(log: Log, sequence: int, event: AuditEvent, where: TopicRecord, problems: Problems) -> None:
+def _take_in(log: Log, sequence: int, event: AuditEvent, where: TopicRecord) -> None:
     try:
         recorded = read_event(event)
     except (DecodeError, ValueError) as error:
-        problems.add(CHECK, where, f"event of leaf {sequence}: {error}")
+        log.problems.add(CHECK, where, f"event of leaf {sequence}: {error}")
         return
     if event.id != event_id(recorded) or event.subject != subject(recorded):
-        problems.add(CHECK, where, f"event of leaf {sequence} is called {event.id}, its data {event_id(recorded)}")
+        log.problems.add(CHECK, where, f"event of leaf {sequence} is called {event.id}, its data {event_id(recorded)}")
         return
     match recorded:
         case Verdict():

@@ -1,13 +1,12 @@
 """Makes the proof of a leaf from the topics: the receipt that a participant keeps and checks offline."""
 
-from fluvial.auditor.checkpoints import read_checkpoints
+from fluvial.auditor.checkpoints import newest_signed, read_checkpoints
+from fluvial.auditor.log import read_signed_log
 from fluvial.auditor.reader import TopicReader
 from fluvial.auditor.report import Problems
 from fluvial.identity.federation import Federation
-from fluvial.transparency.merkle import leaf_hash
 from fluvial.transparency.note import NoteKey
 from fluvial.transparency.proof import TlogProof, verify_proof
-from fluvial.transparency.tree import MerkleTree
 from fluvial.wire.errors import VerificationError
 
 
@@ -19,20 +18,17 @@ def prove(reader: TopicReader, federation: Federation, sequence: int) -> tuple[b
     """
     topics = federation.topics
     log_key = NoteKey.parse(federation.log_key)
-    tree, leaf = MerkleTree(), None
-    for record in reader.records(topics.audit):
-        if tree.size == sequence:
-            leaf = record.value or b""
-        tree.append(leaf_hash(record.value or b""))
-    if leaf is None:
-        raise VerificationError(f"the log has {tree.size} leaves; there is no leaf {sequence}")
+    newest = newest_signed(reader.records(topics.checkpoints), log_key)
+    log = read_signed_log(reader, topics.audit, newest, wanted=sequence)
     problems = Problems()
-    signed = read_checkpoints(reader.records(topics.checkpoints), tree, log_key, problems)
+    signed = read_checkpoints(reader.records(topics.checkpoints), log.tree, log_key, problems, Problems())
     if problems.kept:
         raise VerificationError(f"{problems.kept[0].where}: {problems.kept[0].message}")
+    if log.wanted is None:
+        raise VerificationError(f"the log has {log.tree.size} leaves; there is no leaf {sequence}")
     if signed.newest is None or signed.newest.size <= sequence:
         raise VerificationError(f"no checkpoint covers leaf {sequence} yet; ask again in a moment")
-    hashes = tree.inclusion_proof(sequence, signed.newest.size)
+    hashes = log.tree.inclusion_proof(sequence, signed.newest.size)
     proof = TlogProof(index=sequence, hashes=hashes, checkpoint=signed.note).to_bytes()
-    verify_proof(proof, leaf, log_key)
-    return proof, leaf
+    verify_proof(proof, log.wanted, log_key)
+    return proof, log.wanted

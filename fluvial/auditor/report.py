@@ -32,6 +32,11 @@ class Problems:
         if len(self.kept) < MAX_PROBLEMS_KEPT:
             self.kept.append(Problem(check=check, where=str(where), message=message))
 
+    def extend(self, others: "Problems") -> None:
+        """Record what was collected elsewhere."""
+        self.count += others.count
+        self.kept += others.kept[: MAX_PROBLEMS_KEPT - len(self.kept)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
@@ -53,7 +58,8 @@ class Report:
 
     size, root: of the tree over all leaves read, root in hex. signed_size, signed_root: of the newest good checkpoint
     (0 and empty for none), checkpoint its note. inputs: by topic, records against verdicts. verdicts: against leaves.
-    models: manifests against leaves.
+    models: manifests against leaves. skipped: records of the log's topics that are not of the log, which contradict
+    nothing: anybody who may write there can write them.
     """
 
     origin: str
@@ -68,6 +74,8 @@ class Report:
     models: Reconciled
     num_problems: int
     problems: tuple[Problem, ...]
+    num_skipped: int
+    skipped: tuple[Problem, ...]
     seconds: float
 
     @property

@@ -12,9 +12,9 @@ those that other observers saw.
 
 import time
 
-from fluvial.auditor.checkpoints import read_checkpoints
+from fluvial.auditor.checkpoints import newest_signed, read_checkpoints
 from fluvial.auditor.inputs import read_inputs, read_verdicts
-from fluvial.auditor.log import read_log
+from fluvial.auditor.log import read_signed_log
 from fluvial.auditor.manifests import ManifestKeys, read_manifests
 from fluvial.auditor.participants import read_public_keys
 from fluvial.auditor.reader import TopicReader
@@ -35,10 +35,14 @@ def verify(reader: TopicReader, federation: Federation, *, grace_ms: int = 0, kn
     topics = federation.topics
     log_key = NoteKey.parse(federation.log_key)
     operator_key, registrar_key = bytes.fromhex(federation.operator_key), bytes.fromhex(federation.registrar_key)
-    problems = Problems()
+    problems, skipped = Problems(), Problems()
 
-    log = read_log(reader.records(topics.audit), problems)
-    signed = read_checkpoints(reader.records(topics.checkpoints), log.tree, log_key, problems, known)
+    newest = newest_signed(reader.records(topics.checkpoints), log_key)
+    log = read_signed_log(reader, topics.audit, newest)
+    problems.extend(log.problems)
+    # Records that are no leaves are the reason where leaves are missing; elsewhere they are nobody's fault.
+    (problems if newest is not None and log.contradicts(newest) else skipped).extend(log.skipped)
+    signed = read_checkpoints(reader.records(topics.checkpoints), log.tree, log_key, problems, skipped, known)
 
     judged_topics = (topics.updates, topics.enrolments)
     judged = read_verdicts(
@@ -75,5 +79,7 @@ def verify(reader: TopicReader, federation: Federation, *, grace_ms: int = 0, kn
         models=models,
         num_problems=problems.count,
         problems=tuple(problems.kept),
+        num_skipped=skipped.count,
+        skipped=tuple(skipped.kept),
         seconds=time.monotonic() - started,
     )

@@ -14,7 +14,6 @@ from rich.markup import escape as escape_markup
 from rich.table import Table
 
 from fluvial.auditor.inputs import describe
-from fluvial.auditor.log import read_event
 from fluvial.auditor.prove import prove as prove_leaf
 from fluvial.auditor.reader import TopicRecord, audited_topics
 from fluvial.auditor.report import Reconciled, Report
@@ -30,7 +29,7 @@ from fluvial.cli.common import (
     reported,
 )
 from fluvial.kafka import snapshot
-from fluvial.transparency.event import Recorded
+from fluvial.transparency.event import Recorded, read_event
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.records import (
@@ -142,6 +141,12 @@ def print_report(report: Report, console: Console) -> None:
         f"leaves      {report.size}, of which {report.signed_size} signed in {report.num_checkpoints} checkpoints"
     )
     console.print(f"root        {report.signed_root or 'nothing signed'}")
+    if report.num_skipped:
+        first = report.skipped[0]
+        console.print(
+            f"skipped     {report.num_skipped} records that are not of the log, the first {_shown(first.where)}: "
+            f"{_shown(first.message)}"
+        )
     for problem in report.problems[:_MAX_PROBLEMS_SHOWN]:
         console.print(
             f"[red]problem[/red]     {_shown(problem.check)}: {_shown(problem.where)} {_shown(problem.message)}"

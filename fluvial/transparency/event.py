@@ -5,7 +5,9 @@ sequencer drops the repeat, and an auditor knows which id the leaf of a record m
 that no two causes share one.
 """
 
+from fluvial.wire import framing
 from fluvial.wire.records import (
+    AuditEvent,
     Participant,
     Promotion,
     PublishedModel,
@@ -71,6 +73,14 @@ def subject(record: Recorded) -> str:
             return record.operator
         case _:
             return record.task
+
+
+def read_event(event: AuditEvent) -> Recorded:
+    """The record that an event tells of. Raises DecodeError for bad data, ValueError for an unknown type of event."""
+    record_type = RECORD_TYPES.get(event.type)
+    if record_type is None:
+        raise ValueError(f"unknown type of event {event.type!r}")
+    return framing.decode(event.data, record_type)
 
 
 def _join(*parts: str | int) -> str:

@@ -4,8 +4,9 @@
 bytes.
 """
 
-from fluvial.transparency.event import EVENT_TYPES, Recorded, event_id, subject
+from fluvial.transparency.event import EVENT_TYPES, Recorded, event_id, read_event, subject
 from fluvial.wire import framing
+from fluvial.wire.errors import DecodeError, FluvialError
 from fluvial.wire.records import (
     AuditEvent,
     Participant,
@@ -20,6 +21,13 @@ from fluvial.wire.records import (
 )
 
 MAX_DATA_BYTES = 32 * 1024
+MAX_TIME_MS = 253_402_300_799_999
+"""The end of the year 9999, the last that RFC 3339 can write."""
+
+
+class EventRefused(FluvialError):
+    """A record of the topic `events` that is no event as a stage writes it. It gets no leaf."""
+
 
 _SOURCES: dict[type[Recorded], str] = {
     Verdict: "/validation",
@@ -57,3 +65,18 @@ def audit_event(record: Recorded, time_ms: int, encoded: bytes | None = None) ->
 def verdict_event(verdict: Verdict) -> AuditEvent:
     """The event of a verdict, at the broker time of the record that was judged."""
     return audit_event(verdict, verdict.source_timestamp_ms)
+
+
+def open_event(value: bytes) -> AuditEvent:
+    """The event in a record of the topic `events`. Raises EventRefused unless it is the one that `audit_event` makes of
+    the record in it: of its id, source, type and subject."""
+    try:
+        event = framing.decode(value, AuditEvent)
+        recorded = read_event(event)
+        if not 0 <= event.time_ms <= MAX_TIME_MS:
+            raise EventRefused(f"its time is {event.time_ms} ms")
+        if event != audit_event(recorded, event.time_ms, event.data):
+            raise EventRefused(f"it is called {event.id}, its data {event_id(recorded)}")
+    except (DecodeError, ValueError) as error:
+        raise EventRefused(str(error)) from error
+    return event

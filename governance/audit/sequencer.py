@@ -1,57 +1,71 @@
 """Gives every audit event its place: a gap-free sequence number and the hash of the leaf before it.
 
 The raw bytes of the resulting SequencedEvent are the leaf of the log. This module signs nothing: what it emits counts
-only when it stands committed in the topic `audit` (`signer.py` takes it from there). Remembering which ids were seen is
-the caller's state.
+only when it stands committed in the topic `audit` (`signer.py` takes it from there). What it knows is a cache over that
+topic: `pipelines.audit.recovery` makes a sequencer anew from the leaves.
 """
 
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Self
+from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fluvial.transparency.chain import ChainEnd
 from fluvial.wire import framing
 from fluvial.wire.records import AuditEvent, SequencedEvent
+from governance.audit.events import EventRefused, open_event
+from governance.audit.recent_events import RecentEvents
 
-FIRST_PREVIOUS_SHA256 = bytes(32)
 MAX_LEAF_BYTES = 65_535  # so that a leaf fits an entry of C2SP tlog-tiles
 
-_VERSION = b"\x01"
-_SEQUENCE_BYTES = 8
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequencerState:
-    """next_sequence: the place of the next leaf, which is also the number of leaves so far. previous_sha256: of the
-    last leaf, 32 bytes.
+def append(end: ChainEnd, event: AuditEvent) -> tuple[ChainEnd, bytes]:
+    """Put an event at the end of the log. Returns the end after it and the leaf. Raises EventRefused for an event too
+    large for a leaf.
     """
-
-    next_sequence: int = 0
-    previous_sha256: bytes = FIRST_PREVIOUS_SHA256
-
-    def dump(self) -> bytes:
-        """Bytes to store: version, next sequence (8 bytes big-endian), hash."""
-        return _VERSION + self.next_sequence.to_bytes(_SEQUENCE_BYTES) + self.previous_sha256
-
-    @classmethod
-    def load(cls, data: bytes) -> Self:
-        """Read what `dump` wrote. Raises ValueError for anything else."""
-        header = len(_VERSION) + _SEQUENCE_BYTES
-        if not data.startswith(_VERSION) or len(data) != header + len(FIRST_PREVIOUS_SHA256):
-            raise ValueError("not a stored sequencer state of version 1")
-        return cls(next_sequence=int.from_bytes(data[len(_VERSION) : header]), previous_sha256=data[header:])
-
-
-def append(state: SequencerState, event: AuditEvent, seen: bool) -> tuple[SequencerState, bytes | None]:
-    """Put an event of the topic `events` at the end of the log.
-
-    Returns the state after it and the leaf; the state as it was and None for an event that was seen before. Raises
-    ValueError for an event too large for a leaf: a fault of the stage that wrote it.
-    """
-    if seen:
-        return state, None
-    leaf = framing.encode(
-        SequencedEvent(sequence=state.next_sequence, previous_sha256=state.previous_sha256, event=event)
-    )
+    leaf = framing.encode(SequencedEvent(sequence=end.size, previous_sha256=end.previous_sha256, event=event))
     if len(leaf) > MAX_LEAF_BYTES:
-        raise ValueError(f"event {event.id} makes a leaf of {len(leaf)} bytes; at most {MAX_LEAF_BYTES} are allowed")
-    return SequencerState(next_sequence=state.next_sequence + 1, previous_sha256=sha256(leaf).digest()), leaf
+        raise EventRefused(f"makes a leaf of {len(leaf)} bytes; at most {MAX_LEAF_BYTES} are allowed")
+    return end.after(leaf), leaf
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf made: its bytes, its event, and the partition and offset of the record in `events` that it is made of."""
+
+    value: bytes
+    event: AuditEvent
+    partition: int
+    offset: int
+
+
+class Sequencer:
+    """The end of a log, and what is known of the events in it.
+
+    read_to: by partition of `events` the offset of the last record taken in. What is not behind it is in the log, or
+    was refused, and leaves no trace.
+    """
+
+    def __init__(self, end: ChainEnd, recent: RecentEvents, read_to: Mapping[int, int]) -> None:
+        self.end = end
+        self.recent = recent
+        self.read_to = dict(read_to)
+
+    def take(self, partition: int, offset: int, value: bytes) -> Leaf | None:
+        """The leaf of a record of the topic `events`; None for one taken in before, and for an event that has a leaf.
+
+        Raises EventRefused for what is no event: it is then taken in without a leaf.
+        """
+        if offset <= self.read_to.get(partition, -1):
+            return None
+        self.read_to[partition] = offset
+        return self.put(open_event(value), partition, offset)
+
+    def put(self, event: AuditEvent, partition: int, offset: int) -> Leaf | None:
+        """The leaf of an event, unless it has one; the event may be one that came in no record. partition, offset: of
+        the last record that it tells of."""
+        if event.id in self.recent:
+            return None
+        self.end, value = append(self.end, event)
+        self.recent.add(event.id)
+        return Leaf(value, event, partition, offset)

@@ -1,9 +1,9 @@
 """Signs the log as it stands committed in the topic `audit`.
 
 The signer reads committed records only, in order. What it signs can therefore never be taken back, and after a restart
-it meets the same leaves again: any checkpoint that it signs then is consistent with every one that it signed before. It
-refuses to go on over a gap, a repeat or a broken chain, since a signature over such a log would vouch for what an
-auditor must reject.
+it meets the same leaves again: any checkpoint that it signs then is consistent with every one that it signed before. A
+record that does not continue the log (`fluvial.transparency.chain`) is never signed. The state behind a checkpoint goes
+with it, as a header of its record, so that the next signer need not read the log from its beginning.
 """
 
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ from hashlib import sha256
 from typing import Self
 
 from fluvial.identity.keys import SigningKey
+from fluvial.transparency.chain import FIRST_PREVIOUS_SHA256, ChainEnd
 from fluvial.transparency.checkpoint import Checkpoint, sign_checkpoint
 from fluvial.transparency.compact_range import CompactRange
 from fluvial.transparency.merkle import leaf_hash
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, VerificationError
 from fluvial.wire.records import SequencedEvent
-from governance.audit.sequencer import FIRST_PREVIOUS_SHA256
 
 _VERSION = b"\x01"
 _OFFSET_BYTES = 8
@@ -32,6 +32,10 @@ class SignerState:
     tree: CompactRange = field(default_factory=CompactRange.empty)
     previous_sha256: bytes = FIRST_PREVIOUS_SHA256
     last_offset: int = -1
+
+    @property
+    def end(self) -> ChainEnd:
+        return ChainEnd(self.tree.size, self.previous_sha256)
 
     def dump(self) -> bytes:
         """Bytes to store: version, last offset (8 bytes big-endian, signed), hash of the last leaf, compact range."""
@@ -53,22 +57,29 @@ class SignerState:
         )
 
 
+class NotNext(VerificationError):
+    """A record of the topic `audit` that does not continue the log. ahead: whether it is a leaf of a place that the log
+    has not reached, or has another leaf at its end for: then leaves before it are missing."""
+
+    def __init__(self, message: str, *, ahead: bool = False) -> None:
+        super().__init__(message)
+        self.ahead = ahead
+
+
 def append(state: SignerState, offset: int, leaf: bytes) -> SignerState:
     """Take in the next committed record of the topic `audit`.
 
-    offset: of the record; grows, with gaps where transactions left their markers. leaf: its raw value. Raises
-    VerificationError unless the leaf is a SequencedEvent that continues the chain.
+    offset: of the record; grows, with gaps where transactions left their markers. leaf: its raw value. Raises NotNext
+    unless the leaf is a SequencedEvent that continues the log.
     """
     if offset <= state.last_offset:
-        raise VerificationError(f"audit offset {offset} comes after offset {state.last_offset}")
+        raise NotNext(f"offset {offset} comes after offset {state.last_offset}")
     try:
         sequenced = framing.decode(leaf, SequencedEvent)
     except DecodeError as error:
-        raise VerificationError(f"audit record at offset {offset} is no SequencedEvent: {error}") from error
-    if sequenced.sequence != state.tree.size:
-        raise VerificationError(f"audit offset {offset} has sequence {sequenced.sequence}, not {state.tree.size}")
-    if sequenced.previous_sha256 != state.previous_sha256:
-        raise VerificationError(f"leaf {sequenced.sequence} at audit offset {offset} does not name the leaf before it")
+        raise NotNext(f"leaf {state.tree.size} is no SequencedEvent: {error}") from error
+    if why := state.end.why_not(sequenced):
+        raise NotNext(why, ahead=sequenced.sequence >= state.tree.size)
     return SignerState(
         tree=state.tree.append(leaf_hash(leaf)), previous_sha256=sha256(leaf).digest(), last_offset=offset
     )

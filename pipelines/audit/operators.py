@@ -1,28 +1,55 @@
 """Flink functions of the audit stage: the sequencer and the signer of one log. Both work in bundles: one call of Python
-takes in what came together, and reads and writes Flink's state once."""
+takes in what came together.
+
+Neither keeps what it knows in Flink's state. The log is there to be read, and what it holds is right where a state may
+be wrong: behind it, when a checkpoint was lost, or before it, when the broker aborted the transaction that the
+checkpoint covers. So each begins, at every start of the job and after every restart of it, with what is committed
+(`committed_log`), and the sequencer looks between that and the first record that Flink gives it. Flink holds only that
+a timer is due.
+"""
 
 from __future__ import annotations
 
+import itertools
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction
-from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
+from pyflink.datastream.state import ValueStateDescriptor
 
-from fluvial.identity.keys import SigningKey
-from fluvial.wire.framing import decode
-from fluvial.wire.records import AuditEvent
-from governance.audit import sequencer, signer
+from fluvial.wire.errors import TransportError
+from governance.audit import signer
 from governance.audit.cloud_events import headers
-from pipelines.audit.recent_events import SeenEvents
+from governance.audit.events import EventRefused
+from governance.audit.recent_events import REMEMBERED_EVENTS
+from governance.audit.sequencer import Leaf, Sequencer
+from governance.audit.signer import NotNext, SignerState
+from pipelines.audit.committed_log import CommittedLog
+from pipelines.audit.leaf_headers import source_header, tree_header
 from pipelines.config import Settings
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
-from pipelines.flink.frames import sink_frame
+from pipelines.flink.frames import SourceRecord, sink_frame
+from pipelines.flink.tally import Tally
 
 LOG = "log"
 """Flink's key of all events and leaves: those of a federation go to one log, hence to one sequencer and one signer."""
+
+_BUNDLE_LEAVES = 1024
+_MAX_CONTROL_RECORDS = 16
+"""Offsets that transactions leave without a record between two events. A wider jump is looked into."""
+_LOOK_AGAIN_MS = 30_000
+_MOST_AT_ONCE = 10_000
+"""Events taken in by one timer, so that checkpoints need not wait long."""
+
+_log = logging.getLogger(__name__)
+
+
+class LeavesLost(TransportError):
+    """Leaves stand committed behind others that do not: the broker aborted the transaction that held those, or another
+    sequencer wrote. The job starts again, from the log."""
 
 
 class Sequence(KeyedProcessFunction):
@@ -32,29 +59,75 @@ class Sequence(KeyedProcessFunction):
         self._settings = settings
 
     def open(self, ctx: Any) -> None:
-        self._topic = self._settings.topics.audit
-        self._state = ctx.get_state(ValueStateDescriptor("sequencer", Types.PICKLED_BYTE_ARRAY()))
-        self._blocks = ctx.get_map_state(MapStateDescriptor("seen-blocks", Types.LONG(), Types.PICKLED_BYTE_ARRAY()))
-        self._seen: SeenEvents | None = None
+        self._topics = self._settings.topics
+        self._committed = CommittedLog(self._settings)
+        self._sequencer: Sequencer | None = None
+        self._looked: set[int] = set()
+        self._skipped = Tally(_log)
+        self._due = ctx.get_state(ValueStateDescriptor("look-again", Types.LONG()))
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        if self._seen is None:
-            self._seen = SeenEvents(self._blocks)
-        stored = self._state.value()
-        state = sequencer.SequencerState.load(bytes(stored)) if stored is not None else sequencer.SequencerState()
-        frames = []
-        for record in parse_sources(bytes(value)):
-            event = decode(record.value, AuditEvent)
-            after, leaf = sequencer.append(state, event, self._seen.seen(event.id))
-            if leaf is not None:
-                self._seen.add(event.id, state.next_sequence)
-                frames.append(sink_frame(self._topic, b"", leaf, headers(event)))
-                state = after
-        if not frames:
+        yield from self._bundles(self._leaves(parse_sources(bytes(value))))
+        if self._due.value() is None:
+            self._look_again(ctx, _LOOK_AGAIN_MS)
+
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
+        """A restart may have lost leaves whose events Flink will not give again, and no other event may come."""
+        self._due.clear()
+        if self._looked:
             return
-        self._seen.flush()
-        self._state.update(state.dump())
-        yield pack_bundle(Kind.SINK, frames)
+        sequencer = self._sequencer or self._resumed()
+        behind = list(itertools.islice(self._committed.events(_next(sequencer)), _MOST_AT_ONCE))
+        yield from self._bundles(self._take_all(sequencer, behind))
+        if len(behind) == _MOST_AT_ONCE:
+            self._look_again(ctx, 1)
+
+    def _leaves(self, records: list[SourceRecord]) -> Iterator[Leaf]:
+        sequencer = self._sequencer or self._resumed()
+        for record in records:
+            missing = record.offset - sequencer.read_to.get(record.partition, -1) - 1
+            if missing > (_MAX_CONTROL_RECORDS if record.partition in self._looked else 0):
+                yield from self._before(sequencer, record)
+            self._looked.add(record.partition)
+            yield from self._take_all(sequencer, [record])
+
+    def _look_again(self, ctx: Any, wait_ms: int) -> None:
+        due = int(time.time() * 1000) + wait_ms
+        self._due.update(due)
+        ctx.timer_service().register_processing_time_timer(due)
+
+    def _resumed(self) -> Sequencer:
+        self._sequencer = self._committed.view(REMEMBERED_EVENTS, settled=True).sequencer()
+        return self._sequencer
+
+    def _before(self, sequencer: Sequencer, record: SourceRecord) -> Iterator[Leaf]:
+        """What is committed in `events` between what was taken in last and this record."""
+        for earlier in self._committed.events(_next(sequencer, record.partition)):
+            if earlier.partition == record.partition:
+                if earlier.offset >= record.offset:
+                    break
+                yield from self._take_all(sequencer, [earlier])
+
+    def _take_all(self, sequencer: Sequencer, records: Iterable[SourceRecord]) -> Iterator[Leaf]:
+        for record in records:
+            try:
+                leaf = sequencer.take(record.partition, record.offset, record.value)
+            except EventRefused as error:
+                self._skipped.add(f"{self._topics.events}/{record.partition}@{record.offset}", str(error))
+                continue
+            if leaf is not None:
+                yield leaf
+
+    def _bundles(self, leaves: Iterator[Leaf]) -> Iterator[bytes]:
+        frames: list[bytes] = []
+        for leaf in leaves:
+            beside = [*headers(leaf.event), source_header(leaf.partition, leaf.offset)]
+            frames.append(sink_frame(self._topics.audit, None, leaf.value, beside))
+            if len(frames) == _BUNDLE_LEAVES:
+                yield pack_bundle(Kind.SINK, frames)
+                frames = []
+        if frames:
+            yield pack_bundle(Kind.SINK, frames)
 
 
 class Sign(KeyedProcessFunction):
@@ -64,16 +137,19 @@ class Sign(KeyedProcessFunction):
         self._settings = settings
 
     def open(self, ctx: Any) -> None:
-        self._topic = self._settings.topics.checkpoints
-        self._key = SigningKey.load(self._settings.keys_dir / "log.pem")
-        self._state = ctx.get_state(ValueStateDescriptor("signer", Types.PICKLED_BYTE_ARRAY()))
+        self._topics = self._settings.topics
+        self._committed = CommittedLog(self._settings)
+        self._state: SignerState | None = None
+        # Nothing that this run of the job writes is committed before all its operators run.
+        self._history = self._committed.bounds(self._topics.audit)[0].end
+        self._skipped = Tally(_log)
         self._due = ctx.get_state(ValueStateDescriptor("due", Types.LONG()))
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        state = self._load()
+        state = self._state or self._resumed()
         for record in parse_sources(bytes(value)):
-            state = signer.append(state, record.offset, record.value)
-        self._state.update(state.dump())
+            state = self._after(state, record)
+        self._state = state
         if self._due.value() is None:
             due = int(time.time() * 1000) + self._settings.checkpoint_every_ms
             self._due.update(due)
@@ -82,9 +158,30 @@ class Sign(KeyedProcessFunction):
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
         self._due.clear()
-        note = signer.checkpoint(self._load(), self._key, self._settings.log_origin)
-        yield sink_frame(self._topic, b"", note)
+        state = self._state or self._resumed()
+        note = signer.checkpoint(state, self._committed.key, self._settings.log_origin)
+        yield sink_frame(self._topics.checkpoints, None, note, [tree_header(state)])
 
-    def _load(self) -> signer.SignerState:
-        stored = self._state.value()
-        return signer.SignerState.load(bytes(stored)) if stored is not None else signer.SignerState()
+    def _resumed(self) -> SignerState:
+        """The log as it stands committed; Flink gives part of it again."""
+        self._state = self._committed.view().state
+        return self._state
+
+    def _after(self, state: SignerState, record: SourceRecord) -> SignerState:
+        if record.offset <= state.last_offset:
+            return state
+        where = f"{self._topics.audit}/{record.partition}@{record.offset}"
+        try:
+            return signer.append(state, record.offset, record.value)
+        except NotNext as error:
+            # Of what was there at the start the sequencer knows: it has gone on from the log without it.
+            if error.ahead and record.offset >= self._history:
+                raise LeavesLost(f"{where}: {error}") from error
+            self._skipped.add(where, str(error))
+            return state
+
+
+def _next(sequencer: Sequencer, partition: int | None = None) -> dict[int, int]:
+    """Where to read on in `events`, by partition."""
+    start = {number: offset + 1 for number, offset in sequencer.read_to.items()}
+    return start if partition is None or partition in start else {**start, partition: 0}

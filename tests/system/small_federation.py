@@ -193,12 +193,13 @@ class SmallFederation:
         finally:
             reader.close()
 
-    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+    def wait_until(self, condition: Callable[[], bool], what: str, job: LocalJob | None = None) -> None:
+        """job: the one that must live meanwhile; else the federation's own."""
         deadline = time.monotonic() + _SECONDS
         while not condition():
             if self._killer is not None and self.job.pid is None:
                 self.restarted()
-            assert self.job.pid is not None, f"the job ended\n{self._last_failures()}"
+            assert (job or self.job).pid is not None, f"the job ended\n{self._last_failures()}"
             assert time.monotonic() < deadline, f"waited too long for {what}\n{self._last_failures()}"
             time.sleep(0.05)
 

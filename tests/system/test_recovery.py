@@ -7,14 +7,24 @@ models' bytes must be theirs, every input must have exactly one verdict, every u
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from deploy.bench.usage import java_child
+from deploy.local.submission import LocalJob, Submission
 from deploy.replay import KafkaLog, replay
+from fluvial.transparency.chain import ChainEnd
+from fluvial.wire.framing import encode
+from fluvial.wire.records import RoundEvent, RoundTransition
+from governance.audit import sequencer
+from governance.audit.events import audit_event
+from pipelines.flink.stage_mac import StageMac
 from tests.system.small_federation import KRUM, MEAN, NUM_PARTICIPANTS, NUM_ROUNDS, SmallFederation
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -104,3 +114,41 @@ def check_books(small: SmallFederation) -> None:
     assert len(receipts) == len(verdicts)
     outcomes = {outcome for _, outcome in receipts}
     assert outcomes == {"INCLUDED", "EXCLUDED"}
+
+
+def test_the_audit_stage_goes_on_from_the_log_alone(federation: SmallFederation) -> None:
+    """Another composition of stages, under another name, and no checkpoint is left: the log goes on behind its last
+    leaf, and what anybody writes into its topics neither stops it nor becomes a leaf."""
+    federation.job.stop()
+    shutil.rmtree(federation.stack.directory.checkpoints)
+    before = federation.audit()
+    topics = federation.federation.topics
+    producer = Producer(federation.federation.brokers.librdkafka("test"))
+    mac = StageMac.load(federation.stack.directory.keys)
+    record = RoundEvent(
+        task="told", round=1, attempt=1, transition=RoundTransition.OPENED, num_updates=0, base_version=0
+    )
+    event = audit_event(record, 1_700_000_000_000)
+    end = ChainEnd(before.size, bytes(32))
+    for topic, value, proven in [
+        (topics.events, b"garbage", False),
+        (topics.events, b"garbage", True),
+        (topics.events, encode(replace(event, time_ms=1 << 62)), True),
+        (topics.events, encode(replace(event, id="another")), False),
+        (topics.audit, b"garbage", False),
+        (topics.audit, sequencer.append(end, event)[1], False),
+        (topics.checkpoints, b"garbage", False),
+        (topics.events, encode(event), True),
+    ]:
+        producer.produce(topic, value, b"k", headers=[mac.header(topic, b"k", value)] if proven else [])
+    assert producer.flush(20) == 0
+
+    job = LocalJob(federation.stack.directory, Submission(stages=("audit",), name="alone"))
+    with job:
+        job.wait_until_running()
+        federation.wait_until(lambda: federation.audit().signed_size > before.size, "the next leaf", job)
+        after = federation.audit()
+        assert job.pid is not None
+    assert after.verified, after.problems
+    assert (after.size, after.signed_size) == (before.size + 1, before.size + 1)
+    assert after.num_skipped == before.num_skipped + 3

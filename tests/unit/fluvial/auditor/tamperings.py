@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from fluvial.identity.envelope import seal, unseal
+from fluvial.transparency.chain import ChainEnd
 from fluvial.transparency.checkpoint import Checkpoint, sign_checkpoint
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Decision, ModelManifest, ModelUpdate, Participant, SequencedEvent, Verdict
@@ -57,20 +58,20 @@ def swap_leaves(world: World) -> str:
 @tampering
 def rewrite_log(world: World) -> str:
     """A consistent other history, with its chain mended: only the signatures tell."""
-    state = sequencer.SequencerState()
+    end = ChainEnd()
     for index, record in enumerate(world.kept[world.topics.audit]):
         event = decode(record.value or b"", SequencedEvent).event
         event = replace(event, time_ms=event.time_ms + 1) if index == 2 else event
-        state, leaf = sequencer.append(state, event, False)
-        world.replace_value(world.topics.audit, index, leaf or b"")
+        end, leaf = sequencer.append(end, event)
+        world.replace_value(world.topics.audit, index, leaf)
     return "the signed root of 7 leaves is not that of the leaves"
 
 
 @tampering
 def repeat_event(world: World) -> str:
     leaf = decode(world.kept[world.topics.audit][4].value or b"", SequencedEvent)
-    world.sequencer_state, again = sequencer.append(world.sequencer_state, leaf.event, False)
-    world.append(world.topics.audit, again or b"")
+    world.log_end, again = sequencer.append(world.log_end, leaf.event)
+    world.append(world.topics.audit, again)
     return "leaf 12 repeats the event"
 
 
@@ -78,8 +79,8 @@ def repeat_event(world: World) -> str:
 def rename_event(world: World) -> str:
     leaf = decode(world.kept[world.topics.audit][4].value or b"", SequencedEvent)
     event = replace(leaf.event, id="verdict/elsewhere/0/0")
-    world.sequencer_state, again = sequencer.append(world.sequencer_state, event, False)
-    world.append(world.topics.audit, again or b"")
+    world.log_end, again = sequencer.append(world.log_end, event)
+    world.append(world.topics.audit, again)
     return "is called verdict/elsewhere/0/0, its data verdict/"
 
 
@@ -87,16 +88,9 @@ def rename_event(world: World) -> str:
 def unknown_event(world: World) -> str:
     leaf = decode(world.kept[world.topics.audit][4].value or b"", SequencedEvent)
     event = replace(leaf.event, id="other", type="org.example.other")
-    world.sequencer_state, again = sequencer.append(world.sequencer_state, event, False)
-    world.append(world.topics.audit, again or b"")
+    world.log_end, again = sequencer.append(world.log_end, event)
+    world.append(world.topics.audit, again)
     return "unknown type of event 'org.example.other'"
-
-
-@tampering
-def forge_checkpoint(world: World) -> str:
-    checkpoint = Checkpoint(origin=ORIGIN, size=12, root=world.signer_state.tree.root())
-    world.append(world.topics.checkpoints, sign_checkpoint(checkpoint, world.key("mallory")))
-    return "note is not signed by a known key"
 
 
 @tampering
@@ -104,12 +98,6 @@ def split_view(world: World) -> str:
     checkpoint = Checkpoint(origin=ORIGIN, size=12, root=bytes(32))
     world.append(world.topics.checkpoints, sign_checkpoint(checkpoint, world.key("log")))
     return "the signed root of 12 leaves is not that of the leaves"
-
-
-@tampering
-def shrink_log(world: World) -> str:
-    world.kept[world.topics.checkpoints].append(world.kept[world.topics.checkpoints][0])
-    return "checkpoint of 7 leaves comes after one of 12"
 
 
 @tampering

@@ -7,8 +7,11 @@ import pytest
 from fluvial.auditor.report import Report
 from fluvial.auditor.verify import verify
 from fluvial.identity.envelope import open_envelope
+from fluvial.transparency.chain import ChainEnd
+from fluvial.transparency.checkpoint import Checkpoint, sign_checkpoint
 from fluvial.wire.framing import decode, version_of
 from fluvial.wire.records import Decision, Score, SequencedEvent
+from governance.audit import sequencer
 from tests.unit.fluvial.auditor.tamperings import TAMPERINGS, Tampering, leave_out_a_judgement, next_manifest
 from tests.unit.fluvial.auditor.world import ORIGIN, World, honest_world
 
@@ -179,3 +182,90 @@ def test_problems_are_all_counted_but_not_all_kept() -> None:
     report = audit(world)
     assert report.num_problems == 300
     assert len(report.problems) == 200
+
+
+# What anybody can write who may write to the brokers: it breaks nothing, and is told.
+
+
+def a_leaf(world: World, end: ChainEnd, **changes: object) -> bytes:
+    event = decode(world.kept[world.topics.audit][4].value or b"", SequencedEvent).event
+    return sequencer.append(end, replace(event, **changes))[1]  # type: ignore[arg-type]
+
+
+def insert(world: World, topic: str, index: int, value: bytes) -> None:
+    """Put a record between others, at an offset that a transaction left."""
+    records = world.kept[topic]
+    offset = records[index].offset - 1 if index < len(records) else records[-1].offset + 1
+    records.insert(index, replace(records[0], offset=offset, value=value))
+
+
+@pytest.mark.parametrize("index", [0, 5, 11, 12])
+def test_what_does_not_continue_the_log_is_no_leaf(index: int) -> None:
+    world = honest_world()
+    before = audit(world)
+    values = [a_leaf(world, ChainEnd(99, bytes(32))), b"", b"garbage"]
+    if index:
+        values.insert(0, a_leaf(world, ChainEnd()))
+    for value in values:
+        insert(world, world.topics.audit, index, value)
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert (report.root, report.signed_root) == (before.root, before.signed_root)
+    assert report.num_skipped == len(values)
+    assert report.skipped[0].message == f"leaf {index} is no SequencedEvent: no Avro single-object header"
+
+
+def test_a_log_that_a_second_sequencer_began_anew_still_verifies() -> None:
+    """Leaves:  0 … 11 | 0' 1' 2', of a job that had lost its state"""
+    world = honest_world()
+    end = ChainEnd()
+    for number in range(3):
+        end, leaf = sequencer.append(
+            end, decode(a_leaf(world, end, id=f"verdict/again/0/{number}"), SequencedEvent).event
+        )
+        world.append(world.topics.audit, leaf)
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert (report.size, report.num_skipped) == (12, 3)
+    assert report.skipped[0].message == "leaf 12 bears the sequence number 0"
+
+
+@pytest.mark.parametrize("index", [0, 3, 11])
+def test_of_two_leaves_of_a_place_the_one_that_was_signed_counts(index: int) -> None:
+    """Whoever writes a leaf that continues the chain before the sequencer does, changes nothing."""
+    world = honest_world()
+    honest = audit(world)
+    records = world.kept[world.topics.audit]
+    end = ChainEnd()
+    for record in records[:index]:
+        end = end.after(record.value or b"")
+    for number in range(2):
+        forged = a_leaf(world, end, id=f"verdict/forged/0/{number}")
+        insert(world, world.topics.audit, index + number, forged)
+        end = end.after(forged)
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert (report.size, report.root) == (12, honest.root)
+    assert report.num_skipped == 2
+    assert "not of the chain that was signed" in report.skipped[0].message
+
+
+def test_a_checkpoint_that_others_signed_is_skipped() -> None:
+    world = honest_world()
+    for key in ("mallory", "log"):
+        note = sign_checkpoint(Checkpoint(origin=ORIGIN, size=12, root=world.signer_state.tree.root()), world.key(key))
+        world.append(world.topics.checkpoints, note)
+    world.append(world.topics.checkpoints, b"junk")
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert (report.num_checkpoints, report.num_skipped) == (4, 2)
+    assert "note is not signed by a known key" in report.skipped[0].message
+
+
+def test_an_old_checkpoint_that_comes_again_says_nothing_new() -> None:
+    world = honest_world()
+    checkpoints = world.kept[world.topics.checkpoints]
+    checkpoints.append(checkpoints[0])
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert (report.signed_size, report.checkpoint) == (12, (checkpoints[-2].value or b"").decode())

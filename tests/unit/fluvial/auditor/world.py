@@ -8,6 +8,7 @@ from fluvial.auditor.reader import TopicRecord
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.transparency.chain import ChainEnd
 from fluvial.transparency.event import Recorded
 from fluvial.transparency.note import NoteKey
 from fluvial.wire.framing import encode
@@ -49,7 +50,7 @@ class World:
     begin: dict[str, dict[int, int]] = field(default_factory=dict)
     events: list[AuditEvent] = field(default_factory=list)
     now_ms: int = START_MS
-    sequencer_state: sequencer.SequencerState = field(default_factory=sequencer.SequencerState)
+    log_end: ChainEnd = field(default_factory=ChainEnd)
     signer_state: signer.SignerState = field(default_factory=signer.SignerState)
 
     def key(self, name: str) -> SigningKey:
@@ -221,8 +222,7 @@ class World:
     def sequence(self) -> None:
         """Turn the events so far into leaves."""
         for event in self.events:
-            self.sequencer_state, leaf = sequencer.append(self.sequencer_state, event, False)
-            assert leaf is not None
+            self.log_end, leaf = sequencer.append(self.log_end, event)
             record = self.append(self.topics.audit, leaf, step=2)
             self.signer_state = signer.append(self.signer_state, record.offset, leaf)
         self.events.clear()

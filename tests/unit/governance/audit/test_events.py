@@ -1,10 +1,17 @@
 """Events have ids that are functions of their cause, unlike for unlike causes, and hold their record's bytes."""
 
+import contextlib
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
+from cloudevents.core.formats.base import Format
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fluvial.transparency.event import EVENT_TYPES, RECORD_TYPES, Recorded, event_id
+from fluvial.transparency.event import EVENT_TYPES, RECORD_TYPES, Recorded, event_id, subject
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import (
     AuditEvent,
@@ -27,7 +34,14 @@ from fluvial.wire.records import (
     Verdict,
 )
 from governance.audit.cloud_events import headers
-from governance.audit.events import MAX_DATA_BYTES, audit_event, verdict_event
+from governance.audit.events import (
+    MAX_DATA_BYTES,
+    MAX_TIME_MS,
+    EventRefused,
+    audit_event,
+    open_event,
+    verdict_event,
+)
 
 VERDICT = Verdict(
     source_topic="fluvial.updates",
@@ -178,3 +192,87 @@ def test_attributes_of_the_event_become_headers() -> None:
         "ce_subject": b"anna",
         "ce_time": b"2023-11-14T22:13:20.123Z",
     }
+
+
+class AsItIs(Format):
+    """For the SDK: the leaf is the data, in Avro."""
+
+    def read_data(self, body: bytes, datacontenttype: str | None) -> bytes:
+        return body
+
+    def write_data(self, data: Any, datacontenttype: str | None) -> bytes:
+        raise NotImplementedError
+
+    def read(self, event_factory: Any, data: str | bytes) -> Any:
+        raise NotImplementedError
+
+    def write(self, event: Any) -> bytes:
+        raise NotImplementedError
+
+    def get_content_type(self) -> str:
+        raise NotImplementedError
+
+
+def nameless(record: Recorded) -> Recorded:
+    """The record as it is told of a sender that claims no valid name, or of a task without one."""
+    return replace(record, **{name: "" for name in ("participant", "task") if hasattr(record, name)})
+
+
+@pytest.mark.parametrize("time_ms", [0, 1_700_000_000_123, MAX_TIME_MS])
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("record", [record for record, *_ in EXPECTED], ids=lambda record: type(record).__name__)
+def test_a_leaf_is_a_cloud_event(record: Recorded, named: bool, time_ms: int) -> None:
+    """As the SDK of CloudEvents reads the Kafka binding's binary mode, for all types of events."""
+    recorded = record if named else nameless(record)
+    event = audit_event(recorded, time_ms)
+    message = KafkaMessage(headers=dict(headers(event)), key=None, value=b"leaf")
+    read = from_binary(message, AsItIs())
+    assert (read.get_id(), read.get_source(), read.get_type()) == (event.id, event.source, event.type)
+    assert read.get_subject() == (subject(recorded) or None)
+    assert read.get_data() == b"leaf"
+    time = read.get_time()
+    assert time is not None
+    assert (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) == time_ms
+
+
+@pytest.mark.parametrize("record", [record for record, *_ in EXPECTED], ids=lambda record: type(record).__name__)
+def test_an_event_that_a_stage_wrote_is_opened(record: Recorded) -> None:
+    for one in (record, nameless(record)):
+        event = audit_event(one, 1_700_000_000_000)
+        assert open_event(encode(event)) == event
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"id": "verdict/fluvial.updates/3/18"}, "it is called verdict/fluvial.updates/3/18, its data verdict/"),
+        ({"source": "/aggregation"}, "it is called"),
+        ({"subject": ""}, "it is called"),
+        ({"type": "org.fluvial.round.v1"}, "a Verdict where a RoundEvent is expected"),
+        ({"type": "x"}, "unknown type"),
+        ({"time_ms": -1}, "its time is -1 ms"),
+        ({"time_ms": MAX_TIME_MS + 1}, "its time is"),
+        ({"time_ms": 1 << 62}, "its time is"),
+        ({"data": b""}, "no Avro single-object header"),
+        ({"data": bytes(MAX_DATA_BYTES)}, "no Avro"),
+    ],
+)
+def test_what_no_stage_writes_is_refused(changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(EventRefused, match=why):
+        open_event(encode(replace(verdict_event(VERDICT), **changes)))
+
+
+def test_a_record_larger_than_an_event_may_hold_is_refused() -> None:
+    large = replace(VERDICT, update_id="x" * MAX_DATA_BYTES)
+    event = replace(verdict_event(VERDICT), id=event_id(large), data=encode(large))
+    with pytest.raises(EventRefused, match="does not fit"):
+        open_event(encode(event))
+
+
+@given(st.binary(max_size=200))
+def test_bytes_of_any_kind_are_refused_or_opened(value: bytes) -> None:
+    """Nothing that anybody sends raises anything else."""
+    genuine = encode(verdict_event(VERDICT))
+    for mutated in (value, genuine[: len(value)] + value, genuine + value):
+        with contextlib.suppress(EventRefused):
+            open_event(mutated)

@@ -1,61 +1,60 @@
-"""The sequencer leaves no gap, drops repeats, and goes on after a restart as if there had been none."""
+"""The sequencer leaves no gap, drops repeats, and what is no event leaves no trace."""
 
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 
-from fluvial.wire.framing import decode
+from fluvial.transparency.chain import FIRST_PREVIOUS_SHA256, ChainEnd
+from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import AuditEvent, SequencedEvent
-from governance.audit.sequencer import FIRST_PREVIOUS_SHA256, SequencerState, append
+from governance.audit.events import EventRefused, verdict_event
+from governance.audit.recent_events import RecentEvents
+from governance.audit.sequencer import Sequencer, append
+from tests.unit.governance.audit.test_events import VERDICT
 
 
-def event(number: int, data: bytes = b"data") -> AuditEvent:
-    return AuditEvent(id=f"event/{number}", source="/test", type="test", subject="s", time_ms=number, data=data)
+def event(number: int) -> AuditEvent:
+    return verdict_event(replace(VERDICT, source_offset=number))
 
 
-def leaves_of(events: list[AuditEvent], state: SequencerState) -> tuple[SequencerState, list[bytes]]:
-    leaves = []
-    for one in events:
-        state, leaf = append(state, one, False)
-        assert leaf is not None
-        leaves.append(leaf)
-    return state, leaves
+def sequencer() -> Sequencer:
+    return Sequencer(ChainEnd(), RecentEvents(), {})
 
 
 def test_leaves_are_numbered_and_chained() -> None:
-    state, leaves = leaves_of([event(number) for number in range(5)], SequencerState())
-    previous = FIRST_PREVIOUS_SHA256
-    for sequence, leaf in enumerate(leaves):
+    end, previous = ChainEnd(), FIRST_PREVIOUS_SHA256
+    for number in range(5):
+        end, leaf = append(end, event(number))
         sequenced = decode(leaf, SequencedEvent)
-        assert (sequenced.sequence, sequenced.previous_sha256) == (sequence, previous)
-        assert sequenced.event == event(sequence)
+        assert (sequenced.sequence, sequenced.previous_sha256) == (number, previous)
+        assert sequenced.event == event(number)
         previous = sha256(leaf).digest()
-    assert state == SequencerState(next_sequence=5, previous_sha256=previous)
-
-
-def test_a_repeat_leaves_no_trace() -> None:
-    state, _ = leaves_of([event(0)], SequencerState())
-    assert append(state, event(0), True) == (state, None)
-
-
-@pytest.mark.parametrize("crash_after", range(5))
-def test_a_restart_changes_nothing(crash_after: int) -> None:
-    """Events:  0 1 2 | crash, state stored and read again | 3 4"""
-    events = [event(number) for number in range(5)]
-    undisturbed = leaves_of(events, SequencerState())
-    state, before = leaves_of(events[:crash_after], SequencerState())
-    state, after = leaves_of(events[crash_after:], SequencerState.load(state.dump()))
-    assert (state, before + after) == undisturbed
+    assert end == ChainEnd(5, previous)
 
 
 def test_an_event_too_large_for_a_leaf_is_refused() -> None:
-    with pytest.raises(ValueError, match="at most 65535"):
-        append(SequencerState(), event(0, bytes(65_535)), False)
+    with pytest.raises(EventRefused, match="at most 65535"):
+        append(ChainEnd(), replace(event(0), data=bytes(65_535)))
 
 
-def test_only_a_stored_state_loads() -> None:
-    stored = SequencerState(next_sequence=7).dump()
-    assert SequencerState.load(stored) == SequencerState(next_sequence=7)
-    for damaged in (b"", b"\x02" + stored[1:], stored[:-1], stored + b"\x00"):
-        with pytest.raises(ValueError, match="not a stored sequencer state"):
-            SequencerState.load(damaged)
+def test_each_record_makes_one_leaf_once() -> None:
+    made = sequencer()
+    first = made.take(0, 0, encode(event(0)))
+    assert first is not None
+    assert (first.event, first.partition, first.offset) == (event(0), 0, 0)
+    assert made.take(0, 0, encode(event(0))) is None
+    assert made.take(0, 3, encode(event(0))) is None
+    assert made.take(0, 2, encode(event(1))) is None, "what lies before a record taken in was taken in"
+    second = made.take(1, 0, encode(event(1)))
+    assert second is not None
+    assert decode(second.value, SequencedEvent).sequence == 1
+    assert made.read_to == {0: 3, 1: 0}
+
+
+def test_what_is_no_event_is_taken_in_without_a_leaf() -> None:
+    made = sequencer()
+    with pytest.raises(EventRefused):
+        made.take(0, 0, b"garbage")
+    assert (made.end, made.read_to, len(made.recent)) == (ChainEnd(), {0: 0}, 0)
+    assert made.take(0, 0, b"garbage") is None

@@ -3,25 +3,24 @@
 import pytest
 
 from fluvial.identity.keys import SigningKey
+from fluvial.transparency.chain import ChainEnd
 from fluvial.transparency.checkpoint import open_checkpoint
 from fluvial.transparency.merkle import EMPTY_ROOT, leaf_hash
 from fluvial.transparency.note import NoteKey
 from fluvial.transparency.tree import MerkleTree
-from fluvial.wire.errors import VerificationError
 from fluvial.wire.records import AuditEvent
 from governance.audit import sequencer, signer
-from governance.audit.signer import SignerState
+from governance.audit.signer import NotNext, SignerState
 
 KEY = SigningKey.generate()
 LOG = NoteKey(name="log.example", public_key=KEY.public_key)
 
 
 def make_leaves(count: int) -> list[bytes]:
-    state, leaves = sequencer.SequencerState(), []
+    end, leaves = ChainEnd(), []
     for number in range(count):
         event = AuditEvent(id=str(number), source="/test", type="test", subject="", time_ms=0, data=b"")
-        state, leaf = sequencer.append(state, event, False)
-        assert leaf is not None
+        end, leaf = sequencer.append(end, event)
         leaves.append(leaf)
     return leaves
 
@@ -59,36 +58,39 @@ def test_a_restarted_signer_signs_the_same_bytes(crash_after: int) -> None:
 
 
 def test_a_gap_is_refused() -> None:
-    with pytest.raises(VerificationError, match="sequence 4, not 3"):
+    with pytest.raises(NotNext, match="leaf 3 bears the sequence number 4") as refused:
         signer.append(state_after(3), 10, LEAVES[4])
+    assert refused.value.ahead
 
 
 def test_a_repeat_is_refused() -> None:
-    with pytest.raises(VerificationError, match="sequence 2, not 3"):
+    with pytest.raises(NotNext, match="leaf 3 bears the sequence number 2") as refused:
         signer.append(state_after(3), 10, LEAVES[2])
+    assert not refused.value.ahead
 
 
 def test_an_offset_that_goes_back_is_refused() -> None:
-    with pytest.raises(VerificationError, match="offset 4 comes after offset 4"):
+    with pytest.raises(NotNext, match="offset 4 comes after offset 4"):
         signer.append(state_after(3), 4, LEAVES[3])
 
 
 def test_a_leaf_of_another_history_is_refused() -> None:
     event = AuditEvent(id="other", source="/test", type="test", subject="", time_ms=0, data=b"")
-    _, other = sequencer.append(sequencer.SequencerState(next_sequence=3), event, False)
-    with pytest.raises(VerificationError, match="does not name the leaf before it"):
-        signer.append(state_after(3), 10, other or b"")
+    _, other = sequencer.append(ChainEnd(3, bytes(32)), event)
+    with pytest.raises(NotNext, match="does not name the leaf before it") as refused:
+        signer.append(state_after(3), 10, other)
+    assert refused.value.ahead
 
 
 def test_bytes_that_are_no_leaf_are_refused() -> None:
     for garbage in (b"", b"garbage", LEAVES[3][:-1], LEAVES[3] + b"\x00"):
-        with pytest.raises(VerificationError, match="is no SequencedEvent"):
+        with pytest.raises(NotNext, match="is no SequencedEvent"):
             signer.append(state_after(3), 10, garbage)
 
 
 def test_a_refused_leaf_leaves_the_state_alone() -> None:
     state = state_after(3)
-    with pytest.raises(VerificationError):
+    with pytest.raises(NotNext):
         signer.append(state, 10, LEAVES[4])
     assert signer.append(state, 10, LEAVES[3]).tree == state_after(4).tree
 

@@ -1,128 +1,266 @@
-"""The operators of the audit stage with states of memory: bundles in, one chained log out, whatever is restarted."""
+"""Sequencer and signer go on from the log, whatever became of their state, and no record stops them."""
 
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from fluvial.identity.keys import SigningKey
+from fluvial.transparency.chain import ChainEnd
+from fluvial.transparency.compact_range import CompactRange
+from fluvial.transparency.merkle import leaf_hash
 from fluvial.wire.framing import decode, encode
-from fluvial.wire.records import AuditEvent, SequencedEvent
-from fluvial.wire.topics import Topics
+from fluvial.wire.records import SequencedEvent
+from governance.audit import sequencer
 from governance.audit.cloud_events import headers
-from pipelines.audit.operators import Sequence, Sign
-from pipelines.flink.bundles import Kind, pack_bundle
-from pipelines.flink.frames import SourceRecord, sink_frame, source_frame
-
-
-class Value:
-    """Flink's ValueState."""
-
-    stored: Any = None
-
-    def value(self) -> Any:
-        return self.stored
-
-    def update(self, value: Any) -> None:
-        self.stored = value
-
-    def clear(self) -> None:
-        self.stored = None
-
-
-class Map(dict[Any, Any]):
-    """Flink's MapState."""
-
-    def put(self, key: Any, value: Any) -> None:
-        self[key] = value
-
-    def remove(self, key: Any) -> None:
-        del self[key]
-
-
-class Context:
-    """Runtime context and context of a call; the states outlive the functions, as a checkpoint does."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, Any] = {}
-        self.timers: list[int] = []
-
-    def get_state(self, descriptor: Any) -> Value:
-        return self.states.setdefault(descriptor.name, Value())  # type: ignore[no-any-return]
-
-    def get_map_state(self, descriptor: Any) -> Map:
-        return self.states.setdefault(descriptor.name, Map())  # type: ignore[no-any-return]
-
-    def timer_service(self) -> Any:
-        return SimpleNamespace(register_processing_time_timer=self.timers.append)
-
-
-def event(number: int) -> AuditEvent:
-    return AuditEvent(id=f"e/{number}", source="/test", type="t", subject="s", time_ms=number, data=b"data %d" % number)
-
-
-def bundle(values: list[bytes], start: int = 0) -> bytes:
-    records = [SourceRecord(0, start + number, 0, b"", value) for number, value in enumerate(values)]
-    return pack_bundle(Kind.SOURCE, [source_frame(record) for record in records])
+from governance.audit.recent_events import REMEMBERED_EVENTS
+from pipelines.audit.committed_log import CommittedLog
+from pipelines.audit.leaf_headers import source_of, tree_of
+from tests.unit.pipelines.audit.audit_world import TOPICS, AuditWorld, event, settings_in
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Any:
-    SigningKey.from_seed(bytes(32)).save(tmp_path / "log.pem")
-    return SimpleNamespace(topics=Topics("t."), keys_dir=tmp_path, checkpoint_every_ms=50, log_origin="example.org/log")
+def world(tmp_path: Path) -> AuditWorld:
+    return AuditWorld(settings_in(tmp_path))
 
 
-def leaves_of(out: Iterator[bytes], settings: Any) -> list[bytes]:
-    """The leaves in bundles of sink frames, each checked against the frame that it must be."""
-    leaves = []
-    for one in out:
-        at = 3
-        while at < len(one):
-            length = int.from_bytes(one[at : at + 4], "big")
-            frame = one[at + 4 : at + 4 + length]
-            at += 4 + length
-            start = frame.index(b"\xc3\x01")
-            leaf = frame[start:]
-            sequenced = decode(leaf, SequencedEvent)
-            assert frame == sink_frame(settings.topics.audit, b"", leaf, headers(sequenced.event))
-            leaves.append(leaf)
-    return leaves
+def root_of(leaves: list[bytes]) -> bytes:
+    tree = CompactRange.empty()
+    for leaf in leaves:
+        tree = tree.append(leaf_hash(leaf))
+    return tree.root()
 
 
-def opened(function: Any, context: Context) -> Any:
-    function.open(context)
-    return function
+def undisturbed(numbers: range, folder: Path) -> list[bytes]:
+    """The leaves of these events in a world in which nothing happens."""
+    folder.mkdir()
+    world = AuditWorld(settings_in(folder))
+    world.send(*map(event, numbers))
+    world.settle()
+    return world.chain()
 
 
-def test_each_event_gets_one_leaf_also_after_a_restart(settings: Any) -> None:
-    context = Context()
-    sequence = opened(Sequence(settings), context)
-    events = [encode(event(number)) for number in range(6)]
-    leaves = leaves_of(sequence.process_element(bundle([*events[:3], events[1]]), context), settings)
-    assert list(sequence.process_element(bundle(events[:2]), context)) == []
-    again = opened(Sequence(settings), context)
-    leaves += leaves_of(again.process_element(bundle(events), context), settings)
-    sequenced = [decode(leaf, SequencedEvent) for leaf in leaves]
-    assert [one.sequence for one in sequenced] == list(range(6))
-    assert [one.event.id for one in sequenced] == [f"e/{number}" for number in range(6)]
+def assert_signed(world: AuditWorld) -> None:
+    leaves = world.chain()
+    checkpoints = world.checkpoints()
+    assert checkpoints[-1].size == len(leaves)
+    for checkpoint in checkpoints:
+        assert checkpoint.root == root_of(leaves[: checkpoint.size])
 
 
-def test_the_signer_takes_bundles_as_it_takes_leaves(settings: Any) -> None:
-    context = Context()
-    sequence = opened(Sequence(settings), context)
-    values = [encode(event(number)) for number in range(7)]
-    leaves = leaves_of(sequence.process_element(bundle(values), context), settings)
-    notes = []
-    for cuts in ([7], [1, 2, 4], [3, 4]):
-        signing, start = Context(), 0
-        sign = opened(Sign(settings), signing)
-        for count in cuts:
-            assert list(sign.process_element(bundle(leaves[start : start + count], start), signing)) == []
-            start += count
-            sign = opened(Sign(settings), signing)
-        assert len(signing.timers) == 1
-        notes.append(list(sign.on_timer(signing.timers[0], signing)))
-    assert len(notes[0]) == 1
-    assert notes[0] == notes[1] == notes[2]
+def test_each_event_gets_one_leaf_and_all_are_signed(world: AuditWorld) -> None:
+    world.send(event(0), event(1), event(0), event(2))
+    world.settle()
+    world.send(event(1), event(3))
+    world.settle()
+    assert world.ids() == [event(number).id for number in range(4)]
+    assert_signed(world)
+    for record in world.topics[TOPICS.audit]:
+        named = headers(decode(record.value, SequencedEvent).event)
+        assert list(record.headers)[: len(named)] == named
+
+
+def test_a_leaf_tells_where_its_event_lies_and_a_checkpoint_the_state_behind_it(world: AuditWorld) -> None:
+    world.send(event(0), event(0), event(1))
+    world.settle()
+    assert [source_of(record) for record in world.topics[TOPICS.audit]] == [(0, 0), (0, 2)]
+    (checkpoint,) = world.checkpoints()
+    state = tree_of(world.topics[TOPICS.checkpoints][0])
+    assert state is not None
+    assert (state.tree.root(), state.last_offset) == (checkpoint.root, 1)
+
+
+@pytest.mark.parametrize("lost_after", [0, 1, 3, 6])
+def test_a_job_without_state_goes_on_behind_the_last_leaf(lost_after: int, world: AuditWorld, tmp_path: Path) -> None:
+    """Finding B1: another composition of stages, another name, lost checkpoints."""
+    world.send(*map(event, range(lost_after)))
+    world.settle()
+    world.submit()
+    assert world.positions[TOPICS.events] == lost_after
+    world.send(*map(event, range(lost_after, 7)))
+    world.settle()
+    assert world.chain() == undisturbed(range(7), tmp_path / "other")
+    assert_signed(world)
+
+
+def test_what_was_not_signed_at_the_end_is_signed_by_the_next_job(world: AuditWorld) -> None:
+    world.send(event(0), event(1))
+    world.deliver(TOPICS.events)
+    world.checkpoint()
+    world.submit()
+    world.settle()
+    assert_signed(world)
+    assert world.signed_size() == 2
+
+
+def test_a_start_behind_many_leaves_reads_a_bounded_tail(world: AuditWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.audit.operators.REMEMBERED_EVENTS", 10)
+    for start in range(0, 300, 30):
+        world.send(*map(event, range(start, start + 30)))
+        world.settle()
+    world.reads.clear()
+    world.submit()
+    world.send(event(300))
+    world.settle()
+    assert world.chain_size() == 301
+    audit = [start for topic, start, _ in world.reads if topic == TOPICS.audit and start is not None]
+    assert min(start[0] for start in audit) >= world.ends[TOPICS.audit] - 2 * 10 - 60
+    events = [start for topic, start, _ in world.reads if topic == TOPICS.events and start is not None]
+    assert all(start[0] >= 300 for start in events)
+
+
+def test_a_repeat_far_behind_is_known_to_a_job_without_state(world: AuditWorld) -> None:
+    """A stage tells again what it told before: at another place in `events`, so only the id shows it."""
+    assert REMEMBERED_EVENTS > 40
+    world.send(*map(event, range(40)))
+    world.settle()
+    world.submit()
+    world.send(event(3), event(40), event(39))
+    world.settle()
+    assert world.ids() == [event(number).id for number in range(41)]
+
+
+def test_an_aborted_transaction_loses_nothing(world: AuditWorld, tmp_path: Path) -> None:
+    """Leaves:  0 1 committed | 2 3 aborted behind the checkpoint's back | 4 committed: a gap that the signer sees"""
+    world.send(event(0), event(1))
+    world.settle()
+    world.send(event(2), event(3))
+    world.deliver(TOPICS.events)
+    world.checkpoint(committed=False)
+    world.send(event(4))
+    world.settle()
+    assert world.restarts == 1
+    assert world.chain() == undisturbed(range(5), tmp_path / "other")
+    assert_signed(world)
+
+
+def test_what_an_abort_took_comes_back_without_another_event(world: AuditWorld, tmp_path: Path) -> None:
+    world.send(event(0), event(1))
+    world.deliver(TOPICS.events)
+    world.checkpoint(committed=False)
+    world.restart()
+    world.settle()
+    assert world.chain() == undisturbed(range(2), tmp_path / "other")
+    assert_signed(world)
+
+
+def test_a_checkpoint_older_than_the_log_does_no_harm(world: AuditWorld, tmp_path: Path) -> None:
+    """The newest checkpoint was damaged: Flink goes on from the one before, the log is further."""
+    world.send(event(0))
+    world.deliver(TOPICS.events)
+    world.checkpoint()
+    older = world.retained
+    world.send(event(1), event(2))
+    world.settle()
+    world.retained = older
+    world.restart()
+    world.send(event(3))
+    world.settle()
+    assert world.chain() == undisturbed(range(4), tmp_path / "other")
+    assert_signed(world)
+
+
+def test_a_second_sequencer_that_began_anew_is_passed_over(world: AuditWorld) -> None:
+    """What a former release did when its state was lost: leaf 0 behind leaf N. The log is not broken by it."""
+    world.send(*map(event, range(3)))
+    world.settle()
+    end = ChainEnd()
+    for number in range(5):
+        end, leaf = sequencer.append(end, event(number))
+        world.write(TOPICS.audit, leaf, proven=True)
+    world.send(event(3))
+    world.settle()
+    world.submit()
+    world.send(event(4))
+    world.settle()
+    assert world.ids() == [event(number).id for number in range(5)]
+    assert_signed(world)
+
+
+def test_a_leaf_that_no_stage_wrote_is_not_signed(world: AuditWorld) -> None:
+    """Finding V10: a leaf that continues the chain, written by whoever may write to the brokers."""
+    world.send(event(0), event(1))
+    world.settle()
+    _, forged = sequencer.append(world.end(), event(77))
+    world.write(TOPICS.audit, forged, proven=False)
+    for junk in (b"", b"junk", forged[:-1]):
+        world.write(TOPICS.audit, junk, proven=False)
+        world.write(TOPICS.checkpoints, junk, proven=False)
+    world.send(event(2))
+    world.settle()
+    world.submit()
+    world.send(event(3))
+    world.settle()
+    assert world.ids() == [event(number).id for number in range(4)]
+    assert world.restarts == 0
+    assert_signed(world)
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_what_is_no_event_gets_no_leaf_and_stops_nothing(world: AuditWorld, proven: bool) -> None:
+    """Findings B3c and V10; with a proof, too, as a faulty stage would write it."""
+    one = event(1)
+    bad = [
+        b"garbage",
+        b"",
+        encode(one)[:-1],
+        encode(replace(one, id=event(9).id)),
+        encode(replace(one, time_ms=1 << 62)),
+        encode(replace(one, time_ms=-1)),
+        encode(replace(one, type="org.example.other")),
+        encode(replace(one, subject="mallory")),
+        encode(replace(one, data=bytes(70_000))),
+    ]
+    world.send(event(0))
+    for value in bad:
+        world.write(TOPICS.events, value, one.id.encode(), proven=proven)
+    world.send(event(9), one)
+    world.settle()
+    world.submit()
+    world.send(event(2))
+    world.settle()
+    assert world.ids() == [event(number).id for number in (0, 9, 1, 2)]
+    assert world.restarts == 0
+
+
+def test_a_forged_event_does_not_take_the_place_of_the_genuine_one(world: AuditWorld) -> None:
+    """Finding V10: an event with the id of a verdict to come, and other data."""
+    world.write(TOPICS.events, encode(event(0, participant="mallory")), b"", proven=False)
+    world.send(event(0))
+    world.settle()
+    assert decode(world.chain()[0], SequencedEvent).event == event(0)
+
+
+def test_what_is_older_than_the_key_of_stages_counts_without_proof(tmp_path: Path) -> None:
+    """A federation whose log is older: leaves and events have neither proof nor place, checkpoints no state."""
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    old = AuditWorld(settings_in(folder, since_ms=1_700_000_000_100))
+    end = ChainEnd()
+    for number in range(4):
+        end, leaf = sequencer.append(end, event(number))
+        old.write(TOPICS.audit, leaf, proven=False)
+        old.write(TOPICS.events, encode(event(number)), b"", proven=False)
+    old.write(TOPICS.events, encode(event(4)), b"", proven=False)
+    old.now_ms += 1_000
+    old.submit()
+    assert old.positions[TOPICS.events] == 0
+    old.settle()
+    assert old.ids() == [event(number).id for number in range(5)]
+    old.submit()
+    old.send(event(5))
+    old.settle()
+    assert old.ids() == [event(number).id for number in range(6)]
+    assert_signed(old)
+
+
+def test_a_view_tells_what_was_skipped(world: AuditWorld, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(5):
+        world.write(TOPICS.audit, b"\x1b[2Jjunk", proven=True)
+    with world._patched():
+        log = CommittedLog(world.settings)
+        log.view()
+    assert log.skipped.count == 5
+    told = [record.getMessage() for record in caplog.records if "skipped" in record.getMessage()]
+    assert len(told) == 3
+    assert told[0].startswith("t.audit/0@0 is skipped: leaf 0 is no SequencedEvent")
+    assert not any("\x1b" in line for line in told)

@@ -1,0 +1,35 @@
+"""Which events the log holds lately: an event that comes again gets no second leaf."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+REMEMBERED_EVENTS = 65_536
+"""How many of the newest leaves' events are recognised as repeats. A stage that starts without state may tell again
+what it told since its last checkpoint, which is far less."""
+
+
+class RecentEvents:
+    """The ids of the newest leaves' events. ids: oldest first; there may be more than the capacity, and they stay until
+    the next event comes."""
+
+    def __init__(self, ids: Iterable[str] = (), capacity: int = REMEMBERED_EVENTS) -> None:
+        self._order = deque(ids)
+        self._ids = set(self._order)
+        self._capacity = capacity
+
+    def __contains__(self, event_id: str) -> bool:
+        return event_id in self._ids
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def add(self, event_id: str) -> None:
+        """Note the event of the next leaf. Raises ValueError for one that is there."""
+        if event_id in self._ids:
+            raise ValueError(f"the event {event_id} is in the log")
+        self._order.append(event_id)
+        self._ids.add(event_id)
+        while len(self._order) > self._capacity:
+            self._ids.discard(self._order.popleft())

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from deploy.local.errors import StackError
-from deploy.local.interruption import interruptible, uninterrupted
 from fluvial.cli.common import JsonOption, console, errors, print_json, reported
+from fluvial.cli.interruption import interruptible, uninterrupted
 
 app = typer.Typer(help="Measure this machine: aggregation, validation, the audit log.", no_args_is_help=True)
 

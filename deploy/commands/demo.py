@@ -20,8 +20,8 @@ from deploy.demo.federation import Run
 from deploy.demo.progress import Progress
 from deploy.demo.summary import Summary
 from deploy.local.errors import StackError
-from deploy.local.interruption import interruptible, uninterrupted
 from fluvial.cli.common import Exit, fail, reported
+from fluvial.cli.interruption import interruptible, uninterrupted
 from fluvial.wire.errors import FluvialError
 
 _PIPED_WIDTH = 150

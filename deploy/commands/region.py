@@ -9,10 +9,10 @@ import typer
 
 from deploy.commands.common import DataDirOption
 from deploy.local.directory import DEFAULT, DataDirectory
-from deploy.local.interruption import interruptible, uninterrupted
 from deploy.local.keys import ServiceKeys
 from fluvial.cli import participate
 from fluvial.cli.common import Exit, JsonOption, console, fail, load_federation, print_json, reported
+from fluvial.cli.interruption import interruptible, uninterrupted
 from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
 from fluvial.edge.region.events import Attempted, Event, Followed, Missed, Refused, Summed
 from fluvial.edge.region.region import Region

@@ -10,9 +10,9 @@ import typer
 
 from deploy.commands.common import DataDirOption
 from deploy.local.directory import DEFAULT, DataDirectory
-from deploy.local.interruption import interruptible, uninterrupted
 from deploy.local.submission import LocalJob, Submission, submit_to_session
 from fluvial.cli.common import Exit, console, fail, load_federation, reported
+from fluvial.cli.interruption import interruptible, uninterrupted
 from fluvial.identity.federation import Federation
 from pipelines.topology import STAGES
 

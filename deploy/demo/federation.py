@@ -28,9 +28,9 @@ from deploy.demo.reports import Ended, Enrolled, Failed, Ready, Report, ReportRe
 from deploy.demo.summary import Audited, Summary
 from deploy.demo.variants import VariantObserver, VariantRow, shortfalls_of
 from deploy.demo.variants_page import page
-from deploy.local.interruption import uninterrupted
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
+from fluvial.cli.interruption import uninterrupted
 from fluvial.kafka import Transport, connect
 
 STAGES = ("validation", "aggregation", "evaluation", "audit")

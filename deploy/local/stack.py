@@ -20,10 +20,10 @@ from deploy.local.broker import Broker
 from deploy.local.cluster import SessionCluster
 from deploy.local.directory import DataDirectory, StackState
 from deploy.local.errors import StackError
-from deploy.local.interruption import interruptible, uninterrupted
 from deploy.local.keys import ServiceKeys
 from deploy.local.processes import ProcessIdentity
 from deploy.local.topics import create_topics
+from fluvial.cli.interruption import interruptible, uninterrupted
 from fluvial.identity.federation import Federation
 
 DEFAULT_PARTITIONS = 4

@@ -1,10 +1,12 @@
 """What all verbs share: where the federation file is, human or JSON output, and exit statuses.
 
 Exit status: 0 success; 1 refused or not proven; 2 wrong usage; 3 the broker is away or too slow, trying again may help;
-130 interrupted.
+130 interrupted; 141 nobody reads the output any more, as after `| head`.
 """
 
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from enum import IntEnum
@@ -33,9 +35,6 @@ FederationOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
-
 
 class Exit(IntEnum):
     """Exit statuses."""
@@ -45,6 +44,26 @@ class Exit(IntEnum):
     USAGE = 2
     UNAVAILABLE = 3
     INTERRUPTED = 130
+    BROKEN_PIPE = 141
+
+
+def silence_output() -> None:
+    """Output goes nowhere from now on: the pipe was closed by who read it, and whatever is still buffered with it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Console(Console):
+    """Ends the command quietly when its output is read no more."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        silence_output()
+        raise SystemExit(Exit.BROKEN_PIPE)
+
+
+console = _Console(highlight=False, soft_wrap=True)
+errors = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def fail(message: str, hint: str = "", status: Exit = Exit.FAILURE) -> NoReturn:
@@ -92,6 +111,9 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
             )
         except ValueError as error:
             fail(str(error), status=Exit.USAGE)
+        except BrokenPipeError:
+            silence_output()
+            raise typer.Exit(Exit.BROKEN_PIPE) from None
         except OSError as error:
             fail(str(error))
         except KeyboardInterrupt:

@@ -6,6 +6,7 @@ inside a group (`model.replay`); its object is a `typer.Typer` or a function tha
 imports the cluster's side.
 """
 
+import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any
 
@@ -13,7 +14,8 @@ import typer
 
 import fluvial
 from fluvial.cli import audit, enrol, model, participate, rounds
-from fluvial.cli.common import errors
+from fluvial.cli.common import Exit, errors, silence_output
+from fluvial.cli.interruption import interruptible
 
 GROUP = "fluvial.commands"
 
@@ -71,7 +73,20 @@ def mount(found: EntryPoint) -> None:
 
 
 def run() -> None:
-    """Entry point of the script."""
-    for found in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name.count("."), entry.name)):
-        mount(found)
-    app()
+    """Entry point of the script. Ends the process: SIGTERM as Ctrl-C does, and without a word if nobody reads on."""
+    status: Any = Exit.SUCCESS
+    try:
+        with interruptible():
+            for found in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name.count("."), entry.name)):
+                mount(found)
+            app()
+    except KeyboardInterrupt:
+        status = Exit.INTERRUPTED
+    except SystemExit as ending:
+        status = ending.code
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence_output()
+        status = Exit.BROKEN_PIPE
+    sys.exit(status)

@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from deploy.local.interruption import interruptible
+from fluvial.cli.interruption import interruptible
 from tests.benchmarks.machine import machine
 from tests.benchmarks.peers.flare import Flare
 from tests.benchmarks.peers.flower import Flower

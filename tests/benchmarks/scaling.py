@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from deploy.local.interruption import interruptible
+from fluvial.cli.interruption import interruptible
 from tests.benchmarks.machine import machine
 
 _SPARE_GB = 5.0

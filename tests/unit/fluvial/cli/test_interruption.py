@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from deploy.local.interruption import interruptible, uninterrupted
+from fluvial.cli.interruption import interruptible, uninterrupted
 
 
 def send(number: int) -> None:

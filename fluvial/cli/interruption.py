@@ -1,4 +1,8 @@
-"""Ctrl-C, SIGTERM and SIGHUP as one exception, and shutdowns that they cannot cut short. For the main thread."""
+"""Ctrl-C, SIGTERM and SIGHUP as one exception, and shutdowns that they cannot cut short. For the main thread.
+
+SIGTERM needs a handler of ours for another reason, too: process 1 of a container has no default one, and would have to
+be killed.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 _blocks: list[object] = []
 """The `interruptible` blocks that this process is inside of."""

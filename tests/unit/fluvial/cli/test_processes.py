@@ -1,0 +1,87 @@
+"""The command as a process: what signals and closed pipes do to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[4]
+VERBS = """
+import sys, time
+from fluvial.cli import main
+from fluvial.cli.common import console, print_json, reported
+
+main.entry_points = lambda group: []
+
+@main.app.command()
+@reported
+def lines():
+    for number in range(100_000):
+        print_json({"number": number})
+
+@main.app.command()
+@reported
+def table():
+    for number in range(100_000):
+        console.print(number)
+
+@main.app.command()
+@reported
+def few():
+    print("one line, which stands in a buffer until the end")
+    time.sleep(0.3)
+
+@main.app.command()
+@reported
+def wait():
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaned up", flush=True)
+
+main.run()
+"""
+
+
+def start(verb: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", VERBS, verb],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+    )
+
+
+@pytest.mark.parametrize("verb", ["lines", "table", "few"])
+def test_a_pipe_that_is_read_no_more_ends_the_command_without_a_word(verb: str) -> None:
+    process = start(verb)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    if verb != "few":
+        assert process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(30) == 141
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_every_command_can_be_asked_to_end(number: signal.Signals) -> None:
+    """Ended by the default action it would say -15; and process 1 of a container has no default action."""
+    process = start("wait")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    asked = time.monotonic()
+    process.send_signal(number)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - asked < 3.0  # a fraction of a second where the machine is not busy
+    assert (process.returncode, out, err) == (130, "cleaned up\n", "interrupted\n")

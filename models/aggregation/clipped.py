@@ -79,6 +79,7 @@ class Clipped(DeferredRule):
 
 
 _WHOLE: Term = (1, 0)
+_NOTHING: Term = (0, 0)
 
 
 def _factor(norm: float, max_norm: float) -> Term:
@@ -93,6 +94,8 @@ def _factor(norm: float, max_norm: float) -> Term:
 
 def _product(term: Term, factor: Term, kept: int) -> Term:
     """term * factor * 2**kept."""
+    if not term[0]:
+        return _NOTHING
     integer, shift = term[0] * factor[0], term[1] + factor[1] - kept
     return shortened(integer << max(-shift, 0), max(shift, 0))
 

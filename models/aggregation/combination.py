@@ -93,12 +93,12 @@ class _Reducer:
 
     def reduce_mixtures(self, rows: Sequence[Float32], plan: Plan, fraction_bits: int) -> Float64:
         """Of combinations, as exact integers. An update stands once for each shift that it enters with."""
-        entering = sorted({(index, shift) for row in plan.terms for index, (_, shift) in enumerate(row)})
-        place = {both: number for number, both in enumerate(entering)}
-        coefficients = [[0] * len(entering) for _ in plan.rows]
-        for row, terms in zip(coefficients, plan.terms, strict=True):
-            for index, (coefficient, shift) in enumerate(terms):
-                row[place[index, shift]] = coefficient
+        taken = [
+            {(index, shift): coefficient for index, (coefficient, shift) in enumerate(terms) if coefficient}
+            for terms in plan.terms
+        ]
+        entering = sorted(set().union(*taken))
+        coefficients = [[row.get(both, 0) for both in entering] for row in taken]
         mixtures, scale = Mixtures(coefficients), _divisor(plan.divisor, fraction_bits)
 
         def reduced(part: slice) -> Float64:

@@ -83,6 +83,8 @@ def _carried_back(terms: Sequence[Term], near: list[list[int]]) -> tuple[tuple[i
         if coefficient:
             for neighbour in those:
                 row[neighbour] += coefficient << (most - shift)
+    if not most:
+        return tuple(row), (0,) * len(row)
     coefficients, shifts = zip(*(shortened(coefficient, most) for coefficient in row), strict=True)
     return coefficients, shifts
 

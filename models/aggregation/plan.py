@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from math import ceil, fsum, gcd, ldexp
+from operator import mul
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -101,6 +102,8 @@ class Plan:
     def largest_sum(self, largest: Sequence[float]) -> float:
         """Most that a sum can be, if no element of update i lies beyond largest[i]; to float64's precision."""
         added = 1 if self.reduction is None else self.reduction.num_added(len(self.rows))
+        if not self.shifts:
+            return added * max(fsum(map(mul, row, largest)) for row in self.rows)
         return added * max(
             fsum(ldexp(coefficient, -shift) * most for (coefficient, shift), most in zip(row, largest, strict=True))
             for row in self.terms
@@ -120,7 +123,10 @@ class Plan:
         return replace(self, rows=rows, divisor=self.divisor // factor)
 
     def of_columns(self, columns: Sequence[int]) -> "Plan":
-        """The plan of these updates alone, without its scores: of all that it takes in, the same aggregate."""
+        """The plan of these updates alone, ascending, without its scores: of all that it takes in, the same
+        aggregate."""
+        if len(columns) == len(self.rows[0]):
+            return replace(self, scores=())
         rows, shifts = (
             tuple(tuple(row[column] for column in columns) for row in matrix) for matrix in (self.rows, self.shifts)
         )

@@ -23,10 +23,11 @@ _NAMES = {kind: name for name, kind in _REDUCTIONS.items()}
 def dump(plan: Plan) -> bytes:
     """The plan without the columns of updates that it leaves out, and without its scores."""
     taken = [column for column, weight in enumerate(plan.effective_weights) if weight]
-    rows = [
-        [[place, *term] if term[1] else [place, term[0]] for place, term in enumerate(row) if term[0]]
-        for row in plan.of_columns(taken).terms
-    ]
+    narrow = plan.of_columns(taken)
+    rows = [[[place, each] for place, each in enumerate(row) if each] for row in narrow.rows]
+    for row, shifts in zip(rows, narrow.shifts, strict=False):
+        for entry in row:
+            entry += [shifts[entry[0]]] if shifts[entry[0]] else []
     reduction = None if plan.reduction is None else [_NAMES[type(plan.reduction)], asdict(plan.reduction)]
     body = {"updates": len(taken), "divisor": plan.divisor, "reduction": reduction, "rows": rows}
     return json.dumps(body, separators=(",", ":")).encode()

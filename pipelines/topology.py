@@ -44,6 +44,11 @@ STAGES: dict[str, Stage] = {
         reads=("variants", "measurements", "promotions", "registry"),
         writes=("promotions", "events"),
     ),
+    "inference": Stage(
+        module="pipelines.inference.job",
+        reads=("requests", "promotions", "variants", "variant_blobs", "registry"),
+        writes=("results", "events"),
+    ),
     "audit": Stage(
         module="pipelines.audit.job",
         reads=("events", "audit"),
@@ -54,7 +59,7 @@ STAGES: dict[str, Stage] = {
 OF_EVERY_STAGE = ("failures",)
 """Topics that every stage writes and reads when an operator raises (`pipelines.flink.guard`)."""
 
-WRITTEN_OUTSIDE = ("updates", "enrolments", "update_blobs", "registry", "models", "model_blobs")
+WRITTEN_OUTSIDE = ("requests", "updates", "enrolments", "update_blobs", "registry", "models", "model_blobs")
 """Topics that participants write, or that the operator writes when it creates a task."""
 
 PROVEN = ("verdicts", "accepted", "receipts", "releases", "events", "failures", "audit", "checkpoints")

@@ -14,6 +14,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from deploy.demo.asking import Asked, Asking
+from deploy.demo.asking import shortfalls_of as asked_shortfalls
 from deploy.demo.cast import Member, Role, cast, dump
 from deploy.demo.checks import audited, replayed
 from deploy.demo.children import Child, Children, how_it_ended
@@ -28,13 +30,15 @@ from deploy.demo.reports import Ended, Enrolled, Failed, Ready, Report, ReportRe
 from deploy.demo.summary import Audited, Summary
 from deploy.demo.variants import VariantObserver, VariantRow, shortfalls_of
 from deploy.demo.variants_page import page
+from deploy.local.jars import CHECKOUT
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
 from fluvial.cli.interruption import uninterrupted
+from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Transport, connect
 
 STAGES = ("validation", "aggregation", "evaluation", "audit")
-ACCELERATION_STAGES = ("acceleration", "promotion")
+ACCELERATION_STAGES = ("acceleration", "promotion", "inference")
 JOB = "demo"
 
 _START_SECONDS = 150.0
@@ -67,6 +71,7 @@ class Run:
         num_counting = sum(member.counts for member in self._members)
         self._task_file = example.task_file.model_copy(update={"target": max(num_counting, example.task_file.quorum)})
         self._enrolled: set[str] = set()
+        self._promoted: set[tuple[int, str]] = set()
         self._sent: list[Sent] = []
         self._stuck: dict[str, Stuck] = {}
         self._vanishing: Child | None = None
@@ -110,15 +115,19 @@ class Run:
         if self._spec is not None:
             variants = VariantObserver(federation, transport, self._spec)
             ends.callback(variants.close)
+        self._enrol(observer, ledger)
+        asking = self._start_asking() if self._spec is not None else None
+        if asking is not None:
+            ends.callback(asking.stop)
         self._play_rounds(observer, ledger)
         central = self._await_baseline(observer, ledger)
-        rows = self._await_variants(observer, ledger, variants) if variants is not None else ()
+        rows = self._await_variants(observer, ledger, variants, asking) if variants and asking else ()
         self._progress.begin("replaying the last version")
         replay = replayed(federation, ledger.task, ledger.last_version)
         self._progress.begin("auditing")
         audit = audited(federation, self._check_processes)
         self._progress.end()
-        return self._summary(ledger, central, replay, audit, rows)
+        return self._summary(ledger, central, replay, audit, rows, asking.stop() if asking else None)
 
     def _start_participants(self) -> None:
         self._start_company(None)
@@ -156,13 +165,25 @@ class Run:
         federation.save(self._layout.directory / "federation.part")
         (self._layout.directory / "federation.part").rename(self._layout.federation)
 
-    def _play_rounds(self, observer: Observer, ledger: Ledger) -> None:
+    def _enrol(self, observer: Observer, ledger: Ledger) -> None:
         names = {member.name for member in self._members if member.enrols}
         self._progress.begin("enrolling participants")
         self._wait(
             observer, ledger, lambda: names <= self._enrolled, _START_SECONDS, "the enrolment of all participants"
         )
         self._progress.say(f"{len(names)} participants enrolled, {len(self._members) - len(names)} without enrolling")
+
+    def _start_asking(self) -> Asking:
+        """The first bank asks the federation's model from now on."""
+        assert self._spec is not None
+        name = self._members[0].name
+        key = SigningKey.load(self._layout.key(name))
+        gate = CHECKOUT / self._spec.gate
+        asking = Asking(self._stack.federation, name, key, self._task_file.task, gate)
+        asking.start()
+        return asking
+
+    def _play_rounds(self, observer: Observer, ledger: Ledger) -> None:
         self._progress.begin("running the rounds")
         # A round may fail and be opened again, so what must not happen is that nothing happens.
         patience = 2 * self._task_file.deadline_seconds + _SETTLE_SECONDS
@@ -176,17 +197,20 @@ class Run:
         metrics: dict[str, float] = json.loads(self._layout.baseline.read_text())["metrics"]
         return metrics
 
-    def _await_variants(self, observer: Observer, ledger: Ledger, variants: VariantObserver) -> tuple[VariantRow, ...]:
-        """Until something is decided on every variant of the last model."""
+    def _await_variants(
+        self, observer: Observer, ledger: Ledger, variants: VariantObserver, asking: Asking
+    ) -> tuple[VariantRow, ...]:
+        """Until something is decided on every variant of the last model, and requests are answered by it."""
         self._progress.begin("measuring variants")
         version = ledger.last_version
 
         def decided() -> bool:
             variants.poll(_POLL_SECONDS)
-            return variants.is_decided(version)
+            return variants.is_decided(version) and asking.serves() == version
 
         self._wait(observer, ledger, decided, _VARIANTS_SECONDS, "the variants of the last model")
         rows = tuple(variants.rows(version))
+        self._promoted = variants.promoted()
         self._layout.variants_page.write_text(page(self._task_file.task, version, rows), encoding="utf-8")
         return rows
 
@@ -248,6 +272,7 @@ class Run:
         replay: str,
         audit: Audited,
         variants: tuple[VariantRow, ...],
+        asked: Asked | None,
     ) -> Summary:
         megabytes, seconds = ledger.accepted_bytes() / 1e6, ledger.rounds_seconds()
         return Summary(
@@ -263,6 +288,8 @@ class Run:
             seconds=self._progress.seconds,
             variants=variants,
             variants_missing=tuple(shortfalls_of(variants, self._spec)) if self._spec is not None else (),
+            asked=asked,
+            asked_missing=tuple(asked_shortfalls(asked, self._promoted, ledger.last_version)) if asked else (),
             megabytes=megabytes,
             megabytes_per_second=megabytes / seconds if seconds else 0.0,
         )

@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from deploy.demo.asking import Asked
 from deploy.demo.ledger import RoundRow
 from deploy.demo.variants import VariantRow, to_dicts, variants_table
 
@@ -60,6 +61,8 @@ class Summary:
     breaches: tuple[str, ...] = ()
     variants: tuple[VariantRow, ...] = ()
     variants_missing: tuple[str, ...] = ()
+    asked: Asked | None = None
+    asked_missing: tuple[str, ...] = ()
     phases: tuple[tuple[str, float], ...]
     seconds: float
     megabytes: float
@@ -76,7 +79,7 @@ class Summary:
 
     def shortfalls(self) -> list[str]:
         """What the run did not live up to; empty for success."""
-        found = [*self.breaches, *self.variants_missing]
+        found = [*self.breaches, *self.variants_missing, *self.asked_missing]
         if len(self.rounds) < self.expected_rounds or any(row.accuracy is None for row in self.rounds):
             measured = sum(row.accuracy is not None for row in self.rounds)
             found.append(f"{measured} of {self.expected_rounds} rounds ended with a measured model")
@@ -115,6 +118,7 @@ class Summary:
             "phases": dict(self.phases),
             "shortfalls": self.shortfalls(),
             **({"variants": to_dicts(self.variants)} if self.variants else {}),
+            **({"requests": _requests(self.asked)} if self.asked is not None else {}),
         }
 
     def print(self, console: Console) -> None:
@@ -160,6 +164,8 @@ class Summary:
         table.add_row("replay", self.replay)
         audit = "verified" if self.audit.verified else "NOT VERIFIED: " + "; ".join(self.audit.problems)
         table.add_row("audit", f"{audit}, {self.audit.size} events, root {self.audit.root}")
+        if self.asked is not None:
+            table.add_row("requests", _requests_in_words(self.asked))
         rate = f"{_bytes(self.megabytes)} of updates at {_bytes(self.megabytes_per_second)}/s, local training included"
         table.add_row("throughput", rate)
         phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.phases)
@@ -181,6 +187,30 @@ def _participants_table(participants: Sequence[Outcome]) -> Table:
 def _reasons_of(variants: Sequence[VariantRow]) -> list[Text]:
     """Why each variant that does not serve does not."""
     return [Text(f"  {row.reason}") for row in variants if row.verdict != "PROMOTED"]
+
+
+def _requests(asked: Asked) -> dict[str, Any]:
+    """For programs."""
+    return {
+        "before_release": asked.unreleased,
+        "answered": asked.num_answered,
+        "failed": len(asked.failed),
+        "releases": [
+            {"promotion": promotion, "version": version, "variant": variant, "answered": count}
+            for (promotion, version, variant), count in asked.answered.items()
+        ],
+        "latencies_ms": sorted(asked.latencies_ms),
+    }
+
+
+def _requests_in_words(asked: Asked) -> str:
+    releases = list(asked.answered)
+    middle = sorted(asked.latencies_ms)[len(asked.latencies_ms) // 2] if asked.latencies_ms else 0.0
+    served = ", ".join(f"version {version} {variant}" for _, version, variant in releases)
+    return (
+        f"{asked.unreleased} before the first release, {asked.num_answered} answered over {max(0, len(releases) - 1)} "
+        f"swaps ({served}), {len(asked.failed)} failed; median {middle:.0f} ms"
+    )
 
 
 def reasons(rejected: Mapping[str, int]) -> str:

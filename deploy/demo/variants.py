@@ -16,7 +16,7 @@ from fluvial.identity.federation import Federation
 from fluvial.kafka import Reader, Transport
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
-from fluvial.wire.records import GroupFinding, Measurement, Promotion, Variant
+from fluvial.wire.records import GroupFinding, Measurement, Promotion, PromotionDecision, Variant
 
 _KINDS: dict[str, type[Any]] = {"variants": Variant, "measurements": Measurement, "promotions": Promotion}
 
@@ -65,6 +65,10 @@ class VariantObserver:
     def is_decided(self, version: int) -> bool:
         """Whether something was decided on every variant of a version."""
         return all(self._fate(version, variant.name) for variant in self._spec.variants)
+
+    def promoted(self) -> set[tuple[int, str]]:
+        """Versions and variants that were promoted."""
+        return {key for key, promotion in self._promotions.items() if promotion.decision is PromotionDecision.PROMOTED}
 
     def rows(self, version: int) -> list[VariantRow]:
         """The variants of a version in the order of the task's terms."""

@@ -33,6 +33,7 @@ from fluvial.transparency.event import Recorded, read_event
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.records import (
+    InferenceSummary,
     Participant,
     Promotion,
     PublishedModel,
@@ -222,3 +223,5 @@ def _summary(record: Recorded) -> str:
             return f"version {record.version}, {record.processor}: {record.reason}"
         case SetAside():
             return f"goes on without {record.item}: {record.error}"
+        case InferenceSummary():
+            return f"version {record.version}, {record.variant}: {record.requests} requests, {record.examples} examples"

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import fluvial
-from fluvial.cli import audit, enrol, model, participate, rounds
+from fluvial.cli import audit, enrol, infer, model, participate, release, rounds
 from fluvial.cli.common import Exit, errors, silence_output
 from fluvial.cli.interruption import interruptible
 
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-_groups = {"rounds": rounds.app, "model": model.app, "audit": audit.app}
+_groups = {"rounds": rounds.app, "model": model.app, "release": release.app, "audit": audit.app}
 
 
 def _print_version(wanted: bool) -> None:
@@ -46,6 +46,7 @@ def _options(
 
 app.command("enrol")(enrol.enrol)
 app.command("participate")(participate.participate)
+app.command("infer")(infer.infer)
 for _name, _group in _groups.items():
     app.add_typer(_group, name=_name)
 

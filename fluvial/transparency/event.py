@@ -8,6 +8,7 @@ that no two causes share one.
 from fluvial.wire import framing
 from fluvial.wire.records import (
     AuditEvent,
+    InferenceSummary,
     Participant,
     Promotion,
     PublishedModel,
@@ -19,7 +20,18 @@ from fluvial.wire.records import (
     Verdict,
 )
 
-Recorded = Verdict | RoundEvent | PublishedModel | Participant | Receipt | Release | Variant | Promotion | SetAside
+Recorded = (
+    Verdict
+    | RoundEvent
+    | PublishedModel
+    | Participant
+    | Receipt
+    | Release
+    | Variant
+    | Promotion
+    | InferenceSummary
+    | SetAside
+)
 """The records that the audit log holds as the data of its events. Measurements are too large for it: the promotion that
 rests on one names its digest."""
 
@@ -32,6 +44,7 @@ EVENT_TYPES: dict[type[Recorded], str] = {
     Release: "org.fluvial.release.v1",
     Variant: "org.fluvial.variant.v1",
     Promotion: "org.fluvial.promotion.v1",
+    InferenceSummary: "org.fluvial.inference.v1",
     SetAside: "org.fluvial.set-aside.v1",
 }
 """CloudEvents type of each."""
@@ -60,6 +73,8 @@ def event_id(record: Recorded) -> str:
             return _join("variant", record.task, record.version, record.name)
         case Promotion():
             return _join("promotion", record.task, record.sequence)
+        case InferenceSummary():
+            return _join("inference", record.task, record.worker, record.minute_ms)
         case SetAside():
             return _join("set-aside", record.operator, record.item, record.item_sha256.hex())
 

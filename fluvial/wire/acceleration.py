@@ -32,6 +32,9 @@ class BatchingSpec(_Strict):
     max_batch: int = Field(default=64, ge=1, le=4096)
     max_delay_ms: float = Field(default=2.0, ge=0, le=1000)
     deadline_ms: int = Field(default=5_000, ge=1, description="Longest wait of a request; then it is refused.")
+    examples_per_minute: int = Field(
+        default=0, ge=0, description="Examples that one caller may ask for in a minute; 0 for no limit."
+    )
 
 
 class AccelerationSpec(_Strict):

@@ -12,6 +12,17 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 
+class InferenceStatus(StrEnum):
+    """What became of a request."""
+
+    ANSWERED = "ANSWERED"
+    NO_RELEASE = "NO_RELEASE"
+    BAD_INPUT = "BAD_INPUT"
+    UNKNOWN_TASK = "UNKNOWN_TASK"
+    EXPIRED = "EXPIRED"
+    OVER_QUOTA = "OVER_QUOTA"
+
+
 class ParticipantStatus(StrEnum):
     """REVOKED: its updates are refused."""
 
@@ -533,6 +544,214 @@ class Failure:
             traceback=data["traceback"],
             time_ms=data["time_ms"],
             set_aside=data["set_aside"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceRequest:
+    """Examples for which somebody wants a model's outputs. Signed by the caller, an enrolled participant; topic requests."""
+
+    task: str
+    """Task whose model is to answer."""
+    request_id: str
+    """Unique per caller; an answer names it."""
+    caller: str
+    """Participant; equals the keyid of the envelope's signature."""
+    reply_partition: int
+    """Partition of results that the caller reads."""
+    shape: tuple[int, ...]
+    """Shape of the inputs, the number of examples first."""
+    inputs: bytes
+    """Float32, little-endian, row-major."""
+    deadline_ms: int = 0
+    """Broker time by which an answer is of use, milliseconds since 1970; 0: as the task's terms say."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ("reply_partition",)
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "request_id": self.request_id,
+            "caller": self.caller,
+            "reply_partition": self.reply_partition,
+            "shape": list(self.shape),
+            "inputs": self.inputs,
+            "deadline_ms": self.deadline_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> InferenceRequest:
+        return cls(
+            task=data["task"],
+            request_id=data["request_id"],
+            caller=data["caller"],
+            reply_partition=data["reply_partition"],
+            shape=tuple(data["shape"]),
+            inputs=data["inputs"],
+            deadline_ms=data["deadline_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceAnswer:
+    """What became of one request."""
+
+    caller: str
+    """Who asked."""
+    request_id: str
+    """The request."""
+    status: InferenceStatus
+    """What became of it."""
+    reason: str
+    """Why there are no outputs; empty otherwise."""
+    shape: tuple[int, ...]
+    """Shape of the outputs, the number of examples first."""
+    outputs: bytes
+    """Float32, little-endian, row-major."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "caller": self.caller,
+            "request_id": self.request_id,
+            "status": self.status.value,
+            "reason": self.reason,
+            "shape": list(self.shape),
+            "outputs": self.outputs,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> InferenceAnswer:
+        return cls(
+            caller=data["caller"],
+            request_id=data["request_id"],
+            status=InferenceStatus(data["status"]),
+            reason=data["reason"],
+            shape=tuple(data["shape"]),
+            outputs=data["outputs"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceResults:
+    """Answers of one batch, all by one released artefact. Signed once; topic results."""
+
+    task: str
+    """Task."""
+    promotion: int
+    """Number of the promotion that released the artefact; 0 when nothing is released."""
+    version: int
+    """Version of the model; -1 when nothing is released."""
+    variant: str
+    """Name of the variant."""
+    artefact_sha256: bytes
+    """SHA-256 of the artefact, 32 bytes; empty when nothing is released."""
+    answers: tuple[InferenceAnswer, ...]
+    """One for each request."""
+    answered_ms: int
+    """When, milliseconds since 1970."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "promotion": self.promotion,
+            "version": self.version,
+            "variant": self.variant,
+            "artefact_sha256": self.artefact_sha256,
+            "answers": [item.to_avro() for item in self.answers],
+            "answered_ms": self.answered_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> InferenceResults:
+        return cls(
+            task=data["task"],
+            promotion=data["promotion"],
+            version=data["version"],
+            variant=data["variant"],
+            artefact_sha256=data["artefact_sha256"],
+            answers=tuple([InferenceAnswer.from_avro(item) for item in data["answers"]]),
+            answered_ms=data["answered_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceSummary:
+    """What was answered of one task in one minute: the audit log's word on a flood of requests."""
+
+    task: str
+    """Task."""
+    worker: str
+    """Which subtask answered."""
+    minute_ms: int
+    """Begin of the minute, milliseconds since 1970."""
+    promotion: int
+    """Number of the promotion that the last answers rest on."""
+    version: int
+    """Version of the model."""
+    variant: str
+    """Name of the variant."""
+    requests: int
+    """Requests."""
+    examples: int
+    """Examples that were answered."""
+    refused: int
+    """Requests without outputs."""
+    p50_us: float
+    """Median time from the broker's time of a request to its answer, microseconds."""
+    p95_us: float
+    """95th percentile."""
+    p99_us: float
+    """99th percentile."""
+    root: bytes
+    """Merkle root (RFC 6962) of the records of results written in this minute, 32 bytes."""
+    results: int
+    """How many records they are."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "worker": self.worker,
+            "minute_ms": self.minute_ms,
+            "promotion": self.promotion,
+            "version": self.version,
+            "variant": self.variant,
+            "requests": self.requests,
+            "examples": self.examples,
+            "refused": self.refused,
+            "p50_us": self.p50_us,
+            "p95_us": self.p95_us,
+            "p99_us": self.p99_us,
+            "root": self.root,
+            "results": self.results,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> InferenceSummary:
+        return cls(
+            task=data["task"],
+            worker=data["worker"],
+            minute_ms=data["minute_ms"],
+            promotion=data["promotion"],
+            version=data["version"],
+            variant=data["variant"],
+            requests=data["requests"],
+            examples=data["examples"],
+            refused=data["refused"],
+            p50_us=data["p50_us"],
+            p95_us=data["p95_us"],
+            p99_us=data["p99_us"],
+            root=data["root"],
+            results=data["results"],
         )
 
 

@@ -17,6 +17,8 @@
 | variant-blobs | acceleration | task/version/variant/chunk |
 | measurements | acceleration; participants | measurer |
 | promotions | promotion | task |
+| requests | callers | caller |
+| results | inference | none; in the partition that the request names |
 | events | every stage | event id |
 | failures | every stage | operator |
 | audit, checkpoints | audit | none |
@@ -51,6 +53,8 @@ NAMES = (
     "variant_blobs",
     "measurements",
     "promotions",
+    "requests",
+    "results",
     "events",
     "failures",
     "audit",
@@ -89,6 +93,8 @@ class Topics:
         self.variant_blobs = f"{prefix}variant-blobs"
         self.measurements = f"{prefix}measurements"
         self.promotions = f"{prefix}promotions"
+        self.requests = f"{prefix}requests"
+        self.results = f"{prefix}results"
         self.events = f"{prefix}events"
         self.failures = f"{prefix}failures"
         self.audit = f"{prefix}audit"
@@ -115,6 +121,8 @@ class Topics:
             self._topic(self.variant_blobs, partitions, retention_ms=_FOR_EVER, max_bytes=_CHUNK_RECORD_BYTES),
             self._topic(self.measurements, 1, retention_ms=_FOR_EVER),
             self._topic(self.promotions, 1, retention_ms=_FOR_EVER),
+            self._topic(self.requests, partitions, retention_ms=_DAY_MS),
+            self._topic(self.results, partitions, retention_ms=_DAY_MS),
             self._topic(self.events, 1, retention_ms=7 * _DAY_MS),
             self._topic(self.failures, 1, retention_ms=30 * _DAY_MS),
             self._topic(self.audit, 1, retention_ms=_FOR_EVER),

@@ -9,6 +9,7 @@ from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, FluvialError
 from fluvial.wire.records import (
     AuditEvent,
+    InferenceSummary,
     Participant,
     Promotion,
     PublishedModel,
@@ -38,6 +39,7 @@ _SOURCES: dict[type[Recorded], str] = {
     Release: "/evaluation",
     Variant: "/acceleration",
     Promotion: "/promotion",
+    InferenceSummary: "/inference",
     SetAside: "/jobs",
 }
 

@@ -70,14 +70,20 @@ class Graph:
         return stream
 
     def bundled_source(
-        self, topic: str, keys: list[str] | None = None, start: Mapping[int, int] | None = None
+        self,
+        topic: str,
+        keys: list[str] | None = None,
+        start: Mapping[int, int] | None = None,
+        *,
+        max_records: int = _BUNDLE_RECORDS,
+        max_delay_ms: int = _BUNDLE_MS,
     ) -> KeyedStream:
         """Bundles (`pipelines.flink.bundles`) of a topic's source frames, keyed by lane: what has the same Kafka key is
         on the same lane, in its order. keys: Flink's keys of the lanes; without them as many as `bundles.LANES`.
-        start: see `source`."""
+        start: see `source`. max_records, max_delay_ms: what closes a bundle, over all lanes."""
         chosen = lane_keys(self.environment.get_max_parallelism()) if keys is None else keys
         jvm, gather = get_gateway().jvm, f"gather-{topic.replace('_', '-')}"
-        operator = jvm.org.fluvial.flink.GatherFrames(_strings(chosen), _BUNDLE_RECORDS, _BUNDLE_BYTES, _BUNDLE_MS)
+        operator = jvm.org.fluvial.flink.GatherFrames(_strings(chosen), max_records, _BUNDLE_BYTES, max_delay_ms)
         gathered = self.source(topic, start)._j_data_stream.transform(
             gather, _KEYED_BYTES.get_java_type_info(), operator
         )

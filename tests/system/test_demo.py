@@ -152,7 +152,10 @@ def test_a_variant_that_harms_a_group_is_held_and_others_are_promoted(
     demo = start("--task", "credit", "--accelerate", "--json", str(summary_file), "--html", str(page))
     assert demo.wait() == 0, demo.text
     assert demo.leftovers() == []
-    variants = {variant["name"]: variant for variant in json.loads(summary_file.read_text())["variants"]}
+    summary = json.loads(summary_file.read_text())
+    assert summary["requests"]["failed"] == 0
+    assert summary["requests"]["releases"][-1]["version"] == len(summary["rounds"])
+    variants = {variant["name"]: variant for variant in summary["variants"]}
     assert variants["onnx_fp32"]["verdict"] == variants["int8_static"]["verdict"] == "PROMOTED"
     pruned = variants["pruned_structured"]
     assert pruned["verdict"] == "HELD"

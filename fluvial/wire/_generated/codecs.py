@@ -20,6 +20,9 @@ _DOUBLE = struct.Struct("<d")
 REFUSALS = (Unusual, IndexError, ValueError, struct.error)
 """What readers raise."""
 
+_INFERENCE_STATUS = tuple(records.InferenceStatus)
+_INFERENCE_STATUS_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.InferenceStatus)}
+
 _PARTICIPANT_STATUS = tuple(records.ParticipantStatus)
 _PARTICIPANT_STATUS_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.ParticipantStatus)}
 
@@ -957,6 +960,427 @@ def _read_failure(data: bytes, at: int) -> tuple[records.Failure, int]:
         traceback=f_traceback,
         time_ms=f_time_ms,
         set_aside=f_set_aside,
+    )
+    return record, at
+
+
+def _write_inference_request(record: records.InferenceRequest, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.request_id.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.caller.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(int_bytes(record.reply_partition))
+    if record.shape:
+        add(long_bytes(len(record.shape)))
+        for shape_item in record.shape:
+            add(long_bytes(shape_item))
+    add(b"\0")
+    add(long_bytes(len(record.inputs)))
+    add(record.inputs)
+    add(long_bytes(record.deadline_ms))
+
+
+def _read_inference_request(data: bytes, at: int) -> tuple[records.InferenceRequest, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_request_id = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_caller = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_reply_partition = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_reply_partition < 1 << 31:
+        raise Unusual
+    f_shape_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            f_shape_item = (zigzag >> 1) ^ -(zigzag & 1)
+            f_shape_items.append(f_shape_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_shape = tuple(f_shape_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_inputs = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_deadline_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.InferenceRequest(
+        task=f_task,
+        request_id=f_request_id,
+        caller=f_caller,
+        reply_partition=f_reply_partition,
+        shape=f_shape,
+        inputs=f_inputs,
+        deadline_ms=f_deadline_ms,
+    )
+    return record, at
+
+
+def _write_inference_answer(record: records.InferenceAnswer, out: list[bytes]) -> None:
+    add = out.append
+    text = record.caller.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.request_id.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(_INFERENCE_STATUS_BYTES[record.status.value])
+    text = record.reason.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    if record.shape:
+        add(long_bytes(len(record.shape)))
+        for shape_item in record.shape:
+            add(long_bytes(shape_item))
+    add(b"\0")
+    add(long_bytes(len(record.outputs)))
+    add(record.outputs)
+
+
+def _read_inference_answer(data: bytes, at: int) -> tuple[records.InferenceAnswer, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_caller = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_request_id = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_status = _INFERENCE_STATUS[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_reason = data[at:end].decode()
+    at = end
+    f_shape_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            f_shape_item = (zigzag >> 1) ^ -(zigzag & 1)
+            f_shape_items.append(f_shape_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_shape = tuple(f_shape_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_outputs = data[at:end]
+    at = end
+    record = records.InferenceAnswer(
+        caller=f_caller,
+        request_id=f_request_id,
+        status=f_status,
+        reason=f_reason,
+        shape=f_shape,
+        outputs=f_outputs,
+    )
+    return record, at
+
+
+def _write_inference_results(record: records.InferenceResults, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.promotion))
+    add(long_bytes(record.version))
+    text = record.variant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.artefact_sha256)))
+    add(record.artefact_sha256)
+    if record.answers:
+        add(long_bytes(len(record.answers)))
+        for answers_item in record.answers:
+            _write_inference_answer(answers_item, out)
+    add(b"\0")
+    add(long_bytes(record.answered_ms))
+
+
+def _read_inference_results(data: bytes, at: int) -> tuple[records.InferenceResults, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_promotion = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_variant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_artefact_sha256 = data[at:end]
+    at = end
+    f_answers_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_answers_item, at = _read_inference_answer(data, at)
+            f_answers_items.append(f_answers_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_answers = tuple(f_answers_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_answered_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.InferenceResults(
+        task=f_task,
+        promotion=f_promotion,
+        version=f_version,
+        variant=f_variant,
+        artefact_sha256=f_artefact_sha256,
+        answers=f_answers,
+        answered_ms=f_answered_ms,
+    )
+    return record, at
+
+
+def _write_inference_summary(record: records.InferenceSummary, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.worker.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.minute_ms))
+    add(long_bytes(record.promotion))
+    add(long_bytes(record.version))
+    text = record.variant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.requests))
+    add(long_bytes(record.examples))
+    add(long_bytes(record.refused))
+    add(_DOUBLE.pack(record.p50_us))
+    add(_DOUBLE.pack(record.p95_us))
+    add(_DOUBLE.pack(record.p99_us))
+    add(long_bytes(len(record.root)))
+    add(record.root)
+    add(long_bytes(record.results))
+
+
+def _read_inference_summary(data: bytes, at: int) -> tuple[records.InferenceSummary, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_worker = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_minute_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_promotion = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_variant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_requests = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_examples = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_refused = (zigzag >> 1) ^ -(zigzag & 1)
+    (f_p50_us,) = _DOUBLE.unpack_from(data, at)
+    if f_p50_us != f_p50_us:
+        raise Unusual
+    at += 8
+    (f_p95_us,) = _DOUBLE.unpack_from(data, at)
+    if f_p95_us != f_p95_us:
+        raise Unusual
+    at += 8
+    (f_p99_us,) = _DOUBLE.unpack_from(data, at)
+    if f_p99_us != f_p99_us:
+        raise Unusual
+    at += 8
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_root = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_results = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.InferenceSummary(
+        task=f_task,
+        worker=f_worker,
+        minute_ms=f_minute_ms,
+        promotion=f_promotion,
+        version=f_version,
+        variant=f_variant,
+        requests=f_requests,
+        examples=f_examples,
+        refused=f_refused,
+        p50_us=f_p50_us,
+        p95_us=f_p95_us,
+        p99_us=f_p99_us,
+        root=f_root,
+        results=f_results,
     )
     return record, at
 
@@ -4879,6 +5303,9 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.EnrolmentToken: (_fits_enrolment_token_1, None),
     records.Envelope: (None,),
     records.Failure: (None,),
+    records.InferenceRequest: (None,),
+    records.InferenceResults: (None,),
+    records.InferenceSummary: (None,),
     records.Measurement: (None,),
     records.ModelManifest: (_fits_model_manifest_1, None),
     records.ModelUpdate: (None,),
@@ -4905,6 +5332,9 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.EnrolmentToken: (_write_enrolment_token_1, _write_enrolment_token_2),
     records.Envelope: (_write_envelope,),
     records.Failure: (_write_failure,),
+    records.InferenceRequest: (_write_inference_request,),
+    records.InferenceResults: (_write_inference_results,),
+    records.InferenceSummary: (_write_inference_summary,),
     records.Measurement: (_write_measurement,),
     records.ModelManifest: (_write_model_manifest_1, _write_model_manifest_2),
     records.ModelUpdate: (_write_model_update,),
@@ -4931,6 +5361,9 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.EnrolmentToken: (_read_enrolment_token_1, _read_enrolment_token_2),
     records.Envelope: (_read_envelope,),
     records.Failure: (_read_failure,),
+    records.InferenceRequest: (_read_inference_request,),
+    records.InferenceResults: (_read_inference_results,),
+    records.InferenceSummary: (_read_inference_summary,),
     records.Measurement: (_read_measurement,),
     records.ModelManifest: (_read_model_manifest_1, _read_model_manifest_2),
     records.ModelUpdate: (_read_model_update,),

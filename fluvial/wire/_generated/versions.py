@@ -88,6 +88,33 @@ VERSIONS: dict[type, tuple[Version, ...]] = {
             schema='{"doc":"An operator raised: what it had in hand, so that a job that starts again knows which record is set aside.","fields":[{"doc":"The operator.","name":"operator","type":"string"},{"doc":"The submission of its job; another one tries every record anew.","name":"submission","type":"string"},{"doc":"What it had in hand: partition@offset of a record of its topic, else the beginning of the SHA-256 of a message.","name":"items","type":{"items":"string","type":"array"}},{"doc":"Type of the exception.","name":"error","type":"string"},{"doc":"The end of its traceback.","name":"traceback","type":"string"},{"doc":"When, by the operator\'s clock.","name":"time_ms","type":"long"},{"default":false,"doc":"Whether the item is passed over from now on.","name":"set_aside","type":"boolean"}],"name":"Failure","namespace":"org.fluvial.v1","type":"record"}',
         ),
     ),
+    records.InferenceRequest: (
+        Version(
+            record=records.InferenceRequest,
+            number=1,
+            fingerprint=bytes.fromhex("c309d966966296c8"),
+            sha256="7b02d23fce983b338f6091f37e36971012512f58b853e46c76154bb6bfca64d4",
+            schema='{"doc":"Examples for which somebody wants a model\'s outputs. Signed by the caller, an enrolled participant; topic requests.","fields":[{"doc":"Task whose model is to answer.","name":"task","type":"string"},{"doc":"Unique per caller; an answer names it.","name":"request_id","type":"string"},{"doc":"Participant; equals the keyid of the envelope\'s signature.","name":"caller","type":"string"},{"doc":"Partition of results that the caller reads.","name":"reply_partition","type":"int"},{"doc":"Shape of the inputs, the number of examples first.","name":"shape","type":{"items":"long","type":"array"}},{"doc":"Float32, little-endian, row-major.","name":"inputs","type":"bytes"},{"default":0,"doc":"Broker time by which an answer is of use, milliseconds since 1970; 0: as the task\'s terms say.","name":"deadline_ms","type":"long"}],"name":"InferenceRequest","namespace":"org.fluvial.v1","type":"record"}',
+        ),
+    ),
+    records.InferenceResults: (
+        Version(
+            record=records.InferenceResults,
+            number=1,
+            fingerprint=bytes.fromhex("e12ad3c43391ba24"),
+            sha256="5e6887f09daa510ef7c34f911835444c09bdd27a5aa6fd8e064081af896a24c5",
+            schema='{"doc":"Answers of one batch, all by one released artefact. Signed once; topic results.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Number of the promotion that released the artefact; 0 when nothing is released.","name":"promotion","type":"long"},{"doc":"Version of the model; -1 when nothing is released.","name":"version","type":"long"},{"doc":"Name of the variant.","name":"variant","type":"string"},{"doc":"SHA-256 of the artefact, 32 bytes; empty when nothing is released.","name":"artefact_sha256","type":"bytes"},{"doc":"One for each request.","name":"answers","type":{"items":{"doc":"What became of one request.","fields":[{"doc":"Who asked.","name":"caller","type":"string"},{"doc":"The request.","name":"request_id","type":"string"},{"doc":"What became of it.","name":"status","type":{"default":"BAD_INPUT","doc":"What became of a request.","name":"InferenceStatus","symbols":["ANSWERED","NO_RELEASE","BAD_INPUT","UNKNOWN_TASK","EXPIRED","OVER_QUOTA"],"type":"enum"}},{"doc":"Why there are no outputs; empty otherwise.","name":"reason","type":"string"},{"doc":"Shape of the outputs, the number of examples first.","name":"shape","type":{"items":"long","type":"array"}},{"doc":"Float32, little-endian, row-major.","name":"outputs","type":"bytes"}],"name":"InferenceAnswer","type":"record"},"type":"array"}},{"doc":"When, milliseconds since 1970.","name":"answered_ms","type":"long"}],"name":"InferenceResults","namespace":"org.fluvial.v1","type":"record"}',
+        ),
+    ),
+    records.InferenceSummary: (
+        Version(
+            record=records.InferenceSummary,
+            number=1,
+            fingerprint=bytes.fromhex("33e1f9e8ae92bb5a"),
+            sha256="65e9144a1c516f4f77f94c2b110dc82365568ab1fbb1eb4a666ff49f5552cdf4",
+            schema='{"doc":"What was answered of one task in one minute: the audit log\'s word on a flood of requests.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Which subtask answered.","name":"worker","type":"string"},{"doc":"Begin of the minute, milliseconds since 1970.","name":"minute_ms","type":"long"},{"doc":"Number of the promotion that the last answers rest on.","name":"promotion","type":"long"},{"doc":"Version of the model.","name":"version","type":"long"},{"doc":"Name of the variant.","name":"variant","type":"string"},{"doc":"Requests.","name":"requests","type":"long"},{"doc":"Examples that were answered.","name":"examples","type":"long"},{"doc":"Requests without outputs.","name":"refused","type":"long"},{"doc":"Median time from the broker\'s time of a request to its answer, microseconds.","name":"p50_us","type":"double"},{"doc":"95th percentile.","name":"p95_us","type":"double"},{"doc":"99th percentile.","name":"p99_us","type":"double"},{"doc":"Merkle root (RFC 6962) of the records of results written in this minute, 32 bytes.","name":"root","type":"bytes"},{"doc":"How many records they are.","name":"results","type":"long"}],"name":"InferenceSummary","namespace":"org.fluvial.v1","type":"record"}',
+        ),
+    ),
     records.Measurement: (
         Version(
             record=records.Measurement,

@@ -9,7 +9,7 @@ from fluvial.wire.topics import NAMES
 from pipelines.topology import OF_EVERY_STAGE, STAGES, WRITTEN_OUTSIDE, stages_named
 
 READ_OUTSIDE = {"verdicts", "quarantine", "receipts", "models", "releases", "checkpoints", "rounds", "audit"}
-READ_OUTSIDE |= {"variant_blobs"}
+READ_OUTSIDE |= {"results"}
 
 
 def test_every_topic_has_a_writer_and_a_reader() -> None:
@@ -29,6 +29,6 @@ def test_stages_name_modules_that_exist() -> None:
 
 def test_stages_come_in_the_order_of_the_data() -> None:
     assert list(stages_named(["audit", "validation"])) == ["validation", "audit"]
-    for wrong in (["inference"], [], ["audit", "audit"]):
+    for wrong in (["accounting"], [], ["audit", "audit"]):
         with pytest.raises(ValueError, match="stage"):
             stages_named(wrong)

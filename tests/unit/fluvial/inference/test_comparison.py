@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fairlearn.metrics import MetricFrame
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, recall_score
 
@@ -48,6 +48,7 @@ def test_groups_of_fewer_than_ten_people_are_never_counted():
     assert compare(answers, answers, metrics=["agreement"], groups=groups, people=people) == []
 
 
+@settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_values_by_group_are_those_of_fairlearn(seed):
     random = np.random.default_rng(seed)

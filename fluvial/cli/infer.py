@@ -1,0 +1,91 @@
+"""`fluvial infer`: outputs of a task's released model for the examples of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from fluvial.cli.common import (
+    DEFAULT_FEDERATION,
+    FederationOption,
+    JsonOption,
+    console,
+    fail,
+    load_federation,
+    print_json,
+    reported,
+)
+from fluvial.cli.places import KeyOption, key_path
+from fluvial.identity.keys import SigningKey
+from fluvial.inference.client import TIMEOUT_SECONDS, Client, InferenceRefused
+
+_BATCH = 256
+
+
+@reported
+def infer(
+    task: Annotated[str, typer.Argument(help="The task.")],
+    name: Annotated[str, typer.Option("--name", help="The enrolled participant that asks.")],
+    input_file: Annotated[
+        Path, typer.Option("--input", help="Examples: .npy, or .csv with one example a line, numbers alone.")
+    ],
+    output: Annotated[Path | None, typer.Option("--output", help="Write the outputs to this .npy file.")] = None,
+    key: KeyOption = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for each batch of examples.")] = TIMEOUT_SECONDS,
+    federation: FederationOption = DEFAULT_FEDERATION,
+    json: JsonOption = False,
+) -> None:
+    """Ask the newest promoted release. Each answer names the release, version and variant that gave it.
+
+    Exit status 1 when the request was refused: nothing is released yet, or the examples do not fit the model.
+    """
+    inputs = _read(input_file)
+    with Client(load_federation(federation), name, SigningKey.load(key or key_path(name))) as client:
+        try:
+            futures = [client.submit(task, inputs[first : first + _BATCH]) for first in range(0, len(inputs), _BATCH)]
+            answers = [future.result(timeout) for future in futures]
+        except InferenceRefused as error:
+            fail(str(error))
+        except TimeoutError:
+            fail(f"no answer within {timeout:.0f} s", "Is the stage inference running (fluvial submit inference)?")
+    outputs = np.concatenate([answer.outputs for answer in answers])
+    if output is not None:
+        np.save(output, outputs)
+    last = answers[-1]
+    if json:
+        print_json(
+            {
+                "task": task,
+                "promotion": last.promotion,
+                "version": last.version,
+                "variant": last.variant,
+                "artefact_sha256": last.artefact_sha256.hex(),
+                "outputs": outputs.tolist(),
+            }
+        )
+        return
+    console.print(f"version {last.version}, {last.variant} (promotion {last.promotion}), {len(outputs)} examples")
+    if output is None:
+        for row in outputs.reshape(len(outputs), -1):
+            console.print(" ".join(f"{value:.6g}" for value in row))
+
+
+def _read(path: Path) -> NDArray[np.float32]:
+    """float32[B, ...]. Raises ValueError that says what is wrong with the file."""
+    try:
+        if path.suffix == ".npy":
+            values = np.load(path, allow_pickle=False)
+        else:
+            values = np.loadtxt(path, delimiter=",", ndmin=2)
+        inputs: NDArray[np.float32] = np.asarray(values, np.float32)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path} holds no examples: {error}") from error
+    if inputs.ndim < 2 or not len(inputs):
+        raise ValueError(f"{path} holds no list of examples: its shape is {list(inputs.shape)}")
+    return inputs

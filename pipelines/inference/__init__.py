@@ -1,0 +1,1 @@
+"""Inference: requests are answered by the newest promoted artefact, which is swapped between two batches."""

@@ -1,0 +1,133 @@
+"""The client of inference, against a worker that answers from the same topics."""
+
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+
+from fluvial.identity.envelope import seal, unseal
+from fluvial.identity.federation import Federation
+from fluvial.identity.keys import SigningKey
+from fluvial.inference.client import Client, InferenceRefused
+from fluvial.kafka import TransportUnavailable
+from fluvial.wire.records import InferenceAnswer, InferenceRequest, InferenceResults, InferenceStatus
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
+
+AGGREGATOR, ANNA = SigningKey.generate(), SigningKey.generate()
+
+
+@pytest.fixture
+def federation():
+    return Federation(
+        bootstrap_servers="unused:1",
+        operator_key="00" * 32,
+        registrar_key="00" * 32,
+        aggregator_key=AGGREGATOR.public_key.hex(),
+        log_key="unused",
+    )
+
+
+class Worker:
+    """Doubles what it is asked; refuses what holds a negative number. forger: answers everything first, wrongly."""
+
+    def __init__(self, federation, transport, forger=False, silent=False):
+        self.federation, self.transport, self.forger, self.silent = federation, transport, forger, silent
+        self.reader = transport.read(federation.topics.requests)
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.work)
+        self.thread.start()
+
+    def work(self):
+        while not self.stopping.is_set():
+            for message in self.reader.poll(0.02):
+                request = unseal(message.value, InferenceRequest, ANNA.public_key)
+                if self.silent:
+                    continue
+                if self.forger:
+                    self.answer(request, SigningKey.generate(), 100)
+                    self.transport.produce(self.federation.topics.results, b"junk", key=b"", partition=0).result(5)
+                self.answer(request, AGGREGATOR, 2)
+
+    def answer(self, request, key, factor):
+        inputs = np.frombuffer(request.inputs, "<f4").reshape(tuple(request.shape))
+        refused = bool((inputs < 0).any())
+        answer = InferenceAnswer(
+            caller=request.caller,
+            request_id=request.request_id,
+            status=InferenceStatus.BAD_INPUT if refused else InferenceStatus.ANSWERED,
+            reason="negative" if refused else "",
+            shape=() if refused else inputs.shape,
+            outputs=b"" if refused else (inputs * factor).astype("<f4").tobytes(),
+        )
+        results = InferenceResults(
+            task=request.task,
+            promotion=3,
+            version=8,
+            variant="int8",
+            artefact_sha256=bytes(32),
+            answers=(answer,),
+            answered_ms=0,
+        )
+        record = seal(results, key, "aggregator")
+        for _ in range(2):  # a restart may write results again
+            topic = self.federation.topics.results
+            self.transport.produce(topic, record, key=b"", partition=request.reply_partition).result(5)
+
+    def close(self):
+        self.stopping.set()
+        self.thread.join(5)
+
+
+@pytest.fixture
+def transport(federation):
+    return MemoryTransport({federation.topics.requests: 2, federation.topics.results: 2})
+
+
+@pytest.fixture
+def worker(federation, transport):
+    worker = Worker(federation, transport, forger=True)
+    yield worker
+    worker.close()
+
+
+def test_an_answer_names_what_it_rests_on_and_forgeries_are_passed_over(federation, transport, worker):
+    with Client(federation, "anna", ANNA, transport) as client:
+        answer = client.infer("credit", np.ones((2, 3), np.float32))
+    assert answer.outputs.tolist() == [[2.0] * 3] * 2
+    assert (answer.promotion, answer.version, answer.variant) == (3, 8, "int8")
+
+
+def test_many_requests_are_under_way_at_once_and_each_gets_its_own_answer(federation, transport, worker):
+    with Client(federation, "anna", ANNA, transport) as client:
+        futures = [client.submit("credit", np.full((1, 2), number, np.float32)) for number in range(50)]
+        assert [future.result(10).outputs[0, 0] for future in futures] == [2.0 * number for number in range(50)]
+
+
+def test_a_refusal_is_an_error_that_says_why(federation, transport, worker):
+    with Client(federation, "anna", ANNA, transport) as client:
+        with pytest.raises(InferenceRefused, match="BAD_INPUT: negative") as caught:
+            client.infer("credit", -np.ones((1, 3), np.float32))
+        assert caught.value.status is InferenceStatus.BAD_INPUT
+
+
+def test_an_event_loop_can_wait_for_answers(federation, transport, worker):
+    async def ask(client):
+        inputs = [np.full((1, 1), number, np.float32) for number in range(5)]
+        return await asyncio.gather(*(client.infer_async("credit", values) for values in inputs))
+
+    with Client(federation, "anna", ANNA, transport) as client:
+        answers = asyncio.run(ask(client))
+    assert [float(answer.outputs[0, 0]) for answer in answers] == [0, 2, 4, 6, 8]
+
+
+def test_silence_is_told_with_what_to_do(federation, transport):
+    worker = Worker(federation, transport, silent=True)
+    try:
+        with Client(federation, "anna", ANNA, transport) as client:
+            with pytest.raises(TransportUnavailable, match="fluvial submit inference"):
+                client.infer("credit", np.ones((1, 1), np.float32), timeout=0.2)
+            waiting = client.submit("credit", np.ones((1, 1), np.float32))
+        assert waiting.cancelled()
+    finally:
+        worker.close()

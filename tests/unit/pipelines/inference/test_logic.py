@@ -1,0 +1,118 @@
+"""From requests to answers."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import InferenceRequest, InferenceResults, InferenceStatus
+from pipelines.inference.logic import Asked, Model, answered, inputs_of, results
+from pipelines.inference.minutes import MINUTE_MS, Minute, minute_of
+from pipelines.inference.quotas import Quotas
+
+BATCHES: list[int] = []
+
+
+def double(inputs):
+    BATCHES.append(len(inputs))
+    return inputs * 2
+
+
+MODEL = Model(run=double, shape=(3,), promotion=7, version=2, variant="int8", artefact_sha256=b"\x01" * 32)
+
+
+def a_request(inputs, request_id="r", partition=0, shape=None):
+    array = np.asarray(inputs, "<f4")
+    return InferenceRequest(
+        task="credit",
+        request_id=request_id,
+        caller="anna",
+        reply_partition=partition,
+        shape=array.shape if shape is None else shape,
+        inputs=array.tobytes(),
+        deadline_ms=0,
+    )
+
+
+def asked(*requests):
+    return [Asked(request=request, arrived_ms=1_000) for request in requests]
+
+
+def outputs_of(answer):
+    return np.frombuffer(answer.outputs, "<f4").reshape(tuple(answer.shape))
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 10))
+def test_every_request_gets_its_own_outputs_whatever_the_batches(sizes, max_batch):
+    BATCHES.clear()
+    inputs = [np.full((size, 3), number, np.float32) for number, size in enumerate(sizes)]
+    requests = asked(*(a_request(values, f"r{number}") for number, values in enumerate(inputs)))
+    answers = {one.request.request_id: answer for one, answer in answered(MODEL, requests, max_batch)}
+    assert len(answers) == len(sizes)
+    for number, values in enumerate(inputs):
+        np.testing.assert_array_equal(outputs_of(answers[f"r{number}"]), values * 2)
+    assert sum(BATCHES) == sum(sizes)
+    assert all(batch <= max_batch or batch in sizes for batch in BATCHES)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (a_request(np.zeros((2, 4))), r"has the shape \[3\], not \[4\]"),
+        (a_request(np.zeros((0, 3))), "1 to 4096 examples"),
+        (a_request(np.zeros((2, 3)), shape=(2, 3, 1)), "has the shape"),
+        (a_request(np.zeros((2, 3)), shape=(3, 3)), "are no float32"),
+        (a_request(np.zeros((2, 3)), shape=()), "1 to 4096 examples"),
+        (a_request(np.zeros((2, 3)), shape=(-2, 3)), "1 to 4096 examples"),
+        (a_request(np.array([[np.nan, 0, 0]])), "finite"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused_with_the_reason_and_stop_nobody(request_, message):
+    with pytest.raises(ValueError, match=message):
+        inputs_of(request_, MODEL.shape)
+    good = a_request(np.ones((1, 3)), "good")
+    answers = {one.request.request_id: answer for one, answer in answered(MODEL, asked(request_, good), 64)}
+    assert answers["r"].status is InferenceStatus.BAD_INPUT
+    assert answers["good"].status is InferenceStatus.ANSWERED
+
+
+def test_a_model_that_cannot_run_a_batch_refuses_it():
+    def broken(inputs):
+        raise ValueError("does not run")
+
+    model = Model(run=broken, shape=(3,), promotion=1, version=1, variant="v", artefact_sha256=b"")
+    ((_, answer),) = answered(model, asked(a_request(np.ones((1, 3)))), 64)
+    assert (answer.status, answer.reason) == (InferenceStatus.BAD_INPUT, "does not run")
+
+
+def test_results_go_where_callers_read_and_name_what_they_rest_on():
+    requests = asked(*(a_request(np.ones((1, 3)), f"r{n}", partition=n % 2) for n in range(4)))
+    records = list(results("credit", MODEL, answered(MODEL, requests, 64), 5))
+    assert [partition for partition, _ in records] == [0, 1]
+    for _, record in records:
+        assert (record.promotion, record.version, record.variant) == (7, 2, "int8")
+        assert len(record.answers) == 2
+        assert decode(encode(record), InferenceResults) == record
+
+
+def test_a_minute_counts_answers_refusals_and_latencies():
+    minute = Minute(task="credit", worker="0", minute_ms=minute_of(MINUTE_MS + 5))
+    requests = asked(a_request(np.ones((2, 3))), a_request(np.ones((2, 4))))
+    for one, answer in answered(MODEL, requests, 64):
+        minute.add(one, answer, 1_040)
+    minute.add_results(b"record", MODEL)
+    summary = minute.summary()
+    assert (summary.requests, summary.examples, summary.refused, summary.results) == (2, 2, 1, 1)
+    assert (summary.p50_us, summary.minute_ms, summary.version) == (40_000.0, MINUTE_MS, 2)
+
+
+def test_a_caller_over_its_quota_waits_until_it_fills_again():
+    quotas = Quotas(60)
+    assert quotas.take("anna", 60, 0)
+    assert not quotas.take("anna", 1, 0)
+    assert quotas.take("ben", 60, 0)
+    assert quotas.take("anna", 1, 1_000)
+    quotas.forget(10 * MINUTE_MS)
+    assert quotas._buckets == {}
+    assert all(Quotas(0).take("anna", 10**6, 0) for _ in range(3))

@@ -1,0 +1,161 @@
+"""What serves: loaded, swapped and kept beside the operators."""
+
+import json
+import time
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from fluvial.identity.envelope import seal
+from fluvial.identity.keys import SigningKey
+from fluvial.inference.processor import processor_class
+from fluvial.registry.view import VerifiedRegistry
+from fluvial.wire.errors import ChunkUnavailable
+from fluvial.wire.records import PromotionDecision, Task
+from fluvial.wire.topics import Topics
+from pipelines.inference.serving import Serving
+from tests.unit.deploy.demo.test_variants import a_promotion
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
+from tests.unit.pipelines.promotion.builders import SPEC, a_variant
+
+OPERATOR, AGGREGATOR = SigningKey.generate(), SigningKey.generate()
+TOPICS = Topics()
+SPECIFICATION = {
+    "task": "credit",
+    "title": "t",
+    "model": {"architecture": "logistic_regression"},
+    "rounds": 1,
+    "quorum": 1,
+    "target": 1,
+    "deadline_seconds": 10,
+    "limits": {"max_abs": 1.0, "max_weight": 10},
+    "acceleration": SPEC.model_dump(mode="json"),
+}
+
+
+def artefact(factor):
+    shape = ["batch", 3]
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["inputs", "factor"], ["outputs"])],
+        "model",
+        [helper.make_tensor_value_info("inputs", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("outputs", TensorProto.FLOAT, shape)],
+        [helper.make_tensor("factor", TensorProto.FLOAT, [1], [factor])],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString()
+
+
+class World:
+    def __init__(self):
+        self.transport = MemoryTransport(dict.fromkeys((TOPICS.registry, TOPICS.variants, TOPICS.promotions), 1))
+        self.artefacts = {}
+        self.sequence = 0
+        task = Task(
+            task="credit",
+            specification=json.dumps(SPECIFICATION),
+            layout=(),
+            base_version=0,
+            base_digest=bytes(32),
+            base_chunks=(),
+            created_ms=1,
+        )
+        self.produce(TOPICS.registry, seal(task, OPERATOR, "operator"), "task/credit")
+        self.serving = Serving(
+            lambda: self.transport,
+            TOPICS,
+            VerifiedRegistry(OPERATOR.public_key, bytes(32)),
+            AGGREGATOR.public_key,
+            self.read,
+        )
+
+    def produce(self, topic, value, key=""):
+        self.transport.produce(topic, value, key=key.encode()).result(5)
+
+    def read(self, variant):
+        data = self.artefacts[variant.artefact_sha256]
+        if data is None:
+            raise ChunkUnavailable("gone")
+        return data
+
+    def promote(self, version, factor, data=b"", decision=PromotionDecision.PROMOTED, signer=AGGREGATOR):
+        data = data or artefact(factor)
+        digest = sha256(data).digest()
+        self.artefacts.setdefault(digest, data)
+        self.sequence += 1
+        variant = replace(a_variant("int8", version), artefact_sha256=digest)
+        promotion = replace(
+            a_promotion(),
+            sequence=self.sequence,
+            version=version,
+            artefact_sha256=digest,
+            decision=decision,
+            processor=processor_class(),
+        )
+        self.produce(TOPICS.variants, seal(variant, signer, "aggregator"))
+        self.produce(TOPICS.promotions, seal(promotion, signer, "aggregator"))
+
+    def serves(self, version):
+        for _ in range(400):
+            model = self.serving.model("credit")
+            if (None if model is None else model.version) == version:
+                return model
+            time.sleep(0.02)
+        raise AssertionError(f"{version} does not serve: {self.serving.model('credit')}")
+
+
+@pytest.fixture
+def world():
+    made = World()
+    yield made
+    made.serving.close()
+
+
+def answer(model):
+    return model.run(np.ones((1, 3), np.float32))[0, 0]
+
+
+def test_what_was_promoted_before_the_start_serves_when_it_is_ready(world):
+    world.promote(1, 2.0)
+    world.promote(2, 3.0)
+    world.serving.start()
+    assert world.serving.ready(10)
+    assert answer(world.serving.model("credit")) == 3.0
+
+
+def test_a_new_release_takes_the_place_of_the_old_one_which_still_answers_whoever_holds_it(world):
+    world.promote(1, 2.0)
+    world.serving.start()
+    old = world.serves(1)
+    world.promote(2, 3.0)
+    assert answer(world.serves(2)) == 3.0
+    assert answer(old) == 2.0
+
+
+def test_a_release_that_cannot_be_loaded_leaves_the_old_one_serving(world):
+    world.promote(1, 2.0)
+    world.serving.start()
+    world.serves(1)
+    world.promote(2, 0.0, data=b"no model")
+    world.promote(3, 4.0)
+    assert answer(world.serves(3)) == 4.0
+
+
+def test_a_release_that_is_rolled_back_serves_no_more(world):
+    world.promote(1, 2.0)
+    world.promote(2, 3.0)
+    world.serving.start()
+    world.serves(2)
+    world.promote(2, 3.0, decision=PromotionDecision.ROLLED_BACK)
+    world.serves(1)
+
+
+def test_what_nobody_signed_who_may_and_junk_change_nothing(world):
+    world.promote(1, 2.0)
+    world.promote(2, 9.0, signer=SigningKey.generate())
+    for topic in (TOPICS.registry, TOPICS.variants, TOPICS.promotions):
+        world.produce(topic, b"junk", "task/credit")
+    world.serving.start()
+    world.serves(1)

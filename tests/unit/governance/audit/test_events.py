@@ -17,6 +17,7 @@ from fluvial.wire.records import (
     AuditEvent,
     Decision,
     DeviceProfile,
+    InferenceSummary,
     Metric,
     Outcome,
     Participant,
@@ -132,6 +133,22 @@ PROMOTION = Promotion(
     created_ms=0,
 )
 SET_ASIDE = SetAside(operator="validate", item="3@17", item_sha256=b"\xab" * 32, error="KeyError")
+MINUTE = InferenceSummary(
+    task="credit",
+    worker="0",
+    minute_ms=60_000,
+    promotion=3,
+    version=8,
+    variant="int8",
+    requests=10,
+    examples=80,
+    refused=1,
+    p50_us=19_000.0,
+    p95_us=40_000.0,
+    p99_us=60_000.0,
+    root=bytes(32),
+    results=4,
+)
 EXPECTED: list[tuple[Recorded, str, str, str]] = [
     (VERDICT, "verdict/fluvial.updates/3/17", "/validation", "anna"),
     (ROUND, "round/digits/2/1/CLOSED", "/aggregation", "digits"),
@@ -141,6 +158,7 @@ EXPECTED: list[tuple[Recorded, str, str, str]] = [
     (RELEASE, "release/digits/2", "/evaluation", "digits"),
     (VARIANT, "variant/credit/8/int8", "/acceleration", "credit"),
     (PROMOTION, "promotion/credit/3", "/promotion", "credit"),
+    (MINUTE, "inference/credit/0/60000", "/inference", "credit"),
     (SET_ASIDE, f"set-aside/validate/3@17/{'ab' * 32}", "/jobs", "validate"),
 ]
 

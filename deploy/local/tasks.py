@@ -11,7 +11,7 @@ import secrets
 import time
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,19 @@ from fluvial.edge.training.flat import layout_of
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Position, Transport, connect
+from fluvial.registry.order import next_version
 from fluvial.registry.records import registry_key
 from fluvial.wire.layout import chunk_partition, model_digest
-from fluvial.wire.records import Agreement, ChunkReference, EnrolmentToken, ModelManifest, Task, TensorLayout
+from fluvial.wire.records import (
+    Agreement,
+    ChunkReference,
+    EnrolmentToken,
+    ModelManifest,
+    Participant,
+    ParticipantStatus,
+    Task,
+    TensorLayout,
+)
 from fluvial.wire.task_file import TaskFile
 from models.architectures import build, initial_state
 from models.evaluation.task import evaluator_of
@@ -112,6 +122,21 @@ def issue_tokens(
     for sent in pending:
         sent.result(_SECONDS)
     return tokens
+
+
+def revoke_participant(transport: Transport, federation: Federation, keys: ServiceKeys, name: str) -> Participant:
+    """Take a participant's key out of force, for good: what it signs from now on is refused.
+
+    Returns the record. Raises StackError for a name that is not enrolled, or revoked already, TransportUnavailable.
+    """
+    known = _registry(transport, federation).participant(name)
+    if known is None:
+        raise StackError(f"nobody is enrolled as {name}: names stand in `fluvial rounds invited TASK`")
+    if known.status is ParticipantStatus.REVOKED:
+        raise StackError(f"the participant {name} is revoked already")
+    revoked = replace(known, status=ParticipantStatus.REVOKED, version=next_version(known))
+    _register(transport, federation, keys, revoked)
+    return revoked
 
 
 def tasks(federation: Federation) -> list[Task]:

@@ -1,0 +1,38 @@
+"""Revoking a participant: the record that the operator signs, and what becomes of copies of the former one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deploy.bench.seeding import register
+from deploy.local.errors import StackError
+from deploy.local.keys import ServiceKeys
+from deploy.local.tasks import revoke_participant
+from fluvial.edge.registry import Registry
+from fluvial.identity.brokers import Brokers
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.records import ParticipantStatus
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
+
+
+def test_a_revoked_key_is_out_of_force_for_good(tmp_path: Path) -> None:
+    keys = ServiceKeys.load_or_make(tmp_path)
+    federation = keys.federation(Brokers(bootstrap_servers="none:1"), topic_prefix="x.", partitions=1)
+    transport = MemoryTransport({federation.topics.registry: 1})
+    anna = SigningKey.generate()
+    register(transport, federation.topics, keys, {"anna": anna})
+    with pytest.raises(StackError, match="nobody is enrolled as ben"):
+        revoke_participant(transport, federation, keys, "ben")
+
+    revoked = revoke_participant(transport, federation, keys, "anna")
+    assert (revoked.status, revoked.public_key) == (ParticipantStatus.REVOKED, anna.public_key)
+    register(transport, federation.topics, keys, {"anna": anna})  # as whoever kept a copy of the record would
+    registry = Registry(transport, federation)
+    registry.refresh()
+    found = registry.participant("anna")
+    assert found is not None
+    assert found.status is ParticipantStatus.REVOKED
+    with pytest.raises(StackError, match="revoked already"):
+        revoke_participant(transport, federation, keys, "anna")

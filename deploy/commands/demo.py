@@ -19,6 +19,7 @@ from deploy.demo.example import example
 from deploy.demo.federation import Run
 from deploy.demo.progress import Progress
 from deploy.demo.summary import Summary
+from deploy.local.directory import DataDirectory
 from deploy.local.errors import StackError
 from fluvial.cli.common import Exit, fail, reported
 from fluvial.cli.interruption import interruptible, uninterrupted
@@ -71,9 +72,10 @@ def demo(
 def _directory(data_dir: Path | None) -> Iterator[Path]:
     """The directory of the run; a temporary one is gone afterwards."""
     if data_dir is not None:
+        data_dir = DataDirectory(data_dir).root
         if data_dir.exists() and any(data_dir.iterdir()):
             raise ValueError(f"{data_dir} is not empty; the demonstration needs a directory of its own")
-        yield data_dir.resolve()
+        yield data_dir
         return
     root = Path(tempfile.mkdtemp(prefix="fluvial-demo-"))
     try:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deploy.commands.common import DataDirOption
 from deploy.local.detached import start_detached
-from deploy.local.directory import DEFAULT
+from deploy.local.directory import DEFAULT, DataDirectory
 from deploy.local.stack import DEFAULT_PARTITIONS
 from deploy.local.supervisor import supervise
 from fluvial.cli.common import console, reported
@@ -31,9 +30,9 @@ def up(
         supervise(data_dir, task_managers=task_managers, partitions=partitions, report=_print)
         return
     start_detached(data_dir, task_managers=task_managers, partitions=partitions, report=_print)
-    where = "" if data_dir == DEFAULT else f" --data-dir {data_dir}"
-    _print(f"federation file: {Path(data_dir) / 'federation.json'}")
-    _print(f"next: fluvial submit validation aggregation evaluation audit --target session{where}")
+    directory = DataDirectory(data_dir)
+    _print(f"federation file: {directory.federation_file}")
+    _print(f"next: fluvial submit validation aggregation evaluation audit --target session{directory.option}")
 
 
 def _print(line: str) -> None:

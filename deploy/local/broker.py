@@ -21,7 +21,7 @@ from confluent_kafka import KafkaException
 from deploy.local.errors import StartError, start_error
 from deploy.local.jars import kafka_jars
 from deploy.local.ports import HOST, free_ports, is_free, is_listening
-from deploy.local.processes import end, java, spawn
+from deploy.local.processes import JAVA_LOCALE, end, java, spawn
 from deploy.local.topics import admin_client
 from fluvial.identity.brokers import Brokers
 from pipelines.config import TRANSACTION_TIMEOUT_MS
@@ -42,7 +42,7 @@ advertised.listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_p
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs={logs}
+log.dirs=log
 auto.create.topics.enable=false
 default.replication.factor=1
 offsets.topic.replication.factor=1
@@ -74,8 +74,8 @@ class Broker:
     """A broker in a data directory. A context manager: it runs between enter and exit. Safe to use from threads."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.log = directory / "broker.log"
+        self.directory = directory.resolve()
+        self.log = self.directory / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._mutex = threading.RLock()
         self._ports: tuple[int, int] | None = None
@@ -167,38 +167,30 @@ class Broker:
         return port, controller_port
 
     def _start_on(self, ports: tuple[int, int]) -> None:
-        logs = self.directory / "log"
         configuration = self.directory / "server.properties"
         configuration.write_text(
             _CONFIGURATION.format(
                 host=HOST,
                 port=ports[0],
                 controller_port=ports[1],
-                logs=logs.resolve(),
                 transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             )
         )
         self.log.unlink(missing_ok=True)
-        if not (logs / "meta.properties").exists():
+        if not (self.directory / "log" / "meta.properties").exists():
             self._format(configuration)
-        self._process = spawn(
-            [*self._java(*HEAP, _COMPILER), "kafka.Kafka", str(configuration)], log=self.log, environment=_environment()
-        )
+        self._process = self._spawn(*HEAP, _COMPILER, main=["kafka.Kafka", configuration.name])
         self._wait_until_ready(ports[0])
 
     def _format(self, configuration: Path) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ("format", "--standalone", f"--cluster-id={cluster_id}", "--config", str(configuration))
-        self._process = spawn(
-            [*self._java(_COMPILER), "kafka.tools.StorageTool", *arguments],
-            log=self.log,
-            environment=_environment(),
-        )
+        arguments = ["format", "--standalone", f"--cluster-id={cluster_id}", "--config", configuration.name]
+        self._process = self._spawn(_COMPILER, main=["kafka.tools.StorageTool", *arguments])
         if self._process.wait(_START_SECONDS) != 0:
             raise start_error("the broker's directory could not be formatted", self.log)
 
-    def _java(self, *options: str) -> list[str]:
-        return [
+    def _spawn(self, *options: str, main: list[str]) -> subprocess.Popen[bytes]:
+        command = [
             java(),
             *options,
             "-XX:+UseSerialGC",
@@ -206,7 +198,9 @@ class Broker:
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-cp",
             f"{kafka_jars().resolve()}/*",
+            *main,
         ]
+        return spawn(command, log=self.log, environment=_environment(), folder=self.directory)
 
     def _wait_until_ready(self, port: int) -> None:
         process = self._process
@@ -230,6 +224,5 @@ def _answers(brokers: Brokers) -> bool:
 
 def _environment() -> dict[str, str]:
     """Only what a JVM needs: options of the user's other Java programs stay out."""
-    return {
-        name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "JAVA_HOME", "TMPDIR")
-    }
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "JAVA_HOME", "TMPDIR")}
+    return {**kept, **JAVA_LOCALE}

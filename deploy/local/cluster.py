@@ -133,22 +133,22 @@ class SessionCluster:
 
     def _spawn(self, main_class: str, name: str, options: list[str]) -> _Member:
         log = self.directory / "log" / f"{name}.log"
-        conf = self.directory / "conf"
         command = [
             java(),
             *options,
             *flink_home.java_options(),
-            f"-Djava.io.tmpdir={self.directory / 'tmp'}",
-            f"-Dlog.file={log}",
-            f"-Dlog4j.configurationFile=file:{conf / 'log4j.properties'}",
+            "-Djava.io.tmpdir=tmp",
+            f"-Dlog.file=log/{log.name}",
+            "-Dlog4j.configurationFile=conf/log4j.properties",
             "-cp",
             flink_home.class_path(),
             main_class,
             "--configDir",
-            str(conf),
+            "conf",
         ]
         environment = flink_home.environment(self.directory)
-        return _Member(spawn(command, log=log.with_suffix(".out"), environment=environment), log)
+        out = log.with_suffix(".out")
+        return _Member(spawn(command, log=out, environment=environment, folder=self.directory), log)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS

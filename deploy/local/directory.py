@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from unicodedata import category
 
 from deploy.local.errors import NotRunning
 from deploy.local.processes import ProcessIdentity
 from fluvial.identity.federation import Federation
 
 DEFAULT = Path(".fluvial")
+_WRONG = "\\:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,8 @@ class DataDirectory:
     """Paths in a data directory: keys, the log, checkpoints and settings survive `down`; the rest is of one run."""
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(root).resolve()
+        """Raises ValueError for a path that the programs in it could not take."""
+        self.root = _usable(root)
         self.broker = self.root / "broker"
         self.cluster = self.root / "cluster"
         self.keys = self.root / "keys"
@@ -48,12 +52,17 @@ class DataDirectory:
         self._state_file = self.root / "stack.json"
         self._wanted_file = self.root / "task-managers"
 
+    @property
+    def option(self) -> str:
+        """What a command line must add to name this directory, for a shell; empty for the default one."""
+        return "" if self.root == DEFAULT.resolve() else f" --data-dir {shlex.quote(str(self.root))}"
+
     def federation(self) -> Federation:
         """Raises NotRunning where no stack was ever started."""
         try:
             return Federation.load(self.federation_file)
         except FileNotFoundError:
-            raise NotRunning(f"no stack was started in {self.root}: start one with `fluvial up`") from None
+            raise NotRunning(f"no stack was started in {self.root}: start one with `fluvial up{self.option}`") from None
 
     def state(self) -> StackState | None:
         """What the last stack wrote of itself, alive or not; None where there is none."""
@@ -69,7 +78,7 @@ class DataDirectory:
         """The stack that runs now. Raises NotRunning, also while it still starts or stops."""
         state = self.state()
         if state is None or not state.alive:
-            raise NotRunning(f"no stack runs in {self.root}: start one with `fluvial up --data-dir {self.root}`")
+            raise NotRunning(f"no stack runs in {self.root}: start one with `fluvial up{self.option}`")
         if state.phase != "running":
             raise NotRunning(f"the stack in {self.root} is {state.phase}; try again in a moment")
         return state
@@ -89,6 +98,20 @@ class DataDirectory:
         with contextlib.suppress(FileNotFoundError):
             return int(self._wanted_file.read_text())
         return 0
+
+
+def _usable(root: Path) -> Path:
+    try:
+        path = Path(root).expanduser().resolve()
+    except RuntimeError as error:
+        raise ValueError(f"the data directory {root} cannot be found: {error}") from error
+    wrong = {character for character in str(path) if character in _WRONG or category(character) in ("Cc", "Cs")}
+    if wrong:
+        raise ValueError(
+            f"the data directory {str(path)!r} cannot be used: Flink takes a backslash for a slash, and paths apart at "
+            f"colons; neither those may be in it nor what cannot be printed. Choose another one"
+        )
+    return path
 
 
 def latest_checkpoint(directories: Sequence[Path]) -> Path | None:

@@ -17,6 +17,7 @@ import yaml
 from deploy.local.errors import StackError
 from deploy.local.jars import CHECKOUT
 from deploy.local.ports import HOST
+from deploy.local.processes import JAVA_LOCALE
 from pipelines.flink.jars import flink_jars
 
 
@@ -77,7 +78,8 @@ def java_options() -> list[str]:
 
 
 def environment(directory: Path) -> dict[str, str]:
-    """Environment of every Flink process of a cluster in `directory`, and of the interpreters inside them."""
+    """Environment of every Flink process of a cluster in `directory`, and of the interpreters inside them. They run in
+    that folder, and their configuration is relative to it."""
     home = flink_home()
     site_packages = [path for path in sys.path if path.endswith("site-packages")]
     return {
@@ -97,6 +99,7 @@ def environment(directory: Path) -> dict[str, str]:
         # Chunks of a MiB come and go in many threads: without these, freed ones stay with the arenas.
         "MALLOC_ARENA_MAX": "2",
         "TMPDIR": str(directory / "tmp"),
+        **JAVA_LOCALE,
     }
 
 
@@ -117,7 +120,7 @@ def write_configuration(directory: Path, *, rpc_port: int, rest_port: int, memor
         "rest.bind-port": str(rest_port),
         # `flink run` hands over a finished job graph; nobody needs to upload jars.
         "web.submit.enable": "false",
-        "io.tmp.dirs": str(directory / "tmp"),
+        "io.tmp.dirs": "tmp",
         "taskmanager.numberOfTaskSlots": "1",
         # Jobs bring the jars that the cluster has already: one copy of each class is enough.
         "classloader.resolve-order": "parent-first",

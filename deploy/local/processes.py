@@ -56,6 +56,9 @@ def spawn(
     """Start a command that ends with this process, its output appended to `log`, in the working directory
     `folder`.
 
+    Java programs are given names relative to it: what else a path may hold (spaces, commas, hashes, letters beyond
+    ASCII) would be taken apart somewhere, in their properties, their lists or their options.
+
     It gets a session of its own, so that Ctrl-C reaches us alone and we choose the order of the shutdown.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +129,10 @@ def wait_until_ended(identity: ProcessIdentity, timeout_seconds: float) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+JAVA_LOCALE = {"LC_ALL": "C.UTF-8"}
+"""Java writes names of files by the locale; in plain C every letter beyond ASCII would become a question mark."""
 
 
 def java() -> str:

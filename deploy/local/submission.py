@@ -6,6 +6,7 @@ Both run pipelines.main: one code path.
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from deploy.local import flink_home
 from deploy.local.directory import DataDirectory
 from deploy.local.errors import StackError, start_error
 from deploy.local.jars import CHECKOUT
-from deploy.local.processes import end, kill, spawn
+from deploy.local.processes import end, java, kill, spawn
 from deploy.local.rest import ENDED, RestClient
 from deploy.local.settings import job_settings
 from fluvial.identity.federation import Federation
@@ -39,6 +40,8 @@ _LOCAL_JVM = (
     "-XX:TieredStopAtLevel=1",
     "-XX:-UsePerfData",
 )
+_CLIENT_JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+_CLIENT = "org.apache.flink.client.cli.CliFrontend"
 _START_SECONDS = 120.0
 _JOB_ID = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -104,16 +107,16 @@ class LocalJob:
         self._take_lock()
         self._former_runs = frozenset(self._runs())
         settings_file, _ = self._submission.write(self._directory, self._federation or self._directory.federation())
-        temporary = self._folder / "tmp"
-        temporary.mkdir(exist_ok=True)
+        (self._folder / "tmp").mkdir(exist_ok=True)
         environment = {
             **flink_home.environment(self._folder),
             "FLINK_CONF_DIR": str(flink_home.flink_home() / "conf"),
-            "JVM_ARGS": " ".join([*_LOCAL_JVM, f"-Djava.io.tmpdir={temporary}"]),
+            "FLINK_LOG_DIR": "log",
+            "JVM_ARGS": " ".join([*_LOCAL_JVM, "-Djava.io.tmpdir=tmp"]),
         }
         self.log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pipelines.main", *self._submission.arguments(settings_file)]
-        self._process = spawn(command, log=self.log, environment=environment)
+        self._process = spawn(command, log=self.log, environment=environment, folder=self._folder)
 
     def wait_until_running(self, timeout_seconds: float = _START_SECONDS) -> None:
         """Wait for the first checkpoint: then every operator runs. Raises StartError with the end of the log."""
@@ -183,17 +186,21 @@ def submit_to_session(directory: DataDirectory, submission: Submission, federati
     _wait_for_slots(directory, rest, submission.parallelism)
     settings_file, _ = submission.write(directory, federation or directory.federation())
     archive = _archive(directory.jobs / f"{name}.zip")
-    command = [str(flink_home.flink_home() / "bin" / "flink"), "run", "--detached"]
-    command += ["-pyfs", str(archive), "-pym", "pipelines.main", *submission.arguments(settings_file)]
-    environment = {
-        **flink_home.environment(directory.cluster),
-        "FLUVIAL_JARS": str(flink_jars()[0].parent),
-        "JVM_ARGS": f"-Xmx256m -Djava.io.tmpdir={directory.cluster / 'tmp'}",
-    }
+    command = [java(), *_CLIENT_JVM, *flink_home.java_options(), f"-Djava.io.tmpdir={directory.cluster / 'tmp'}"]
+    command += [f"-Dlog4j.configurationFile={flink_home.flink_home() / 'conf' / 'log4j-cli.properties'}"]
+    command += [f"-Dlog.file=log/{name}-client.log", "-cp", flink_home.class_path(), _CLIENT, "run", "--detached"]
+    command += [
+        "-pyfs",
+        os.path.relpath(archive, directory.cluster),
+        "-pym",
+        "pipelines.main",
+        *submission.arguments(settings_file),
+    ]
+    environment = {**flink_home.environment(directory.cluster), "FLUVIAL_JARS": str(flink_jars()[0].parent)}
     log = directory.jobs / f"{name}.log"
     log.unlink(missing_ok=True)
     # `python -m` looks into the working directory first: not into the checkout, which may change while the job runs.
-    client = spawn(command, log=log, environment=environment, folder=directory.jobs)
+    client = spawn(command, log=log, environment=environment, folder=directory.cluster)
     try:
         status = client.wait(_START_SECONDS)
     finally:

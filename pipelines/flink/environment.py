@@ -66,7 +66,7 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
         "python.fn-execution.bundle.time": "20" if settings.execution_mode == "process" else "3600000",
         "execution.checkpointing.interval": f"{settings.checkpoint_interval_ms}ms",
         "execution.checkpointing.min-pause": f"{settings.checkpoint_interval_ms // 2}ms",
-        "execution.checkpointing.dir": (settings.checkpoint_dir / job_name).resolve().as_uri(),
+        "execution.checkpointing.dir": _flink_path(settings.checkpoint_dir / job_name),
         "execution.checkpointing.storage": "filesystem",
         "execution.checkpointing.num-retained": "3",
         "execution.checkpointing.tolerable-failed-checkpoints": "10",
@@ -96,7 +96,7 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
     else:
         options["restart-strategy.type"] = "none"
     if settings.restore_from is not None:
-        options["execution.state-recovery.path"] = settings.restore_from.resolve().as_uri()
+        options["execution.state-recovery.path"] = _flink_path(settings.restore_from)
     return options
 
 
@@ -104,6 +104,11 @@ def _cluster_is_local() -> bool:
     """Whether the cluster starts with this process. `flink run` names its gateway instead, and its cluster has a
     configuration of its own, which a job must not override."""
     return "PYFLINK_GATEWAY_PORT" not in os.environ
+
+
+def _flink_path(path: Path) -> str:
+    """Flink takes a path as it is written, and escapes what a URI must not hold by itself."""
+    return f"file://{path.resolve()}"
 
 
 def _site_packages() -> list[str]:

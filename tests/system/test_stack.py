@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -56,10 +57,10 @@ def wait_until(condition: Callable[[], bool], timeout_seconds: float = 150.0) ->
 
 
 def processes_of(root: Path) -> list[str]:
-    """Command lines of all processes on this machine that name the directory."""
+    """Command lines of all processes on this machine that name the directory, or run in it."""
     found = []
-    for process in psutil.process_iter(["cmdline", "pid"]):
-        words = process.info["cmdline"] or []
+    for process in psutil.process_iter(["cmdline", "cwd", "pid"]):
+        words = [process.info["cwd"] or "", *(process.info["cmdline"] or [])]
         if process.info["pid"] != os.getpid() and any(str(root) in word for word in words):
             found.append(" ".join(words)[:300])
     return found
@@ -125,6 +126,34 @@ def test_up_status_down_and_up_again_with_the_same_data(root: Path, tmp_path: Pa
     listed = json.loads(run_fluvial("task", "list", "--json", *data_dir).stdout)
     assert [task["task"] for task in listed] == ["toy"]
     assert run_fluvial("down", *data_dir).returncode == 0
+
+
+def test_a_data_directory_has_any_name_that_people_give(tmp_path: Path) -> None:
+    root = tmp_path / "mes données, #1! (été 100%) ~x" / ("long" * 40)
+    data_dir = ("--data-dir", str(root))
+    try:
+        up = run_fluvial("up", *data_dir, "--partitions", "2")
+        assert up.returncode == 0, up.stderr
+        (hint,) = [line for line in up.stdout.splitlines() if line.startswith("next:")]
+        assert shlex.split(hint)[-2:] == list(data_dir)
+        submitted = run_fluvial("submit", "audit", *data_dir)
+        assert submitted.returncode == 0, submitted.stderr
+        checkpoint = latest_checkpoint([DataDirectory(root).checkpoints / "audit"])
+        assert checkpoint is not None, "checkpoints lie elsewhere"
+        directory = DataDirectory(root)
+        with LocalJob(directory, Submission(stages=("validation",))) as job:
+            job.wait_until_running()
+        assert run_fluvial("down", *data_dir).returncode == 0
+        assert processes_of(root) == []
+
+        again = run_fluvial("up", *data_dir, "--partitions", "2", "--task-managers", "0")
+        assert again.returncode == 0, again.stderr
+        status = json.loads(run_fluvial("status", "--json", *data_dir).stdout)
+        assert "fluvial.registry" in {topic["name"] for topic in status["topics"]}
+        assert (root / "broker" / "log" / "meta.properties").exists()
+        assert [found.name for found in tmp_path.iterdir()] == [root.parent.name], "something lies outside"
+    finally:
+        run_fluvial("down", *data_dir)
 
 
 def test_two_stacks_at_once(root: Path, tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from deploy.local.directory import DataDirectory, StackState, latest_checkpoint
+from deploy.local.directory import DEFAULT, DataDirectory, StackState, latest_checkpoint
 from deploy.local.errors import NotRunning
 from deploy.local.processes import ProcessIdentity
 
@@ -95,3 +96,24 @@ def test_task_managers_are_wanted_until_the_stack_ends(tmp_path: Path) -> None:
     assert directory.wanted_task_managers() == 3
     directory.remove_state()
     assert directory.wanted_task_managers() == 0
+
+
+def test_a_data_directory_is_named_for_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert DataDirectory(DEFAULT).option == ""
+    odd = DataDirectory(tmp_path / "it's mine #1")
+    assert shlex.split(odd.option) == ["--data-dir", str(odd.root)]
+    with pytest.raises(NotRunning) as raised:
+        odd.running()
+    assert odd.option in str(raised.value)
+
+
+def test_a_tilde_is_the_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert DataDirectory(Path("~/data")).root == tmp_path / "data"
+
+
+@pytest.mark.parametrize("name", ["a\\b", "a:b", "a\nb", "a\udc80b"])
+def test_what_flink_would_take_for_another_path_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="Choose another one"):
+        DataDirectory(tmp_path / name)

@@ -48,7 +48,6 @@ class Settings(BaseModel):
 
     max_record_bytes: int = Field(default=1 << 20, ge=1024, description="Largest envelope that is looked at.")
     parking_ms: int = Field(default=3_000, description="Wait for a round or a participant not heard of.")
-    startup_grace_ms: int = Field(default=10_000, description="Least such wait after a fresh start.")
     chunk_cache_bytes: int = Field(default=16 << 20, description="Chunks kept between reading and use, by process.")
     tensor_memory_bytes: int = Field(
         default=512 << 20,

@@ -34,6 +34,7 @@ from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.records import (
     InferenceSummary,
+    InputGap,
     Participant,
     Promotion,
     PublishedModel,
@@ -225,3 +226,6 @@ def _summary(record: Recorded) -> str:
             return f"goes on without {record.item}: {record.error}"
         case InferenceSummary():
             return f"version {record.version}, {record.variant}: {record.requests} requests, {record.examples} examples"
+        case InputGap():
+            where = f"partition {record.partition}, offsets {record.first} to {record.end - 1}"
+            return f"{where}: gone before they were judged"

@@ -9,6 +9,7 @@ from fluvial.wire import framing
 from fluvial.wire.records import (
     AuditEvent,
     InferenceSummary,
+    InputGap,
     Participant,
     Promotion,
     PublishedModel,
@@ -31,6 +32,7 @@ Recorded = (
     | Promotion
     | InferenceSummary
     | SetAside
+    | InputGap
 )
 """The records that the audit log holds as the data of its events. Measurements are too large for it: the promotion that
 rests on one names its digest."""
@@ -46,6 +48,7 @@ EVENT_TYPES: dict[type[Recorded], str] = {
     Promotion: "org.fluvial.promotion.v1",
     InferenceSummary: "org.fluvial.inference.v1",
     SetAside: "org.fluvial.set-aside.v1",
+    InputGap: "org.fluvial.input-gap.v1",
 }
 """CloudEvents type of each."""
 
@@ -77,15 +80,19 @@ def event_id(record: Recorded) -> str:
             return _join("inference", record.task, record.worker, record.minute_ms)
         case SetAside():
             return _join("set-aside", record.operator, record.item, record.item_sha256.hex())
+        case InputGap():
+            return _join("input-gap", record.topic, record.partition, record.first, record.end)
 
 
 def subject(record: Recorded) -> str:
-    """CloudEvents subject: the participant where one is concerned, else the task, else the operator."""
+    """CloudEvents subject: the participant where one is concerned, else the task, else the operator or the topic."""
     match record:
         case Verdict() | Participant() | Receipt():
             return record.participant
         case SetAside():
             return record.operator
+        case InputGap():
+            return record.topic
         case _:
             return record.task
 

@@ -756,6 +756,40 @@ class InferenceSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputGap:
+    """Offsets of an input topic that were gone before they were judged. What lay there, if anything did, has no verdict."""
+
+    topic: str
+    """The topic."""
+    partition: int
+    """The partition."""
+    first: int
+    """The first such offset."""
+    end: int
+    """The offset behind the last."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ("partition",)
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "topic": self.topic,
+            "partition": self.partition,
+            "first": self.first,
+            "end": self.end,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> InputGap:
+        return cls(
+            topic=data["topic"],
+            partition=data["partition"],
+            first=data["first"],
+            end=data["end"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupCounts:
     """Paired answers of one metric in one group of at least ten people."""
 

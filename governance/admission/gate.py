@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from fluvial.wire.records import AcceptedUpdate, Reason, Verdict
+from fluvial.wire.records import AcceptedUpdate, ModelUpdate, Reason, Verdict
 from governance.admission.agreement import check_agreement
 from governance.admission.case import Case
 from governance.admission.evidence import Finding
@@ -39,7 +39,7 @@ from governance.admission.identity import find_participant
 from governance.admission.invitation import check_invitation
 from governance.admission.judgement import Fault, GatePolicy, Judgement, NeedsEvidence, Parked, Refused, Source
 from governance.admission.manifest import check_manifest
-from governance.admission.payload import read_update
+from governance.admission.payload import find_update, read_update
 from governance.admission.reasons import QUARANTINED, decision, keeps_raw
 from governance.admission.replay import check_replay
 from governance.admission.signature import check_signatures
@@ -93,7 +93,9 @@ def conclude(
         max_abs=max((finding.max_abs for finding in findings), default=0.0),
         scores=tuple(score for finding in findings for score in finding.scores),
     )
-    return verdict, accepted(needs) if reason is needs.verdict.reason else None
+    if reason is not needs.verdict.reason:
+        return verdict, None
+    return verdict, _reference(needs.update, needs.source, needs.record_sha256)
 
 
 def unhandled(raw: bytes, source: Source) -> Refused:
@@ -101,9 +103,16 @@ def unhandled(raw: bytes, source: Source) -> Refused:
     return Refused(verdict=Case.of(raw, source, QUARANTINED).verdict(Reason.UNHANDLED))
 
 
-def accepted(needs: NeedsEvidence) -> AcceptedUpdate:
-    """The update as aggregation takes it in."""
-    update, source = needs.update, needs.source
+def readmitted(raw: bytes, source: Source) -> AcceptedUpdate | None:
+    """The reference of a record that was accepted before, of which nothing is judged again; None where it is no update.
+    Whoever asks compares its SHA-256 with that of the verdict."""
+    case = Case.of(raw, source, frozenset())
+    if open_envelope(case) or find_update(case, {}):
+        return None
+    return _reference(case.signed, source, case.record_sha256)
+
+
+def _reference(update: ModelUpdate, source: Source, record_sha256: bytes) -> AcceptedUpdate:
     return AcceptedUpdate(
         task=update.task,
         round=update.round,
@@ -113,7 +122,7 @@ def accepted(needs: NeedsEvidence) -> AcceptedUpdate:
         source_partition=source.partition,
         source_offset=source.offset,
         source_timestamp_ms=source.timestamp_ms,
-        record_sha256=needs.record_sha256,
+        record_sha256=record_sha256,
         weight=update.weight,
         encoding=update.encoding,
         scales=update.scales,
@@ -134,5 +143,6 @@ __all__ = [
     "conclude",
     "judge",
     "keeps_raw",
+    "readmitted",
     "unhandled",
 ]

@@ -29,14 +29,22 @@ _MODEL_UPDATE = media_type(ModelUpdate)
 def read_update(case: Case, schema_ids: Mapping[int, Version]) -> Fault | None:
     """Finds the update; SCHEMA_UNKNOWN, NON_CANONICAL or DECODE when the bytes are none, PARTICIPANT_MISMATCH when it
     is in another's name."""
+    fault = find_update(case, schema_ids)
+    if fault is not None:
+        return fault
+    signed_by_it = case.signed.participant == case.participant.participant
+    return None if signed_by_it else Fault(reason=Reason.PARTICIPANT_MISMATCH)
+
+
+def find_update(case: Case, schema_ids: Mapping[int, Version]) -> Fault | None:
+    """The decoding alone."""
     update = read_payload(case.envelope, ModelUpdate, _MODEL_UPDATE, schema_ids)
     if isinstance(update, Fault):
         return update
     if not _is_well_formed(update):
         return Fault(reason=Reason.DECODE)
     case.update = update
-    signed_by_it = update.participant == case.participant.participant
-    return None if signed_by_it else Fault(reason=Reason.PARTICIPANT_MISMATCH)
+    return None
 
 
 def read_payload(

@@ -10,6 +10,7 @@ from fluvial.wire.errors import DecodeError, FluvialError
 from fluvial.wire.records import (
     AuditEvent,
     InferenceSummary,
+    InputGap,
     Participant,
     Promotion,
     PublishedModel,
@@ -41,6 +42,7 @@ _SOURCES: dict[type[Recorded], str] = {
     Promotion: "/promotion",
     InferenceSummary: "/inference",
     SetAside: "/jobs",
+    InputGap: "/validation",
 }
 
 

@@ -7,26 +7,27 @@ Steps, the first failing one decides (reason codes: `governance.admission.reason
 3. decode: the one record that is decoded before its signature is verified, because it brings its own key.
 4. signature by that key, which must be canonical and of large order: the request proves possession.
 5. repeat: the request that made the registry's record is a duplicate.
-6. right to the name: the key that the registry has for it (unless revoked), or a one-time token.
+6. right to the name: the key that the registry has for it, or a one-time token; never a key that was revoked.
 7. agreements: each is registered, in force at broker time, and signed in its present text.
 
-The token of step 6 is known by its SHA-256, issued for this participant, not expired at broker time, and not used. The
-key that the registry has needs no token and spends none, so a request may be sent again after a crash. A new key for a
-name starts without agreements: the old key signed those.
+The token of step 6 is known by its SHA-256, issued for this participant, not expired at broker time, not spent, and the
+key's that showed it first (`token_claims`). The key that the registry has needs no token and spends none, so a request
+may be sent again after a crash. A new key for a name starts without agreements: the old key signed those.
 
-Left to the caller: signing the participant's record as registrar, remembering used tokens, and letting the registry
-view return its own results at once, before they come back through the topic.
+Left to the caller: signing the records as registrar, and letting the registry view return them at once, before they
+come back through the topic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
 from fluvial.identity.envelope import verify_envelope
 from fluvial.identity.keys import is_acceptable
+from fluvial.registry.order import next_version
+from fluvial.registry.records import is_spent, spent
 from fluvial.wire.media_types import media_type
 from fluvial.wire.names import is_name
 from fluvial.wire.records import (
@@ -42,12 +43,13 @@ from fluvial.wire.records import (
 from governance.admission.agreement import in_force
 from governance.admission.case import Case, refusal
 from governance.admission.framing import open_envelope
-from governance.admission.identity import check_revocation, check_routing
+from governance.admission.identity import check_routing
 from governance.admission.judgement import Fault, Parked, Refused, Source
 from governance.admission.payload import read_payload
 from governance.admission.reasons import QUARANTINED
 from governance.admission.size import check_size
 from governance.admission.views import AgreementsView
+from governance.registry.token_claims import TokenClaims
 
 MAX_ENROLMENT_BYTES = 16 << 10
 MAX_AGREEMENTS = 64
@@ -63,45 +65,47 @@ class EnrolmentView(AgreementsView, Protocol):
 
     def participant(self, participant: str, /) -> Participant | None: ...
 
+    def is_revoked(self, participant: str, public_key: bytes, /) -> bool:
+        """Whether this key of the participant was ever revoked."""
+
     def token(self, token_sha256: bytes, /) -> EnrolmentToken | None: ...
-
-
-UsedView = Callable[[str], bool]
-"""Whether the token with this SHA-256 (lower-case hexadecimal) was used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
-    """Accepted. participant: its record, to be signed by the registrar. token_sha256: the token that is used now."""
+    """Accepted, or the repeat of what was. records: what the registrar is to sign now: the participant's, and that its
+    token is spent; of a repeat what is missing of these."""
 
     verdict: Verdict
-    participant: Participant
-    token_sha256: bytes | None
+    records: tuple[Participant | EnrolmentToken, ...]
 
 
 EnrolmentJudgement = Refused | Parked | Enrolled
 
 
-def judge_enrolment(raw: bytes, source: Source, *, registry: EnrolmentView, used: UsedView) -> EnrolmentJudgement:
-    """Exactly one judgement of a record of the topic enrolments."""
+def judge_enrolment(raw: bytes, source: Source, *, registry: EnrolmentView, claims: TokenClaims) -> EnrolmentJudgement:
+    """Exactly one judgement of a record of the topic enrolments. Changes nothing but whose a token is."""
     case = Case.of(raw, source, QUARANTINED)
     # 1 to 4.
     request = _read(case)
     if isinstance(request, Fault):
         return refusal(case, request)
     known = registry.participant(request.participant)
+    token = registry.token(sha256(request.token.encode()).digest())
+    is_its_own = token is not None and token.participant == request.participant and not is_spent(token)
     # 5. Repeat.
     if known is not None and known.request_sha256 == case.record_sha256:
-        return refusal(case, Fault(reason=Reason.DUPLICATE_IGNORED))
+        # Of a registry that is older than the records of spent tokens, the token is still there for all to take.
+        unsaid = (spent(token),) if token is not None and is_its_own else ()
+        return Enrolled(verdict=case.verdict(Reason.DUPLICATE_IGNORED), records=unsaid)
     # 6. Right to the name.
+    if registry.is_revoked(request.participant, request.public_key):
+        return refusal(case, Fault(reason=Reason.KEY_REVOKED))
     same_key = known is not None and known.public_key == request.public_key
-    token_sha256 = None if same_key else sha256(request.token.encode()).digest()
-    if token_sha256 is not None:
-        fault = _check_token(token_sha256, request.participant, source.timestamp_ms, registry, used)
-    elif known is not None:
-        fault = check_revocation(known)
-    if fault is not None:
-        return refusal(case, fault)
+    if not same_key:
+        fault = _check_token(token, request, source.timestamp_ms, claims)
+        if fault is not None:
+            return refusal(case, fault)
     # 7. Agreements.
     before = known.agreements if known is not None and same_key else ()
     fault = _check_agreements(request.agreements, before, source.timestamp_ms, registry)
@@ -115,8 +119,17 @@ def judge_enrolment(raw: bytes, source: Source, *, registry: EnrolmentView, used
         device=request.device,
         enrolled_ms=known.enrolled_ms if known is not None and same_key else source.timestamp_ms,
         request_sha256=case.record_sha256,
+        version=next_version(known),
     )
-    return Enrolled(verdict=case.verdict(Reason.ACCEPTED), participant=participant, token_sha256=token_sha256)
+    spends = (spent(token),) if token is not None and not same_key else ()
+    return Enrolled(verdict=case.verdict(Reason.ACCEPTED), records=(participant, *spends))
+
+
+def claim_token(raw: bytes, source: Source, *, registry: EnrolmentView, claims: TokenClaims) -> None:
+    """What a request that was judged before shows of its token."""
+    request = _read(Case.of(raw, source, QUARANTINED))
+    if not isinstance(request, Fault):
+        _check_token(registry.token(sha256(request.token.encode()).digest()), request, source.timestamp_ms, claims)
 
 
 def _read(case: Case) -> EnrolmentRequest | Fault:
@@ -160,15 +173,15 @@ def _is_plain(device: DeviceProfile) -> bool:
 
 
 def _check_token(
-    token_sha256: bytes, participant: str, at_ms: int, registry: EnrolmentView, used: UsedView
+    token: EnrolmentToken | None, request: EnrolmentRequest, at_ms: int, claims: TokenClaims
 ) -> Fault | None:
-    token = registry.token(token_sha256)
-    if token is None or used(token_sha256.hex()):
-        # The token, or the record of the enrolment that used it, may not have come through the registry yet.
+    if token is None:
+        # It may not have come through the registry yet.
         return Fault(reason=Reason.TOKEN_INVALID, waits=True)
-    if token.participant != participant or at_ms > token.expires_ms:
+    if token.participant != request.participant or is_spent(token) or at_ms > token.expires_ms:
         return Fault(reason=Reason.TOKEN_INVALID)
-    return None
+    is_its_own = claims.claim(token.token_sha256, request.public_key)
+    return None if is_its_own else Fault(reason=Reason.TOKEN_INVALID)
 
 
 def _check_agreements(

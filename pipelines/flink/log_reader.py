@@ -90,6 +90,19 @@ def bounds(brokers: Brokers, topic: str) -> dict[int, Bounds]:
     return {partition: Bounds(first[partition], end[partition], written[partition]) for partition in first}
 
 
+def offsets_at(brokers: Brokers, topic: str, timestamp_ms: int) -> dict[int, int]:
+    """By partition the first offset of broker time `timestamp_ms` or later; the end where there is none. Raises
+    LogUnreadable."""
+    held = bounds(brokers, topic)
+    admin = AdminClient(brokers.librdkafka(_CLIENT_ID))
+    places = [TopicPartition(topic, partition) for partition in held]
+    try:
+        found = _offsets(admin, places, OffsetSpec.for_timestamp(timestamp_ms), IsolationLevel.READ_UNCOMMITTED)
+    except KafkaException as error:
+        raise LogUnreadable(f"{topic}: {error.args[0].str()}") from error
+    return {partition: offset if offset >= 0 else held[partition].end for partition, offset in found.items()}
+
+
 def decoded(records: Iterable[SourceRecord], kind: type[T], topic: str) -> Iterator[tuple[SourceRecord, T]]:
     """The records that are of this kind, beside what they are. Others are skipped, and their number is told at the
     end, with the place of the first."""

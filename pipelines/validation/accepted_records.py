@@ -106,6 +106,15 @@ class ParticipantMemory:
         known = self._rounds.setdefault((task, round_), _Round())
         known.num_failures = min(known.num_failures + 1, _MOST_FAILURES)
 
+    def merge(self, other: ParticipantMemory) -> None:
+        """Remember also what another one does of the same participant."""
+        for (task, round_), theirs in other._rounds.items():
+            known = self._rounds.setdefault((task, round_), _Round())
+            known.num_failures = max(known.num_failures, theirs.num_failures)
+            for attempt, record_sha256 in theirs.attempts.items():
+                if attempt not in known.attempts:
+                    self.remember(task, round_, attempt, record_sha256)
+
     def forget(self, first: FirstRemembered) -> bool:
         """Let go of the rounds before each task's first that is remembered. Whether there were any."""
         past = [place for place in self._rounds if place[1] < first(place[0])]
@@ -147,10 +156,17 @@ class ParticipantMemory:
 
 class AcceptedRecords:
     """The memories of the participants judged lately; answers the gate's `SeenView`. state: Flink's, which stands for
-    the lane being judged."""
+    the lane being judged. recovered: what the log said of a participant when the process started; state that was kept
+    over a restart holds it already, and knows more."""
 
-    def __init__(self, state: ByteMap, first_remembered: FirstRemembered) -> None:
+    def __init__(
+        self,
+        state: ByteMap,
+        first_remembered: FirstRemembered,
+        recovered: Callable[[str], ParticipantMemory | None] = lambda participant: None,
+    ) -> None:
         self._state = state
+        self._recovered = recovered
         self._first_remembered = first_remembered
         self._mirrors: OrderedDict[str, ParticipantMemory] = OrderedDict()
         self._changed: dict[str, ParticipantMemory] = {}
@@ -217,6 +233,9 @@ class AcceptedRecords:
             if mirror is None:
                 stored = self._state.get(participant)
                 mirror = ParticipantMemory(None if stored is None else bytes(stored))
+                recovered = self._recovered(participant)
+                if recovered is not None:
+                    mirror.merge(recovered)
             self._mirrors[participant] = mirror
             if len(self._mirrors) > _MIRRORED:
                 self._mirrors.popitem(last=False)

@@ -4,6 +4,9 @@ updates ───── gathered in Java into bundles, by lane ─┬─▶ vali
 enrolments ── likewise ───────────────────────────────┼─▶ enrol ────▶ verdicts, quarantine, events, registry
 registry, rounds ── broadcast to both ────────────────┘
 
+Updates are read from the first on that has no verdict, or is to be handed on again; enrolments, which are few, from
+the beginning.
+
 `Validate` has one output, which Java parts by kind of bundle: in thread mode, PyFlink 2.3 loses the tag of a side
 output that a keyed broadcast function gives from a timer, and parked updates are judged in timers.
 """
@@ -13,20 +16,22 @@ from __future__ import annotations
 from pipelines.flink.bundles import Kind
 from pipelines.flink.graph import BYTES, Graph
 from pipelines.flink.guard import Form, guarded
+from pipelines.validation.committed import read_known
 from pipelines.validation.operators.enrol import Enrol
-from pipelines.validation.operators.trusted_records import TRUSTED, Mark
+from pipelines.validation.operators.judging import NOTHING_BROADCAST, Mark
 from pipelines.validation.operators.validate import Validate
 
 
 def attach(graph: Graph) -> None:
     """Add validation to a job. Hands accepted updates on when aggregation is in the same job, else writes them."""
     settings = graph.settings
+    topics, starts = settings.topics, read_known(settings, settled=False).starts
     composed = graph.read_in_this_job("accepted")
     registry = graph.source("registry").map(Mark("registry"), BYTES).name("mark-registry")
     rounds = graph.source("rounds").map(Mark("rounds"), BYTES).name("mark-rounds")
-    trusted = registry.union(rounds).broadcast(TRUSTED)
+    trusted = registry.union(rounds).broadcast(NOTHING_BROADCAST)
     judged = (
-        graph.bundled_source("updates")
+        graph.bundled_source("updates", start=starts[topics.updates])
         .connect(trusted)
         .process(guarded(Validate(settings, hands_over=composed), "validate", settings, Form.BUNDLE), BYTES)
         .name("validate")

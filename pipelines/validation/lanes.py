@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from pipelines.flink.frames import SourceRecord
 from pipelines.validation.record_life import Lane
 from pipelines.validation.waiting import Waiting
 
@@ -18,11 +19,13 @@ class ParkedMap(Protocol):
 
 
 class Lanes:
-    """state: Flink's, of the records that wait; it stands for the lane in hand. make: a lane where nothing waits."""
+    """state: Flink's, of the records that wait; it stands for the lane in hand. make: a lane where nothing waits.
+    has_verdict: whether the log has a verdict on a record; one that waits in a savepoint may have got it since."""
 
-    def __init__(self, state: ParkedMap, make: Callable[[], Lane]) -> None:
+    def __init__(self, state: ParkedMap, make: Callable[[], Lane], has_verdict: Callable[[SourceRecord], bool]) -> None:
         self._state = state
         self._make = make
+        self._has_verdict = has_verdict
         self._lanes: dict[str, Lane] = {}
         self._timers: dict[str, int] = {}
 
@@ -31,8 +34,17 @@ class Lanes:
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = self._make()
-            lane.restore(bytes(dump) for dump in self._state.values())
+            lane.restore(self._kept())
         return lane
+
+    def _kept(self) -> list[Waiting]:
+        waiting = []
+        for one in [Waiting.load(bytes(dump)) for dump in self._state.values()]:
+            if self._has_verdict(one.record):
+                self._state.remove(one.key)
+            else:
+                waiting.append(one)
+        return waiting
 
     def keep(self, waiting: Waiting) -> None:
         self._state.put(waiting.key, waiting.dump())

@@ -89,9 +89,8 @@ class Lane:
         self._num_arrived = 0
         self._is_restored = False
 
-    def restore(self, dumps: Iterable[bytes]) -> None:
-        """Records that waited before a restart, as `Waiting.dump` gave them."""
-        waiting = [Waiting.load(dump, 0) for dump in dumps]
+    def restore(self, waiting: Iterable[Waiting]) -> None:
+        """Records that waited before a restart, as `Waiting.load` gives them."""
         for one in sorted(waiting, key=lambda one: (one.since_ms, one.record.partition, one.record.offset)):
             one.order = self._next_order()
             self._unheard.add(one, None, 0)

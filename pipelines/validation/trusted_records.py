@@ -1,70 +1,84 @@
 """The verified registry and the rounds, as validation sees them.
 
 Every record is verified when it enters, and takes nobody back (`fluvial.registry`): a lookup never returns anything
-that its signer was not entitled to sign, nor what has been replaced. Pure: a mirror of broadcast state.
+that its signer was not entitled to sign, nor what has been replaced. One for a process: whichever subtask hears of a
+record first tells all. Pure, and in memory alone.
 
-Of a task whose rounds take updates of earlier ones, the last `max_staleness` rounds are remembered too, each under a
-key that the round `max_staleness + 1` later takes over. The topic is compacted, so a job without state may know the
-newest round alone; updates of earlier ones are then stale.
+Of a task whose rounds take updates of earlier ones, the last `max_staleness` rounds are remembered too. The topic is
+compacted, so who starts may know the newest round alone; updates of earlier ones are then stale.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from typing import Protocol
 
 from fluvial.identity.envelope import unseal
 from fluvial.registry.rounds import NewestRounds, place
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.records import Agreement, EnrolmentToken, Participant, Round, Task
 
-_ROUND_KEY = "round/"
+
+class Keys(Protocol):
+    """What is used of `pipelines.config.Settings`: public keys, lower-case hexadecimal."""
+
+    @property
+    def operator_key(self) -> str: ...
+    @property
+    def registrar_key(self) -> str: ...
+    @property
+    def aggregator_key(self) -> str: ...
 
 
 class TrustedRecords:
-    """Answers the lookups of `governance.admission.gate` and of `governance.registry.enrolment`."""
+    """Answers the lookups of `governance.admission.gate` and of `governance.registry.enrolment`. Safe to use from
+    several threads."""
 
     def __init__(self, *, operator_key: bytes, registrar_key: bytes, aggregator_key: bytes) -> None:
         self._aggregator_key = aggregator_key
         self._registry = VerifiedRegistry(operator_key, registrar_key)
         self._newest = NewestRounds(aggregator_key)
-        self._slots: dict[str, Round] = {}
+        self._slots: dict[tuple[str, int], Round] = {}
+        self._lock = threading.Lock()
         self.num_rounds = 0
         """Counts the rounds that have begun or ended."""
+
+    @classmethod
+    def of(cls, keys: Keys) -> TrustedRecords:
+        """Empty, for a federation with these keys."""
+        return cls(
+            operator_key=bytes.fromhex(keys.operator_key),
+            registrar_key=bytes.fromhex(keys.registrar_key),
+            aggregator_key=bytes.fromhex(keys.aggregator_key),
+        )
 
     @property
     def num_changes(self) -> int:
         """Counts what has become known: who waits for something need not look again before it moves."""
         return self._registry.num_changes + self.num_rounds
 
-    def apply_registry(self, key: str, raw: bytes) -> str | None:
-        """Take in a record of topic registry. Returns the key to keep it under, None where it changes nothing.
+    def apply_registry(self, key: str, raw: bytes) -> bool:
+        """Take in a record of topic registry. Whether it changes anything.
 
         Raises FluvialError when it is not what its key says, or not signed by who may sign it.
         """
-        return key if self._registry.apply(key, raw) else None
+        with self._lock:
+            return self._registry.apply(key, raw)
 
-    def apply_round(self, raw: bytes) -> str | None:
-        """Take in a record of topic rounds, signed by the aggregator. Returns the key to keep it under, None where it
-        changes nothing: a copy of a former round.
-
-        Raises FluvialError when the aggregator has not signed it.
-        """
+    def apply_round(self, raw: bytes) -> bool:
+        """Take in a record of topic rounds, signed by the aggregator. Whether it changes anything: a copy of a former
+        round does not. Raises FluvialError when the aggregator has not signed it."""
         record = unseal(raw, Round, self._aggregator_key)
-        is_newest = self._newest.take(record)
-        slot = _slot(record.task, record.round, record.max_staleness)
-        known = self._slots.get(slot)
-        if known is not None and place(record) <= place(known):
-            return None
-        self._slots[slot] = replace(record, base_chunks=(), optimizer_chunks=())
-        self.num_rounds += is_newest
-        return slot
-
-    def restore(self, key: str, raw: bytes) -> None:
-        """Take in again what was kept under `key`."""
-        if key.startswith(_ROUND_KEY):
-            self.apply_round(raw)
-        else:
-            self.apply_registry(key, raw)
+        with self._lock:
+            is_newest = self._newest.take(record)
+            slot = _slot(record.task, record.round, record.max_staleness)
+            known = self._slots.get(slot)
+            if known is not None and place(record) <= place(known):
+                return False
+            self._slots[slot] = replace(record, base_chunks=(), optimizer_chunks=())
+            self.num_rounds += is_newest
+            return True
 
     def participant(self, participant: str) -> Participant | None:
         return self._registry.participant(participant)
@@ -86,7 +100,7 @@ class TrustedRecords:
         return self._registry.task(task)
 
     def current(self, task: str) -> Round | None:
-        """The newest round of the task that this subtask has heard of."""
+        """The newest round of the task that is heard of."""
         return self._newest.newest(task)
 
     def opened(self, task: str, round_number: int) -> Round | None:
@@ -99,8 +113,6 @@ class TrustedRecords:
         return record if record is not None and record.round == round_number else None
 
 
-def _slot(task: str, round_number: int, max_staleness: int) -> str:
+def _slot(task: str, round_number: int, max_staleness: int) -> tuple[str, int]:
     """Where a round is kept: one place for each task, and one more for each round that updates may lag behind."""
-    if not max_staleness:
-        return _ROUND_KEY + task
-    return f"{_ROUND_KEY}{task}/{round_number % (max_staleness + 1)}"
+    return task, round_number % (max_staleness + 1)

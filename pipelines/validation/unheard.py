@@ -68,7 +68,8 @@ class Unheard:
         self._unproven_bytes -= self._unproven.pop(waiting.order, 0)
 
     def due(self, now_ms: int, knowledge: int) -> list[Waiting]:
-        """Those to judge again, and with them all of the same keys, in the order in which they came."""
+        """Those to judge again, and with them those of the same keys of which more is known by now, in the order in
+        which they came."""
         keys: dict[bytes | None, None] = {}
         while self._looks and self._looks[0][0] <= now_ms:
             at_ms, order = heapq.heappop(self._looks)
@@ -79,7 +80,8 @@ class Unheard:
                 self._look_at(waiting, _next_look(waiting, now_ms))
             else:
                 keys[waiting.record.key] = None
-        return [waiting for key in keys for waiting in self._of(key)]
+        every = [waiting for key in keys for waiting in self._of(key)]
+        return [one for one in every if one.knowledge != knowledge or now_ms >= one.refuse_at_ms]
 
     def outdated(self, key: bytes | None, knowledge: int) -> list[Waiting]:
         """All of a key, in the order in which they came, if what is known has changed for any; else none."""

@@ -33,7 +33,7 @@ class Waiting:
     record: SourceRecord
     since_ms: int
     refuse_at_ms: int
-    order: int
+    order: int = 0
     state: State = State.NEW
     is_kept: bool = False
     look_at_ms: int = 0
@@ -50,7 +50,7 @@ class Waiting:
         return _TIMES.pack(self.since_ms, self.refuse_at_ms) + source_frame(self.record)
 
     @classmethod
-    def load(cls, data: bytes, order: int) -> Waiting:
+    def load(cls, data: bytes) -> Waiting:
         since_ms, refuse_at_ms = _TIMES.unpack_from(data)
         record = parse_source(data[_TIMES.size :])
-        return cls(record=record, since_ms=since_ms, refuse_at_ms=refuse_at_ms, order=order, is_kept=True)
+        return cls(record=record, since_ms=since_ms, refuse_at_ms=refuse_at_ms, is_kept=True)

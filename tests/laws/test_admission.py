@@ -24,6 +24,7 @@ from fluvial.wire.records import (
 )
 from governance.admission import gate
 from governance.registry.enrolment import Enrolled, judge_enrolment
+from governance.registry.token_claims import TokenClaims
 from tests.unit.governance.admission.builders import (
     DELTA,
     DEVICE,
@@ -251,7 +252,7 @@ def test_the_bad_records_of_a_history_leave_no_trace(history: list[str]) -> None
 def test_whatever_the_bytes_an_enrolment_gets_one_judgement(raw: bytes) -> None:
     world = replace(a_world(), participants={})
     before = world.snapshot()
-    judgement = judge_enrolment(raw, a_source(), registry=world, used=world.used.__contains__)
+    judgement = judge_enrolment(raw, a_source(), registry=world, claims=TokenClaims())
     assert world == before
     assert isinstance(judgement, gate.Refused | gate.Parked | Enrolled)
     check_verdict(judgement.verdict, raw)

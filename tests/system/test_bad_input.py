@@ -199,9 +199,7 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
         keys = {name: SigningKey.generate() for name in (*names, "eve")}
         with closing(connect(federation.brokers, "test")) as transport:
             register(transport, topics, stack.keys, keys)
-        submission = Submission(
-            stages=("validation", "aggregation", "audit"), settings={"startup_grace_ms": 3000, "restart_attempts": 0}
-        )
+        submission = Submission(stages=("validation", "aggregation", "audit"), settings={"restart_attempts": 0})
         job = LocalJob(stack.directory, submission)
         job.start()
         try:

@@ -1385,6 +1385,52 @@ def _read_inference_summary(data: bytes, at: int) -> tuple[records.InferenceSumm
     return record, at
 
 
+def _write_input_gap(record: records.InputGap, out: list[bytes]) -> None:
+    add = out.append
+    text = record.topic.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(int_bytes(record.partition))
+    add(long_bytes(record.first))
+    add(long_bytes(record.end))
+
+
+def _read_input_gap(data: bytes, at: int) -> tuple[records.InputGap, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_topic = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_partition = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_partition < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_first = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_end = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.InputGap(
+        topic=f_topic,
+        partition=f_partition,
+        first=f_first,
+        end=f_end,
+    )
+    return record, at
+
+
 def _write_group_counts(record: records.GroupCounts, out: list[bytes]) -> None:
     add = out.append
     text = record.metric.encode()
@@ -5306,6 +5352,7 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.InferenceRequest: (None,),
     records.InferenceResults: (None,),
     records.InferenceSummary: (None,),
+    records.InputGap: (None,),
     records.Measurement: (None,),
     records.ModelManifest: (_fits_model_manifest_1, None),
     records.ModelUpdate: (None,),
@@ -5335,6 +5382,7 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.InferenceRequest: (_write_inference_request,),
     records.InferenceResults: (_write_inference_results,),
     records.InferenceSummary: (_write_inference_summary,),
+    records.InputGap: (_write_input_gap,),
     records.Measurement: (_write_measurement,),
     records.ModelManifest: (_write_model_manifest_1, _write_model_manifest_2),
     records.ModelUpdate: (_write_model_update,),
@@ -5364,6 +5412,7 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.InferenceRequest: (_read_inference_request,),
     records.InferenceResults: (_read_inference_results,),
     records.InferenceSummary: (_read_inference_summary,),
+    records.InputGap: (_read_input_gap,),
     records.Measurement: (_read_measurement,),
     records.ModelManifest: (_read_model_manifest_1, _read_model_manifest_2),
     records.ModelUpdate: (_read_model_update,),

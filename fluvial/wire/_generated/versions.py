@@ -115,6 +115,15 @@ VERSIONS: dict[type, tuple[Version, ...]] = {
             schema='{"doc":"What was answered of one task in one minute: the audit log\'s word on a flood of requests.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Which subtask answered.","name":"worker","type":"string"},{"doc":"Begin of the minute, milliseconds since 1970.","name":"minute_ms","type":"long"},{"doc":"Number of the promotion that the last answers rest on.","name":"promotion","type":"long"},{"doc":"Version of the model.","name":"version","type":"long"},{"doc":"Name of the variant.","name":"variant","type":"string"},{"doc":"Requests.","name":"requests","type":"long"},{"doc":"Examples that were answered.","name":"examples","type":"long"},{"doc":"Requests without outputs.","name":"refused","type":"long"},{"doc":"Median time from the broker\'s time of a request to its answer, microseconds.","name":"p50_us","type":"double"},{"doc":"95th percentile.","name":"p95_us","type":"double"},{"doc":"99th percentile.","name":"p99_us","type":"double"},{"doc":"Merkle root (RFC 6962) of the records of results written in this minute, 32 bytes.","name":"root","type":"bytes"},{"doc":"How many records they are.","name":"results","type":"long"}],"name":"InferenceSummary","namespace":"org.fluvial.v1","type":"record"}',
         ),
     ),
+    records.InputGap: (
+        Version(
+            record=records.InputGap,
+            number=1,
+            fingerprint=bytes.fromhex("a369a19c1679e47e"),
+            sha256="8784b8a424f41580573b064dd24dc94cf62021f14899f0b13f8d7c56f14b69b0",
+            schema='{"doc":"Offsets of an input topic that were gone before they were judged. What lay there, if anything did, has no verdict.","fields":[{"doc":"The topic.","name":"topic","type":"string"},{"doc":"The partition.","name":"partition","type":"int"},{"doc":"The first such offset.","name":"first","type":"long"},{"doc":"The offset behind the last.","name":"end","type":"long"}],"name":"InputGap","namespace":"org.fluvial.v1","type":"record"}',
+        ),
+    ),
     records.Measurement: (
         Version(
             record=records.Measurement,

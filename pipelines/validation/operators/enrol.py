@@ -1,70 +1,80 @@
-"""Flink function of enrolment: it hands records and state to the judgement and to the lanes, and emits what they
-decide."""
+"""Flink function of enrolment: it emits verdicts, and signs as registrar what they bring into the registry."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pyflink.common import Types
 from pyflink.datastream.state import MapStateDescriptor
 
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.registry.records import registry_key
+from fluvial.wire.records import Decision, EnrolmentToken, Participant
 from governance.admission import gate
 from governance.registry.enrolment import Enrolled, EnrolmentJudgement, judge_enrolment
+from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
-from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
+from pipelines.flink.bundles import Kind, pack_bundle
 from pipelines.flink.frames import SourceRecord, sink_frame
-from pipelines.validation.contests import Room
-from pipelines.validation.lanes import Lanes
+from pipelines.validation.known import source_of
 from pipelines.validation.operators.holding import HoldsUnhandled
-from pipelines.validation.operators.trusted_records import now_ms, source_of
-from pipelines.validation.record_life import Concluded, Lane
+from pipelines.validation.operators.judging import BYTES_BY_NAME, now_ms
+from pipelines.validation.record_life import Concluded
 from pipelines.validation.verdict_frames import verdict_frames
-from pipelines.validation.waiting import Waiting
+
+_SETTLED_MS = 600_000
+"""After this time what was signed is in the registry, or its transaction was aborted."""
+
+_SIGNED_MS = struct.Struct(">q")
 
 
 class Enrol(HoldsUnhandled):
-    """Keyed by lane of the claimed participant: one verdict for each enrolment request; an accepted one enters the
-    registry. Output: bundles of sink frames."""
+    """One verdict for each enrolment request; an accepted one enters the registry. Output: bundles of sink frames.
+
+    What the registrar signs is known here at once, before it comes back through the topic; it is kept in state until
+    it must have come, because after a restart the topic may not show it yet.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, "enrolments")
 
     def open(self, ctx: Any) -> None:
         super().open(ctx)
-        self._topics = self._settings.topics
         self._key = SigningKey.load(self._settings.keys_dir / "registrar.pem")
-        state_type = Types.STRING(), Types.PICKLED_BYTE_ARRAY()
-        self._used = ctx.get_map_state(MapStateDescriptor("used-tokens", *state_type))
-        self._lanes = Lanes(
-            ctx.get_map_state(MapStateDescriptor("parked", *state_type)),
-            lambda: Lane(self, (), Room(0), self.refuse_at_ms),
-        )
+        self._signed = ctx.get_map_state(MapStateDescriptor("signed", *BYTES_BY_NAME))
+        self._known_lanes: set[str] = set()
 
-    def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        lane, at_ms = self._begin(ctx)
-        lane.arrive(parse_sources(bytes(value)), at_ms)
-        return self._finish(ctx, at_ms)
-
-    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
-        lane, at_ms = self._begin(ctx)
-        lane.look(at_ms)
-        return self._finish(ctx, at_ms, timestamp)
-
-    @property
-    def input_topic(self) -> str:
-        return self._topics.enrolments
-
-    def _begin(self, ctx: Any) -> tuple[Lane, int]:
-        self._trusted_records = self._trusted_in(ctx)
+    def _begin(self, ctx: Any) -> None:
         self._frames: list[bytes] = []
-        return self._lanes.of(ctx.get_current_key()), now_ms()
+        lane = ctx.get_current_key()
+        if lane not in self._known_lanes:
+            self._known_lanes.add(lane)
+            for key, data in list(self._signed.items()):
+                self._trusted.apply_registry(key, bytes(data)[_SIGNED_MS.size :])
 
-    def _finish(self, ctx: Any, now_ms: int, fired_ms: int = 0) -> Iterator[bytes]:
-        look_at_ms = self._lanes.next_timer(ctx.get_current_key(), now_ms, fired_ms)
-        if look_at_ms is not None:
-            ctx.timer_service().register_processing_time_timer(look_at_ms)
+    def _results(self, ctx: Any) -> Iterator[bytes]:
         return iter([pack_bundle(Kind.SINK, self._frames)] if self._frames else [])
+
+    def _met_again(self, record: SourceRecord) -> None:
+        """What the registry lacks of an enrolment that was judged before is made again."""
+        (judgement,) = self._judge([record])
+        if isinstance(judgement, Enrolled) and judgement.verdict.decision is Decision.DUPLICATE:
+            self._sign(record, judgement.records)
+
+    def _sign(self, record: SourceRecord, records: Sequence[Participant | EnrolmentToken]) -> None:
+        at_ms = now_ms()
+        for one in records:
+            key, raw = registry_key(one), seal(one, self._key, "registrar")
+            self._trusted.apply_registry(key, raw)
+            self._signed.put(key, _SIGNED_MS.pack(at_ms) + raw)
+            self._frames.append(sink_frame(self._topics.registry, key.encode(), raw))
+            if isinstance(one, Participant):
+                self._frames.append(audit_frame(self._topics, one, record.timestamp_ms))
+        for key, data in list(self._signed.items()) if records else ():
+            if _SIGNED_MS.unpack_from(bytes(data))[0] < at_ms - _SETTLED_MS:
+                self._signed.remove(key)
 
     # The lane's desk.
 
@@ -73,31 +83,13 @@ class Enrol(HoldsUnhandled):
 
     def _judge(self, records: Sequence[SourceRecord]) -> Iterator[EnrolmentJudgement]:
         for record in records:
-            yield judge_enrolment(
-                record.value,
-                source_of(record, self.input_topic),
-                registry=self._trusted_records,
-                used=self._used.contains,
-            )
+            source = source_of(record, self._topic)
+            yield judge_enrolment(record.value, source, registry=self._trusted, claims=self._known.claims)
 
     def conclude(self, needs: gate.NeedsEvidence, findings: Sequence[gate.Finding]) -> Concluded:
         raise NotImplementedError("an enrolment waits for no evidence")
 
     def settled(self, record: SourceRecord, outcome: Enrolled | gate.Refused) -> None:
         if isinstance(outcome, Enrolled):
-            participant = outcome.participant
-            if outcome.token_sha256 is not None:
-                self._used.put(outcome.token_sha256.hex(), b"")
-            key = registry_key(participant).encode()
-            self._frames.append(sink_frame(self._topics.registry, key, seal(participant, self._key, "registrar")))
-            self._frames.append(audit_frame(self._topics, participant, record.timestamp_ms))
+            self._sign(record, outcome.records)
         self._frames += verdict_frames(self._topics, outcome.verdict, record.value)
-
-    def keep(self, waiting: Waiting) -> None:
-        self._lanes.keep(waiting)
-
-    def drop(self, waiting: Waiting) -> None:
-        self._lanes.drop(waiting)
-
-    def knowledge(self) -> int:
-        return self._trusted_records.num_changes

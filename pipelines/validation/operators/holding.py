@@ -8,7 +8,6 @@ where the judgement raises, that is its verdict. The judgement is a pure functio
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,28 +15,26 @@ from fluvial.wire.records import Failure
 from governance.admission import gate
 from pipelines.flink.bundles import parse_sources
 from pipelines.flink.frames import SourceRecord
-from pipelines.validation.operators.trusted_records import WithTrustedRecords, source_of
+from pipelines.validation.known import source_of
+from pipelines.validation.operators.judging import Judging, now_ms
 
 _log = logging.getLogger(__name__)
 
 
-class HoldsUnhandled(WithTrustedRecords, ABC):
-    """An operator whose lanes judge by `one_by_one`, and that gives what a call became by `_begin` and `_finish`."""
+class HoldsUnhandled(Judging):
+    """An operator whose lanes judge by `one_by_one`."""
 
     _alone = False
     """Whether each record is judged by itself."""
 
-    @property
-    @abstractmethod
-    def input_topic(self) -> str:
-        """Full name of the topic whose records are judged."""
-
     def set_aside(self, value: bytes, ctx: Any, failure: Failure) -> Iterator[bytes]:
         """What follows for a record that every call with it has failed on: its verdict."""
-        _, at_ms = self._begin(ctx)
+        self._begin(ctx)
+        self._lanes.of(ctx.get_current_key())
         (record,) = parse_sources(bytes(value))
-        self.settled(record, self.held(record))
-        return self._finish(ctx, at_ms)
+        if not self._has_verdict(record):
+            self.settled(record, self.held(record))
+        return self._end(ctx, now_ms())
 
     def timer_set_aside(self, timestamp: int, ctx: Any, failure: Failure) -> Iterator[bytes]:
         """A timer that has failed each time, once more, so that one record cannot stop the others."""
@@ -58,9 +55,9 @@ class HoldsUnhandled(WithTrustedRecords, ABC):
             try:
                 yield from judge([record])
             except Exception:
-                _log.exception("no judgement of %s/%d@%d", self.input_topic, record.partition, record.offset)
+                _log.exception("no judgement of %s/%d@%d", self._topic, record.partition, record.offset)
                 yield self.held(record)
 
     def held(self, record: SourceRecord) -> gate.Refused:
         """The outcome of a record that cannot be judged."""
-        return gate.unhandled(record.value, source_of(record, self.input_topic))
+        return gate.unhandled(record.value, source_of(record, self._topic))

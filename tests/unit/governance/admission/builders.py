@@ -60,12 +60,15 @@ class World:
     rounds: dict[str, Round] = field(default_factory=dict)
     earlier: dict[tuple[str, int], Round] = field(default_factory=dict)
     tokens: dict[bytes, EnrolmentToken] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
     seen: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
     failures: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def participant(self, participant: str) -> Participant | None:
         return self.participants.get(participant)
+
+    def is_revoked(self, participant: str, public_key: bytes) -> bool:
+        known = self.participants.get(participant)
+        return known is not None and (known.status, known.public_key) == (ParticipantStatus.REVOKED, public_key)
 
     def agreement(self, agreement: str) -> Agreement | None:
         entry = self.agreements.get(agreement)

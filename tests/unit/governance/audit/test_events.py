@@ -18,6 +18,7 @@ from fluvial.wire.records import (
     Decision,
     DeviceProfile,
     InferenceSummary,
+    InputGap,
     Metric,
     Outcome,
     Participant,
@@ -149,6 +150,7 @@ MINUTE = InferenceSummary(
     root=bytes(32),
     results=4,
 )
+INPUT_GAP = InputGap(topic="fluvial.updates", partition=2, first=5, end=9)
 EXPECTED: list[tuple[Recorded, str, str, str]] = [
     (VERDICT, "verdict/fluvial.updates/3/17", "/validation", "anna"),
     (ROUND, "round/digits/2/1/CLOSED", "/aggregation", "digits"),
@@ -160,6 +162,7 @@ EXPECTED: list[tuple[Recorded, str, str, str]] = [
     (PROMOTION, "promotion/credit/3", "/promotion", "credit"),
     (MINUTE, "inference/credit/0/60000", "/inference", "credit"),
     (SET_ASIDE, f"set-aside/validate/3@17/{'ab' * 32}", "/jobs", "validate"),
+    (INPUT_GAP, "input-gap/fluvial.updates/2/5/9", "/validation", "fluvial.updates"),
 ]
 
 

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from fluvial.identity.envelope import open_envelope
+from fluvial.identity.envelope import open_envelope, seal
 from fluvial.identity.keys import SigningKey
+from fluvial.registry.records import spent
 from fluvial.wire.framing import encode
 from fluvial.wire.records import (
     Agreement,
     Decision,
     EnrolmentRequest,
     EnrolmentToken,
+    Participant,
     ParticipantStatus,
     Reason,
     Signature,
@@ -25,8 +27,10 @@ from governance.registry.enrolment import (
     MAX_ENROLMENT_BYTES,
     Enrolled,
     EnrolmentJudgement,
+    claim_token,
     judge_enrolment,
 )
+from governance.registry.token_claims import TokenClaims
 from tests.unit.governance.admission.builders import (
     DEVICE,
     KEY,
@@ -43,15 +47,15 @@ from tests.unit.governance.admission.builders import (
 
 TOKEN = "one-time"
 TOKEN_SHA256 = sha256(TOKEN.encode()).digest()
+A_TOKEN = EnrolmentToken(token_sha256=TOKEN_SHA256, participant="alice", expires_ms=NOW_MS)
 SIGNED_TERMS = SignedAgreement(agreement="terms", sha256=TERMS_SHA256)
 RULES = Agreement(agreement="rules", text="Be better.", valid_from_ms=0, valid_until_ms=9_000)
 SIGNED_RULES = SignedAgreement(agreement="rules", sha256=sha256(encode(RULES)).digest())
 
 
 def a_registry(**changes: Any) -> World:
-    token = EnrolmentToken(token_sha256=TOKEN_SHA256, participant="alice", expires_ms=NOW_MS)
     agreements = {"terms": (TERMS, TERMS_SHA256), "rules": (RULES, SIGNED_RULES.sha256)}
-    return replace(World(agreements=agreements, tokens={TOKEN_SHA256: token}), **changes)
+    return replace(World(agreements=agreements, tokens={TOKEN_SHA256: A_TOKEN}), **changes)
 
 
 def a_request(**changes: Any) -> EnrolmentRequest:
@@ -71,10 +75,17 @@ def waits_for(judgement: EnrolmentJudgement) -> Reason:
     return judgement.verdict.reason
 
 
-def judge(raw: bytes, world: World, *, source: Source | None = None, final: bool = True) -> EnrolmentJudgement:
+def judge(
+    raw: bytes,
+    world: World,
+    *,
+    source: Source | None = None,
+    final: bool = True,
+    claims: TokenClaims | None = None,
+) -> EnrolmentJudgement:
     before = world.snapshot()
     source = source or a_source(topic="fluvial.enrolments")
-    judgement = judge_enrolment(raw, source, registry=world, used=world.used.__contains__)
+    judgement = judge_enrolment(raw, source, registry=world, claims=claims or TokenClaims())
     if final and isinstance(judgement, Parked):
         judgement = Refused(verdict=judgement.verdict)
     assert world == before
@@ -90,7 +101,14 @@ def reason_of(request: EnrolmentRequest, world: World | None = None, key: Signin
 def enrolled(request: EnrolmentRequest, world: World | None = None, key: SigningKey = KEY) -> Enrolled:
     judgement = judge(sealed(request, key), world or a_registry())
     assert isinstance(judgement, Enrolled)
+    assert judgement.verdict.decision is Decision.ACCEPT
     return judgement
+
+
+def participant_of(judgement: Enrolled) -> Participant:
+    participant = judgement.records[0]
+    assert isinstance(participant, Participant)
+    return participant
 
 
 def test_a_token_a_key_and_signed_agreements_make_a_participant() -> None:
@@ -98,8 +116,7 @@ def test_a_token_a_key_and_signed_agreements_make_a_participant() -> None:
     judgement = judge(raw, a_registry())
     assert isinstance(judgement, Enrolled)
     digest = sha256(raw).digest()
-    assert judgement.participant == a_participant(enrolled_ms=NOW_MS, request_sha256=digest)
-    assert judgement.token_sha256 == TOKEN_SHA256
+    assert judgement.records == (a_participant(enrolled_ms=NOW_MS, request_sha256=digest), spent(A_TOKEN))
     verdict = judgement.verdict
     assert (verdict.decision, verdict.reason) == (Decision.ACCEPT, Reason.ACCEPTED)
     assert (verdict.source_topic, verdict.participant, verdict.task) == ("fluvial.enrolments", "alice", "")
@@ -177,12 +194,16 @@ def test_keys_of_small_order_and_other_forms_are_refused(key: bytes) -> None:
 # 5. Repeat.
 
 
-def test_the_request_that_made_the_record_is_a_duplicate() -> None:
+@pytest.mark.parametrize("token", [A_TOKEN, spent(A_TOKEN), replace(A_TOKEN, participant="bob"), None])
+def test_the_request_that_made_the_record_is_a_duplicate_and_its_token_is_spent(token: EnrolmentToken | None) -> None:
+    """A registry of former times does not say of a token that it is spent: it was there for all who had read it."""
     raw = sealed(a_request())
     known = a_participant(request_sha256=sha256(raw).digest())
-    judgement = judge(raw, a_registry(participants={"alice": known}, used={TOKEN_SHA256.hex()}))
-    assert isinstance(judgement, Refused)
+    tokens = {TOKEN_SHA256: token} if token else {}
+    judgement = judge(raw, a_registry(participants={"alice": known}, tokens=tokens))
+    assert isinstance(judgement, Enrolled)
     assert judgement.verdict.decision is Decision.DUPLICATE
+    assert judgement.records == ((spent(A_TOKEN),) if token == A_TOKEN else ())
 
 
 # 6. Right to the name.
@@ -195,10 +216,38 @@ def test_a_missing_or_unknown_token_parks_then_refuses(token: str) -> None:
     assert reason_of(request) is Reason.TOKEN_INVALID
 
 
-def test_a_used_token_parks_since_its_enrolment_may_be_under_way_then_refuses() -> None:
-    world = a_registry(used={TOKEN_SHA256.hex()})
-    assert waits_for(judge(sealed(a_request()), world, final=False)) is Reason.TOKEN_INVALID
-    assert reason_of(a_request(), world) is Reason.TOKEN_INVALID
+def test_a_spent_token_is_refused_at_once() -> None:
+    world = a_registry(tokens={TOKEN_SHA256: spent(A_TOKEN)})
+    assert reason_of(a_request(), world, final=False) is Reason.TOKEN_INVALID
+
+
+def test_a_token_that_was_shown_is_its_first_keys_also_when_that_request_is_refused() -> None:
+    """The text of the agreement has changed: alice is refused, and whoever has read her request knows her token."""
+    claims = TokenClaims()
+    newer = a_registry(agreements={"terms": (replace(TERMS, text="Be better."), bytes(32))})
+    refused = judge(sealed(a_request()), newer, claims=claims)
+    assert isinstance(refused, Refused)
+    assert refused.verdict.reason is Reason.AGREEMENT
+    thief = a_request(public_key=OTHER_KEY.public_key)
+    assert reason_of(thief, key=OTHER_KEY, claims=claims, final=False) is Reason.TOKEN_INVALID
+    assert isinstance(judge(sealed(a_request()), a_registry(), claims=claims), Enrolled)
+
+
+def test_whose_a_token_is_is_found_again_in_the_requests_that_were_judged() -> None:
+    shown, claims, source = sealed(a_request()), TokenClaims(), a_source(topic="fluvial.enrolments")
+    thief = a_request(public_key=OTHER_KEY.public_key)
+    for raw in (b"junk", sealed(a_request(token="none"), OTHER_KEY), shown, sealed(thief, OTHER_KEY)):
+        claim_token(raw, source, registry=a_registry(), claims=claims)
+    assert reason_of(thief, key=OTHER_KEY, claims=claims) is Reason.TOKEN_INVALID
+    assert isinstance(judge(shown, a_registry(), claims=claims), Enrolled)
+
+
+def test_a_forged_request_shows_no_token() -> None:
+    claims = TokenClaims()
+    forged = seal(a_request(public_key=OTHER_KEY.public_key), KEY, "alice")
+    assert reason_of(a_request(public_key=OTHER_KEY.public_key), claims=claims) is Reason.SIGNATURE
+    claim_token(forged, a_source(), registry=a_registry(), claims=claims)
+    assert isinstance(judge(sealed(a_request()), a_registry(), claims=claims), Enrolled)
 
 
 def test_a_token_is_for_one_participant_alone() -> None:
@@ -211,37 +260,38 @@ def test_a_token_is_for_one_participant_alone() -> None:
 
 def test_a_token_holds_up_to_its_last_millisecond_by_broker_time() -> None:
     late = a_source(timestamp_ms=NOW_MS + 1)
-    assert enrolled(a_request()).token_sha256 == TOKEN_SHA256
+    assert enrolled(a_request()).records[1:] == (spent(A_TOKEN),)
     assert reason_of(a_request(), source=late, final=False) is Reason.TOKEN_INVALID
 
 
 def test_an_enrolled_participant_signs_a_further_agreement_without_a_token() -> None:
     world = a_registry(participants={"alice": a_participant(enrolled_ms=1)}, tokens={})
     result = enrolled(a_request(token="", agreements=(SIGNED_RULES,)), world)
-    assert result.participant.agreements == (SIGNED_RULES, SIGNED_TERMS)
-    assert result.participant.enrolled_ms == 1
-    assert result.token_sha256 is None
+    assert participant_of(result).agreements == (SIGNED_RULES, SIGNED_TERMS)
+    assert (participant_of(result).enrolled_ms, participant_of(result).version) == (1, 1)
+    assert len(result.records) == 1
 
 
 def test_asking_again_with_the_same_key_and_a_used_token_is_safe() -> None:
-    world = a_registry(participants={"alice": a_participant()}, used={TOKEN_SHA256.hex()})
-    assert enrolled(a_request(), world).token_sha256 is None
+    world = a_registry(participants={"alice": a_participant()}, tokens={TOKEN_SHA256: spent(A_TOKEN)})
+    assert len(enrolled(a_request(), world).records) == 1
 
 
 def test_a_newer_text_of_an_agreement_takes_the_place_of_the_older() -> None:
     old = SignedAgreement(agreement="terms", sha256=bytes(32))
     world = a_registry(participants={"alice": a_participant(agreements=(old,))})
-    assert enrolled(a_request(), world).participant.agreements == (SIGNED_TERMS,)
+    assert participant_of(enrolled(a_request(), world)).agreements == (SIGNED_TERMS,)
 
 
 def test_a_new_key_for_a_name_needs_a_new_token_and_starts_without_agreements() -> None:
     request = a_request(public_key=OTHER_KEY.public_key, agreements=(SIGNED_RULES,))
     known = {"alice": a_participant()}
     result = enrolled(request, a_registry(participants=known), OTHER_KEY)
-    assert result.participant.public_key == OTHER_KEY.public_key
-    assert result.participant.agreements == (SIGNED_RULES,)
-    assert result.participant.enrolled_ms == NOW_MS
-    assert result.token_sha256 == TOKEN_SHA256
+    participant = participant_of(result)
+    assert participant.public_key == OTHER_KEY.public_key
+    assert participant.agreements == (SIGNED_RULES,)
+    assert (participant.enrolled_ms, participant.version) == (NOW_MS, 1)
+    assert result.records[1:] == (spent(A_TOKEN),)
     without = replace(request, token="")
     assert reason_of(without, a_registry(participants=known), OTHER_KEY) is Reason.TOKEN_INVALID
 
@@ -250,7 +300,8 @@ def test_a_revoked_key_does_not_come_back_but_its_owner_may_with_another() -> No
     revoked = {"alice": a_participant(status=ParticipantStatus.REVOKED)}
     assert reason_of(a_request(), a_registry(participants=revoked)) is Reason.KEY_REVOKED
     request = a_request(public_key=OTHER_KEY.public_key)
-    assert enrolled(request, a_registry(participants=revoked), OTHER_KEY).participant.status is ParticipantStatus.ACTIVE
+    again = participant_of(enrolled(request, a_registry(participants=revoked), OTHER_KEY))
+    assert (again.status, again.version) == (ParticipantStatus.ACTIVE, 1)
 
 
 # 7. Agreements.
@@ -277,9 +328,9 @@ def test_an_agreement_signed_twice_or_too_many_of_them_are_refused() -> None:
     assert reason_of(a_request(agreements=(SIGNED_TERMS, SIGNED_TERMS))) is Reason.AGREEMENT
     many = tuple(SignedAgreement(agreement=f"a{n}", sha256=TERMS_SHA256) for n in range(MAX_AGREEMENTS + 1))
     world = a_registry(agreements={one.agreement: (TERMS, TERMS_SHA256) for one in many})
-    assert len(enrolled(a_request(agreements=many[1:]), world).participant.agreements) == MAX_AGREEMENTS
+    assert len(participant_of(enrolled(a_request(agreements=many[1:]), world)).agreements) == MAX_AGREEMENTS
     assert reason_of(a_request(agreements=many), world) is Reason.AGREEMENT
 
 
 def test_nobody_has_to_sign_an_agreement_to_enrol() -> None:
-    assert enrolled(a_request(agreements=())).participant.agreements == ()
+    assert participant_of(enrolled(a_request(agreements=()))).agreements == ()

@@ -16,13 +16,17 @@ from fluvial.identity.keys import SigningKey
 from fluvial.registry.records import RegistryRecord, registry_key
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.framing import decode
-from fluvial.wire.records import AcceptedUpdate, ChunkReference, Round, Verdict
+from fluvial.wire.records import AcceptedUpdate, AuditEvent, ChunkReference, Round, Verdict
 from pipelines.config import Settings
 from pipelines.flink.bundles import Kind, pack_bundle
 from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.messages import pack, unpack
+from pipelines.flink.offsets import Bounds
+from pipelines.validation import committed
 from pipelines.validation.content_checks import ContentChecks
-from pipelines.validation.operators import trusted_records, validate
+from pipelines.validation.known import CommittedRecords, Known, known
+from pipelines.validation.operators import judging, validate
+from pipelines.validation.trusted_records import TrustedRecords
 from tests.unit.governance.admission import builders
 from tests.unit.pipelines.flink_state import FlinkState
 
@@ -73,6 +77,9 @@ class ValidationStage:
         self.verdicts: list[Verdict] = []
         self.accepted: list[AcceptedUpdate] = []
         self.quarantined: list[bytes] = []
+        self.events: list[AuditEvent] = []
+        self.topics: dict[str, list[SourceRecord]] = defaultdict(list)
+        self.first_offset = 0
         self._offsets: dict[int, int] = defaultdict(int)
         self._patches = ExitStack()
 
@@ -80,8 +87,10 @@ class ValidationStage:
         enter = self._patches.enter_context
         enter(patch.object(validate, "shared_reader", lambda *args, **kwargs: self.log))
         enter(patch.object(validate, "shared_checks", lambda name, make: self.checks))
-        for module in (trusted_records, validate):
+        for module in (judging, validate):
             enter(patch.object(module, "now_ms", lambda: self.now_ms))
+        enter(patch.object(committed, "acquire", lambda settings: self.known))
+        enter(patch.object(committed, "release", lambda settings: None))
         self.restart()
         for record in (builders.a_task(), builders.TERMS):
             self.register(record, OPERATOR)
@@ -95,10 +104,27 @@ class ValidationStage:
         self._patches.close()
 
     def restart(self) -> None:
-        """Another process: what was in memory is gone."""
+        """Another process: what was in memory is gone, but for what is read from the topics."""
+        self.known = self.read_known()
         self.checks = ContentChecks(self.log.chunk, clock=lambda: self.now_ms / 1000)
         self.operator = validate.Validate(SETTINGS, hands_over=True)
         self.operator.open(self.flink)
+
+    def start_anew(self) -> None:
+        """Another submission: it has no state, reads all updates again, and knows what the topics hold."""
+        self.flink = FlinkState()
+        self.restart()
+        self.deliver(self.topics["updates"])
+
+    def read_known(self) -> Known:
+        bounds = {
+            SETTINGS.topics.updates: {
+                partition: Bounds(self.first_offset, end, end) for partition, end in self._offsets.items()
+            }
+        }
+        held = {name: self.topics[name] for name in ("registry", "rounds", "verdicts", "receipts")}
+        records = CommittedRecords(**held, enrolments=[], bounds=bounds)
+        return known(records, TrustedRecords.of(SETTINGS), SETTINGS.topics)
 
     def register(self, record: RegistryRecord, key: SigningKey) -> None:
         self._broadcast("registry", registry_key(record).encode(), seal(record, key, "test"))
@@ -110,9 +136,11 @@ class ValidationStage:
         """Hand in records in one bundle; their offsets."""
         offsets = [self._offsets[partition] + number for number in range(len(raws))]
         self._offsets[partition] += len(raws)
-        self.deliver(
-            [SourceRecord(partition, offset, self.now_ms, key, raw) for offset, raw in zip(offsets, raws, strict=True)]
-        )
+        records = [
+            SourceRecord(partition, offset, self.now_ms, key, raw) for offset, raw in zip(offsets, raws, strict=True)
+        ]
+        self.topics["updates"] += records
+        self.deliver(records)
         return offsets
 
     def deliver(self, records: list[SourceRecord]) -> None:
@@ -138,8 +166,14 @@ class ValidationStage:
             found.setdefault((verdict.source_partition, verdict.source_offset), []).append(verdict.reason.value)
         return found
 
+    def commit(self, topic: str, value: bytes) -> None:
+        """A record that a stage has written."""
+        self.topics[topic].append(SourceRecord(0, len(self.topics[topic]), self.now_ms, b"", value))
+
     def _broadcast(self, topic: str, key: bytes, raw: bytes) -> None:
-        frame = source_frame(SourceRecord(0, 0, self.now_ms, key, raw))
+        record = SourceRecord(0, len(self.topics[topic]), self.now_ms, key, raw)
+        self.topics[topic].append(record)
+        frame = source_frame(record)
         self.flink.broadcast(self.operator, pack("", topic, [frame]))
 
     def _take(self, bundles: list[bytes]) -> None:
@@ -153,6 +187,9 @@ class ValidationStage:
                 match topic:
                     case SETTINGS.topics.verdicts:
                         self.verdicts.append(decode(value, Verdict))
+                        self.commit("verdicts", value)
+                    case SETTINGS.topics.events:
+                        self.events.append(decode(value, AuditEvent))
                     case SETTINGS.topics.quarantine:
                         self.quarantined.append(value)
 

@@ -7,6 +7,7 @@ from governance.admission import gate
 from pipelines.validation.contests import Room
 from pipelines.validation.record_life import LOOK_MS, Lane
 from pipelines.validation.unheard import MAX_UNHEARD, RETRY_MS
+from pipelines.validation.waiting import Waiting
 from tests.unit.pipelines.validation.desk import PARKING_MS, TestedDesk, a_record, a_verdict, needs_of, parked
 
 
@@ -210,7 +211,7 @@ def test_after_a_restart_all_are_looked_at_before_anything_new_in_their_order(or
     desk.lane.arrive(records[:3], 0)
     again = TestedDesk()
     again.kept = dict(desk.kept)
-    again.lane.restore([list(desk.kept.values())[number] for number in order])
+    again.lane.restore(Waiting.load(list(desk.kept.values())[number]) for number in order)
     assert again.lane.next_look_ms(50) == 0
     again.lane.arrive(records[3:], 50)
     assert [place[2] for place in again.evidence[0].submitted] == [0]

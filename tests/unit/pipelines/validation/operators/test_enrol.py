@@ -1,6 +1,7 @@
 """Enrol over dict-backed state: one verdict for every request, whatever it waits for, at a bounded price."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,16 +10,27 @@ from unittest.mock import patch
 
 import pytest
 
-from fluvial.identity.envelope import seal, unseal
+from fluvial.identity.envelope import open_envelope, seal, unseal
 from fluvial.identity.keys import SigningKey
 from fluvial.registry.records import RegistryRecord, registry_key
 from fluvial.wire.framing import decode
-from fluvial.wire.records import EnrolmentRequest, EnrolmentToken, Participant, Verdict
+from fluvial.wire.media_types import media_type
+from fluvial.wire.records import (
+    EnrolmentRequest,
+    EnrolmentToken,
+    Participant,
+    ParticipantStatus,
+    SignedAgreement,
+    Verdict,
+)
 from governance.registry import enrolment
 from pipelines.flink.bundles import Kind, pack_bundle
 from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.messages import pack
-from pipelines.validation.operators import enrol, trusted_records
+from pipelines.validation import committed
+from pipelines.validation.known import CommittedRecords, known
+from pipelines.validation.operators import enrol, judging
+from pipelines.validation.trusted_records import TrustedRecords
 from tests.unit.governance.admission.builders import DEVICE, KEY, NOW_MS, OTHER_KEY
 from tests.unit.pipelines.flink_state import FlinkState
 from tests.unit.pipelines.validation.stage import (
@@ -31,6 +43,7 @@ from tests.unit.pipelines.validation.stage import (
 )
 
 TOKEN = "a-token"
+DIGEST = sha256(TOKEN.encode()).digest()
 
 
 class Enrolling:
@@ -42,33 +55,47 @@ class Enrolling:
         self.flink = FlinkState()
         self.clock = clock
         self.verdicts: list[Verdict] = []
-        self.registered: list[tuple[bytes, bytes]] = []
-        self._offset = 0
-        self.restart()
+        self.registered: list[SourceRecord] = []
+        """What was written to the registry, and is not read from it yet."""
+        self.topics: dict[str, list[SourceRecord]] = {"registry": [], "enrolments": [], "verdicts": []}
 
     def restart(self) -> None:
+        """Another process, on the same state."""
+        records = CommittedRecords(rounds=[], receipts=[], bounds={}, **self.topics)
+        self.known = known(records, TrustedRecords.of(SETTINGS), SETTINGS.topics)
         self.operator = enrol.Enrol(self.settings)
         self.operator.open(self.flink)
 
-    def register(self, record: RegistryRecord, key: SigningKey = OPERATOR) -> None:
-        self.broadcast(registry_key(record).encode(), seal(record, key, "operator"))
+    def start_anew(self) -> None:
+        """Another submission, which has no state and reads all requests again."""
+        self.flink = FlinkState()
+        self.restart()
+        self._deliver(self.topics["enrolments"])
 
-    def broadcast(self, key: bytes, raw: bytes) -> None:
-        frame = source_frame(SourceRecord(0, 0, self.clock.now_ms, key, raw))
-        self.flink.broadcast(self.operator, pack("", "registry", [frame]))
+    def register(self, record: RegistryRecord, key: SigningKey = OPERATOR) -> None:
+        self.registered.append(self._record("registry", registry_key(record).encode(), seal(record, key, "operator")))
+        self.come_back()
 
     def come_back(self) -> None:
         """What was written to the registry is read from it."""
-        for key, raw in self.registered:
-            self.broadcast(key, raw)
+        for record in self.registered:
+            self.topics["registry"].append(record)
+            self.flink.broadcast(self.operator, pack("", "registry", [source_frame(record)]))
         self.registered.clear()
 
     def send(self, raws: list[bytes], key: bytes = b"alice") -> None:
-        frames = []
+        records = []
         for raw in raws:
-            frames.append(source_frame(SourceRecord(0, self._offset, self.clock.now_ms, key, raw)))
-            self._offset += 1
-        self._take(self.flink.call(self.operator, LANE, pack_bundle(Kind.SOURCE, frames)))
+            records.append(self._record("enrolments", key, raw))
+            self.topics["enrolments"].append(records[-1])
+        self._deliver(records)
+
+    def _deliver(self, records: list[SourceRecord]) -> None:
+        bundle = pack_bundle(Kind.SOURCE, [source_frame(record) for record in records])
+        self._take(self.flink.call(self.operator, LANE, bundle))
+
+    def _record(self, topic: str, key: bytes, raw: bytes) -> SourceRecord:
+        return SourceRecord(0, len(self.topics[topic]), self.clock.now_ms, key, raw)
 
     def settle(self) -> None:
         while (at_ms := self.flink.next_timer()) is not None:
@@ -83,19 +110,27 @@ class Enrolling:
             for topic, value in map(parse_sink, parse_bundle(bundle)[1]):
                 if topic == SETTINGS.topics.verdicts:
                     self.verdicts.append(decode(value, Verdict))
+                    self.topics["verdicts"].append(self._record("verdicts", b"", value))
                 elif topic == SETTINGS.topics.registry:
-                    participant = unseal(value, Participant, REGISTRAR.public_key)
-                    self.registered.append((registry_key(participant).encode(), value))
+                    kind = (
+                        Participant if media_type(Participant) == open_envelope(value).payload_type else EnrolmentToken
+                    )
+                    record = unseal(value, kind, REGISTRAR.public_key)
+                    self.registered.append(self._record("registry", registry_key(record).encode(), value))
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Enrolling]:
     clock = SimpleNamespace(now_ms=NOW_MS)
+    enrolling = Enrolling(tmp_path, clock)
     with (
         patch.object(enrol, "now_ms", lambda: clock.now_ms),
-        patch.object(trusted_records, "now_ms", lambda: clock.now_ms),
+        patch.object(judging, "now_ms", lambda: clock.now_ms),
+        patch.object(committed, "acquire", lambda settings: enrolling.known),
+        patch.object(committed, "release", lambda settings: None),
     ):
-        yield Enrolling(tmp_path, clock)
+        enrolling.restart()
+        yield enrolling
 
 
 def a_token(token: str = TOKEN, **changes: Any) -> EnrolmentToken:
@@ -117,10 +152,9 @@ def a_request(key: SigningKey = KEY, token: str = TOKEN, **changes: Any) -> byte
 
 def test_a_token_enrols_its_participant_once(stage: Enrolling) -> None:
     stage.register(a_token())
-    stage.send([a_request(), a_request(OTHER_KEY)])
-    assert stage.reasons() == ["ACCEPTED"]
-    stage.settle()
-    assert stage.reasons() == ["ACCEPTED", "TOKEN_INVALID"]
+    stage.send([a_request(), a_request(OTHER_KEY), a_request()])
+    assert stage.reasons() == ["ACCEPTED", "TOKEN_INVALID", "DUPLICATE_IGNORED"]
+    assert [record.key for record in stage.registered] == [b"participant/alice", b"token/" + DIGEST.hex().encode()]
     assert stage.flink.is_empty("parked")
 
 
@@ -146,3 +180,73 @@ def test_many_requests_that_nobody_knows_cost_few_judgements(stage: Enrolling) -
         stage.settle()
     assert stage.reasons() == ["TOKEN_INVALID"] * 64
     assert judged.call_count <= 3 * 64
+
+
+def test_after_a_restart_what_was_signed_is_known_before_the_registry_shows_it(stage: Enrolling) -> None:
+    stage.register(a_token())
+    stage.send([a_request()])
+    stage.restart()
+    stage.send([a_request(OTHER_KEY), a_request()])
+    assert stage.reasons() == ["ACCEPTED", "TOKEN_INVALID", "DUPLICATE_IGNORED"]
+
+
+def test_what_was_signed_leaves_the_state_when_it_must_have_come(stage: Enrolling) -> None:
+    for token in ("first", "second"):
+        stage.register(a_token(token, participant="alice"))
+    stage.send([a_request(token="first")])
+    stage.come_back()
+    assert not stage.flink.is_empty("signed")
+    stage.clock.now_ms += 3_600_000
+    stage.send([a_request(OTHER_KEY, token="second")])
+    (signed,) = (cell for (name, _), cell in stage.flink.cells.items() if name == "signed")
+    assert len(signed) == 2
+
+
+def test_a_job_without_state_lets_nobody_in_with_a_token_that_was_used(stage: Enrolling) -> None:
+    """The request of its owner is a duplicate then, and the token, which all could read, was good for anybody."""
+    stage.register(a_token())
+    stage.send([a_request(), a_request(OTHER_KEY)])
+    stage.come_back()
+    stage.start_anew()
+    stage.send([a_request(OTHER_KEY, requested_ms=1)])
+    stage.settle()
+    assert stage.reasons() == ["ACCEPTED", "TOKEN_INVALID", "TOKEN_INVALID"]
+    known = stage.known.trusted.participant("alice")
+    assert known is not None
+    assert known.public_key == KEY.public_key
+
+
+def test_a_registry_of_former_times_learns_that_the_token_is_spent(stage: Enrolling) -> None:
+    stage.register(a_token())
+    stage.send([a_request()])
+    stage.registered = stage.registered[:1]
+    stage.come_back()
+    stage.start_anew()
+    assert [record.key for record in stage.registered] == [b"token/" + DIGEST.hex().encode()]
+    stage.send([a_request(OTHER_KEY)])
+    stage.settle()
+    assert stage.reasons() == ["ACCEPTED", "TOKEN_INVALID"]
+
+
+def test_a_token_that_was_shown_in_vain_stays_its_owners_without_state_too(stage: Enrolling) -> None:
+    stage.register(a_token())
+    unknown = SignedAgreement(agreement="none", sha256=bytes(32))
+    stage.send([a_request(agreements=(unknown,))])
+    stage.settle()
+    stage.start_anew()
+    stage.send([a_request(OTHER_KEY), a_request()])
+    stage.settle()
+    assert stage.reasons() == ["AGREEMENT", "TOKEN_INVALID", "ACCEPTED"]
+
+
+def test_a_key_that_was_revoked_never_comes_back(stage: Enrolling) -> None:
+    tokens = ("first", "second", "third")
+    for token in tokens:
+        stage.register(a_token(token))
+    stage.send([a_request(token="first")])
+    known = stage.known.trusted.participant("alice")
+    assert known is not None
+    stage.register(replace(known, status=ParticipantStatus.REVOKED, version=known.version + 1))
+    stage.send([a_request(token="second"), a_request(OTHER_KEY, token="second"), a_request(token="third")])
+    stage.settle()
+    assert stage.reasons() == ["ACCEPTED", "KEY_REVOKED", "ACCEPTED", "KEY_REVOKED"]

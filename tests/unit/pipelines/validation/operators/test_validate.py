@@ -1,8 +1,13 @@
 """Validate over dict-backed state: one verdict for every record, whatever waits for whatever."""
 
+from copy import deepcopy
 from dataclasses import replace
 
+from fluvial.transparency.event import EVENT_TYPES
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import AcceptedUpdate, InputGap, Outcome, Receipt
 from governance.admission.replay import MAX_FAILURES
+from pipelines.flink.frames import SourceRecord
 from pipelines.validation.accepted_records import REPEATED_ROUNDS
 from pipelines.validation.unheard import MAX_UNHEARD
 from tests.unit.governance.admission.builders import a_round, an_update, chunks_of, references, sealed
@@ -113,3 +118,102 @@ def test_what_was_accepted_leaves_the_state_when_no_update_of_its_round_is_taken
             stage.announce(a_round(round=number))
         stage.send([b"anything that makes the lane move"])
         assert stage.flink.is_empty("accepted")
+
+
+def receipt_of(accepted: AcceptedUpdate) -> bytes:
+    return encode(
+        Receipt(
+            task=accepted.task,
+            round=accepted.round,
+            attempt=accepted.attempt,
+            participant=accepted.participant,
+            update_id=accepted.update_id,
+            outcome=Outcome.INCLUDED,
+            version=1,
+            weight=1,
+            model_digest=b"",
+        )
+    )
+
+
+def test_a_job_without_state_writes_no_second_verdict_and_hands_on_what_has_no_receipt() -> None:
+    with ValidationStage() as stage:
+        stage.send([uploaded(stage), b"junk"])
+        stage.settle()
+        stage.announce(a_round(round=4))
+        stage.send([uploaded(stage, 200, round=4, update_id="update-2")])
+        stage.settle()
+        before, (answered, waiting) = stage.reasons(), stage.accepted
+        stage.commit("receipts", receipt_of(answered))
+        stage.start_anew()
+        stage.settle()
+        assert stage.reasons() == before
+        assert stage.accepted == [answered, waiting, waiting]
+        assert stage.known.starts["fluvial.updates"] == {3: waiting.source_offset}
+        assert stage.log.reads.count((waiting.chunks[0].partition, waiting.chunks[0].offset)) == 1
+
+
+def test_a_job_without_state_knows_what_was_accepted_and_what_has_failed() -> None:
+    with ValidationStage() as stage:
+        raw = uploaded(stage)
+        stage.send([raw])
+        stage.settle()
+        stage.announce(a_round(round=4))
+        gone = references(chunks_of()[0], 900)
+        stage.send([sealed(an_update(round=4, chunks=gone))] * MAX_FAILURES)
+        stage.settle()
+        stage.start_anew()
+        again, other, failing = stage.send(
+            [raw, uploaded(stage, 300, update_id="update-9"), uploaded(stage, 400, round=4)]
+        )
+        stage.settle()
+        found = [stage.reasons()[3, offset] for offset in (again, other, failing)]
+        assert found == [["DUPLICATE_IGNORED"], ["EQUIVOCATION"], ["TOO_MANY_FAILURES"]]
+
+
+def test_what_was_not_judged_when_the_state_was_lost_is_judged_now() -> None:
+    with ValidationStage() as stage:
+        offsets = stage.send([uploaded(stage), *[uploaded(stage)] * 3])
+        stage.start_anew()
+        stage.settle()
+        first, *others = offsets
+        assert stage.reasons() == {
+            (3, first): ["ACCEPTED"],
+            **{(3, offset): ["DUPLICATE_IGNORED"] for offset in others},
+        }
+
+
+def test_what_waits_in_a_savepoint_and_has_its_verdict_since_is_dropped() -> None:
+    with ValidationStage() as stage:
+        (offset,) = stage.send([uploaded(stage)])
+        savepoint = deepcopy(stage.flink)
+        stage.settle()
+        stage.flink = savepoint
+        stage.restart()
+        stage.settle()
+        assert stage.reasons() == {(3, offset): ["ACCEPTED"]}
+        assert stage.flink.is_empty("parked")
+
+
+def test_the_registry_is_known_before_the_first_record_is_judged() -> None:
+    with ValidationStage() as stage:
+        stage.restart()
+        stage.send([uploaded(stage)])
+        stage.settle()
+        assert [verdict.reason.value for verdict in stage.verdicts] == ["ACCEPTED"]
+        assert not any(name == "unused" and cell for (name, _), cell in stage.flink.cells.items())
+
+
+def test_offsets_that_retention_took_without_a_verdict_are_an_event() -> None:
+    with ValidationStage() as stage:
+        stage.send([b"judged"])
+        stage.topics["updates"] += [SourceRecord(3, offset, 0, b"alice", b"not judged") for offset in (1, 2)]
+        stage._offsets[3] = 3
+        stage.send([b"judged"])
+        stage.first_offset = 2
+        for _ in range(2):
+            stage.restart()
+            stage.send([b"judged"])
+        gaps = [decode(event.data, InputGap) for event in stage.events if event.type == EVENT_TYPES[InputGap]]
+        assert set(gaps) == {InputGap(topic="fluvial.updates", partition=3, first=1, end=2)}
+        assert stage.known.starts["fluvial.updates"] == {3: 2}

@@ -1,0 +1,109 @@
+"""Reads what a process of validation has to know when it starts, once for all of its subtasks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pipelines.config import Settings
+from pipelines.flink import log_reader
+from pipelines.flink.frames import SourceRecord
+from pipelines.flink.stage_mac import StageMac
+from pipelines.validation.known import CommittedRecords, Known, known
+from pipelines.validation.trusted_records import TrustedRecords
+
+INPUTS = ("updates", "enrolments")
+"""Attribute names of the topics whose records have verdicts."""
+
+_SETTLE_MARGIN_SECONDS = 30.0
+_DAY_MS = 24 * 3_600_000
+
+_log = logging.getLogger(__name__)
+
+
+def read_known(settings: Settings, *, settled: bool = True) -> Known:
+    """What the log says now. settled: waits for transactions that are open, because a former run of this job may still
+    commit.
+
+    Verdicts are read as far back as there are records that they could be on. Raises LogUnreadable.
+    """
+    began, brokers, topics = time.monotonic(), settings.brokers, settings.topics
+    mac = StageMac.load(settings.keys_dir)
+    settle_seconds = settings.transaction_timeout_ms / 1000 + _SETTLE_MARGIN_SECONDS if settled else 0.0
+    since_ms = int(time.time() * 1000) - _longest_kept_ms(settings) - _DAY_MS
+
+    def read(topic: str) -> Iterator[SourceRecord]:
+        return log_reader.read_to_end(brokers, topic, settle_seconds=settle_seconds)
+
+    def written(topic: str) -> Iterator[SourceRecord]:
+        start = log_reader.offsets_at(brokers, topic, since_ms)
+        return mac.proven(topic, log_reader.read_to_end(brokers, topic, start=start, settle_seconds=settle_seconds))
+
+    found = known(
+        CommittedRecords(
+            registry=read(topics.registry),
+            rounds=read(topics.rounds),
+            verdicts=written(topics.verdicts),
+            receipts=written(topics.receipts),
+            enrolments=log_reader.read_to_end(brokers, topics.enrolments),
+            bounds={name: log_reader.bounds(brokers, name) for name in (getattr(topics, one) for one in INPUTS)},
+        ),
+        TrustedRecords.of(settings),
+        topics,
+    )
+    for gap in found.gaps:
+        _log.error(
+            "%s/%d: offsets %d to %d were gone before they were judged",
+            gap.topic,
+            gap.partition,
+            gap.first,
+            gap.end - 1,
+        )
+    _log.warning(
+        "%d updates are accepted and without a receipt; known from the log in %.2f s",
+        len(found.judged.unanswered),
+        time.monotonic() - began,
+    )
+    return found
+
+
+def _longest_kept_ms(settings: Settings) -> int:
+    inputs = {getattr(settings.topics, one) for one in INPUTS}
+    return max(int(one.config["retention.ms"]) for one in settings.topics.all_settings() if one.name in inputs)
+
+
+@dataclass(slots=True)
+class _Shared:
+    known: Known
+    num_users: int
+
+
+_shared: dict[tuple[str, str, str], _Shared] = {}
+_lock = threading.Lock()
+
+
+def acquire(settings: Settings, read: Callable[[Settings], Known] = read_known) -> Known:
+    """What the subtasks of a submission know in this process: read by the first of them, the same for those that come
+    while it is in use. Each calls `release` when it closes; so a job that starts again reads anew."""
+    with _lock:
+        shared = _shared.get(_key(settings))
+        if shared is None:
+            shared = _shared[_key(settings)] = _Shared(read(settings), 0)
+        shared.num_users += 1
+        return shared.known
+
+
+def release(settings: Settings) -> None:
+    """The counterpart of `acquire`."""
+    with _lock:
+        shared = _shared[_key(settings)]
+        shared.num_users -= 1
+        if not shared.num_users:
+            del _shared[_key(settings)]
+
+
+def _key(settings: Settings) -> tuple[str, str, str]:
+    return str(settings.brokers), settings.topic_prefix, settings.submission

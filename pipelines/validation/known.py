@@ -1,0 +1,117 @@
+"""All that validation knows when it starts, from the committed log: whom to believe, and what was judged. Pure.
+
+The registry and the rounds are read to their end before the first record is judged, so that nobody is refused, and
+nobody let in, for what simply has not been heard of yet. They live in memory alone: compacted topics are their state.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from fluvial.wire.errors import DecodeError, FluvialError
+from fluvial.wire.framing import decode
+from fluvial.wire.records import InputGap, Receipt, Verdict
+from fluvial.wire.topics import Topics
+from governance.admission.judgement import Source
+from governance.registry.enrolment import claim_token
+from governance.registry.token_claims import TokenClaims
+from pipelines.flink.frames import SourceRecord
+from pipelines.flink.offsets import Bounds
+from pipelines.flink.tally import Tally
+from pipelines.validation.accepted_records import first_remembered
+from pipelines.validation.recovery import Judged, judged
+from pipelines.validation.trusted_records import TrustedRecords
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommittedRecords:
+    """Records of the topics, each in the order of its partitions. bounds: of the inputs, by topic."""
+
+    registry: Iterable[SourceRecord]
+    rounds: Iterable[SourceRecord]
+    verdicts: Iterable[SourceRecord]
+    receipts: Iterable[SourceRecord]
+    enrolments: Iterable[SourceRecord]
+    bounds: Mapping[str, Mapping[int, Bounds]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Known:
+    """trusted: registry and rounds. judged: what has a verdict. claims: whose the tokens are. gaps: offsets that are
+    gone without a verdict. starts: by input topic where to begin to read."""
+
+    trusted: TrustedRecords
+    judged: Judged = field(default_factory=Judged)
+    claims: TokenClaims = field(default_factory=TokenClaims)
+    gaps: list[InputGap] = field(default_factory=list)
+    starts: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+
+    def take_gaps(self) -> list[InputGap]:
+        """The gaps, to whoever asks first."""
+        gaps, self.gaps = self.gaps, []
+        return gaps
+
+
+def known(records: CommittedRecords, trusted: TrustedRecords, topics: Topics) -> Known:
+    """trusted: empty; filled here."""
+    skipped = Tally(_log)
+    for record in records.registry:
+        apply(trusted, "registry", record, skipped)
+    for record in records.rounds:
+        apply(trusted, "rounds", record, skipped)
+    found = judged(
+        _decoded(records.verdicts, Verdict, topics.verdicts, skipped),
+        _decoded(records.receipts, Receipt, topics.receipts, skipped),
+        topics.updates,
+        lambda task: first_remembered(trusted.current(task)),
+    )
+    claims = TokenClaims()
+    for record in records.enrolments:
+        claim_token(record.value, source_of(record, topics.enrolments), registry=trusted, claims=claims)
+    return Known(
+        trusted=trusted,
+        judged=found,
+        claims=claims,
+        gaps=[
+            InputGap(topic=topic, partition=gap.partition, first=gap.first, end=gap.end)
+            for topic, bounds in records.bounds.items()
+            for gap in found.places.gaps(topic, bounds)
+        ],
+        starts={topic: found.first_wanted(topic, bounds) for topic, bounds in records.bounds.items()},
+    )
+
+
+def apply(trusted: TrustedRecords, topic: str, record: SourceRecord, skipped: Tally) -> None:
+    """Take in a record of topic registry or rounds (attribute name of `Topics`); what is not genuine is skipped."""
+    try:
+        if topic == "rounds":
+            trusted.apply_round(record.value)
+        else:
+            trusted.apply_registry((record.key or b"").decode(), record.value)
+    except (FluvialError, UnicodeDecodeError) as error:
+        skipped.add(f"{topic}/{record.partition}@{record.offset}", str(error))
+
+
+def source_of(record: SourceRecord, topic: str) -> Source:
+    """The record's place in the log, for a verdict."""
+    return Source(
+        topic=topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp_ms=record.timestamp_ms,
+        key=record.key,
+    )
+
+
+def _decoded(records: Iterable[SourceRecord], kind: type[T], topic: str, skipped: Tally) -> Iterator[T]:
+    for record in records:
+        try:
+            yield decode(record.value, kind)
+        except DecodeError as error:
+            skipped.add(f"{topic}/{record.partition}@{record.offset}", str(error))

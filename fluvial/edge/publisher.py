@@ -60,7 +60,7 @@ class Publisher:
         self._topics = topics
         self._participant = participant
         self._key = key
-        self._uploader = Uploader(transport, outbox, topics.update_blobs, window_bytes)
+        self._uploader = Uploader(transport, outbox, topics.update_blobs, participant, window_bytes)
 
     def store(self, round_: Round, delta_D: NDArray[np.float32], weight: int, encoding: str) -> Upload:
         """Steps 1 and 2.

@@ -32,12 +32,16 @@ class _InFlight(NamedTuple):
 
 
 class Uploader:
-    """Sends what an upload still lacks."""
+    """Sends what an upload still lacks. participant: whose the chunks are, which their key says: an update that names
+    chunks of another participant is refused."""
 
-    def __init__(self, transport: Transport, outbox: Outbox, topic: str, window_bytes: int = WINDOW_BYTES) -> None:
+    def __init__(
+        self, transport: Transport, outbox: Outbox, topic: str, participant: str, window_bytes: int = WINDOW_BYTES
+    ) -> None:
         self._transport = transport
         self._outbox = outbox
         self._topic = topic
+        self._key = participant.encode()
         self._window_bytes = window_bytes
 
     def upload(self, upload: Upload, on_acknowledged: Callable[[int, int], None]) -> None:
@@ -68,7 +72,7 @@ class Uploader:
                 window.collect()
             data = self._outbox.chunk_bytes(upload.upload_id, chunk.chunk)
             partition = chunk_partition(upload.task, chunk.chunk, num_partitions)
-            sent = self._transport.produce(self._topic, data, key=upload.upload_id.encode(), partition=partition)
+            sent = self._transport.produce(self._topic, data, key=self._key, partition=partition)
             window.in_flight.append(_InFlight(chunk.chunk, chunk.length, sent))
         while window.in_flight:
             window.collect()

@@ -4,7 +4,7 @@
 |---|---|---|
 | registry | the operator; validation (enrolled participants) | task/…, agreement/…, token/…, participant/… |
 | enrolments, updates | participants | participant |
-| update-blobs | participants | update id |
+| update-blobs | participants | participant |
 | verdicts | validation | participant |
 | quarantine | every stage | source position, or operator and item |
 | accepted | validation | task |

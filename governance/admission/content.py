@@ -57,6 +57,10 @@ class ContentInspector:
         """Inspect the delta inside the envelope, whose signature covers its bytes. Says whether it is good."""
         return self._note(0, self._inspect(0, delta))
 
+    def claimed(self, index: int) -> None:
+        """Chunk `index` is another participant's."""
+        self._note(index, Reason.CHUNK_CLAIMED)
+
     def unavailable(self, index: int) -> None:
         """Chunk `index` cannot be read."""
         self._note(index, Reason.INCOMPLETE)

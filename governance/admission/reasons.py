@@ -59,7 +59,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.TOKEN_INVALID: "The enrolment token is missing, unknown, used, expired, or another participant's.",
     Reason.NOT_INVITED: "The round's public seed did not invite the participant.",
     Reason.OTHER: "A reason that is newer than whoever reads; never given by this gate.",
-    Reason.CHUNK_CLAIMED: "Another participant's update of the round refers to the same chunk.",
+    Reason.CHUNK_CLAIMED: "A listed chunk was uploaded by another participant.",
     Reason.UNHANDLED: "The stage failed whenever it was given the record, which is a fault of the stage: the record is "
     "held with the traceback, and everything else goes on.",
     Reason.TOO_MANY_FAILURES: "So many updates of the participant for this round failed that no more is looked at.",

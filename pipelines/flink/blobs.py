@@ -18,7 +18,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from fluvial.identity.brokers import Brokers
 from fluvial.wire.records import ChunkReference
-from pipelines.flink.chunk_cache import ChunkCache
+from pipelines.flink.chunk_cache import Chunk, ChunkCache
 from pipelines.flink.partition_reader import PartitionReader
 
 
@@ -55,7 +55,11 @@ class BlobReader:
         self._lock = threading.Lock()
 
     def chunk(self, reference: ChunkReference) -> bytes:
-        """The bytes at a reference; their digest is the caller's to check.
+        """The bytes at a reference; their digest is the caller's to check. Raises as `record`."""
+        return self.record(reference).value
+
+    def record(self, reference: ChunkReference) -> Chunk:
+        """The record at a reference.
 
         Raises ChunkUnavailable when the partition holds no such record that can be read, TimeoutError when the broker
         does not answer in time.

@@ -14,7 +14,7 @@ from contextlib import suppress
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from fluvial.wire.errors import ChunkUnavailable
-from pipelines.flink.chunk_cache import ChunkCache
+from pipelines.flink.chunk_cache import Chunk, ChunkCache
 
 _BATCH = 8
 _JUMP_BYTES = 8 << 20
@@ -56,7 +56,7 @@ class PartitionReader:
         self._pending: list[Message] = []
         self.lock = threading.Lock()
 
-    def read(self, offset: int, timeout_s: float) -> bytes:
+    def read(self, offset: int, timeout_s: float) -> Chunk:
         """The record at this offset.
 
         Raises ChunkUnavailable where the partition has none that can be read, TimeoutError when the broker does not
@@ -93,14 +93,14 @@ class PartitionReader:
             self._pending = [first, *self._consumer.consume(_BATCH - 1, 0)]
             self._pending.reverse()
 
-    def _take(self, message: Message, offset: int) -> bytes | None:
-        """The record's bytes if this message is it."""
+    def _take(self, message: Message, offset: int) -> Chunk | None:
+        """The record, if this message is it."""
         error, at = message.error(), message.offset()
         if error is not None:
             self._handle(error, at, offset)
             return None
-        chunk = message.value() or b""
-        self._position, self._record_bytes = at + 1, max(1, len(chunk))
+        chunk = Chunk(message.key(), message.value() or b"")
+        self._position, self._record_bytes = at + 1, max(1, len(chunk.value))
         if at == offset:
             return chunk
         if at > offset:

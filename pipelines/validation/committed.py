@@ -1,12 +1,10 @@
-"""Reads what a process of validation has to know when it starts, once for all of its subtasks."""
+"""Reads what validation has to know when it starts."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from pipelines.config import Settings
 from pipelines.flink import log_reader
@@ -73,37 +71,3 @@ def read_known(settings: Settings, *, settled: bool = True) -> Known:
 def _longest_kept_ms(settings: Settings) -> int:
     inputs = {getattr(settings.topics, one) for one in INPUTS}
     return max(int(one.config["retention.ms"]) for one in settings.topics.all_settings() if one.name in inputs)
-
-
-@dataclass(slots=True)
-class _Shared:
-    known: Known
-    num_users: int
-
-
-_shared: dict[tuple[str, str, str], _Shared] = {}
-_lock = threading.Lock()
-
-
-def acquire(settings: Settings, read: Callable[[Settings], Known] = read_known) -> Known:
-    """What the subtasks of a submission know in this process: read by the first of them, the same for those that come
-    while it is in use. Each calls `release` when it closes; so a job that starts again reads anew."""
-    with _lock:
-        shared = _shared.get(_key(settings))
-        if shared is None:
-            shared = _shared[_key(settings)] = _Shared(read(settings), 0)
-        shared.num_users += 1
-        return shared.known
-
-
-def release(settings: Settings) -> None:
-    """The counterpart of `acquire`."""
-    with _lock:
-        shared = _shared[_key(settings)]
-        shared.num_users -= 1
-        if not shared.num_users:
-            del _shared[_key(settings)]
-
-
-def _key(settings: Settings) -> tuple[str, str, str]:
-    return str(settings.brokers), settings.topic_prefix, settings.submission

@@ -16,13 +16,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.records import ChunkReference
+from fluvial.wire.records import ChunkReference, ModelUpdate
 from governance.admission.content import ContentInspector
 from governance.admission.evidence import Finding
 from governance.admission.judgement import NeedsEvidence, Place
+from pipelines.flink.chunk_cache import Chunk
 
-ReadChunk = Callable[[ChunkReference], bytes]
-"""The bytes at a reference. Raises ChunkUnavailable, and TimeoutError when the broker does not answer."""
+ReadChunk = Callable[[ChunkReference], Chunk]
+"""The record at a reference. Raises ChunkUnavailable, and TimeoutError when the broker does not answer."""
+
+IsOwn = Callable[[ModelUpdate, bytes | None], bool]
+"""Whether a chunk with this Kafka key may be part of the update."""
 
 OnChecked = Callable[[NeedsEvidence, int, bytes], None]
 """Told of each chunk that passed the checks, in the thread that read it: the update, the chunk's index and bytes."""
@@ -83,18 +87,24 @@ class _Partition:
 
 
 class ContentChecks:
-    """Evidence of kind content. The subtasks of a process share one, for a topic of chunks."""
+    """Evidence of kind content. The subtasks of a process share one, for a topic of chunks, and close it together."""
 
     def __init__(
-        self, read: ReadChunk, on_checked: OnChecked | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        read: ReadChunk,
+        is_own: IsOwn,
+        on_checked: OnChecked | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
+        self._is_own = is_own
         self._on_checked = on_checked
         self._clock = clock
         self._claims: dict[Place, _Claim] = {}
         self._partitions: dict[int, _Partition] = {}
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(_THREADS, "content-checks")
+        self._is_closed = False
 
     def submit(self, needs: NeedsEvidence) -> None:
         """Begin to check an update. An inline delta is inspected at once: it is small, and in hand. A place that is
@@ -149,6 +159,11 @@ class ContentChecks:
                 partition = self._partitions[number]
                 partition.work = [item for item in partition.work if item[2] is not claim]
 
+    def close(self) -> None:
+        """Ends the threads, after the chunk that each is reading. What is under check is forgotten."""
+        self._is_closed = True
+        self._threads.shutdown(cancel_futures=True)
+
     def _is_dense(self, claim: _Claim) -> bool:
         """Whether the stretches of log that hold the update are mostly wanted by those that wait. If not, its
         neighbours are probably still on their way, and a pass now would have to be made again for them."""
@@ -164,7 +179,7 @@ class ContentChecks:
         while True:
             with self._lock:
                 work, partition.work = partition.in_order(), []
-                if not work:
+                if not work or self._is_closed:
                     partition.is_drained = False
                     return
             for done, (_, index, claim) in enumerate(work):
@@ -184,15 +199,18 @@ class ContentChecks:
                     claim.num_left -= 1
 
     def _check(self, claim: _Claim, index: int) -> None:
-        if claim.is_withdrawn or claim.error is not None or not claim.inspector.wants(index):
+        if self._is_closed or claim.is_withdrawn or claim.error is not None or not claim.inspector.wants(index):
             return
+        update = claim.needs.update
         try:
-            chunk = self._read(claim.needs.update.chunks[index])
+            key, chunk = self._read(update.chunks[index])
         except ChunkUnavailable:
             claim.inspector.unavailable(index)
-        else:
-            if claim.inspector.add(index, chunk) and self._on_checked is not None:
-                self._on_checked(claim.needs, index, chunk)
+            return
+        if not self._is_own(update, key):
+            claim.inspector.claimed(index)
+        elif claim.inspector.add(index, chunk) and self._on_checked is not None:
+            self._on_checked(claim.needs, index, chunk)
 
 
 def _offset(work: _Work) -> int:
@@ -205,15 +223,3 @@ def _stretches(chunks: Sequence[ChunkReference]) -> dict[int, tuple[int, int]]:
         first, end = stretches.get(chunk.partition, (chunk.offset, 0))
         stretches[chunk.partition] = min(first, chunk.offset), max(end, chunk.offset + 1)
     return stretches
-
-
-_shared: dict[str, ContentChecks] = {}
-_shared_lock = threading.Lock()
-
-
-def shared_checks(name: str, make: Callable[[], ContentChecks]) -> ContentChecks:
-    """The checks that the subtasks of this process share, by the topic and brokers that `name` stands for."""
-    with _shared_lock:
-        if name not in _shared:
-            _shared[name] = make()
-        return _shared[name]

@@ -17,7 +17,7 @@ from pipelines.flink.bundles import parse_sources
 from pipelines.flink.frames import SourceRecord, parse_source
 from pipelines.flink.messages import pack, unpack
 from pipelines.flink.tally import Tally
-from pipelines.validation import committed
+from pipelines.validation import process
 from pipelines.validation.contests import Room
 from pipelines.validation.known import apply
 from pipelines.validation.lanes import Lanes
@@ -56,7 +56,8 @@ class Judging(KeyedBroadcastProcessFunction):
         self._topic: str = getattr(settings.topics, input_topic)
 
     def open(self, ctx: Any) -> None:
-        self._known = committed.acquire(self._settings)
+        self._process = process.acquire(self._settings)
+        self._known = self._process.known
         self._trusted, self._judged = self._known.trusted, self._known.judged
         self._skipped = Tally(_log)
         evidence, room = self._evidence(), self._room()
@@ -67,9 +68,9 @@ class Judging(KeyedBroadcastProcessFunction):
         )
 
     def close(self) -> None:
-        if hasattr(self, "_known"):
-            del self._known
-            committed.release(self._settings)
+        if hasattr(self, "_process"):
+            del self._process
+            process.release(self._settings)
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         at_ms = now_ms()

@@ -19,13 +19,11 @@ from governance.admission import gate
 from governance.admission.evidence import Evidence
 from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
-from pipelines.flink.blobs import shared_reader
 from pipelines.flink.bundles import Kind, pack_bundle
-from pipelines.flink.checked_chunks import ANNOUNCED, CHECKED
+from pipelines.flink.checked_chunks import CHECKED
 from pipelines.flink.frames import SourceRecord, sink_frame
 from pipelines.flink.messages import pack
 from pipelines.validation.accepted_records import REPEATED_ROUNDS, AcceptedRecords, first_remembered
-from pipelines.validation.content_checks import ContentChecks, shared_checks
 from pipelines.validation.contests import Room
 from pipelines.validation.known import source_of
 from pipelines.validation.operators.holding import HoldsUnhandled
@@ -62,20 +60,7 @@ class Validate(HoldsUnhandled):
         self._swept: dict[str, int] = {}
 
     def _evidence(self) -> Sequence[Evidence]:
-        settings, log = self._settings, f"{self._settings.brokers} {self._topics.update_blobs}"
-        reader = shared_reader(
-            settings.brokers,
-            self._topics.update_blobs,
-            purpose="validation",
-            cache_bytes=settings.chunk_cache_bytes,
-            timeout_ms=settings.read_timeout_ms,
-            check_crcs=False,
-        )
-
-        def announce(needs: gate.NeedsEvidence, index: int, chunk: bytes) -> None:
-            ANNOUNCED.announce(log, needs.round, index, needs.record_sha256, needs.update, chunk)
-
-        return [shared_checks(log, lambda: ContentChecks(reader.chunk, announce))]
+        return [self._process.checks]
 
     def _room(self) -> Room:
         return Room(_CHUNKS_UNDER_CHECK)

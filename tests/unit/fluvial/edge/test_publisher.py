@@ -43,7 +43,7 @@ def test_an_update_is_its_chunks_and_one_signed_envelope(participant, world: Wor
     assert (update.base_digest, update.layout_digest) == (round_.base_digest, round_.layout_digest)
     assert len(update.chunks) == NUM_CHUNKS
     assert [chunk.partition for chunk in update.chunks] == [chunk_partition(TASK, n, PARTITIONS) for n in range(11)]
-    assert {message.key for message in world.chunks()} == {update_id.encode()}
+    assert {message.key for message in world.chunks()} == {b"alice"}
     np.testing.assert_array_equal(world.delta_of(update), a_delta())
 
 

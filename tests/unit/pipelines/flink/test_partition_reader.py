@@ -26,6 +26,9 @@ class Message:
     def offset(self) -> int:
         return self.at
 
+    def key(self) -> bytes | None:
+        return None if self.held is None else b"key of " + self.held
+
     def value(self) -> bytes | None:
         return self.held
 
@@ -89,7 +92,7 @@ def reader_of(partition: Partition, monkeypatch: pytest.MonkeyPatch, cache_bytes
 def read(reader: PartitionReader, offset: int) -> bytes | None:
     """The record, or None where there is none."""
     try:
-        return reader.read(offset, 2.0)
+        return reader.read(offset, 2.0).value
     except ChunkUnavailable:
         return None
 
@@ -99,8 +102,8 @@ def test_a_partition_is_read_forward_and_what_lies_on_the_way_is_kept(monkeypatc
     cache = ChunkCache(100)
     monkeypatch.setattr(partition_reader, "Consumer", lambda settings: partition)
     reader = PartitionReader({}, "blobs", 0, cache)
-    assert [reader.read(offset, 2.0) for offset in (0, 3)] == [b"zero", b"three"]
-    assert [cache.take(0, offset) for offset in (1, 2)] == [b"one", b"two"]
+    assert [reader.read(offset, 2.0) for offset in (0, 3)] == [(b"key of zero", b"zero"), (b"key of three", b"three")]
+    assert [cache.take(0, offset) for offset in (1, 2)] == [(b"key of one", b"one"), (b"key of two", b"two")]
     assert partition.assignments == [0]
 
 

@@ -16,13 +16,15 @@ from fluvial.identity.keys import SigningKey
 from fluvial.registry.records import RegistryRecord, registry_key
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.framing import decode
-from fluvial.wire.records import AcceptedUpdate, AuditEvent, ChunkReference, Round, Verdict
+from fluvial.wire.records import AcceptedUpdate, AuditEvent, ChunkReference, ModelUpdate, Round, Verdict
+from governance.admission.uploads import is_own_chunk
 from pipelines.config import Settings
 from pipelines.flink.bundles import Kind, pack_bundle
+from pipelines.flink.chunk_cache import Chunk
 from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.messages import pack, unpack
 from pipelines.flink.offsets import Bounds
-from pipelines.validation import committed
+from pipelines.validation import process
 from pipelines.validation.content_checks import ContentChecks
 from pipelines.validation.known import CommittedRecords, Known, known
 from pipelines.validation.operators import judging, validate
@@ -53,18 +55,20 @@ class ChunkLog:
 
     def __init__(self) -> None:
         self.chunks: dict[tuple[int, int], bytes] = {}
+        self.keys: dict[tuple[int, int], bytes] = {}
         self.reads: list[tuple[int, int]] = []
 
-    def write(self, references: tuple[ChunkReference, ...], chunks: list[bytes]) -> None:
+    def write(self, references: tuple[ChunkReference, ...], chunks: list[bytes], key: bytes = b"alice") -> None:
         for reference, chunk in zip(references, chunks, strict=True):
             self.chunks[reference.partition, reference.offset] = chunk
+            self.keys[reference.partition, reference.offset] = key
 
-    def chunk(self, reference: ChunkReference) -> bytes:
+    def record(self, reference: ChunkReference) -> Chunk:
         place = reference.partition, reference.offset
         self.reads.append(place)
         if place not in self.chunks:
             raise ChunkUnavailable(f"{place}: no such record")
-        return self.chunks[place]
+        return Chunk(self.keys.get(place), self.chunks[place])
 
 
 class ValidationStage:
@@ -85,12 +89,10 @@ class ValidationStage:
 
     def __enter__(self) -> ValidationStage:
         enter = self._patches.enter_context
-        enter(patch.object(validate, "shared_reader", lambda *args, **kwargs: self.log))
-        enter(patch.object(validate, "shared_checks", lambda name, make: self.checks))
         for module in (judging, validate):
             enter(patch.object(module, "now_ms", lambda: self.now_ms))
-        enter(patch.object(committed, "acquire", lambda settings: self.known))
-        enter(patch.object(committed, "release", lambda settings: None))
+        enter(patch.object(process, "acquire", lambda settings: self.process))
+        enter(patch.object(process, "release", lambda settings: None))
         self.restart()
         for record in (builders.a_task(), builders.TERMS):
             self.register(record, OPERATOR)
@@ -106,7 +108,8 @@ class ValidationStage:
     def restart(self) -> None:
         """Another process: what was in memory is gone, but for what is read from the topics."""
         self.known = self.read_known()
-        self.checks = ContentChecks(self.log.chunk, clock=lambda: self.now_ms / 1000)
+        checks = ContentChecks(self.log.record, self._is_own, clock=lambda: self.now_ms / 1000)
+        self.process = process.Process(self.known, checks, checks.close)
         self.operator = validate.Validate(SETTINGS, hands_over=True)
         self.operator.open(self.flink)
 
@@ -115,6 +118,9 @@ class ValidationStage:
         self.flink = FlinkState()
         self.restart()
         self.deliver(self.topics["updates"])
+
+    def _is_own(self, update: ModelUpdate, key: bytes | None) -> bool:
+        return is_own_chunk(update, key, lambda name: self.known.trusted.participant(name) is not None)
 
     def read_known(self) -> Known:
         bounds = {

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.records import ChunkReference, Reason, TensorLayout
+from fluvial.wire.records import ChunkReference, ModelUpdate, Reason, TensorLayout
 from governance.admission import gate
 from governance.admission.judgement import Place
+from pipelines.flink.chunk_cache import Chunk
 from pipelines.validation.content_checks import BATCH_S, LONGEST_BATCH_S, ContentChecks
 from tests.unit.governance.admission.builders import a_round, a_world, an_inline_update, an_update, judge, sealed
 
@@ -41,14 +42,19 @@ class Log:
         self.readers: set[int] = set()
         self.failing: list[Exception] = []
 
-    def read(self, chunk: ChunkReference) -> bytes:
+    def read(self, chunk: ChunkReference) -> Chunk:
         self.readers.add(threading.get_ident())
         self.reads.append((chunk.partition, chunk.offset))
         if self.failing:
             raise self.failing[0]
         if chunk.offset >= 100:
             raise ChunkUnavailable("gone")
-        return CHUNK
+        return Chunk(b"%d" % chunk.offset, CHUNK)
+
+
+def is_own(update: ModelUpdate, key: bytes | None) -> bool:
+    """The chunk at offset 66 is somebody else's."""
+    return key != b"66"
 
 
 class Clock:
@@ -88,7 +94,9 @@ def place(needs: gate.NeedsEvidence) -> Place:
 
 def test_waiting_updates_are_read_together_in_the_order_of_the_log_and_not_by_who_asks(clock: Clock) -> None:
     log, records, told = Log(), interleaved(4), list[Any]()
-    checks = ContentChecks(log.read, lambda needs, index, chunk: told.append((place(needs)[1], index, chunk)), clock)
+    checks = ContentChecks(
+        log.read, is_own, lambda needs, index, chunk: told.append((place(needs)[1], index, chunk)), clock
+    )
     for record in records:
         checks.submit(record)
     assert not any(checks.ready(place(record)) for record in records)
@@ -104,7 +112,7 @@ def test_waiting_updates_are_read_together_in_the_order_of_the_log_and_not_by_wh
 
 def test_a_chunk_that_is_gone_concerns_its_update_alone_and_nothing_behind_it_is_read(clock: Clock) -> None:
     log = Log()
-    checks = ContentChecks(log.read, clock=clock)
+    checks = ContentChecks(log.read, is_own, clock=clock)
     lost, whole = needs_of(1, [reference(0, 100), reference(0, 101)]), needs_of(2, [reference(0, 3)])
     for record in (lost, whole):
         checks.submit(record)
@@ -118,7 +126,7 @@ def test_a_chunk_that_is_gone_concerns_its_update_alone_and_nothing_behind_it_is
 def test_what_the_broker_does_not_answer_is_tried_again(clock: Clock) -> None:
     log, records = Log(), interleaved(2)
     log.failing = [TimeoutError("away")]
-    checks = ContentChecks(log.read, clock=clock)
+    checks = ContentChecks(log.read, is_own, clock=clock)
     for record in records:
         checks.submit(record)
     clock.now_s += BATCH_S
@@ -136,7 +144,7 @@ def test_what_the_broker_does_not_answer_is_tried_again(clock: Clock) -> None:
 def test_what_no_chunk_can_explain_is_raised_where_it_is_waited_for(clock: Clock) -> None:
     log, records = Log(), interleaved(2)
     log.failing = [RuntimeError("a bug")]
-    checks = ContentChecks(log.read, clock=clock)
+    checks = ContentChecks(log.read, is_own, clock=clock)
     for record in records:
         checks.submit(record)
     clock.now_s += BATCH_S
@@ -148,7 +156,7 @@ def test_what_no_chunk_can_explain_is_raised_where_it_is_waited_for(clock: Clock
 
 def test_a_sparse_stretch_is_worth_waiting_for_but_not_for_ever(clock: Clock) -> None:
     log, records = Log(), interleaved(4)
-    checks = ContentChecks(log.read, clock=clock)
+    checks = ContentChecks(log.read, is_own, clock=clock)
     for record in records[:3]:
         checks.submit(record)
         clock.now_s += BATCH_S
@@ -161,7 +169,7 @@ def test_a_sparse_stretch_is_worth_waiting_for_but_not_for_ever(clock: Clock) ->
 
 def test_a_reference_far_away_does_not_keep_others_waiting(clock: Clock) -> None:
     log, records = Log(), interleaved(2)
-    checks = ContentChecks(log.read, clock=clock)
+    checks = ContentChecks(log.read, is_own, clock=clock)
     far = needs_of(9, [reference(0, 1 << 60), reference(1, 0)])
     for record in (*records, far):
         checks.submit(record)
@@ -171,7 +179,7 @@ def test_a_reference_far_away_does_not_keep_others_waiting(clock: Clock) -> None
 
 def test_what_is_withdrawn_is_not_read(clock: Clock) -> None:
     log, records = Log(), interleaved(2)
-    checks = ContentChecks(log.read, clock=clock)
+    checks = ContentChecks(log.read, is_own, clock=clock)
     for record in records:
         checks.submit(record)
     checks.withdraw(place(records[0]))
@@ -183,7 +191,7 @@ def test_what_is_withdrawn_is_not_read(clock: Clock) -> None:
 
 def test_equal_records_at_two_places_have_their_own_findings(clock: Clock) -> None:
     log = Log()
-    checks = ContentChecks(log.read, clock=clock)
+    checks = ContentChecks(log.read, is_own, clock=clock)
     first, second = (needs_of(number, [reference(0, 5)]) for number in (7, 8))
     for record in (first, second):
         checks.submit(record)
@@ -195,7 +203,7 @@ def test_equal_records_at_two_places_have_their_own_findings(clock: Clock) -> No
 
 def test_a_place_that_a_failed_job_left_behind_is_checked_anew(clock: Clock) -> None:
     log = Log()
-    checks = ContentChecks(log.read, clock=clock)
+    checks = ContentChecks(log.read, is_own, clock=clock)
     checks.submit(needs_of(1, [reference(0, 100)]))
     checks.submit(again := needs_of(1, [reference(0, 5)]))
     clock.now_s += BATCH_S
@@ -205,7 +213,7 @@ def test_a_place_that_a_failed_job_left_behind_is_checked_anew(clock: Clock) -> 
 
 
 def test_an_inline_delta_is_inspected_at_once() -> None:
-    checks = ContentChecks(Log().read)
+    checks = ContentChecks(Log().read, is_own)
     update = an_inline_update()
     needs = replace(needs_of(1, []), update=update, round=a_round(chunk_elements=16))
     checks.submit(needs)
@@ -216,7 +224,7 @@ def test_an_inline_delta_is_inspected_at_once() -> None:
 def test_looks_at_many_that_wait_are_cheap(clock: Clock) -> None:
     """500 updates of 40 chunks, of which none is dense: a look at all of them took 1.9 s."""
     log, checked = Log(), list[gate.NeedsEvidence]()
-    checks = ContentChecks(log.read, clock=clock)
+    checks = ContentChecks(log.read, is_own, clock=clock)
     good = needs_of(0, [])
     for number in range(500):
         chunks = tuple(reference(p, turn * 1000 + number) for turn in range(10) for p in range(4))
@@ -228,3 +236,25 @@ def test_looks_at_many_that_wait_are_cheap(clock: Clock) -> None:
     assert not any(checks.ready(place(needs)) for needs in checked)
     assert time.process_time() - began < 0.3
     assert log.reads == []
+
+
+def test_the_chunk_of_another_participant_refuses_the_update(clock: Clock) -> None:
+    log, told = Log(), list[Any]()
+    checks = ContentChecks(log.read, is_own, lambda needs, index, chunk: told.append(index), clock)
+    copier = needs_of(1, [reference(0, 65), reference(0, 66), reference(0, 67)])
+    checks.submit(copier)
+    clock.now_s += BATCH_S
+    wait_until_ready(checks, [copier])
+    assert checks.settle(place(copier)).fault is Reason.CHUNK_CLAIMED
+    assert (log.reads, told) == ([(0, 65), (0, 66)], [0])
+
+
+def test_closed_checks_end_their_threads(clock: Clock) -> None:
+    log = Log()
+    checks = ContentChecks(log.read, is_own, clock=clock)
+    checks.submit(record := needs_of(1, [reference(0, 5)]))
+    clock.now_s += BATCH_S
+    wait_until_ready(checks, [record])
+    before = threading.active_count()
+    checks.close()
+    wait_for(lambda: threading.active_count() < before)

@@ -27,7 +27,7 @@ from governance.registry import enrolment
 from pipelines.flink.bundles import Kind, pack_bundle
 from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.messages import pack
-from pipelines.validation import committed
+from pipelines.validation import process
 from pipelines.validation.known import CommittedRecords, known
 from pipelines.validation.operators import enrol, judging
 from pipelines.validation.trusted_records import TrustedRecords
@@ -126,8 +126,8 @@ def stage(tmp_path: Path) -> Iterator[Enrolling]:
     with (
         patch.object(enrol, "now_ms", lambda: clock.now_ms),
         patch.object(judging, "now_ms", lambda: clock.now_ms),
-        patch.object(committed, "acquire", lambda settings: enrolling.known),
-        patch.object(committed, "release", lambda settings: None),
+        patch.object(process, "acquire", lambda settings: SimpleNamespace(known=enrolling.known)),
+        patch.object(process, "release", lambda settings: None),
     ):
         enrolling.restart()
         yield enrolling

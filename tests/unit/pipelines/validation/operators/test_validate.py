@@ -10,8 +10,16 @@ from governance.admission.replay import MAX_FAILURES
 from pipelines.flink.frames import SourceRecord
 from pipelines.validation.accepted_records import REPEATED_ROUNDS
 from pipelines.validation.unheard import MAX_UNHEARD
-from tests.unit.governance.admission.builders import a_round, an_update, chunks_of, references, sealed
-from tests.unit.pipelines.validation.stage import ValidationStage, uploaded
+from tests.unit.governance.admission.builders import (
+    OTHER_KEY,
+    a_participant,
+    a_round,
+    an_update,
+    chunks_of,
+    references,
+    sealed,
+)
+from tests.unit.pipelines.validation.stage import REGISTRAR, ValidationStage, uploaded
 
 
 def test_an_update_in_chunks_is_accepted_once_its_content_is_read() -> None:
@@ -217,3 +225,16 @@ def test_offsets_that_retention_took_without_a_verdict_are_an_event() -> None:
         gaps = [decode(event.data, InputGap) for event in stage.events if event.type == EVENT_TYPES[InputGap]]
         assert set(gaps) == {InputGap(topic="fluvial.updates", partition=3, first=1, end=2)}
         assert stage.known.starts["fluvial.updates"] == {3: 2}
+
+
+def test_an_update_of_another_participants_chunks_is_refused_and_its_owners_is_not() -> None:
+    with ValidationStage() as stage:
+        bob = a_participant(participant="bob", public_key=OTHER_KEY.public_key)
+        stage.register(bob, REGISTRAR)
+        alices = uploaded(stage)
+        copied = an_update(participant="bob", update_id="alice")
+        (copier,) = stage.send([sealed(copied, OTHER_KEY, "bob")], key=b"bob")
+        stage.settle()
+        (owner,) = stage.send([alices])
+        stage.settle()
+        assert stage.reasons() == {(3, copier): ["CHUNK_CLAIMED"], (3, owner): ["ACCEPTED"]}

@@ -1,0 +1,85 @@
+"""What the subtasks of validation share in a process, from the first that opens to the last that closes.
+
+Each submission of the job has its own, so nothing of one that was cancelled is left for the next: no thread, no
+consumer, no record under check, and nothing known that was read before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fluvial.wire.records import ModelUpdate
+from governance.admission.judgement import NeedsEvidence
+from governance.admission.uploads import is_own_chunk
+from pipelines.config import Settings
+from pipelines.flink.blobs import BlobReader
+from pipelines.flink.checked_chunks import ANNOUNCED
+from pipelines.validation.committed import read_known
+from pipelines.validation.content_checks import ContentChecks
+from pipelines.validation.known import Known
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """known: from the log, and what has come since. checks: of content. close: ends threads and consumers."""
+
+    known: Known
+    checks: ContentChecks
+    close: Callable[[], None]
+
+
+def start(settings: Settings) -> Process:
+    """Raises LogUnreadable."""
+    known, topic = read_known(settings), settings.topics.update_blobs
+    reader = BlobReader(
+        settings.brokers,
+        topic,
+        cache_bytes=settings.chunk_cache_bytes,
+        timeout_ms=settings.read_timeout_ms,
+        check_crcs=False,
+    )
+    log = f"{settings.brokers} {topic}"
+
+    def is_own(update: ModelUpdate, key: bytes | None) -> bool:
+        return is_own_chunk(update, key, lambda name: known.trusted.participant(name) is not None)
+
+    def announce(needs: NeedsEvidence, index: int, chunk: bytes) -> None:
+        ANNOUNCED.announce(log, needs.round, index, needs.record_sha256, needs.update, chunk)
+
+    checks = ContentChecks(reader.record, is_own, announce)
+
+    def close() -> None:
+        checks.close()
+        reader.close()
+
+    return Process(known, checks, close)
+
+
+_shared: dict[tuple[str, str, str], tuple[Process, int]] = {}
+_lock = threading.Lock()
+
+
+def acquire(settings: Settings, make: Callable[[Settings], Process] = start) -> Process:
+    """The process's, made by the first subtask that asks. Each calls `release` when it closes."""
+    key = _key(settings)
+    with _lock:
+        process, num_users = _shared.get(key) or (make(settings), 0)
+        _shared[key] = process, num_users + 1
+        return process
+
+
+def release(settings: Settings) -> None:
+    """The counterpart of `acquire`."""
+    key = _key(settings)
+    with _lock:
+        process, num_users = _shared.pop(key)
+        if num_users > 1:
+            _shared[key] = process, num_users - 1
+            return
+        process.close()
+
+
+def _key(settings: Settings) -> tuple[str, str, str]:
+    return str(settings.brokers), settings.topic_prefix, settings.submission

@@ -40,7 +40,7 @@ def _collect(directory: DataDirectory) -> dict[str, Any]:
         "processes": [asdict(process) for process in state.processes],
         "restarts": state.restarts,
         "topics": [asdict(topic) for topic in topic_statuses(federation.brokers, names)],
-        "jobs": [asdict(job) for job in rest.jobs()] if rest else [],
+        "jobs": [{**asdict(job), "last_failure": rest.last_failure(job.job_id)} for job in rest.jobs()] if rest else [],
         "lag": [asdict(lag) for lag in group_lags(federation.brokers, federation.topic_prefix)],
     }
 
@@ -59,8 +59,18 @@ def _print(found: dict[str, Any]) -> None:
     for job in found["jobs"]:
         jobs.add_row(job["name"], job["job_id"], job["state"], f"{job['duration_ms'] / 1000:.0f} s")
     console.print(jobs)
+    for job in found["jobs"]:
+        if job["last_failure"]:
+            console.print(f"{job['name']} has failed, last with: {_cause(job['last_failure'])}", markup=False)
     if found["lag"]:
         lag = Table("source group", "topic", "records behind")
         for group in found["lag"]:
             lag.add_row(group["group"], group["topic"], str(group["lag"]))
         console.print(lag)
+
+
+def _cause(stacktrace: str) -> str:
+    """What began it: the innermost cause of a Java stack trace."""
+    lines = [line.strip() for line in stacktrace.splitlines() if line.strip()]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return (causes or lines)[-1 if causes else 0]

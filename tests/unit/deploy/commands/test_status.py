@@ -1,0 +1,35 @@
+"""What `fluvial status` says of jobs that have failed."""
+
+import pytest
+
+from deploy.commands import status
+
+STACKTRACE = """org.apache.flink.runtime.JobException: Recovery is suppressed
+\tat org.apache.flink.runtime.Task.run(Task.java:1)
+Caused by: java.lang.RuntimeException: the operator failed
+\tat org.fluvial.Some.where(Some.java:2)
+Caused by: pemja.core.PythonException: <class 'KeyError'>: 'what it cannot stand'
+\tat pemja.core.object.PyIterator.next(Native Method)
+"""
+
+
+def test_a_job_that_failed_is_shown_with_its_innermost_cause(capsys: pytest.CaptureFixture[str]) -> None:
+    def job(name: str, failure: str) -> dict[str, object]:
+        return {"name": name, "job_id": "1", "state": "RESTARTING", "duration_ms": 1000, "last_failure": failure}
+
+    status._print(
+        {
+            "broker": {"bootstrap_servers": "127.0.0.1:1"},
+            "flink": None,
+            "processes": [],
+            "restarts": 0,
+            "topics": [],
+            "jobs": [job("gate", STACKTRACE), job("log", ""), job("plain", "one line alone")],
+            "lag": [],
+        }
+    )
+    told = [line for line in capsys.readouterr().out.splitlines() if "has failed" in line]
+    assert told == [
+        "gate has failed, last with: pemja.core.PythonException: <class 'KeyError'>: 'what it cannot stand'",
+        "plain has failed, last with: one line alone",
+    ]

@@ -59,6 +59,9 @@ STAGES: dict[str, Stage] = {
 OF_EVERY_STAGE = ("failures",)
 """Topics that every stage writes and reads when an operator raises (`pipelines.flink.guard`)."""
 
+OF_EVERY_JOB = ("leases", "heartbeats")
+"""Topics that say which job runs which stages: written when it is started, and while it runs."""
+
 WRITTEN_OUTSIDE = ("requests", "updates", "enrolments", "update_blobs", "registry", "models", "model_blobs")
 """Topics that participants write, or that the operator writes when it creates a task."""
 

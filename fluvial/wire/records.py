@@ -12,6 +12,13 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 
+class HolderState(StrEnum):
+    """TRANSACTION_LOST: it ended because the broker had aborted a transaction that it had prepared."""
+
+    RUNNING = "RUNNING"
+    TRANSACTION_LOST = "TRANSACTION_LOST"
+
+
 class InferenceStatus(StrEnum):
     """What became of a request."""
 
@@ -21,6 +28,15 @@ class InferenceStatus(StrEnum):
     UNKNOWN_TASK = "UNKNOWN_TASK"
     EXPIRED = "EXPIRED"
     OVER_QUOTA = "OVER_QUOTA"
+
+
+class LeaseCause(StrEnum):
+    """FREE: nobody held the stages any more. TAKEN_OVER: from holders that were alive. TRANSACTION_LOST: the job goes on from the log after the broker had aborted a transaction that it had prepared. FAILED: it goes on from the log after it had failed."""
+
+    FREE = "FREE"
+    TAKEN_OVER = "TAKEN_OVER"
+    TRANSACTION_LOST = "TRANSACTION_LOST"
+    FAILED = "FAILED"
 
 
 class ParticipantStatus(StrEnum):
@@ -548,6 +564,36 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """What the holder of a lease says of itself. Unsigned: a hint whether it is alive, on which nothing rests."""
+
+    epoch: int
+    """Number of its lease."""
+    job: str
+    """Name of the job."""
+    state: HolderState
+    """How it is."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "epoch": self.epoch,
+            "job": self.job,
+            "state": self.state.value,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Heartbeat:
+        return cls(
+            epoch=data["epoch"],
+            job=data["job"],
+            state=HolderState(data["state"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceRequest:
     """Examples for which somebody wants a model's outputs. Signed by the caller, an enrolled participant; topic requests."""
 
@@ -786,6 +832,56 @@ class InputGap:
             partition=data["partition"],
             first=data["first"],
             end=data["end"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Which job writes for which stages. A lease counts if it is signed and its epoch follows the last that counts; it ends those before it that name one of its stages."""
+
+    epoch: int
+    """Number of the lease in the federation, from 1."""
+    stages: tuple[str, ...]
+    """Stages that the job runs."""
+    job: str
+    """Name of the job."""
+    host: str
+    """Host on which it was started."""
+    pid: int
+    """Process on that host that runs as long as the job; 0 for none."""
+    process_started_ms: int
+    """When that process began; 0 for none."""
+    cause: LeaseCause
+    """Why it was taken."""
+    taken_ms: int
+    """When, by the host's clock; the broker's time counts."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "epoch": self.epoch,
+            "stages": list(self.stages),
+            "job": self.job,
+            "host": self.host,
+            "pid": self.pid,
+            "process_started_ms": self.process_started_ms,
+            "cause": self.cause.value,
+            "taken_ms": self.taken_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Lease:
+        return cls(
+            epoch=data["epoch"],
+            stages=tuple(data["stages"]),
+            job=data["job"],
+            host=data["host"],
+            pid=data["pid"],
+            process_started_ms=data["process_started_ms"],
+            cause=LeaseCause(data["cause"]),
+            taken_ms=data["taken_ms"],
         )
 
 

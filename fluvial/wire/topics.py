@@ -22,6 +22,8 @@
 | events | every stage | event id |
 | failures | every stage | operator |
 | audit, checkpoints | audit | none |
+| leases | whoever starts a job | the job's stages |
+| heartbeats | the job of a lease | epoch of the lease |
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ UPDATE_BLOBS_RETENTION_MS = _DAY_MS
 """How long the chunks of updates are kept: short, for privacy; longer than any round and an outage."""
 _CHUNK_RECORD_BYTES = 2 << 20
 _RECORD_BYTES = 4 << 20
+_SMALL_RECORD_BYTES = 16 << 10
 
 NAMES = (
     "registry",
@@ -59,6 +62,8 @@ NAMES = (
     "failures",
     "audit",
     "checkpoints",
+    "leases",
+    "heartbeats",
 )
 """Attribute names of `Topics`."""
 
@@ -99,6 +104,8 @@ class Topics:
         self.failures = f"{prefix}failures"
         self.audit = f"{prefix}audit"
         self.checkpoints = f"{prefix}checkpoints"
+        self.leases = f"{prefix}leases"
+        self.heartbeats = f"{prefix}heartbeats"
 
     def all_settings(self, partitions: int = 4) -> list[TopicSettings]:
         """Settings of every topic. partitions: of update-blobs, model-blobs, updates: the shards."""
@@ -127,6 +134,10 @@ class Topics:
             self._topic(self.failures, 1, retention_ms=30 * _DAY_MS),
             self._topic(self.audit, 1, retention_ms=_FOR_EVER),
             self._topic(self.checkpoints, 1, retention_ms=_FOR_EVER),
+            # Few and small. Which of them count follows from all that came before.
+            self._topic(self.leases, 1, retention_ms=_FOR_EVER, max_bytes=_SMALL_RECORD_BYTES),
+            # Of each holder the last word alone matters, and at once.
+            self._topic(self.heartbeats, 1, compacted=True, lag_ms=0, max_bytes=_SMALL_RECORD_BYTES),
         ]
 
     @staticmethod
@@ -135,6 +146,7 @@ class Topics:
         partitions: int,
         *,
         compacted: bool = False,
+        lag_ms: int = _DAY_MS,
         retention_ms: int | None = None,
         max_bytes: int = _RECORD_BYTES,
     ) -> TopicSettings:
@@ -148,11 +160,11 @@ class Topics:
             "cleanup.policy": "compact" if compacted else "delete",
         }
         if compacted:
-            # A reader that is at most a day behind meets every record.
-            config["min.compaction.lag.ms"] = str(_DAY_MS)
+            # A reader that is no further behind meets every record.
+            config["min.compaction.lag.ms"] = str(lag_ms)
         if retention_ms is not None:
             config["retention.ms"] = str(retention_ms)
-        if retention_ms == _DAY_MS:
-            # Only closed segments expire, and by default one is open for a week: what must go after a day, would stay.
+        if retention_ms == _DAY_MS or (compacted and not lag_ms):
+            # Only closed segments expire or are compacted, and by default one is open for a week.
             config["segment.ms"] = str(_HOUR_MS)
         return TopicSettings(name=name, partitions=partitions, config=config)

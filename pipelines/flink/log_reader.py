@@ -47,22 +47,27 @@ def read_to_end(
     tail: int | None = None,
     settle_seconds: float = 0.0,
     stall_seconds: float = STALL_SECONDS,
+    committed: bool = True,
 ) -> Iterator[SourceRecord]:
     """The committed records of a topic, to its end as it is now. A tombstone has an empty value.
 
     start, tail: see `starting_offsets`; without them from the first record on. settle_seconds: how long to wait for
     transactions that are open now; what they commit belongs to the end, and their records hide all that lies behind
-    them. Raises LogUnreadable when nothing arrives for `stall_seconds`.
+    them. committed: False for a topic whose writers use no transactions; then nobody's open transaction hides anything.
+    Raises LogUnreadable when nothing arrives for `stall_seconds`.
     """
     began = time.monotonic()
     held = bounds(brokers, topic)
     if settle_seconds > 0:
         held = _settled(brokers, topic, held, settle_seconds)
+    if not committed:
+        held = {partition: bound._replace(end=bound.written) for partition, bound in held.items()}
     offsets = starting_offsets(held, start, tail)
     left = {partition: held[partition].end for partition, offset in offsets.items() if offset < held[partition].end}
     count = 0
     if left:
-        consumer = Consumer(_consumer_settings(brokers))
+        isolation = "read_committed" if committed else "read_uncommitted"
+        consumer = Consumer({**_consumer_settings(brokers), "isolation.level": isolation})
         try:
             consumer.assign([TopicPartition(topic, partition, offsets[partition]) for partition in left])
             for record in _records(consumer, topic, left, stall_seconds):
@@ -186,7 +191,6 @@ def _consumer_settings(brokers: Brokers) -> dict[str, object]:
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "enable.partition.eof": True,
-        "isolation.level": "read_committed",
         # What retention takes while it is read must be an error, not a silent jump.
         "auto.offset.reset": "error",
         "fetch.message.max.bytes": 4 << 20,

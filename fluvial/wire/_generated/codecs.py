@@ -20,8 +20,14 @@ _DOUBLE = struct.Struct("<d")
 REFUSALS = (Unusual, IndexError, ValueError, struct.error)
 """What readers raise."""
 
+_HOLDER_STATE = tuple(records.HolderState)
+_HOLDER_STATE_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.HolderState)}
+
 _INFERENCE_STATUS = tuple(records.InferenceStatus)
 _INFERENCE_STATUS_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.InferenceStatus)}
+
+_LEASE_CAUSE = tuple(records.LeaseCause)
+_LEASE_CAUSE_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.LeaseCause)}
 
 _PARTICIPANT_STATUS = tuple(records.ParticipantStatus)
 _PARTICIPANT_STATUS_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.ParticipantStatus)}
@@ -964,6 +970,45 @@ def _read_failure(data: bytes, at: int) -> tuple[records.Failure, int]:
     return record, at
 
 
+def _write_heartbeat(record: records.Heartbeat, out: list[bytes]) -> None:
+    add = out.append
+    add(long_bytes(record.epoch))
+    text = record.job.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(_HOLDER_STATE_BYTES[record.state.value])
+
+
+def _read_heartbeat(data: bytes, at: int) -> tuple[records.Heartbeat, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_epoch = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_job = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_state = _HOLDER_STATE[zigzag >> 1]
+    record = records.Heartbeat(
+        epoch=f_epoch,
+        job=f_job,
+        state=f_state,
+    )
+    return record, at
+
+
 def _write_inference_request(record: records.InferenceRequest, out: list[bytes]) -> None:
     add = out.append
     text = record.task.encode()
@@ -1427,6 +1472,112 @@ def _read_input_gap(data: bytes, at: int) -> tuple[records.InputGap, int]:
         partition=f_partition,
         first=f_first,
         end=f_end,
+    )
+    return record, at
+
+
+def _write_lease(record: records.Lease, out: list[bytes]) -> None:
+    add = out.append
+    add(long_bytes(record.epoch))
+    if record.stages:
+        add(long_bytes(len(record.stages)))
+        for stages_item in record.stages:
+            text = stages_item.encode()
+            add(long_bytes(len(text)))
+            add(text)
+    add(b"\0")
+    text = record.job.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.host.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.pid))
+    add(long_bytes(record.process_started_ms))
+    add(_LEASE_CAUSE_BYTES[record.cause.value])
+    add(long_bytes(record.taken_ms))
+
+
+def _read_lease(data: bytes, at: int) -> tuple[records.Lease, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_epoch = (zigzag >> 1) ^ -(zigzag & 1)
+    f_stages_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            if zigzag & 1:
+                raise Unusual
+            end = at + (zigzag >> 1)
+            f_stages_item = data[at:end].decode()
+            at = end
+            f_stages_items.append(f_stages_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_stages = tuple(f_stages_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_job = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_host = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_pid = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_process_started_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_cause = _LEASE_CAUSE[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_taken_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.Lease(
+        epoch=f_epoch,
+        stages=f_stages,
+        job=f_job,
+        host=f_host,
+        pid=f_pid,
+        process_started_ms=f_process_started_ms,
+        cause=f_cause,
+        taken_ms=f_taken_ms,
     )
     return record, at
 
@@ -5349,10 +5500,12 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.EnrolmentToken: (_fits_enrolment_token_1, None),
     records.Envelope: (None,),
     records.Failure: (None,),
+    records.Heartbeat: (None,),
     records.InferenceRequest: (None,),
     records.InferenceResults: (None,),
     records.InferenceSummary: (None,),
     records.InputGap: (None,),
+    records.Lease: (None,),
     records.Measurement: (None,),
     records.ModelManifest: (_fits_model_manifest_1, None),
     records.ModelUpdate: (None,),
@@ -5379,10 +5532,12 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.EnrolmentToken: (_write_enrolment_token_1, _write_enrolment_token_2),
     records.Envelope: (_write_envelope,),
     records.Failure: (_write_failure,),
+    records.Heartbeat: (_write_heartbeat,),
     records.InferenceRequest: (_write_inference_request,),
     records.InferenceResults: (_write_inference_results,),
     records.InferenceSummary: (_write_inference_summary,),
     records.InputGap: (_write_input_gap,),
+    records.Lease: (_write_lease,),
     records.Measurement: (_write_measurement,),
     records.ModelManifest: (_write_model_manifest_1, _write_model_manifest_2),
     records.ModelUpdate: (_write_model_update,),
@@ -5409,10 +5564,12 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.EnrolmentToken: (_read_enrolment_token_1, _read_enrolment_token_2),
     records.Envelope: (_read_envelope,),
     records.Failure: (_read_failure,),
+    records.Heartbeat: (_read_heartbeat,),
     records.InferenceRequest: (_read_inference_request,),
     records.InferenceResults: (_read_inference_results,),
     records.InferenceSummary: (_read_inference_summary,),
     records.InputGap: (_read_input_gap,),
+    records.Lease: (_read_lease,),
     records.Measurement: (_read_measurement,),
     records.ModelManifest: (_read_model_manifest_1, _read_model_manifest_2),
     records.ModelUpdate: (_read_model_update,),

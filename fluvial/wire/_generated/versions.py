@@ -88,6 +88,15 @@ VERSIONS: dict[type, tuple[Version, ...]] = {
             schema='{"doc":"An operator raised: what it had in hand, so that a job that starts again knows which record is set aside.","fields":[{"doc":"The operator.","name":"operator","type":"string"},{"doc":"The submission of its job; another one tries every record anew.","name":"submission","type":"string"},{"doc":"What it had in hand: partition@offset of a record of its topic, else the beginning of the SHA-256 of a message.","name":"items","type":{"items":"string","type":"array"}},{"doc":"Type of the exception.","name":"error","type":"string"},{"doc":"The end of its traceback.","name":"traceback","type":"string"},{"doc":"When, by the operator\'s clock.","name":"time_ms","type":"long"},{"default":false,"doc":"Whether the item is passed over from now on.","name":"set_aside","type":"boolean"}],"name":"Failure","namespace":"org.fluvial.v1","type":"record"}',
         ),
     ),
+    records.Heartbeat: (
+        Version(
+            record=records.Heartbeat,
+            number=1,
+            fingerprint=bytes.fromhex("bc543442451b042c"),
+            sha256="d4b64b3417bacb26c4785fe4f0b9bb577098b07344d76cd1699812becb873d84",
+            schema='{"doc":"What the holder of a lease says of itself. Unsigned: a hint whether it is alive, on which nothing rests.","fields":[{"doc":"Number of its lease.","name":"epoch","type":"long"},{"doc":"Name of the job.","name":"job","type":"string"},{"doc":"How it is.","name":"state","type":{"default":"RUNNING","doc":"TRANSACTION_LOST: it ended because the broker had aborted a transaction that it had prepared.","name":"HolderState","symbols":["RUNNING","TRANSACTION_LOST"],"type":"enum"}}],"name":"Heartbeat","namespace":"org.fluvial.v1","type":"record"}',
+        ),
+    ),
     records.InferenceRequest: (
         Version(
             record=records.InferenceRequest,
@@ -122,6 +131,15 @@ VERSIONS: dict[type, tuple[Version, ...]] = {
             fingerprint=bytes.fromhex("a369a19c1679e47e"),
             sha256="8784b8a424f41580573b064dd24dc94cf62021f14899f0b13f8d7c56f14b69b0",
             schema='{"doc":"Offsets of an input topic that were gone before they were judged. What lay there, if anything did, has no verdict.","fields":[{"doc":"The topic.","name":"topic","type":"string"},{"doc":"The partition.","name":"partition","type":"int"},{"doc":"The first such offset.","name":"first","type":"long"},{"doc":"The offset behind the last.","name":"end","type":"long"}],"name":"InputGap","namespace":"org.fluvial.v1","type":"record"}',
+        ),
+    ),
+    records.Lease: (
+        Version(
+            record=records.Lease,
+            number=1,
+            fingerprint=bytes.fromhex("433febf282c1b7dd"),
+            sha256="3bd9851e20dfd8452f201176b29dbd8877a00abbb54058cf1920db9c042a0561",
+            schema='{"doc":"Which job writes for which stages. A lease counts if it is signed and its epoch follows the last that counts; it ends those before it that name one of its stages.","fields":[{"doc":"Number of the lease in the federation, from 1.","name":"epoch","type":"long"},{"doc":"Stages that the job runs.","name":"stages","type":{"items":"string","type":"array"}},{"doc":"Name of the job.","name":"job","type":"string"},{"doc":"Host on which it was started.","name":"host","type":"string"},{"doc":"Process on that host that runs as long as the job; 0 for none.","name":"pid","type":"long"},{"doc":"When that process began; 0 for none.","name":"process_started_ms","type":"long"},{"doc":"Why it was taken.","name":"cause","type":{"default":"FREE","doc":"FREE: nobody held the stages any more. TAKEN_OVER: from holders that were alive. TRANSACTION_LOST: the job goes on from the log after the broker had aborted a transaction that it had prepared. FAILED: it goes on from the log after it had failed.","name":"LeaseCause","symbols":["FREE","TAKEN_OVER","TRANSACTION_LOST","FAILED"],"type":"enum"}},{"doc":"When, by the host\'s clock; the broker\'s time counts.","name":"taken_ms","type":"long"}],"name":"Lease","namespace":"org.fluvial.v1","type":"record"}',
         ),
     ),
     records.Measurement: (

@@ -6,15 +6,16 @@ from collections import Counter
 import pytest
 
 from fluvial.wire.topics import NAMES
-from pipelines.topology import OF_EVERY_STAGE, STAGES, WRITTEN_OUTSIDE, stages_named
+from pipelines.topology import OF_EVERY_JOB, OF_EVERY_STAGE, STAGES, WRITTEN_OUTSIDE, stages_named
 
 READ_OUTSIDE = {"verdicts", "quarantine", "receipts", "models", "releases", "checkpoints", "rounds", "audit"}
 READ_OUTSIDE |= {"results"}
+OF_ALL = {*OF_EVERY_STAGE, *OF_EVERY_JOB}
 
 
 def test_every_topic_has_a_writer_and_a_reader() -> None:
-    written = {topic for stage in STAGES.values() for topic in stage.writes} | {*WRITTEN_OUTSIDE, *OF_EVERY_STAGE}
-    read = {topic for stage in STAGES.values() for topic in stage.reads} | {*READ_OUTSIDE, *OF_EVERY_STAGE}
+    written = {topic for stage in STAGES.values() for topic in stage.writes} | {*WRITTEN_OUTSIDE, *OF_ALL}
+    read = {topic for stage in STAGES.values() for topic in stage.reads} | {*READ_OUTSIDE, *OF_ALL}
     assert written == read == set(NAMES)
 
 

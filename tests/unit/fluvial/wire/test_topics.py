@@ -31,10 +31,15 @@ def test_what_has_a_newest_value_is_compacted_but_not_at_once(name: str) -> None
 
 def test_nothing_else_is_compacted() -> None:
     compacted = {name for name in NAMES if _of(name).config["cleanup.policy"] == "compact"}
-    assert compacted == {"registry", "rounds", "model_blobs"}
+    assert compacted == {"registry", "rounds", "model_blobs", "heartbeats"}
 
 
-@pytest.mark.parametrize("name", ["models", "releases", "audit", "checkpoints"])
+def test_heartbeats_are_soon_their_last_alone() -> None:
+    assert _of("heartbeats").config["min.compaction.lag.ms"] == "0"
+    assert int(_of("heartbeats").config["segment.ms"]) <= 3_600_000  # an open segment is not compacted
+
+
+@pytest.mark.parametrize("name", ["models", "releases", "audit", "checkpoints", "leases"])
 def test_evidence_is_kept_for_ever(name: str) -> None:
     assert _of(name).config["cleanup.policy"] == "delete"
     assert _of(name).config["retention.ms"] == "-1"
@@ -46,7 +51,7 @@ def test_participants_tensors_go_after_hours() -> None:
     assert int(config["segment.ms"]) <= 3_600_000  # an open segment does not expire
 
 
-@pytest.mark.parametrize("name", ["registry", "rounds", "models", "audit", "checkpoints"])
+@pytest.mark.parametrize("name", ["registry", "rounds", "models", "audit", "checkpoints", "leases", "heartbeats"])
 def test_what_has_an_order_has_one_partition(name: str) -> None:
     assert _of(name).partitions == 1
 

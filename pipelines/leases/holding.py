@@ -1,0 +1,48 @@
+"""The lease that a job holds, as its operators are given it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SINK = "sink"
+"""The writer of all that Flink emits; the connector adds numbers to its id."""
+
+_ID = re.compile(r"lease-([1-9][0-9]*)/[^/]*/([a-z]+)(?:-[0-9a-f]+)*")
+
+
+class Holding(BaseModel):
+    """epoch: of the lease. offset: where it lies in topic leases. stages: those that the job runs.
+
+    secret: the part of the job's transactional ids that nobody can guess, made anew for each lease. It is no key: who
+    learns it can disturb the job, which then fails and goes on from the log, and can write nothing in its name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epoch: int = Field(ge=1)
+    offset: int = Field(ge=0)
+    stages: tuple[str, ...]
+    secret: str = Field(min_length=16)
+
+    def transactional_id(self, topic_prefix: str, writer: str) -> str:
+        """The id of one of the job's writers, or the prefix of its ids. No writer's name is the beginning of another,
+        and the slash keeps the epochs apart: whoever aborts all that begins so aborts nothing of anybody else."""
+        return f"{topic_prefix}lease-{self.epoch}/{self.secret}/{writer}"
+
+
+class User(NamedTuple):
+    """Who uses a transactional id: the holder of the lease of this epoch, and which of its writers."""
+
+    epoch: int
+    writer: str
+
+
+def user_of(transactional_id: str, topic_prefix: str) -> User | None:
+    """None for an id that no holder of a lease uses."""
+    if not transactional_id.startswith(topic_prefix):
+        return None
+    found = _ID.fullmatch(transactional_id, len(topic_prefix))
+    return User(int(found.group(1)), found.group(2)) if found else None

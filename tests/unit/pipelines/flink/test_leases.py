@@ -1,0 +1,184 @@
+"""Taking stages: who is refused, who is fenced, and what two that come at once get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from fluvial.identity.brokers import Brokers
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.records import HolderState, Lease, LeaseCause
+from fluvial.wire.topics import Topics
+from pipelines.flink.leases import LeaseLog, StagesHeld, take
+from pipelines.leases.holding import SINK, Holding
+from pipelines.leases.liveness import Beat
+from pipelines.leases.table import LeaseTable
+from tests.unit.pipelines.leases.builders import KEY, beat, lease, sealed
+
+NOW_MS = 1_000_000
+
+
+class MemoryLog(LeaseLog):
+    """Topics in memory. others: what somebody else does between our look at the log and our writing."""
+
+    def __init__(self, *records: bytes, beats: dict[int, Beat] | None = None) -> None:
+        super().__init__(Brokers(bootstrap_servers=""), Topics("f."), KEY.public_key)
+        self.records = list(records)
+        self.said = beats or {}
+        self.others: list[Callable[[], None]] = []
+        self.waited = 0
+
+    def read(self) -> LeaseTable:
+        for offset in range(self._position, len(self.records)):
+            self.table.add(self.records[offset], offset, NOW_MS - 500)
+        self._position = len(self.records)
+        return self.table
+
+    def beats(self) -> dict[int, Beat]:
+        return self.said
+
+    def now_ms(self) -> int:
+        return NOW_MS
+
+    def write(self, record: Lease, key: SigningKey) -> bool:
+        if self.others:
+            self.others.pop(0)()
+        self.records.append(sealed(record, key))
+        offset = len(self.records) - 1
+        return self.read().at(record.epoch).offset == offset
+
+    def wait_for_former_leaders(self) -> None:
+        self.waited += 1
+
+
+class KnownTransactions:
+    """What the brokers know. more: ids that are found at later looks."""
+
+    def __init__(self, *known: str) -> None:
+        self.known, self.more, self.fenced = list(known), [], []  # type: list[str], list[str], list[str]
+
+    def ids(self, prefix: str) -> list[str]:
+        found = [known for known in self.known if known.startswith(prefix)]
+        self.known += self.more
+        self.more = []
+        return found
+
+    def fence(self, ids: Sequence[str]) -> None:
+        self.fenced += ids
+
+
+def ids_of(epoch: int, *writers: str) -> list[str]:
+    holding = Holding(epoch=epoch, offset=0, stages=("x",), secret="s" * 16)
+    return [holding.transactional_id("f.", writer) for writer in writers]
+
+
+def taken(
+    log: MemoryLog,
+    transactions: KnownTransactions | None = None,
+    *,
+    stages: tuple[str, ...] = ("audit",),
+    take_over: bool = False,
+    gone: Sequence[int] = (),
+    restores: bool = False,
+) -> Holding:
+    return take(
+        log,
+        lease(0, *stages, job="mine"),
+        KEY,
+        transactions or KnownTransactions(),
+        topic_prefix="f.",
+        take_over=take_over,
+        gone=gone,
+        restores=restores,
+    )
+
+
+def held_by(epoch: int, *stages: str, state: HolderState = HolderState.RUNNING, age_ms: int = 1_000) -> MemoryLog:
+    return MemoryLog(sealed(lease(epoch, *stages)), beats={epoch: beat(epoch, NOW_MS - age_ms, state)})
+
+
+def test_stages_that_nobody_holds_are_taken() -> None:
+    log = MemoryLog()
+    first, second = taken(log), taken(log, stages=("validation",))
+    assert (first.epoch, first.offset, first.stages) == (1, 0, ("audit",))
+    assert (second.epoch, second.offset, second.stages) == (2, 1, ("validation",))
+    assert first.secret != second.secret
+    assert log.table.at(2).lease.cause is LeaseCause.FREE
+
+
+def test_a_holder_that_is_alive_is_named_and_keeps_its_stages() -> None:
+    log = held_by(1, "validation", "audit")
+    with pytest.raises(
+        StagesHeld, match=r"stage audit is held by the job one on host since .*, heard from 1 s ago"
+    ) as told:
+        taken(log)
+    assert "it also runs validation" in str(told.value)
+    assert len(log.records) == 1
+
+
+def test_taking_over_says_so_in_the_lease_and_fences_the_holder() -> None:
+    log = held_by(1, "validation", "audit")
+    transactions = KnownTransactions(
+        *ids_of(1, "sink-0-0", "sink-0-1", "models-0"), "f.somebody-else", *ids_of(7, "sink")
+    )
+    assert taken(log, transactions, take_over=True).epoch == 2
+    assert log.table.at(2).lease.cause is LeaseCause.TAKEN_OVER
+    assert log.table.successor(1) is log.table.at(2)
+    assert transactions.fenced == sorted(ids_of(1, "sink-0-0", "sink-0-1", "models-0"))
+    assert log.waited == 1
+
+
+@pytest.mark.parametrize("age_ms", [20_000, 10**6])
+def test_a_holder_that_has_fallen_silent_is_taken_over_without_asking(age_ms: int) -> None:
+    transactions = KnownTransactions(*ids_of(1, "sink-0-0"))
+    assert taken(held_by(1, "audit", age_ms=age_ms), transactions).epoch == 2
+    assert transactions.fenced == ids_of(1, "sink-0-0")
+
+
+def test_a_holder_that_is_known_to_be_gone_is_not_asked() -> None:
+    assert taken(held_by(1, "audit"), gone=[1]).epoch == 2
+    assert taken(held_by(1, "audit", state=HolderState.TRANSACTION_LOST)).epoch == 2
+
+
+def test_everybody_who_held_one_of_the_stages_before_is_fenced_and_nobody_else() -> None:
+    log = MemoryLog(*map(sealed, (lease(1, "audit"), lease(2, "validation"), lease(3, "audit", "evaluation"))))
+    transactions = KnownTransactions(*ids_of(1, "sink-0-0"), *ids_of(2, "sink-0-0"), *ids_of(3, "sink-0-0"))
+    taken(log, transactions, take_over=True)
+    assert transactions.fenced == [*ids_of(1, "sink-0-0"), *ids_of(3, "sink-0-0")]
+
+
+def test_ids_that_come_to_light_while_others_are_fenced_are_fenced_too() -> None:
+    transactions = KnownTransactions(*ids_of(1, "sink-0-0"))
+    transactions.more = ids_of(1, "sink-0-1")
+    taken(held_by(1, "audit", age_ms=10**6), transactions)
+    assert transactions.fenced == [*ids_of(1, "sink-0-0"), *ids_of(1, "sink-0-1")]
+
+
+def test_who_begins_from_a_savepoint_commits_what_was_prepared_unless_somebody_may_still_be_there() -> None:
+    ids = ids_of(1, f"{SINK}-0-0", "models-0")
+    transactions = KnownTransactions(*ids)
+    taken(held_by(1, "audit"), transactions, gone=[1], restores=True)
+    assert transactions.fenced == ids_of(1, "models-0")
+    transactions = KnownTransactions(*ids)
+    taken(held_by(1, "audit", age_ms=10**6), transactions, restores=True)
+    assert transactions.fenced == sorted(ids)
+
+
+def test_of_two_that_come_at_once_the_second_finds_the_first() -> None:
+    log = MemoryLog()
+
+    def another_takes_it() -> None:
+        log.records.append(sealed(lease(1, "audit", job="theirs")))
+
+    log.others = [another_takes_it]
+    with pytest.raises(StagesHeld, match=r"held by the job theirs on host since .*, starting"):
+        taken(log)
+    assert [held.lease.job for held in log.table.in_force()] == ["theirs"]
+
+
+def test_of_two_that_take_different_stages_at_once_both_have_theirs() -> None:
+    log = MemoryLog()
+    log.others = [lambda: log.records.append(sealed(lease(1, "validation", job="theirs")))]
+    assert taken(log).epoch == 2
+    assert [held.lease.job for held in log.table.in_force()] == ["theirs", "mine"]

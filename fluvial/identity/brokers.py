@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 _JAVA_PACKAGE = "org.apache.kafka"
+_FILES = ("ca_file", "certificate_file", "key_file", "sasl_password_file")
 
 
 class Security(BaseModel):
@@ -40,6 +41,20 @@ class Security(BaseModel):
                 if getattr(self, name) is None:
                     raise ValueError(f"security.protocol SASL_SSL needs security.{name}")
         return self
+
+    def relative_to(self, folder: Path) -> Security:
+        """The same with files that are named relatively taken from a folder."""
+        files = {name: getattr(self, name) for name in _FILES}
+        return self.model_copy(update={name: folder / file for name, file in files.items() if file is not None})
+
+    def within(self, folder: Path) -> Security:
+        """The same with files in a folder named relatively to it, the inverse of `relative_to`.
+
+        Raises ValueError for a file that lies elsewhere.
+        """
+        files = {name: getattr(self, name) for name in _FILES}
+        changes = {name: file.relative_to(folder) for name, file in files.items() if file is not None}
+        return self.model_copy(update=changes)
 
     def sasl_password(self) -> str:
         """The password in the file that is named. Raises ValueError when none is, OSError when it cannot be read."""

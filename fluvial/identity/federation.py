@@ -41,8 +41,13 @@ class Federation(BaseModel):
 
     @classmethod
     def load(cls, path: Path) -> Federation:
-        """Raises FileNotFoundError, or pydantic's ValidationError (a ValueError) that names what is wrong."""
-        return cls.model_validate_json(Path(path).read_text())
+        """The files that it names relatively lie beside it: so a folder with all of them can be handed out.
+
+        Raises FileNotFoundError, or pydantic's ValidationError (a ValueError) that names what is wrong.
+        """
+        federation = cls.model_validate_json(Path(path).read_text())
+        security = federation.security.relative_to(Path(path).absolute().parent)
+        return federation.model_copy(update={"security": security})
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,14 +1,15 @@
 """How a broker is reached: the interface that every client of this package implements.
 
-Two implementations stand behind the Protocols below: `kafka_python` (pure Python, always installed) and `confluent`
-(librdkafka, several times the throughput, used where the package confluent-kafka is installed). One test suite runs
-over both.
+`recovering` implements it over two client libraries: `kafka_python` (pure Python, always installed) and `librdkafka`
+(several times the throughput, used where the package confluent-kafka is installed). One test suite runs over both.
 
 What an implementation guarantees:
 * `produce` is acknowledged by all in-sync replicas, idempotent within one process, and its Future resolves to where the
   record lies.
 * A `Reader` sees committed records only, needs no consumer group, and lives through broker restarts: while the broker
   is away, `poll` returns nothing.
+* What a new connection cures needs no help of the caller's: a producer that gave up for good, a certificate or password
+  that was renewed in its file. What the broker refuses is told at once, with what to do about it.
 * `fetch` and `fetch_each` return the records at exactly the offsets asked for, or raise; a record that is not there,
   because it was removed or because the partition ends before it, is reported at once.
 * A Transport may be shared by threads; a Reader belongs to one.

@@ -80,7 +80,7 @@ def test_the_wheel_brings_neither_engine_nor_torch(required: set[str]) -> None:
 
 
 def test_the_edge_works_with_the_wheel_alone(environment: Path) -> None:
-    modules = "fluvial.edge, fluvial.kafka.kafka_python.transport, fluvial.auditor.verify"
+    modules = "fluvial.edge, fluvial.kafka.kafka_python.backend, fluvial.auditor.verify"
     program = f"import {modules}; print(fluvial.edge.__file__)"
     result = run_in(environment, program)
     assert result.returncode == 0, result.stderr

@@ -20,8 +20,7 @@ from fluvial.edge import Participant, connect
 from fluvial.edge.events import Published
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
-from fluvial.kafka.kafka_python.transport import KafkaPythonTransport
-from fluvial.kafka.librdkafka.transport import LibrdkafkaTransport
+from fluvial.kafka.connection import kafka_python, librdkafka
 from fluvial.wire.records import Decision, Outcome, Reason, RoundStatus
 from tests.unit.fluvial.edge.world import PARTITIONS, TASK, World, a_federation
 
@@ -140,9 +139,7 @@ def test_a_participant_takes_part_from_its_first_round_to_the_last(
 
 # kafka-python 3.0 leaves the sockets of refused connections to the garbage collector, which the test therefore calls.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize(
-    "implementation", [KafkaPythonTransport, LibrdkafkaTransport], ids=["kafka-python", "librdkafka"]
-)
+@pytest.mark.parametrize("implementation", [kafka_python, librdkafka])
 def test_a_participant_waits_for_a_broker_that_is_restarted(
     federation: Federation, world: World, key: SigningKey, tmp_path: Path, broker, implementation
 ) -> None:

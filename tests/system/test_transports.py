@@ -8,8 +8,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from fluvial.kafka import Transport, read_to_end
-from fluvial.kafka.kafka_python.transport import KafkaPythonTransport
-from fluvial.kafka.librdkafka.transport import LibrdkafkaTransport
+from fluvial.kafka.connection import kafka_python, librdkafka
 from fluvial.wire.errors import ChunkUnavailable
 from tests.unit.fluvial.kafka.transport_suite import TransportSuite
 
@@ -52,7 +51,7 @@ class TestTransports(TransportSuite):
         finally:
             reader.close()
 
-    @pytest.fixture(params=[KafkaPythonTransport, LibrdkafkaTransport], ids=["kafka-python", "librdkafka"])
+    @pytest.fixture(params=[kafka_python, librdkafka])
     def transport(self, request, broker) -> Iterator[Transport]:
         transport = request.param(broker.brokers, "test")
         yield transport

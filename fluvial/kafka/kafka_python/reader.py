@@ -6,7 +6,7 @@ from typing import Any
 
 from kafka import TopicPartition, errors
 
-from fluvial.kafka.errors import TransportFailed
+from fluvial.kafka.errors import ConnectionLost, TransportFailed
 from fluvial.kafka.interface import Bounds, Message, Start
 from fluvial.kafka.kafka_python.errors import translate
 
@@ -15,7 +15,7 @@ _UNKNOWN_TOPIC_SECONDS = 5.0
 
 
 class KafkaPythonReader:
-    """See `fluvial.kafka.interface.Reader`; the arguments are those of `Transport.read`."""
+    """See `fluvial.kafka.backend.BackendReader`; the arguments are those of `Transport.read`."""
 
     def __init__(
         self, consumer: Any, topic: str, start: Start | int | Mapping[int, int], until: Mapping[int, int] | None
@@ -30,8 +30,9 @@ class KafkaPythonReader:
         self._behind = {number for number, offset in starts.items() if offset < self._ends.get(number, 0)}
         self._reads = set(self._behind if self._is_bounded else starts)
         consumer.assign([TopicPartition(topic, number) for number in sorted(self._reads)])
-        for number in self._reads:
-            consumer.seek(TopicPartition(topic, number), starts[number])
+        self._positions = {number: starts[number] for number in self._reads}
+        for number, offset in self._positions.items():
+            consumer.seek(TopicPartition(topic, number), offset)
 
     def _starts(self, held: Mapping[int, Bounds], start: Start | int | Mapping[int, int]) -> dict[int, int]:
         if start is Start.BEGINNING:
@@ -53,11 +54,12 @@ class KafkaPythonReader:
             batches = self._consumer.poll(timeout_ms=max(0, int(timeout * 1000)))
         except errors.KafkaError as error:
             failure = translate(error, self._topic)
-            if isinstance(failure, TransportFailed):
+            if isinstance(failure, TransportFailed | ConnectionLost):
                 raise failure from error
             time.sleep(min(timeout, 0.2))
             return []
         messages = [_message(record) for records in batches.values() for record in records if self._is_wanted(record)]
+        self._positions |= {message.partition: message.offset + 1 for message in messages}
         if self._is_bounded:
             self._look_at_positions()
         return messages
@@ -65,6 +67,9 @@ class KafkaPythonReader:
     def caught_up(self) -> bool:
         self._look_at_positions()
         return not self._behind
+
+    def positions(self) -> Mapping[int, int]:
+        return {number: offset for number, offset in self._positions.items() if number in self._reads}
 
     def close(self) -> None:
         self._consumer.close(autocommit=False)

@@ -1,35 +1,47 @@
 """Fetching records at given offsets."""
 
 import time
-from collections import deque
-from collections.abc import Collection
 from typing import Any
 
 from confluent_kafka import KafkaError, TopicPartition
 
+from fluvial.kafka.backend import Missing
 from fluvial.kafka.errors import TransportFailed, TransportUnavailable
-from fluvial.kafka.interface import Place, Take
-from fluvial.kafka.librdkafka.errors import translate
+from fluvial.kafka.interface import Take
+from fluvial.kafka.librdkafka.errors import Troubles, translate
 from fluvial.kafka.librdkafka.reader import arrived
 from fluvial.wire.errors import ChunkUnavailable
 
 
-class Fetch:
-    """One `fetch_each`: reads each partition forward from its first wanted offset, until all are found."""
+class LibrdkafkaFetcher:
+    """See `fluvial.kafka.backend.BackendFetcher`."""
 
-    def __init__(self, consumer: Any, topic: str, places: Collection[Place], take: Take) -> None:
+    def __init__(self, consumer: Any, troubles: Troubles) -> None:
+        self._consumer, self._troubles = consumer, troubles
+
+    def fetch(self, topic: str, missing: Missing, take: Take, timeout: float) -> None:
+        _Fetch(self._consumer, self._troubles, topic, missing, take).run(timeout)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+class _Fetch:
+    """One fetch: reads each partition forward from its first wanted offset, until all are found."""
+
+    def __init__(self, consumer: Any, troubles: Troubles, topic: str, missing: Missing, take: Take) -> None:
         self._consumer = consumer
+        self._troubles = troubles
         self._topic = topic
         self._take = take
-        self._missing: dict[int, deque[int]] = {}
-        for number, offset in sorted(places):
-            self._missing.setdefault(number, deque()).append(offset)
+        self._missing = missing
 
     def run(self, timeout: float) -> None:
         self._consumer.assign([TopicPartition(self._topic, number, left[0]) for number, left in self._missing.items()])
         try:
             deadline = time.monotonic() + timeout
             while self._missing:
+                self._troubles.check()
                 for record in arrived(self._consumer, 0.5):
                     if self._handle(record):
                         deadline = time.monotonic() + timeout
@@ -63,7 +75,7 @@ class Fetch:
             if number in self._missing:
                 # The reader is at the end, so whatever is still missing lies behind it or was removed.
                 raise self._unavailable(number)
-        elif isinstance(failure := translate(error, self._topic), TransportFailed):
+        elif isinstance(failure := translate(error, self._topic, self._troubles), TransportFailed):
             raise failure
 
     def _unavailable(self, number: int) -> ChunkUnavailable:

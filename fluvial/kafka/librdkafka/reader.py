@@ -1,5 +1,6 @@
 """Reading a topic forwards."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,27 +8,37 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from fluvial.kafka.errors import TransportFailed
 from fluvial.kafka.interface import Bounds, Message, Start
-from fluvial.kafka.librdkafka.errors import translate
+from fluvial.kafka.librdkafka.errors import Troubles, translate
 
-_CALL_SECONDS = 30.0
+CALL_SECONDS = 15.0
+"""Longest wait for an answer."""
+
+_ASK_SECONDS = 2.0
 _BATCH = 64
 
 
 class LibrdkafkaReader:
-    """See `fluvial.kafka.interface.Reader`; the arguments are those of `Transport.read`."""
+    """See `fluvial.kafka.backend.BackendReader`; the arguments are those of `Transport.read`."""
 
     def __init__(
-        self, consumer: Any, topic: str, start: Start | int | Mapping[int, int], until: Mapping[int, int] | None
+        self,
+        consumer: Any,
+        troubles: Troubles,
+        topic: str,
+        start: Start | int | Mapping[int, int],
+        until: Mapping[int, int] | None,
     ) -> None:
         self._consumer = consumer
+        self._troubles = troubles
         self._topic = topic
         self._is_bounded = until is not None
-        held = bounds(consumer, topic)
+        held = bounds(consumer, topic, troubles)
         self._ends = {number: end for number, (_, end) in held.items()} if until is None else dict(until)
         starts = self._starts(held, start)
         self._behind = {number for number, offset in starts.items() if offset < self._ends.get(number, 0)}
         self._reads = set(self._behind if self._is_bounded else starts)
-        consumer.assign([TopicPartition(topic, number, starts[number]) for number in sorted(self._reads)])
+        self._positions = {number: starts[number] for number in sorted(self._reads)}
+        consumer.assign([TopicPartition(topic, number, offset) for number, offset in self._positions.items()])
 
     def _starts(self, held: Mapping[int, Bounds], start: Start | int | Mapping[int, int]) -> dict[int, int]:
         if start is Start.BEGINNING:
@@ -37,7 +48,7 @@ class LibrdkafkaReader:
         if isinstance(start, Mapping):
             return dict(start)
         times = [TopicPartition(self._topic, number, start) for number in held]
-        found = self._consumer.offsets_for_times(times, _CALL_SECONDS)
+        found = self._consumer.offsets_for_times(times, CALL_SECONDS)
         # Where no record is as new as that, the end, taken before: what has arrived meanwhile is not missed.
         return {at.partition: held[at.partition].end if at.offset < 0 else at.offset for at in found}
 
@@ -45,20 +56,27 @@ class LibrdkafkaReader:
         if not self._reads:
             return []
         messages = []
+        self._troubles.check()
         for record in arrived(self._consumer, timeout):
             number, error = record.partition(), record.error()
             if error is None:
                 if self._take(number, record.offset()):
                     messages.append(_message(record))
+                    self._positions[number] = record.offset() + 1
             elif error.code() == KafkaError._PARTITION_EOF:
                 # Control records of transactions may lie between the last record and the end.
                 self._reached(number)
-            elif isinstance(failure := translate(error, self._topic), TransportFailed):
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                raise TransportFailed(f"{self._topic}: retention removed records that were to be read: {error.str()}")
+            elif isinstance(failure := translate(error, self._topic, self._troubles), TransportFailed):
                 raise failure
         return messages
 
     def caught_up(self) -> bool:
         return not self._behind
+
+    def positions(self) -> Mapping[int, int]:
+        return {number: offset for number, offset in self._positions.items() if number in self._reads}
 
     def close(self) -> None:
         self._consumer.close()
@@ -77,24 +95,34 @@ class LibrdkafkaReader:
             self._consumer.incremental_unassign([TopicPartition(self._topic, number)])
 
 
-def bounds(consumer: Any, topic: str) -> dict[int, Bounds]:
+def bounds(consumer: Any, topic: str, troubles: Troubles) -> dict[int, Bounds]:
     """What each partition holds, for a consumer that reads committed records.
 
     Raises TransportFailed, TransportUnavailable, KafkaException.
     """
-    places = [TopicPartition(topic, number) for number in partitions(consumer, topic)]
-    return {at.partition: Bounds(*consumer.get_watermark_offsets(at, _CALL_SECONDS)) for at in places}
+    places = [TopicPartition(topic, number) for number in partitions(consumer, topic, troubles)]
+    return {at.partition: Bounds(*consumer.get_watermark_offsets(at, CALL_SECONDS)) for at in places}
 
 
-def partitions(client: Any, topic: str) -> list[int]:
+def partitions(client: Any, topic: str, troubles: Troubles) -> list[int]:
     """Numbers of a topic's partitions. Raises TransportFailed, TransportUnavailable."""
-    try:
-        metadata = client.list_topics(topic, _CALL_SECONDS).topics[topic]
-    except KafkaException as error:
-        raise translate(error.args[0], topic) from error
+    metadata = _metadata(client, topic, troubles)
     if metadata.error is not None:
-        raise translate(metadata.error, topic)
+        raise translate(metadata.error, topic, troubles)
     return sorted(metadata.partitions)
+
+
+def _metadata(client: Any, topic: str, troubles: Troubles) -> Any:
+    """Asks again and again for a while: only in between does the client say that the broker refuses it."""
+    deadline = time.monotonic() + CALL_SECONDS
+    while True:
+        try:
+            return client.list_topics(topic, _ASK_SECONDS).topics[topic]
+        except KafkaException as error:
+            client.poll(0)
+            failure = translate(error.args[0], topic, troubles)
+            if isinstance(failure, TransportFailed) or time.monotonic() > deadline:
+                raise failure from error
 
 
 def arrived(consumer: Any, timeout: float) -> list[Any]:

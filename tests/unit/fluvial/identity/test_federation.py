@@ -17,10 +17,25 @@ FEDERATION = Federation(
 
 def test_a_saved_federation_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "new" / "federation.json"
-    secured = FEDERATION.model_copy(update={"security": Security(protocol="SSL", ca_file=Path("ca.pem"))})
+    secured = FEDERATION.model_copy(update={"security": Security(protocol="SSL", ca_file=tmp_path / "ca.pem")})
     for federation in (FEDERATION, secured):
         federation.save(path)
         assert Federation.load(path) == federation
+
+
+def test_files_that_are_named_relatively_lie_beside_the_federations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    security = Security(
+        protocol="SSL", ca_file=Path("ca.pem"), certificate_file=Path("/a/me.pem"), key_file=Path("me.pem")
+    )
+    FEDERATION.model_copy(update={"security": security}).save(tmp_path / "federation.json")
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / "federation.json", Path("federation.json")):
+        loaded = Federation.load(path).security
+        assert (loaded.ca_file, loaded.key_file) == (tmp_path / "ca.pem", tmp_path / "me.pem")
+        assert loaded.certificate_file == Path("/a/me.pem")
+        assert loaded.sasl_password_file is None
 
 
 def test_topics_carry_the_federations_prefix() -> None:

@@ -2,8 +2,6 @@ import pytest
 
 from fluvial.identity.brokers import Brokers
 from fluvial.kafka import connect, connection
-from fluvial.kafka.kafka_python.transport import KafkaPythonTransport
-from fluvial.kafka.librdkafka.transport import LibrdkafkaTransport
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 from tests.unit.fluvial.kafka.transport_suite import TransportSuite
 
@@ -22,10 +20,9 @@ class TestMemoryTransport(TransportSuite):
         return MemoryTransport({topic: 3})
 
 
-def test_confluent_is_chosen_where_it_is_installed() -> None:
-    assert isinstance(connect(NOBODY, "test"), LibrdkafkaTransport)
-
-
-def test_kafka_python_is_chosen_where_confluent_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_librdkafka_is_chosen_where_it_is_installed_and_kafka_python_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "librdkafka", lambda *_: "librdkafka")
+    monkeypatch.setattr(connection, "kafka_python", lambda *_: "kafka-python")
+    assert connect(NOBODY, "test") == "librdkafka"
     monkeypatch.setattr(connection, "find_spec", lambda name: None)
-    assert isinstance(connect(NOBODY, "test"), KafkaPythonTransport)
+    assert connect(NOBODY, "test") == "kafka-python"

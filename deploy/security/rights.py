@@ -1,0 +1,99 @@
+"""Who may do what on the broker, by role: the table that `deploy.security.access` puts into Kafka's access lists.
+
+| role | writes | reads | beyond topics |
+|---|---|---|---|
+| jobs | all but enrolments, updates, update-blobs | everything | their groups and transactions |
+| operator | registry, models, model-blobs | everything | looks at the jobs' groups |
+| auditor | nothing | everything | |
+| participant | enrolments, updates, update-blobs, measurements | what the federation tells everybody | |
+
+A participant does not read the updates of others, and nobody but the jobs writes what decides. `broker` and `admin` are
+the broker's super-users: the broker itself, and the stack that creates topics and grants these rights. Kafka adds the
+right to describe whatever one may read or write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from fluvial.wire.topics import NAMES, Topics
+
+BROKER = "broker"
+ADMIN = "admin"
+
+
+class Role(StrEnum):
+    """Kinds of principals that are granted rights."""
+
+    JOBS = "jobs"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+    PARTICIPANT = "participant"
+
+
+class Resource(StrEnum):
+    """What rights are to; values are Kafka's names."""
+
+    TOPIC = "TOPIC"
+    GROUP = "GROUP"
+    TRANSACTIONAL_ID = "TRANSACTIONAL_ID"
+
+
+class Right(NamedTuple):
+    """The right to an operation (Kafka's name of it) on a resource, or on all whose name begins so."""
+
+    resource: Resource
+    name: str
+    operation: str
+    is_prefix: bool = False
+
+
+_TOLD_TO_EVERYBODY = (
+    "registry",
+    "rounds",
+    "models",
+    "model_blobs",
+    "verdicts",
+    "receipts",
+    "releases",
+    "variants",
+    "variant_blobs",
+    "measurements",
+    "promotions",
+    "audit",
+    "checkpoints",
+)
+_CLIENT_GROUPS = "fluvial-"
+"""librdkafka names a group although Fluvial's clients use none; the jobs' groups begin with the topics' prefix."""
+
+_WRITTEN_BY_PARTICIPANTS_ALONE = ("enrolments", "updates", "update_blobs")
+_WRITES = {
+    Role.JOBS: tuple(name for name in NAMES if name not in _WRITTEN_BY_PARTICIPANTS_ALONE),
+    Role.OPERATOR: ("registry", "models", "model_blobs"),
+    Role.AUDITOR: (),
+    Role.PARTICIPANT: (*_WRITTEN_BY_PARTICIPANTS_ALONE, "measurements"),
+}
+_READS = {
+    Role.JOBS: NAMES,
+    Role.OPERATOR: NAMES,
+    Role.AUDITOR: NAMES,
+    Role.PARTICIPANT: _TOLD_TO_EVERYBODY,
+}
+
+
+def rights(role: Role, topics: Topics) -> frozenset[Right]:
+    """All that a role may do in a federation."""
+    granted = {*_on_topics(_WRITES[role], topics, "WRITE"), *_on_topics(_READS[role], topics, "READ")}
+    granted.add(Right(Resource.GROUP, _CLIENT_GROUPS, "DESCRIBE", is_prefix=True))
+    if role is Role.JOBS:
+        granted.add(Right(Resource.GROUP, topics.prefix, "READ", is_prefix=True))
+        granted.add(Right(Resource.TRANSACTIONAL_ID, topics.prefix, "WRITE", is_prefix=True))
+    if role is Role.OPERATOR:
+        granted.add(Right(Resource.GROUP, topics.prefix, "DESCRIBE", is_prefix=True))
+    return frozenset(granted)
+
+
+def _on_topics(names: Iterable[str], topics: Topics, operation: str) -> set[Right]:
+    return {Right(Resource.TOPIC, getattr(topics, name), operation) for name in names}

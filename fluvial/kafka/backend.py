@@ -1,0 +1,91 @@
+"""What one client library brings: producers, readers and fetchers, each with a connection of its own.
+
+None of them outlives what ends its connection: it then raises ConnectionLost, and `recovering` makes a new one.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Protocol
+
+from fluvial.kafka.interface import Bounds, Message, Position, Start, Take
+
+Missing = dict[int, deque[int]]
+"""By partition, the offsets that are yet to be fetched, in their order; emptied on the way."""
+
+
+class BackendProducer(Protocol):
+    """Sends records. Threads may share it."""
+
+    def num_partitions(self, topic: str) -> int:
+        """Raises TransportFailed, TransportUnavailable."""
+        ...
+
+    def produce(self, topic: str, value: bytes, key: bytes, partition: int | None) -> Future[Position]:
+        """See `Transport.produce`."""
+        ...
+
+    def is_lost(self) -> bool:
+        """Whether whatever it is still given will fail."""
+        ...
+
+    def close(self) -> None:
+        """Sends what is still buffered, for a few seconds at most."""
+        ...
+
+
+class BackendReader(Protocol):
+    """See `Reader`; `poll` also raises ConnectionLost."""
+
+    def poll(self, timeout: float) -> list[Message]:
+        """Records that have arrived."""
+        ...
+
+    def caught_up(self) -> bool:
+        """Whether the ends are reached that were there at its start."""
+        ...
+
+    def positions(self) -> Mapping[int, int]:
+        """By partition that is read, the offset behind the last record returned."""
+        ...
+
+    def close(self) -> None:
+        """Releases the connection."""
+        ...
+
+
+class BackendFetcher(Protocol):
+    """Fetches records at given offsets; one call at a time."""
+
+    def fetch(self, topic: str, missing: Missing, take: Take, timeout: float) -> None:
+        """See `Transport.fetch_each`; also raises ConnectionLost."""
+        ...
+
+    def close(self) -> None:
+        """Releases the connection."""
+        ...
+
+
+class Backend(Protocol):
+    """A client library. Each call makes a client of its own, and reads certificates and passwords anew.
+
+    All raise TransportFailed, TransportUnavailable.
+    """
+
+    def producer(self) -> BackendProducer:
+        """Does not wait for a connection where the library can do without."""
+        ...
+
+    def reader(
+        self, topic: str, start: Start | int | Mapping[int, int], until: Mapping[int, int] | None
+    ) -> BackendReader:
+        """See `Transport.read`."""
+        ...
+
+    def fetcher(self) -> BackendFetcher:
+        """A fetcher."""
+        ...
+
+    def bounds(self, topic: str) -> Mapping[int, Bounds]:
+        """See `Transport.bounds`."""
+        ...

@@ -1,0 +1,79 @@
+"""The client library kafka-python 3.
+
+Options follow its documentation: acks="all" and idempotence are its defaults and stand here because the ordering rule
+(an envelope only after its chunks) rests on them. There is no `buffer_memory`; what is unacknowledged at once is
+bounded by the caller (`fluvial.edge.upload`).
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import kafka
+
+from fluvial.identity.brokers import Brokers
+from fluvial.kafka.interface import MAX_REQUEST_BYTES, Bounds, Start
+from fluvial.kafka.kafka_python.errors import explained, translated
+from fluvial.kafka.kafka_python.fetch import KafkaPythonFetcher
+from fluvial.kafka.kafka_python.producer import KafkaPythonProducer
+from fluvial.kafka.kafka_python.reader import KafkaPythonReader, bounds
+
+_BOOTSTRAP_MS = 15_000
+
+
+class KafkaPythonBackend:
+    """See `fluvial.kafka.backend.Backend`."""
+
+    def __init__(self, brokers: Brokers, client_id: str) -> None:
+        self._brokers, self._client_id = brokers, client_id
+
+    def producer(self) -> KafkaPythonProducer:
+        return KafkaPythonProducer(
+            {
+                **self._brokers.kafka_python(self._client_id),
+                "acks": "all",
+                "enable_idempotence": True,
+                "linger_ms": 2,
+                "batch_size": 64 << 10,
+                "max_request_size": MAX_REQUEST_BYTES,
+                "bootstrap_timeout_ms": _BOOTSTRAP_MS,
+            }
+        )
+
+    def reader(
+        self, topic: str, start: Start | int | Mapping[int, int], until: Mapping[int, int] | None
+    ) -> KafkaPythonReader:
+        # Whoever names offsets is not served others.
+        with self._consumer("none" if isinstance(start, Mapping) else "earliest", topic) as consumer:
+            return KafkaPythonReader(consumer, topic, start, until)
+
+    def fetcher(self) -> KafkaPythonFetcher:
+        with self._consumer("none", "") as consumer:
+            return KafkaPythonFetcher(consumer)
+
+    def bounds(self, topic: str) -> Mapping[int, Bounds]:
+        with self._consumer("earliest", topic) as consumer:
+            held = bounds(consumer, topic)
+            consumer.close(autocommit=False)
+        return held
+
+    @contextmanager
+    def _consumer(self, auto_offset_reset: str, topic: str) -> Iterator[Any]:
+        """A consumer, which stays open unless this fails."""
+        with explained(topic):
+            consumer = kafka.KafkaConsumer(
+                **self._brokers.kafka_python(self._client_id),
+                group_id=None,
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+                auto_offset_reset=auto_offset_reset,
+                max_partition_fetch_bytes=4 << 20,
+                fetch_max_wait_ms=500,
+                bootstrap_timeout_ms=_BOOTSTRAP_MS,
+            )
+        try:
+            with translated(topic):
+                yield consumer
+        except BaseException:
+            consumer.close(autocommit=False)
+            raise

@@ -1,0 +1,88 @@
+"""The client library confluent-kafka (librdkafka).
+
+It places a key by CRC32 unless told otherwise; `murmur2_random` agrees with Java and kafka-python, so a participant's
+records stay in one partition whichever client sends them.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException
+
+from fluvial.identity.brokers import Brokers
+from fluvial.kafka.interface import MAX_REQUEST_BYTES, Bounds, Start
+from fluvial.kafka.librdkafka.errors import Troubles, translate
+from fluvial.kafka.librdkafka.fetch import LibrdkafkaFetcher
+from fluvial.kafka.librdkafka.producer import LibrdkafkaProducer
+from fluvial.kafka.librdkafka.reader import LibrdkafkaReader, bounds
+
+_DELIVERY_MS = 120_000
+"""As kafka-python has it. `fluvial.edge.upload` waits a little longer."""
+
+
+class LibrdkafkaBackend:
+    """See `fluvial.kafka.backend.Backend`."""
+
+    def __init__(self, brokers: Brokers, client_id: str) -> None:
+        self._brokers, self._client_id = brokers, client_id
+
+    def producer(self) -> LibrdkafkaProducer:
+        return LibrdkafkaProducer(
+            {
+                **self._brokers.librdkafka(self._client_id),
+                "acks": "all",
+                "enable.idempotence": True,
+                "linger.ms": 0,  # chunks are batches by themselves, and an envelope is waited for
+                "queue.buffering.max.kbytes": 64 << 10,
+                "message.timeout.ms": _DELIVERY_MS,
+                "partitioner": "murmur2_random",
+                "message.max.bytes": MAX_REQUEST_BYTES,
+            }
+        )
+
+    def reader(
+        self, topic: str, start: Start | int | Mapping[int, int], until: Mapping[int, int] | None
+    ) -> LibrdkafkaReader:
+        # Whoever names offsets is not served others.
+        with self._consumer("error" if isinstance(start, Mapping) else "earliest", topic) as (consumer, troubles):
+            return LibrdkafkaReader(consumer, troubles, topic, start, until)
+
+    def fetcher(self) -> LibrdkafkaFetcher:
+        with self._consumer("error", "") as (consumer, troubles):
+            return LibrdkafkaFetcher(consumer, troubles)
+
+    def bounds(self, topic: str) -> Mapping[int, Bounds]:
+        with self._consumer("earliest", topic) as (consumer, troubles), closing(consumer):
+            return bounds(consumer, topic, troubles)
+
+    @contextmanager
+    def _consumer(self, auto_offset_reset: str, topic: str) -> Iterator[tuple[Any, Troubles]]:
+        """A consumer, which stays open unless this fails."""
+        troubles = Troubles()
+        consumer = Consumer(
+            {
+                **self._brokers.librdkafka(self._client_id),
+                "error_cb": troubles,
+                "group.id": "fluvial-edge",  # librdkafka asks for one; with assign() and no commits it stays unused
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": auto_offset_reset,
+                "fetch.wait.max.ms": 250,
+                "fetch.message.max.bytes": 4 << 20,
+                "fetch.max.bytes": 16 << 20,
+                "receive.message.max.bytes": 17 << 20,  # more than was asked for is no answer
+                "queued.max.messages.kbytes": 16 << 10,
+                "fetch.queue.backoff.ms": 1,  # a full queue otherwise postpones the next fetch by a second
+            }
+        )
+        try:
+            yield consumer, troubles
+        except KafkaException as error:
+            consumer.close()
+            raise translate(error.args[0], topic, troubles) from error
+        except BaseException:
+            consumer.close()
+            raise

@@ -1,0 +1,93 @@
+"""Whether the brokers take this client by TLS, and in words why not.
+
+The client libraries answer a refused certificate like an absent broker: they try again until the caller's patience
+ends, and say that no broker answered. So one handshake of Python's own comes first. After it one asks for the broker's
+API versions, which it tells before anybody logs in: in TLS 1.3 (RFC 8446) a client learns only then that the broker did
+not accept its certificate.
+"""
+
+import socket
+import ssl
+import struct
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from fluvial.identity.brokers import Brokers, Security
+from fluvial.kafka.errors import TransportFailed
+
+_SECONDS = 5.0
+_API_VERSIONS = 18
+_HELP = "ask the operator of the federation for new credentials"
+
+
+def is_reached(brokers: Brokers) -> bool:
+    """Whether one of the brokers takes this client; False when none can be reached. Raises TransportFailed."""
+    context = _context(brokers.security)
+    return any(_takes(address.strip(), context, brokers.security) for address in brokers.bootstrap_servers.split(","))
+
+
+def _context(security: Security) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=security.ca_file)
+        if security.certificate_file is not None:
+            _check_dates(security.certificate_file)
+            context.load_cert_chain(security.certificate_file, security.key_file)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        files = ", ".join(
+            str(file) for file in (security.ca_file, security.certificate_file, security.key_file) if file is not None
+        )
+        raise TransportFailed(f"the certificates cannot be used ({error}); they are {files}") from error
+    return context
+
+
+def _check_dates(file: Path) -> None:
+    certificate = x509.load_pem_x509_certificates(file.read_bytes())[0]
+    now = datetime.now(UTC)
+    if now > certificate.not_valid_after_utc:
+        expired = certificate.not_valid_after_utc.date().isoformat()
+        raise TransportFailed(f"the certificate in {file} has expired on {expired}: {_HELP}")
+    if now < certificate.not_valid_before_utc:
+        begins = certificate.not_valid_before_utc.date().isoformat()
+        raise TransportFailed(f"the certificate in {file} is valid from {begins} on: is this machine's clock right?")
+
+
+def _takes(address: str, context: ssl.SSLContext, security: Security) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        connection = socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS)
+    except (OSError, ValueError):
+        return False
+    with connection:
+        try:
+            with context.wrap_socket(connection, server_hostname=host.strip("[]")) as secured:
+                secured.sendall(_request())
+                answer = secured.recv(1)
+        except ssl.SSLCertVerificationError as error:
+            raise TransportFailed(
+                f"the broker at {address} shows a certificate that {security.ca_file or 'this machine'} does not vouch "
+                f"for: {error.verify_message}"
+            ) from error
+        except ssl.SSLEOFError:
+            return False  # it is being stopped, or ends what it does not understand
+        except ssl.SSLError as error:
+            raise TransportFailed(_refusal(address, error.reason or str(error), security)) from error
+        except OSError:
+            return False
+    return bool(answer)
+
+
+def _refusal(address: str, reason: str, security: Security) -> str:
+    if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
+        return f"the broker at {address} does not speak TLS there: is security.protocol {security.protocol} right?"
+    shown = reason.replace("_", " ").lower()
+    if security.certificate_file is None:
+        return f"the broker at {address} wants a certificate, and the federation file names none ({shown}): {_HELP}"
+    return f"the broker at {address} refuses the certificate in {security.certificate_file} ({shown}): {_HELP}"
+
+
+def _request() -> bytes:
+    """ApiVersionsRequest of version 0: API key, version, correlation id, client id."""
+    body = struct.pack(">hhih", _API_VERSIONS, 0, 1, len(b"fluvial")) + b"fluvial"
+    return struct.pack(">i", len(body)) + body

@@ -1,4 +1,5 @@
-"""Fixtures of the system tests: one broker for those that need no more than a broker."""
+"""Fixtures of the system tests: one broker for those that need no more than a broker, one federation with a running job
+for those whose tasks do not mind each other."""
 
 from __future__ import annotations
 
@@ -7,9 +8,18 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.local.broker import Broker
+from tests.system.small_federation import SmallFederation
 
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     with Broker(tmp_path_factory.mktemp("broker")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def shared_federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallFederation]:
+    with SmallFederation(tmp_path_factory.mktemp("federation")) as small:
+        small.job.start()
+        small.job.wait_until_running()
+        yield small

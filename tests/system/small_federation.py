@@ -78,13 +78,13 @@ class SmallFederation:
         self._ends.callback(self.transport.close)
         self.rounds = RoundFollower(self.transport, self.federation)
         self._ends.callback(self.rounds.close)
-        keys = {f"participant-{number}": SigningKey.generate() for number in range(NUM_PARTICIPANTS)}
-        register(self.transport, self.federation.topics, self.stack.keys, keys)
+        self.keys = {f"participant-{number}": SigningKey.generate() for number in range(NUM_PARTICIPANTS)}
+        register(self.transport, self.federation.topics, self.stack.keys, self.keys)
         self.participants = [
             self._ends.enter_context(
                 Participant(self.federation, name, key, self._directory / f"{name}.sqlite", self.transport)
             )
-            for name, key in keys.items()
+            for name, key in self.keys.items()
         ]
 
     def __exit__(

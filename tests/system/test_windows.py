@@ -4,8 +4,6 @@ broker time, invitations by seed. One job has all the tasks."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,13 +36,9 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 WINDOW_MS = 3_000
 
 
-@pytest.fixture(scope="module")
-def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallFederation]:
-    directory: Path = tmp_path_factory.mktemp("windows")
-    with SmallFederation(directory) as small:
-        small.job.start()
-        small.job.wait_until_running()
-        yield small
+@pytest.fixture
+def federation(shared_federation: SmallFederation) -> SmallFederation:
+    return shared_federation
 
 
 def open_first_round(small: SmallFederation, task: str, **changes: Any) -> Round:

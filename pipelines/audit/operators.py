@@ -21,9 +21,10 @@ from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ValueStateDescriptor
 
 from fluvial.wire.errors import TransportError
+from fluvial.wire.records import InputGap
 from governance.audit import signer
 from governance.audit.cloud_events import headers
-from governance.audit.events import EventRefused
+from governance.audit.events import EventRefused, audit_event
 from governance.audit.recent_events import REMEMBERED_EVENTS
 from governance.audit.sequencer import Leaf, Sequencer
 from governance.audit.signer import NotNext, SignerState
@@ -32,6 +33,7 @@ from pipelines.audit.leaf_headers import source_header, tree_header
 from pipelines.config import Settings
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
 from pipelines.flink.frames import SourceRecord, sink_frame
+from pipelines.flink.offsets import gaps
 from pipelines.flink.tally import Tally
 
 LOG = "log"
@@ -101,12 +103,27 @@ class Sequence(KeyedProcessFunction):
         return self._sequencer
 
     def _before(self, sequencer: Sequencer, record: SourceRecord) -> Iterator[Leaf]:
-        """What is committed in `events` between what was taken in last and this record."""
+        """What is committed in `events` between what was taken in last and this record; and the event of what is gone
+        there by retention, which nobody can make up for."""
+        yield from self._gap(sequencer, record)
         for earlier in self._committed.events(_next(sequencer, record.partition)):
             if earlier.partition == record.partition:
                 if earlier.offset >= record.offset:
                     break
                 yield from self._take_all(sequencer, [earlier])
+
+    def _gap(self, sequencer: Sequencer, record: SourceRecord) -> Iterator[Leaf]:
+        partition, topic = record.partition, self._topics.events
+        if partition not in sequencer.read_to and sequencer.end.size:
+            return  # The leaves are of a former release, and do not tell how far it read.
+        first = sequencer.read_to.get(partition, -1) + 1
+        for gap in gaps(self._committed.bounds(topic), {partition: first}):
+            _log.error("%s/%d: offsets %d to %d are gone and have no leaf", topic, partition, gap.first, gap.end - 1)
+            told = InputGap(topic=topic, partition=partition, first=gap.first, end=gap.end)
+            sequencer.read_to[partition] = gap.end - 1
+            leaf = sequencer.put(audit_event(told, record.timestamp_ms), partition, gap.end - 1)
+            if leaf is not None:
+                yield leaf
 
     def _take_all(self, sequencer: Sequencer, records: Iterable[SourceRecord]) -> Iterator[Leaf]:
         for record in records:

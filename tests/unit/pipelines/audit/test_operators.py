@@ -7,9 +7,10 @@ import pytest
 
 from fluvial.transparency.chain import ChainEnd
 from fluvial.transparency.compact_range import CompactRange
+from fluvial.transparency.event import read_event
 from fluvial.transparency.merkle import leaf_hash
 from fluvial.wire.framing import decode, encode
-from fluvial.wire.records import SequencedEvent
+from fluvial.wire.records import InputGap, SequencedEvent
 from governance.audit import sequencer
 from governance.audit.cloud_events import headers
 from governance.audit.recent_events import REMEMBERED_EVENTS
@@ -264,3 +265,23 @@ def test_a_view_tells_what_was_skipped(world: AuditWorld, caplog: pytest.LogCapt
     assert len(told) == 3
     assert told[0].startswith("t.audit/0@0 is skipped: leaf 0 is no SequencedEvent")
     assert not any("\x1b" in line for line in told)
+
+
+@pytest.mark.parametrize("restart", [True, False])
+def test_events_that_retention_took_are_a_gap_in_the_log(world: AuditWorld, restart: bool) -> None:
+    world.send(event(0), event(1))
+    world.settle()
+    world.send(*map(event, range(2, 40)))
+    world.expire(TOPICS.events, 30)
+    if restart:
+        world.submit()
+    world.settle()
+    assert world.ids()[:2] == [event(0).id, event(1).id]
+    assert world.ids()[3:] == [event(number).id for number in range(30, 40)]
+    told = read_event(decode(world.chain()[2], SequencedEvent).event)
+    assert told == InputGap(topic=TOPICS.events, partition=0, first=2, end=30)
+    world.submit()
+    world.send(event(40))
+    world.settle()
+    assert world.chain_size() == 14
+    assert_signed(world)

@@ -4,6 +4,7 @@ signed and read again. Nothing raises."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import event, given, settings
@@ -18,6 +19,7 @@ from models.aggregation.rule import RULES as RULES_KNOWN
 from pipelines.aggregation.messages import Place, RoundFailed, Selected, ShardDone, ShardFailed, Undecided
 from pipelines.aggregation.rounds import task_life, task_state
 from tests.unit.pipelines.aggregation.builders import an_update
+from tests.unit.pipelines.aggregation.committed_log import CommittedLog
 
 KEY = SigningKey.generate()
 NOW_MS = 1_800_000_000_000
@@ -178,3 +180,71 @@ def test_a_task_is_refused_or_all_its_records_can_be_written(history: list[tuple
             perform(effects)
         assert state is not None
         assert task_state.load(task_state.dump(state)) == state
+
+
+TERMS = st.sampled_from(
+    [
+        {"rule": {"name": "median"}},
+        {"rounds": 5},
+        {"quorum": 1},
+        {"target": 7, "limits": {"max_abs": 0.5, "max_weight": 9}},
+    ]
+)
+HAPPENS = st.one_of(st.sampled_from(["model", "failed", "undecided", "model"]), TERMS)
+MODES = st.sampled_from(
+    [
+        {},
+        {"window": {"mode": "buffered", "max_staleness": 2}},
+        {
+            "window": {
+                "mode": "tumbling",
+                "max_staleness": 1,
+                "staleness": {"name": "hinge", "exponent": 0.3, "delay": 1},
+            }
+        },
+        {"server_optimizer": {"name": "adam", "learning_rate": 0.1}, "sampling": {"fraction": 0.3}},
+        {"window": {"grace_seconds": 0.029}, "participation": {"min_examples": 2}, "encodings": ["int8"]},
+    ]
+)
+
+
+@given(MODES, st.lists(st.tuples(HAPPENS, st.booleans()), max_size=9))
+def test_a_task_that_lost_its_state_at_any_point_goes_on_as_if_it_had_not(
+    mode: dict[str, Any], history: list[tuple[Any, bool]]
+) -> None:
+    """From the log alone: what it announces and publishes then has the same bytes."""
+    file = {**GOOD, **mode}
+    first = Task(
+        task="demo",
+        specification=json.dumps(file),
+        layout=GOOD_LAYOUT,
+        base_version=0,
+        base_digest=model_digest([bytes(32)] * 2),
+        base_chunks=chunks_of(GOOD_LAYOUT, 4),
+        created_ms=0,
+    )
+    log = CommittedLog()
+    log.register(first)
+    state, effects = task_life.step(None, first, NOW_MS)
+    log.perform(effects)
+    with_state = state
+    for number, (happens, lost) in enumerate(history, 1):
+        assert state is not None
+        assert with_state is not None
+        if lost and (found := log.recovery().task("demo")) is not None:
+            assert not found.owes_next
+            state = found.state
+        events: list[Any] = []
+        if isinstance(happens, dict):
+            file = {**file, **happens}
+            events = [replace(first, specification=json.dumps(file), version=number)]
+            log.register(events[0])
+        elif with_state.open:
+            place = Place(with_state.round, with_state.attempt)
+            failure = {"failed": RoundFailed(place, 1, "why"), "undecided": Undecided(place, (), "why")}
+            events = made(with_state) if happens == "model" else [failure[happens]]
+        for each in events:
+            with_state, expected = task_life.step(with_state, each, NOW_MS)
+            state, effects = task_life.step(state, each, NOW_MS)
+            assert effects == expected
+            log.perform(effects)

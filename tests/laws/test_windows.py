@@ -1,7 +1,8 @@
 """Laws of windows: every accepted update is in one place, and no round takes more than it may.
 
-The window's own operator runs over Flink state kept in dicts, and may be restarted with it at any point. Beside it
-stands the least that a keeper does: after a close the next round, after a failure the next attempt.
+The window's own operator runs over Flink state kept in dicts, and may be restarted at any point, with its state or with
+nothing but the log: then the newest round is read again, and what is accepted comes again, in any order. Beside it
+stands the least that a keeper does: after a close the model and the next round, after a failure the next attempt.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from hypothesis import strategies as st
 
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import AcceptedUpdate, Outcome, Round, RoundStatus, WindowMode
+from pipelines.aggregation import committed
 from pipelines.aggregation.messages import Add, Closed, Place, RoundFailed
 from pipelines.aggregation.operators import collect as collect_operator
 from pipelines.aggregation.operators.collect import CollectRound
 from pipelines.aggregation.operators.side_outputs import TO_COMBINE, TO_KEEPER, TO_SELECT
+from pipelines.aggregation.rounds.recovery import Recovery
 from pipelines.flink.messages import pack, unpack
 from tests.unit.pipelines.aggregation.builders import a_round, an_update
+from tests.unit.pipelines.aggregation.committed_log import CommittedLog
 from tests.unit.pipelines.flink_state import FlinkState
 
 SIZE_MS, WAIT_MS, RESTART_MS, TASK = 1_000, 200, 300, "demo"
@@ -34,27 +38,77 @@ class Federation:
     """The window, a least keeper, and the places of all updates."""
 
     def __init__(self, round_: Round) -> None:
-        self.flink = FlinkState()
+        self.flink, self.log = FlinkState(), CommittedLog()
         self.now_ms = round_.opened_ms
         self.pending = round_
         self.sent: list[AcceptedUpdate] = []
+        self.again: list[AcceptedUpdate] = []
+        """After a loss: what has not come again."""
         self.closed: list[tuple[Round, list[AcceptedUpdate]]] = []
+        """Closed and not published: a loss takes them back."""
+        self.published: list[tuple[Round, list[AcceptedUpdate]]] = []
         self.failed: list[tuple[int, int, int]] = []
         self.answered: list[tuple[AcceptedUpdate, Outcome]] = []
         self.added: dict[Place, list[bytes]] = defaultdict(list)
+        self.log.announce(round_)
         self.restart()
 
     def restart(self) -> None:
         self.window = CollectRound(SETTINGS)
-        with patch.object(collect_operator, "_now_ms", lambda: self.now_ms):
+        with (
+            patch.object(collect_operator, "_now_ms", lambda: self.now_ms),
+            patch.object(committed, "acquire", lambda settings: self._recovery()),
+        ):
             self.window.open(self.flink)
+
+    def _recovery(self) -> Recovery:
+        self.log.now_ms = self.now_ms
+        return self.log.recovery()
+
+    def lose_state(self, order: Any) -> None:
+        """Nothing is left but the log. What has closed without a model is as if it had not."""
+        self.flink = FlinkState()
+        self.added.clear()
+        if self.closed:
+            self.pending = self.closed[0][0]
+            self.closed.clear()
+        self.again = order.sample(self.sent, len(self.sent))
+        self.restart()
+
+    def _has_receipt(self) -> set[str]:
+        gone = {update.update_id for _, updates in self.published for update in updates}
+        return gone | {update.update_id for update, _ in self.answered}
 
     def send(self, updates: list[AcceptedUpdate]) -> None:
         self.sent += updates
+        self.log.accept(*updates)
         self._run(pack(TASK, "accepted", [encode(update) for update in updates]))
 
+    def repeat(self, count: int) -> None:
+        """Whoever reads the log again hands on what it does not know to be answered."""
+        coming = {update.update_id for update in self.again}
+        met = [update for update in self.sent if update.update_id not in coming]
+        if met:
+            self._run(pack(TASK, "accepted", [encode(update) for update in met[-count:]]))
+
+    def send_again(self, count: int) -> None:
+        updates, self.again = self.again[:count], self.again[count:]
+        if updates:
+            self._run(pack(TASK, "accepted", [encode(update) for update in updates]))
+
     def deliver_round(self) -> None:
+        self._publish()
         self._run(pack(TASK, "round", [encode(self.pending)]))
+
+    def _publish(self) -> None:
+        """What has closed is a model, and the next round is announced with it."""
+        for _, updates in self.closed:
+            for update in updates:
+                self.log.answer(update, Outcome.INCLUDED)
+        if self.closed:
+            self.log.announce(self.pending)
+        self.published += self.closed
+        self.closed.clear()
 
     def pass_time(self, milliseconds: int) -> None:
         self.now_ms += milliseconds
@@ -62,11 +116,16 @@ class Federation:
 
     def skip_a_round(self) -> None:
         """What no keeper does: the next round, whatever became of this one."""
+        self._publish()
         self._open(self.pending, self.pending.round + 1, 1)
+        self.log.announce(self.pending)
         self.deliver_round()
 
     def finish(self) -> None:
-        """The task ends at the round to come."""
+        """All comes again, and the task ends at the round to come."""
+        self.deliver_round()
+        self.send_again(len(self.again))
+        self.deliver_round()
         self.pending = replace(self.pending, round=self.pending.round + 1, status=RoundStatus.FINISHED)
         self.deliver_round()
 
@@ -76,6 +135,7 @@ class Federation:
     def _take(self, call: Callable[[], list[Any]]) -> None:
         def answer(_: Any, update: AcceptedUpdate, outcome: Outcome) -> list[bytes]:
             self.answered.append((update, outcome))
+            self.log.answer(update, outcome)
             return []
 
         with (
@@ -89,11 +149,14 @@ class Federation:
         if tag is TO_SELECT:
             closed = Closed.of(parts)
             self.closed.append((closed.round, closed.updates))
+            added = self.added.pop(Place(closed.round.round, closed.round.attempt), [])
+            assert Counter(added) == Counter(closed.encoded_updates)
             self._open(closed.round, closed.round.round + 1, 1)
         elif tag is TO_KEEPER:
             failed = RoundFailed.of(parts)
             self.failed.append((*failed.place, failed.num_updates))
             self._open(self.pending, failed.place.round, failed.place.attempt + 1)
+            self.log.announce(self.pending)
         elif tag is TO_COMBINE and kind == Add.kind:
             added = Add.of(parts)
             assert added.task == TASK
@@ -114,12 +177,13 @@ class Federation:
         """Admitted, held, aggregated or answered: each update in exactly one place."""
         waiting = [*self.state("admitted"), *self.state("held")]
         places = [decode(data, AcceptedUpdate) for data in waiting]
-        places += [update for _, updates in self.closed for update in updates]
+        places += [update for _, updates in (*self.closed, *self.published) for update in updates]
         places += [update for update, _ in self.answered]
+        places += [update for update in self.again if update.update_id not in self._has_receipt()]
         assert Counter(update.update_id for update in places) == Counter(update.update_id for update in self.sent)
 
     def check_bounds(self) -> None:
-        for round_, updates in self.closed:
+        for round_, updates in (*self.closed, *self.published):
             assert round_.quorum <= len(updates) <= round_.target
             for update in updates:
                 assert 0 <= round_.round - update.round <= round_.max_staleness
@@ -128,8 +192,6 @@ class Federation:
                     assert update.source_timestamp_ms <= round_.deadline_ms + round_.grace_ms
                 if round_.window is WindowMode.TUMBLING:
                     assert update.source_timestamp_ms < round_.deadline_ms
-            added = Counter(self.added[Place(round_.round, round_.attempt)])
-            assert added == Counter(encode(update) for update in updates)
 
 
 ROUNDS = st.builds(
@@ -157,7 +219,12 @@ PASS = st.tuples(st.just("pass"), st.sampled_from((1, 150, 450, 1_200, 5_000)))
 ROUND = st.tuples(st.just("round"), st.none())
 RESTART = st.tuples(st.just("restart"), st.none())
 SKIP = st.tuples(st.just("skip"), st.none())
-STEPS = st.lists(st.one_of(SEND, PASS, ROUND, SEND, ROUND, RESTART, SKIP), min_size=20, max_size=50)
+LOSE = st.tuples(st.just("lose"), st.randoms(use_true_random=False))
+REPEAT = st.tuples(st.just("repeat"), st.integers(1, 5))
+AGAIN = st.tuples(st.just("again"), st.integers(1, 5))
+STEPS = st.lists(
+    st.one_of(SEND, PASS, ROUND, SEND, ROUND, RESTART, SKIP, LOSE, AGAIN, AGAIN, REPEAT), min_size=20, max_size=50
+)
 
 
 def play(round_: Round, steps: list[tuple[str, Any]]) -> Federation:
@@ -186,6 +253,12 @@ def play(round_: Round, steps: list[tuple[str, Any]]) -> Federation:
                 federation.restart()
             case "skip":
                 federation.skip_a_round()
+            case "lose":
+                federation.lose_state(what)
+            case "repeat":
+                federation.repeat(what)
+            case "again":
+                federation.send_again(what)
         federation.check_places()
     return federation
 

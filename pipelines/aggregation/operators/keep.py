@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -16,6 +16,7 @@ from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import decode
 from fluvial.wire.records import AcceptedUpdate, ModelManifest, Outcome, PublishedModel, Receipt, Task
+from pipelines.aggregation import committed
 from pipelines.aggregation.messages import RoundFailed, Selected, ShardDone, ShardFailed, Undecided
 from pipelines.aggregation.rounds import task_life, task_state
 from pipelines.aggregation.rounds.receipts import frames_of_receipt, receipt_frames
@@ -36,36 +37,61 @@ class KeepTask(KeyedProcessFunction):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._ends: list[Callable[[], None]] = []
 
     def open(self, ctx: Any) -> None:
+        self._recovery = committed.acquire(self._settings)
+        self._ends.append(lambda: committed.release(self._settings))
         self._topics = self._settings.topics
         self._key = SigningKey.load(self._settings.keys_dir / "aggregator.pem")
         self._state = ctx.get_state(ValueStateDescriptor("task", Types.PICKLED_BYTE_ARRAY()))
+        self._looked_at: set[str] = set()
+
+    def close(self) -> None:
+        while self._ends:
+            self._ends.pop()()
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        _, kind, parts = unpack(bytes(value))
+        task, kind, parts = unpack(bytes(value))
         now_ms = int(time.time() * 1000)
-        stored = self._state.value()
-        state = task_state.load(bytes(stored) if stored is not None else None)
+        state, effects = self._begin(task, now_ms)
         event = decode(parts[0], Task) if kind == "task" else _REPORTS[kind].of(parts)
         if isinstance(event, Task) and (why := task_life.refusal(state, event)):
             _log.warning("the task %s is not taken as it was registered: %s", event.task, why)
-            return
-        state, effects = task_life.step(state, event, now_ms)
+        else:
+            state, further = task_life.step(state, event, now_ms)
+            effects += further
         if state is not None:
             self._state.update(task_state.dump(state))
         for effect in effects:
-            match effect:
-                case task_life.Announce(round_):
-                    envelope = seal(round_, self._key, "aggregator")
-                    yield sink_frame(self._topics.rounds, round_.task.encode(), envelope)
-                case task_life.Publish(manifest, updates):
-                    yield from self._publish(manifest, updates)
-                case task_life.Record(transition):
-                    yield audit_frame(self._topics, transition, now_ms)
-                case task_life.GiveBack(updates):
-                    for update in updates:
-                        yield from receipt_frames(self._settings, update, Outcome.ROUND_FAILED)
+            yield from self._perform(effect, now_ms)
+
+    def _begin(self, task: str, now_ms: int) -> tuple[task_life.TaskState | None, list[task_life.Effect]]:
+        """The task; at the first look as the log has it, where Flink has no state, or one that the log has gone beyond.
+        With it, what the log owes."""
+        stored = self._state.value()
+        state = task_state.load(bytes(stored) if stored is not None else None)
+        if task in self._looked_at:
+            return state, []
+        self._looked_at.add(task)
+        found = self._recovery.task(task)
+        if found is None or (state is not None and _progress(state) >= _progress(found.state)):
+            return state, []
+        _log.warning("%s goes on from the log: round %d, attempt %d", task, found.state.round, found.state.attempt)
+        return task_life.resume(found.state, now_ms) if found.owes_next else (found.state, [])
+
+    def _perform(self, effect: task_life.Effect, now_ms: int) -> Iterator[bytes]:
+        match effect:
+            case task_life.Announce(round_):
+                envelope = seal(round_, self._key, "aggregator")
+                yield sink_frame(self._topics.rounds, round_.task.encode(), envelope)
+            case task_life.Publish(manifest, updates):
+                yield from self._publish(manifest, updates)
+            case task_life.Record(transition):
+                yield audit_frame(self._topics, transition, now_ms)
+            case task_life.GiveBack(updates):
+                for update in updates:
+                    yield from receipt_frames(self._settings, update, Outcome.ROUND_FAILED)
 
     def _publish(self, manifest: ModelManifest, updates: Sequence[AcceptedUpdate]) -> Iterator[bytes]:
         envelope = seal(manifest, self._key, "aggregator")
@@ -94,3 +120,8 @@ class KeepTask(KeyedProcessFunction):
                 model_digest=manifest.model_digest,
             )
             yield from frames_of_receipt(self._settings, receipt, manifest.created_ms)
+
+
+def _progress(state: task_life.TaskState) -> tuple[int, int, bool]:
+    """How far the task is: a round that is over is further than one that is open."""
+    return state.round, state.attempt, not state.open

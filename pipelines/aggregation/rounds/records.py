@@ -94,8 +94,12 @@ def manifest(
     chunks: tuple[ChunkReference, ...],
     optimizer_chunks: tuple[ChunkReference, ...],
     now_ms: int,
+    fraction_bits: int | None = None,
 ) -> ModelManifest:
-    """What a round made of its parent: the next version; of a partial task the exact sum, by the round's number."""
+    """What a round made of its parent: the next version; of a partial task the exact sum, by the round's number.
+
+    fraction_bits: those that the round announced, where they are known.
+    """
     return ModelManifest(
         task=task_file.task,
         version=number if task_file.partial else parent.version + 1,
@@ -106,7 +110,7 @@ def manifest(
         rule=terms.rule_json(task_file),
         server_optimizer=terms.server_optimizer_json(task_file),
         staleness=terms.staleness_json(task_file),
-        fraction_bits=terms.fraction_bits(task_file),
+        fraction_bits=terms.fraction_bits(task_file) if fraction_bits is None else fraction_bits,
         total_weight=total_weight,
         layout=parent.layout,
         num_elements=num_elements(parent.layout),
@@ -136,6 +140,17 @@ def contributions(updates: Sequence[AcceptedUpdate], effective_weights: Sequence
             round=update.round,
         )
         for update, weight in zip(updates, effective_weights, strict=True)
+    )
+
+
+def base_of(round_: Round) -> Model:
+    """The model that a round starts from."""
+    return Model(
+        layout=round_.layout,
+        version=round_.base_version,
+        digest=round_.base_digest,
+        chunks=round_.base_chunks,
+        optimizer_chunks=round_.optimizer_chunks,
     )
 
 

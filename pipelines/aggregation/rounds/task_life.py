@@ -45,7 +45,8 @@ class Pending:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskState:
     """A task and its newest model. specification: its terms, as the open round announced them. registered: other terms
-    that have come since, for the next round or attempt. record_version, created_ms: of the newest record taken."""
+    that have come since, for the next round or attempt. record_version, created_ms: of the newest record taken.
+    fraction_bits: of the open round, where another job announced it."""
 
     task: str
     specification: str
@@ -56,6 +57,7 @@ class TaskState:
     round: int = 0
     attempt: int = 0
     open: bool = False
+    fraction_bits: int | None = None
     pending: Pending = field(default_factory=Pending)
 
     @property
@@ -119,6 +121,14 @@ def step(state: TaskState | None, event: Task | Report, now_ms: int) -> tuple[Ta
             return _settled(replace(state, pending=replace(pending, failure=event.reason)), now_ms)
 
 
+def resume(state: TaskState, now_ms: int) -> tuple[TaskState, list[Effect]]:
+    """What follows the newest model of a task."""
+    state = _renewed(state)
+    if state.round < state.task_file.rounds:
+        return _open(state, state.round + 1, 1, now_ms)
+    return state, _finished(state, now_ms)
+
+
 def refusal(state: TaskState | None, task: Task) -> str:
     """Why a task, or other terms of one, could not run; empty where they can. Such a record must change nothing."""
     try:
@@ -160,9 +170,9 @@ def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskS
     else:
         # The same task with other terms, more rounds for example: they hold from the next round on.
         after = terms.changed(state.task_file, TaskFile.model_validate_json(task.specification)).model_dump_json()
-        held_back = state.open and not state.task_file.partial
-        state = replace(state, record_version=task.version, created_ms=task.created_ms)
-        state = replace(state, registered=after) if held_back else replace(state, specification=after)
+        state = replace(state, record_version=task.version, created_ms=task.created_ms, registered=after)
+        if not state.open or state.task_file.partial:
+            state = _renewed(state)
     if state.task_file.partial:
         return _followed(state, task, now_ms)
     if not state.open and state.round < state.task_file.rounds:
@@ -256,20 +266,18 @@ def _settled(state: TaskState, now_ms: int) -> tuple[TaskState, list[Effect]]:
         chunks=every_chunk[:of_model],
         optimizer_chunks=every_chunk[of_model:],
         now_ms=now_ms,
+        fraction_bits=state.fraction_bits,
     )
     published = Publish(manifest, selected.updates)
     state = replace(state, pending=Pending(), open=False)
     if task_file.partial:
         return state, [published]
-    state = replace(_renewed(state), model=records.model_of(manifest))
-    if state.round < state.task_file.rounds:
-        state, effects = _open(state, state.round + 1, 1, now_ms)
-        return state, [published, *effects]
-    return state, [published, *_finished(state, now_ms)]
+    state, effects = resume(replace(state, model=records.model_of(manifest)), now_ms)
+    return state, [published, *effects]
 
 
 def _open(state: TaskState, number: int, attempt: int, now_ms: int) -> tuple[TaskState, list[Effect]]:
-    state = replace(_renewed(state), round=number, attempt=attempt, open=True, pending=Pending())
+    state = replace(_renewed(state), round=number, attempt=attempt, open=True, pending=Pending(), fraction_bits=None)
     opened = _transition(state, RoundTransition.OPENED, 0)
     return state, [Announce(_round(state, RoundStatus.OPEN, now_ms)), Record(opened)]
 

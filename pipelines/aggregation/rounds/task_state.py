@@ -10,7 +10,8 @@ from pipelines.aggregation.rounds.records import Model
 from pipelines.aggregation.rounds.task_life import Pending, TaskState
 from pipelines.flink.messages import unpack
 
-_STATE_VERSION = 4
+_STATE_VERSION = 5
+_UNKNOWN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class _Stored(Message):
     round: int
     attempt: int
     is_open: int
+    fraction_bits: int
     selected: tuple[bytes, ...]
     chunks: Chunks
     failure: str
@@ -48,6 +50,7 @@ def dump(state: TaskState) -> bytes:
         round=state.round,
         attempt=state.attempt,
         is_open=state.open,
+        fraction_bits=_UNKNOWN if state.fraction_bits is None else state.fraction_bits,
         selected=tuple(pending.selected.parts()) if pending.selected else (),
         chunks=pending.chunks,
         failure=pending.failure,
@@ -79,6 +82,7 @@ def load(data: bytes | None) -> TaskState | None:
         round=stored.round,
         attempt=stored.attempt,
         open=bool(stored.is_open),
+        fraction_bits=None if stored.fraction_bits == _UNKNOWN else stored.fraction_bits,
         pending=Pending(
             selected=Selected.of(stored.selected) if stored.selected else None,
             chunks=stored.chunks,

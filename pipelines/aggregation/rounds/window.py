@@ -14,6 +14,9 @@ Three modes (`WindowMode`):
 Updates of rounds not yet heard of wait; so do, in the asynchronous modes, updates that come while no round is open. An
 update that no round can take any more is late. Every update is in one place: admitted, held, or answered.
 
+A window that starts without state is gathered first: what the log holds for its round comes again, in any order, and is
+held until all of it is there. So its decisions depend neither on that order nor on how long reading takes.
+
 Two waits follow a deadline. `arrival_wait_ms` is the job's: time for updates that the broker had by the deadline to
 arrive here. The round's `grace_ms` is the federation's: updates that the broker gets later count too.
 """
@@ -39,6 +42,8 @@ class Phase(IntEnum):
     """Closed, failed, or the task is finished."""
     GRACE = 3
     """The deadline passed without a quorum; the update that makes it closes the round."""
+    GATHERING = 4
+    """Started without state: not all that the log holds for the round has come again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +90,10 @@ class HoldAdmitted:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Take every held update as if it arrived now."""
+    """Take every held update as if it arrived now. in_broker_order: in the order of their broker times, not of their
+    arrival."""
+
+    in_broker_order: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +142,47 @@ class Deadline:
     """A timer fired. One that its round has outlived does nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What the log holds for the window has come again, or nobody waits for it any longer."""
+
+
 Effect = Begin | Hold | HoldAdmitted | Release | Admit | Late | GiveBack | Close | Fail | WakeAt
 
 
 def step(
-    window: Window, event: Round | AcceptedUpdate | Deadline, now_ms: int, *, arrival_wait_ms: int
+    window: Window, event: Round | AcceptedUpdate | Deadline | Gathered, now_ms: int, *, arrival_wait_ms: int
 ) -> tuple[Window, list[Effect]]:
     """The window after an event, and what is to be done, in order."""
+    if window.phase is Phase.GATHERING:
+        return _gathering(window, event, arrival_wait_ms)
     match event:
+        case Gathered():
+            return window, []
         case Round():
             return _opened(window, event, arrival_wait_ms)
         case AcceptedUpdate():
             return _arrived(window, event)
         case Deadline():
             return _deadline(window, now_ms, arrival_wait_ms)
+
+
+def _gathering(
+    window: Window, event: Round | AcceptedUpdate | Deadline | Gathered, arrival_wait_ms: int
+) -> tuple[Window, list[Effect]]:
+    match event:
+        case Round():
+            is_newer = window.round is None or place(event) > place(window.round)
+            return (replace(window, round=event) if is_newer else window), []
+        case AcceptedUpdate():
+            return window, [Hold(event)]
+        case Deadline():
+            return window, []
+        case Gathered():
+            if window.round is None:
+                return Window(), []
+            opened, effects = _opened(Window(), window.round, arrival_wait_ms)
+            return opened, [Release(in_broker_order=True) if effect == Release() else effect for effect in effects]
 
 
 def _opened(window: Window, round_: Round, arrival_wait_ms: int) -> tuple[Window, list[Effect]]:

@@ -9,6 +9,7 @@ import pytest
 
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import AcceptedUpdate, AuditEvent, Outcome, Receipt, Round
+from pipelines.aggregation import committed
 from pipelines.aggregation.messages import Add, Begin, Closed, MeasureRound, Place, RoundFailed
 from pipelines.aggregation.operators import collect
 from pipelines.aggregation.operators.collect import CollectRound
@@ -16,6 +17,7 @@ from pipelines.aggregation.operators.side_outputs import TO_COMBINE, TO_KEEPER, 
 from pipelines.config import Settings
 from pipelines.flink.messages import pack, unpack
 from tests.unit.pipelines.aggregation.builders import a_round, an_update
+from tests.unit.pipelines.aggregation.committed_log import CommittedLog
 from tests.unit.pipelines.flink.test_frames import read_sink_frame
 from tests.unit.pipelines.flink_state import FlinkState
 
@@ -29,8 +31,13 @@ class Window:
     """The operator, its state and a clock."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.flink, self.now_ms = FlinkState(), 1_000
+        self.flink, self.log, self.now_ms = FlinkState(), CommittedLog(), 1_000
         monkeypatch.setattr(collect, "_now_ms", lambda: self.now_ms)
+        monkeypatch.setattr(committed, "acquire", lambda settings: self.log.recovery())
+        self.restart()
+
+    def lose_state(self) -> None:
+        self.flink = FlinkState()
         self.restart()
 
     def restart(self) -> None:
@@ -121,3 +128,64 @@ def test_a_late_update_is_answered_at_once(window: Window) -> None:
     window.round(a_round(round=2))
     out = window.updates(an_update(1))
     assert [receipt.outcome for receipt in receipts(out)] == [Outcome.LATE]
+
+
+def test_an_update_that_comes_twice_counts_once(window: Window) -> None:
+    """Whoever reads the log again hands on again what it does not know to be answered."""
+    window.round(a_round())
+    window.updates(an_update(1), an_update(1))
+    assert window.updates(an_update(1)) == []
+    window.restart()
+    assert window.updates(an_update(1)) == []
+    out = window.updates(an_update(2), an_update(3))
+    ((_, _, parts),) = told(out, TO_SELECT)
+    assert len(Closed.of(parts).updates) == 3
+    for update in (an_update(1), an_update(3)):
+        assert window.updates(update) == []
+    window.restart()
+    assert window.updates(an_update(2)) == []
+
+
+def test_without_state_what_has_no_receipt_is_gathered_before_anything_is_decided(window: Window) -> None:
+    """In any order, before and after the round, and however long it takes: the deadline waits."""
+    updates = [an_update(number, source_timestamp_ms=1_900 - number) for number in range(5)]
+    window.log.announce(a_round())
+    window.log.accept(*updates)
+    window.log.answer(updates[4], Outcome.LATE)
+    window.lose_state()
+    assert window.updates(updates[2]) == []
+    assert window.round(a_round()) == []
+    assert window.at(9_000) == []
+    assert window.updates(updates[4], updates[0], updates[3]) == []
+    window.restart()
+    out = window.updates(updates[1])
+    ((_, _, parts),) = told(out, TO_SELECT)
+    assert [update.update_id for update in Closed.of(parts).updates] == ["update-1", "update-2", "update-3"]
+    assert [receipt.update_id for receipt in receipts(out)] == ["update-0"]
+    assert window.updates(updates[4]) == []
+
+
+def test_what_does_not_come_again_is_not_waited_for_for_ever(window: Window) -> None:
+    window.log.announce(a_round())
+    window.log.accept(an_update(1), an_update(2), an_update(3))
+    window.lose_state()
+    window.round(a_round())
+    window.updates(an_update(1), an_update(2))
+    out = window.at(1_000 + collect.GATHERING_MS)
+    assert told(out, TO_COMBINE) != []
+    out = window.at(window.now_ms + 1)
+    ((_, _, parts),) = told(out, TO_SELECT)
+    assert len(Closed.of(parts).updates) == 2
+
+
+def test_what_a_state_holds_that_is_older_than_the_log_is_not_answered_twice(window: Window) -> None:
+    window.round(a_round(target=9))
+    window.updates(an_update(1), an_update(2), an_update(3), an_update(4, round=2))
+    window.log.answer(an_update(1), Outcome.INCLUDED)
+    window.log.answer(an_update(4, round=2), Outcome.LATE)
+    window.restart()
+    assert window.at(2_600) == []
+    out = window.at(4_000)
+    ((_, _, parts),) = told(out, TO_SELECT)
+    assert [update.update_id for update in Closed.of(parts).updates] == ["update-2", "update-3"]
+    assert window.flink.is_empty("held")

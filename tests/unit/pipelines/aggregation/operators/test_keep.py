@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from fluvial.identity.envelope import unseal
-from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import (
     AuditEvent,
@@ -25,12 +26,14 @@ from fluvial.wire.records import (
     Task,
     TensorLayout,
 )
+from pipelines.aggregation import committed
 from pipelines.aggregation.messages import Message, Place, RoundFailed, Selected, ShardDone, ShardFailed, Undecided
 from pipelines.aggregation.operators.keep import KeepTask
 from pipelines.config import Settings
 from pipelines.flink.messages import pack
 from tests.unit.pipelines.aggregation.builders import a_chunk, an_update
-from tests.unit.pipelines.aggregation.rounds.test_task_life import a_task
+from tests.unit.pipelines.aggregation.committed_log import AGGREGATOR, CommittedLog
+from tests.unit.pipelines.aggregation.rounds.test_task_life import a_partial_task, a_task
 from tests.unit.pipelines.flink.test_frames import read_sink_frame
 from tests.unit.pipelines.flink_state import FlinkState
 
@@ -39,20 +42,30 @@ CHUNKS = {0: a_chunk(10), 1: a_chunk(11)}
 
 
 class Keeper:
-    """The operator, its state, and what it wrote by topic."""
+    """The operator, its state, and what it wrote by topic: all of it is committed."""
 
     def __init__(self, folder: Path) -> None:
-        self.key = SigningKey.generate()
+        self.key = AGGREGATOR
         self.key.save(folder / "aggregator.pem")
         self.settings = Settings.model_construct(topic_prefix="f.", keys_dir=folder)
-        self.flink = FlinkState()
+        self.flink, self.log = FlinkState(), CommittedLog()
         self.restart()
 
     def restart(self) -> None:
         self.operator = KeepTask(self.settings)
-        self.operator.open(self.flink)
+        with patch.object(committed, "acquire", lambda settings: self.log.recovery()):
+            self.operator.open(self.flink)
+
+    def lose_state(self) -> None:
+        self.flink = FlinkState()
+        self.restart()
 
     def register(self, task: Task) -> dict[str, list[Any]]:
+        self.log.register(task)
+        return self.meet(task)
+
+    def meet(self, task: Task) -> dict[str, list[Any]]:
+        """The record comes from the registry."""
         return self._call(pack(task.task, "task", [encode(task)]))
 
     def report(self, message: Message) -> dict[str, list[Any]]:
@@ -71,6 +84,7 @@ class Keeper:
             topic, _, value, _ = read_sink_frame(frame)
             assert value is not None
             if topic in kinds:
+                self.log.write(topic[2:], "demo", value)
                 yield topic[2:], unseal(value, kinds[topic], self.key.public_key)
             else:
                 yield topic[2:], decode(value, Receipt if topic == "f.receipts" else AuditEvent)
@@ -149,6 +163,74 @@ def test_a_round_without_quorum_says_so(keeper: Keeper) -> None:
     keeper.register(a_task())
     failed, _ = transitions(keeper.report(RoundFailed(Place(1, 1), 1, "1 updates are less than the quorum of 2")))
     assert (failed.transition, failed.reason) == (RoundTransition.FAILED, "1 updates are less than the quorum of 2")
+
+
+def test_without_state_it_goes_on_from_the_log_and_repeats_nothing(keeper: Keeper) -> None:
+    task = a_task(rounds=3)
+    keeper.register(task)
+    keeper.report(RoundFailed(Place(1, 1), 0, "too few"))
+    keeper.lose_state()
+    assert keeper.meet(task) == {}
+    keeper.report(Selected(Place(1, 2), UPDATES, (10, 0), 10))
+    made = keeper.report(ShardDone(Place(1, 2), CHUNKS))
+    assert [(manifest.version, manifest.attempt) for manifest in made["models"]] == [(1, 2)]
+    assert [(round_.round, round_.base_version) for round_ in made["rounds"]] == [(2, 1)]
+    keeper.lose_state()
+    assert keeper.meet(task) == {}
+
+
+def test_a_report_may_come_before_the_tasks_record(keeper: Keeper) -> None:
+    task = a_task()
+    keeper.register(task)
+    keeper.lose_state()
+    assert len(transitions(keeper.report(selected()))) == 1
+    assert keeper.meet(task) == {}
+
+
+def test_what_the_log_lacks_after_a_model_is_made_again(keeper: Keeper) -> None:
+    task = a_task()
+    keeper.register(task)
+    keeper.report(selected())
+    keeper.report(ShardDone(Place(1, 1), CHUNKS))
+    keeper.log.records["rounds"].pop()
+    keeper.lose_state()
+    opened = keeper.meet(task)
+    assert [(round_.round, round_.attempt, round_.base_version) for round_ in opened["rounds"]] == [(2, 1, 1)]
+    assert keeper.meet(task) == {}
+
+
+def test_terms_that_came_while_nobody_kept_the_task_hold_from_the_next_round_on(keeper: Keeper) -> None:
+    task, changed = a_task(rounds=5), replace(a_task(rounds=5, quorum=2), version=1)
+    keeper.register(task)
+    keeper.log.register(changed)
+    keeper.lose_state()
+    for record in (task, changed, task):
+        assert keeper.meet(record) == {}
+    written = keeper.report(RoundFailed(Place(1, 1), 0, "too few"))
+    assert [(round_.attempt, round_.quorum) for round_ in written["rounds"]] == [(2, 2)]
+
+
+def test_a_region_follows_its_parent_also_without_state(keeper: Keeper) -> None:
+    base = (a_chunk(0), a_chunk(1))
+    task = replace(a_partial_task(5, 4), base_digest=a_task().base_digest, base_chunks=base)
+    following = replace(a_partial_task(6, 5), base_digest=a_task().base_digest, base_chunks=base, created_ms=9)
+    assert [round_.round for round_ in keeper.register(task)["rounds"]] == [5]
+    keeper.log.register(following)
+    keeper.lose_state()
+    assert keeper.meet(task) == {}
+    assert [round_.round for round_ in keeper.meet(following)["rounds"]] == [6]
+
+
+def test_a_state_that_the_log_has_gone_beyond_is_not_believed(keeper: Keeper) -> None:
+    """A checkpoint before the newest, because that one was damaged."""
+    task = a_task(rounds=3)
+    keeper.register(task)
+    before = copy.deepcopy(keeper.flink.cells)
+    keeper.report(RoundFailed(Place(1, 1), 0, "too few"))
+    keeper.flink.cells = before
+    keeper.restart()
+    assert keeper.report(RoundFailed(Place(1, 1), 0, "too few")) == {}
+    assert [round_.attempt for round_ in keeper.report(RoundFailed(Place(1, 2), 0, "too few"))["rounds"]] == [3]
 
 
 def poisonous() -> Iterator[Task]:

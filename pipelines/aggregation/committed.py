@@ -1,0 +1,77 @@
+"""Reads what a process of aggregation has to know when it starts, once for all of its subtasks."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+
+from fluvial.wire.records import Receipt, Verdict
+from pipelines.aggregation.rounds.recovery import Recovery
+from pipelines.config import Settings
+from pipelines.flink import log_reader
+from pipelines.flink.frames import SourceRecord
+from pipelines.flink.shared import Shared
+from pipelines.flink.stage_mac import StageMac
+
+_SETTLE_SECONDS = 10.0
+"""Longest wait for transactions of a former run: Flink commits them at once when it starts again. Not longer, because
+this job's own may be open as well, and stay so until all its operators have read."""
+
+_CLOCK_MARGIN_MS = 60_000
+_DAY_MS = 24 * 3_600_000
+
+_log = logging.getLogger(__name__)
+
+
+def read_recovery(settings: Settings) -> Recovery:
+    """What the log says now. Raises LogUnreadable."""
+    began, brokers, topics = time.monotonic(), settings.brokers, settings.topics
+    mac = StageMac.load(settings.keys_dir)
+    recovery = Recovery(
+        operator_key=bytes.fromhex(settings.operator_key),
+        registrar_key=bytes.fromhex(settings.registrar_key),
+        aggregator_key=bytes.fromhex(settings.aggregator_key),
+        read_ms=int(time.time() * 1000),
+    )
+
+    def read(topic: str, since_ms: int | None = None) -> Iterator[SourceRecord]:
+        start = None if since_ms is None else log_reader.offsets_at(brokers, topic, since_ms - _CLOCK_MARGIN_MS)
+        return log_reader.read_to_end(brokers, topic, start=start, settle_seconds=_SETTLE_SECONDS)
+
+    recovery.take_registry(read(topics.registry))
+    recovery.take_rounds(read(topics.rounds))
+    if recovery.models_since_ms is not None:
+        recovery.take_models(read(topics.models, recovery.models_since_ms))
+    accepted_since_ms = int(time.time() * 1000) - _kept_ms(settings, topics.accepted) - _DAY_MS
+    receipts = mac.proven(topics.receipts, read(topics.receipts, accepted_since_ms))
+    recovery.take_receipts(receipt for _, receipt in log_reader.decoded(receipts, Receipt, topics.receipts))
+    if recovery.verdicts_since_ms is not None:
+        verdicts = mac.proven(topics.verdicts, read(topics.verdicts, recovery.verdicts_since_ms))
+        recovery.take_verdicts(verdict for _, verdict in log_reader.decoded(verdicts, Verdict, topics.verdicts))
+    # A warning, because Python's log level in a job is that: a start is rare, and what it found matters.
+    _log.warning("rounds and windows are known from the log in %.2f s", time.monotonic() - began)
+    return recovery
+
+
+def _kept_ms(settings: Settings, topic: str) -> int:
+    (config,) = (one.config for one in settings.topics.all_settings() if one.name == topic)
+    return int(config["retention.ms"])
+
+
+_recoveries: Shared[tuple[str, str, str], Recovery] = Shared()
+
+
+def acquire(settings: Settings) -> Recovery:
+    """What the subtasks of a submission know in this process: read by the first of them. Each calls `release` when it
+    closes, so that a job which starts again reads anew."""
+    return _recoveries.acquire(_key(settings), lambda: read_recovery(settings))
+
+
+def release(settings: Settings) -> None:
+    """The counterpart of `acquire`."""
+    _recoveries.release(_key(settings))
+
+
+def _key(settings: Settings) -> tuple[str, str, str]:
+    return str(settings.brokers), settings.topic_prefix, settings.submission

@@ -1,0 +1,221 @@
+"""What the committed log says of the rounds of all tasks: where the stage goes on when it is started without state.
+
+The newest record of topic rounds is a whole round: its place, its terms, and the model it starts from. A manifest that
+is newer than it tells that the round is over. Verdicts tell which updates were accepted, receipts which of them are
+answered; what is accepted and not answered belongs to a window. Pure folds over records.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+from fluvial.identity.envelope import unseal
+from fluvial.registry.order import order
+from fluvial.registry.rounds import NewestRounds
+from fluvial.registry.view import VerifiedRegistry
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.records import (
+    AcceptedUpdate,
+    Decision,
+    ModelManifest,
+    Outcome,
+    Receipt,
+    Round,
+    RoundStatus,
+    Task,
+    Verdict,
+    WindowMode,
+)
+from fluvial.wire.task_file import TaskFile
+from pipelines.aggregation.messages import Place
+from pipelines.aggregation.rounds import records, task_life, terms
+from pipelines.aggregation.rounds.task_life import TaskState
+from pipelines.flink.frames import SourceRecord
+
+_log = logging.getLogger(__name__)
+_KEY_BYTES = 16
+_CLOCKS_DIFFER_MS = 60_000
+"""At most, the brokers' from ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveredTask:
+    """A task as the log has it. owes_next: its newest model, or the end of the task, was published, and what follows
+    was not announced."""
+
+    state: TaskState
+    owes_next: bool
+
+
+class Recovery:
+    """Fed topic by topic, in the order of the methods; then asked. What is not genuine is skipped and counted.
+
+    Keys: Ed25519 public keys, 32 bytes. read_ms: when the topics were read.
+    """
+
+    def __init__(self, *, operator_key: bytes, registrar_key: bytes, aggregator_key: bytes, read_ms: int) -> None:
+        self._registry = VerifiedRegistry(operator_key, registrar_key)
+        self._rounds = NewestRounds(aggregator_key)
+        self._aggregator_key = aggregator_key
+        self._newest_ms = read_ms + _CLOCKS_DIFFER_MS
+        self._tasks: dict[str, tuple[Task, bool]] = {}
+        self._announced_ms: dict[str, int] = {}
+        self._manifests: dict[str, ModelManifest] = {}
+        self._answered: set[bytes] = set()
+        self._used: set[bytes] = set()
+        self._accepted: dict[str, dict[bytes, Verdict]] = {}
+        self.num_skipped = 0
+
+    # Feeding.
+
+    def take_registry(self, found: Iterable[SourceRecord]) -> None:
+        """Of the records of each task the newest that the keeper takes; where it takes none, the newest."""
+        for record in found:
+            key = (record.key or b"").decode(errors="replace")
+            if not key.startswith("task/"):
+                continue
+            with self._skipping():
+                if not self._registry.apply(key, record.value):
+                    continue
+                task = self._registry.task(key.removeprefix("task/"))
+                if task is not None:
+                    refused = bool(task_life.refusal(None, task))
+                    if not refused or self._tasks.get(task.task, (task, True))[1]:
+                        self._tasks[task.task] = task, refused
+
+    def take_rounds(self, found: Iterable[SourceRecord]) -> None:
+        for record in found:
+            with self._skipping():
+                round_ = self._rounds.apply(record.value)
+                if round_ is not None:
+                    self._announced_ms[round_.task] = record.timestamp_ms
+
+    @property
+    def models_since_ms(self) -> int | None:
+        """Broker time of the first record of topic models that may matter; None where none does."""
+        return min((self._announced_ms[round_.task] for round_ in self._open()), default=None)
+
+    def take_models(self, found: Iterable[SourceRecord]) -> None:
+        for record in found:
+            with self._skipping():
+                manifest = unseal(record.value, ModelManifest, self._aggregator_key)
+                known = self._manifests.get(manifest.task)
+                if known is None or Place(manifest.round, manifest.attempt) >= Place(known.round, known.attempt):
+                    self._manifests[manifest.task] = manifest
+
+    def take_receipts(self, found: Iterable[Receipt]) -> None:
+        for receipt in found:
+            if receipt.outcome in (Outcome.INCLUDED, Outcome.EXCLUDED):
+                # Formerly these named the attempt of the round that took the update.
+                self._used.add(_key(receipt.task, receipt.participant, receipt.update_id, receipt.round))
+            self._answered.add(_key_of(receipt))
+
+    @property
+    def verdicts_since_ms(self) -> int | None:
+        """Broker time of the first verdict that may matter; None where none does."""
+        return min((self._announced_ms[round_.task] - _held_ms(round_) for round_ in self._open()), default=None)
+
+    def take_verdicts(self, found: Iterable[Verdict]) -> None:
+        for verdict in found:
+            round_ = self._rounds.newest(verdict.task)
+            if verdict.decision is Decision.ACCEPT and round_ is not None and _takes(round_, verdict):
+                self._accepted.setdefault(verdict.task, {})[verdict.record_sha256] = verdict
+
+    # Asking.
+
+    def is_answered(self, update: AcceptedUpdate) -> bool:
+        """Whether the update has a receipt."""
+        if update.source_timestamp_ms > self._newest_ms:
+            return False
+        if _key_of(update) in self._answered:
+            return True
+        return _key(update.task, update.participant, update.update_id, update.round) in self._used
+
+    def unanswered(self, task: str) -> set[bytes]:
+        """SHA-256 of the records of all updates that the task's open round may take and that have no receipt."""
+        accepted = self._accepted.get(task, {})
+        return {
+            digest
+            for digest, verdict in accepted.items()
+            if _key_of(verdict) not in self._answered
+            and _key(verdict.task, verdict.participant, verdict.update_id, verdict.round) not in self._used
+        }
+
+    def task(self, task: str) -> RecoveredTask | None:
+        """The task as its rounds and models stand; None where it has had none, or is not registered."""
+        known, round_ = self._tasks.get(task), self._rounds.newest(task)
+        if known is None or round_ is None:
+            return None
+        state = _state(known[0], round_)
+        if state is None:
+            _log.error("the task %s cannot go on: its record and its newest round contradict each other", task)
+            return None
+        if round_.status is RoundStatus.FINISHED:
+            return RecoveredTask(replace(state, open=False), owes_next=False)
+        manifest = self._manifests.get(task)
+        if manifest is None or Place(manifest.round, manifest.attempt) < Place(round_.round, round_.attempt):
+            return RecoveredTask(state, owes_next=False)
+        closed = replace(state, round=manifest.round, attempt=manifest.attempt, open=False)
+        if round_.partial:
+            return RecoveredTask(closed, owes_next=False)
+        return RecoveredTask(replace(closed, model=records.model_of(manifest)), owes_next=True)
+
+    def _open(self) -> list[Round]:
+        return [round_ for round_ in self._rounds.all_newest() if round_.status is RoundStatus.OPEN]
+
+    @contextmanager
+    def _skipping(self) -> Iterator[None]:
+        try:
+            yield
+        except FluvialError:
+            self.num_skipped += 1
+
+
+def _state(task: Task, round_: Round) -> TaskState | None:
+    """The task in its round, with the terms of its record for the next one. A region's record comes again, and tells
+    then whether its parent has come further."""
+    try:
+        file = TaskFile.model_validate_json(task.specification)
+        opened = terms.of_round(file, round_)
+    except (ValueError, FluvialError):
+        return None
+    version, created_ms = (-1, -1) if round_.partial else order(task)
+    state = TaskState(
+        task=task.task,
+        specification=opened.model_dump_json(),
+        record_version=version,
+        created_ms=created_ms,
+        model=records.base_of(round_),
+        round=round_.round,
+        attempt=round_.attempt,
+        open=True,
+        fraction_bits=round_.fraction_bits,
+    )
+    if round_.partial or task_life.refusal(state, task):
+        return state
+    return replace(state, registered=terms.changed(opened, file).model_dump_json())
+
+
+def _takes(round_: Round, verdict: Verdict) -> bool:
+    """Whether the round may take an update of this verdict, now or when it is closed."""
+    if round_.window is WindowMode.SYNCHRONOUS:
+        return (verdict.round, verdict.attempt) == (round_.round, round_.attempt)
+    return round_.round - round_.max_staleness <= verdict.round <= round_.round
+
+
+def _held_ms(round_: Round) -> int:
+    """How long before the round was announced updates for it may have been accepted."""
+    return 0 if round_.window is WindowMode.SYNCHRONOUS else terms.LONGEST_WAIT_SECONDS * 1000
+
+
+def _key_of(about: Receipt | Verdict | AcceptedUpdate) -> bytes:
+    return _key(about.task, about.participant, about.update_id, about.round, about.attempt)
+
+
+def _key(*parts: str | int) -> bytes:
+    """Names hold no line feed."""
+    return blake2b("\n".join(map(str, parts)).encode(), digest_size=_KEY_BYTES).digest()

@@ -1,0 +1,52 @@
+"""What the subtasks of a process share lives as long as one of them uses it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pipelines.flink.shared import Shared
+
+
+def test_a_value_is_made_once_and_closed_when_nobody_uses_it() -> None:
+    closed: list[object] = []
+    shared: Shared[str, object] = Shared(closed.append)
+    first = shared.acquire("a", object)
+    assert shared.acquire("a", object) is first
+    other = shared.acquire("b", object)
+    assert other is not first
+    shared.release("a")
+    assert closed == []
+    shared.release("a")
+    assert closed == [first]
+    assert shared.acquire("a", object) is not first
+
+
+def test_who_asks_while_it_is_made_waits_for_it() -> None:
+    made: list[int] = []
+
+    def make() -> int:
+        time.sleep(0.05)
+        made.append(threading.get_ident())
+        return len(made)
+
+    shared: Shared[str, int] = Shared()
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(lambda _: shared.acquire("a", make), range(8))) == {1}
+
+
+def test_what_could_not_be_made_is_tried_again() -> None:
+    shared: Shared[str, int] = Shared()
+
+    def fail() -> int:
+        raise OSError("away")
+
+    with pytest.raises(OSError, match="away"):
+        shared.acquire("a", fail)
+    assert shared.acquire("a", lambda: 1) == 1
+    shared.release("a")
+    with pytest.raises(KeyError):
+        shared.release("a")

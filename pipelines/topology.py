@@ -26,7 +26,7 @@ STAGES: dict[str, Stage] = {
     ),
     "aggregation": Stage(
         module="pipelines.aggregation.job",
-        reads=("accepted", "rounds", "registry", "update_blobs", "model_blobs"),
+        reads=("accepted", "rounds", "registry", "models", "verdicts", "receipts", "update_blobs", "model_blobs"),
         writes=("rounds", "models", "model_blobs", "receipts", "events"),
     ),
     "evaluation": Stage(

@@ -70,10 +70,14 @@ class KeepTask(KeyedProcessFunction):
         """The task; at the first look as the log has it, where Flink has no state, or one that the log has gone beyond.
         With it, what the log owes."""
         stored = self._state.value()
-        state = task_state.load(bytes(stored) if stored is not None else None)
         if task in self._looked_at:
-            return state, []
+            return task_state.load(bytes(stored) if stored is not None else None), []
         self._looked_at.add(task)
+        try:
+            state = task_state.load(bytes(stored) if stored is not None else None)
+        except ValueError as error:
+            _log.warning("%s: the log is read instead: %s", task, error)
+            state = None
         found = self._recovery.task(task)
         if found is None or (state is not None and _progress(state) >= _progress(found.state)):
             return state, []

@@ -79,6 +79,8 @@ class WindowState:
     def done(self, task: str, updates: Iterable[AcceptedUpdate]) -> None:
         """The window is done with these updates."""
         digests = [update.record_sha256 for update in updates]
+        if not digests:
+            return
         self._present[task].difference_update(digests)
         remembered = self._remembered[task]
         remembered.update(dict.fromkeys(digests))

@@ -199,6 +199,16 @@ def test_what_the_log_lacks_after_a_model_is_made_again(keeper: Keeper) -> None:
     assert keeper.meet(task) == {}
 
 
+def test_a_state_of_a_former_release_is_replaced_by_the_log(keeper: Keeper) -> None:
+    task = a_task(rounds=3)
+    keeper.register(task)
+    (cell,) = keeper.flink.cells.values()
+    cell["value"] = bytes([3]) + b'{"task": "demo"}'
+    keeper.restart()
+    written = keeper.report(RoundFailed(Place(1, 1), 0, "too few"))
+    assert [(round_.round, round_.attempt) for round_ in written["rounds"]] == [(1, 2)]
+
+
 def test_terms_that_came_while_nobody_kept_the_task_hold_from_the_next_round_on(keeper: Keeper) -> None:
     task, changed = a_task(rounds=5), replace(a_task(rounds=5, quorum=2), version=1)
     keeper.register(task)

@@ -9,6 +9,9 @@ the beginning.
 
 `Validate` has one output, which Java parts by kind of bundle: in thread mode, PyFlink 2.3 loses the tag of a side
 output that a keyed broadcast function gives from a timer, and parked updates are judged in timers.
+
+Beside it, within a process: chunks that the content check found good are announced to the sums of aggregation
+(`pipelines.flink.checked_chunks`, `pipelines.aggregation.shards.early_sums`), which so need not read them again.
 """
 
 from __future__ import annotations

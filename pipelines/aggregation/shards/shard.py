@@ -1,7 +1,7 @@
 """Tensor work of one shard, for any task: sums as updates arrive, measurements, chunks of the new model.
 
 What has been accumulated is a cache: `combine` names every update again, so a restarted shard reads what it lacks and
-arrives at the same integers. All work is cut in slices (`turns`) and keeps within its memory (`bands`); an exception
+arrives at the same integers. All work is cut in `slices` and keeps within its memory (`tensor_memory`); an exception
 fails the job, and with it what was half done. Readers and writers are handed in.
 """
 

@@ -4,12 +4,13 @@ accepted, rounds ─▶ collect ─┬─▶ measure ─▶ select ─▶ combin
 registry (tasks) ────────────┼──────────────────────────────────▲
                              └─ begin, add (linear rules) ─▶ combine
 
-A second road, within a process: where validation's content check reads a chunk of a round whose rule adds updates as they
-come, it announces it (`pipelines.flink.checked_chunks`), and `combine` has it in the sum before the window says a word
-(`shards.early_sums`). Only `combine` decides what counts: it is told the full selection, and makes up the difference.
+A second road, within a process: where validation's content check reads a chunk of a round whose rule adds updates as
+they come, it announces it (`pipelines.flink.checked_chunks`), and `combine` has it in the sum before the window says a
+word (`shards.early_sums`). Only `combine` decides what counts: it is told the full selection, and makes up the
+difference.
 
-Started without state, `collect` and `keep` go on from what is committed (`committed`): rounds, models, registry, verdicts
-and receipts.
+Started without state, `collect` and `keep` go on from what is committed (`committed`): rounds, models, registry,
+verdicts and receipts.
 """
 
 from __future__ import annotations

@@ -35,8 +35,11 @@ _SEND_SECONDS = 30.0
 def poisoned(train: Train) -> Train:
     """The same training, its result negated and scaled."""
 
-    def train_and_poison(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int]:
-        delta_D, weight = train(base_D, round_)
+    def train_and_poison(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int] | None:
+        trained = train(base_D, round_)
+        if trained is None:
+            return None
+        delta_D, weight = trained
         return (POISON_FACTOR * delta_D).astype(np.float32), weight
 
     return train_and_poison

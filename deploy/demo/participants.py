@@ -135,7 +135,7 @@ class Company:
     def _trainer(self, member: Member) -> Train:
         trainers: list[Train] = []
 
-        def train(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int]:
+        def train(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int] | None:
             with self._turns:
                 if not trainers:
                     from deploy.demo.training import local_trainer

@@ -78,7 +78,7 @@ def participate(
     with Participant(parties, name, SigningKey.load(key_file), outbox_file) as participant:
         signed_task = participant.task(task)
 
-        def train(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int]:
+        def train(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int] | None:
             return train_round(training_request(signed_task, round_, base_D, name, data, index, state))
 
         def show(event: Event) -> None:

@@ -25,7 +25,10 @@ class NotInvited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SatOut:
-    """Training had fewer examples than the round takes, so nothing is published; the next round is waited for."""
+    """Training had fewer examples than the round takes, so nothing is published; the next round is waited for.
+
+    weight: their number, 0 also where training returned None.
+    """
 
     round: Round
     weight: int

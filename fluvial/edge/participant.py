@@ -5,8 +5,9 @@
         participant.enrol(token, agreements=["research-use"])
         participant.participate("heart", train)
 
-where `train(base_D, round)` returns `(delta_D, weight)`. The parts can be used alone as well: `rounds`, `base_model`,
-`publish`, `resume`, `verdict_of`, `receipts`. One thread at a time uses a Participant; `stop` may be called from any.
+where `train(base_D, round)` returns `(delta_D, weight)`, or None to sit the round out. The parts can be used alone as
+well: `rounds`, `base_model`, `publish`, `resume`, `verdict_of`, `receipts`. One thread at a time uses a
+Participant; `stop` may be called from any.
 
 Shapes: D parameters.
 """
@@ -21,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge import enrolment
+from fluvial.edge.contribution import least_weight, plain_weight
 from fluvial.edge.error_feedback import ErrorFeedback, state_folder
-from fluvial.edge.events import Event
+from fluvial.edge.events import Event, SatOut
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.model_files import ModelFiles, default_model_files
 from fluvial.edge.models import SHARED_CACHE, check_references, load_model
@@ -150,13 +152,20 @@ class Participant:
         weight: int,
         encoding: str = "float32",
         on_event: Callable[[Event], None] = ignore,
-    ) -> str:
+    ) -> str | None:
         """Publishes an update and returns its id once its envelope is in the log. Survives a crash at any point: see
         `resume`.
+
+        weight: the number of training examples; more than the round's max_weight count as that many. With fewer than
+        the round takes, none for example, it is sat out: nothing is published, and None is returned.
 
         Raises ValueError for what the round cannot take, TransportUnavailable when the broker is away (then `resume`
         continues).
         """
+        weight = plain_weight(weight, round_)
+        if round_.status is RoundStatus.OPEN and weight < (least := least_weight(round_)):
+            on_event(SatOut(round=round_, weight=weight, min_examples=least))
+            return None
         if encoder(encoding).omits:
             self._feedback.wait(round_.task, lambda: self.mailbox().poll(_POLL_SECONDS), self._stopping.is_set)
         upload = self._publisher.store(round_, delta_D, weight, encoding)

@@ -2,7 +2,7 @@
 
 For each open round one of these things happens:
 * its public seed did not invite this participant: wait;
-* training had fewer examples than the round takes, none for example: wait;
+* training returned None, or had fewer examples than the round takes, none for example: it is sat out, wait;
 * nothing of this round is in the outbox: fetch the base model, train, publish;
 * the outbox has an update of this round, cut short by a crash or made for an earlier attempt: complete it, without
   training and without sending a chunk twice;
@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.contribution import least_weight, plain_result
 from fluvial.edge.error_feedback import ErrorFeedback
 from fluvial.edge.events import Answered, Event, Finished, Interrupted, Judged, NotInvited, RoundOpened, SatOut, Trained
 from fluvial.edge.mailbox import Mailbox
@@ -34,15 +35,15 @@ from fluvial.kafka import TransportUnavailable
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import Round, RoundStatus, Verdict
 from fluvial.wire.sampling import invited
-from fluvial.wire.terms import terms_of
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
 
-Train = Callable[[NDArray[np.float32], Round], tuple[NDArray[np.float32], int]]
+Train = Callable[[NDArray[np.float32], Round], tuple[NDArray[np.float32], int] | None]
 """`(base_D, round) -> (delta_D, weight)`:
 
-Trains from a read-only base; returns the difference and the number of training examples.
+Trains from a read-only base; returns the difference and the number of training examples, of which more
+than the round's max_weight count as that many. None, or fewer examples than the round takes, sits the round out.
 """
 
 
@@ -113,9 +114,8 @@ class Participation:
                 self.feedback.wait(round_.task, lambda: self._report(_POLL_SECONDS), self.stopping.is_set)
             base_D = self.base_model(round_)
             started = time.monotonic()
-            delta_D, weight = self.train(base_D, round_)
-            weight = min(weight, round_.max_weight)
-            least = terms_of(round_).participation.min_examples
+            delta_D, weight = plain_result(self.train(base_D, round_), round_)
+            least = least_weight(round_)
             if weight < least:
                 self.on_event(SatOut(round=round_, weight=weight, min_examples=least))
                 return False

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial import encoding as encodings
+from fluvial.edge.contribution import least_weight, plain_delta
 from fluvial.edge.error_feedback import ErrorFeedback
 from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
 from fluvial.edge.outbox import Outbox, OutboxChunk, OutboxEnvelope, Upload
@@ -30,7 +31,6 @@ from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position, Transport, TransportUnavailable
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import ChunkReference, ModelUpdate, Round, RoundStatus, WindowMode
-from fluvial.wire.terms import terms_of
 from fluvial.wire.topics import Topics
 
 INLINE_BYTES = 64 << 10
@@ -69,7 +69,8 @@ class Publisher:
         already.
         """
         self._check(round_, weight, encoding)
-        _check_delta(round_, delta_D)
+        delta_D = plain_delta(delta_D, round_)
+        _check_finite(delta_D)
         codec, upload_id = encodings.encoder(encoding), uuid.uuid4().hex
         if codec.omits and self._feedback is not None:
             encoded = self._feedback.encode(codec, round_, delta_D, upload_id)
@@ -227,9 +228,7 @@ def _reference(chunk: OutboxChunk) -> ChunkReference:
     return ChunkReference(partition=chunk.partition, offset=chunk.offset, length=chunk.length, sha256=chunk.sha256)
 
 
-def _check_delta(round_: Round, delta_D: NDArray[np.float32]) -> None:
-    if delta_D.shape != (round_.num_elements,) or delta_D.dtype != np.float32:
-        raise ValueError(f"the delta must be float32[{round_.num_elements}], not {delta_D.dtype}{list(delta_D.shape)}")
+def _check_finite(delta_D: NDArray[np.float32]) -> None:
     pieces = (delta_D[first : first + _PIECE] for first in range(0, delta_D.size, _PIECE))
     if not all(np.isfinite(piece).all() for piece in pieces):
         raise ValueError("the delta has values that are not finite: did training diverge?")
@@ -238,7 +237,7 @@ def _check_delta(round_: Round, delta_D: NDArray[np.float32]) -> None:
 def _check(round_: Round, weight: int, encoding: str) -> None:
     if round_.status is not RoundStatus.OPEN:
         raise ValueError(f"round {round_.round} of {round_.task} is not open")
-    least = terms_of(round_).participation.min_examples
+    least = least_weight(round_)
     if not least <= weight <= round_.max_weight:
         raise ValueError(f"the weight must be between {least} and {round_.max_weight}, not {weight}")
     check_encoding(round_, encoding)

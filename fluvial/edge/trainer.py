@@ -44,8 +44,10 @@ class TrainingRequest:
     state: Path | None = None
 
 
-Trainer = Callable[[TrainingRequest], tuple[NDArray[np.float32], int]]
-"""Returns (delta_D, weight): trained minus base as float32, and the number of training examples."""
+Trainer = Callable[[TrainingRequest], tuple[NDArray[np.float32], int] | None]
+"""Returns (delta_D, weight): trained minus base as float32, and the number of training examples.
+
+None sits the round out."""
 
 
 def training_request(

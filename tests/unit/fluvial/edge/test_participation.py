@@ -1,10 +1,12 @@
 """The loop, played against a federation in memory: the world acts from within the participant's own events."""
 
+import json
 import threading
 
 import numpy as np
 import pytest
 
+from fluvial.cli.participate import as_dict
 from fluvial.edge.events import (
     Answered,
     Discarded,
@@ -254,6 +256,52 @@ def test_who_has_too_few_examples_sits_the_round_out(
     assert [(update.round, update.weight) for update in world.updates(key.public_key)] == [(2, enough)]
     (sat_out,) = script.of(SatOut)
     assert (sat_out.round.round, sat_out.weight, sat_out.min_examples) == (1, few, enough)
+
+
+def test_training_that_returns_nothing_sits_the_round_out(participant, world: World, key) -> None:
+    world.open_round()
+    script = Script(
+        SatOut=lambda event: world.open_round(number=2),
+        Published=lambda event: world.open_round(number=3, status=RoundStatus.FINISHED),
+    )
+
+    def train_second(base_D, round_):
+        return train(base_D, round_) if round_.round == 2 else None
+
+    assert participant.participate(TASK, train_second, on_event=script) == 1
+    assert [(event.round.round, event.weight) for event in script.of(SatOut)] == [(1, 0)]
+    assert [update.round for update in world.updates(key.public_key)] == [2]
+
+
+def test_a_count_of_numpys_is_a_plain_weight_in_events_and_in_the_log(participant, world: World, key) -> None:
+    world.open_round()
+    script = Script(Published=lambda event: world.open_round(number=2, status=RoundStatus.FINISHED))
+    participant.participate(TASK, lambda base_D, _: (np.zeros_like(base_D), np.ones(25, bool).sum()), on_event=script)
+    (trained,) = script.of(Trained)
+    assert type(trained.weight) is int
+    assert json.loads(json.dumps(as_dict(trained)))["weight"] == 25
+    assert [update.weight for update in world.updates(key.public_key)] == [25]
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ((np.zeros(1050, np.float32), 25.0), "the weight must be"),
+        ((np.zeros(1050, np.float32), float("nan")), "the weight must be"),
+        ((np.zeros(1050, np.float32), True), "the weight must be"),
+        (np.zeros(1050, np.float32), "training must return"),
+        (7, "training must return"),
+    ],
+)
+def test_what_training_may_not_return_is_named_and_nothing_is_stored(
+    participant, world: World, returned, message: str
+) -> None:
+    world.open_round()
+    script = Script()
+    with pytest.raises(ValueError, match=message):
+        participant.participate(TASK, lambda base_D, round_: returned, on_event=script)
+    assert script.of(Trained) == []
+    assert participant.outbox.uploads() == []
 
 
 def test_a_round_whose_terms_are_newer_than_the_client_is_left_alone(participant, world: World, key, caplog) -> None:

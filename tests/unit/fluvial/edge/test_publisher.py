@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fluvial.edge import Participant, TransportUnavailable
-from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
+from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published, SatOut
 from fluvial.edge.publisher import INLINE_BYTES, Publisher
 from fluvial.encoding import Encoded
 from fluvial.encoding.chunks import split
@@ -187,8 +187,19 @@ def test_a_round_takes_one_update(participant, world: World) -> None:
         (np.zeros(3, np.float32), 1, "float32", "float32\\[1050\\]"),
         (np.zeros(SIZE, np.float64), 1, "float32", "not float64"),
         (np.full(SIZE, np.nan, np.float32), 1, "float32", "not finite"),
-        (np.zeros(SIZE, np.float32), 0, "float32", "weight"),
-        (np.zeros(SIZE, np.float32), 1001, "float32", "weight"),
+        (np.zeros((SIZE, 1), np.float32), 1, "float32", "not float32\\[1050, 1\\]"),
+        (np.zeros(SIZE, np.int32), 1, "float32", "not int32"),
+        ([0.5] * SIZE, 1, "float32", "not float64"),
+        ([[0.5], [0.5, 1]], 1, "float32", "not list"),
+        (None, 1, "float32", "the delta must be float32"),
+        (np.zeros(SIZE, np.float32), -1, "float32", "weight"),
+        (np.zeros(SIZE, np.float32), 25.0, "float32", "weight must be .* not 25.0 of type float"),
+        (np.zeros(SIZE, np.float32), np.float64("nan"), "float32", "weight"),
+        (np.zeros(SIZE, np.float32), True, "float32", "weight must be .* not True"),
+        (np.zeros(SIZE, np.float32), np.True_, "float32", "weight"),
+        (np.zeros(SIZE, np.float32), np.array([7, 8]), "float32", "weight"),
+        (np.zeros(SIZE, np.float32), "7", "float32", "weight"),
+        (np.zeros(SIZE, np.float32), None, "float32", "weight"),
         (np.zeros(SIZE, np.float32), 1, "float16", "encodings"),
     ],
 )
@@ -199,6 +210,44 @@ def test_what_the_round_cannot_take_is_refused_at_once(
     with pytest.raises(ValueError, match=message):
         participant.publish(round_, delta, weight, encoding)
     assert world.chunks() == []
+    assert participant.outbox.uploads() == []
+
+
+@pytest.mark.parametrize(
+    "weight", [np.uint8(7), np.int32(7), np.int64(7), np.array(7), np.array(7, np.uint16)], ids=repr
+)
+def test_integers_of_numpy_are_weights(participant, world: World, key, weight) -> None:
+    assert participant.publish(world.open_round(), a_delta(), weight)
+    (update,) = world.updates(key.public_key)
+    assert update.weight == 7
+
+
+def test_a_weight_above_the_rounds_limit_is_published_as_the_limit(participant, world: World, key) -> None:
+    participant.publish(world.open_round(), a_delta(), 5000)
+    assert [update.weight for update in world.updates(key.public_key)] == [1000]
+
+
+def test_tensors_of_torch_are_taken_as_they_are(participant, world: World, key) -> None:
+    torch = pytest.importorskip("torch")
+    delta = torch.full((SIZE,), 0.5, requires_grad=True)
+    participant.publish(world.open_round(), delta, torch.tensor(7))
+    (update,) = world.updates(key.public_key)
+    assert update.weight == 7
+    assert (world.delta_of(update) == 0.5).all()
+    for other in (delta.double(), delta.bfloat16()):
+        with pytest.raises(ValueError, match="the delta must be float32"):
+            participant.publish(world.open_round(number=2), other, 7)
+    with pytest.raises(ValueError, match="weight"):
+        participant.publish(world.open_round(number=2), delta, torch.tensor(True))
+
+
+@pytest.mark.parametrize(("terms", "weight", "least"), [("", 0, 1), ('{"participation":{"min_examples":50}}', 49, 50)])
+def test_publishing_fewer_examples_than_the_round_takes_sits_it_out(
+    participant, world: World, terms: str, weight: int, least: int
+) -> None:
+    round_, events = world.open_round(terms=terms), []
+    assert participant.publish(round_, a_delta(), weight, on_event=events.append) is None
+    assert events == [SatOut(round=round_, weight=weight, min_examples=least)]
     assert participant.outbox.uploads() == []
 
 

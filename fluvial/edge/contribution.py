@@ -1,0 +1,71 @@
+"""What user code hands over, made plain before it is used: the weight and the delta of an update.
+
+Training code counts with numpy and torch and computes on devices. Here its results become the values that records hold,
+or a ValueError that names what is wrong, before anything is stored.
+
+Shapes: D parameters.
+"""
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fluvial.wire.records import Round
+from fluvial.wire.terms import terms_of
+
+
+def plain_weight(weight: object, round_: Round) -> int:
+    """The number of training examples, at most the round's max_weight; 0 for a round that is sat out.
+
+    weight: an integer of Python, or one of numpy or torch, 0-d arrays too. Raises ValueError for all else, for truth
+    values, which only look like integers, and for numbers below 0.
+    """
+    try:
+        if isinstance(weight, bool) or str(getattr(weight, "dtype", "")).endswith("bool"):
+            raise TypeError
+        plain = operator.index(weight)  # type: ignore[arg-type]
+    except TypeError:
+        raise ValueError(
+            f"the weight must be the number of training examples, an integer, not {weight!r} of type "
+            f"{type(weight).__name__}: count with int(...)"
+        ) from None
+    if plain < 0:
+        raise ValueError(f"the weight must be the number of training examples, 0 or more, not {plain}")
+    return min(plain, round_.max_weight)
+
+
+def plain_delta(delta_D: Any, round_: Round) -> NDArray[np.float32]:
+    """The delta as float32[D] of numpy; tensors of torch are taken from their device, without their gradients.
+
+    Raises ValueError for another type, shape or dtype.
+    """
+    wanted = f"the delta must be float32[{round_.num_elements}]"
+    try:
+        array = np.asarray(delta_D.detach().cpu() if hasattr(delta_D, "detach") else delta_D)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{wanted}, not {type(delta_D).__name__}: {error}") from error
+    if array.shape != (round_.num_elements,) or array.dtype != np.float32:
+        raise ValueError(
+            f"{wanted}, not {array.dtype}{list(array.shape)}: flatten it in the order of the round's layout, and "
+            "convert it to float32"
+        )
+    return array
+
+
+def least_weight(round_: Round) -> int:
+    """The fewest examples that the round takes; who has fewer sits it out."""
+    return terms_of(round_).participation.min_examples
+
+
+def plain_result(returned: object, round_: Round) -> tuple[Any, int]:
+    """What a `Train` returned as (delta, weight), the weight made plain; (None, 0) for None, which sits the round out.
+
+    Raises ValueError for what is no pair, and as `plain_weight`.
+    """
+    if returned is None:
+        return None, 0
+    if not isinstance(returned, tuple | list) or len(returned) != 2:
+        raise ValueError(f"training must return (delta, weight), or None to sit the round out, not {returned!r:.80}")
+    return returned[0], plain_weight(returned[1], round_)

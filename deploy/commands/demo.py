@@ -24,6 +24,7 @@ from deploy.local.errors import StackError
 from fluvial.cli.common import Exit, fail, reported
 from fluvial.cli.interruption import interruptible, uninterrupted
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.files import replace_file
 
 _PIPED_WIDTH = 150
 
@@ -93,7 +94,7 @@ def _where(data_dir: Path | None) -> str:
 
 def _tell(summary: Summary, console: Console, json: Path | None) -> None:
     if json is not None:
-        json.write_text(json_module.dumps(summary.to_dict(), indent=2) + "\n")
+        replace_file(json, json_module.dumps(summary.to_dict(), indent=2) + "\n")
     summary.print(console)
     shortfalls = summary.shortfalls()
     for shortfall in shortfalls:

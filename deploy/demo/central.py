@@ -17,6 +17,7 @@ import torch
 
 from deploy.demo.training import seed_of, training_config
 from deploy.local.jars import CHECKOUT
+from fluvial.wire.files import replace_file
 from fluvial.wire.task_file import TaskFile
 from models.architectures import initial_state
 from models.central import train_centrally
@@ -65,9 +66,7 @@ def main() -> None:
     started = time.monotonic()
     metrics = measure_central(TaskFile.read(arguments.task_file), arguments.data)
     result = json.dumps({"metrics": metrics, "seconds": time.monotonic() - started})
-    unfinished = arguments.out.with_suffix(".part")
-    unfinished.write_text(result)
-    unfinished.rename(arguments.out)
+    replace_file(arguments.out, result)
 
 
 if __name__ == "__main__":

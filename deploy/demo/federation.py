@@ -36,6 +36,7 @@ from deploy.local.submission import LocalJob, Submission
 from fluvial.cli.interruption import uninterrupted
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Transport, connect
+from fluvial.wire.files import replace_file, write_private
 
 STAGES = ("validation", "aggregation", "evaluation", "audit")
 ACCELERATION_STAGES = ("acceleration", "promotion", "inference")
@@ -89,7 +90,7 @@ class Run:
     def run(self) -> Summary:
         """Everything, from an empty directory to the summary. Raises DemoFailed, StackError, FluvialError."""
         self._layout.outboxes.mkdir(parents=True)
-        self._layout.task_file.write_text(self._task_file.model_dump_json(indent=1))
+        replace_file(self._layout.task_file, self._task_file.model_dump_json(indent=1))
         with ExitStack() as shield, ExitStack() as ends:
             try:
                 return self._run(ends)
@@ -160,10 +161,8 @@ class Run:
         names = [member.name for member in self._members if member.enrols]
         tokens = issue_tokens(transport, federation, keys, names)
         self._members = [replace(member, token=tokens.get(member.name, "")) for member in self._members]
-        self._layout.members.write_text(dump(self._members))
-        # Last, and in one step: it is the signal.
-        federation.save(self._layout.directory / "federation.part")
-        (self._layout.directory / "federation.part").rename(self._layout.federation)
+        write_private(self._layout.members, dump(self._members).encode())
+        federation.save(self._layout.federation)  # last, and in one step: it is the signal
 
     def _enrol(self, observer: Observer, ledger: Ledger) -> None:
         names = {member.name for member in self._members if member.enrols}
@@ -211,7 +210,7 @@ class Run:
         self._wait(observer, ledger, decided, _VARIANTS_SECONDS, "the variants of the last model")
         rows = tuple(variants.rows(version))
         self._promoted = variants.promoted()
-        self._layout.variants_page.write_text(page(self._task_file.task, version, rows), encoding="utf-8")
+        replace_file(self._layout.variants_page, page(self._task_file.task, version, rows))
         return rows
 
     def _wait(self, observer: Observer, ledger: Ledger, done: Callable[[], bool], patience: float, what: str) -> None:

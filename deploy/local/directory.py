@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from unicodedata import category
 from deploy.local.errors import NotRunning
 from deploy.local.processes import ProcessIdentity
 from fluvial.identity.federation import Federation
+from fluvial.wire.files import replace_file
 
 DEFAULT = Path(".fluvial")
 _WRONG = "\\:"
@@ -84,7 +84,7 @@ class DataDirectory:
         return state
 
     def write_state(self, state: StackState) -> None:
-        _replace(self._state_file, json.dumps(asdict(state), indent=1))
+        replace_file(self._state_file, json.dumps(asdict(state), indent=1))
 
     def remove_state(self) -> None:
         self._state_file.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ class DataDirectory:
 
     def want_task_managers(self, count: int) -> None:
         """Ask the supervisor for at least so many TaskManagers in all."""
-        _replace(self._wanted_file, str(count))
+        replace_file(self._wanted_file, str(count))
 
     def wanted_task_managers(self) -> int:
         with contextlib.suppress(FileNotFoundError):
@@ -127,9 +127,3 @@ def latest_checkpoint(directories: Sequence[Path]) -> Path | None:
 
 def _number(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("chk-"))
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    temporary.replace(path)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from deploy.security.private_files import write_private
+from fluvial.wire.files import write_private
 
 CERTIFICATE_DAYS = 365.0
 _AUTHORITY_DAYS = 3650.0

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from deploy.security.certificates import CERTIFICATE_DAYS, Authority, days_left
-from deploy.security.private_files import make_private_folder, write_private
 from deploy.security.rights import ADMIN, BROKER, Role
 from fluvial.identity.brokers import Security
 from fluvial.identity.federation import Federation
+from fluvial.wire.files import make_private_folder, write_private
 
 OWN_ROLES = (Role.JOBS, Role.OPERATOR, Role.AUDITOR)
 _RENEW_BELOW_DAYS = CERTIFICATE_DAYS / 3

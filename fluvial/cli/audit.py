@@ -24,6 +24,7 @@ from fluvial.cli.common import (
     FederationOption,
     JsonOption,
     console,
+    fail,
     load_federation,
     print_json,
     reported,
@@ -32,6 +33,7 @@ from fluvial.kafka import snapshot
 from fluvial.transparency.event import Recorded, read_event
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
+from fluvial.wire.files import replace_file
 from fluvial.wire.records import (
     InferenceSummary,
     InputGap,
@@ -72,6 +74,8 @@ def verify(
 ) -> None:
     """Recompute the log, its signatures and all that it vouches for. Exit status 0 only if all of it holds."""
     loaded = load_federation(federation)
+    if known is not None and not known.absolute().parent.is_dir():
+        fail(f"{known}: there is no folder {known.parent} to keep the checkpoint in", status=Exit.USAGE)
     trusted = known.read_bytes() if known is not None and known.exists() else None
     with snapshot(loaded.brokers, audited_topics(loaded.topics), _CLIENT_ID) as reader:
         report = verify_federation(reader, loaded, grace_ms=round(grace * 1000), known=trusted)
@@ -82,7 +86,7 @@ def verify(
     if not report.verified:
         raise typer.Exit(Exit.FAILURE)
     if known is not None:
-        known.write_text(report.checkpoint)
+        replace_file(known, report.checkpoint)
 
 
 @app.command()
@@ -100,7 +104,7 @@ def prove(
     with snapshot(loaded.brokers, (loaded.topics.checkpoints, loaded.topics.audit), _CLIENT_ID) as reader:
         proof, leaf_bytes = prove_leaf(reader, loaded, sequence)
     if leaf is not None:
-        leaf.write_bytes(leaf_bytes)
+        replace_file(leaf, leaf_bytes)
     if json:
         print_json({"sequence": sequence, "leaf": leaf_bytes.hex(), "proof": proof.decode()})
     else:

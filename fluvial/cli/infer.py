@@ -22,6 +22,7 @@ from fluvial.cli.common import (
 from fluvial.cli.places import KeyOption, key_path
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.client import TIMEOUT_SECONDS, Client, InferenceRefused
+from fluvial.wire.files import replacing
 
 _BATCH = 256
 
@@ -54,7 +55,8 @@ def infer(
             fail(f"no answer within {timeout:.0f} s", "Is the stage inference running (fluvial submit inference)?")
     outputs = np.concatenate([answer.outputs for answer in answers])
     if output is not None:
-        np.save(output, outputs)
+        with replacing(output if output.suffix == ".npy" else output.with_name(output.name + ".npy")) as file:
+            np.save(file, outputs)
     last = answers[-1]
     if json:
         print_json(

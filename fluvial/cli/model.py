@@ -21,6 +21,7 @@ from fluvial.edge.models import load_model, read_manifests
 from fluvial.edge.safetensors import to_safetensors
 from fluvial.identity.federation import Federation
 from fluvial.kafka import connect
+from fluvial.wire.files import replace_file
 from fluvial.wire.records import ModelManifest
 from fluvial.wire.terms import stated
 
@@ -121,7 +122,7 @@ def get(
         transport.close()
     path = output or Path(f"{manifest.task}-{manifest.version}.safetensors")
     metadata = {"task": manifest.task, "version": str(manifest.version), "model_digest": manifest.model_digest.hex()}
-    path.write_bytes(to_safetensors(model_D, manifest.layout, metadata))
+    replace_file(path, to_safetensors(model_D, manifest.layout, metadata))
     if json:
         print_json({**_summary(manifest), "file": str(path)})
     else:

@@ -1,7 +1,6 @@
 """Arrays that a participant remembers between rounds, one file a task, beside the outbox: replaced as a whole or not
 at all."""
 
-import os
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -9,16 +8,14 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.wire.files import make_private_folder, replacing
+
 
 def save_arrays(path: Path, **arrays: Any) -> None:
     """Replace the file; a crash leaves the one before or this. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
+    make_private_folder(path.parent)
+    with replacing(path, private=True) as file:
         np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def load_arrays(path: Path, *names: str) -> tuple[NDArray[Any], ...] | None:

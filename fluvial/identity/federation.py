@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from fluvial.identity.brokers import Brokers, Security
+from fluvial.wire.files import replace_file
 from fluvial.wire.topics import Topics
 
 PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="Ed25519 public key, lower-case hexadecimal.")]
@@ -50,5 +51,6 @@ class Federation(BaseModel):
         return federation.model_copy(update={"security": security})
 
     def save(self, path: Path) -> None:
+        """Write the file, as a whole or not at all. Raises OSError."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.model_dump_json(indent=2) + "\n")
+        replace_file(path, self.model_dump_json(indent=2) + "\n")

@@ -8,7 +8,6 @@ because two may differ on signatures made to divide them, and an auditor would t
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,6 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
+
+from fluvial.wire.files import create_private
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -61,14 +62,14 @@ class SigningKey:
         return cls(key)
 
     def save(self, path: Path) -> None:
-        """Write a PEM file that only its owner may read. Raises FileExistsError rather than replace a key."""
+        """Write a PEM file that only its owner may read, as a whole or not at all.
+
+        Raises FileExistsError rather than replace a key, OSError.
+        """
         pem = self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
+        create_private(Path(path), pem)
 
     def sign(self, message: bytes) -> bytes:
         """Signature, 64 bytes."""

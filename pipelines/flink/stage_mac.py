@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import hmac
 import logging
-import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from fluvial.wire.files import write_private
 from pipelines.flink.frames import SourceRecord, sink_frame
 
 FILE = "stages.key"
@@ -103,9 +103,4 @@ def make_secret(folder: Path) -> None:
     path = folder / FILE
     if path.exists():
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{FILE}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"{secrets.token_hex(_SECRET_BYTES)} {int(time.time() * 1000)}\n")
-    temporary.replace(path)
+    write_private(path, f"{secrets.token_hex(_SECRET_BYTES)} {int(time.time() * 1000)}\n".encode())

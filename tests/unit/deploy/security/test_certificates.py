@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.security.certificates import Authority, days_left, participant_principal
-from deploy.security.private_files import write_private
+from fluvial.wire.files import write_private
 
 DAY = timedelta(days=1)
 

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from deploy.security.certificates import Authority, days_left
 from deploy.security.credentials import OWN_ROLES, Credentials
-from deploy.security.private_files import write_private
 from fluvial.identity.federation import Federation
+from fluvial.wire.files import write_private
 
 FEDERATION = Federation(
     bootstrap_servers="127.0.0.1:9093",

@@ -96,6 +96,29 @@ def test_verify_remembers_the_checkpoint_and_refuses_a_rollback(world: World, tm
     assert known.read_bytes() == before
 
 
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = tmp_path / "known"
+    assert run("verify", "--known", str(known)).exit_code == 0
+    before = known.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr("os.fsync", full)
+    result = run("verify", "--known", str(known))
+    assert result.exit_code == 1
+    assert known.read_bytes() == before
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_a_folder_that_is_missing_is_told_before_anything_is_verified(world: World, tmp_path: Path) -> None:
+    result = run("verify", "--known", str(tmp_path / "missing" / "known"))
+    assert result.exit_code == 2
+    assert "verified" not in result.stdout
+
+
 def test_prove_prints_a_proof_that_verifies(world: World, tmp_path: Path) -> None:
     result = run("prove", "5", "--leaf", str(tmp_path / "leaf"))
     assert result.exit_code == 0

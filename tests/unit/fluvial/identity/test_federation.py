@@ -63,3 +63,19 @@ def test_what_is_wrong_is_named(tmp_path: Path, field: str, value: object) -> No
 def test_a_federation_does_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         FEDERATION.partitions = 8  # type: ignore[misc]  # that is the point
+
+
+def test_a_federation_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "federation.json"
+    FEDERATION.save(path)
+    monkeypatch.setattr("os.fsync", _full)
+    with pytest.raises(OSError, match="no room"):
+        FEDERATION.model_copy(update={"partitions": 8}).save(path)
+    assert Federation.load(path) == FEDERATION
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def _full(_: int) -> None:
+    raise OSError("no room")

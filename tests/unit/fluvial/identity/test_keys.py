@@ -130,3 +130,13 @@ def test_a_file_that_holds_no_key_is_named(tmp_path: Path, content: bytes) -> No
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"anna\.pem"):
         SigningKey.load(path)
+
+
+def test_a_key_that_cannot_be_written_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="no room"):
+        KEY.save(tmp_path / "anna.pem")
+    assert list(tmp_path.iterdir()) == []

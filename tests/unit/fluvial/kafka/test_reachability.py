@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from deploy.security.certificates import Authority
-from deploy.security.private_files import write_private
 from fluvial.identity.brokers import Brokers, Security
 from fluvial.kafka import TransportFailed
 from fluvial.kafka.reachability import is_reached
+from fluvial.wire.files import write_private
 
 DAY = timedelta(days=1)
 

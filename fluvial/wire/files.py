@@ -1,0 +1,117 @@
+"""Files that are written as a whole or not at all.
+
+Whoever writes in place empties the file first: where the write then fails (full disk, crash), the old content is gone
+too. Here the content goes to a new file in the same folder, is forced to disk, and then takes the name.
+
+Files of two kinds. What a person names as an output keeps its permissions and may be a link, a device or a pipe. What
+is private is readable by its owner alone from the first byte on, and a link in its place is replaced, never followed:
+somebody else may have laid it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def replace_file(path: Path, content: bytes | str) -> None:
+    """Put the content (text as UTF-8) in the file's place; after a failure the old file is there. Raises OSError."""
+    with replacing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
+    """A file to write to, which takes the place of this one when the block ends without an error.
+
+    An output's link is followed, the permissions of a file that is there are kept; devices and pipes are written to as
+    they are. private: see the module. Raises OSError.
+    """
+    mode = None if private else _mode(path)
+    if mode is not None and not stat.S_ISREG(mode):
+        with path.open("wb") as opened:
+            yield opened
+        return
+    target = path if private else Path(os.path.realpath(path))
+    with _written_beside(target, 0o600 if private else 0o666) as (file, temporary):
+        if mode is not None:
+            temporary.chmod(stat.S_IMODE(mode))
+        yield file
+        _finish(file)
+        temporary.replace(target)
+    _sync_folder(target.parent)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Put the content in the file's place, readable by its owner alone; folders are made. Raises OSError."""
+    make_private_folder(path.parent)
+    with replacing(path, private=True) as file:
+        file.write(content)
+
+
+def create_private(path: Path, content: bytes) -> None:
+    """As `write_private`, for what must never be replaced. Raises FileExistsError."""
+    make_private_folder(path.parent)
+    with _written_beside(path, 0o600) as (file, temporary):
+        file.write(content)
+        _finish(file)
+        _name(temporary, path)
+    _sync_folder(path.parent)
+
+
+def make_private_folder(path: Path) -> None:
+    """Make the folder where it is missing, for its owner alone; one that is there keeps its permissions."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+@contextlib.contextmanager
+def _written_beside(path: Path, mode: int) -> Iterator[tuple[BinaryIO, Path]]:
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    descriptor = os.open(temporary, _FLAGS, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file, temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _finish(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()  # some systems rename no open file
+
+
+def _name(temporary: Path, path: Path) -> None:
+    """Give the file a name that nothing has: a hard link is the one step that does so and never replaces."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: the name is taken first, empty for a moment
+        os.close(os.open(path, _FLAGS, 0o600))
+        temporary.replace(path)
+
+
+def _sync_folder(path: Path) -> None:
+    """The new name survives a power failure too, where the system lets folders be synced."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from fluvial.edge import enrolment
 from fluvial.edge.contribution import least_weight, plain_weight
 from fluvial.edge.error_feedback import ErrorFeedback, state_folder
-from fluvial.edge.events import Event, SatOut
+from fluvial.edge.events import Event, Interrupted, SatOut
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.model_files import ModelFiles, default_model_files
 from fluvial.edge.models import SHARED_CACHE, check_references, load_model
@@ -37,11 +37,12 @@ from fluvial.edge.upload import WINDOW_BYTES
 from fluvial.encoding import encoder
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
-from fluvial.kafka import Start, Transport, connect
+from fluvial.kafka import Start, Transport, TransportUnavailable, connect
 from fluvial.wire import records
 from fluvial.wire.records import Receipt, Round, RoundStatus, Task, Verdict
 
 _POLL_SECONDS = 0.2
+_RETRY_SECONDS = 1.0
 
 _CLOCK_SKEW_MS = 60_000  # between brokers, whose times date a record and its verdict
 
@@ -104,26 +105,37 @@ class Participant:
             raise ValueError(f"the registry has no task {name!r} signed by the operator")
         return task
 
-    def rounds(self, task: str) -> Iterator[Round]:
-        """The task's open rounds, each attempt once, always the newest; ends when the task is finished or `stop` is
-        called.
+    def rounds(self, task: str, on_event: Callable[[Event], None] = ignore) -> Iterator[Round]:
+        """The task's open rounds that invite this participant and have no update of it, each attempt once, always the
+        newest; ends when the task is finished or `stop` is called.
 
-        Waits while none is open and while the broker is away.
+        What the outbox holds counts, so that a process that starts again goes on where it was: a round that was
+        answered is not yielded again, and an update that was stored, for this attempt or the one before, is completed
+        here and not trained again. Waits while no such round is open and while the broker is away.
         """
         follower = RoundFollower(self.transport, self.federation)
         try:
             follower.refresh()
-            newest = follower.newest(task)
+            yielded: Round | None = None
             while not self._stopping.is_set():
-                if newest is not None and newest.status is RoundStatus.FINISHED:
+                newest = follower.newest(task)
+                if newest is None or (newest is yielded and not self._has_unsent(newest)):
+                    follower.poll(_POLL_SECONDS)
+                    continue
+                try:
+                    self._publisher.resume(newest, on_event)
+                except TransportUnavailable as error:
+                    on_event(Interrupted(reason=str(error)))
+                    self._stopping.wait(_RETRY_SECONDS)
+                    follower.poll(0.0)
+                    continue
+                if newest.status is RoundStatus.FINISHED:
                     return
-                if newest is not None:
+                if newest is not yielded and self._publisher.is_wanted(newest):
                     yield newest
                     # While the caller was busy several may have come; only the last of them is of use.
                     follower.poll(0.0)
-                while follower.newest(task) is newest and not self._stopping.is_set():
-                    follower.poll(_POLL_SECONDS)
-                newest = follower.newest(task)
+                yielded = newest
         finally:
             follower.close()
 
@@ -159,13 +171,30 @@ class Participant:
         weight: the number of training examples; more than the round's max_weight count as that many. With fewer than
         the round takes, none for example, it is sat out: nothing is published, and None is returned.
 
-        Raises ValueError for what the round cannot take, TransportUnavailable when the broker is away (then `resume`
+        A round has one update. So for an attempt that has it in the log already, this returns its id; where it is
+        stored, because a crash or the broker cut it short or an attempt failed, that one is completed. The delta is
+        then not looked at.
+
+        Raises ValueError for what the round cannot take, an update of another attempt of an asynchronous round that
+        has one for example, TransportUnavailable when the broker is away (then `resume`
         continues).
         """
         weight = plain_weight(weight, round_)
-        if round_.status is RoundStatus.OPEN and weight < (least := least_weight(round_)):
-            on_event(SatOut(round=round_, weight=weight, min_examples=least))
-            return None
+        answer = self._publisher.answer(round_)
+        if answer is not None:
+            if answer.attempt != round_.attempt:
+                raise ValueError(
+                    f"round {round_.round} of {round_.task} has the update {answer.update_id} of attempt "
+                    f"{answer.attempt} already, and an asynchronous round takes one for all its attempts: wait for the "
+                    "next round, as `rounds` does"
+                )
+            return answer.update_id
+        if round_.status is RoundStatus.OPEN:
+            if (stored := self._publisher.stored(round_)) is not None:
+                return self._publisher.complete(round_, stored, on_event)
+            if weight < (least := least_weight(round_)):
+                on_event(SatOut(round=round_, weight=weight, min_examples=least))
+                return None
         if encoder(encoding).omits:
             self._feedback.wait(round_.task, lambda: self.mailbox().poll(_POLL_SECONDS), self._stopping.is_set)
         upload = self._publisher.store(round_, delta_D, weight, encoding)
@@ -189,13 +218,7 @@ class Participant:
             newest = follower.newest(task)
             if newest is None:
                 continue
-            self._publisher.discard_before(newest, on_event)
-            answered = self._publisher.is_answered(newest)
-            completed += [
-                self._publisher.complete(newest, upload, on_event)
-                for upload in self.outbox.uploads(task)
-                if upload.round < newest.round or not answered
-            ]
+            completed += self._publisher.resume(newest, on_event)
         return completed
 
     def verdict_of(self, update_id: str, timeout: float = 0.0) -> Verdict | None:
@@ -267,6 +290,10 @@ class Participant:
         if self._owns_transport:
             self.transport.close()
         self.outbox.close()
+
+    def _has_unsent(self, round_: Round) -> bool:
+        """Whether the outbox has an update that this round waits for."""
+        return self._publisher.is_wanted(round_) and self._publisher.stored(round_) is not None
 
     def _registry(self) -> Registry:
         registry = Registry(self.transport, self.federation)

@@ -31,6 +31,7 @@ from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position, Transport, TransportUnavailable
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import ChunkReference, ModelUpdate, Round, RoundStatus, WindowMode
+from fluvial.wire.sampling import invited
 from fluvial.wire.topics import Topics
 
 INLINE_BYTES = 64 << 10
@@ -161,13 +162,48 @@ class Publisher:
             )
         return envelope.update_id
 
+    def resume(self, round_: Round, on_event: Callable[[Event], None]) -> list[str]:
+        """Lets go of stored uploads that the task's newest round does not take, completes the others.
+
+        Returns the ids of those completed. Raises as `complete`.
+        """
+        self.discard_before(round_, on_event)
+        wanted = self.is_wanted(round_)
+        return [
+            self.complete(round_, upload, on_event)
+            for upload in self._outbox.uploads(round_.task)
+            if upload.round < round_.round or wanted
+        ]
+
+    def is_wanted(self, round_: Round) -> bool:
+        """Whether the round is open, invites this participant and has no update of it."""
+        return (
+            round_.status is RoundStatus.OPEN
+            and invited(self._participant, round_.seed, round_.invited_fraction)
+            and not self.is_answered(round_)
+        )
+
     def is_answered(self, round_: Round) -> bool:
         """Whether an update was sent for this attempt of the round; of an asynchronous round, for any attempt."""
-        return any(
-            envelope.round == round_.round and (envelope.attempt == round_.attempt or not _is_synchronous(round_))
-            for envelope in self._outbox.envelopes(round_.task)
-            if envelope.position is not None
+        return self.answer(round_) is not None
+
+    def answer(self, round_: Round) -> OutboxEnvelope | None:
+        """What was sent for this attempt of the round; of an asynchronous round, for any attempt."""
+        return next(
+            (
+                envelope
+                for envelope in self._outbox.envelopes(round_.task)
+                if envelope.position is not None
+                and envelope.round == round_.round
+                and (envelope.attempt == round_.attempt or not _is_synchronous(round_))
+            ),
+            None,
         )
+
+    def stored(self, round_: Round) -> Upload | None:
+        """The upload in the outbox that `complete` would send for this round, made for this base model."""
+        upload = self._outbox.upload_of(round_.task, round_.round)
+        return upload if upload is not None and upload.base_digest == round_.base_digest else None
 
     def discard_before(self, round_: Round, on_event: Callable[[Event], None]) -> None:
         """Lets go of the task's uploads that the open round does not take: for a round before it, or for another base

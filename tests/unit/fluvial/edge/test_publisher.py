@@ -15,7 +15,7 @@ from fluvial.edge.publisher import INLINE_BYTES, Publisher
 from fluvial.encoding import Encoded
 from fluvial.encoding.chunks import split
 from fluvial.wire.layout import chunk_partition
-from fluvial.wire.records import RoundStatus
+from fluvial.wire.records import RoundStatus, WindowMode
 from tests.unit.fluvial.edge.world import CHUNK_ELEMENTS, PARTITIONS, TASK, World
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
@@ -174,11 +174,52 @@ def test_bytes_are_forced_to_disk_when_delivery_is_interrupted_or_slow(
     assert len(synced) == 2  # once, not for every chunk
 
 
-def test_a_round_takes_one_update(participant, world: World) -> None:
+def test_a_round_takes_one_update_and_publishing_again_tells_its_id(participant, world: World, key) -> None:
     round_ = world.open_round()
-    participant.publish(round_, a_delta(), 1)
-    with pytest.raises(ValueError, match="already has an update"):
-        participant.publish(round_, a_delta(0.1), 1)
+    update_id = participant.publish(round_, a_delta(), 1)
+    assert participant.publish(round_, a_delta(0.1), 1) == update_id
+    (update,) = world.updates(key.public_key)
+    np.testing.assert_array_equal(world.delta_of(update), a_delta())
+
+
+def test_publishing_again_completes_what_was_cut_short(
+    participant, world: World, transport: MemoryTransport, key, tmp_path: Path
+) -> None:
+    round_ = world.open_round()
+    transport.fail_produce_after(5)
+    with pytest.raises(TransportUnavailable):
+        participant.publish(round_, a_delta(), 1)
+    transport.heal()
+    again = reopened(participant, tmp_path, key)
+    again.publish(round_, a_delta(0.1), 1)
+    again.close()
+    (update,) = world.updates(key.public_key)
+    np.testing.assert_array_equal(world.delta_of(update), a_delta())
+    assert len(world.chunks()) == NUM_CHUNKS
+
+
+def test_publishing_for_the_next_attempt_sends_no_chunk_again(participant, world: World, key) -> None:
+    participant.publish(world.open_round(), a_delta(), 1)
+    participant.publish(world.open_round(attempt=2), a_delta(), 1)
+    one, two = world.updates(key.public_key)
+    assert (two.attempt, two.chunks) == (2, one.chunks)
+    assert len(world.chunks()) == NUM_CHUNKS
+
+
+def test_an_asynchronous_round_takes_no_second_update_and_says_what_to_do(participant, world: World, key) -> None:
+    first = world.open_round(window=WindowMode.BUFFERED)
+    update_id = participant.publish(first, a_delta(), 1)
+    assert participant.publish(first, a_delta(), 1) == update_id
+    with pytest.raises(ValueError, match=f"{update_id} of attempt 1 already.* wait for the next round"):
+        participant.publish(world.open_round(attempt=2, window=WindowMode.BUFFERED), a_delta(), 1)
+    assert len(world.updates(key.public_key)) == 1
+
+
+def test_resume_sends_nothing_for_an_attempt_that_does_not_invite(participant, world: World, key) -> None:
+    participant.publish(world.open_round(), a_delta(), 1)
+    world.open_round(attempt=2, invited_fraction=0.65, seed=bytes(32))  # which puts alice at 0.68
+    assert participant.resume() == []
+    assert len(world.updates(key.public_key)) == 1
 
 
 @pytest.mark.parametrize(

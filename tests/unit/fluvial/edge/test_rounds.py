@@ -1,10 +1,16 @@
+import contextlib
+import threading
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from fluvial.edge import Participant, TransportUnavailable
+from fluvial.edge.events import Event, Published
 from fluvial.edge.rounds import RoundFollower
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import VerificationError
-from fluvial.wire.records import RoundStatus
+from fluvial.wire.records import RoundStatus, WindowMode
 from tests.unit.fluvial.edge.world import TASK, World
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
@@ -56,6 +62,85 @@ def test_rounds_yields_each_open_attempt_and_ends_with_the_task(participant, wor
         else:
             world.open_round(number=3, status=RoundStatus.FINISHED)
     assert places == [(1, 1), (1, 2), (3, 1)]
+
+
+def loop_of_the_readme(participant: Participant, react: Callable[[int], object]) -> list[tuple[int, int]]:
+    """The rounds that were trained for; `react` gets their number, after each."""
+    trained = []
+    for round_ in participant.rounds(TASK):
+        base = participant.base_model(round_)
+        trained.append((round_.round, round_.attempt))
+        participant.publish(round_, np.full_like(base, 0.5), 7)
+        react(len(trained))
+    return trained
+
+
+@pytest.mark.parametrize("window", list(WindowMode))
+@pytest.mark.parametrize("acknowledged", [None, 5])
+def test_a_restart_within_a_round_trains_no_second_time(
+    participant, world: World, transport: MemoryTransport, federation, key, tmp_path, window, acknowledged
+) -> None:
+    """Whether the update was sent before, or cut short."""
+    round_ = world.open_round(window=window)
+    if acknowledged is not None:
+        transport.fail_produce_after(acknowledged)
+    with contextlib.suppress(TransportUnavailable):
+        loop_of_the_readme(participant, lambda count: participant.stop())
+    transport.heal()
+    participant.outbox.close()
+    with Participant(federation, "alice", key, tmp_path / "alice.sqlite", transport) as again:
+        timer = threading.Timer(0.5, lambda: world.open_round(status=RoundStatus.FINISHED))
+        timer.start()
+        assert loop_of_the_readme(again, lambda count: None) == []
+        timer.join()
+    (update,) = world.updates(key.public_key)
+    assert (update.round, update.attempt, len(update.chunks)) == (1, 1, len(round_.base_chunks))
+    assert len(world.chunks()) == len(update.chunks)
+
+
+@pytest.mark.parametrize(("window", "attempts"), [(WindowMode.SYNCHRONOUS, [1, 2]), (WindowMode.BUFFERED, [1])])
+def test_the_next_attempt_of_a_round_is_not_trained_for_again(
+    participant, world: World, key, window, attempts: list[int]
+) -> None:
+    def go_on(count: int) -> None:
+        world.open_round(attempt=2, window=window)
+        timer.start()
+
+    timer = threading.Timer(0.5, lambda: world.open_round(attempt=2, status=RoundStatus.FINISHED))
+    world.open_round(window=window)
+    assert loop_of_the_readme(participant, go_on) == [(1, 1)]
+    timer.join()
+    updates = world.updates(key.public_key)
+    assert [update.attempt for update in updates] == attempts
+    assert len(world.chunks()) == len(updates[0].chunks)
+
+
+def test_rounds_that_do_not_invite_are_not_yielded(participant, world: World, key) -> None:
+    """The seeds of zeros and of ones put alice at 0.68 and at 0.61."""
+    world.open_round(invited_fraction=0.65, seed=bytes(32))
+    timer = threading.Timer(0.5, lambda: world.open_round(number=2, invited_fraction=0.65, seed=bytes([1]) * 32))
+    timer.start()
+    end = lambda count: world.open_round(number=3, status=RoundStatus.FINISHED)  # noqa: E731
+    assert loop_of_the_readme(participant, end) == [(2, 1)]
+    timer.join()
+    assert [update.round for update in world.updates(key.public_key)] == [2]
+
+
+def test_an_update_that_the_caller_could_not_send_is_sent_when_the_broker_is_back(
+    participant, world: World, transport: MemoryTransport, key
+) -> None:
+    def published(event: Event) -> None:
+        if isinstance(event, Published):
+            world.open_round(number=2, status=RoundStatus.FINISHED)
+
+    round_ = world.open_round()
+    transport.fail_produce_after(5)
+    for found in participant.rounds(TASK, published):
+        with pytest.raises(TransportUnavailable):
+            participant.publish(found, np.zeros(1050, np.float32), 1)
+        threading.Timer(0.3, transport.heal).start()
+    (update,) = world.updates(key.public_key)
+    assert len(world.chunks()) == len(update.chunks) == len(round_.base_chunks)
 
 
 def test_rounds_ends_when_stopped(participant, world: World) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import fluvial
-from fluvial.cli import audit, enrol, infer, model, participate, release, rounds
+from fluvial.cli import audit, enrol, infer, model, participate, release, rounds, serve
 from fluvial.cli.common import Exit, errors, silence_output
 from fluvial.cli.interruption import interruptible
 
@@ -47,6 +47,7 @@ def _options(
 app.command("enrol")(enrol.enrol)
 app.command("participate")(participate.participate)
 app.command("infer")(infer.infer)
+app.command("serve")(serve.serve)
 for _name, _group in _groups.items():
     app.add_typer(_group, name=_name)
 

@@ -1,0 +1,39 @@
+"""`fluvial serve`: the released models over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fluvial.cli.common import DEFAULT_FEDERATION, FederationOption, console, fail, load_federation, reported
+from fluvial.cli.places import KeyOption, key_path
+from fluvial.identity.keys import SigningKey
+from fluvial.inference.client import TIMEOUT_SECONDS, Client
+
+
+@reported
+def serve(
+    tasks: Annotated[list[str], typer.Argument(help="Tasks whose models are served.")],
+    name: Annotated[str, typer.Option("--name", help="The enrolled participant in whose name requests are signed.")],
+    host: Annotated[str, typer.Option(help="Address to listen on; others than loopback are for who has a proxy.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 8000,
+    key: KeyOption = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.")] = TIMEOUT_SECONDS,
+    federation: FederationOption = DEFAULT_FEDERATION,
+) -> None:
+    """Serve released models by the Open Inference Protocol (/v2/models/TASK/infer); /docs describes it. Ctrl-C ends.
+
+    Requests go through the federation's topics, so that each answer names the release that it rests on.
+    """
+    try:
+        import uvicorn
+
+        from fluvial.inference.gateway import gateway
+    except ImportError as error:
+        fail(f"serving needs {error.name}", "pip install 'fluvial[serve]'")
+    with Client(load_federation(federation), name, SigningKey.load(key or key_path(name))) as client:
+        console.print(f"http://{host}:{port}/v2/models/{tasks[0]}/infer; Ctrl-C ends")
+        uvicorn.run(gateway(client, tasks, timeout), host=host, port=port, log_level="warning")

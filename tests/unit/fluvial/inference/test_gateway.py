@@ -1,0 +1,127 @@
+"""The HTTP gateway, asked as clients of the Open Inference Protocol ask."""
+
+import asyncio
+
+import httpx
+import numpy as np
+import pytest
+
+from fluvial.inference.client import Answer, InferenceRefused
+from fluvial.inference.gateway import gateway
+from fluvial.kafka import TransportUnavailable
+from fluvial.wire.records import InferenceStatus
+
+
+class Federation:
+    """Doubles its inputs, or raises what it is told to."""
+
+    def __init__(self):
+        self.error = None
+        self.asked = []
+
+    async def infer_async(self, task, inputs, timeout=0.0):
+        self.asked.append((task, inputs, timeout))
+        if self.error is not None:
+            raise self.error
+        return Answer(outputs=inputs * 2, promotion=3, version=8, variant="int8", artefact_sha256=b"\x01" * 32)
+
+
+@pytest.fixture
+def federation():
+    return Federation()
+
+
+class Http:
+    """Asks the application in this process, a request at a time."""
+
+    def __init__(self, application):
+        self._application = application
+
+    def get(self, path):
+        return self._ask("GET", path)
+
+    def post(self, path, json):
+        return self._ask("POST", path, json=json)
+
+    def _ask(self, method, path, **content):
+        async def ask():
+            transport = httpx.ASGITransport(app=self._application)
+            async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+                return await client.request(method, path, **content)
+
+        return asyncio.run(ask())
+
+
+@pytest.fixture
+def http(federation):
+    return Http(gateway(federation, ["credit", "heart"], 7.0))
+
+
+def body(data, shape, datatype="FP32", **more):
+    return {"inputs": [{"name": "inputs", "shape": shape, "datatype": datatype, "data": data}], **more}
+
+
+def test_an_answer_has_the_protocols_form_and_names_its_release(http, federation):
+    response = http.post("/v2/models/credit/infer", json=body([1, 2, 3, 4], [2, 2], id="a"))
+    assert response.status_code == 200
+    assert response.json() == {
+        "id": "a",
+        "model_name": "credit",
+        "model_version": "8",
+        "parameters": {"promotion": 3, "variant": "int8", "artefact_sha256": "01" * 32},
+        "outputs": [{"name": "outputs", "shape": [2, 2], "datatype": "FP32", "data": [2.0, 4.0, 6.0, 8.0]}],
+    }
+    ((task, inputs, timeout),) = federation.asked
+    assert (task, inputs.dtype, inputs.shape, timeout) == ("credit", np.float32, (2, 2), 7.0)
+
+
+def test_nested_data_and_whole_numbers_are_taken(http):
+    assert http.post("/v2/models/credit/infer", json=body([[1, 2], [3, 4]], [2, 2], "INT64")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (body([1, 2, 3], [2, 2]), 400),
+        (body([], [0, 2]), 400),
+        (body([1], [-1]), 400),
+        (body([1], []), 400),
+        (body(["a"], [1]), 400),
+        (body([[1], [2, 3]], [3]), 400),
+        (body([1], [1], "BYTES"), 400),
+        (body([300], [1], "UINT8"), 400),
+        ({"inputs": []}, 422),
+        ({}, 422),
+    ],
+)
+def test_a_request_that_does_not_fit_is_refused_before_anybody_is_asked(http, federation, request_, status):
+    assert http.post("/v2/models/credit/infer", json=request_).status_code == status
+    assert federation.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (InferenceRefused(InferenceStatus.NO_RELEASE, "nothing is promoted"), 503),
+        (InferenceRefused(InferenceStatus.BAD_INPUT, "shape"), 400),
+        (InferenceRefused(InferenceStatus.OVER_QUOTA, "too many"), 429),
+        (InferenceRefused(InferenceStatus.EXPIRED, "late"), 504),
+        (TransportUnavailable("no answer within 7 s"), 504),
+    ],
+)
+def test_a_refusal_keeps_its_reason(http, federation, error, status):
+    federation.error = error
+    response = http.post("/v2/models/credit/infer", json=body([1], [1]))
+    assert response.status_code == status
+    assert response.json()["detail"] == str(error)
+
+
+def test_server_and_models_describe_themselves(http):
+    assert http.get("/v2").json()["name"] == "fluvial"
+    assert http.get("/v2/health/live").json() == {"live": True}
+    assert http.get("/v2/health/ready").json() == {"ready": True}
+    assert http.get("/v2/models/heart/ready").json() == {"name": "heart", "ready": True}
+    assert http.get("/v2/models/heart").json()["inputs"][0]["datatype"] == "FP32"
+    assert http.get("/v2/models/nobody").status_code == 404
+    assert http.post("/v2/models/nobody/infer", json=body([1], [1])).status_code == 404
+    assert "/v2/models/{model_name}/infer" in http.get("/openapi.json").json()["paths"]

@@ -7,6 +7,7 @@ Shapes: D parameters.
 """
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,20 @@ def plain_delta(delta_D: Any, round_: Round) -> NDArray[np.float32]:
             "convert it to float32"
         )
     return array
+
+
+def check_difference(
+    delta_D: NDArray[np.float32], lent_D: NDArray[np.float32], base_model: Callable[[], NDArray[np.float32]]
+) -> None:
+    """Whether training changed the base that it was lent and then took its difference from that: it is all zeros.
+
+    base_model: the base as it was; asked only for a delta of zeros. Raises ValueError.
+    """
+    if not delta_D.any() and lent_D.tobytes() != base_model().tobytes():
+        raise ValueError(
+            "the delta is all zeros and the base model was changed in place: take the difference from a copy, "
+            "base.copy(), that training does not change (torch.from_numpy shares memory)"
+        )
 
 
 def least_weight(round_: Round) -> int:

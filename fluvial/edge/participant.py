@@ -13,6 +13,7 @@ Shapes: D parameters.
 """
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge import enrolment
-from fluvial.edge.contribution import least_weight, plain_weight
+from fluvial.edge.contribution import check_difference, least_weight, plain_delta, plain_weight
 from fluvial.edge.error_feedback import ErrorFeedback, state_folder
 from fluvial.edge.events import Event, Interrupted, SatOut
 from fluvial.edge.mailbox import Mailbox
@@ -83,6 +84,7 @@ class Participant:
         self._model_files = model_files or default_model_files()
         self._mailbox: Mailbox | None = None
         self._stopping = threading.Event()
+        self._lent: tuple[bytes, weakref.ref[NDArray[np.float32]]] | None = None  # the last base model
 
     def enrol(self, token: str, agreements: Sequence[str] = (), timeout: float = 60.0) -> records.Participant:
         """Enrols, or signs further agreements.
@@ -140,8 +142,9 @@ class Participant:
             follower.close()
 
     def base_model(self, round_: Round) -> NDArray[np.float32]:
-        """The model_D to train from, read-only, checked against the digests that the aggregator signed; its layout is
-        `round_.layout`.
+        """The model_D to train from, checked against the digests that the aggregator signed; its layout is
+        `round_.layout`. A copy that is the caller's own, to change as it likes: memory that is shared would be written
+        by torch.from_numpy, which does not heed numpy's flag.
 
         Fetched once for all participants of the process, and of the user on this host where models are kept in files.
         Raises VerificationError, ChunkUnavailable, TransportUnavailable.
@@ -155,7 +158,9 @@ class Participant:
             check_references(chunks, digest, round_.num_elements)
             return download() if self._model_files is None else self._model_files.get(digest, chunks, download)
 
-        return SHARED_CACHE.get(digest, load)
+        model_D = SHARED_CACHE.get(digest, load).copy()
+        self._lent = digest, weakref.ref(model_D)
+        return model_D
 
     def publish(
         self,
@@ -195,6 +200,10 @@ class Participant:
             if weight < (least := least_weight(round_)):
                 on_event(SatOut(round=round_, weight=weight, min_examples=least))
                 return None
+        delta_D = plain_delta(delta_D, round_)
+        lent_D = self._lent[1]() if self._lent is not None and self._lent[0] == round_.base_digest else None
+        if lent_D is not None:
+            check_difference(delta_D, lent_D, lambda: self.base_model(round_))
         if encoder(encoding).omits:
             self._feedback.wait(round_.task, lambda: self.mailbox().poll(_POLL_SECONDS), self._stopping.is_set)
         upload = self._publisher.store(round_, delta_D, weight, encoding)

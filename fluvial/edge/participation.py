@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fluvial.edge.contribution import least_weight, plain_result
+from fluvial.edge.contribution import check_difference, least_weight, plain_delta, plain_result
 from fluvial.edge.error_feedback import ErrorFeedback
 from fluvial.edge.events import Answered, Event, Finished, Interrupted, Judged, NotInvited, RoundOpened, SatOut, Trained
 from fluvial.edge.mailbox import Mailbox
@@ -42,7 +42,7 @@ _RETRY_SECONDS = 1.0
 Train = Callable[[NDArray[np.float32], Round], tuple[NDArray[np.float32], int] | None]
 """`(base_D, round) -> (delta_D, weight)`:
 
-Trains from a read-only base; returns the difference and the number of training examples, of which more
+Trains from a copy of the base, its own; returns the difference and the number of training examples, of which more
 than the round's max_weight count as that many. None, or fewer examples than the round takes, sits the round out.
 """
 
@@ -114,11 +114,13 @@ class Participation:
                 self.feedback.wait(round_.task, lambda: self._report(_POLL_SECONDS), self.stopping.is_set)
             base_D = self.base_model(round_)
             started = time.monotonic()
-            delta_D, weight = plain_result(self.train(base_D, round_), round_)
+            returned, weight = plain_result(self.train(base_D, round_), round_)
             least = least_weight(round_)
             if weight < least:
                 self.on_event(SatOut(round=round_, weight=weight, min_examples=least))
                 return False
+            delta_D = plain_delta(returned, round_)
+            check_difference(delta_D, base_D, lambda: self.base_model(round_))
             self.on_event(Trained(round=round_, weight=weight, seconds=time.monotonic() - started))
             upload = self.publisher.store(round_, delta_D, weight, self.encoding)
         self.publisher.complete(round_, upload, self.on_event)

@@ -24,9 +24,9 @@ from fluvial.wire.task_file import TaskFile
 class TrainingRequest:
     """What a trainer gets for one round. Shapes: D parameters.
 
-    base_D: the model to train from, read-only. layout: its tensors. model: the task's architecture, parameters and
-    seed. training: the round's training configuration. data, index: what the participant's user named; index says which
-    part of the data is this participant's.
+    base_D: the model to train from, a copy of its own. layout: its tensors. model: the task's architecture, parameters
+    and seed. training: the round's training configuration. data, index: what the participant's user named; index says
+    which part of the data is this participant's.
     seed: a function of task, participant and round, so that a repeat trains the same. state: a folder of this
     participant's own, where a trainer may keep what it remembers between rounds; it need not exist yet. None: there is
     none.

@@ -1,16 +1,18 @@
 import contextlib
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fluvial.edge import Participant, TransportUnavailable
 from fluvial.edge.events import Event, Published
+from fluvial.edge.model_files import SMALLEST_BYTES
 from fluvial.edge.rounds import RoundFollower
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import VerificationError
-from fluvial.wire.records import RoundStatus, WindowMode
+from fluvial.wire.records import Round, RoundStatus, WindowMode
 from tests.unit.fluvial.edge.world import TASK, World
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
@@ -149,15 +151,67 @@ def test_rounds_ends_when_stopped(participant, world: World) -> None:
         participant.stop()
 
 
-def test_a_base_model_is_fetched_once_and_cannot_be_written(participant, world: World, transport) -> None:
+def test_a_base_model_is_fetched_once_and_each_gets_a_copy(participant, world: World, transport) -> None:
     model_D = np.random.default_rng(5).normal(size=1050).astype(np.float32)
     round_ = world.open_round(model_D=model_D)
+    mine = participant.base_model(round_)
+    np.testing.assert_array_equal(mine, model_D)
+    assert transport.fetched[world.topics.model_blobs] == 11
+    mine[:] = 7
     np.testing.assert_array_equal(participant.base_model(round_), model_D)
-    fetched = transport.fetched[world.topics.model_blobs]
-    assert participant.base_model(round_) is participant.base_model(round_)
-    assert transport.fetched[world.topics.model_blobs] == fetched == 11
-    with pytest.raises(ValueError, match="read-only"):
-        participant.base_model(round_)[0] = 1
+    assert transport.fetched[world.topics.model_blobs] == 11
+
+
+def test_what_torch_writes_in_place_is_seen_by_nobody_else(
+    participant, world: World, federation, key, tmp_path
+) -> None:
+    torch = pytest.importorskip("torch")
+    round_ = world.open_round(model_D=np.full(1050, 1.25, np.float32))
+    with Participant(federation, "bob", key, tmp_path / "bob.sqlite", participant.transport) as bob:
+        base = participant.base_model(round_)
+        weights = torch.from_numpy(participant.base_model(round_))
+        weights -= 0.5
+        participant.publish(round_, base - weights.numpy(), 1)
+        assert (bob.base_model(round_) == 1.25).all()
+    (update,) = world.updates(key.public_key)
+    assert (world.delta_of(update) == 0.5).all()
+
+
+def test_torch_may_write_to_a_base_model_that_lies_in_a_file(
+    world: World, transport: MemoryTransport, key, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    from fluvial.edge import participant as module
+    from fluvial.edge.model_files import ModelFiles
+    from fluvial.edge.models import ModelCache
+
+    size = SMALLEST_BYTES // 4
+    round_ = replace(world.a_round(model_D=np.ones(size, np.float32)), num_elements=size)
+    for name in ("alice", "bob"):
+        monkeypatch.setattr(module, "SHARED_CACHE", ModelCache())  # as if it were another process: the file is mapped
+        files = ModelFiles(tmp_path / "models")
+        with Participant(world.federation, name, key, tmp_path / name, transport, model_files=files) as one:
+            weights = torch.from_numpy(one.base_model(round_))
+            weights -= 0.5
+            assert (weights == 0.5).all()
+    assert transport.fetched[world.topics.model_blobs] == len(round_.base_chunks)
+
+
+def test_a_difference_from_a_base_that_was_changed_in_place_is_refused(participant, world: World) -> None:
+    def train_in_place(base: np.ndarray, round_: Round | None = None) -> tuple[np.ndarray, int]:
+        weights = base[:]
+        weights -= 0.5
+        return weights - base, 1
+
+    round_ = world.open_round()
+    base = participant.base_model(round_)
+    with pytest.raises(ValueError, match="changed in place: take the difference from a copy"):
+        participant.publish(round_, *train_in_place(base))
+    with pytest.raises(ValueError, match="changed in place: take the difference from a copy"):
+        participant.participate(TASK, train_in_place)
+    assert participant.outbox.uploads() == []
+    participant.base_model(round_)
+    assert participant.publish(round_, np.zeros(1050, np.float32), 1)
 
 
 def test_a_base_model_of_other_bytes_is_refused(participant, world: World) -> None:

@@ -109,7 +109,7 @@ def default_model_files() -> ModelFiles | None:
     if named is not None and named.lower() in ("", "off"):
         return None
     try:
-        return ModelFiles(Path(named) if named else _cache_folder() / "fluvial" / "models")
+        return ModelFiles(Path(named).expanduser() if named else _cache_folder() / "fluvial" / "models")
     except RuntimeError:  # a user without a home
         return None
 

@@ -155,6 +155,16 @@ def test_the_environment_chooses_the_folder(monkeypatch: pytest.MonkeyPatch, tmp
     assert default_model_files() is not None
 
 
+def test_the_folder_may_be_named_from_the_users_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv(VARIABLE, "~/models")
+    downloads = Downloads(default_model_files() or pytest.fail("no files"))
+    downloads.files._smallest_bytes = 1
+    downloads.get(a_model())
+    assert the_file(tmp_path).exists()
+
+
 def test_a_second_participant_takes_the_first_ones_download(
     world: World, transport: MemoryTransport, key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,8 @@
     ├── Refused
     │   └── EnrolmentRejected       validation refused the enrolment; holds the verdict
     ├── EnrolmentTimeout            neither a participant record nor a verdict came in time (retriable)
-    └── OutboxUnavailable           another process has the outbox open, or it is another participant's
+    └── OutboxUnavailable           another process has the outbox open, it is another participant's, or its file
+                                    cannot be used: damaged, not writable, no room
 
 The caller's mistake is a ValueError.
 """
@@ -16,7 +17,7 @@ from fluvial.wire.records import Verdict
 
 
 class OutboxUnavailable(FluvialError):
-    """The outbox cannot be opened."""
+    """The outbox cannot be opened, read or written; the message says why."""
 
 
 class EnrolmentRejected(Refused):

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from fluvial.edge.errors import OutboxUnavailable
+from fluvial.edge.outbox_file import prepare, unavailable
 from fluvial.edge.upload_files import UploadFiles
 from fluvial.kafka import Position
 
@@ -93,22 +94,22 @@ class Outbox:
     def __init__(self, path: Path, participant: str) -> None:
         """Opens or creates the file.
 
-        Raises OutboxUnavailable when another process has it open, or when it is another participant's.
+        Raises OutboxUnavailable when another process has it open, when it is another participant's, and when the file
+        cannot be used, as every method does.
         """
         self._lock = threading.RLock()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        prepare(path)
         self._files = UploadFiles(path.with_name(path.name + ".uploads"))
-        self._database = sqlite3.connect(path, timeout=0.5, check_same_thread=False, isolation_level=None)
+        with self._errors_told():
+            self._database = sqlite3.connect(path, timeout=0.5, check_same_thread=False, isolation_level=None)
         try:
-            self._open(participant)
-        except sqlite3.OperationalError as error:
-            self._database.close()
-            raise OutboxUnavailable(f"the outbox {path} is in use by another process ({error})") from error
+            with self._errors_told():
+                self._open(participant)
+            self._tidy()
         except BaseException:
             self._database.close()
             raise
-        path.chmod(0o600)
-        self._tidy()
 
     def store(self, upload: Upload, chunks: Sequence[tuple[bytes | memoryview, bytes]]) -> None:
         """Keeps an upload in place of the round's earlier one.
@@ -279,24 +280,33 @@ class Outbox:
     @contextmanager
     def _transaction(self, *, synced: bool = False) -> Iterator[sqlite3.Connection]:
         """synced: on disk when it ends, with all before it; otherwise whenever SQLite's log is written."""
-        with self._lock:
+        with self._lock, self._errors_told():
             if synced:
                 self._database.execute("PRAGMA synchronous = FULL")
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            else:
                 self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:  # after some errors SQLite has taken it back already
+                    self._database.execute("ROLLBACK")
+                raise
             finally:
                 if synced:
                     self._database.execute("PRAGMA synchronous = NORMAL")
 
     def _rows(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
-        with self._lock:
+        with self._lock, self._errors_told():
             return self._database.execute(statement, parameters).fetchall()
+
+    @contextmanager
+    def _errors_told(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):  # a mistake in the code that calls
+            raise
+        except sqlite3.Error as error:
+            raise unavailable(self._path, error) from error
 
 
 def _envelope(row: Any) -> OutboxEnvelope:

@@ -2,7 +2,10 @@ import hashlib
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,9 +119,88 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
         Outbox(tmp_path / "o", "alice")
 
 
-def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
+def test_only_its_owner_may_read_its_files_while_they_are_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "o"
+    outbox = Outbox(path, "alice")
+    outbox.store(an_upload(), chunks(b"one"))
+    files = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir() if file.is_file()}
+    assert files == {"o": 0o600, "o-wal": 0o600}
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    outbox.close()
+
+
+def test_files_that_a_former_release_left_readable_become_private(tmp_path: Path) -> None:
+    Outbox(tmp_path / "o", "alice").close()
+    (tmp_path / "o").chmod(0o644)
     Outbox(tmp_path / "o", "alice").close()
     assert (tmp_path / "o").stat().st_mode & 0o777 == 0o600
+
+
+def damaged(path: Path) -> None:
+    path.write_bytes(b"no database at all" * 100)
+
+
+def torn(path: Path) -> None:
+    Outbox(path, "alice").close()
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + bytes(len(content) - 100))
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        pytest.param(Path.mkdir, "is a folder", id="folder"),
+        pytest.param(damaged, "is damaged or is no outbox", id="no database"),
+        pytest.param(torn, "is damaged", id="zeros inside"),
+        pytest.param(lambda path: path.symlink_to(path), "cannot be opened: Too many levels", id="loop"),
+    ],
+)
+def test_a_file_that_cannot_be_an_outbox_is_told_as_what_it_is(
+    tmp_path: Path, make: Callable[[Path], None], told: str
+) -> None:
+    make(tmp_path / "o")
+    with pytest.raises(OutboxUnavailable, match=told) as raised:
+        Outbox(tmp_path / "o", "alice")
+    assert "in use" not in str(raised.value)
+
+
+def test_an_outbox_that_may_only_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "o").touch()
+    connect = sqlite3.connect
+
+    def read_only(path: Path, **options: Any) -> sqlite3.Connection:
+        return connect(f"file:{path}?mode=ro", uri=True, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", read_only)
+    with pytest.raises(OutboxUnavailable, match="read but not written"):
+        Outbox(tmp_path / "o", "alice")
+
+
+def test_a_full_disk_is_told_and_the_outbox_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", "alice")
+    outbox._database.execute("PRAGMA max_page_count = 1")
+    large = replace(an_upload(), template=bytes(1 << 20))
+    with pytest.raises(OutboxUnavailable, match="no room"):
+        outbox.store(large, ())
+    outbox._database.execute("PRAGMA max_page_count = 100000")
+    outbox.store(large, ())
+    assert outbox.uploads() == [large]
+    outbox.close()
+
+
+def test_a_write_that_fails_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "o", "alice")
+    outbox.store(an_upload(), ())
+    outbox.close()
+    program = (
+        "import resource, sys; from pathlib import Path; from fluvial.edge.outbox import Outbox\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "Outbox(Path(sys.argv[1]), 'alice').discard('u1')"
+    )
+    other = subprocess.run([sys.executable, "-c", program, str(tmp_path / "o")], capture_output=True, text=True)
+    assert "OutboxUnavailable: the outbox" in other.stderr
+    assert "in use" not in other.stderr
+    assert Outbox(tmp_path / "o", "alice").uploads() == [an_upload()]
 
 
 def uploads_folder(tmp_path: Path) -> Path:

@@ -5,15 +5,16 @@ YAML or JSON. The JSON form stands, signed, in the task's registry record; its J
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fluvial.encoding import DECODINGS
 from fluvial.wire.acceleration import AccelerationSpec
+from fluvial.wire.document import read_document
 from fluvial.wire.terms import Terms
 
 MAX_SUM_CHUNK_ELEMENTS = 131_072
@@ -28,17 +29,6 @@ def _known_encoding(name: str) -> str:
 
 _Encoding = Annotated[str, AfterValidator(_known_encoding), Field(json_schema_extra={"enum": [*DECODINGS]})]
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's plain types alone; a key that stands twice is an error, not the last one's value."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key, (where, _) in zip(keys, node.value, strict=True):
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", where.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 class _Strict(BaseModel):
@@ -231,6 +221,14 @@ class TaskFile(Terms):
         return self
 
     @model_validator(mode="after")
+    def _numbers_are_finite(self) -> TaskFile:
+        """In fields that are the parameters of rules, optimizers, trainers and models too, which have no type here."""
+        wrong = [f"{field} must be a finite number" for field in _not_finite(self.model_dump(), "")]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @model_validator(mode="after")
     def _quorum_within_target(self) -> TaskFile:
         if self.quorum > self.target:
             raise ValueError(f"quorum {self.quorum} is above target {self.target}: no round could close by its target")
@@ -239,10 +237,7 @@ class TaskFile(Terms):
     @classmethod
     def read(cls, path: Path) -> TaskFile:
         """The task in a YAML or JSON file. Raises ValueError that names the file and each wrong field."""
-        try:
-            content: Any = yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeys)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is not YAML: {error}") from error
+        content = read_document(path)
         if not isinstance(content, dict):
             raise ValueError(f"{path} holds no task: it must be a mapping with `task`, `model`, `rounds`, ...")
         try:
@@ -250,3 +245,15 @@ class TaskFile(Terms):
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'task'}: {e['msg']}" for e in error.errors())
             raise ValueError(f"{path}: {wrong}") from error
+
+
+def _not_finite(value: Any, field: str) -> Iterator[str]:
+    """Names of the fields in a document whose numbers are infinite or none."""
+    if isinstance(value, float) and not isfinite(value):
+        yield field
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _not_finite(inner, f"{field}.{key}" if field else str(key))
+    elif isinstance(value, (list, tuple)):
+        for index, inner in enumerate(value):
+            yield from _not_finite(inner, f"{field}.{index}")

@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,91 @@ def test_a_parent_needs_chunks_that_hold_sums(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at most 131072 are a chunk of 1 MiB"):
         _read(tmp_path, parent)
     assert _read(tmp_path, {**parent, "chunk_elements": 131_072}).encodings == ["float32", "partial_sum"]
+
+
+NUMBERS = """
+task: heart
+title: Heart
+rounds: 1e3
+quorum: 2
+target: 4
+deadline_seconds: 1E3
+model: {architecture: mlp, parameters: {scale: 1e-2}}
+limits: {max_abs: 1e-05, max_weight: 1e3}
+training: {proximal_mu: 1e-05}
+"""
+
+
+def test_numbers_are_read_as_people_write_them(tmp_path: Path) -> None:
+    path = tmp_path / "task.yaml"
+    path.write_text(NUMBERS, encoding="utf-8")
+    task = TaskFile.read(path)
+    assert (task.rounds, task.deadline_seconds, task.limits.max_abs, task.limits.max_weight) == (
+        1000,
+        1000.0,
+        1e-05,
+        1000,
+    )
+    assert task.model.parameters == {"scale": 0.01}
+    assert task.training.model_dump()["proximal_mu"] == 1e-05
+
+
+@pytest.mark.parametrize("name", ["task.json", "task.yaml"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_json_is_read_as_json(tmp_path: Path, name: str, mark: bytes) -> None:
+    path = tmp_path / name
+    content = {**MINIMAL, "training": {"proximal_mu": 0.00001}, "limits": {"max_abs": 1.0, "max_weight": 1000}}
+    path.write_bytes(mark + json.dumps(content).replace("1000", "1e3").encode())
+    task = TaskFile.read(path)
+    assert task.training.model_dump()["proximal_mu"] == 1e-05
+    assert task.limits.max_weight == 1000
+
+
+@pytest.mark.parametrize("number", [".nan", ".inf", "-.inf", "1e999"])
+@pytest.mark.parametrize(
+    ("section", "field"),
+    [
+        ("training: {{proximal_mu: {}}}", "training.proximal_mu"),
+        ("rule: {{name: clipped, rule: {{name: mean, share: {}}}}}", "rule.rule.share"),
+        ("server_optimizer: {{name: adam, beta: [1, {}]}}", "server_optimizer.beta.1"),
+        ("model: {{architecture: mlp, parameters: {{scale: {}}}}}", "model.parameters.scale"),
+    ],
+)
+def test_numbers_that_are_not_finite_are_refused_by_name(tmp_path: Path, number: str, section: str, field: str) -> None:
+    base = "\n".join(line for line in NUMBERS.splitlines() if not line.startswith(section.partition(":")[0] + ":"))
+    path = tmp_path / "task.yaml"
+    path.write_text(base + "\n" + section.format(number) + "\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="finite") as error:
+        TaskFile.read(path)
+    assert field in str(error.value)
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 9)
+)
+
+
+@pytest.mark.parametrize("name", ["task.yaml", "task.json"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param("training: " + "[" * 900 + "]" * 900, "nested more than", id="deep lists"),
+        pytest.param('{"a":' * 900 + "1" + "}" * 900, "nested more than", id="deep mappings"),
+        pytest.param("{" + ", ".join(f'"k{key}": 1' for key in range(10_000)) + "}", "more than 10000", id="many keys"),
+        pytest.param(BOMB, "more than 10000", id="aliases"),
+        pytest.param("a: &a [*a]", "stands for nothing", id="an alias of itself"),
+        pytest.param('{"task": "a", "task": "b"}', "stands twice", id="a key twice"),
+        pytest.param("x" * 2_000_000, "bytes", id="large"),
+    ],
+)
+def test_documents_that_would_cost_too_much_are_refused_quickly(
+    tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    started = time.process_time()
+    with pytest.raises(ValueError, match=r"task\.") as error:
+        TaskFile.read(path)
+    assert time.process_time() - started < 2.0
+    if name == "task.yaml" or content.startswith("{"):
+        assert said in str(error.value)

@@ -15,6 +15,7 @@ from deploy.local.directory import DEFAULT, DataDirectory
 from deploy.local.keys import ServiceKeys
 from fluvial.cli.common import JsonOption, console, fail, print_json, reported
 from fluvial.wire.layout import num_elements
+from fluvial.wire.names import check_participant
 from fluvial.wire.records import Task
 from fluvial.wire.task_file import TaskFile
 from models.aggregation import precision
@@ -86,6 +87,7 @@ def token(
     """Issue a one-time token with which one participant can enrol. Prints the token and nothing else."""
     from deploy.local.tasks import issue_token
 
+    check_participant(participant)
     directory = DataDirectory(data_dir)
     keys = ServiceKeys.load_or_make(directory.keys)
     print(issue_token(directory.federation(), keys, participant, valid_days=valid_days))

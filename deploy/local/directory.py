@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -40,7 +41,7 @@ class DataDirectory:
 
     def __init__(self, root: Path) -> None:
         """Raises ValueError for a path that the programs in it could not take."""
-        self.root = _usable(root)
+        self.root = _usable(Path(os.path.expanduser(root)))
         self.broker = self.root / "broker"
         self.cluster = self.root / "cluster"
         self.keys = self.root / "keys"

@@ -15,7 +15,7 @@ def kafka_jars() -> Path:
 
     Raises StackError, saying what to do, if the broker is not there.
     """
-    folder = Path(os.environ.get("FLUVIAL_KAFKA_JARS") or CHECKOUT / "build" / "jars" / "kafka")
+    folder = Path(os.path.expanduser(os.environ.get("FLUVIAL_KAFKA_JARS", "")) or CHECKOUT / "build" / "jars" / "kafka")
     if not any(folder.glob("kafka_2.13-*.jar")):
         raise StackError(f"no broker in {folder}: run `make setup`, or name the folder in FLUVIAL_KAFKA_JARS")
     return folder

@@ -28,6 +28,7 @@ from fluvial.kafka import Position, Transport, connect
 from fluvial.registry.order import next_version
 from fluvial.registry.records import registry_key
 from fluvial.wire.layout import chunk_partition, model_digest
+from fluvial.wire.names import check_participant
 from fluvial.wire.records import (
     Agreement,
     ChunkReference,
@@ -105,7 +106,12 @@ def issue_token(federation: Federation, keys: ServiceKeys, participant: str, *, 
 def issue_tokens(
     transport: Transport, federation: Federation, keys: ServiceKeys, participants: list[str], *, valid_days: float = 7.0
 ) -> dict[str, str]:
-    """Tokens by participant, over a connection that is there already."""
+    """Tokens by participant, over a connection that is there already.
+
+    Raises ValueError for a name that cannot enrol, TransportUnavailable.
+    """
+    for participant in participants:
+        check_participant(participant)
     tokens = {participant: secrets.token_urlsafe(32) for participant in participants}
     expires_ms = _now_ms() + int(valid_days * _DAY_MS)
     pending = [

@@ -76,6 +76,7 @@ def fail(message: str, hint: str = "", status: Exit = Exit.FAILURE) -> NoReturn:
 
 def load_federation(path: Path) -> Federation:
     """The federation's file; ends the command when it is missing or wrong."""
+    path = Path(os.path.expanduser(path))  # the shell does not do it in variables
     try:
         return Federation.load(path)
     except FileNotFoundError:

@@ -21,6 +21,7 @@ from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
 from fluvial.edge import Participant
 from fluvial.edge.registry import Terms
 from fluvial.identity.keys import SigningKey
+from fluvial.wire.names import check_participant
 from fluvial.wire.task_file import TaskFile
 
 
@@ -28,8 +29,17 @@ from fluvial.wire.task_file import TaskFile
 def enrol(
     name: Annotated[str, typer.Option("--name", help="The participant's name in the federation.")],
     token: Annotated[
-        str, typer.Option("--token", envvar="FLUVIAL_TOKEN", help="The one-time token that the operator gave out.")
+        str,
+        typer.Option(
+            "--token",
+            envvar="FLUVIAL_TOKEN",
+            help="The one-time token that the operator gave out. Other users of the machine see arguments: better "
+            "--token-file, or the variable.",
+        ),
     ] = "",
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="File that holds the token; - is standard input.")
+    ] = None,
     agreement: Annotated[
         list[str] | None, typer.Option("--agreement", help="An agreement to sign; repeat for several.")
     ] = None,
@@ -44,6 +54,8 @@ def enrol(
     json: JsonOption = False,
 ) -> None:
     """Enrol a participant: bind its name to its key, which is made when absent, and sign agreements."""
+    check_participant(name)
+    token = _token(token, token_file)
     parties = load_federation(federation)
     key_file = key or key_path(name)
     signing_key = _load_or_make(key_file)
@@ -67,6 +79,17 @@ def enrol(
     else:
         signed = ", ".join(signed.agreement for signed in record.agreements) or "none"
         console.print(f"{record.participant} is enrolled; agreements: {signed}; key: {key_file}", markup=False)
+
+
+def _token(given: str, file: Path | None) -> str:
+    if file is None:
+        return given
+    token = (sys.stdin.read() if file == Path("-") else file.read_text(encoding="utf-8-sig")).strip()
+    if not token:
+        raise ValueError(f"{file} holds no token")
+    if given and given != token:
+        raise ValueError("the token is given twice, and not the same: by --token or FLUVIAL_TOKEN, and by --token-file")
+    return token
 
 
 def _load_or_make(path: Path) -> SigningKey:

@@ -20,6 +20,7 @@ from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position, Transport, TransportUnavailable
+from fluvial.wire.names import check_participant, check_token
 from fluvial.wire.records import Decision, EnrolmentRequest, Participant, ParticipantStatus, SignedAgreement, Verdict
 
 _POLL_SECONDS = 0.1
@@ -37,9 +38,12 @@ def enrol(
     """The registrar's record of the participant, present or made now.
 
     token: the one-time token; may be empty when the participant is enrolled already and signs a further agreement.
-    Raises ValueError for an agreement that the registry lacks or a name that another key has, EnrolmentRejected,
+    Raises ValueError for a name or token that cannot be one, an agreement that the registry lacks, a missing token or a
+    name that another key has, EnrolmentRejected,
     EnrolmentTimeout, TransportUnavailable.
     """
+    check_participant(name)
+    check_token(token)
     deadline = time.monotonic() + timeout
     registry = Registry(transport, federation)
     try:
@@ -50,6 +54,8 @@ def enrol(
             _check_key(known, key)
             if set(signed) <= set(known.agreements):
                 return known
+        elif not token:
+            raise ValueError(f"{name} is not enrolled yet: that takes the one-time token that the operator gave out")
         request = EnrolmentRequest(
             participant=name,
             public_key=key.public_key,

@@ -40,6 +40,7 @@ from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Start, Transport, TransportUnavailable, connect
 from fluvial.wire import records
+from fluvial.wire.names import check_participant
 from fluvial.wire.records import Receipt, Round, RoundStatus, Task, Verdict
 
 _POLL_SECONDS = 0.2
@@ -70,8 +71,10 @@ class Participant:
 
         transport: shared with others, and then left open by `close`; by default one of its own. window_bytes:
         unacknowledged chunk bytes at once. model_files: where base models are kept for all participants on this host;
-        by default what the environment says (`model_files.py`). Raises OutboxUnavailable.
+        by default what the environment says (`model_files.py`). Raises OutboxUnavailable, and
+        ValueError for a name that cannot enrol.
         """
+        check_participant(name)
         self.name = name
         self.federation = federation
         self.topics = federation.topics

@@ -46,7 +46,7 @@ class Federation(BaseModel):
 
         Raises FileNotFoundError, or pydantic's ValidationError (a ValueError) that names what is wrong.
         """
-        federation = cls.model_validate_json(Path(path).read_text(encoding="utf-8-sig"))
+        federation = cls.model_validate_json(Path(path).read_text("utf-8-sig"))  # editors of Windows begin with a mark
         security = federation.security.relative_to(Path(path).absolute().parent)
         return federation.model_copy(update={"security": security})
 

@@ -3,13 +3,10 @@ the gate demands of them."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fluvial.wire.names import GivenName
 from fluvial.wire.promotion_policy import PromotionPolicy
-
-_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
 class _Strict(BaseModel):
@@ -19,7 +16,7 @@ class _Strict(BaseModel):
 class VariantSpec(_Strict):
     """A variant: a recipe of models/acceleration and its parameters, under a name of its own."""
 
-    name: _Name
+    name: GivenName
     recipe: str = Field(
         description="onnx_fp32, fp16_storage, int8_static, int8_dynamic, int4_storage, pruned_..., low_rank"
     )

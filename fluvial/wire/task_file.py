@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from fluvial.encoding import DECODINGS
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.document import read_document
+from fluvial.wire.names import GivenName
 from fluvial.wire.terms import Terms
 
 MAX_SUM_CHUNK_ELEMENTS = 131_072
@@ -28,7 +29,6 @@ def _known_encoding(name: str) -> str:
 
 
 _Encoding = Annotated[str, AfterValidator(_known_encoding), Field(json_schema_extra={"enum": [*DECODINGS]})]
-_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
 class _Strict(BaseModel):
@@ -130,7 +130,7 @@ class ServerOptimizerSpec(BaseModel):
 class AgreementSpec(_Strict):
     """Terms that a participant must have signed."""
 
-    name: _Name
+    name: GivenName
     text: str = Field(min_length=1)
     valid_days: int = Field(default=365, gt=0)
 
@@ -158,7 +158,7 @@ class EvaluationSpec(_Strict):
 class TaskFile(Terms):
     """A task of a federation."""
 
-    task: _Name
+    task: GivenName
     title: str
     model: ModelSpec
     rounds: int = Field(

@@ -29,7 +29,7 @@ from fluvial.identity.keys import is_acceptable
 from fluvial.registry.order import next_version
 from fluvial.registry.records import is_spent, spent
 from fluvial.wire.media_types import media_type
-from fluvial.wire.names import is_name
+from fluvial.wire.names import MAX_TOKEN_CHARACTERS, is_name
 from fluvial.wire.records import (
     DeviceProfile,
     EnrolmentRequest,
@@ -56,7 +56,6 @@ MAX_AGREEMENTS = 64
 """Agreements that one participant may have signed."""
 
 _MAX_DEVICE_CHARACTERS = 128
-_MAX_TOKEN_CHARACTERS = 256
 _ENROLMENT_REQUEST = media_type(EnrolmentRequest)
 
 
@@ -158,7 +157,7 @@ def _read(case: Case) -> EnrolmentRequest | Fault:
 def _is_well_formed(request: EnrolmentRequest) -> bool:
     return (
         is_name(request.participant)
-        and len(request.token) <= _MAX_TOKEN_CHARACTERS
+        and len(request.token) <= MAX_TOKEN_CHARACTERS
         and all(is_name(signed.agreement) for signed in request.agreements)
         and _is_plain(request.device)
     )

@@ -171,6 +171,38 @@ def test_enrolling_makes_a_key_and_needs_consent(world: World, tmp_path: Path) -
     assert json.loads(done.stdout)["agreements"] == ["research"]
 
 
+@pytest.mark.parametrize("name", ["St. Mary's", "Hôpital", "site/1", "a" * 200, ""])
+def test_a_name_that_can_never_enrol_is_refused_at_once(world: World, tmp_path: Path, name: str) -> None:
+    for files in ((), ("--key", "k.pem", "--outbox", "o")):
+        result = run("enrol", "--name", name, "--token", "t", "--yes", *files)
+        assert result.exit_code == Exit.USAGE
+        assert "1 to 128 of" in result.stderr
+    assert not (tmp_path / ".fluvial/keys").exists()
+    assert not (tmp_path / "k.pem").exists()
+    assert world.enrolment_requests() == []
+
+
+def test_a_token_that_cannot_be_one_is_refused_at_once(world: World) -> None:
+    for arguments in ((), ("--token", "t" * 257)):
+        result = run("enrol", "--name", "alice", "--yes", *arguments)
+        assert result.exit_code == Exit.USAGE
+        assert "token" in result.stderr
+    assert world.enrolment_requests() == []
+
+
+def test_a_token_is_read_from_a_file_or_variable(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("secret\n", encoding="utf-8")
+    run("enrol", "--name", "alice", "--token-file", str(tmp_path / "token"), "--yes", "--timeout", "0.2")
+    monkeypatch.setenv("FLUVIAL_TOKEN", "other")
+    run("enrol", "--name", "bob", "--yes", "--timeout", "0.2")
+    assert [request.token for _, request in world.enrolment_requests()] == ["secret", "other"]
+    twice = run("enrol", "--name", "carol", "--token-file", str(tmp_path / "token"), "--yes", "--timeout", "0.2")
+    assert twice.exit_code == Exit.USAGE
+    (tmp_path / "token").write_text("\n", encoding="utf-8")
+    monkeypatch.delenv("FLUVIAL_TOKEN")
+    assert run("enrol", "--name", "carol", "--token-file", str(tmp_path / "token")).exit_code == Exit.USAGE
+
+
 def test_enrolling_shows_why_it_was_refused_before_asking_the_broker(world: World) -> None:
     result = run("enrol", "--name", "../alice")
     assert result.exit_code == Exit.USAGE

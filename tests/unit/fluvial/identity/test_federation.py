@@ -23,6 +23,13 @@ def test_a_saved_federation_is_read_again(tmp_path: Path) -> None:
         assert Federation.load(path) == federation
 
 
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "federation.json"
+    FEDERATION.save(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert Federation.load(path) == FEDERATION
+
+
 def test_files_that_are_named_relatively_lie_beside_the_federations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,10 +86,3 @@ def test_a_federation_that_cannot_be_written_leaves_the_old_one(
 
 def _full(_: int) -> None:
     raise OSError("no room")
-
-
-def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
-    path = tmp_path / "federation.json"
-    FEDERATION.save(path)
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert Federation.load(path) == FEDERATION

@@ -36,7 +36,7 @@ from fluvial.wire.records import Round
 from fluvial.wire.task_file import TaskFile
 
 _POLL_SECONDS = 0.05
-_ENROL_SECONDS = 120.0
+_ENROL_SECONDS = 150.0
 _log = logging.getLogger(__name__)
 
 

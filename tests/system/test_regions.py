@@ -216,20 +216,29 @@ def model(side: Side, manifest: ModelManifest) -> npt.NDArray[np.float32]:
 
 def flat_model(above: Side, parent: ModelManifest) -> npt.NDArray[np.float32]:
     """The next model of a federation without regions: the weighted mean of all participants, from the same updates."""
-    base = model(above, parent)
-    total = ChunkSum(base.size, parent.fraction_bits)
-    for name in LEAVES:
-        delta = delta_of(name, parent.version + 1, base.size)
-        encoded = encoding.encoder(ENCODINGS[name]).encode(delta, parent.layout, base.size)
-        add_chunk(
-            total,
-            encoded.chunks[0],
-            encoding=ENCODINGS[name],
-            span=Span(parent.layout, 0, base.size),
-            scales=encoded.scales,
-            weight=weight_of(name),
+    base, size = model(above, parent), parent.chunk_elements
+    encoded = {
+        name: encoding.encoder(ENCODINGS[name]).encode(
+            delta_of(name, parent.version + 1, base.size), parent.layout, size
         )
-    return finish(base, total.values, sum(map(weight_of, LEAVES)), parent.fraction_bits)
+        for name in LEAVES
+    }
+    chunks = []
+    for index in range(len(parent.chunks)):
+        span = Span.of(parent, index)
+        total = ChunkSum(span.size, parent.fraction_bits)
+        for name, delta in encoded.items():
+            add_chunk(
+                total,
+                delta.chunks[index],
+                encoding=ENCODINGS[name],
+                span=span,
+                scales=delta.scales,
+                weight=weight_of(name),
+            )
+        part = base[span.start : span.start + span.size]
+        chunks.append(finish(part, total.values, sum(map(weight_of, LEAVES)), parent.fraction_bits))
+    return np.concatenate(chunks)
 
 
 def audited(side: Side) -> bool:

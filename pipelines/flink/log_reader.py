@@ -108,12 +108,6 @@ def offsets_at(brokers: Brokers, topic: str, timestamp_ms: int) -> dict[int, int
     return {partition: offset if offset >= 0 else held[partition].end for partition, offset in found.items()}
 
 
-def wait_until_settled(brokers: Brokers, topics: Iterable[str], seconds: float) -> None:
-    """Wait until the transactions are over that are open in these topics now, or the time is. Raises LogUnreadable."""
-    for topic in topics:
-        _settled(brokers, topic, bounds(brokers, topic), seconds)
-
-
 def decoded(records: Iterable[SourceRecord], kind: type[T], topic: str) -> Iterator[tuple[SourceRecord, T]]:
     """The records that are of this kind, beside what they are. Others are skipped, and their number is told at the
     end, with the place of the first."""

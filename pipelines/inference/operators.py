@@ -93,7 +93,7 @@ class Infer(KeyedProcessFunction):
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         records = parse_sources(bytes(value))
-        waiting = self._answer([(record, asked) for record, asked in self._opened(records)], _now_ms())
+        waiting = self._answer(self._opened(records), _now_ms())
         if waiting:
             self._waiting.add_all([source_frame(record) for record in waiting])
             ctx.timer_service().register_processing_time_timer(_now_ms() + RETRY_MS)
@@ -101,7 +101,7 @@ class Infer(KeyedProcessFunction):
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
         records = [parse_source(bytes(data)) for data in self._waiting.get() or ()]
-        waiting = self._answer(self._opened(records), _now_ms())
+        waiting = self._answer(self._opened(records), _now_ms(), waited=True)
         self._waiting.update([source_frame(record) for record in waiting])
         if waiting:
             ctx.timer_service().register_processing_time_timer(_now_ms() + RETRY_MS)
@@ -131,8 +131,10 @@ class Infer(KeyedProcessFunction):
             if good and (request := _request(record, envelope)) is not None
         ]
 
-    def _answer(self, opened: Sequence[tuple[SourceRecord, logic.Asked]], now_ms: int) -> list[SourceRecord]:
-        """Answer what can be; the records that wait for a release."""
+    def _answer(
+        self, opened: Sequence[tuple[SourceRecord, logic.Asked]], now_ms: int, *, waited: bool = False
+    ) -> list[SourceRecord]:
+        """Answer what can be; the records that wait for a release. waited: these have waited for one already."""
         by_task: dict[str, list[tuple[SourceRecord, logic.Asked]]] = {}
         for record, asked in opened:
             by_task.setdefault(asked.request.task, []).append((record, asked))
@@ -148,7 +150,7 @@ class Infer(KeyedProcessFunction):
                     status, why = InferenceStatus.UNKNOWN_TASK, "no such task, or it serves no model"
                 elif now_ms > deadline_ms:
                     status, why = InferenceStatus.EXPIRED, "the deadline passed before the request was looked at"
-                    if model is None:
+                    if model is None or waited:
                         status, why = InferenceStatus.NO_RELEASE, "no variant is promoted for this class of processors"
                 elif model is None:
                     waiting.append(record)

@@ -16,11 +16,10 @@ from pipelines.validation.trusted_records import TrustedRecords
 INPUTS = ("updates", "enrolments")
 """Attribute names of the topics whose records have verdicts."""
 
-_SETTLE_SECONDS = 5.0
-"""Longest wait for transactions of a former run, for each topic: `pipelines.main` has waited for those of a former job,
-and after a failure Flink commits or aborts its own at once. Not longer, because this run's own may be open as well, and
-stay so until all its operators have read: a round that the keeper has announced kept validation waiting for the
-timeout."""
+_SETTLE_SECONDS = 10.0
+"""Longest wait for transactions of a former run, for each topic: Flink commits or aborts them at once when it starts
+again. Not longer, because this job's own may be open as well, and stay so until all its operators have read: a round
+that the keeper had announced kept validation waiting for the transaction's timeout."""
 
 _DAY_MS = 24 * 3_600_000
 

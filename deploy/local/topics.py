@@ -22,6 +22,8 @@ from fluvial.identity.brokers import Brokers
 from fluvial.wire.topics import TopicSettings
 
 _SECONDS = 15.0
+_LEADERS_SECONDS = 60.0
+_LOOK_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ def create_topics(brokers: Brokers, settings: Iterable[TopicSettings]) -> None:
                 "their number cannot change once there is data; use another data directory"
             )
     _wait_until_led(
-        admin, [TopicPartition(topic.name, number) for topic in wanted.values() for number in range(topic.partitions)]
+        brokers, [TopicPartition(topic.name, number) for topic in wanted.values() for number in range(topic.partitions)]
     )
 
 
@@ -139,25 +141,30 @@ def _configure(admin: AdminClient, topics: Sequence[TopicSettings]) -> None:
             raise StackError(f"the topic {resource.name} cannot be configured: {error.args[0].str()}") from error
 
 
-def _wait_until_led(admin: AdminClient, partitions: Sequence[TopicPartition]) -> None:
+def _wait_until_led(brokers: Brokers, partitions: Sequence[TopicPartition]) -> None:
     """The broker acknowledges a topic before it leads its partitions; the first client would be refused."""
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + _LEADERS_SECONDS
     while True:
         try:
-            _end_offsets(admin, partitions)
+            # A client of its own for each look: one that has once heard of no leader waits for its next metadata.
+            _end_offsets(admin_client(brokers), partitions, _LOOK_SECONDS)
             return
         except KafkaException as error:
             if time.monotonic() > deadline:
-                raise StackError(f"the broker does not lead its topics after {_SECONDS:.0f} s: {error}") from error
+                raise StackError(
+                    f"the broker does not lead its topics after {_LEADERS_SECONDS:.0f} s: {error}"
+                ) from error
         time.sleep(0.05)
 
 
-def _end_offsets(admin: AdminClient, partitions: Sequence[TopicPartition]) -> dict[tuple[str, int], int]:
+def _end_offsets(
+    admin: AdminClient, partitions: Sequence[TopicPartition], timeout: float = _SECONDS
+) -> dict[tuple[str, int], int]:
     if not partitions:
         return {}
     futures = admin.list_offsets(
         {partition: OffsetSpec.latest() for partition in partitions},
         isolation_level=IsolationLevel.READ_COMMITTED,
-        request_timeout=_SECONDS,
+        request_timeout=timeout,
     )
     return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}

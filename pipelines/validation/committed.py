@@ -16,7 +16,7 @@ from pipelines.validation.trusted_records import TrustedRecords
 INPUTS = ("updates", "enrolments")
 """Attribute names of the topics whose records have verdicts."""
 
-_SETTLE_SECONDS = 10.0
+_SETTLE_SECONDS = 5.0
 """Longest wait for transactions of a former run, for each topic: Flink commits or aborts them at once when it starts
 again. Not longer, because this job's own may be open as well, and stay so until all its operators have read: a round
 that the keeper had announced kept validation waiting for the transaction's timeout."""

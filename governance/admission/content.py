@@ -18,7 +18,8 @@ from math import sqrt
 import numpy as np
 
 from fluvial import encoding
-from fluvial.encoding import Limits, Span
+from fluvial.admission.manifest import limits_of
+from fluvial.encoding import Span
 from fluvial.encoding.inspection import inspect
 from fluvial.wire.records import ModelUpdate, Reason, Round
 from governance.admission.evidence import Finding
@@ -105,14 +106,3 @@ class ContentInspector:
         self._squares[index] = squares
         self._max_abs[index] = max_abs
         return Reason.MAGNITUDE_EXCEEDED if max_abs > self._largest_element else None
-
-
-def limits_of(update: ModelUpdate, round_: Round) -> Limits:
-    """What the round asks of the update's numbers."""
-    return Limits(
-        max_abs=round_.max_abs,
-        max_norm=round_.max_norm,
-        num_elements=round_.num_elements,
-        fraction_bits=round_.fraction_bits,
-        weight=update.weight,
-    )

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from fluvial.admission.judgement import NeedsEvidence, Place
 from fluvial.wire.records import Reason, Score
-from governance.admission.judgement import NeedsEvidence, Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ late, which aggregation says in a receipt.
 
 from __future__ import annotations
 
+from fluvial.admission.case import Case
+from fluvial.admission.judgement import Fault
+from fluvial.admission.views import RegistryView, RoundsView, SeenView
 from fluvial.wire.records import Reason, RoundStatus, WindowMode
-from governance.admission.case import Case
-from governance.admission.judgement import Fault
-from governance.admission.views import RegistryView, RoundsView, SeenView
 
 
 def find_rounds(case: Case, registry: RegistryView, rounds: RoundsView, seen: SeenView) -> Fault | None:

@@ -29,22 +29,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from fluvial.admission.agreement import check_agreement
+from fluvial.admission.case import Case
+from fluvial.admission.decisions import QUARANTINED, decision
+from fluvial.admission.framing import open_envelope
+from fluvial.admission.identity import find_participant
+from fluvial.admission.invitation import check_invitation
+from fluvial.admission.judgement import Fault, GatePolicy, Judgement, NeedsEvidence, Parked, Refused, Source
+from fluvial.admission.manifest import check_manifest
+from fluvial.admission.payload import find_update, read_update
+from fluvial.admission.size import check_size
+from fluvial.admission.views import RegistryView, RoundsView, SeenView
 from fluvial.wire.records import AcceptedUpdate, ModelUpdate, Reason, Verdict
-from governance.admission.agreement import check_agreement
-from governance.admission.case import Case
 from governance.admission.evidence import Finding
-from governance.admission.framing import open_envelope
 from governance.admission.freshness import find_rounds
-from governance.admission.identity import find_participant
-from governance.admission.invitation import check_invitation
-from governance.admission.judgement import Fault, GatePolicy, Judgement, NeedsEvidence, Parked, Refused, Source
-from governance.admission.manifest import check_manifest
-from governance.admission.payload import find_update, read_update
-from governance.admission.reasons import QUARANTINED, decision, keeps_raw
+from governance.admission.reasons import keeps_raw
 from governance.admission.replay import check_replay
 from governance.admission.signature import check_signatures
-from governance.admission.size import check_size
-from governance.admission.views import RegistryView, RoundsView, SeenView
 
 
 def judge(

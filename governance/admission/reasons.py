@@ -1,4 +1,4 @@
-"""What each reason code means, and the decision it stands for.
+"""What each reason code means; the decision that it stands for says `fluvial.admission.decisions`.
 
 A record's first failing check gives its reason; nothing after it is looked at. Rules that are not in one check's file:
 
@@ -24,8 +24,6 @@ A record's first failing check gives its reason; nothing after it is looked at. 
 """
 
 from __future__ import annotations
-
-from collections.abc import Set
 
 from fluvial.wire.records import Decision, Reason, Verdict
 
@@ -66,20 +64,8 @@ MEANINGS: dict[Reason, str] = {
 }
 """Every reason has its meaning here; a test compares this table with the schema."""
 
-QUARANTINED = frozenset({Reason.SCHEMA_UNKNOWN, Reason.UNHANDLED})
-"""Reasons for which a record is held for a person rather than rejected, where the policy does not say otherwise."""
-
 _RAW_NOT_KEPT = frozenset({Reason.SIZE_LIMIT, Reason.UNHANDLED})
 """Of what was set aside, the job's guard keeps the bytes, beside the traceback."""
-
-
-def decision(reason: Reason, quarantined: Set[Reason] = QUARANTINED) -> Decision:
-    """The decision that a reason stands for."""
-    if reason is Reason.ACCEPTED:
-        return Decision.ACCEPT
-    if reason is Reason.DUPLICATE_IGNORED:
-        return Decision.DUPLICATE
-    return Decision.QUARANTINE if reason in quarantined else Decision.REJECT
 
 
 def keeps_raw(verdict: Verdict) -> bool:

@@ -5,9 +5,9 @@ The identity of a record is the SHA-256 of its raw bytes. Asked before freshness
 
 from __future__ import annotations
 
+from fluvial.admission.judgement import Fault
+from fluvial.admission.views import SeenView
 from fluvial.wire.records import ModelUpdate, Reason
-from governance.admission.judgement import Fault
-from governance.admission.views import SeenView
 
 MAX_FAILURES = 3
 """Updates of one participant for one round that may fail for their evidence. To gather it costs the federation more

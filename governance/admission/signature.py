@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fluvial.admission.case import Case
+from fluvial.admission.identity import check_revocation
+from fluvial.admission.judgement import Fault
 from fluvial.identity.envelope import verify_envelopes
 from fluvial.wire.records import Reason
-from governance.admission.case import Case
-from governance.admission.identity import check_revocation
-from governance.admission.judgement import Fault
 
 
 def check_signatures(cases: Sequence[Case]) -> None:

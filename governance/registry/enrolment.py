@@ -1,6 +1,6 @@
 """Enrolment: whether a participant enters the registry, or signs a further agreement.
 
-Steps, the first failing one decides (reason codes: `governance.admission.reasons`):
+Steps, the first failing one decides (reason codes: `fluvial.admission.decisions`):
 
 1. size: at most MAX_ENROLMENT_BYTES, since step 3 decodes what nobody known has signed.
 2. framing: a canonical envelope with exactly one signature; the Kafka key and its keyid name one participant.
@@ -24,14 +24,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
-from fluvial.identity.envelope import verify_envelope
-from fluvial.identity.keys import is_acceptable
+from fluvial.admission.agreement import in_force
+from fluvial.admission.case import Case, refusal
+from fluvial.admission.decisions import QUARANTINED
+from fluvial.admission.judgement import Fault, Parked, Refused, Source
+from fluvial.admission.request import read_request
+from fluvial.admission.views import AgreementsView
 from fluvial.registry.order import next_version
 from fluvial.registry.records import is_spent, spent
-from fluvial.wire.media_types import media_type
-from fluvial.wire.names import MAX_TOKEN_CHARACTERS, is_name
 from fluvial.wire.records import (
-    DeviceProfile,
     EnrolmentRequest,
     EnrolmentToken,
     Participant,
@@ -40,23 +41,10 @@ from fluvial.wire.records import (
     SignedAgreement,
     Verdict,
 )
-from governance.admission.agreement import in_force
-from governance.admission.case import Case, refusal
-from governance.admission.framing import open_envelope
-from governance.admission.identity import check_routing
-from governance.admission.judgement import Fault, Parked, Refused, Source
-from governance.admission.payload import read_payload
-from governance.admission.reasons import QUARANTINED
-from governance.admission.size import check_size
-from governance.admission.views import AgreementsView
 from governance.registry.token_claims import TokenClaims
 
-MAX_ENROLMENT_BYTES = 16 << 10
 MAX_AGREEMENTS = 64
 """Agreements that one participant may have signed."""
-
-_MAX_DEVICE_CHARACTERS = 128
-_ENROLMENT_REQUEST = media_type(EnrolmentRequest)
 
 
 class EnrolmentView(AgreementsView, Protocol):
@@ -86,7 +74,7 @@ def judge_enrolment(raw: bytes, source: Source, *, registry: EnrolmentView, clai
     """Exactly one judgement of a record of the topic enrolments. Changes nothing but whose a token is."""
     case = Case.of(raw, source, QUARANTINED)
     # 1 to 4.
-    request = _read(case)
+    request = read_request(case)
     if isinstance(request, Fault):
         return refusal(case, request)
     known = registry.participant(request.participant)
@@ -126,49 +114,9 @@ def judge_enrolment(raw: bytes, source: Source, *, registry: EnrolmentView, clai
 
 def claim_token(raw: bytes, source: Source, *, registry: EnrolmentView, claims: TokenClaims) -> None:
     """What a request that was judged before shows of its token."""
-    request = _read(Case.of(raw, source, QUARANTINED))
+    request = read_request(Case.of(raw, source, QUARANTINED))
     if not isinstance(request, Fault):
         _check_token(registry.token(sha256(request.token.encode()).digest()), request, source.timestamp_ms, claims)
-
-
-def _read(case: Case) -> EnrolmentRequest | Fault:
-    """Steps 1 to 4: the request, signed by the key that it brings."""
-    fault = (
-        check_size(case.raw, MAX_ENROLMENT_BYTES)  # 1. Size.
-        or open_envelope(case)  # 2. Framing.
-        or check_routing(case)
-    )
-    if fault is not None:
-        return fault
-    # 3. Decode.
-    request = read_payload(case.envelope, EnrolmentRequest, _ENROLMENT_REQUEST)
-    if isinstance(request, Fault):
-        return request
-    if not _is_well_formed(request):
-        return Fault(reason=Reason.DECODE)
-    if request.participant != case.envelope.signatures[0].keyid:
-        return Fault(reason=Reason.PARTICIPANT_MISMATCH)
-    # 4. Signature.
-    if not is_acceptable(request.public_key) or not verify_envelope(case.envelope, request.public_key):
-        return Fault(reason=Reason.SIGNATURE)
-    return request
-
-
-def _is_well_formed(request: EnrolmentRequest) -> bool:
-    return (
-        is_name(request.participant)
-        and len(request.token) <= MAX_TOKEN_CHARACTERS
-        and all(is_name(signed.agreement) for signed in request.agreements)
-        and _is_plain(request.device)
-    )
-
-
-def _is_plain(device: DeviceProfile) -> bool:
-    """The device's names are free text that reaches the registry and the audit log: short, one printable line."""
-    words = (device.platform, device.machine, device.accelerator, device.network)
-    return device.memory_bytes >= 0 and all(
-        len(word) <= _MAX_DEVICE_CHARACTERS and word.isprintable() for word in words
-    )
 
 
 def _check_token(

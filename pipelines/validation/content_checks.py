@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from fluvial.admission.judgement import NeedsEvidence, Place
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ChunkReference, ModelUpdate
 from governance.admission.content import ContentInspector
 from governance.admission.evidence import Finding
-from governance.admission.judgement import NeedsEvidence, Place
 from pipelines.flink.chunk_cache import Chunk
 
 ReadChunk = Callable[[ChunkReference], Chunk]

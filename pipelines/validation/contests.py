@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from fluvial.admission.judgement import NeedsEvidence
 from governance.admission.evidence import Evidence
-from governance.admission.judgement import NeedsEvidence
 from pipelines.validation.waiting import State, Waiting
 
 Contest = tuple[str, str, int]

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from fluvial.admission.judgement import Source
 from fluvial.wire.errors import DecodeError, FluvialError
 from fluvial.wire.framing import decode
 from fluvial.wire.records import InputGap, Receipt, Verdict
 from fluvial.wire.topics import Topics
-from governance.admission.judgement import Source
 from governance.registry.enrolment import claim_token
 from governance.registry.token_claims import TokenClaims
 from pipelines.flink.frames import SourceRecord

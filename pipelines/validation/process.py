@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fluvial.admission.judgement import NeedsEvidence
 from fluvial.wire.records import ModelUpdate
-from governance.admission.judgement import NeedsEvidence
 from governance.admission.uploads import is_own_chunk
 from pipelines.config import Settings
 from pipelines.flink.blobs import BlobReader

@@ -29,9 +29,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from fluvial.admission.judgement import NeedsEvidence, Parked, Refused
 from fluvial.wire.records import AcceptedUpdate, Verdict
 from governance.admission.evidence import Evidence, Finding
-from governance.admission.judgement import NeedsEvidence, Parked, Refused
 from pipelines.flink.frames import SourceRecord
 from pipelines.validation.contests import Contests, Room, contest_of
 from pipelines.validation.unheard import RETRY_MS, Unheard

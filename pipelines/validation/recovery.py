@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from fluvial.admission.judgement import Place
 from fluvial.wire.records import Decision, Reason, Receipt, Verdict
-from governance.admission.judgement import Place
 from pipelines.flink.offsets import Bounds
 from pipelines.validation.accepted_records import FirstRemembered, ParticipantMemory
 from pipelines.validation.judged_places import JudgedPlaces

@@ -6,8 +6,8 @@ import struct
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from fluvial.admission.judgement import NeedsEvidence
 from governance.admission.evidence import Finding
-from governance.admission.judgement import NeedsEvidence
 from pipelines.flink.frames import SourceRecord, parse_source, source_frame
 
 _TIMES = struct.Struct(">qq")

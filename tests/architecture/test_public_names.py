@@ -56,6 +56,7 @@ def packages() -> list[str]:
 def test_the_package_itself_stays_bare() -> None:
     names = {name for name in vars(fluvial) if not name.startswith("_")}
     assert names <= {
+        "admission",
         "auditor",
         "cli",
         "edge",

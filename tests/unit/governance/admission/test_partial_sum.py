@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fluvial.admission.manifest import check_manifest
 from fluvial.encoding.chunks import split
 from fluvial.encoding.partial_sum import largest_element, scale_of
 from fluvial.wire.records import AcceptedUpdate, ModelUpdate, Reason, Round, Verdict
 from governance.admission import gate
-from governance.admission.manifest import check_manifest
 from models.aggregation.fixed_point import ChunkSum
 from tests.unit.governance.admission.builders import (
     DELTA,

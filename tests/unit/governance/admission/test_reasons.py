@@ -2,9 +2,10 @@
 
 import pytest
 
+from fluvial.admission.case import Case
+from fluvial.admission.decisions import decision
 from fluvial.wire.records import Decision, Reason
-from governance.admission.case import Case
-from governance.admission.reasons import MEANINGS, decision, keeps_raw
+from governance.admission.reasons import MEANINGS, keeps_raw
 from tests.unit.governance.admission.builders import a_source
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from fluvial.admission.judgement import Parked, Refused, Source
+from fluvial.admission.request import MAX_ENROLMENT_BYTES
 from fluvial.identity.envelope import open_envelope, seal
 from fluvial.identity.keys import SigningKey
 from fluvial.registry.records import spent
@@ -21,10 +23,8 @@ from fluvial.wire.records import (
     Signature,
     SignedAgreement,
 )
-from governance.admission.judgement import Parked, Refused, Source
 from governance.registry.enrolment import (
     MAX_AGREEMENTS,
-    MAX_ENROLMENT_BYTES,
     Enrolled,
     EnrolmentJudgement,
     claim_token,

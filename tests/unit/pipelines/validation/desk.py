@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from fluvial.admission.judgement import Place
 from fluvial.wire.records import Reason, Verdict
 from governance.admission import gate
-from governance.admission.judgement import Place
 from pipelines.flink.frames import SourceRecord
 from pipelines.validation.contests import Contest, Room, contest_of
 from pipelines.validation.record_life import Concluded, Lane

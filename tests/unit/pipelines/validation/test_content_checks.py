@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from fluvial.admission.judgement import Place
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ChunkReference, ModelUpdate, Reason, TensorLayout
 from governance.admission import gate
-from governance.admission.judgement import Place
 from pipelines.flink.chunk_cache import Chunk
 from pipelines.validation.content_checks import BATCH_S, LONGEST_BATCH_S, ContentChecks
 from tests.unit.governance.admission.builders import a_round, a_world, an_inline_update, an_update, judge, sealed

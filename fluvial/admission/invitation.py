@@ -6,9 +6,9 @@ that of the attempt that the update names.
 
 from __future__ import annotations
 
+from fluvial.admission.judgement import Fault
 from fluvial.wire.records import ModelUpdate, Reason, Round
 from fluvial.wire.sampling import invited, round_seed
-from governance.admission.judgement import Fault
 
 
 def check_invitation(update: ModelUpdate, trained_for: Round) -> Fault | None:

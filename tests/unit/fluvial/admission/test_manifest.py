@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fluvial.admission.manifest import check_manifest
 from fluvial.wire.records import ChunkReference, ModelUpdate, Reason, Round
-from governance.admission.manifest import check_manifest
 from tests.unit.governance.admission.builders import (
     DELTA,
     POLICY,

@@ -7,10 +7,10 @@ whoever used its name.
 
 from __future__ import annotations
 
+from fluvial.admission.case import Case
+from fluvial.admission.judgement import Fault
+from fluvial.admission.views import RegistryView
 from fluvial.wire.records import Participant, ParticipantStatus, Reason
-from governance.admission.case import Case
-from governance.admission.judgement import Fault
-from governance.admission.views import RegistryView
 
 
 def check_routing(case: Case) -> Fault | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fluvial.admission.judgement import Fault
 from fluvial.wire.records import Reason
-from governance.admission.judgement import Fault
 
 
 def check_size(raw: bytes, max_record_bytes: int) -> Fault | None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
+from fluvial.admission.case import Case
+from fluvial.admission.judgement import Fault
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, NonCanonical, SchemaUnknown
 from fluvial.wire.media_types import media_type
 from fluvial.wire.names import is_name
 from fluvial.wire.records import Envelope, ModelUpdate, Reason
 from fluvial.wire.version import Version
-from governance.admission.case import Case
-from governance.admission.judgement import Fault
 
 T = TypeVar("T")
 

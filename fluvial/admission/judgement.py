@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fluvial.admission.decisions import QUARANTINED
 from fluvial.wire.records import ModelUpdate, Participant, Reason, Round, Verdict
 from fluvial.wire.version import Version
-from governance.admission.reasons import QUARANTINED
 
 Place = tuple[str, int, int]
 """Topic, partition and offset of a record."""

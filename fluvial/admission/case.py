@@ -10,10 +10,10 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from fluvial.admission.decisions import decision
+from fluvial.admission.judgement import Fault, Judgement, NeedsEvidence, Parked, Refused, Source
 from fluvial.wire.names import is_name
 from fluvial.wire.records import Envelope, ModelUpdate, Participant, Reason, Round, Verdict
-from governance.admission.judgement import Fault, Judgement, NeedsEvidence, Parked, Refused, Source
-from governance.admission.reasons import decision
 
 
 @dataclass(slots=True, kw_only=True)

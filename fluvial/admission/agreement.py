@@ -4,9 +4,9 @@ agreement is in force at the record's broker time.
 
 from __future__ import annotations
 
+from fluvial.admission.judgement import Fault
+from fluvial.admission.views import AgreementsView
 from fluvial.wire.records import Agreement, Participant, Reason
-from governance.admission.judgement import Fault
-from governance.admission.views import AgreementsView
 
 
 def in_force(agreement: Agreement, at_ms: int) -> bool:

@@ -10,11 +10,11 @@ Nobody vouches for these bytes yet: `fluvial.identity.envelope` bounds what they
 
 from __future__ import annotations
 
+from fluvial.admission.case import Case
+from fluvial.admission.judgement import Fault
 from fluvial.identity import envelope as envelopes
 from fluvial.wire.errors import DecodeError, NonCanonical
 from fluvial.wire.records import Reason
-from governance.admission.case import Case
-from governance.admission.judgement import Fault
 
 
 def open_envelope(case: Case) -> Fault | None:

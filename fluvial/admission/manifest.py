@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fluvial import encoding
-from fluvial.encoding import TensorDecoding
+from fluvial.admission.judgement import Fault, GatePolicy
+from fluvial.admission.payload import DIGEST_BYTES
+from fluvial.encoding import Limits, TensorDecoding
 from fluvial.wire.layout import chunk_length, chunk_partition, num_chunks
 from fluvial.wire.records import ChunkReference, ModelUpdate, Reason, Round
 from fluvial.wire.terms import terms_of
-from governance.admission.content import limits_of
-from governance.admission.judgement import Fault, GatePolicy
-from governance.admission.payload import DIGEST_BYTES
 
 
 def check_manifest(update: ModelUpdate, round_: Round, policy: GatePolicy) -> Fault | None:
@@ -36,6 +35,17 @@ def check_manifest(update: ModelUpdate, round_: Round, policy: GatePolicy) -> Fa
     single = num_chunks(round_.num_elements, round_.chunk_elements) == 1 and not update.chunks
     least, most = codec.length_bounds(round_.num_elements)
     return None if single and least <= len(update.inline) <= most else Fault(reason=Reason.MANIFEST_MISMATCH)
+
+
+def limits_of(update: ModelUpdate, round_: Round) -> Limits:
+    """What the round asks of the update's numbers."""
+    return Limits(
+        max_abs=round_.max_abs,
+        max_norm=round_.max_norm,
+        num_elements=round_.num_elements,
+        fraction_bits=round_.fraction_bits,
+        weight=update.weight,
+    )
 
 
 def _check_encoding(update: ModelUpdate, round_: Round) -> Fault | None:

@@ -18,7 +18,7 @@ from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import ChunkUnavailable, FluvialError
 from fluvial.wire.framing import decode
 from fluvial.wire.layout import chunk_partition
-from fluvial.wire.records import ChunkReference, ModelManifest, Task, Variant
+from fluvial.wire.records import ChunkReference, Failure, ModelManifest, Task, Variant
 from fluvial.wire.task_file import TaskFile
 from models.acceleration.workshop import Order, Product
 from pipelines.acceleration import logic
@@ -27,15 +27,15 @@ from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.blobs import BlobWriter, shared_reader
 from pipelines.flink.frames import sink_frame
-from pipelines.flink.log_reader import read_to_end
+from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
 from pipelines.flink.manifests import read_model
 from pipelines.flink.messages import unpack
+from pipelines.flink.tasks import acceleration_of
 
 LOOK_MS = 250
 """Pause between two looks at what the worker has made."""
 
 _CHUNK_BYTES = 1 << 20
-_SETTLE_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -99,6 +99,22 @@ class Accelerate(KeyedProcessFunction):
                 self._waiting.clear()
                 return
         ctx.timer_service().register_processing_time_timer(now_ms + LOOK_MS)
+
+    def timer_set_aside(self, timestamp: int, ctx: Any, failure: Failure) -> Iterator[bytes]:
+        """The version in hand gets no variants: each that its terms name is recorded as failed."""
+        waiting, spec = self._waiting.value(), self._spec()
+        if waiting is None:
+            return
+        manifest, task = decode(bytes(waiting), ModelManifest), ctx.get_current_key()
+        if task in self._workers:
+            self._workers.pop(task)[2].close()
+        self._built.update(manifest.version)
+        self._waiting.clear()
+        if spec is None:
+            return
+        for variant in spec.variants:
+            product = Product(name=variant.name, builders={}, failure=f"the stage raised {failure.error}")
+            yield from self._record(manifest, spec, product, b"", int(time.time() * 1000))
 
     def _publish(self, manifest: bytes) -> None:
         """Keep the newest manifest. Whether the log has its variants already is asked when the task is known."""
@@ -166,7 +182,7 @@ class Accelerate(KeyedProcessFunction):
         stored = self._task.value()
         if stored is None:
             return None
-        return TaskFile.model_validate_json(decode(bytes(stored), Task).specification).acceleration
+        return acceleration_of(decode(bytes(stored), Task).specification)
 
     def _newest_built(self, task: str, spec: AccelerationSpec) -> int:
         built = self._built.value()
@@ -181,7 +197,7 @@ class Accelerate(KeyedProcessFunction):
             self._recorded = []
             public_key = bytes.fromhex(self._settings.aggregator_key)
             topic = self._topics.variants
-            for record in read_to_end(self._settings.brokers, topic, settle_seconds=_SETTLE_SECONDS):
+            for record in read_to_end(self._settings.brokers, topic, settle_seconds=SETTLE_SECONDS):
                 try:
                     self._recorded.append(unseal(record.value, Variant, public_key))
                 except FluvialError as error:

@@ -14,10 +14,6 @@ from pipelines.flink.frames import SourceRecord
 from pipelines.flink.shared import Shared
 from pipelines.flink.stage_mac import StageMac
 
-_SETTLE_SECONDS = 10.0
-"""Longest wait for transactions of a former run: Flink commits them at once when it starts again. Not longer, because
-this job's own may be open as well, and stay so until all its operators have read."""
-
 _CLOCK_MARGIN_MS = 60_000
 _DAY_MS = 24 * 3_600_000
 
@@ -37,7 +33,7 @@ def read_recovery(settings: Settings) -> Recovery:
 
     def read(topic: str, since_ms: int | None = None) -> Iterator[SourceRecord]:
         start = None if since_ms is None else log_reader.offsets_at(brokers, topic, since_ms - _CLOCK_MARGIN_MS)
-        return log_reader.read_to_end(brokers, topic, start=start, settle_seconds=_SETTLE_SECONDS)
+        return log_reader.read_to_end(brokers, topic, start=start, settle_seconds=log_reader.SETTLE_SECONDS)
 
     recovery.take_registry(read(topics.registry))
     recovery.take_rounds(read(topics.rounds))

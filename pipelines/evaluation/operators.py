@@ -19,12 +19,10 @@ from pipelines.evaluation.measuring import Measuring
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.blobs import shared_reader
 from pipelines.flink.frames import sink_frame
-from pipelines.flink.log_reader import decoded, read_to_end
+from pipelines.flink.log_reader import SETTLE_SECONDS, decoded, read_to_end
 from pipelines.flink.manifests import read_model
 from pipelines.flink.messages import unpack
 from pipelines.flink.stage_mac import StageMac
-
-_SETTLE_SECONDS = 10.0
 
 
 class Evaluate(KeyedProcessFunction):
@@ -77,7 +75,7 @@ class Evaluate(KeyedProcessFunction):
         """What the log says was measured of a task that this job knows nothing of; read once, when first asked."""
         if self._log_says is None:
             topic = self._settings.topics.releases
-            records = read_to_end(self._settings.brokers, topic, settle_seconds=_SETTLE_SECONDS)
+            records = read_to_end(self._settings.brokers, topic, settle_seconds=SETTLE_SECONDS)
             records = StageMac.load(self._settings.keys_dir).proven(topic, records)
             self._log_says = logic.of_log(release for _, release in decoded(records, Release, topic))
         return self._log_says.get(task, Measured())

@@ -107,6 +107,8 @@ class Guard:
         if failure is not None and instead is not None:
             self._tell(items[0], b"", failure)
             yield from instead(timestamp, ctx, failure) or ()
+            # What the timer was for is gone; the next one of the key may be for something else.
+            self._suspects.acquit(items)
             return
         try:
             yield from call() or ()

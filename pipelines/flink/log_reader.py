@@ -26,6 +26,12 @@ from pipelines.flink.frames import SourceRecord
 from pipelines.flink.offsets import Bounds, starting_offsets
 
 STALL_SECONDS = 30.0
+
+SETTLE_SECONDS = 5.0
+"""Longest wait, for each topic, for transactions of a former run: Flink commits or aborts them at once when it starts
+again. Not longer, because this job's own may be open as well, and stay so until all its operators have read: a round
+that the keeper had announced kept validation waiting for the transaction's timeout."""
+
 _CLIENT_ID = "fluvial-log-reader"
 _CALL_SECONDS = 15.0
 _POLL_SECONDS = 0.2

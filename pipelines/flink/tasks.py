@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import lru_cache
 
+from pydantic import ValidationError
 from pyflink.datastream import FlatMapFunction
 
 from fluvial.registry.records import open_registry_record
+from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import encode
 from fluvial.wire.records import Task
+from fluvial.wire.task_file import TaskFile
 from pipelines.config import Settings
 from pipelines.flink.frames import parse_source
 from pipelines.flink.messages import pack
@@ -33,3 +37,14 @@ class TaskToMessage(FlatMapFunction):
             return
         if isinstance(task, Task):
             yield pack(task.task, "task", [encode(task)])
+
+
+@lru_cache(maxsize=256)
+def acceleration_of(specification: str) -> AccelerationSpec | None:
+    """A task's terms of acceleration, by the file in its record; None where it has none, or is no task file (then the
+    task does not run either). Parsed once for each file, because it is asked for with every batch of requests."""
+    try:
+        return TaskFile.model_validate_json(specification).acceleration
+    except ValidationError as error:
+        _log.warning("a task in the registry has no readable file: %s", error)
+        return None

@@ -7,6 +7,7 @@ registry, variants, promotions ── followed beside it ─▶ the artefact tha
 from __future__ import annotations
 
 from pipelines.flink.graph import BYTES, Graph
+from pipelines.flink.guard import Form, guarded
 from pipelines.inference.operators import Infer
 
 MAX_BATCH = 64
@@ -19,4 +20,5 @@ MAX_DELAY_MS = 2
 def attach(graph: Graph) -> None:
     """Add inference to a job."""
     requests = graph.bundled_source("requests", max_records=MAX_BATCH, max_delay_ms=MAX_DELAY_MS)
-    graph.emit(requests.process(Infer(graph.settings), BYTES).name("infer").uid("infer"))
+    infer = guarded(Infer(graph.settings), "infer", graph.settings, Form.BUNDLE)
+    graph.emit(requests.process(infer, BYTES).name("infer").uid("infer"))

@@ -92,8 +92,13 @@ def _run(model: Model, batch: Sequence[tuple[Asked, NDArray[np.float32]]]) -> It
     try:
         outputs = model.run(np.concatenate([inputs for _, inputs in batch]))
     except ValueError as error:
-        for one, _ in batch:
-            yield one, refusal(one.request, InferenceStatus.BAD_INPUT, str(error))
+        if len(batch) > 1:
+            # One caller's inputs must not cost the others their answers.
+            for alone in batch:
+                yield from _run(model, [alone])
+            return
+        ((one, _),) = batch
+        yield one, refusal(one.request, InferenceStatus.BAD_INPUT, str(error))
         return
     first = 0
     for one, inputs in batch:

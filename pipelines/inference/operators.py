@@ -19,10 +19,11 @@ from fluvial.identity.envelope import open_envelope, seal, verify_envelopes
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import connect
 from fluvial.registry.view import VerifiedRegistry
-from fluvial.wire.errors import DecodeError
+from fluvial.wire.errors import DecodeError, TransportError
 from fluvial.wire.framing import decode
 from fluvial.wire.records import (
     Envelope,
+    Failure,
     InferenceAnswer,
     InferenceRequest,
     InferenceStatus,
@@ -106,6 +107,40 @@ class Infer(KeyedProcessFunction):
         if waiting:
             ctx.timer_service().register_processing_time_timer(_now_ms() + RETRY_MS)
         yield from self._summaries(_now_ms())
+
+    def set_aside(self, value: bytes, ctx: Any, failure: Failure) -> Iterator[bytes]:
+        """A request that every call with it has failed on: its caller is told."""
+        self._give_up(parse_sources(bytes(value)), failure)
+        return iter(())
+
+    def timer_set_aside(self, timestamp: int, ctx: Any, failure: Failure) -> Iterator[bytes]:
+        """Requests that wait, one by one: where that raises too, the caller is told."""
+        waiting: list[SourceRecord] = []
+        for record in [parse_source(bytes(data)) for data in self._waiting.get() or ()]:
+            try:
+                waiting += self._answer(self._opened([record]), _now_ms(), waited=True)
+            except TransportError:
+                raise
+            except Exception:
+                _log.exception("requests/%d@%d cannot be answered", record.partition, record.offset)
+                self._give_up([record], failure)
+        self._waiting.update([source_frame(record) for record in waiting])
+        if waiting:
+            ctx.timer_service().register_processing_time_timer(_now_ms() + RETRY_MS)
+        return iter(())
+
+    def _give_up(self, records: Sequence[SourceRecord], failure: Failure) -> None:
+        """Answer that there is no answer. What cannot even be opened has no caller who could be told."""
+        for record in records:
+            try:
+                for _, asked in self._opened([record]):
+                    why = f"no answer could be computed for this request: {failure.error}"
+                    refused = logic.refusal(asked.request, InferenceStatus.BAD_INPUT, why)
+                    self._write(asked.request.task, None, [(asked, refused)], _now_ms())
+            except TransportError:
+                raise
+            except Exception:
+                _log.exception("requests/%d@%d has no answer", record.partition, record.offset)
 
     def _opened(self, records: Sequence[SourceRecord]) -> list[tuple[SourceRecord, logic.Asked]]:
         """The requests that an enrolled participant signed. What nobody vouches for has no answer: it is told and

@@ -23,8 +23,8 @@ from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import ChunkUnavailable, FluvialError
 from fluvial.wire.records import Promotion, Variant
-from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
+from pipelines.flink.tasks import acceleration_of
 from pipelines.inference.logic import Model
 
 ReadArtefact = Callable[[Variant], bytes]
@@ -52,8 +52,9 @@ class Serving:
         self._models: Mapping[str, Model] = {}
         self._refused: set[bytes] = set()
         self._processor = processor_class()
+        self._error: Exception | None = None
         self._stopping, self._caught_up = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="inference-serving", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="inference-serving", daemon=True)
 
     def start(self) -> None:
         """Begin to follow the topics."""
@@ -69,13 +70,24 @@ class Serving:
         self._thread.join(10)
 
     def model(self, task: str) -> Model | None:
-        """What serves the task now; None while nothing is released for this processor."""
+        """What serves the task now; None while nothing is released for this processor. Raises what has ended the
+        thread: what serves would otherwise stay as it is for ever."""
+        if self._error is not None:
+            raise self._error
         return self._models.get(task)
 
     def spec(self, task: str) -> AccelerationSpec | None:
         """The task's terms of acceleration; None for a task that is not registered, or has none."""
         record = self.registry.task(task)
-        return None if record is None else TaskFile.model_validate_json(record.specification).acceleration
+        return None if record is None else acceleration_of(record.specification)
+
+    def _run(self) -> None:
+        try:
+            self._follow()
+        except Exception as error:
+            _log.exception("what serves is not followed any more")
+            self._error = error
+            self._caught_up.set()
 
     def _follow(self) -> None:
         transport = self._connect()

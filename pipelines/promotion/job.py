@@ -10,6 +10,7 @@ from pyflink.datastream import DataStream
 
 from fluvial.wire.records import Measurement, Variant
 from pipelines.flink.graph import BYTES, Graph
+from pipelines.flink.guard import Form, guarded
 from pipelines.flink.messages import key_of
 from pipelines.flink.tasks import TaskToMessage
 from pipelines.promotion.operators import Promote, SignedToMessage
@@ -20,15 +21,20 @@ def attach(graph: Graph) -> None:
     settings = graph.settings
 
     def signed(topic: str, kind: type[Variant] | type[Measurement]) -> DataStream:
-        message = SignedToMessage(settings, topic, kind)
-        return graph.source(topic).flat_map(message, BYTES).name(f"{topic}-to-promotion")
+        name = f"{topic}-to-promotion"
+        message = guarded(SignedToMessage(settings, topic, kind), name, settings, Form.RECORD)
+        return graph.source(topic).flat_map(message, BYTES).name(name)
 
     variants, measurements = signed("variants", Variant), signed("measurements", Measurement)
-    tasks = graph.source("registry").flat_map(TaskToMessage(settings), BYTES).name("task-to-promotion")
+    tasks = (
+        graph.source("registry")
+        .flat_map(guarded(TaskToMessage(settings), "task-to-promotion", settings, Form.RECORD), BYTES)
+        .name("task-to-promotion")
+    )
     graph.emit(
         variants.union(measurements, tasks)
         .key_by(key_of, Types.STRING())
-        .process(Promote(settings), BYTES)
+        .process(guarded(Promote(settings), "promote", settings, Form.MESSAGE), BYTES)
         .name("promote")
         .uid("promote")
     )

@@ -17,18 +17,17 @@ from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Measurement, Promotion, Task, Variant
-from fluvial.wire.task_file import TaskFile
 from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
-from pipelines.flink.log_reader import read_to_end
+from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
 from pipelines.flink.messages import pack, unpack
+from pipelines.flink.tasks import acceleration_of
 from pipelines.promotion import logic
 
 SIGNER = "aggregator"
 """Who signs promotions: the federation's service key, by its name."""
 
-_SETTLE_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 T = TypeVar("T", Variant, Measurement, Promotion)
 
@@ -76,8 +75,7 @@ class Promote(KeyedProcessFunction):
                 state = logic.with_measurement(state, decode(parts[0], Measurement), parts[1])
         record = self._task.value()
         if record is not None:
-            specification = decode(bytes(record), Task).specification
-            state = logic.with_spec(state, TaskFile.model_validate_json(specification).acceleration)
+            state = logic.with_spec(state, acceleration_of(decode(bytes(record), Task).specification))
         state, decisions = logic.decide(state, int(time.time() * 1000))
         self._tasks[task] = state
         for promotion in decisions:
@@ -102,7 +100,7 @@ class Promote(KeyedProcessFunction):
 
     def _records(self, topic: str, kind: type[T]) -> Iterator[tuple[SourceRecord, T]]:
         key = bytes.fromhex(self._settings.aggregator_key)
-        for record in read_to_end(self._settings.brokers, topic, settle_seconds=_SETTLE_SECONDS):
+        for record in read_to_end(self._settings.brokers, topic, settle_seconds=SETTLE_SECONDS):
             content = _opened(record, topic, kind, key)
             if content is not None:
                 yield record, content

@@ -16,11 +16,6 @@ from pipelines.validation.trusted_records import TrustedRecords
 INPUTS = ("updates", "enrolments")
 """Attribute names of the topics whose records have verdicts."""
 
-_SETTLE_SECONDS = 5.0
-"""Longest wait for transactions of a former run, for each topic: Flink commits or aborts them at once when it starts
-again. Not longer, because this job's own may be open as well, and stay so until all its operators have read: a round
-that the keeper had announced kept validation waiting for the transaction's timeout."""
-
 _DAY_MS = 24 * 3_600_000
 
 _log = logging.getLogger(__name__)
@@ -34,7 +29,7 @@ def read_known(settings: Settings, *, settled: bool = True) -> Known:
     """
     began, brokers, topics = time.monotonic(), settings.brokers, settings.topics
     mac = StageMac.load(settings.keys_dir)
-    settle_seconds = _SETTLE_SECONDS if settled else 0.0
+    settle_seconds = log_reader.SETTLE_SECONDS if settled else 0.0
     since_ms = int(time.time() * 1000) - _longest_kept_ms(settings) - _DAY_MS
 
     def read(topic: str) -> Iterator[SourceRecord]:

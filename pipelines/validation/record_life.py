@@ -100,14 +100,21 @@ class Lane:
         """New records, in the order of their log."""
         if self._is_restored:
             self._look_at_unheard(now_ms)
-        refuse_at_ms = self._refuse_at_ms(now_ms)
+        refuse_at_ms, at_first = self._refuse_at_ms(now_ms), self._desk.knowledge()
         for record, judgement in zip(records, self._desk.judge(records), strict=True):
+            knowledge = at_first
             before = self._unheard.outdated(record.key, self._desk.knowledge())
             if before:
                 self._judge_again(before, now_ms)
+                knowledge = self._desk.knowledge()
                 (judgement,) = self._desk.judge([record])
-            order = self._next_order()
-            waiting = Waiting(record=record, since_ms=now_ms, refuse_at_ms=refuse_at_ms, order=order)
+            waiting = Waiting(
+                record=record,
+                since_ms=now_ms,
+                refuse_at_ms=refuse_at_ms,
+                order=self._next_order(),
+                knowledge=knowledge,
+            )
             self._take(waiting, judgement, now_ms)
         self._take_turns(now_ms)
 
@@ -141,7 +148,6 @@ class Lane:
 
     def _take(self, waiting: Waiting, judgement: Any, now_ms: int, *, turn: bool = False) -> None:
         """What becomes of a record that was just judged, and is in no state now."""
-        waiting.knowledge = self._desk.knowledge()
         match judgement:
             case Parked(verdict=verdict):
                 if now_ms < waiting.refuse_at_ms and self._unheard.has_room(waiting, verdict):
@@ -186,7 +192,11 @@ class Lane:
             self._contests.go_on(contest, turn[num_taken:])
 
     def _judged(self, waiting: Sequence[Waiting]) -> Iterator[tuple[Waiting, Any]]:
-        return zip(waiting, self._desk.judge([one.record for one in waiting]), strict=True)
+        # Asked before the judgement: what another subtask hears of meanwhile may come too late for it.
+        knowledge = self._desk.knowledge()
+        for one, judgement in zip(waiting, self._desk.judge([one.record for one in waiting]), strict=True):
+            one.knowledge = knowledge
+            yield one, judgement
 
     def _settle(self, waiting: Waiting, outcome: Any) -> None:
         waiting.state = State.NEW

@@ -171,6 +171,18 @@ def test_a_timer_is_set_aside_where_the_operator_says_how(log: Log) -> None:
     assert list(operator.on_timer(5, context(2))) == ["instead of 5: ValueError"]
 
 
+def test_a_timer_set_aside_condemns_none_that_comes_after_it(log: Log) -> None:
+    for attempt in range(3):
+        operator = guarded(Timers(), "timers", SETTINGS, Form.MESSAGE)
+        operator.open(context(attempt))
+        if attempt < 2:
+            with pytest.raises(ValueError, match="the work of a timer"):
+                list(operator.on_timer(5, context(attempt)))
+    assert list(operator.on_timer(5, context(2))) == ["instead of 5: ValueError"]
+    with pytest.raises(ValueError, match="the work of a timer"):
+        list(operator.on_timer(6, context(2)))
+
+
 def test_what_cannot_be_guarded_is_said_when_the_job_is_built() -> None:
     with pytest.raises(TypeError, match="cannot be guarded"):
         guarded(object(), "x", SETTINGS, Form.MESSAGE)

@@ -86,6 +86,22 @@ def test_a_model_that_cannot_run_a_batch_refuses_it():
     assert (answer.status, answer.reason) == (InferenceStatus.BAD_INPUT, "does not run")
 
 
+def test_inputs_that_a_model_cannot_run_cost_nobody_else_an_answer():
+    def particular(inputs):
+        if inputs.max() > 1:
+            raise ValueError("overflow")
+        return inputs
+
+    model = Model(run=particular, shape=(3,), promotion=1, version=1, variant="v", artefact_sha256=b"")
+    requests = asked(*(a_request(np.full((1, 3), value), f"r{value}") for value in (0, 5, 1)))
+    answers = {one.request.request_id: answer.status for one, answer in answered(model, requests, 64)}
+    assert answers == {
+        "r0": InferenceStatus.ANSWERED,
+        "r5": InferenceStatus.BAD_INPUT,
+        "r1": InferenceStatus.ANSWERED,
+    }
+
+
 def test_results_go_where_callers_read_and_name_what_they_rest_on():
     requests = asked(*(a_request(np.ones((1, 3)), f"r{n}", partition=n % 2) for n in range(4)))
     records = list(results("credit", MODEL, answered(MODEL, requests, 64), 5))

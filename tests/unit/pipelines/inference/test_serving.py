@@ -15,7 +15,9 @@ from fluvial.inference.processor import processor_class
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import PromotionDecision, Task
+from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
+from pipelines.flink.tasks import acceleration_of
 from pipelines.inference.serving import Serving
 from tests.unit.deploy.demo.test_variants import a_promotion
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
@@ -159,3 +161,39 @@ def test_what_nobody_signed_who_may_and_junk_change_nothing(world):
         world.produce(topic, b"junk", "task/credit")
     world.serving.start()
     world.serves(1)
+
+
+def test_the_task_file_is_parsed_once_for_all_batches(world, monkeypatch):
+    world.serving.start()
+    assert world.serving.ready(10)
+    parsed = []
+    validate = TaskFile.model_validate_json
+    monkeypatch.setattr(TaskFile, "model_validate_json", lambda text: parsed.append(text) or validate(text))
+    acceleration_of.cache_clear()
+    assert {world.serving.spec("credit").batching.max_batch for _ in range(100)} == {64}
+    assert len(parsed) == 1
+
+
+def test_a_task_whose_file_cannot_be_read_serves_nothing_and_stops_nobody(world):
+    record = Task(
+        task="junk",
+        specification="no task file",
+        layout=(),
+        base_version=0,
+        base_digest=bytes(32),
+        base_chunks=(),
+        created_ms=1,
+    )
+    world.produce(TOPICS.registry, seal(record, OPERATOR, "operator"), "task/junk")
+    world.promote(1, 2.0)
+    world.serving.start()
+    world.serves(1)
+    assert world.serving.spec("junk") is None
+
+
+def test_whoever_asks_learns_that_what_serves_is_not_followed_any_more(world, monkeypatch):
+    monkeypatch.setattr(world.serving, "_apply", lambda *_: 1 / 0)
+    world.serving.start()
+    assert world.serving.ready(10)
+    with pytest.raises(ZeroDivisionError):
+        world.serving.model("credit")

@@ -1,9 +1,13 @@
 """The life of a record, line by line of its table."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import pytest
 
 from fluvial.wire.records import Reason
 from governance.admission import gate
+from pipelines.flink.frames import SourceRecord
 from pipelines.validation.contests import Room
 from pipelines.validation.record_life import LOOK_MS, Lane
 from pipelines.validation.unheard import MAX_UNHEARD, RETRY_MS
@@ -226,3 +230,22 @@ def test_rounds_of_one_participant_do_not_wait_for_each_other() -> None:
     desk.judgements[second.value] = needs_of(second, round_=4)
     desk.lane.arrive([first, second], 0)
     assert len(desk.evidence[0].submitted) == 2
+
+
+def test_what_becomes_known_while_a_record_is_judged_is_not_missed() -> None:
+    """Another subtask hears of it: for this judgement it came too late."""
+    desk, record = TestedDesk(), a_record(1)
+    desk.judgements[record.value] = parked()
+    judge = desk.judge
+
+    def overtaken(records: Sequence[SourceRecord]) -> Iterator[Any]:
+        for judgement in judge(records):
+            desk.known += 1
+            desk.judge = judge  # type: ignore[method-assign]
+            yield judgement
+
+    desk.judge = overtaken  # type: ignore[method-assign]
+    desk.lane.arrive([record], 0)
+    del desk.judgements[record.value]
+    desk.lane.look(RETRY_MS)
+    assert len(desk.evidence[0].submitted) == 1

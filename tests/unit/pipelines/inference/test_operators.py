@@ -1,0 +1,123 @@
+"""The operator of inference on states of memory: requests that it cannot handle."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fluvial.identity.envelope import seal, unseal
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.records import (
+    Failure,
+    InferenceAnswer,
+    InferenceResults,
+    InferenceStatus,
+    ParticipantStatus,
+)
+from fluvial.wire.topics import Topics
+from pipelines.flink.bundles import Kind, pack_bundle
+from pipelines.flink.frames import SourceRecord, source_frame
+from pipelines.inference import operators
+from pipelines.inference.logic import Model
+from pipelines.inference.operators import Infer
+from tests.unit.pipelines.flink_state import FlinkState
+from tests.unit.pipelines.inference.test_logic import a_request
+from tests.unit.pipelines.promotion.builders import SPEC
+
+KEY, CALLER = (SigningKey.from_seed(bytes([number]) * 32) for number in (8, 9))
+FAILURE = Failure(operator="infer", submission="s", items=("0@0",), error="KeyError", traceback="", time_ms=1)
+LANE = "lane-0"
+
+
+class Inference:
+    """The operator; a model that raises what nobody expects on ones."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        KEY.save(folder / "aggregator.pem")
+        self.state, self.answers, self.model = FlinkState(), dict[str, InferenceAnswer](), None
+        self.state._runtime_context = SimpleNamespace(  # type: ignore[attr-defined]
+            getTaskInfo=lambda: SimpleNamespace(getIndexOfThisSubtask=lambda: 0)
+        )
+        caller = SimpleNamespace(status=ParticipantStatus.ACTIVE, public_key=CALLER.public_key)
+        serving = SimpleNamespace(
+            start=lambda: None,
+            ready=lambda _: True,
+            registry=SimpleNamespace(participant=lambda _: caller),
+            model=lambda _: self.model,
+            spec=lambda _: SPEC,
+        )
+        monkeypatch.setattr(operators, "Serving", lambda *_: serving)
+        monkeypatch.setattr(operators, "shared_reader", lambda *_, **__: None)
+        monkeypatch.setattr(operators, "connect", lambda *_: SimpleNamespace(produce=self._produce))
+        settings: Any = SimpleNamespace(
+            brokers=None,
+            topics=Topics(),
+            read_timeout_ms=1,
+            keys_dir=folder,
+            partitions=1,
+            operator_key="00" * 32,
+            registrar_key="00" * 32,
+            aggregator_key=KEY.public_key.hex(),
+        )
+        self.operator = Infer(settings)
+        self.operator.open(self.state)
+
+    def serve(self) -> None:
+        def run(inputs: Any) -> Any:
+            if (inputs == 1).any():
+                raise KeyError("nobody has thought of this")
+            return inputs
+
+        self.model = Model(run=run, shape=(3,), promotion=1, version=1, variant="v", artefact_sha256=bytes(32))
+
+    def _produce(self, topic: str, value: bytes, **_: Any) -> Future[None]:
+        for answer in unseal(value, InferenceResults, KEY.public_key).answers:
+            self.answers[answer.request_id] = answer
+        return Future()
+
+
+def bundle(*inputs: int) -> bytes:
+    frames = []
+    for offset, value in enumerate(inputs):
+        request = seal(a_request(np.full((1, 3), value), f"r{value}"), CALLER, "anna")
+        frames.append(source_frame(SourceRecord(0, offset, operators._now_ms(), b"anna", request)))
+    return pack_bundle(Kind.SOURCE, frames)
+
+
+def test_the_caller_of_a_request_that_is_set_aside_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stage = Inference(monkeypatch, tmp_path)
+    stage.serve()
+    with pytest.raises(KeyError):
+        stage.state.call(stage.operator, LANE, bundle(1))
+    assert list(stage.operator.set_aside(bundle(1), stage.state, FAILURE)) == []
+    assert stage.answers["r1"].status is InferenceStatus.BAD_INPUT
+    assert "KeyError" in stage.answers["r1"].reason
+
+
+def test_of_requests_that_wait_the_guilty_one_alone_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stage = Inference(monkeypatch, tmp_path)
+    stage.state.call(stage.operator, LANE, bundle(0, 1, 2))
+    stage.serve()
+    with pytest.raises(KeyError):
+        stage.state.fire(stage.operator, 1 << 60)
+    assert list(stage.operator.timer_set_aside(1, stage.state, FAILURE)) == []
+    assert {name: answer.status.value for name, answer in stage.answers.items()} == {
+        "r0": "ANSWERED",
+        "r1": "BAD_INPUT",
+        "r2": "ANSWERED",
+    }
+    assert stage.state.is_empty("waiting") or not stage.state.get_list_state(SimpleNamespace(name="waiting")).get()
+
+
+def test_what_cannot_be_opened_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stage = Inference(monkeypatch, tmp_path)
+    junk = pack_bundle(Kind.SOURCE, [source_frame(SourceRecord(0, 1, 1, b"x", b"junk"))])
+    assert list(stage.operator.set_aside(junk, stage.state, FAILURE)) == []
+    assert stage.answers == {}

@@ -1,0 +1,53 @@
+"""Every operator of every stage is guarded: no record, whoever sent it, stops a job for ever."""
+
+from __future__ import annotations
+
+import importlib
+from collections import defaultdict
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipelines.audit import job as audit_job
+from pipelines.audit.operators import Sign
+from pipelines.flink import guard
+from pipelines.topology import STAGES
+from pipelines.validation import job as validation_job
+from pipelines.validation.operators.judging import Mark
+from tests.unit.pipelines.validation.stage import SETTINGS
+
+GUARDED = (guard._GuardedProcess, guard._GuardedBroadcast, guard._GuardedFlatMap)
+WITHOUT = (Mark, Sign)
+"""Mark puts a name before bytes. Sign raises where the log itself has lost leaves, which no record is to blame for."""
+
+
+class Stream:
+    """A stream and the graph of a job at once: it notes which functions it is given."""
+
+    def __init__(self) -> None:
+        self.settings = SETTINGS
+        self.functions: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"process", "flat_map", "map"}:
+            return self._given
+        if name.startswith("handed_over"):
+            return lambda *_: None
+        return lambda *_, **__: self
+
+    def _given(self, function: Any, *_: Any) -> Stream:
+        self.functions.append(function)
+        return self
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_operator_of_a_stage_can_be_stopped_by_a_record(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = SimpleNamespace(starts=defaultdict(dict), next_events={}, next_leaves={})
+    monkeypatch.setattr(validation_job, "read_known", lambda *_, **__: nothing)
+    monkeypatch.setattr(audit_job, "CommittedLog", lambda _: SimpleNamespace(view=lambda **__: nothing))
+    graph = Stream()
+    importlib.import_module(STAGES[stage].module).attach(graph)
+    assert graph.functions
+    for function in graph.functions:
+        assert isinstance(function, GUARDED + WITHOUT), type(function).__name__

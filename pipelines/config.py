@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fluvial.identity.brokers import Brokers
+from fluvial.wire.topic_policy import TopicPolicy
 from fluvial.wire.topics import Topics
 
 TRANSACTION_TIMEOUT_MS = 120_000
@@ -27,6 +28,7 @@ class Settings(BaseModel):
     brokers: Brokers
     topic_prefix: str = "fluvial."
     partitions: int = Field(default=4, ge=1, description="Partitions of update-blobs and of model-blobs: the shards.")
+    topic_policy: TopicPolicy = Field(default=TopicPolicy(), description="How long the topics keep what.")
 
     operator_key: str = Field(description="Public key that signs tasks, agreements and tokens.")
     registrar_key: str = Field(description="Public key that signs enrolled participants.")

@@ -42,6 +42,9 @@ def demo(
             help="Build accelerated variants of the models, too, and release those that harm no group (credit)."
         ),
     ] = False,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="Everybody by mutual TLS, with a certificate and rights of his own.")
+    ] = False,
     html: Annotated[
         Path | None, typer.Option(help="With --accelerate: write the variants as a page with plots to this file.")
     ] = None,
@@ -57,7 +60,7 @@ def demo(
     progress = Progress(console, f"fluvial demo: {chosen.task_file.title}", chosen.task_file.rounds)
     try:
         with interruptible(), _directory(data_dir) as root, progress:
-            run = Run(chosen, root, progress, accelerate=accelerate)
+            run = Run(chosen, root, progress, accelerate=accelerate, secure=secure)
             summary = run.run()
             if html is not None and accelerate:
                 shutil.copyfile(run.variants_page, html)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from deploy.local.directory import DEFAULT, DataDirectory
 from deploy.local.stack import DEFAULT_PARTITIONS
 from deploy.local.supervisor import supervise
 from fluvial.cli.common import console, reported
+from fluvial.wire.topic_policy import TopicPolicy
 
 
 @reported
@@ -23,14 +25,26 @@ def up(
     partitions: Annotated[
         int, typer.Option(min=1, help="Partitions of the tensor topics: the shards. Fixed once there is data.")
     ] = DEFAULT_PARTITIONS,
+    secure: Annotated[
+        bool,
+        typer.Option(
+            "--secure", help="The broker asks everybody for a certificate or password, and grants rights by role."
+        ),
+    ] = False,
+    topics: Annotated[
+        Path | None,
+        typer.Option(help="File of decisions about the topics (`fluvial topics --help`); kept for later starts."),
+    ] = None,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay here and stop at Ctrl-C.")] = False,
 ) -> None:
     """Start a Kafka broker and a Flink session cluster on this machine; data stays where it is after `down`."""
-    if foreground:
-        supervise(data_dir, task_managers=task_managers, partitions=partitions, report=_print)
-        return
-    start_detached(data_dir, task_managers=task_managers, partitions=partitions, report=_print)
     directory = DataDirectory(data_dir)
+    if topics is not None:
+        directory.decide_topics(TopicPolicy.read(topics))
+    if foreground:
+        supervise(data_dir, task_managers=task_managers, partitions=partitions, secure=secure, report=_print)
+        return
+    start_detached(data_dir, task_managers=task_managers, partitions=partitions, secure=secure, report=_print)
     _print(f"federation file: {directory.federation_file}")
     _print(f"next: fluvial submit validation aggregation evaluation audit --target session{directory.option}")
 

@@ -9,12 +9,14 @@ Shapes: D parameters.
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deploy.demo.cast import POISON_FACTOR, Member
+from deploy.demo.forwarding import ForwardingTransport
 from deploy.demo.reports import Reporter, Sent
 from fluvial.edge.events import Event, Published
 from fluvial.edge.models import SHARED_CACHE, load_model
@@ -24,9 +26,10 @@ from fluvial.edge.publisher import Publisher
 from fluvial.edge.rounds import RoundFollower
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
-from fluvial.kafka import Transport
+from fluvial.kafka import Position, Transport
 from fluvial.wire.records import Round, RoundStatus
 from fluvial.wire.task_file import TaskFile
+from fluvial.wire.topics import Topics
 
 _POLL_SECONDS = 0.2
 _SEND_SECONDS = 30.0
@@ -45,24 +48,29 @@ def poisoned(train: Train) -> Train:
     return train_and_poison
 
 
-class Replayer:
-    """Listens to a participant's events, and sends the bytes of its former envelope again after each new one."""
+class Replayer(ForwardingTransport):
+    """A participant's transport that keeps what it sends, and sends its former envelope again after each new one."""
 
-    def __init__(self, member: Member, federation: Federation, transport: Transport, reporter: Reporter) -> None:
+    def __init__(self, member: Member, topics: Topics, transport: Transport, reporter: Reporter) -> None:
+        super().__init__(transport)
         self._member = member
-        self._topic = federation.topics.updates
-        self._transport = transport
+        self._topic = topics.updates
         self._reporter = reporter
-        self._former: Published | None = None
+        self._newest = b""
+        self._former: tuple[int, bytes] | None = None
+
+    def produce(self, topic: str, value: bytes, *, key: bytes, partition: int | None = None) -> Future[Position]:
+        if topic == self._topic:
+            self._newest = value
+        return super().produce(topic, value, key=key, partition=partition)
 
     def on_event(self, event: Event) -> None:
         if not isinstance(event, Published):
             return
-        former, self._former = self._former, event
-        if former is None or former.round == event.round:
+        former, self._former = self._former, (event.round, self._newest)
+        if former is None or former[0] == event.round:
             return
-        (raw,) = self._transport.fetch(self._topic, [(former.partition, former.offset)])
-        again = self._transport.produce(self._topic, raw, key=self._member.name.encode()).result(_SEND_SECONDS)
+        again = super().produce(self._topic, former[1], key=self._member.name.encode()).result(_SEND_SECONDS)
         self._reporter.report(
             Sent(
                 member=self._member.name,

@@ -30,10 +30,12 @@ from deploy.demo.reports import Ended, Enrolled, Failed, Ready, Report, ReportRe
 from deploy.demo.summary import Audited, Summary
 from deploy.demo.variants import VariantObserver, VariantRow, shortfalls_of
 from deploy.demo.variants_page import page
+from deploy.local.access import grant_access
 from deploy.local.jars import CHECKOUT
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
 from fluvial.cli.interruption import uninterrupted
+from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Transport, connect
 from fluvial.wire.files import replace_file, write_private
@@ -52,8 +54,11 @@ _POLL_SECONDS = 0.15
 class Run:
     """A run in a directory. Use once, from the main thread: `run` returns the summary or raises DemoFailed."""
 
-    def __init__(self, example: Example, root: Path, progress: Progress, *, accelerate: bool = False) -> None:
-        """accelerate: build, measure and promote variants, too; the task must say which. Raises ValueError."""
+    def __init__(
+        self, example: Example, root: Path, progress: Progress, *, accelerate: bool = False, secure: bool = False
+    ) -> None:
+        """accelerate: build, measure and promote variants, too; the task must say which. secure: by mutual TLS, with a
+        certificate for each member, also for those without a token. Raises ValueError."""
         self._spec = example.task_file.acceleration if accelerate else None
         if accelerate and self._spec is None:
             raise ValueError(f"the task {example.task_file.task} names no variants: credit does")
@@ -62,7 +67,8 @@ class Run:
         self._layout = Layout(root / "demo")
         self._progress = progress
         self._children = Children()
-        self._stack = Stack(root, watch=False)
+        self._stack = Stack(root, watch=False, secure=secure)
+        self._is_secure = secure
         # A job that fails again and again is to end and say why, not to try for ever.
         stages = (*STAGES, *(ACCELERATION_STAGES if accelerate else ()))
         submission = Submission(stages=stages, name=JOB, settings={"restart_attempts": 3})
@@ -162,6 +168,10 @@ class Run:
         tokens = issue_tokens(transport, federation, keys, names)
         self._members = [replace(member, token=tokens.get(member.name, "")) for member in self._members]
         write_private(self._layout.members, dump(self._members).encode())
+        if self._is_secure:
+            for member in self._members:
+                folder, asks = self._layout.credentials(member.name), member is self._members[0]
+                grant_access(self._stack.directory, member.name, folder, valid_days=1, asks=asks)
         federation.save(self._layout.federation)  # last, and in one step: it is the signal
 
     def _enrol(self, observer: Observer, ledger: Ledger) -> None:
@@ -178,7 +188,9 @@ class Run:
         name = self._members[0].name
         key = SigningKey.load(self._layout.key(name))
         gate = CHECKOUT / self._spec.gate
-        asking = Asking(self._stack.federation, name, key, self._task_file.task, gate)
+        own = self._layout.credentials(name) / "federation.json"
+        federation = Federation.load(own) if own.exists() else self._stack.federation
+        asking = Asking(federation, name, key, self._task_file.task, gate)
         asking.start()
         return asking
 

@@ -24,6 +24,10 @@ class Layout:
     def federation(self) -> Path:
         return self.directory / "federation.json"
 
+    def credentials(self, name: str) -> Path:
+        """What a member is given to connect with, where the stack asks who one is; with a federation.json."""
+        return self.directory / "credentials" / name
+
     @property
     def baseline(self) -> Path:
         return self.directory / "central.json"

@@ -60,11 +60,14 @@ class Company:
         self._reporter.report(Ready())
         federation = self._wait_for_the_start()
         members = [member for member in load(self._layout.members.read_text()) if self._plays(member)]
-        transport = connect(federation.brokers, "fluvial-demo")
-        threads = [
-            threading.Thread(target=self._play, args=(member, federation, transport), name=member.name, daemon=True)
-            for member in members
-        ]
+        shared = connect(federation.brokers, "fluvial-demo")
+        threads = []
+        for member in members:
+            own = self._layout.credentials(member.name) / "federation.json"
+            seen = Federation.load(own) if own.exists() else federation
+            transport = connect(seen.brokers, f"fluvial-{member.name}") if own.exists() else shared
+            arguments = member, seen, transport
+            threads.append(threading.Thread(target=self._play, args=arguments, name=member.name, daemon=True))
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -94,6 +97,8 @@ class Company:
         vanishes = member.role is Role.VANISHING
         if vanishes:
             transport = VanishingTransport(transport, federation.topics, member.name, self._reporter)
+        elif member.role is Role.REPLAYER:
+            transport = Replayer(member, federation.topics, transport, self._reporter)
         with Participant(
             federation,
             member.name,
@@ -108,15 +113,14 @@ class Company:
             self._reporter.report(Enrolled(member=member.name))
             if isinstance(transport, VanishingTransport):
                 transport.arm(participant.outbox, self._task_file)
-            replayer = Replayer(member, federation, transport, self._reporter) if member.role is Role.REPLAYER else None
 
             def on_event(event: Event) -> None:
                 if isinstance(event, Published):
                     self._report_sent(member, event)
                 elif isinstance(event, Interrupted):
                     _log.warning("%s: %s", member.name, event.reason)
-                if replayer is not None:
-                    replayer.on_event(event)
+                if isinstance(transport, Replayer):
+                    transport.on_event(event)
 
             participant.participate(self._task_file.task, self._trainer(member), on_event=on_event)
 

@@ -6,14 +6,14 @@ The second process opens the same outbox and finds an upload under way, so it do
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from deploy.demo.cast import VANISHING_ROUND
+from deploy.demo.forwarding import ForwardingTransport
 from deploy.demo.reports import Reporter, Stuck
 from fluvial.edge.outbox import Outbox
-from fluvial.kafka import FETCH_TIMEOUT_SECONDS, Bounds, Place, Position, Reader, Start, Transport
-from fluvial.kafka.interface import Take
+from fluvial.kafka import Position, Transport
 from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
 
@@ -23,7 +23,7 @@ def hang_for_ever() -> None:
     threading.Event().wait()
 
 
-class VanishingTransport:
+class VanishingTransport(ForwardingTransport):
     """A Transport that hangs once armed: in its round, before the chunk in the middle, or where there is none, before
     the envelope. It relies on an upload window of one chunk: when a chunk is sent, those before it are acknowledged."""
 
@@ -35,7 +35,7 @@ class VanishingTransport:
         reporter: Reporter,
         hang: Callable[[], object] = hang_for_ever,
     ) -> None:
-        self._transport = transport
+        super().__init__(transport)
         self._topics = topics
         self._member = member
         self._reporter = reporter
@@ -51,32 +51,7 @@ class VanishingTransport:
     def produce(self, topic: str, value: bytes, *, key: bytes, partition: int | None = None) -> Future[Position]:
         if self._outbox is not None and topic in (self._topics.update_blobs, self._topics.updates):
             self._hang_in_the_middle(self._outbox, is_envelope=topic == self._topics.updates)
-        return self._transport.produce(topic, value, key=key, partition=partition)
-
-    def num_partitions(self, topic: str) -> int:
-        return self._transport.num_partitions(topic)
-
-    def bounds(self, topic: str) -> Mapping[int, Bounds]:
-        return self._transport.bounds(topic)
-
-    def read(
-        self,
-        topic: str,
-        start: Start | int | Mapping[int, int] = Start.BEGINNING,
-        until: Mapping[int, int] | None = None,
-    ) -> Reader:
-        return self._transport.read(topic, start, until)
-
-    def fetch_each(
-        self, topic: str, places: Collection[Place], take: Take, timeout: float = FETCH_TIMEOUT_SECONDS
-    ) -> None:
-        self._transport.fetch_each(topic, places, take, timeout)
-
-    def fetch(self, topic: str, places: Sequence[Place], timeout: float = FETCH_TIMEOUT_SECONDS) -> list[bytes]:
-        return self._transport.fetch(topic, places, timeout)
-
-    def close(self) -> None:
-        self._transport.close()
+        return super().produce(topic, value, key=key, partition=partition)
 
     def _hang_in_the_middle(self, outbox: Outbox, *, is_envelope: bool) -> None:
         upload = outbox.upload_of(self._task, VANISHING_ROUND)

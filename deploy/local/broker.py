@@ -1,4 +1,4 @@
-"""One real Kafka broker on this machine: KRaft, broker and controller in one JVM, plaintext on the loopback interface.
+"""One real Kafka broker on this machine: KRaft, broker and controller in one JVM, on the loopback interface.
 
 The data directory holds the log, the configuration and the ports. Data and, where they are still free, ports survive a
 stop and a start in the same directory, so that clients with an old address find the broker again.
@@ -18,13 +18,13 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 
+from deploy.local.broker_configuration import Ports, configuration
 from deploy.local.errors import StartError, start_error
 from deploy.local.jars import kafka_jars
 from deploy.local.ports import HOST, free_ports, is_free, is_listening
 from deploy.local.processes import JAVA_LOCALE, end, java, spawn
 from deploy.local.topics import admin_client
-from fluvial.identity.brokers import Brokers
-from pipelines.config import TRANSACTION_TIMEOUT_MS
+from fluvial.identity.brokers import Brokers, Security
 
 HEAP = ("-Xms128m", "-Xmx384m")
 # The second compiler would take a core for the first gigabytes, and once warm the broker is no faster with it.
@@ -33,64 +33,38 @@ _START_SECONDS = 60.0
 _ATTEMPTS = 3
 _ADDRESS_IN_USE = "Address already in use"
 
-_CONFIGURATION = """\
-process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers={host}:{controller_port}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs=log
-auto.create.topics.enable=false
-default.replication.factor=1
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=1
-# Whoever leaves a transaction open keeps every reader of the topic waiting.
-transaction.max.timeout.ms={transaction_timeout_ms}
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-share.coordinator.state.topic.num.partitions=1
-message.max.bytes=20971520
-replica.fetch.max.bytes=20971520
-group.initial.rebalance.delay.ms=0
-# After a crash the controller waits for the end of the former session: 9 s where there are many brokers.
-broker.session.timeout.ms=1500
-broker.heartbeat.interval.ms=400
-# One client machine and a few topics: small pools, so that a laptop has room for the jobs.
-num.network.threads=2
-num.io.threads=4
-background.threads=2
-log.cleaner.dedupe.buffer.size=16777216
-log.cleaner.io.buffer.size=131072
-"""
-
 
 class Broker:
     """A broker in a data directory. A context manager: it runs between enter and exit. Safe to use from threads."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, certificates: Path | None = None) -> None:
+        """certificates: folder of the embedded authority with `broker.pem` and `admin.pem`; without it the broker is
+        plain, and whoever reaches it may do everything."""
         self.directory = directory.resolve()
+        self.certificates = certificates.resolve() if certificates is not None else None
         self.log = self.directory / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._mutex = threading.RLock()
-        self._ports: tuple[int, int] | None = None
+        self._ports: Ports | None = None
 
     @property
     def bootstrap_servers(self) -> str:
         """Address of the broker. Raises StartError before the first start."""
         if self._ports is None:
             raise StartError("the broker was not started yet")
-        return f"{HOST}:{self._ports[0]}"
+        return f"{HOST}:{self._ports.clients}"
 
     @property
     def brokers(self) -> Brokers:
-        """How clients reach it. Raises StartError before the first start."""
-        return Brokers(bootstrap_servers=self.bootstrap_servers)
+        """How its administrator reaches it. Raises StartError before the first start."""
+        return self._brokers(self.bootstrap_servers)
+
+    @property
+    def password_servers(self) -> str:
+        """Address for clients with a password; a secure broker alone has one. Raises StartError before the start."""
+        if self._ports is None:
+            raise StartError("the broker was not started yet")
+        return f"{HOST}:{self._ports.passwords}"
 
     @property
     def has_started(self) -> bool:
@@ -157,34 +131,29 @@ class Broker:
     def _ports_file(self) -> Path:
         return self.directory / "ports.json"
 
-    def _remembered_ports(self) -> tuple[int, int]:
+    def _remembered_ports(self) -> Ports:
         if self._ports_file.exists():
-            port, controller_port = json.loads(self._ports_file.read_text())
-            if is_free(port) and is_free(controller_port):
-                return port, controller_port
-        port, controller_port = free_ports(2)
-        self._ports_file.write_text(json.dumps([port, controller_port]))
-        return port, controller_port
+            remembered: list[int] = json.loads(self._ports_file.read_text())
+            remembered += free_ports(len(Ports._fields) - len(remembered))  # written before there were so many
+            if all(map(is_free, remembered)):
+                return Ports(*remembered)
+        ports = Ports(*free_ports(len(Ports._fields)))
+        self._ports_file.write_text(json.dumps(ports))
+        return ports
 
-    def _start_on(self, ports: tuple[int, int]) -> None:
-        configuration = self.directory / "server.properties"
-        configuration.write_text(
-            _CONFIGURATION.format(
-                host=HOST,
-                port=ports[0],
-                controller_port=ports[1],
-                transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
-            )
-        )
+    def _start_on(self, ports: Ports) -> None:
+        file = self.directory / "server.properties"
+        certificates = self.certificates and Path(os.path.relpath(self.certificates, self.directory))
+        file.write_text(configuration(ports, certificates))
         self.log.unlink(missing_ok=True)
         if not (self.directory / "log" / "meta.properties").exists():
-            self._format(configuration)
-        self._process = self._spawn(*HEAP, _COMPILER, main=["kafka.Kafka", configuration.name])
-        self._wait_until_ready(ports[0])
+            self._format(file)
+        self._process = self._spawn(*HEAP, _COMPILER, main=["kafka.Kafka", file.name])
+        self._wait_until_ready(ports.clients)
 
-    def _format(self, configuration: Path) -> None:
+    def _format(self, file: Path) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["format", "--standalone", f"--cluster-id={cluster_id}", "--config", configuration.name]
+        arguments = ["format", "--standalone", f"--cluster-id={cluster_id}", "--config", file.name]
         self._process = self._spawn(_COMPILER, main=["kafka.tools.StorageTool", *arguments])
         if self._process.wait(_START_SECONDS) != 0:
             raise start_error("the broker's directory could not be formatted", self.log)
@@ -202,11 +171,18 @@ class Broker:
         ]
         return spawn(command, log=self.log, environment=_environment(), folder=self.directory)
 
+    def _brokers(self, bootstrap_servers: str) -> Brokers:
+        if self.certificates is None:
+            return Brokers(bootstrap_servers=bootstrap_servers)
+        own = self.certificates / "admin.pem"
+        security = Security(protocol="SSL", ca_file=self.certificates / "ca.pem", certificate_file=own, key_file=own)
+        return Brokers(bootstrap_servers=bootstrap_servers, security=security)
+
     def _wait_until_ready(self, port: int) -> None:
         process = self._process
         assert process is not None
         deadline = time.monotonic() + _START_SECONDS
-        while not (is_listening(port) and _answers(Brokers(bootstrap_servers=f"{HOST}:{port}"))):
+        while not (is_listening(port) and _answers(self._brokers(f"{HOST}:{port}"))):
             if process.poll() is not None:
                 raise start_error(f"the broker ended while it started (exit status {process.returncode})", self.log)
             if time.monotonic() > deadline:

@@ -19,7 +19,9 @@ _START_SECONDS = 180.0
 _STOP_SECONDS = 60.0
 
 
-def start_detached(root: Path, *, task_managers: int, partitions: int, report: Callable[[str], None]) -> StackState:
+def start_detached(
+    root: Path, *, task_managers: int, partitions: int, secure: bool, report: Callable[[str], None]
+) -> StackState:
     """Start a supervisor and wait until its stack is up. If interrupted, the supervisor stops what it has started.
 
     Raises StackError when a stack runs there already, or with the supervisor's own words when it cannot start.
@@ -31,6 +33,7 @@ def start_detached(root: Path, *, task_managers: int, partitions: int, report: C
     directory.root.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "deploy.local.supervisor", str(directory.root)]
     command += ["--task-managers", str(task_managers), "--partitions", str(partitions)]
+    command += ["--secure"] if secure else []
     with directory.supervisor_log.open("wb") as log:
         supervisor = subprocess.Popen(
             command,

@@ -11,10 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from unicodedata import category
 
-from deploy.local.errors import NotRunning
+from deploy.local.errors import NotRunning, StackError
 from deploy.local.processes import ProcessIdentity
+from deploy.security.credentials import Credentials
+from fluvial.identity.brokers import Brokers
 from fluvial.identity.federation import Federation
 from fluvial.wire.files import replace_file
+from fluvial.wire.topic_policy import TopicPolicy
 
 DEFAULT = Path(".fluvial")
 _WRONG = "\\:"
@@ -22,12 +25,14 @@ _WRONG = "\\:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackState:
-    """What runs. phase: starting, running or stopping. rest_url: of the JobManager; empty without a cluster."""
+    """What runs. phase: starting, running or stopping. password_servers: where clients
+    log in with a password; a secure stack alone has it. rest_url: of the JobManager; empty without a cluster."""
 
     phase: str
     supervisor: ProcessIdentity
     processes: tuple[ProcessIdentity, ...]
     bootstrap_servers: str = ""
+    password_servers: str = ""
     rest_url: str = ""
     restarts: int = 0
 
@@ -45,6 +50,7 @@ class DataDirectory:
         self.broker = self.root / "broker"
         self.cluster = self.root / "cluster"
         self.keys = self.root / "keys"
+        self.credentials = Credentials(self.root / "tls")
         self.federation_file = self.root / "federation.json"
         self.checkpoints = self.root / "checkpoints"
         self.jobs = self.root / "jobs"
@@ -52,6 +58,7 @@ class DataDirectory:
         self.lock_file = self.root / "stack.lock"
         self._state_file = self.root / "stack.json"
         self._wanted_file = self.root / "task-managers"
+        self._topic_policy_file = self.root / "topics.json"
 
     @property
     def option(self) -> str:
@@ -64,6 +71,28 @@ class DataDirectory:
             return Federation.load(self.federation_file)
         except FileNotFoundError:
             raise NotRunning(f"no stack was started in {self.root}: start one with `fluvial up{self.option}`") from None
+
+    def brokers(self, principal: str) -> Brokers:
+        """The brokers as `admin`, or a role of the stack itself, reaches them. Raises NotRunning as `federation`."""
+        federation = self.federation()
+        if not self.credentials.exist:
+            return federation.brokers
+        security = self.credentials.security(principal)
+        return Brokers(bootstrap_servers=federation.bootstrap_servers, security=security)
+
+    def topic_policy(self) -> TopicPolicy:
+        """What was decided about the topics; the defaults where nothing was. Raises ValueError for a damaged file."""
+        if not self._topic_policy_file.exists():
+            return TopicPolicy()
+        return TopicPolicy.read(self._topic_policy_file)
+
+    def decide_topics(self, policy: TopicPolicy) -> None:
+        """Decide about the topics, from the next start of the stack on. Raises StackError while it runs."""
+        state = self.state()
+        if state is not None and state.alive:
+            raise StackError(f"a stack is {state.phase} in {self.root}: stop it with `fluvial down{self.option}` first")
+        self.root.mkdir(parents=True, exist_ok=True)
+        replace_file(self._topic_policy_file, policy.model_dump_json(indent=1) + "\n")
 
     def state(self) -> StackState | None:
         """What the last stack wrote of itself, alive or not; None where there is none."""

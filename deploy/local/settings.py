@@ -7,6 +7,8 @@ from typing import Any
 
 from deploy.local.directory import DataDirectory, latest_checkpoint
 from deploy.local.jars import CHECKOUT
+from deploy.security.rights import Role
+from fluvial.identity.brokers import Brokers
 from fluvial.identity.federation import Federation
 from fluvial.transparency.note import NoteKey
 from pipelines.config import Settings
@@ -21,9 +23,10 @@ def job_settings(
     """
     return Settings(
         **{
-            "brokers": federation.brokers,
+            "brokers": _brokers_of_jobs(directory, federation),
             "topic_prefix": federation.topic_prefix,
             "partitions": federation.partitions,
+            "topic_policy": directory.topic_policy(),
             "operator_key": federation.operator_key,
             "registrar_key": federation.registrar_key,
             "aggregator_key": federation.aggregator_key,
@@ -37,3 +40,11 @@ def job_settings(
             **overrides,
         }
     )
+
+
+def _brokers_of_jobs(directory: DataDirectory, federation: Federation) -> Brokers:
+    """With the jobs' own credentials, where the data directory has them and its broker is meant."""
+    own = directory.credentials.security(Role.JOBS) if directory.credentials.exist else None
+    if own is None or own.ca_file != federation.security.ca_file:
+        return federation.brokers
+    return Brokers(bootstrap_servers=federation.bootstrap_servers, security=own)

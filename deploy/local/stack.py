@@ -21,9 +21,15 @@ from deploy.local.cluster import SessionCluster
 from deploy.local.directory import DataDirectory, StackState
 from deploy.local.errors import StackError
 from deploy.local.keys import ServiceKeys
+from deploy.local.ports import HOST
 from deploy.local.processes import ProcessIdentity
 from deploy.local.topics import create_topics
+from deploy.security.access import Access
+from deploy.security.credentials import OWN_ROLES
+from deploy.security.quotas import PARTICIPANT, UNBOUNDED, set_quotas
+from deploy.security.rights import ADMIN, BROKER, Role
 from fluvial.cli.interruption import interruptible, uninterrupted
+from fluvial.identity.brokers import Brokers, Security
 from fluvial.identity.federation import Federation
 
 DEFAULT_PARTITIONS = 4
@@ -40,8 +46,9 @@ def _silent(_: str) -> None:
 class Stack:
     """A stack of this process. task_managers: 0 for no session cluster (jobs then run with target `local`).
 
-    report: called with a line about each step. watch: start anew what ends by itself; tests that kill things turn it
-    off where they restart them on their own.
+    secure: the broker asks everybody for a certificate or password; once it was so, it stays so. report: called with a
+    line about each step. watch: start anew what ends by itself; tests that kill things turn it off where they restart
+    them on their own.
     """
 
     def __init__(
@@ -51,11 +58,14 @@ class Stack:
         task_managers: int = 0,
         partitions: int = DEFAULT_PARTITIONS,
         topic_prefix: str = "fluvial.",
+        secure: bool = False,
         report: Report = _silent,
         watch: bool = True,
     ) -> None:
         self.directory = DataDirectory(root)
-        self.broker = Broker(self.directory.broker)
+        credentials = self.directory.credentials
+        self._is_secure = secure or credentials.exist
+        self.broker = Broker(self.directory.broker, credentials.folder if self._is_secure else None)
         self.cluster = SessionCluster(self.directory.cluster) if task_managers else None
         self._task_managers = task_managers
         self._partitions = partitions
@@ -85,15 +95,11 @@ class Stack:
             self.directory.remove_state()
             self._write_state("starting")
             self._report("starting the Kafka broker")
+            if self._is_secure:
+                self.directory.credentials.prepare((HOST, "localhost"))
             self.broker.start()
             self._write_state("starting")
-            keys = self.keys
-            federation = keys.federation(
-                self.broker.brokers, topic_prefix=self._topic_prefix, partitions=self._partitions
-            )
-            create_topics(federation.brokers, federation.topics.all_settings(self._partitions))
-            federation.save(self.directory.federation_file)
-            self._report(f"broker at {federation.brokers}, topics {federation.topic_prefix}*")
+            self._open_federation()
             if self.cluster is not None:
                 self._report(f"starting the Flink cluster: a JobManager, {self._task_managers} TaskManagers")
                 self.cluster.start(self._task_managers)
@@ -105,6 +111,25 @@ class Stack:
         except BaseException:
             self.stop()
             raise
+
+    def _open_federation(self) -> None:
+        """Topics, rights, and federation.json as the operator needs it."""
+        admin, credentials = self.broker.brokers, self.directory.credentials
+        own = credentials.security(Role.OPERATOR).within(self.directory.root) if self._is_secure else Security()
+        federation = self.keys.federation(
+            Brokers(bootstrap_servers=admin.bootstrap_servers, security=own),
+            topic_prefix=self._topic_prefix,
+            partitions=self._partitions,
+        )
+        create_topics(admin, federation.topics.all_settings(self._partitions, self.directory.topic_policy()))
+        if self._is_secure:
+            access = Access(admin, federation.topics)
+            for role in OWN_ROLES:
+                access.grant(role, role)
+            set_quotas(admin, PARTICIPANT, dict.fromkeys((*OWN_ROLES, ADMIN, BROKER), UNBOUNDED))
+        federation.save(self.directory.federation_file)
+        kind = "mutual TLS" if self._is_secure else "plain: whoever reaches it may do everything"
+        self._report(f"broker at {admin} ({kind}), topics {federation.topic_prefix}*")
 
     def stop(self) -> None:
         """Clean shutdown; data stays. Signals that ask to end are ignored meanwhile."""
@@ -158,6 +183,7 @@ class Stack:
                 supervisor=own,
                 processes=tuple(process for process in processes if process is not None),
                 bootstrap_servers=self.broker.bootstrap_servers if self.broker.has_started else "",
+                password_servers=self.broker.password_servers if self._is_secure and self.broker.has_started else "",
                 rest_url=self.cluster.rest_url if self.cluster is not None and self.cluster.job_manager_pid else "",
                 restarts=self._restarts,
             )
@@ -205,6 +231,7 @@ def running_stack(
     task_managers: int = 0,
     partitions: int = DEFAULT_PARTITIONS,
     topic_prefix: str = "fluvial.",
+    secure: bool = False,
     report: Report = _silent,
 ) -> Iterator[Stack]:
     """A stack between enter and exit; without `root` in a temporary directory, which is removed.
@@ -219,6 +246,7 @@ def running_stack(
                 task_managers=task_managers,
                 partitions=partitions,
                 topic_prefix=topic_prefix,
+                secure=secure,
                 report=report,
             ) as stack:
                 yield stack

@@ -11,10 +11,10 @@ from deploy.local.errors import StackError
 from deploy.local.stack import DEFAULT_PARTITIONS, Report, running_stack
 
 
-def supervise(root: Path, *, task_managers: int, partitions: int, report: Report) -> None:
+def supervise(root: Path, *, task_managers: int, partitions: int, secure: bool, report: Report) -> None:
     """Run a stack until Ctrl-C, SIGTERM or SIGHUP. Raises StackError when it cannot start."""
     try:
-        with running_stack(root, task_managers=task_managers, partitions=partitions, report=report):
+        with running_stack(root, task_managers=task_managers, partitions=partitions, secure=secure, report=report):
             report("the stack is up")
             while True:
                 signal.pause()
@@ -27,12 +27,14 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("--task-managers", type=int, default=1)
     parser.add_argument("--partitions", type=int, default=DEFAULT_PARTITIONS)
+    parser.add_argument("--secure", action="store_true")
     arguments = parser.parse_args()
     try:
         supervise(
             arguments.root,
             task_managers=arguments.task_managers,
             partitions=arguments.partitions,
+            secure=arguments.secure,
             report=lambda line: print(line, flush=True),
         )
     except StackError as error:

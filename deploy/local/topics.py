@@ -55,7 +55,10 @@ def create_topics(brokers: Brokers, settings: Iterable[TopicSettings]) -> None:
     admin = admin_client(brokers)
     wanted = {topic.name: topic for topic in settings}
     futures = admin.create_topics(
-        [NewTopic(topic.name, topic.partitions, 1, config=topic.config) for topic in wanted.values()],
+        [
+            NewTopic(topic.name, topic.partitions, topic.replication_factor, config=topic.config)
+            for topic in wanted.values()
+        ],
         operation_timeout=_SECONDS,
     )
     found = []

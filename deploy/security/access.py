@@ -53,10 +53,11 @@ class Access:
         self._wait(self._client.create_acls(sorted(wanted - held), request_timeout=_SECONDS) if wanted - held else {})
         self._delete(held - wanted)
 
-    def grant_participant(self, name: str) -> str:
-        """Let a participant in; returns the principal: the first one of its name that was not denied."""
+    def grant_participant(self, name: str, *, asks: bool = False) -> str:
+        """Let a participant in; returns the principal: the first one of its name that was not denied. asks: it may also
+        ask the released models."""
         principal = self._current(name)
-        self.grant(principal, Role.PARTICIPANT)
+        self.grant(principal, Role.CALLER if asks else Role.PARTICIPANT)
         return principal
 
     def revoke_participant(self, name: str) -> str:

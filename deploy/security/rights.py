@@ -2,10 +2,11 @@
 
 | role | writes | reads | beyond topics |
 |---|---|---|---|
-| jobs | all but enrolments, updates, update-blobs | everything | their groups and transactions |
+| jobs | what their stages write (`pipelines.topology`) | everything | their groups and transactions |
 | operator | registry, models, model-blobs | everything | looks at the jobs' groups |
 | auditor | nothing | everything | |
 | participant | enrolments, updates, update-blobs, measurements | what the federation tells everybody | |
+| caller | as a participant, and requests | as a participant, and results | |
 
 A participant does not read the updates of others, and nobody but the jobs writes what decides. `broker` and `admin` are
 the broker's super-users: the broker itself, and the stack that creates topics and grants these rights. Kafka adds the
@@ -16,9 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from itertools import chain
 from typing import NamedTuple
 
 from fluvial.wire.topics import NAMES, Topics
+from pipelines.topology import OF_EVERY_JOB, OF_EVERY_STAGE, STAGES
 
 BROKER = "broker"
 ADMIN = "admin"
@@ -31,6 +34,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     AUDITOR = "auditor"
     PARTICIPANT = "participant"
+    CALLER = "caller"
 
 
 class Resource(StrEnum):
@@ -68,18 +72,21 @@ _TOLD_TO_EVERYBODY = (
 _CLIENT_GROUPS = "fluvial-"
 """librdkafka names a group although Fluvial's clients use none; the jobs' groups begin with the topics' prefix."""
 
-_WRITTEN_BY_PARTICIPANTS_ALONE = ("enrolments", "updates", "update_blobs")
+_WRITTEN_BY_JOBS = {*chain.from_iterable(stage.writes for stage in STAGES.values()), *OF_EVERY_STAGE, *OF_EVERY_JOB}
+_WRITTEN_BY_PARTICIPANTS = ("enrolments", "updates", "update_blobs", "measurements")
 _WRITES = {
-    Role.JOBS: tuple(name for name in NAMES if name not in _WRITTEN_BY_PARTICIPANTS_ALONE),
+    Role.JOBS: tuple(sorted(_WRITTEN_BY_JOBS)),
     Role.OPERATOR: ("registry", "models", "model_blobs"),
     Role.AUDITOR: (),
-    Role.PARTICIPANT: (*_WRITTEN_BY_PARTICIPANTS_ALONE, "measurements"),
+    Role.PARTICIPANT: _WRITTEN_BY_PARTICIPANTS,
+    Role.CALLER: (*_WRITTEN_BY_PARTICIPANTS, "requests"),
 }
 _READS = {
     Role.JOBS: NAMES,
     Role.OPERATOR: NAMES,
     Role.AUDITOR: NAMES,
     Role.PARTICIPANT: _TOLD_TO_EVERYBODY,
+    Role.CALLER: (*_TOLD_TO_EVERYBODY, "results"),
 }
 
 

@@ -30,11 +30,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fluvial.wire.topic_policy import DAYS, TopicPolicy
+
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _FOR_EVER = -1
-UPDATE_BLOBS_RETENTION_MS = _DAY_MS
-"""How long the chunks of updates are kept: short, for privacy; longer than any round and an outage."""
+_WEEK_MS = 7 * _DAY_MS
+UPDATE_BLOBS_RETENTION_MS = int(DAYS["update_blobs"] * _DAY_MS)
+"""How long the chunks of updates are kept at least."""
 _CHUNK_RECORD_BYTES = 2 << 20
 _RECORD_BYTES = 4 << 20
 _SMALL_RECORD_BYTES = 16 << 10
@@ -70,11 +73,12 @@ NAMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicSettings:
-    """A topic to create: full name, partitions, and the broker's configuration of it."""
+    """A topic to create: full name, partitions, the broker's configuration of it, and how many brokers keep it."""
 
     name: str
     partitions: int
     config: dict[str, str]
+    replication_factor: int = 1
 
 
 class Topics:
@@ -107,64 +111,73 @@ class Topics:
         self.leases = f"{prefix}leases"
         self.heartbeats = f"{prefix}heartbeats"
 
-    def all_settings(self, partitions: int = 4) -> list[TopicSettings]:
-        """Settings of every topic. partitions: of update-blobs, model-blobs, updates: the shards."""
+    def all_settings(self, partitions: int = 4, policy: TopicPolicy | None = None) -> list[TopicSettings]:
+        """Settings of every topic. partitions: of update-blobs, model-blobs, updates: the shards. policy: what the
+        operator decided; without it the defaults."""
+        decided = policy or TopicPolicy()
+
+        def compacted(name: str, partitions: int = 1, *, lag_ms: int = _DAY_MS, **more: int) -> TopicSettings:
+            # A reader that is no further behind than the lag meets every record.
+            config = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(lag_ms)}
+            # Only closed segments are compacted, and by default one is open for a week.
+            return self._topic(name, partitions, decided, config | ({} if lag_ms else _segments(0)), **more)
+
+        def kept(name: str, partitions: int = 1, **more: int) -> TopicSettings:
+            retention_ms = decided.retention_ms(name) if name in DAYS else _FOR_EVER
+            config = {"cleanup.policy": "delete", "retention.ms": str(retention_ms)}
+            return self._topic(name, partitions, decided, config | _segments(retention_ms), **more)
+
         return [
-            self._topic(self.registry, 1, compacted=True),
-            self._topic(self.enrolments, 1, retention_ms=7 * _DAY_MS),
-            self._topic(self.rounds, 1, compacted=True),
-            self._topic(
-                self.update_blobs, partitions, retention_ms=UPDATE_BLOBS_RETENTION_MS, max_bytes=_CHUNK_RECORD_BYTES
-            ),
-            self._topic(self.updates, partitions, retention_ms=30 * _DAY_MS),
-            self._topic(self.verdicts, 1, retention_ms=365 * _DAY_MS),
-            self._topic(self.accepted, partitions, retention_ms=7 * _DAY_MS),
-            self._topic(self.quarantine, 1, retention_ms=7 * _DAY_MS),
-            self._topic(self.receipts, 1, retention_ms=365 * _DAY_MS),
-            self._topic(self.model_blobs, partitions, compacted=True, max_bytes=_CHUNK_RECORD_BYTES),
-            self._topic(self.models, 1, retention_ms=_FOR_EVER),
-            self._topic(self.releases, 1, retention_ms=_FOR_EVER),
-            self._topic(self.variants, 1, retention_ms=_FOR_EVER),
-            self._topic(self.variant_blobs, partitions, retention_ms=_FOR_EVER, max_bytes=_CHUNK_RECORD_BYTES),
-            self._topic(self.measurements, 1, retention_ms=_FOR_EVER),
-            self._topic(self.promotions, 1, retention_ms=_FOR_EVER),
-            self._topic(self.requests, partitions, retention_ms=_DAY_MS),
-            self._topic(self.results, partitions, retention_ms=_DAY_MS),
-            self._topic(self.events, 1, retention_ms=7 * _DAY_MS),
-            self._topic(self.failures, 1, retention_ms=30 * _DAY_MS),
-            self._topic(self.audit, 1, retention_ms=_FOR_EVER),
-            self._topic(self.checkpoints, 1, retention_ms=_FOR_EVER),
+            compacted("registry"),
+            kept("enrolments"),
+            compacted("rounds"),
+            kept("update_blobs", partitions, max_bytes=_CHUNK_RECORD_BYTES),
+            kept("updates", partitions),
+            kept("verdicts"),
+            kept("accepted", partitions),
+            kept("quarantine"),
+            kept("receipts"),
+            compacted("model_blobs", partitions, max_bytes=_CHUNK_RECORD_BYTES),
+            kept("models"),
+            kept("releases"),
+            kept("variants"),
+            kept("variant_blobs", partitions, max_bytes=_CHUNK_RECORD_BYTES),
+            kept("measurements"),
+            kept("promotions"),
+            kept("requests", partitions),
+            kept("results", partitions),
+            kept("events"),
+            kept("failures"),
+            kept("audit"),
+            kept("checkpoints"),
             # Few and small. Which of them count follows from all that came before.
-            self._topic(self.leases, 1, retention_ms=_FOR_EVER, max_bytes=_SMALL_RECORD_BYTES),
+            kept("leases", max_bytes=_SMALL_RECORD_BYTES),
             # Of each holder the last word alone matters, and at once.
-            self._topic(self.heartbeats, 1, compacted=True, lag_ms=0, max_bytes=_SMALL_RECORD_BYTES),
+            compacted("heartbeats", lag_ms=0, max_bytes=_SMALL_RECORD_BYTES),
         ]
 
-    @staticmethod
     def _topic(
-        name: str,
-        partitions: int,
-        *,
-        compacted: bool = False,
-        lag_ms: int = _DAY_MS,
-        retention_ms: int | None = None,
-        max_bytes: int = _RECORD_BYTES,
+        self, name: str, partitions: int, policy: TopicPolicy, config: dict[str, str], max_bytes: int = _RECORD_BYTES
     ) -> TopicSettings:
-        config = {
+        common = {
             # The broker's clock is the only one that decides anything.
             "message.timestamp.type": "LogAppendTime",
             "max.message.bytes": str(max_bytes),
             # The broker inflates what it is sent, and refuses what is then too large: a batch of half a megabyte may
             # hold half a gigabyte of zeros, and readers need no codec (Flink's connector has no zstd).
             "compression.type": "uncompressed",
-            "cleanup.policy": "compact" if compacted else "delete",
+            "min.insync.replicas": str(policy.min_insync_replicas),
         }
-        if compacted:
-            # A reader that is no further behind meets every record.
-            config["min.compaction.lag.ms"] = str(lag_ms)
-        if retention_ms is not None:
-            config["retention.ms"] = str(retention_ms)
-        if retention_ms == _DAY_MS or (compacted and not lag_ms):
-            # Only closed segments expire or are compacted, and by default one is open for a week.
-            config["segment.ms"] = str(_HOUR_MS)
-        return TopicSettings(name=name, partitions=partitions, config=config)
+        return TopicSettings(
+            name=getattr(self, name),
+            partitions=partitions,
+            config=common | config,
+            replication_factor=policy.replication_factor,
+        )
+
+
+def _segments(retention_ms: int) -> dict[str, str]:
+    """Only closed segments expire, and by default one is open for a week: so that what is to be gone after a day is."""
+    if not 0 <= retention_ms < 24 * _WEEK_MS:
+        return {}
+    return {"segment.ms": str(max(_HOUR_MS, retention_ms // 24))}

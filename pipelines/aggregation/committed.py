@@ -51,7 +51,8 @@ def read_recovery(settings: Settings) -> Recovery:
 
 
 def _kept_ms(settings: Settings, topic: str) -> int:
-    (config,) = (one.config for one in settings.topics.all_settings() if one.name == topic)
+    every = settings.topics.all_settings(policy=settings.topic_policy)
+    (config,) = (one.config for one in every if one.name == topic)
     return int(config["retention.ms"])
 
 

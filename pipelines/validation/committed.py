@@ -69,4 +69,5 @@ def read_known(settings: Settings, *, settled: bool = True) -> Known:
 
 def _longest_kept_ms(settings: Settings) -> int:
     inputs = {getattr(settings.topics, one) for one in INPUTS}
-    return max(int(one.config["retention.ms"]) for one in settings.topics.all_settings() if one.name in inputs)
+    every = settings.topics.all_settings(policy=settings.topic_policy)
+    return max(int(one.config["retention.ms"]) for one in every if one.name in inputs)

@@ -108,8 +108,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
 
 
 def test_two_demos_at_the_same_time_do_not_meet_and_both_hold_up(start: Callable[..., Demo], tmp_path: Path) -> None:
+    """One of them by mutual TLS."""
     files = [tmp_path / f"{number}.json" for number in range(2)]
-    demos = [start("--json", str(file)) for file in files]
+    demos = [start("--json", str(files[0])), start("--json", str(files[1]), "--secure")]
     assert [demo.wait() for demo in demos] == [0, 0], demos[0].text + demos[1].text
     assert [demo.leftovers() for demo in demos] == [[], []]
     summaries = [json.loads(file.read_text()) for file in files]

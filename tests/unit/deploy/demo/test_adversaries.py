@@ -57,9 +57,9 @@ def test_the_replayer_sends_the_bytes_of_the_round_before(
     world: World, transport: MemoryTransport, reporter: Reporter, tmp_path: Path
 ) -> None:
     member = Member(name="replayer", role=Role.REPLAYER, group=0)
-    replayer = Replayer(member, FEDERATION, transport, reporter)
+    replayer = Replayer(member, FEDERATION.topics, transport, reporter)
     for round_ in (1, 2):
-        at = world.put(UPDATES, "replayer", b"envelope of round %d" % round_)
+        at = replayer.produce(UPDATES, b"envelope of round %d" % round_, key=b"replayer").result()
         replayer.on_event(
             Published(
                 task=TASK,

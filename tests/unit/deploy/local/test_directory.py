@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from deploy.local.directory import DEFAULT, DataDirectory, StackState, latest_checkpoint
-from deploy.local.errors import NotRunning
+from deploy.local.errors import NotRunning, StackError
 from deploy.local.processes import ProcessIdentity
+from fluvial.wire.topic_policy import TopicPolicy
 
 
 def checkpoint(folder: Path, run: str, number: int, *, age_seconds: int, complete: bool = True) -> Path:
@@ -117,3 +118,15 @@ def test_a_tilde_is_the_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_what_flink_would_take_for_another_path_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="Choose another one"):
         DataDirectory(tmp_path / name)
+
+
+def test_what_is_decided_about_topics_stays_and_changes_between_two_starts_alone(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    assert directory.topic_policy() == TopicPolicy()
+    decided = TopicPolicy(retention_days={"updates": 14})
+    directory.decide_topics(decided)
+    assert DataDirectory(tmp_path / "data").topic_policy() == decided
+    directory.write_state(state())
+    with pytest.raises(StackError, match="fluvial down"):
+        directory.decide_topics(TopicPolicy())
+    assert directory.topic_policy() == decided

@@ -2,7 +2,6 @@ import pytest
 
 from deploy.security.rights import Resource, Role, rights
 from fluvial.wire.topics import NAMES, Topics
-from pipelines.topology import OF_EVERY_STAGE, STAGES
 
 TOPICS = Topics("study.")
 EVERY = {getattr(TOPICS, name) for name in NAMES}
@@ -22,12 +21,22 @@ def test_participants_do_not_read_what_others_send() -> None:
     assert not topics_to("READ", Role.PARTICIPANT) & hidden
 
 
-def test_jobs_may_do_what_their_stages_do() -> None:
-    written = {getattr(TOPICS, name) for stage in STAGES.values() for name in (*stage.writes, *OF_EVERY_STAGE)}
-    assert written <= topics_to("WRITE", Role.JOBS)
+def test_callers_are_participants_that_also_ask() -> None:
+    assert topics_to("WRITE", Role.CALLER) - topics_to("WRITE", Role.PARTICIPANT) == {TOPICS.requests}
+    assert topics_to("READ", Role.CALLER) - topics_to("READ", Role.PARTICIPANT) == {TOPICS.results}
+    assert rights(Role.PARTICIPANT, TOPICS) < rights(Role.CALLER, TOPICS)
+
+
+def test_jobs_may_do_what_they_do_and_send_nothing_in_the_name_of_others() -> None:
+    written = topics_to("WRITE", Role.JOBS)
+    assert {TOPICS.verdicts, TOPICS.models, TOPICS.audit, TOPICS.failures, TOPICS.leases, TOPICS.heartbeats} <= written
     assert topics_to("READ", Role.JOBS) == EVERY
     # Measurements are signed by whoever measured, a participant or the cluster.
-    assert topics_to("WRITE", Role.JOBS) & topics_to("WRITE", Role.PARTICIPANT) == {TOPICS.measurements}
+    assert written & topics_to("WRITE", Role.CALLER) == {TOPICS.measurements}
+
+
+def test_somebody_writes_each_topic() -> None:
+    assert set.union(*(topics_to("WRITE", role) for role in Role)) == EVERY
 
 
 def test_the_auditor_reads_everything_and_writes_nothing() -> None:
@@ -35,7 +44,7 @@ def test_the_auditor_reads_everything_and_writes_nothing() -> None:
     assert not topics_to("WRITE", Role.AUDITOR)
 
 
-@pytest.mark.parametrize("role", [Role.OPERATOR, Role.AUDITOR, Role.PARTICIPANT])
+@pytest.mark.parametrize("role", sorted(set(Role) - {Role.JOBS}))
 def test_transactions_are_the_jobs_alone(role: Role) -> None:
     assert not [right for right in rights(role, TOPICS) if right.resource is Resource.TRANSACTIONAL_ID]
 

@@ -1,0 +1,73 @@
+"""How a stack opens its federation, over a broker that only says where it would be."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local import stack as module
+from deploy.local.stack import Stack
+from deploy.security.rights import Role
+from fluvial.identity.brokers import Brokers, Security
+
+
+class Addressed:
+    """Stands in for the broker."""
+
+    def __init__(self, directory: Path, certificates: Path | None = None) -> None:
+        self.certificates = certificates
+        self.bootstrap_servers, self.password_servers = "127.0.0.1:9092", "127.0.0.1:9094"
+        self.pid, self.has_started = None, False
+
+    @property
+    def brokers(self) -> Brokers:
+        return Brokers(bootstrap_servers=self.bootstrap_servers)
+
+    def start(self) -> None:
+        self.has_started = True
+
+    def stop(self) -> None:
+        self.has_started = False
+
+
+@pytest.fixture
+def granted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Role]]:
+    granted: list[tuple[str, Role]] = []
+
+    class Granting:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def grant(self, principal: str, role: Role) -> None:
+            granted.append((principal, role))
+
+    monkeypatch.setattr(module, "Broker", Addressed)
+    monkeypatch.setattr(module, "create_topics", lambda *_: None)
+    monkeypatch.setattr(module, "Access", Granting)
+    monkeypatch.setattr(module, "set_quotas", lambda *_: None)
+    return granted
+
+
+def test_a_plain_stack_grants_nothing_and_tells_addresses_alone(
+    tmp_path: Path, granted: list[tuple[str, Role]]
+) -> None:
+    with Stack(tmp_path, watch=False) as stack:
+        assert stack.federation.brokers == Brokers(bootstrap_servers="127.0.0.1:9092")
+        assert stack.directory.brokers("admin") == stack.federation.brokers
+        assert stack.directory.running().password_servers == ""
+    assert granted == []
+    assert not stack.directory.credentials.exist
+
+
+def test_a_secure_stack_stays_so_and_its_operator_has_credentials(
+    tmp_path: Path, granted: list[tuple[str, Role]]
+) -> None:
+    with Stack(tmp_path, watch=False, secure=True):
+        pass
+    with Stack(tmp_path, watch=False) as stack:
+        assert stack.broker.certificates == tmp_path / "tls"
+        own = tmp_path / "tls" / "operator.pem"
+        assert stack.federation.security == Security(
+            protocol="SSL", ca_file=tmp_path / "tls" / "ca.pem", certificate_file=own, key_file=own
+        )
+        assert stack.directory.running().password_servers == "127.0.0.1:9094"
+    assert granted == [(role, role) for role in (Role.JOBS, Role.OPERATOR, Role.AUDITOR)] * 2

@@ -41,7 +41,7 @@ STAGES: dict[str, Stage] = {
     ),
     "promotion": Stage(
         module="pipelines.promotion.job",
-        reads=("variants", "measurements", "promotions", "registry"),
+        reads=("variants", "measurements", "promotions", "operator_acts", "registry"),
         writes=("promotions", "events"),
     ),
     "inference": Stage(
@@ -62,8 +62,17 @@ OF_EVERY_STAGE = ("failures",)
 OF_EVERY_JOB = ("leases", "heartbeats")
 """Topics that say which job runs which stages: written when it is started, and while it runs."""
 
-WRITTEN_OUTSIDE = ("requests", "updates", "enrolments", "update_blobs", "registry", "models", "model_blobs")
-"""Topics that participants write, or that the operator writes when it creates a task."""
+WRITTEN_OUTSIDE = (
+    "requests",
+    "updates",
+    "enrolments",
+    "update_blobs",
+    "registry",
+    "models",
+    "model_blobs",
+    "operator_acts",
+)
+"""Topics that participants write, or that operators write when they create a task or act upon a decision."""
 
 PROVEN = ("verdicts", "accepted", "receipts", "releases", "events", "failures", "audit", "checkpoints")
 """Topics that stages alone write, and read of one another or of themselves without a signature: their records bear a

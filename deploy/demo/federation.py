@@ -120,7 +120,7 @@ class Run:
         self._open_for_participants(transport)
         variants = None
         if self._spec is not None:
-            variants = VariantObserver(federation, transport, self._spec)
+            variants = VariantObserver(federation, transport, self._task_file.task, self._spec)
             ends.callback(variants.close)
         self._enrol(observer, ledger)
         asking = self._start_asking() if self._spec is not None else None

@@ -11,14 +11,12 @@ from typing import Any
 
 from rich.table import Table
 
-from fluvial.identity.envelope import unseal
 from fluvial.identity.federation import Federation
+from fluvial.inference.releases import KINDS, Releases
 from fluvial.kafka import Reader, Transport
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.records import GroupFinding, Measurement, Promotion, PromotionDecision, Variant
-
-_KINDS: dict[str, type[Any]] = {"variants": Variant, "measurements": Measurement, "promotions": Promotion}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +38,11 @@ class VariantRow:
 class VariantObserver:
     """Follows the three topics of acceleration. Used by one thread. Raises TransportUnavailable, TransportFailed."""
 
-    def __init__(self, federation: Federation, transport: Transport, spec: AccelerationSpec) -> None:
+    def __init__(self, federation: Federation, transport: Transport, task: str, spec: AccelerationSpec) -> None:
         self._key = bytes.fromhex(federation.aggregator_key)
-        self._spec = spec
-        self._readers: dict[str, Reader] = {name: transport.read(getattr(federation.topics, name)) for name in _KINDS}
-        self._variants: dict[tuple[int, str], Variant] = {}
-        self._measurements: dict[tuple[int, str], Measurement] = {}
-        self._promotions: dict[tuple[int, str], Promotion] = {}
+        self._task, self._spec = task, spec
+        self._readers: dict[str, Reader] = {name: transport.read(getattr(federation.topics, name)) for name in KINDS}
+        self._releases = Releases()
 
     def poll(self, timeout: float) -> bool:
         """Take in what has arrived. Says whether there was news."""
@@ -54,7 +50,7 @@ class VariantObserver:
         for name, reader in self._readers.items():
             for message in reader.poll(timeout / len(self._readers)):
                 if message.value is not None:
-                    news |= self._take(_KINDS[name], message.value)
+                    news |= self._take(name, message.value)
         return news
 
     def close(self) -> None:
@@ -68,36 +64,40 @@ class VariantObserver:
 
     def promoted(self) -> set[tuple[int, str]]:
         """Versions and variants that were promoted."""
-        return {key for key, promotion in self._promotions.items() if promotion.decision is PromotionDecision.PROMOTED}
+        return {
+            (promotion.version, promotion.variant)
+            for promotion in self._releases.promotions(self._task)
+            if promotion.decision is PromotionDecision.PROMOTED
+        }
 
     def rows(self, version: int) -> list[VariantRow]:
         """The variants of a version in the order of the task's terms."""
         return [row for spec in self._spec.variants if (row := self._row(version, spec.name)) is not None]
 
-    def _take(self, kind: type[Any], value: bytes) -> bool:
+    def _take(self, topic: str, value: bytes) -> bool:
         try:
-            record = unseal(value, kind, self._key)
+            self._releases.take(topic, value, self._key)
         except FluvialError:
             return False
-        match record:
-            case Variant():
-                self._variants.setdefault((record.version, record.name), record)
-            case Measurement():
-                self._measurements.setdefault((record.version, record.variant), record)
-            case Promotion():
-                self._promotions[record.version, record.variant] = record
         return True
+
+    def _decision(self, version: int, name: str) -> Promotion | None:
+        """The newest decision on a variant; the demonstration has one class of processors."""
+        of = version, name
+        found = [each for each in self._releases.promotions(self._task) if (each.version, each.variant) == of]
+        return found[-1] if found else None
 
     def _fate(self, version: int, name: str) -> Promotion | Variant | None:
         """The decision on a variant, or the variant itself where it could not be built."""
-        promotion, variant = self._promotions.get((version, name)), self._variants.get((version, name))
-        return promotion or (variant if variant is not None and variant.failure else None)
+        variant = self._releases.variant(self._task, version, name)
+        return self._decision(version, name) or (variant if variant is not None and variant.failure else None)
 
     def _row(self, version: int, name: str) -> VariantRow | None:
-        variant, measurement = self._variants.get((version, name)), self._measurements.get((version, name))
-        promotion = self._promotions.get((version, name))
-        if variant is None or measurement is None or promotion is None:
+        variant, promotion = self._releases.variant(self._task, version, name), self._decision(version, name)
+        measurements = self._releases.measurements(self._task, version, name)
+        if variant is None or not measurements or promotion is None:
             return None
+        measurement = measurements[0]
         return VariantRow(
             name=name,
             verdict=promotion.decision.value,

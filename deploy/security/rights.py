@@ -3,7 +3,7 @@
 | role | writes | reads | beyond topics |
 |---|---|---|---|
 | jobs | what their stages write (`pipelines.topology`) | everything | their groups and transactions |
-| operator | registry, models, model-blobs | everything | looks at the jobs' groups |
+| operator | registry, models, model-blobs, operator-acts | everything | looks at the jobs' groups |
 | auditor | nothing | everything | |
 | participant | enrolments, updates, update-blobs, measurements | what the federation tells everybody | |
 | caller | as a participant, and requests | as a participant, and results | |
@@ -66,6 +66,7 @@ _TOLD_TO_EVERYBODY = (
     "variant_blobs",
     "measurements",
     "promotions",
+    "operator_acts",
     "audit",
     "checkpoints",
 )
@@ -76,7 +77,7 @@ _WRITTEN_BY_JOBS = {*chain.from_iterable(stage.writes for stage in STAGES.values
 _WRITTEN_BY_PARTICIPANTS = ("enrolments", "updates", "update_blobs", "measurements")
 _WRITES = {
     Role.JOBS: tuple(sorted(_WRITTEN_BY_JOBS)),
-    Role.OPERATOR: ("registry", "models", "model_blobs"),
+    Role.OPERATOR: ("registry", "models", "model_blobs", "operator_acts"),
     Role.AUDITOR: (),
     Role.PARTICIPANT: _WRITTEN_BY_PARTICIPANTS,
     Role.CALLER: (*_WRITTEN_BY_PARTICIPANTS, "requests"),

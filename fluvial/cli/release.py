@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, TypeVar
+from contextlib import closing
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from fluvial.cli import release_acts
 from fluvial.cli.common import (
     DEFAULT_FEDERATION,
     FederationOption,
@@ -19,17 +20,16 @@ from fluvial.cli.common import (
     print_json,
     reported,
 )
-from fluvial.identity.envelope import unseal
 from fluvial.identity.federation import Federation
+from fluvial.inference.read_releases import read_releases
 from fluvial.inference.releases import Releases
-from fluvial.kafka import Transport, connect, read_to_end
-from fluvial.wire.errors import FluvialError
-from fluvial.wire.records import Promotion, Variant
+from fluvial.kafka import connect
+from fluvial.wire.records import GroupFinding, Promotion
 
-_READ_SECONDS = 30.0
-T = TypeVar("T", Variant, Promotion)
-
-app = typer.Typer(help="Look at what was promoted, held and rolled back.", no_args_is_help=True)
+app = typer.Typer(help="Look at what was promoted, held and rolled back; act upon it.", no_args_is_help=True)
+app.command("promote")(release_acts.promote)
+app.command("hold")(release_acts.hold)
+app.command("rollback")(release_acts.rollback)
 
 
 @app.command("list")
@@ -63,15 +63,9 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """One decision with every comparison behind it, worst first."""
-    found = [p for p in _releases(load_federation(federation)).promotions(task) if p.sequence == sequence]
-    if not found:
-        fail(f"the task {task} has no decision {sequence}", f"See `fluvial release list {task}`.")
-    (promotion,) = found
+    promotion = _decision(_releases(load_federation(federation)), task, sequence)
     if json:
-        findings = [
-            {name: getattr(finding, name) for name in finding.__dataclass_fields__} for finding in promotion.findings
-        ]
-        print_json({**_summary(promotion), "findings": findings})
+        print_json({**_summary(promotion), "findings": [_numbers(finding) for finding in promotion.findings]})
         return
     console.print(f"[bold]{escape(promotion.reason)}[/]")
     console.print(f"version {promotion.version}, {escape(promotion.runtime)} on {escape(promotion.processor)}")
@@ -86,6 +80,67 @@ def show(
     console.print(table)
 
 
+@app.command()
+@reported
+def diff(
+    task: Annotated[str, typer.Argument(help="The task.")],
+    first: Annotated[int, typer.Argument(metavar="PROMOTION", help="Number of a decision.")],
+    second: Annotated[int, typer.Argument(metavar="PROMOTION", help="Number of another.")],
+    federation: FederationOption = DEFAULT_FEDERATION,
+    json: JsonOption = False,
+) -> None:
+    """Two decisions beside each other: what was decided, and the value of every metric and group that differs."""
+    releases = _releases(load_federation(federation))
+    decisions = _decision(releases, task, first), _decision(releases, task, second)
+    values = [{(f.metric, f.group): f.value for f in decision.findings} for decision in decisions]
+    places = sorted(place for place in values[0].keys() | values[1].keys() if not _same(values, place))
+    size = [_bytes(releases, decision) for decision in decisions]
+    if json:
+        changed = [
+            {"metric": metric, "group": group, "values": [value.get((metric, group)) for value in values]}
+            for metric, group in places
+        ]
+        summaries = [{**_summary(each), "bytes": n} for each, n in zip(decisions, size, strict=True)]
+        print_json({"decisions": summaries, "changed": changed})
+        return
+    table = Table("", str(first), str(second))
+    rows = [
+        ("version", *(str(decision.version) for decision in decisions)),
+        ("variant", *(decision.variant for decision in decisions)),
+        ("processor", *(decision.processor for decision in decisions)),
+        ("decision", *(decision.decision.value for decision in decisions)),
+        ("bytes", *("-" if n is None else f"{n:,}" for n in size)),
+        *((f"{place[0]} of {place[1]}", *(_points(value.get(place)) for value in values)) for place in places),
+    ]
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    console.print(table)
+
+
+def _same(values: list[dict[tuple[str, str], float]], place: tuple[str, str]) -> bool:
+    return values[0].get(place) == values[1].get(place)
+
+
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f}"
+
+
+def _bytes(releases: Releases, decision: Promotion) -> int | None:
+    variant = releases.variant(decision.task, decision.version, decision.variant)
+    return None if variant is None else variant.artefact_bytes
+
+
+def _decision(releases: Releases, task: str, sequence: int) -> Promotion:
+    decision = releases.decision(task, sequence)
+    if decision is None:
+        fail(f"the task {task} has no decision {sequence}", f"See `fluvial release list {task}`.")
+    return decision
+
+
+def _numbers(finding: GroupFinding) -> dict[str, Any]:
+    return {name: getattr(finding, name) for name in finding.__dataclass_fields__}
+
+
 def _summary(promotion: Promotion) -> dict[str, Any]:
     return {
         "promotion": promotion.sequence,
@@ -98,30 +153,10 @@ def _summary(promotion: Promotion) -> dict[str, Any]:
         "artefact_sha256": promotion.artefact_sha256.hex(),
         "policy_sha256": promotion.policy_sha256.hex(),
         "measurements": [digest.hex() for digest in promotion.measurements],
+        "signers": list(promotion.signers),
     }
 
 
 def _releases(federation: Federation) -> Releases:
-    """All that the federation's service key signed of variants and promotions; other records are passed over."""
-    releases, signer = Releases(), bytes.fromhex(federation.aggregator_key)
-    transport = connect(federation.brokers, "fluvial-release")
-    try:
-        for variant in _signed(transport, federation.topics.variants, Variant, signer):
-            releases.add_variant(variant)
-        for promotion in _signed(transport, federation.topics.promotions, Promotion, signer):
-            releases.add_promotion(promotion)
-    finally:
-        transport.close()
-    return releases
-
-
-def _signed(transport: Transport, topic: str, kind: type[T], signer: bytes) -> Iterator[T]:
-    reader = transport.read(topic)
-    try:
-        for message in read_to_end(reader, _READ_SECONDS):
-            try:
-                yield unseal(message.value or b"", kind, signer)
-            except FluvialError:
-                continue
-    finally:
-        reader.close()
+    with closing(connect(federation.brokers, "fluvial-release")) as transport:
+        return read_releases(transport, federation, ("variants", "promotions"))

@@ -11,8 +11,7 @@ from functools import cache
 from pathlib import Path
 
 CLASSES = ("AMX", "AVX512_VNNI", "AVX_VNNI", "AVX512", "AVX2", "NEON_DOT", "NEON", "OTHER")
-"""Classes of processors, the most capable first of each kind; graphics processors are CUDA and their compute
-capability."""
+"""Classes of processors, the most capable first of each kind."""
 
 _FLAGS = {
     "amx_int8": "AMX",
@@ -37,11 +36,6 @@ def class_of(flags: frozenset[str], machine: str) -> str:
 def processor_class() -> str:
     """The class of this machine's processor. Where the system does not list instructions: by its architecture."""
     return class_of(_flags(Path("/proc/cpuinfo")), platform.machine())
-
-
-def cuda_class(capability: tuple[int, int]) -> str:
-    """The class of a graphics processor: CUDA and its compute capability."""
-    return f"CUDA_{capability[0]}_{capability[1]}"
 
 
 def _flags(cpuinfo: Path) -> frozenset[str]:

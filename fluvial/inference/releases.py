@@ -1,15 +1,23 @@
-"""Which artefact serves a task: the newest version of which something was promoted, by the order of the task's terms.
-Pure.
+"""What is known of a federation's releases, and which artefact serves a task: the newest version of which something was
+promoted, by the order of the task's terms. Pure.
 
-Fed with variants and promotions in the order of their topics, each believed for its signature by whoever feeds it. The
-same records give the same choice everywhere, so an answer's release can be checked."""
+Fed with records of three topics in their order, each believed for its signature (`opened`). The same records give the
+same choice everywhere, so an answer's release can be checked."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
 
-from fluvial.wire.records import Promotion, PromotionDecision, Variant
+from fluvial.identity.envelope import unseal
+from fluvial.wire.records import Measurement, Promotion, PromotionDecision, Variant
+
+KINDS: Mapping[str, type[Any]] = {"variants": Variant, "measurements": Measurement, "promotions": Promotion}
+"""The topics, by attribute name of `Topics`, and the record of each."""
+
+ReleaseRecord = Variant | Measurement | Promotion
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,42 +28,91 @@ class Released:
     variant: Variant
 
 
+def opened(topic: str, value: bytes, public_key: bytes) -> ReleaseRecord:
+    """The record of one of the topics in `KINDS`. Raises FluvialError for what this key did not sign as such."""
+    record: ReleaseRecord = unseal(value, KINDS[topic], public_key)
+    return record
+
+
 class Releases:
-    """All variants, and the newest decision on each, by class of processors."""
+    """All variants, all measurements by their records' SHA-256, and all decisions."""
 
     def __init__(self) -> None:
         self._variants: dict[tuple[str, int, str], Variant] = {}
-        self._promotions: dict[tuple[str, int, str, str], Promotion] = {}
+        self._measurements: dict[bytes, Measurement] = {}
+        self._decisions: dict[str, dict[int, Promotion]] = {}
+        self._newest: dict[tuple[str, int, str, str, str], Promotion] = {}
+
+    def take(self, topic: str, value: bytes, public_key: bytes) -> ReleaseRecord:
+        """Take in a record of one of the topics in `KINDS`. Raises FluvialError for one that the key did not sign."""
+        record = opened(topic, value, public_key)
+        match record:
+            case Variant():
+                self.add_variant(record)
+            case Measurement():
+                self.add_measurement(sha256(value).digest(), record)
+            case Promotion():
+                self.add_promotion(record)
+        return record
 
     def add_variant(self, variant: Variant) -> None:
         """Of a variant that comes again the first stands: it is what was measured."""
         self._variants.setdefault((variant.task, variant.version, variant.name), variant)
 
+    def add_measurement(self, record_sha256: bytes, measurement: Measurement) -> None:
+        """record_sha256: of the whole record, signature included: what a decision names."""
+        self._measurements[record_sha256] = measurement
+
     def add_promotion(self, promotion: Promotion) -> bool:
-        """Whether it is news: a decision older than one that is known, come again, changes nothing."""
-        key = promotion.task, promotion.version, promotion.variant, promotion.processor
-        known = self._promotions.get(key)
+        """Whether it is news: of two decisions with one number the first stands, and a decision older than the newest
+        on its subject changes nothing of what serves."""
+        self._decisions.setdefault(promotion.task, {}).setdefault(promotion.sequence, promotion)
+        key = promotion.task, promotion.version, promotion.variant, promotion.runtime, promotion.processor
+        known = self._newest.get(key)
         if known is not None and known.sequence >= promotion.sequence:
             return False
-        self._promotions[key] = promotion
+        self._newest[key] = promotion
         return True
 
+    def variant(self, task: str, version: int, name: str) -> Variant | None:
+        """A variant by its name; None for one that was not built."""
+        return self._variants.get((task, version, name))
+
+    def measurement(self, record_sha256: bytes) -> Measurement | None:
+        """A measurement by its record's SHA-256."""
+        return self._measurements.get(record_sha256)
+
+    def measurements(self, task: str, version: int, name: str) -> list[Measurement]:
+        """All that was measured of a variant, in the order in which it came."""
+        of = task, version, name
+        return [found for found in self._measurements.values() if (found.task, found.version, found.variant) == of]
+
     def promotions(self, task: str) -> list[Promotion]:
-        """The newest decision on each variant and class of processors, oldest decision first."""
-        found = [promotion for promotion in self._promotions.values() if promotion.task == task]
+        """The newest decision on each variant, runtime and class of processors, oldest decision first."""
+        found = [promotion for promotion in self._newest.values() if promotion.task == task]
         return sorted(found, key=lambda promotion: promotion.sequence)
 
+    def decision(self, task: str, sequence: int) -> Promotion | None:
+        """A decision by its number, also one that was followed by another."""
+        return self._decisions.get(task, {}).get(sequence)
+
+    def decisions(self, task: str) -> list[Promotion]:
+        """All decisions of a task, by number."""
+        known = self._decisions.get(task, {})
+        return [known[sequence] for sequence in sorted(known)]
+
     def serving(self, task: str, processor: str, preference: Sequence[str]) -> Released | None:
-        """What serves a task on a class of processors; None while nothing was promoted for it.
+        """What serves a task on a class of processors; None while nothing was promoted for it. Of decisions on several
+        runtimes the newest counts.
 
         preference: names of variants, first the one that serves before all others of its version. What is not named
         there serves nobody."""
+        of_class = [found for found in self.promotions(task) if found.processor == processor]
+        newest = {(promotion.version, promotion.variant): promotion for promotion in of_class}
         candidates = [
             Released(promotion, variant)
-            for promotion in self._promotions.values()
-            if promotion.task == task
-            and promotion.processor == processor
-            and promotion.decision is PromotionDecision.PROMOTED
+            for promotion in newest.values()
+            if promotion.decision is PromotionDecision.PROMOTED
             and promotion.variant in preference
             and (variant := self._variants.get((task, promotion.version, promotion.variant))) is not None
             and variant.artefact_sha256 == promotion.artefact_sha256

@@ -5,14 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fluvial.wire.canonical_json import canonical_json
+from fluvial.wire.names import GivenName
 
 LEAST_PUBLISHED = 10
 """Groups of fewer people are never published: their counts would tell of somebody."""
+
+
+FEDERATION_OPERATOR = "operator"
+"""What the federation's operator is called where a policy names no operators of its own."""
+
+PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class PromotionPolicy(BaseModel):
@@ -47,7 +54,26 @@ class PromotionPolicy(BaseModel):
     operators: int = Field(
         default=0, ge=0, description="Operators that must sign a promotion; 0: the gate's is enough."
     )
+    operator_keys: Mapping[GivenName, PublicKey] = Field(
+        default={},
+        description="Who may promote, hold and roll back: Ed25519 public keys by name, in hexadecimal. Without any the "
+        "federation's operator, under the name `operator`.",
+    )
     batch: int = Field(default=64, ge=1, description="Examples at once when throughput is measured.")
+
+    @model_validator(mode="after")
+    def _enough_operators(self) -> PromotionPolicy:
+        known = len(set(self.operator_keys.values())) or 1
+        if len(set(self.operator_keys.values())) < len(self.operator_keys):
+            raise ValueError("operator_keys: two operators have one key, which would sign for both")
+        if self.operators > known:
+            raise ValueError(f"operators: {self.operators} must sign, but only {known} can")
+        return self
+
+    def keys_of_operators(self, federation_operator: bytes) -> dict[str, bytes]:
+        """Public keys of those who may act upon decisions, by name. federation_operator: the federation's own."""
+        named = {name: bytes.fromhex(key) for name, key in self.operator_keys.items()}
+        return named or {FEDERATION_OPERATOR: federation_operator}
 
     def margin_of(self, metric: str, group: str) -> float:
         """The margin for a metric in a group."""

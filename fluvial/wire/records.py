@@ -39,6 +39,14 @@ class LeaseCause(StrEnum):
     FAILED = "FAILED"
 
 
+class OperatorStep(StrEnum):
+    """What is to be done."""
+
+    PROMOTE = "PROMOTE"
+    HOLD = "HOLD"
+    ROLL_BACK = "ROLL_BACK"
+
+
 class ParticipantStatus(StrEnum):
     """REVOKED: its updates are refused."""
 
@@ -47,12 +55,13 @@ class ParticipantStatus(StrEnum):
 
 
 class PromotionDecision(StrEnum):
-    """What became of it."""
+    """What became of it. AWAITING: within every margin, operators must sign."""
 
     PROMOTED = "PROMOTED"
     HELD = "HELD"
     UNDECIDED = "UNDECIDED"
     ROLLED_BACK = "ROLLED_BACK"
+    AWAITING = "AWAITING"
 
 
 class Outcome(StrEnum):
@@ -1340,6 +1349,52 @@ class ModelUpdate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorAct:
+    """What an operator wants done about a decision on a variant. Signed by the operator, named by the keyid; topic operator-acts."""
+
+    task: str
+    """Task."""
+    promotion: int
+    """Number of the decision that it is about."""
+    artefact_sha256: bytes
+    """SHA-256 of the artefact that was decided upon, 32 bytes."""
+    step: OperatorStep
+    """What is to be done."""
+    operator: str
+    """Who wants it; equals the keyid of the envelope's signature."""
+    reason: str
+    """Why, in words."""
+    created_ms: int
+    """When it was signed, milliseconds since 1970: a claim."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "promotion": self.promotion,
+            "artefact_sha256": self.artefact_sha256,
+            "step": self.step.value,
+            "operator": self.operator,
+            "reason": self.reason,
+            "created_ms": self.created_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> OperatorAct:
+        return cls(
+            task=data["task"],
+            promotion=data["promotion"],
+            artefact_sha256=data["artefact_sha256"],
+            step=OperatorStep(data["step"]),
+            operator=data["operator"],
+            reason=data["reason"],
+            created_ms=data["created_ms"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
     """An enrolled participant. Signed by the registrar, or by the operator who revokes; in the topic registry."""
 
@@ -1484,7 +1539,9 @@ class Promotion:
     gate_uses: int
     """How often the gate set has been used by now, this time included."""
     signers: tuple[str, ...]
-    """Operators who signed the promotion; empty where the gate's decision is enough."""
+    """Operators who signed what was done, by name; empty where the gate alone decided."""
+    acts: tuple[bytes, ...]
+    """SHA-256 of each operator's act behind it, of the whole record; 32 bytes each."""
     created_ms: int
     """When it was decided, milliseconds since 1970."""
 
@@ -1508,6 +1565,7 @@ class Promotion:
             "findings": [item.to_avro() for item in self.findings],
             "gate_uses": self.gate_uses,
             "signers": list(self.signers),
+            "acts": list(self.acts),
             "created_ms": self.created_ms,
         }
 
@@ -1529,6 +1587,7 @@ class Promotion:
             findings=tuple([GroupFinding.from_avro(item) for item in data["findings"]]),
             gate_uses=data["gate_uses"],
             signers=tuple(data["signers"]),
+            acts=tuple(data["acts"]),
             created_ms=data["created_ms"],
         )
 
@@ -2050,6 +2109,8 @@ class Variant:
     """The recipe and its parameters, canonical JSON."""
     builders: str
     """Versions of what built it, canonical JSON by package."""
+    calibration_sha256: bytes
+    """SHA-256 of the file of calibration inputs, 32 bytes."""
     artefact_sha256: bytes
     """SHA-256 of the artefact, an ONNX file; 32 bytes."""
     artefact_bytes: int
@@ -2074,6 +2135,7 @@ class Variant:
             "name": self.name,
             "recipe": self.recipe,
             "builders": self.builders,
+            "calibration_sha256": self.calibration_sha256,
             "artefact_sha256": self.artefact_sha256,
             "artefact_bytes": self.artefact_bytes,
             "deterministic": self.deterministic,
@@ -2091,6 +2153,7 @@ class Variant:
             name=data["name"],
             recipe=data["recipe"],
             builders=data["builders"],
+            calibration_sha256=data["calibration_sha256"],
             artefact_sha256=data["artefact_sha256"],
             artefact_bytes=data["artefact_bytes"],
             deterministic=data["deterministic"],

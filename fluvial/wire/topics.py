@@ -17,6 +17,7 @@
 | variant-blobs | acceleration | task/version/variant/chunk |
 | measurements | acceleration; participants | measurer |
 | promotions | promotion | task |
+| operator-acts | operators | task |
 | requests | callers | caller |
 | results | inference | none; in the partition that the request names |
 | events | every stage | event id |
@@ -59,6 +60,7 @@ NAMES = (
     "variant_blobs",
     "measurements",
     "promotions",
+    "operator_acts",
     "requests",
     "results",
     "events",
@@ -102,6 +104,7 @@ class Topics:
         self.variant_blobs = f"{prefix}variant-blobs"
         self.measurements = f"{prefix}measurements"
         self.promotions = f"{prefix}promotions"
+        self.operator_acts = f"{prefix}operator-acts"
         self.requests = f"{prefix}requests"
         self.results = f"{prefix}results"
         self.events = f"{prefix}events"
@@ -144,6 +147,7 @@ class Topics:
             kept("variant_blobs", partitions, max_bytes=_CHUNK_RECORD_BYTES),
             kept("measurements"),
             kept("promotions"),
+            kept("operator_acts", max_bytes=_SMALL_RECORD_BYTES),
             kept("requests", partitions),
             kept("results", partitions),
             kept("events"),

@@ -6,7 +6,7 @@ processor whose products saturate. What nobody measured is not covered.
 | harm of a group shown | bound of every group within its margin, every floor kept | decision |
 |---|---|---|
 | yes | - | HELD |
-| no | yes | PROMOTED |
+| no | yes | PROMOTED; AWAITING where the policy wants operators to sign |
 | no | no | UNDECIDED, held unless the policy says `allow` |
 
 A value below its floor counts as harm shown: the variant is HELD.
@@ -47,6 +47,7 @@ class Decision(StrEnum):
     PROMOTED = "PROMOTED"
     HELD = "HELD"
     UNDECIDED = "UNDECIDED"
+    AWAITING = "AWAITING"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,4 +167,4 @@ def _decision(policy: PromotionPolicy, findings: Sequence[GroupFinding], organis
     undecided = not findings or any(finding.verdict is GroupVerdict.UNDECIDED for finding in findings)
     if organisations_missing or (undecided and policy.undecided == "hold"):
         return Decision.UNDECIDED
-    return Decision.PROMOTED
+    return Decision.AWAITING if policy.operators else Decision.PROMOTED

@@ -14,6 +14,7 @@ class VariantState(StrEnum):
     PROMOTED = "PROMOTED"
     SUPERSEDED = "SUPERSEDED"
     ROLLED_BACK = "ROLLED_BACK"
+    AWAITING = "AWAITING"
 
 
 class Step(StrEnum):
@@ -22,6 +23,8 @@ class Step(StrEnum):
     HARM_SHOWN = "HARM_SHOWN"
     NOT_SHOWN = "NOT_SHOWN"
     ALL_WITHIN = "ALL_WITHIN"
+    SIGNATURES_NEEDED = "SIGNATURES_NEEDED"
+    OPERATORS_PROMOTE = "OPERATORS_PROMOTE"
     OPERATORS_HOLD = "OPERATORS_HOLD"
     NEWER_PROMOTED = "NEWER_PROMOTED"
     ROLL_BACK = "ROLL_BACK"
@@ -35,6 +38,11 @@ TRANSITIONS: dict[tuple[VariantState, Step], VariantState] = {
     (VariantState.UNDECIDED, Step.NOT_SHOWN): VariantState.UNDECIDED,
     (VariantState.UNDECIDED, Step.HARM_SHOWN): VariantState.HELD,
     (VariantState.UNDECIDED, Step.ALL_WITHIN): VariantState.PROMOTED,
+    (VariantState.BUILT, Step.SIGNATURES_NEEDED): VariantState.AWAITING,
+    (VariantState.UNDECIDED, Step.SIGNATURES_NEEDED): VariantState.AWAITING,
+    (VariantState.AWAITING, Step.OPERATORS_PROMOTE): VariantState.PROMOTED,
+    (VariantState.AWAITING, Step.OPERATORS_HOLD): VariantState.HELD,
+    (VariantState.AWAITING, Step.HARM_SHOWN): VariantState.HELD,
     (VariantState.BUILT, Step.OPERATORS_HOLD): VariantState.HELD,
     (VariantState.UNDECIDED, Step.OPERATORS_HOLD): VariantState.HELD,
     (VariantState.PROMOTED, Step.OPERATORS_HOLD): VariantState.HELD,
@@ -45,7 +53,9 @@ TRANSITIONS: dict[tuple[VariantState, Step], VariantState] = {
     (VariantState.SUPERSEDED, Step.HARM_SHOWN): VariantState.HELD,
 }
 """All that may happen. Held is final for an artefact: whoever mends it builds another. Operators can hold, and go back
-to what was promoted before; they cannot promote what was not shown to be within its margins."""
+to what was promoted before; they cannot promote what was not shown to be within its margins. AWAITING: within them all,
+and the policy wants signatures of operators. SUPERSEDED is not recorded: of what is promoted the newest version serves,
+and a rollback of it is one to what was promoted before."""
 
 
 def after(state: VariantState, step: Step) -> VariantState:

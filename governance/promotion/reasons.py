@@ -10,8 +10,11 @@ Namer = Callable[[str], str]
 """Says what a class or a group is called: "1" -> "defaulters", "age:50-80" -> "aged 50 to 80"."""
 
 
-def reason(variant: str, judgement: Judgement, *, class_name: Namer = str, group_name: Namer = str) -> str:
-    """One sentence: what was decided on the variant, and why. The worst group is named with its counts."""
+def reason(
+    variant: str, judgement: Judgement, *, class_name: Namer = str, group_name: Namer = str, operators: int = 0
+) -> str:
+    """One sentence: what was decided on the variant, and why. The worst group is named with its counts. operators: how
+    many must sign what is AWAITING."""
     worst = judgement.worst
     match judgement.decision:
         case Decision.HELD if worst is not None:
@@ -28,11 +31,12 @@ def reason(variant: str, judgement: Judgement, *, class_name: Namer = str, group
         case Decision.UNDECIDED if judgement.organisations_missing:
             missing = judgement.organisations_missing
             return f"undecided: {missing} more participant{'s' if missing > 1 else ''} must have measured {variant}"
-        case Decision.PROMOTED if worst is not None:
-            return (
-                f"promoted: {variant} loses at most {_points(max(worst.bound, 0.0))} points of "
-                f"{_loss(worst, class_name, group_name)}"
-            )
+        case Decision.PROMOTED | Decision.AWAITING if worst is not None:
+            loses = f"{variant} loses at most {_points(max(worst.bound, 0.0))} points of "
+            loses += _loss(worst, class_name, group_name)
+            if judgement.decision is Decision.PROMOTED:
+                return f"promoted: {loses}"
+            return f"awaiting {operators} operator{'s' if operators > 1 else ''}, who must sign: {loses}"
     return f"{judgement.decision.value.lower()}: nothing was measured of {variant}"
 
 

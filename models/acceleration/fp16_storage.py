@@ -18,7 +18,6 @@ class Float16Storage:
     """Recipe `fp16_storage`; no parameters."""
 
     name: ClassVar[str] = "fp16_storage"
-    needs_finetuning: ClassVar[bool] = False
 
     def build(self, subject: Subject) -> Artefact:
         """The exported model with float16 weights. Raises ValueError for a weight beyond float16's range (65,504)."""

@@ -23,7 +23,6 @@ class Int4Storage:
     """Recipe `int4_storage`. block: weights that share a scale, even."""
 
     name: ClassVar[str] = "int4_storage"
-    needs_finetuning: ClassVar[bool] = False
 
     block: int = 64
 

@@ -18,7 +18,6 @@ class Int8Dynamic:
     """Recipe `int8_dynamic`. weight_bits: 7 gives the same answers on every processor; 8 does not."""
 
     name: ClassVar[str] = "int8_dynamic"
-    needs_finetuning: ClassVar[bool] = False
 
     weight_bits: int = 7
 

@@ -25,7 +25,6 @@ class Int8Static:
     calibration inputs are looked at."""
 
     name: ClassVar[str] = "int8_static"
-    needs_finetuning: ClassVar[bool] = False
 
     weight_bits: int = 7
     calibration_examples: int = 512

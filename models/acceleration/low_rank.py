@@ -21,7 +21,6 @@ class LowRank:
     """Recipe `low_rank`. fraction: of the full rank of each linear layer that stays."""
 
     name: ClassVar[str] = "low_rank"
-    needs_finetuning: ClassVar[bool] = True
 
     fraction: float = 0.25
 

@@ -13,7 +13,6 @@ class OnnxFloat32:
     """Recipe `onnx_fp32`; no parameters."""
 
     name: ClassVar[str] = "onnx_fp32"
-    needs_finetuning: ClassVar[bool] = False
 
     def build(self, subject: Subject) -> Artefact:
         """The exported model."""

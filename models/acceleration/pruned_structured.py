@@ -28,7 +28,6 @@ class PrunedStructured:
     """Recipe `pruned_structured`. fraction: share of each hidden layer's units or channels that goes."""
 
     name: ClassVar[str] = "pruned_structured"
-    needs_finetuning: ClassVar[bool] = True
 
     fraction: float = 0.5
 

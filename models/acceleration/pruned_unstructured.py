@@ -20,7 +20,6 @@ class PrunedUnstructured:
     """Recipe `pruned_unstructured`. fraction: share of each weight tensor that becomes zero."""
 
     name: ClassVar[str] = "pruned_unstructured"
-    needs_finetuning: ClassVar[bool] = True
 
     fraction: float = 0.5
 

@@ -68,8 +68,6 @@ class Recipe(Protocol):
     """How a variant is made. A frozen dataclass whose fields are the recipe's parameters."""
 
     name: ClassVar[str]
-    needs_finetuning: ClassVar[bool]
-    """Whether it removes so much that a round of training should follow before anybody measures it."""
 
     def build(self, subject: Subject) -> Artefact:
         """Make the variant. Raises ValueError for a model that the recipe does not fit, and says why."""

@@ -17,7 +17,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -69,13 +69,15 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """A variant that was built and measured, or why it could not be. builders: canonical versions, by package."""
+    """A variant that was built and measured, or why it could not be. builders: canonical versions, by package.
+    calibration_sha256: of the file whose inputs were looked at, hexadecimal."""
 
     name: str
     builders: dict[str, str]
     deterministic: bool = False
     artefact_sha256: str = ""
     artefact_bytes: int = 0
+    calibration_sha256: str = ""
     failure: str = ""
     measured: Measured | None = None
 
@@ -111,12 +113,17 @@ def products(order: Order, model: NDArray[np.float32]) -> Iterator[tuple[Product
     module.eval()
     gate = load_grouped(order.gate)
     subject = Subject(module=module, calibration=load_evaluation(order.calibration).inputs)
-    gate_sha256 = sha256(Path(order.gate).read_bytes()).hexdigest()
+    gate_sha256, calibration_sha256 = _sha256(order.gate), _sha256(order.calibration)
     with torch.inference_mode():
         batches = torch.split(torch.from_numpy(gate.inputs), 512)
         reference = answers_of(torch.cat([module(batch) for batch in batches]).numpy())
     for variant in order.variants:
-        yield _product(variant, subject, gate, reference, order.batch, gate_sha256)
+        product, artefact = _product(variant, subject, gate, reference, order.batch, gate_sha256)
+        yield replace(product, calibration_sha256=calibration_sha256), artefact
+
+
+def _sha256(path: str) -> str:
+    return sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _product(

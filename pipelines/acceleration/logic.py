@@ -47,6 +47,7 @@ def variant_record(
         name=product.name,
         recipe=canonical_json(recipe),
         builders=canonical_json(product.builders),
+        calibration_sha256=bytes.fromhex(product.calibration_sha256),
         artefact_sha256=bytes.fromhex(product.artefact_sha256) or sha256(b"").digest(),
         artefact_bytes=product.artefact_bytes,
         deterministic=product.deterministic,

@@ -14,7 +14,6 @@ from hashlib import sha256
 
 import numpy as np
 
-from fluvial.identity.envelope import unseal
 from fluvial.inference.processor import processor_class
 from fluvial.inference.releases import Released, Releases
 from fluvial.inference.session import Session
@@ -22,7 +21,7 @@ from fluvial.kafka import Message, Reader, Transport
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import ChunkUnavailable, FluvialError
-from fluvial.wire.records import Promotion, Variant
+from fluvial.wire.records import Variant
 from fluvial.wire.topics import Topics
 from pipelines.flink.tasks import acceleration_of
 from pipelines.inference.logic import Model
@@ -120,13 +119,7 @@ class Serving:
                 else:
                     self.registry.apply(key, message.value)
                 return key.removeprefix("task/") if key.startswith("task/") else ""
-            if name == "variants":
-                variant = unseal(message.value or b"", Variant, self._key)
-                self._releases.add_variant(variant)
-                return variant.task
-            promotion = unseal(message.value or b"", Promotion, self._key)
-            self._releases.add_promotion(promotion)
-            return promotion.task
+            return self._releases.take(name, message.value or b"", self._key).task
         except FluvialError as error:
             _log.warning("%s is not trusted: %s", message, error)
             return ""

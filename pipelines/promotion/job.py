@@ -1,6 +1,6 @@
 """Wiring of the promotion stage.
 
-variants, measurements, registry (tasks) ─▶ promote ─▶ promotions, events
+variants, measurements, operator-acts, registry (tasks) ─▶ promote ─▶ promotions, events
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pipelines.flink.graph import BYTES, Graph
 from pipelines.flink.guard import Form, guarded
 from pipelines.flink.messages import key_of
 from pipelines.flink.tasks import TaskToMessage
-from pipelines.promotion.operators import Promote, SignedToMessage
+from pipelines.promotion.operators import ActToMessage, Promote, SignedToMessage
 
 
 def attach(graph: Graph) -> None:
@@ -26,13 +26,18 @@ def attach(graph: Graph) -> None:
         return graph.source(topic).flat_map(message, BYTES).name(name)
 
     variants, measurements = signed("variants", Variant), signed("measurements", Measurement)
+    acts = (
+        graph.source("operator_acts")
+        .flat_map(guarded(ActToMessage(settings), "act-to-promotion", settings, Form.RECORD), BYTES)
+        .name("act-to-promotion")
+    )
     tasks = (
         graph.source("registry")
         .flat_map(guarded(TaskToMessage(settings), "task-to-promotion", settings, Form.RECORD), BYTES)
         .name("task-to-promotion")
     )
     graph.emit(
-        variants.union(measurements, tasks)
+        variants.union(measurements, acts, tasks)
         .key_by(key_of, Types.STRING())
         .process(guarded(Promote(settings), "promote", settings, Form.MESSAGE), BYTES)
         .name("promote")

@@ -1,44 +1,73 @@
-"""One task's promotions: measurements in, decisions out. Pure.
+"""One task's promotions: measurements and operators' acts in, decisions out. Pure.
 
 A decision is made for each (version, variant, runtime, class of processors), when a worker has measured it on the gate
-set or enough participants on their own data, and again when what it rests on has changed the outcome. Decisions are
-numbered without gaps. The same records in any order between two decisions give the same decision, and a record that
-comes again changes nothing."""
+set or enough participants on their own data, and again when what it rests on has changed the outcome; and when
+operators have signed what shall become of one. Decisions are numbered without gaps. The same records in any order
+between two decisions give the same decision, and a record that comes again changes nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from fluvial.identity.envelope import verify_envelope
 from fluvial.wire.acceleration import AccelerationSpec
-from fluvial.wire.records import GroupFinding, Measurement, Promotion, PromotionDecision, Variant
-from governance.promotion.counts import PairedCounts
-from governance.promotion.judgement import EVERYBODY, Comparison, Judgement, Measured, judge, of_participants
-from governance.promotion.reasons import reason
+from fluvial.wire.records import (
+    Envelope,
+    Measurement,
+    OperatorAct,
+    OperatorStep,
+    Promotion,
+    PromotionDecision,
+    Variant,
+)
+from governance.promotion.acts import SignedAct, fits, followed
+from governance.promotion.measurements import findings, in_words, judged
 
 Subject = tuple[int, str, str, str]
 """Version, variant, runtime and class of processors: what a decision is about."""
 
-MAX_FINDINGS = 200
-"""Comparisons that a decision spells out, worst first; an audit event holds 32 KiB."""
+MAX_UNHEARD = 100
+"""Acts that are kept while the task's terms, which name the operators, are not heard of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskPromotions:
     """What is known of one task. variants: by version and name. measurements: by subject, then by measurer, with the
-    digest of its record. decided: the newest decision of each subject."""
+    digest of its record. decided: the newest decision of each subject. acts: of operators whose signature was
+    verified, by decision, operator and step; the first of each stands. unheard: acts that came before the terms."""
 
     spec: AccelerationSpec | None = None
+    operators: dict[str, bytes] | None = None
     variants: dict[tuple[int, str], Variant] = field(default_factory=dict)
     measurements: dict[Subject, dict[str, tuple[bytes, Measurement]]] = field(default_factory=dict)
     decided: dict[Subject, Promotion] = field(default_factory=dict)
+    acts: dict[int, dict[tuple[str, OperatorStep], SignedAct]] = field(default_factory=dict)
+    unheard: tuple[tuple[bytes, Envelope, OperatorAct], ...] = ()
     sequence: int = 0
     gate_uses: int = 0
 
 
-def with_spec(state: TaskPromotions, spec: AccelerationSpec | None) -> TaskPromotions:
-    """After the task's record."""
-    return replace(state, spec=spec)
+def with_spec(state: TaskPromotions, spec: AccelerationSpec | None, federation_operator: bytes) -> TaskPromotions:
+    """After the task's record. federation_operator: the public key of who may act where the terms name nobody."""
+    keys = None if spec is None else spec.policy.keys_of_operators(federation_operator)
+    state = replace(state, spec=spec, operators=keys)
+    waiting, state = state.unheard, replace(state, unheard=())
+    for sha256, envelope, act in waiting:
+        state = with_act(state, sha256, envelope, act)
+    return state
+
+
+def with_act(state: TaskPromotions, sha256: bytes, envelope: Envelope, act: OperatorAct) -> TaskPromotions:
+    """After an act; one that none of the task's operators signed changes nothing. sha256: of the whole record."""
+    if state.operators is None:
+        return replace(state, unheard=(*state.unheard, (sha256, envelope, act))[:MAX_UNHEARD])
+    key = state.operators.get(act.operator)
+    known = state.acts.get(act.promotion, {})
+    place = act.operator, act.step
+    if key is None or place in known or not verify_envelope(envelope, key):
+        return state
+    return replace(state, acts={**state.acts, act.promotion: {**known, place: (sha256, act)}})
 
 
 def with_variant(state: TaskPromotions, variant: Variant) -> TaskPromotions:
@@ -50,6 +79,9 @@ def with_variant(state: TaskPromotions, variant: Variant) -> TaskPromotions:
 def with_promotion(state: TaskPromotions, promotion: Promotion) -> TaskPromotions:
     """After a decision that the log holds."""
     subject = promotion.version, promotion.variant, promotion.runtime, promotion.processor
+    known = state.decided.get(subject)
+    if known is not None and known.sequence >= promotion.sequence:
+        return state
     return replace(
         state,
         decided={**state.decided, subject: promotion},
@@ -69,14 +101,26 @@ def with_measurement(state: TaskPromotions, measurement: Measurement, sha256: by
 
 
 def decide(state: TaskPromotions, now_ms: int) -> tuple[TaskPromotions, list[Promotion]]:
-    """The decisions that are due."""
+    """The decisions that are due: of the gate, and of operators."""
     decisions = []
     for subject in sorted(state.measurements):
         promotion = _decision(state, subject, now_ms)
         if promotion is not None:
             decisions.append(promotion)
             state = with_promotion(state, promotion)
+    for subject in sorted(state.decided):
+        acted = _acted(state, state.decided[subject], now_ms)
+        if acted is not None:
+            decisions.append(acted)
+            state = with_promotion(state, acted)
     return state, decisions
+
+
+def _acted(state: TaskPromotions, decision: Promotion, now_ms: int) -> Promotion | None:
+    """What operators have made of the newest decision on a subject."""
+    acts = [signed for signed in state.acts.get(decision.sequence, {}).values() if fits(signed[1], decision)]
+    after = followed(decision, acts, state.spec.policy.operators) if acts and state.spec is not None else None
+    return None if after is None else replace(after, sequence=state.sequence + 1, created_ms=now_ms)
 
 
 def _decision(state: TaskPromotions, subject: Subject, now_ms: int) -> Promotion | None:
@@ -106,70 +150,12 @@ def _decision(state: TaskPromotions, subject: Subject, now_ms: int) -> Promotion
         runtime=runtime,
         processor=processor,
         decision=PromotionDecision(judgement.decision.value),
-        reason=reason(
-            name,
-            judgement,
-            class_name=lambda label: spec.class_names.get(label, label),
-            group_name=lambda group: spec.group_names.get(group, group),
-        ),
+        reason=in_words(spec, name, judgement),
         policy_sha256=spec.policy.digest(),
         measurements=digests,
-        findings=findings(judgement)[:MAX_FINDINGS],
+        findings=findings(judgement),
         gate_uses=state.gate_uses + 1,
         signers=(),
+        acts=(),
         created_ms=now_ms,
     )
-
-
-def judged(spec: AccelerationSpec, reports: Iterable[Measurement]) -> Judgement:
-    """The judgement on measurements of one artefact, runtime and class of processors: what anybody can compute again.
-
-    Where a worker measured the gate set, its counts stand for themselves. Participants' reports stand together, as the
-    median of their bounds, for comparisons that no worker made.
-    """
-    reports = list(reports)
-    of_workers = [report for report in reports if report.data == "gate"]
-    of_others = [report for report in reports if report.data != "gate"]
-    comparisons: dict[Comparison, PairedCounts | Measured] = {}
-    by_comparison: dict[Comparison, list[PairedCounts]] = {}
-    for report in of_others:
-        for counts in report.counts:
-            by_comparison.setdefault((counts.metric, counts.group), []).append(_paired(counts))
-    if not of_workers:
-        comparisons.update({key: of_participants(counts) for key, counts in by_comparison.items()})
-    for report in of_workers:
-        comparisons.update({(counts.metric, counts.group): _paired(counts) for counts in report.counts})
-        comparisons.update({(drop.metric, drop.group): _measured(drop) for drop in report.drops})
-    wanted = {key: value for key, value in comparisons.items() if key[0].partition(":")[0] in spec.policy.metrics}
-    required = [(metric, EVERYBODY) for metric in spec.policy.metrics if metric != "recall"]
-    organisations = len({report.measurer for report in of_others})
-    return judge(spec.policy, wanted, required=required if of_workers else (), organisations=organisations)
-
-
-def findings(judgement: Judgement) -> tuple[GroupFinding, ...]:
-    """The comparisons behind a judgement, as a decision records them."""
-    return tuple(
-        GroupFinding(
-            metric=finding.metric,
-            group=finding.group,
-            num_examples=finding.num_examples,
-            harmed=-1 if finding.counts is None else finding.counts.harmed,
-            helped=-1 if finding.counts is None else finding.counts.helped,
-            value=finding.value,
-            drop=finding.drop,
-            bound=finding.bound,
-            margin=finding.margin,
-            p_value=finding.p_value,
-            verdict=finding.verdict.value,
-        )
-        for finding in judgement.findings
-    )
-
-
-def _paired(counts: object) -> PairedCounts:
-    return PairedCounts(**{name: getattr(counts, name) for name in ("both", "harmed", "helped", "neither")})
-
-
-def _measured(drop: object) -> Measured:
-    names = ("num_examples", "value", "drop", "bound", "p_value")
-    return Measured(**{name: getattr(drop, name) for name in names})

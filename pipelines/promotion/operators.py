@@ -12,11 +12,12 @@ from pyflink.common import Types
 from pyflink.datastream import FlatMapFunction, KeyedProcessFunction
 from pyflink.datastream.state import ValueStateDescriptor
 
-from fluvial.identity.envelope import seal, unseal
+from fluvial.identity.envelope import open_envelope, seal, unseal
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.errors import FluvialError
+from fluvial.wire.errors import FluvialError, Malformed
 from fluvial.wire.framing import decode, encode
-from fluvial.wire.records import Measurement, Promotion, Task, Variant
+from fluvial.wire.media_types import media_type
+from fluvial.wire.records import Envelope, Measurement, OperatorAct, Promotion, Task, Variant
 from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
@@ -46,6 +47,19 @@ class SignedToMessage(FlatMapFunction):
             yield pack(content.task, self._topic, [encode(content), sha256(record.value).digest()])
 
 
+class ActToMessage(FlatMapFunction):
+    """Records of topic operator-acts, whose signatures are verified where the task's terms are known."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = settings.topics.operator_acts
+
+    def flat_map(self, value: bytes) -> Iterator[bytes]:
+        record = parse_source(bytes(value))
+        act = _act(record, self._topic)
+        if act is not None:
+            yield pack(act[1].task, "operator_acts", [record.value])
+
+
 class Promote(KeyedProcessFunction):
     """Keyed by task: decides on variants. Output: sink frames of topic promotions and their events.
 
@@ -71,11 +85,16 @@ class Promote(KeyedProcessFunction):
                 self._task.update(parts[0])
             case "variants":
                 state = logic.with_variant(state, decode(parts[0], Variant))
+            case "operator_acts":
+                envelope = open_envelope(parts[0])
+                act = decode(envelope.payload, OperatorAct)
+                state = logic.with_act(state, sha256(parts[0]).digest(), envelope, act)
             case _:
                 state = logic.with_measurement(state, decode(parts[0], Measurement), parts[1])
         record = self._task.value()
         if record is not None:
-            state = logic.with_spec(state, acceleration_of(decode(bytes(record), Task).specification))
+            spec = acceleration_of(decode(bytes(record), Task).specification)
+            state = logic.with_spec(state, spec, bytes.fromhex(self._settings.operator_key))
         state, decisions = logic.decide(state, int(time.time() * 1000))
         self._tasks[task] = state
         for promotion in decisions:
@@ -96,6 +115,12 @@ class Promote(KeyedProcessFunction):
             tasks[measurement.task] = logic.with_measurement(known(measurement.task), measurement, digest)
         for _, promotion in self._records(self._topics.promotions, Promotion):
             tasks[promotion.task] = logic.with_promotion(known(promotion.task), promotion)
+        topic = self._topics.operator_acts
+        for record in read_to_end(self._settings.brokers, topic, committed=False):
+            opened = _act(record, topic)
+            if opened is not None:
+                task = opened[1].task
+                tasks[task] = logic.with_act(known(task), sha256(record.value).digest(), *opened)
         return tasks
 
     def _records(self, topic: str, kind: type[T]) -> Iterator[tuple[SourceRecord, T]]:
@@ -104,6 +129,18 @@ class Promote(KeyedProcessFunction):
             content = _opened(record, topic, kind, key)
             if content is not None:
                 yield record, content
+
+
+def _act(record: SourceRecord, topic: str) -> tuple[Envelope, OperatorAct] | None:
+    """What claims to be an operator's act; None, and a line in the job's log, for anything else."""
+    try:
+        envelope = open_envelope(record.value)
+        if envelope.payload_type != media_type(OperatorAct):
+            raise Malformed(f"an envelope of {envelope.payload_type}")
+        return envelope, decode(envelope.payload, OperatorAct)
+    except FluvialError as error:
+        _log.warning("%s/%d@%d is no act: %s", topic, record.partition, record.offset, error)
+        return None
 
 
 def _opened(record: SourceRecord, topic: str, kind: type[T], public_key: bytes) -> T | None:

@@ -29,6 +29,9 @@ _INFERENCE_STATUS_BYTES = {one.value: long_bytes(place) for place, one in enumer
 _LEASE_CAUSE = tuple(records.LeaseCause)
 _LEASE_CAUSE_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.LeaseCause)}
 
+_OPERATOR_STEP = tuple(records.OperatorStep)
+_OPERATOR_STEP_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.OperatorStep)}
+
 _PARTICIPANT_STATUS = tuple(records.ParticipantStatus)
 _PARTICIPANT_STATUS_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.ParticipantStatus)}
 
@@ -2820,6 +2823,90 @@ def _read_model_update(data: bytes, at: int) -> tuple[records.ModelUpdate, int]:
     return record, at
 
 
+def _write_operator_act(record: records.OperatorAct, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.promotion))
+    add(long_bytes(len(record.artefact_sha256)))
+    add(record.artefact_sha256)
+    add(_OPERATOR_STEP_BYTES[record.step.value])
+    text = record.operator.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.reason.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.created_ms))
+
+
+def _read_operator_act(data: bytes, at: int) -> tuple[records.OperatorAct, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_promotion = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_artefact_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_step = _OPERATOR_STEP[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_operator = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_reason = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_created_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.OperatorAct(
+        task=f_task,
+        promotion=f_promotion,
+        artefact_sha256=f_artefact_sha256,
+        step=f_step,
+        operator=f_operator,
+        reason=f_reason,
+        created_ms=f_created_ms,
+    )
+    return record, at
+
+
 def _fits_participant_1(record: records.Participant) -> bool:
     return record.version == 0
 
@@ -3154,6 +3241,12 @@ def _write_promotion(record: records.Promotion, out: list[bytes]) -> None:
             add(long_bytes(len(text)))
             add(text)
     add(b"\0")
+    if record.acts:
+        add(long_bytes(len(record.acts)))
+        for acts_item in record.acts:
+            add(long_bytes(len(acts_item)))
+            add(acts_item)
+    add(b"\0")
     add(long_bytes(record.created_ms))
 
 
@@ -3319,6 +3412,31 @@ def _read_promotion(data: bytes, at: int) -> tuple[records.Promotion, int]:
             raise Unusual
         at += 1
     f_signers = tuple(f_signers_items)
+    f_acts_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            if zigzag & 1:
+                raise Unusual
+            end = at + (zigzag >> 1)
+            f_acts_item = data[at:end]
+            at = end
+            f_acts_items.append(f_acts_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_acts = tuple(f_acts_items)
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -3340,6 +3458,7 @@ def _read_promotion(data: bytes, at: int) -> tuple[records.Promotion, int]:
         findings=f_findings,
         gate_uses=f_gate_uses,
         signers=f_signers,
+        acts=f_acts,
         created_ms=f_created_ms,
     )
     return record, at
@@ -5018,6 +5137,8 @@ def _write_variant(record: records.Variant, out: list[bytes]) -> None:
     text = record.builders.encode()
     add(long_bytes(len(text)))
     add(text)
+    add(long_bytes(len(record.calibration_sha256)))
+    add(record.calibration_sha256)
     add(long_bytes(len(record.artefact_sha256)))
     add(record.artefact_sha256)
     add(long_bytes(record.artefact_bytes))
@@ -5091,6 +5212,15 @@ def _read_variant(data: bytes, at: int) -> tuple[records.Variant, int]:
     if zigzag & 1:
         raise Unusual
     end = at + (zigzag >> 1)
+    f_calibration_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
     f_artefact_sha256 = data[at:end]
     at = end
     zigzag = data[at]
@@ -5140,6 +5270,7 @@ def _read_variant(data: bytes, at: int) -> tuple[records.Variant, int]:
         name=f_name,
         recipe=f_recipe,
         builders=f_builders,
+        calibration_sha256=f_calibration_sha256,
         artefact_sha256=f_artefact_sha256,
         artefact_bytes=f_artefact_bytes,
         deterministic=f_deterministic,
@@ -5509,6 +5640,7 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.Measurement: (None,),
     records.ModelManifest: (_fits_model_manifest_1, None),
     records.ModelUpdate: (None,),
+    records.OperatorAct: (None,),
     records.Participant: (_fits_participant_1, None),
     records.Promotion: (None,),
     records.PublishedModel: (None,),
@@ -5541,6 +5673,7 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.Measurement: (_write_measurement,),
     records.ModelManifest: (_write_model_manifest_1, _write_model_manifest_2),
     records.ModelUpdate: (_write_model_update,),
+    records.OperatorAct: (_write_operator_act,),
     records.Participant: (_write_participant_1, _write_participant_2),
     records.Promotion: (_write_promotion,),
     records.PublishedModel: (_write_published_model,),
@@ -5573,6 +5706,7 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.Measurement: (_read_measurement,),
     records.ModelManifest: (_read_model_manifest_1, _read_model_manifest_2),
     records.ModelUpdate: (_read_model_update,),
+    records.OperatorAct: (_read_operator_act,),
     records.Participant: (_read_participant_1, _read_participant_2),
     records.Promotion: (_read_promotion,),
     records.PublishedModel: (_read_published_model,),

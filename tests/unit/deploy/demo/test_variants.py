@@ -58,6 +58,7 @@ def a_promotion():
         findings=(finding,),
         gate_uses=1,
         signers=(),
+        acts=(),
         created_ms=1,
     )
 
@@ -99,7 +100,7 @@ def test_rows_come_from_what_was_signed(federation):
         measurements=[b"junk", seal(a_measurement(HARMFUL), KEY, "aggregator")],
         promotions=[seal(replace(a_promotion(), reason="forged"), other, "x"), seal(a_promotion(), KEY, "aggregator")],
     )
-    observer = VariantObserver(federation, transport, SPEC)
+    observer = VariantObserver(federation, transport, "credit", SPEC)
     assert not observer.is_decided(8)
     assert observer.poll(0.0)
     assert not observer.poll(0.0)

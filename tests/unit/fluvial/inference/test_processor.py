@@ -2,7 +2,7 @@
 
 import pytest
 
-from fluvial.inference.processor import CLASSES, class_of, cuda_class, processor_class
+from fluvial.inference.processor import CLASSES, class_of, processor_class
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,3 @@ def test_a_class_is_named_by_the_widest_instructions(flags, machine, expected):
 
 def test_this_machine_has_a_class():
     assert processor_class() in CLASSES
-
-
-def test_graphics_processors_are_classed_by_capability():
-    assert cuda_class((9, 0)) == "CUDA_9_0"

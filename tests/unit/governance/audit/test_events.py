@@ -108,6 +108,7 @@ VARIANT = Variant(
     name="int8",
     recipe="{}",
     builders="{}",
+    calibration_sha256=bytes(32),
     artefact_sha256=bytes(32),
     artefact_bytes=0,
     deterministic=True,
@@ -131,6 +132,7 @@ PROMOTION = Promotion(
     findings=(),
     gate_uses=3,
     signers=(),
+    acts=(),
     created_ms=0,
 )
 SET_ASIDE = SetAside(operator="validate", item="3@17", item_sha256=b"\xab" * 32, error="KeyError")

@@ -13,7 +13,9 @@ def test_a_variant_that_was_held_stays_held():
 
 def test_only_what_is_within_its_margins_or_was_so_before_is_promoted():
     ways = {step for (_, step), then in TRANSITIONS.items() if then is VariantState.PROMOTED}
-    assert ways == {Step.ALL_WITHIN, Step.ROLL_BACK_TO}
+    assert ways == {Step.ALL_WITHIN, Step.OPERATORS_PROMOTE, Step.ROLL_BACK_TO}
+    waits = {step for (_, step), then in TRANSITIONS.items() if then is VariantState.AWAITING}
+    assert waits == {Step.SIGNATURES_NEEDED}
 
 
 def test_what_can_happen_instead_is_said():

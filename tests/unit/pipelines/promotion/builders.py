@@ -24,6 +24,7 @@ def a_variant(name="int8", version=8, task="credit", failure=""):
         name=name,
         recipe="{}",
         builders="{}",
+        calibration_sha256=bytes(32),
         artefact_sha256=ARTEFACT,
         artefact_bytes=10,
         deterministic=True,

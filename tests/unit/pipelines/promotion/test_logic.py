@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluvial.wire.records import PromotionDecision
+from governance.promotion.measurements import judged
 from pipelines.promotion.logic import (
     TaskPromotions,
     decide,
-    judged,
     with_measurement,
     with_promotion,
     with_spec,
@@ -15,7 +15,7 @@ from pipelines.promotion.logic import (
 )
 from tests.unit.pipelines.promotion.builders import FINE, HARMFUL, SPEC, a_measurement, a_variant, counts
 
-START = with_spec(TaskPromotions(), SPEC)
+START = with_spec(TaskPromotions(), SPEC, bytes(32))
 
 
 def run(*records, state=START):

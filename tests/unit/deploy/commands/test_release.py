@@ -1,0 +1,158 @@
+"""`fluvial release`: what operators see and do, over a federation in memory."""
+
+import json
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from deploy.commands import release as verifying
+from fluvial.cli import release, release_acts
+from fluvial.cli.main import app
+from fluvial.identity.envelope import open_envelope, seal
+from fluvial.wire.framing import decode
+from fluvial.wire.records import OperatorAct, PromotionDecision, Task
+from pipelines.promotion.logic import TaskPromotions, decide, with_act, with_measurement, with_spec, with_variant
+from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, a_federation, topic_partitions
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
+from tests.unit.pipelines.inference.test_serving import SPECIFICATION
+from tests.unit.pipelines.promotion.acts import OPERATORS, a_spec
+from tests.unit.pipelines.promotion.builders import HARMFUL, a_measurement, a_variant
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Stage:
+    """The stage promotion, run by hand over the topics."""
+
+    def __init__(self, federation, transport):
+        self.topics, self.transport = federation.topics, transport
+        spec = a_spec(2)
+        task = Task(
+            task="credit",
+            specification=json.dumps({**SPECIFICATION, "acceleration": spec.model_dump(mode="json")}),
+            layout=(),
+            base_version=0,
+            base_digest=bytes(32),
+            base_chunks=(),
+            created_ms=1,
+        )
+        self.produce(self.topics.registry, seal(task, OPERATOR, "operator"), "task/credit")
+        self.state = with_spec(TaskPromotions(), spec, OPERATOR.public_key)
+        for name, rows in (("int8", HARMFUL), ("onnx", None)):
+            variant = a_variant(name)
+            measurement = a_measurement(name=name) if rows is None else a_measurement(rows, name)
+            record = seal(measurement, AGGREGATOR, "aggregator")
+            self.produce(self.topics.variants, seal(variant, AGGREGATOR, "aggregator"))
+            self.produce(self.topics.measurements, record)
+            self.state = with_variant(self.state, variant)
+            self.state = with_measurement(self.state, measurement, sha256(record).digest())
+            self.run()
+
+    def produce(self, topic, value, key="credit"):
+        self.transport.produce(topic, value, key=key.encode()).result(5)
+
+    def run(self):
+        for message in self.transport.messages(self.topics.operator_acts):
+            envelope = open_envelope(message.value)
+            act = decode(envelope.payload, OperatorAct)
+            self.state = with_act(self.state, sha256(message.value).digest(), envelope, act)
+        self.state, decisions = decide(self.state, 1_000)
+        for decision in decisions:
+            self.produce(self.topics.promotions, seal(decision, AGGREGATOR, "aggregator"))
+
+
+@pytest.fixture
+def stage(tmp_path, monkeypatch):
+    federation = a_federation()
+    federation.save(tmp_path / ".fluvial/federation.json")
+    monkeypatch.chdir(tmp_path)
+    for name, key in OPERATORS.items():
+        key.save(tmp_path / f"{name}.pem")
+    transport = MemoryTransport(topic_partitions(federation))
+    for module in (release, release_acts, verifying):
+        monkeypatch.setattr(module, "connect", lambda brokers, client_id: transport)
+    return Stage(federation, transport)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["release", *arguments])
+
+
+def verify(*arguments):
+    command = typer.Typer()
+    command.command()(verifying.verify)
+    return CliRunner().invoke(command, ["credit", *arguments])
+
+
+def act(verb, operator, *arguments, key=None):
+    return run(verb, "credit", *arguments, "--name", operator, "--key", f"{key or operator}.pem", "--wait", "0")
+
+
+def test_decisions_are_listed_shown_and_compared(stage):
+    listed = [json.loads(line) for line in run("list", "credit", "--json").stdout.splitlines()]
+    assert [(row["promotion"], row["decision"]) for row in listed] == [(1, "HELD"), (2, "AWAITING")]
+    shown = json.loads(run("show", "credit", "1", "--json").stdout)
+    assert shown["findings"][0]["harmed"] == 21
+    compared = json.loads(run("diff", "credit", "1", "2", "--json").stdout)
+    assert [row["bytes"] for row in compared["decisions"]] == [10, 10]
+    assert [(row["group"], row["values"][1]) for row in compared["changed"]] == [("age:50-80", None)]
+    assert "recall:1 of age:50-80" in run("diff", "credit", "1", "2").stdout
+    missing = run("diff", "credit", "1", "7")
+    assert missing.exit_code == 1
+    assert "no decision 7" in missing.stderr
+
+
+def test_a_promotion_takes_two_operators_and_a_rollback_one(stage):
+    first = act("promote", "north", "2", "--reason", "agreed")
+    assert first.exit_code == 0
+    assert "2 operators must sign" in first.stdout
+    stage.run()
+    act("promote", "south", "2", "--reason", "agreed")
+    stage.run()
+    listed = run("list", "credit", "--json").stdout
+    assert '"promoted by north, south: agreed"' in listed
+    late = act("promote", "west", "2", "--reason", "agreed")
+    assert late.exit_code == 1
+    assert "decision 2 was followed by another" in late.stderr
+    back = act("rollback", "west", "3", "--reason", "answers are late")
+    assert back.exit_code == 1  # nobody runs the stage while it waits
+    assert "nothing followed" in back.stderr
+    stage.run()
+    assert json.loads(run("show", "credit", "4", "--json").stdout)["decision"] == "ROLLED_BACK"
+    assert verify("8").exit_code == 0, verify("8").output
+
+
+def test_what_cannot_be_done_is_refused_before_it_is_signed(stage):
+    refused = act("promote", "north", "1", "--reason", "we like it")
+    assert refused.exit_code == 2
+    assert "what is HELD cannot be promoted: a promote is of what is AWAITING" in refused.stderr
+    other = act("hold", "north", "2", "--reason", "no", key="south")
+    assert other.exit_code == 2
+    assert "not the key of the operator 'north'" in other.stderr
+    assert stage.transport.messages(stage.topics.operator_acts) == []
+
+
+def test_verify_computes_every_decision_again_and_says_where_one_differs(stage):
+    good = verify()
+    assert good.exit_code == 0, good.output
+    assert "verified: 2 decisions computed again" in good.stdout
+    forged = json.loads(verify("--json").stdout)
+    assert forged["verified"] is True
+    promotions = stage.transport.messages(stage.topics.promotions)
+    stage.transport.remove(stage.topics.promotions, promotions[0].partition, promotions[0].offset)
+    bad = verify()
+    assert bad.exit_code == 1
+    assert "missing" in bad.stdout
+    assert verify("9").exit_code == 1
+
+
+def test_verify_finds_a_decision_that_the_aggregator_made_up(stage):
+    invented = replace(stage.state.decided[8, "int8", "onnxruntime 1.32.0", "AVX2"], sequence=3)
+    invented = replace(invented, decision=PromotionDecision.PROMOTED, reason="promoted: int8 is fine")
+    stage.produce(stage.topics.promotions, seal(invented, AGGREGATOR, "aggregator"))
+    bad = verify()
+    assert bad.exit_code == 1
+    assert "decision is recorded as PROMOTED, but follows as HELD" in bad.stdout

@@ -19,7 +19,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from fluvial.identity.brokers import Brokers
 from fluvial.wire.records import ChunkReference
 from pipelines.flink.chunk_cache import Chunk, ChunkCache
-from pipelines.flink.partition_reader import PartitionReader
+from pipelines.flink.partition_reader import PartitionCount, PartitionReader
 
 
 class BlobReader:
@@ -49,6 +49,7 @@ class BlobReader:
             "check.crcs": check_crcs,
         }
         self._topic = topic
+        self._count = PartitionCount(self._settings, topic)
         self._timeout_s = timeout_ms / 1000
         self._cache = ChunkCache(cache_bytes)
         self._readers: dict[int, PartitionReader] = {}
@@ -87,6 +88,7 @@ class BlobReader:
             self._readers.clear()
 
     def _reader(self, partition: int) -> PartitionReader:
+        self._count.check(partition)
         with self._lock:
             if partition not in self._readers:
                 self._readers[partition] = PartitionReader(self._settings, self._topic, partition, self._cache)

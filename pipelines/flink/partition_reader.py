@@ -21,25 +21,54 @@ _JUMP_BYTES = 8 << 20
 """Bytes ahead that are still read through, which costs less than starting anew; what lies further on is gone to."""
 _POLL_S = 0.5
 _QUERY_S = 10.0
+_ASK_AGAIN_S = 1.0
 
-_OF_THE_BROKER = frozenset(
+_OF_THE_RECORD = frozenset(
     {
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._TRANSPORT,
-        KafkaError._RESOLVE,
-        KafkaError._SSL,
-        KafkaError._AUTHENTICATION,
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError._AUTO_OFFSET_RESET,
+        KafkaError.OFFSET_OUT_OF_RANGE,
+        KafkaError._BAD_MSG,
+        KafkaError._BAD_COMPRESSION,
+        KafkaError._NOT_IMPLEMENTED,
+        KafkaError._UNDERFLOW,
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.MSG_SIZE_TOO_LARGE,
     }
 )
-"""Errors that say nothing of the record: the broker is away, or does not let this client in."""
+"""Errors that concern what lies at the offset. Any other is one of a broker that is away, starts, or does not let this
+client in, and says nothing of the record: while a broker restarts, the client believes that no partition exists."""
 
-_NO_SUCH_PARTITION = frozenset(
-    {KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART}
-)
+
+class PartitionCount:
+    """How many partitions a topic has, asked of the broker where it matters and at most every second. Safe to use from
+    several threads."""
+
+    def __init__(self, settings: dict[str, object], topic: str) -> None:
+        self._settings, self._topic = settings, topic
+        self._count, self._asked_s = 0, -_ASK_AGAIN_S
+        self._lock = threading.Lock()
+
+    def check(self, partition: int) -> None:
+        """Raises ChunkUnavailable if the topic has no such partition, TimeoutError when the broker does not say so. A
+        broker that does not know the topic at all has just started: the topic is the federation's own."""
+        with self._lock:
+            if partition >= self._count and time.monotonic() >= self._asked_s + _ASK_AGAIN_S:
+                self._count, self._asked_s = self._ask(), time.monotonic()
+            if not 0 <= partition < self._count:
+                raise ChunkUnavailable(f"{self._topic}/{partition}: no such partition, there are {self._count}")
+
+    def _ask(self) -> int:
+        consumer = Consumer(self._settings)
+        try:
+            topic = consumer.list_topics(self._topic, timeout=_QUERY_S).topics[self._topic]
+        except KafkaException as error:
+            raise TimeoutError(f"{self._topic}: {error}") from error
+        finally:
+            consumer.close()
+        if topic.error is not None or not topic.partitions:
+            raise TimeoutError(f"{self._topic}: the broker does not know it yet ({topic.error})")
+        return len(topic.partitions)
 
 
 class PartitionReader:
@@ -116,13 +145,13 @@ class PartitionReader:
         if error.fatal():
             self._position = -1
             raise KafkaException(error)
-        if code in _OF_THE_BROKER or error.retriable():
-            return
         if code == KafkaError._PARTITION_EOF:
             if at > offset:
                 # Everything up to the end was read, and the record was not in it.
                 self._position = at
                 raise self._unavailable(offset, f"no record; the partition ends at {at}")
+        elif code not in _OF_THE_RECORD:
+            return
         elif self._assigned != offset:
             # Of a record on the way there.
             self._assign(offset)
@@ -136,12 +165,7 @@ class PartitionReader:
     def _check_bounds(self, offset: int) -> None:
         """Raises ChunkUnavailable if the partition cannot hold the offset, KafkaException if nobody answers."""
         place = TopicPartition(self._topic, self._partition)
-        try:
-            low, high = self._consumer.get_watermark_offsets(place, timeout=_QUERY_S)
-        except KafkaException as error:
-            if error.args[0].code() in _NO_SUCH_PARTITION:
-                raise self._unavailable(offset, "no such partition") from error
-            raise
+        low, high = self._consumer.get_watermark_offsets(place, timeout=_QUERY_S)
         if not low <= offset < high:
             raise self._unavailable(offset, f"the partition holds [{low}, {high})")
 

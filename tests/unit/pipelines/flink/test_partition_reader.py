@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 from fluvial.wire.errors import ChunkUnavailable
 from pipelines.flink import partition_reader
 from pipelines.flink.chunk_cache import ChunkCache
-from pipelines.flink.partition_reader import PartitionReader
+from pipelines.flink.partition_reader import PartitionCount, PartitionReader
 
 MARKER, BOMB = None, object()
 """What an offset holds beside bytes: the marker of a transaction, and a batch that the client will not inflate."""
@@ -39,12 +40,14 @@ class Message:
 class Partition:
     """A partition as librdkafka gives it: markers are passed over, an end is told once, a bad batch again and again."""
 
-    def __init__(self, *held: Any, low: int = 0) -> None:
+    def __init__(self, *held: Any, low: int = 0, num_partitions: int = 1) -> None:
         self.held, self.low = list(held), low
         self.at = 0
         self.told_end = False
         self.answers = True
-        self.exists = True
+        self.topic_is_known = True
+        self.num_partitions, self.num_asked = num_partitions, 0
+        self.error: int | None = None
         self.assignments: list[int] = []
 
     def assign(self, places: list[Any]) -> None:
@@ -52,7 +55,10 @@ class Partition:
         self.assignments.append(self.at)
 
     def poll(self, timeout: float) -> Message | None:
-        if not self.answers or not self.exists:
+        if self.error is not None:
+            code, self.error = self.error, None
+            return Message(self.at, code=code)
+        if not self.answers:
             return None
         if not self.low <= self.at <= len(self.held):
             return Message(self.at, code=KafkaError._AUTO_OFFSET_RESET)
@@ -77,9 +83,18 @@ class Partition:
     def get_watermark_offsets(self, place: Any, timeout: float) -> tuple[int, int]:
         if not self.answers:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-        if not self.exists:
-            raise KafkaException(KafkaError(KafkaError._UNKNOWN_PARTITION))
         return self.low, len(self.held)
+
+    def close(self) -> None:
+        pass
+
+    def list_topics(self, topic: str, timeout: float) -> Any:
+        if not self.answers:
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+        self.num_asked += 1
+        error = None if self.topic_is_known else KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
+        partitions = dict.fromkeys(range(self.num_partitions if self.topic_is_known else 0))
+        return SimpleNamespace(topics={topic: SimpleNamespace(error=error, partitions=partitions)})
 
 
 def reader_of(partition: Partition, monkeypatch: pytest.MonkeyPatch, cache_bytes: int = 0) -> PartitionReader:
@@ -87,6 +102,11 @@ def reader_of(partition: Partition, monkeypatch: pytest.MonkeyPatch, cache_bytes
     monkeypatch.setattr(partition_reader, "Consumer", lambda settings: partition)
     monkeypatch.setattr(partition_reader.time, "monotonic", lambda: next(clock) / 10)
     return PartitionReader({}, "blobs", 0, ChunkCache(cache_bytes))
+
+
+def count_of(partition: Partition, monkeypatch: pytest.MonkeyPatch) -> PartitionCount:
+    monkeypatch.setattr(partition_reader, "Consumer", lambda settings: partition)
+    return PartitionCount({}, "blobs")
 
 
 def read(reader: PartitionReader, offset: int) -> bytes | None:
@@ -156,9 +176,28 @@ def test_a_batch_that_cannot_be_inflated_harms_no_other_reference(monkeypatch: p
 
 
 def test_a_partition_that_does_not_exist_has_no_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    partition = Partition()
-    partition.exists = False
-    assert read(reader_of(partition, monkeypatch), 0) is None
+    count = count_of(partition := Partition(num_partitions=2), monkeypatch)
+    for number in (0, 1):
+        count.check(number)
+    for number in (2, -1, 1 << 30):
+        with pytest.raises(ChunkUnavailable, match="there are 2"):
+            count.check(number)
+    assert partition.num_asked < 4
+    partition.num_partitions = 3
+    monkeypatch.setattr(partition_reader, "_ASK_AGAIN_S", 0.0)
+    count.check(2)
+
+
+def test_a_broker_that_has_just_started_says_nothing_of_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update that was sent right before a broker's end was refused: librdkafka knows of no partition without a
+    broker, and a broker that starts knows of no topic."""
+    count = count_of(partition := Partition(num_partitions=2), monkeypatch)
+    partition.topic_is_known = False
+    for partition.answers in (False, True):
+        with pytest.raises(TimeoutError):
+            count.check(1)
+    partition.topic_is_known = True
+    count.check(1)
 
 
 def test_a_broker_that_does_not_answer_is_an_error_and_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,4 +207,23 @@ def test_a_broker_that_does_not_answer_is_an_error_and_is_asked_again(monkeypatc
     with pytest.raises(TimeoutError, match="within 2 s"):
         reader.read(1, 2.0)
     partition.answers = True
+    assert read(reader, 1) == b"one"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    ],
+)
+def test_an_error_of_the_broker_is_waited_out(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    partition = Partition(b"zero", b"one")
+    reader = reader_of(partition, monkeypatch)
+    partition.error = code
     assert read(reader, 1) == b"one"

@@ -27,6 +27,7 @@ from fluvial.edge.rounds import RoundFollower
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position, Transport
+from fluvial.registry.rounds import is_over
 from fluvial.wire.records import Round, RoundStatus
 from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
@@ -118,8 +119,8 @@ def forge(
         follower.refresh()
         while True:
             newest = follower.newest(task_file.task)
-            if newest is not None and newest is not handled:
-                if newest.status is RoundStatus.FINISHED:
+            if newest is not None and newest is not handled and newest.status is not RoundStatus.PAUSED:
+                if is_over(newest):
                     return
                 publisher = publishers[(newest.round - 1) % len(publishers)]
                 base_D = _base_model(newest, federation, transport)

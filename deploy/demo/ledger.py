@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from fluvial.registry.rounds import is_over
 from fluvial.wire.records import (
     Decision,
     ModelManifest,
@@ -71,9 +72,11 @@ class Ledger:
                 return self._add_verdict(record)
             case _ if record.task != self.task:
                 return False
-            case Round(status=RoundStatus.FINISHED):
+            case Round() if is_over(record):
                 self.finished = True
                 return True
+            case Round(status=RoundStatus.PAUSED):
+                return False
             case Round():
                 return _put(self.rounds, (record.round, record.attempt), record)
             case Receipt():

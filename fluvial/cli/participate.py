@@ -30,6 +30,7 @@ from fluvial.edge.events import (
     Interrupted,
     Judged,
     NotInvited,
+    Paused,
     Published,
     RoundOpened,
     SatOut,
@@ -118,6 +119,10 @@ def as_line(event: Event) -> str:
             return f"  receipt for round {receipt.round}: {receipt.outcome.value}{version}"
         case Interrupted(reason=reason):
             return f"  the broker is away, trying again ({reason})"
+        case Paused():
+            return "the task is paused by its operator: waiting"
+        case Finished(version=version, removed=True):
+            return f"the task was removed by its operator; its last model is version {version}"
         case Finished(version=version):
             return f"the task is finished with model version {version}"
         case ChunkAcknowledged():
@@ -158,6 +163,8 @@ def as_dict(event: Event) -> dict[str, Any]:
             }
         case Interrupted(reason=reason):
             fields = {"reason": reason}
-        case Finished(version=version):
-            fields = {"version": version}
+        case Paused(round=found):
+            fields = {"round": found.round, "attempt": found.attempt}
+        case Finished(version=version, removed=removed):
+            fields = {"version": version, "removed": removed}
     return {"event": type(event).__name__, **fields}

@@ -18,6 +18,7 @@ from fluvial.cli.common import (
 from fluvial.edge.invitations import invitations
 from fluvial.edge.rounds import RoundFollower
 from fluvial.kafka import connect
+from fluvial.registry.rounds import is_over
 from fluvial.wire.records import Round, RoundStatus, WindowMode
 
 app = typer.Typer(help="Follow the rounds of the federation's tasks.", no_args_is_help=True)
@@ -113,9 +114,12 @@ def summary(record: Round) -> dict[str, Any]:
 
 def line(record: Round, now_ms: int) -> str:
     """What people get of a round."""
-    if record.status is RoundStatus.FINISHED:
-        return f"{record.task}: finished with model version {record.base_version}"
+    if is_over(record):
+        ended = "removed by its operator" if record.status is RoundStatus.REMOVED else "finished"
+        return f"{record.task}: {ended} with model version {record.base_version}"
     attempt = f", attempt {record.attempt}" if record.attempt > 1 else ""
+    if record.status is RoundStatus.PAUSED:
+        return f"{record.task}: paused by its operator before round {record.round}{attempt}"
     seconds = (record.deadline_ms - now_ms) / 1000
     deadline = f"{seconds:.0f} s left" if seconds > 0 else "deadline passed"
     at_once = "" if record.window is WindowMode.TUMBLING else f"at {record.target} updates or "

@@ -100,11 +100,19 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """The operator has halted the task. round: what it will open next."""
+
+    round: Round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The task has had all its rounds."""
+    """The task has had all its rounds, or its operator has ended it. removed: has withdrawn it."""
 
     task: str
     version: int
+    removed: bool = False
 
 
 Event = (
@@ -118,5 +126,6 @@ Event = (
     | Judged
     | Answered
     | Interrupted
+    | Paused
     | Finished
 )

@@ -39,6 +39,7 @@ from fluvial.encoding import encoder
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Start, Transport, TransportUnavailable, connect
+from fluvial.registry.rounds import is_over
 from fluvial.wire import records
 from fluvial.wire.names import check_participant
 from fluvial.wire.records import Receipt, Round, RoundStatus, Task, Verdict
@@ -134,7 +135,7 @@ class Participant:
                     self._stopping.wait(_RETRY_SECONDS)
                     follower.poll(0.0)
                     continue
-                if newest.status is RoundStatus.FINISHED:
+                if is_over(newest):
                     return
                 if newest is not yielded and self._publisher.is_wanted(newest):
                     yield newest

@@ -6,7 +6,8 @@ For each open round one of these things happens:
 * nothing of this round is in the outbox: fetch the base model, train, publish;
 * the outbox has an update of this round, cut short by a crash or made for an earlier attempt: complete it, without
   training and without sending a chunk twice;
-* the outbox has sent the update for this very attempt: wait.
+* the outbox has sent the update for this very attempt: wait;
+* the operator has paused the task: wait, and keep what is unsent.
 
 An asynchronous round (buffered, tumbling) takes one update for all its attempts, and updates of rounds before it. So
 there an update that was sent once is not sent for the next attempt, and one that was cut short is completed, as it was
@@ -25,13 +26,25 @@ from numpy.typing import NDArray
 
 from fluvial.edge.contribution import check_difference, least_weight, plain_delta, plain_result
 from fluvial.edge.error_feedback import ErrorFeedback
-from fluvial.edge.events import Answered, Event, Finished, Interrupted, Judged, NotInvited, RoundOpened, SatOut, Trained
+from fluvial.edge.events import (
+    Answered,
+    Event,
+    Finished,
+    Interrupted,
+    Judged,
+    NotInvited,
+    Paused,
+    RoundOpened,
+    SatOut,
+    Trained,
+)
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.outbox import Outbox
 from fluvial.edge.publisher import Publisher, check_encoding
 from fluvial.edge.rounds import RoundFollower
 from fluvial.encoding import encoder
 from fluvial.kafka import TransportUnavailable
+from fluvial.registry.rounds import is_over
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import Round, RoundStatus, Verdict
 from fluvial.wire.sampling import invited
@@ -76,7 +89,7 @@ class Participation:
         while not self.stopping.is_set():
             newest = self.follower.newest(self.task)
             if newest is not None and newest is not handled:
-                if newest.status is RoundStatus.FINISHED:
+                if is_over(newest):
                     self._finish(newest)
                     break
                 if max_rounds is not None and len(contributed) >= max_rounds and newest.round not in contributed:
@@ -97,6 +110,9 @@ class Participation:
 
     def _contribute(self, round_: Round) -> bool:
         """Whether the round has this participant's update."""
+        if round_.status is RoundStatus.PAUSED:
+            self.on_event(Paused(round=round_))
+            return False
         self.publisher.discard_before(round_, self.on_event)
         for earlier in self.outbox.uploads(round_.task):
             if earlier.round < round_.round:
@@ -129,7 +145,8 @@ class Participation:
     def _finish(self, last: Round) -> None:
         self.publisher.discard_before(last, self.on_event)
         self._report()
-        self.on_event(Finished(task=last.task, version=last.base_version))
+        removed = last.status is RoundStatus.REMOVED
+        self.on_event(Finished(task=last.task, version=last.base_version, removed=removed))
 
     def _report(self, timeout: float = 0.0) -> None:
         for record in self.mailbox.poll(timeout):

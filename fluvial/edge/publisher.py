@@ -167,6 +167,8 @@ class Publisher:
 
         Returns the ids of those completed. Raises as `complete`.
         """
+        if round_.status is RoundStatus.PAUSED:
+            return []
         self.discard_before(round_, on_event)
         wanted = self.is_wanted(round_)
         return [
@@ -207,8 +209,11 @@ class Publisher:
 
     def discard_before(self, round_: Round, on_event: Callable[[Event], None]) -> None:
         """Lets go of the task's uploads that the open round does not take: for a round before it, or for another base
-        model than it has. An asynchronous round takes those unsent that lag behind no more than it allows.
+        model than it has. An asynchronous round takes those unsent that lag behind no more than it allows. While a task
+        is paused nothing is let go.
         """
+        if round_.status is RoundStatus.PAUSED:
+            return
         for upload in self._outbox.uploads(round_.task):
             current = upload.round == round_.round and upload.base_digest == round_.base_digest
             if current and round_.status is RoundStatus.OPEN:

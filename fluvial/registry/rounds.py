@@ -8,13 +8,25 @@ from __future__ import annotations
 from fluvial.identity.envelope import unseal
 from fluvial.wire.records import Round, RoundStatus
 
-Place = tuple[int, int, bool]
-"""Round, attempt, and whether the task is finished: its end comes after its last round."""
+Place = tuple[int, int, int]
+"""Round, attempt, and what is said of them: a pause comes before its round is opened, an end after it."""
+
+_ORDER = (RoundStatus.PAUSED, RoundStatus.OPEN, RoundStatus.FINISHED, RoundStatus.REMOVED)
 
 
 def place(record: Round) -> Place:
     """Where a record stands in the order of its task's rounds."""
-    return record.round, record.attempt, record.status is RoundStatus.FINISHED
+    return record.round, record.attempt, _ORDER.index(record.status)
+
+
+def is_ahead(round_number: int, attempt: int, newest: Round) -> bool:
+    """Whether this attempt was opened after all that the newest record known tells of."""
+    return (round_number, attempt, _ORDER.index(RoundStatus.OPEN)) > place(newest)
+
+
+def is_over(record: Round) -> bool:
+    """Whether no round follows, as far as is known: the task has finished, or was removed."""
+    return record.status in (RoundStatus.FINISHED, RoundStatus.REMOVED)
 
 
 class NewestRounds:

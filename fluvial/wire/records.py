@@ -74,10 +74,12 @@ class Outcome(StrEnum):
 
 
 class RoundStatus(StrEnum):
-    """FINISHED: the task has had all its rounds; base_version is its last model."""
+    """FINISHED: the task has had all its rounds, or its operator has ended it; base_version is its last model. PAUSED: its operator has halted it; round and attempt are what is opened next. REMOVED: its operator has withdrawn it; no round follows."""
 
     OPEN = "OPEN"
     FINISHED = "FINISHED"
+    PAUSED = "PAUSED"
+    REMOVED = "REMOVED"
 
 
 class WindowMode(StrEnum):
@@ -89,12 +91,23 @@ class WindowMode(StrEnum):
 
 
 class RoundTransition(StrEnum):
-    """FAILED: no model came of it; `reason` says why."""
+    """FAILED: no model came of it; `reason` says why. PAUSED, REMOVED, and FINISHED with a reason: the operator has said so."""
 
     OPENED = "OPENED"
     CLOSED = "CLOSED"
     FAILED = "FAILED"
     FINISHED = "FINISHED"
+    PAUSED = "PAUSED"
+    REMOVED = "REMOVED"
+
+
+class TaskStatus(StrEnum):
+    """PAUSED: no round is opened. FINISHED: none is any more, once the open one is over. REMOVED: the open one is given up at once."""
+
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    FINISHED = "FINISHED"
+    REMOVED = "REMOVED"
 
 
 class Decision(StrEnum):
@@ -2063,6 +2076,10 @@ class Task:
     """When it was created."""
     version: int = 0
     """Which text of this entry: counted up by whoever signs it, so that an older one cannot come back; 0: not counted."""
+    status: TaskStatus = TaskStatus.RUNNING
+    """What the operator wants of the task."""
+    reason: str = ""
+    """Why, in the operator's words, at most 500 characters; empty where nothing is said."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ()
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ("base_chunks",)
@@ -2077,6 +2094,8 @@ class Task:
             "base_chunks": [item.to_avro() for item in self.base_chunks],
             "created_ms": self.created_ms,
             "version": self.version,
+            "status": self.status.value,
+            "reason": self.reason,
         }
 
     @classmethod
@@ -2090,6 +2109,8 @@ class Task:
             base_chunks=tuple([ChunkReference.from_avro(item) for item in data["base_chunks"]]),
             created_ms=data["created_ms"],
             version=data.get("version", 0),
+            status=TaskStatus(data.get("status", "RUNNING")),
+            reason=data.get("reason", ""),
         )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from fluvial.admission.case import Case
 from fluvial.admission.judgement import Fault
 from fluvial.admission.views import RegistryView, RoundsView, SeenView
+from fluvial.registry.rounds import is_ahead
 from fluvial.wire.records import Reason, RoundStatus, WindowMode
 
 
@@ -18,14 +19,14 @@ def find_rounds(case: Case, registry: RegistryView, rounds: RoundsView, seen: Se
     """Finds the rounds that the update has to do with.
 
     TASK_UNKNOWN and ROUND_UNKNOWN (newer than the newest heard of), which wait; STALE_ROUND for a round or attempt that
-    is no longer taken and for a finished task; EQUIVOCATION for a second update of an asynchronous round; WRONG_BASE
-    for another base model.
+    is no longer taken, and for a task that is paused or over; EQUIVOCATION for a second update of an asynchronous
+    round; WRONG_BASE for another base model.
     """
     update = case.signed
     if registry.task(update.task) is None:
         return Fault(reason=Reason.TASK_UNKNOWN, waits=True)
     current = rounds.current(update.task)
-    if current is None or (update.round, update.attempt) > (current.round, current.attempt):
+    if current is None or is_ahead(update.round, update.attempt, current):
         return Fault(reason=Reason.ROUND_UNKNOWN, waits=True)
     if current.status is not RoundStatus.OPEN or update.round < current.round - current.max_staleness:
         return Fault(reason=Reason.STALE_ROUND)

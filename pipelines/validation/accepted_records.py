@@ -18,7 +18,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from fluvial.wire.records import AcceptedUpdate, Round, RoundStatus
+from fluvial.registry.rounds import is_over
+from fluvial.wire.records import AcceptedUpdate, Round
 
 REPEATED_ROUNDS = 8
 """Rounds behind those that still take updates for which a repeat is told as such, and not as stale."""
@@ -41,7 +42,7 @@ def first_remembered(newest: Round | None) -> int:
     memory: should it be taken up again, then with a later round."""
     if newest is None:
         return 0
-    if newest.status is RoundStatus.FINISHED and not newest.max_staleness:
+    if is_over(newest) and not newest.max_staleness:
         return newest.round + 1
     return newest.round - newest.max_staleness - REPEATED_ROUNDS
 

@@ -268,4 +268,4 @@ def test_only_the_open_attempt_needs_content(status: RoundStatus, number: int, a
     assert isinstance(judgement, gate.NeedsEvidence) == open_now
     if isinstance(judgement, gate.Parked):
         assert not final
-        assert (number, attempt) < (3, 2)
+        assert (number, attempt) < (3, 2) or status is RoundStatus.PAUSED

@@ -14,10 +14,11 @@ from fluvial.identity.envelope import seal, unseal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import encode
 from fluvial.wire.layout import model_digest, num_chunks, num_elements
-from fluvial.wire.records import ChunkReference, ModelManifest, Round, Task, TensorLayout
+from fluvial.wire.records import ChunkReference, ModelManifest, Round, Task, TaskStatus, TensorLayout
 from models.aggregation.rule import RULES as RULES_KNOWN
 from pipelines.aggregation.messages import Place, RoundFailed, Selected, ShardDone, ShardFailed, Undecided
 from pipelines.aggregation.rounds import task_life, task_state
+from pipelines.aggregation.rounds.registration import refusal
 from tests.unit.pipelines.aggregation.builders import an_update
 from tests.unit.pipelines.aggregation.committed_log import CommittedLog
 
@@ -159,7 +160,7 @@ def made(state: task_life.TaskState) -> list[Any]:
 def test_a_task_is_refused_or_all_its_records_can_be_written(history: list[tuple[Task, str]]) -> None:
     state: task_life.TaskState | None = None
     for task, then in history:
-        why = task_life.refusal(state, task)
+        why = refusal(state, task)
         event("refused" if why else "taken")
         if not why:
             state, effects = task_life.step(state, task, NOW_MS)
@@ -190,7 +191,7 @@ TERMS = st.sampled_from(
         {"target": 7, "limits": {"max_abs": 0.5, "max_weight": 9}},
     ]
 )
-HAPPENS = st.one_of(st.sampled_from(["model", "failed", "undecided", "model"]), TERMS)
+HAPPENS = st.one_of(st.sampled_from(["model", "failed", "undecided", "model"]), TERMS, st.sampled_from(TaskStatus))
 MODES = st.sampled_from(
     [
         {},
@@ -233,12 +234,19 @@ def test_a_task_that_lost_its_state_at_any_point_goes_on_as_if_it_had_not(
         assert with_state is not None
         if lost and (found := log.recovery().task("demo")) is not None:
             assert not found.owes_next
-            state = found.state
+            state, owed = task_life.obey(found.state, NOW_MS)
+            assert owed == []
         events: list[Any] = []
         if isinstance(happens, dict):
             file = {**file, **happens}
             events = [replace(first, specification=json.dumps(file), version=number)]
             log.register(events[0])
+        elif isinstance(happens, TaskStatus):
+            said = replace(first, specification=json.dumps(file), version=number, status=happens)
+            log.register(said)
+            why = refusal(with_state, said)
+            assert refusal(state, said) == why
+            events = [] if why else [said]
         elif with_state.open:
             place = Place(with_state.round, with_state.attempt)
             failure = {"failed": RoundFailed(place, 1, "why"), "undecided": Undecided(place, (), "why")}

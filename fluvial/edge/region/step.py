@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fluvial.edge.region.terms import follows, wrong_with
+from fluvial.registry.rounds import is_over
 from fluvial.wire.records import ModelManifest, Round, RoundStatus, Task
 from fluvial.wire.sampling import invited
 from fluvial.wire.task_file import TaskFile
@@ -93,7 +94,9 @@ def step(view: View) -> Action:
     number = TaskFile.model_validate_json(task.specification).rounds if task is not None else 0
     if number > parent.round:
         raise ValueError(f"round {number} is open below, but the parent is at round {parent.round}: is it another one?")
-    if parent.status is RoundStatus.FINISHED:
+    if parent.status is RoundStatus.PAUSED:
+        return Wait()
+    if is_over(parent):
         return Close(parent) if number else End(parent)
     if view.sent or not invited(view.name, parent.seed, parent.invited_fraction):
         return Wait()

@@ -41,14 +41,23 @@ _PROMOTION_DECISION_BYTES = {one.value: long_bytes(place) for place, one in enum
 _OUTCOME = tuple(records.Outcome)
 _OUTCOME_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.Outcome)}
 
-_ROUND_STATUS = tuple(records.RoundStatus)
+_ROUND_STATUS_1 = tuple(records.RoundStatus)[:2]
+_ROUND_STATUS_1_SYMBOLS = frozenset(_ROUND_STATUS_1)
+
+_ROUND_STATUS_2 = tuple(records.RoundStatus)
 _ROUND_STATUS_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.RoundStatus)}
 
 _WINDOW_MODE = tuple(records.WindowMode)
 _WINDOW_MODE_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.WindowMode)}
 
-_ROUND_TRANSITION = tuple(records.RoundTransition)
+_ROUND_TRANSITION_1 = tuple(records.RoundTransition)[:4]
+_ROUND_TRANSITION_1_SYMBOLS = frozenset(_ROUND_TRANSITION_1)
+
+_ROUND_TRANSITION_2 = tuple(records.RoundTransition)
 _ROUND_TRANSITION_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.RoundTransition)}
+
+_TASK_STATUS = tuple(records.TaskStatus)
+_TASK_STATUS_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.TaskStatus)}
 
 _DECISION = tuple(records.Decision)
 _DECISION_BYTES = {one.value: long_bytes(place) for place, one in enumerate(records.Decision)}
@@ -3883,7 +3892,7 @@ def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
 
 
 def _fits_round_1(record: records.Round) -> bool:
-    return record.terms == ""
+    return record.status in _ROUND_STATUS_1_SYMBOLS and record.terms == ""
 
 
 def _write_round_1(record: records.Round, out: list[bytes]) -> None:
@@ -3984,7 +3993,7 @@ def _read_round_1(data: bytes, at: int) -> tuple[records.Round, int]:
         zigzag, at = rest_of_zigzag(zigzag, data, at)
     if zigzag & 1:
         raise Unusual
-    f_status = _ROUND_STATUS[zigzag >> 1]
+    f_status = _ROUND_STATUS_1[zigzag >> 1]
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -4365,7 +4374,7 @@ def _read_round_2(data: bytes, at: int) -> tuple[records.Round, int]:
         zigzag, at = rest_of_zigzag(zigzag, data, at)
     if zigzag & 1:
         raise Unusual
-    f_status = _ROUND_STATUS[zigzag >> 1]
+    f_status = _ROUND_STATUS_2[zigzag >> 1]
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -4656,7 +4665,7 @@ def _read_round_2(data: bytes, at: int) -> tuple[records.Round, int]:
 
 
 def _fits_round_event_1(record: records.RoundEvent) -> bool:
-    return record.reason == ""
+    return record.transition in _ROUND_TRANSITION_1_SYMBOLS and record.reason == ""
 
 
 def _write_round_event_1(record: records.RoundEvent, out: list[bytes]) -> None:
@@ -4699,7 +4708,7 @@ def _read_round_event_1(data: bytes, at: int) -> tuple[records.RoundEvent, int]:
         zigzag, at = rest_of_zigzag(zigzag, data, at)
     if zigzag & 1:
         raise Unusual
-    f_transition = _ROUND_TRANSITION[zigzag >> 1]
+    f_transition = _ROUND_TRANSITION_1[zigzag >> 1]
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -4766,7 +4775,7 @@ def _read_round_event_2(data: bytes, at: int) -> tuple[records.RoundEvent, int]:
         zigzag, at = rest_of_zigzag(zigzag, data, at)
     if zigzag & 1:
         raise Unusual
-    f_transition = _ROUND_TRANSITION[zigzag >> 1]
+    f_transition = _ROUND_TRANSITION_2[zigzag >> 1]
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -4894,7 +4903,7 @@ def _read_set_aside(data: bytes, at: int) -> tuple[records.SetAside, int]:
 
 
 def _fits_task_1(record: records.Task) -> bool:
-    return record.version == 0
+    return record.version == 0 and record.status == records.TaskStatus.RUNNING and record.reason == ""
 
 
 def _write_task_1(record: records.Task, out: list[bytes]) -> None:
@@ -5028,6 +5037,10 @@ def _write_task_2(record: records.Task, out: list[bytes]) -> None:
     add(b"\0")
     add(long_bytes(record.created_ms))
     add(long_bytes(record.version))
+    add(_TASK_STATUS_BYTES[record.status.value])
+    text = record.reason.encode()
+    add(long_bytes(len(text)))
+    add(text)
 
 
 def _read_task_2(data: bytes, at: int) -> tuple[records.Task, int]:
@@ -5107,6 +5120,22 @@ def _read_task_2(data: bytes, at: int) -> tuple[records.Task, int]:
     if zigzag > 0x7F:
         zigzag, at = rest_of_zigzag(zigzag, data, at)
     f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_status = _TASK_STATUS[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_reason = data[at:end].decode()
+    at = end
     record = records.Task(
         task=f_task,
         specification=f_specification,
@@ -5116,6 +5145,8 @@ def _read_task_2(data: bytes, at: int) -> tuple[records.Task, int]:
         base_chunks=f_base_chunks,
         created_ms=f_created_ms,
         version=f_version,
+        status=f_status,
+        reason=f_reason,
     )
     return record, at
 

@@ -20,6 +20,7 @@ from pipelines.aggregation import committed
 from pipelines.aggregation.messages import RoundFailed, Selected, ShardDone, ShardFailed, Undecided
 from pipelines.aggregation.rounds import task_life, task_state
 from pipelines.aggregation.rounds.receipts import frames_of_receipt, receipt_frames
+from pipelines.aggregation.rounds.registration import admitted
 from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import sink_frame
@@ -55,10 +56,8 @@ class KeepTask(KeyedProcessFunction):
         task, kind, parts = unpack(bytes(value))
         now_ms = int(time.time() * 1000)
         state, effects = self._begin(task, now_ms)
-        event = decode(parts[0], Task) if kind == "task" else _REPORTS[kind].of(parts)
-        if isinstance(event, Task) and (why := task_life.refusal(state, event)):
-            _log.warning("the task %s is not taken as it was registered: %s", event.task, why)
-        else:
+        event = _registered(state, decode(parts[0], Task)) if kind == "task" else _REPORTS[kind].of(parts)
+        if event is not None:
             state, further = task_life.step(state, event, now_ms)
             effects += further
         if state is not None:
@@ -82,7 +81,8 @@ class KeepTask(KeyedProcessFunction):
         if found is None or (state is not None and _progress(state) >= _progress(found.state)):
             return state, []
         _log.warning("%s goes on from the log: round %d, attempt %d", task, found.state.round, found.state.attempt)
-        return task_life.resume(found.state, now_ms) if found.owes_next else (found.state, [])
+        follow = task_life.resume if found.owes_next else task_life.obey
+        return follow(found.state, now_ms)
 
     def _perform(self, effect: task_life.Effect, now_ms: int) -> Iterator[bytes]:
         match effect:
@@ -124,6 +124,14 @@ class KeepTask(KeyedProcessFunction):
                 model_digest=manifest.model_digest,
             )
             yield from frames_of_receipt(self._settings, receipt, manifest.created_ms)
+
+
+def _registered(state: task_life.TaskState | None, task: Task) -> Task | None:
+    try:
+        return admitted(state, task)
+    except ValueError as why:
+        _log.warning("the task %s is not taken as it was registered: %s", task.task, why)
+        return None
 
 
 def _progress(state: task_life.TaskState) -> tuple[int, int, bool]:

@@ -15,7 +15,7 @@ from hashlib import blake2b
 
 from fluvial.identity.envelope import unseal
 from fluvial.registry.order import order
-from fluvial.registry.rounds import NewestRounds
+from fluvial.registry.rounds import NewestRounds, is_over
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.records import (
@@ -27,12 +27,14 @@ from fluvial.wire.records import (
     Round,
     RoundStatus,
     Task,
+    TaskStatus,
     Verdict,
     WindowMode,
 )
 from fluvial.wire.task_file import TaskFile
 from pipelines.aggregation.messages import Place
-from pipelines.aggregation.rounds import records, task_life, terms
+from pipelines.aggregation.rounds import records, terms
+from pipelines.aggregation.rounds.registration import refusal
 from pipelines.aggregation.rounds.task_life import TaskState
 from pipelines.flink.frames import SourceRecord
 
@@ -83,9 +85,17 @@ class Recovery:
                     continue
                 task = self._registry.task(key.removeprefix("task/"))
                 if task is not None:
-                    refused = bool(task_life.refusal(None, task))
-                    if not refused or self._tasks.get(task.task, (task, True))[1]:
-                        self._tasks[task.task] = task, refused
+                    self._register(task)
+
+    def _register(self, task: Task) -> None:
+        known, was_refused = self._tasks.get(task.task, (None, True))
+        refused = bool(refusal(None, task))
+        if known is not None and refused and task.status is not TaskStatus.RUNNING:
+            # It halts the task whatever its terms are.
+            halted = replace(task, specification=known.specification, layout=known.layout)
+            self._tasks[task.task] = halted, was_refused
+        elif not refused or was_refused:
+            self._tasks[task.task] = task, refused
 
     def take_rounds(self, found: Iterable[SourceRecord]) -> None:
         for record in found:
@@ -154,7 +164,7 @@ class Recovery:
         if state is None:
             _log.error("the task %s cannot go on: its record and its newest round contradict each other", task)
             return None
-        if round_.status is RoundStatus.FINISHED:
+        if round_.status is not RoundStatus.OPEN:
             return RecoveredTask(replace(state, open=False), owes_next=False)
         manifest = self._manifests.get(task)
         if manifest is None or Place(manifest.round, manifest.attempt) < Place(round_.round, round_.attempt):
@@ -165,7 +175,8 @@ class Recovery:
         return RecoveredTask(replace(closed, model=records.model_of(manifest)), owes_next=True)
 
     def _open(self) -> list[Round]:
-        return [round_ for round_ in self._rounds.all_newest() if round_.status is RoundStatus.OPEN]
+        """Those whose windows may hold updates."""
+        return [round_ for round_ in self._rounds.all_newest() if not is_over(round_)]
 
     @contextmanager
     def _skipping(self) -> Iterator[None]:
@@ -194,8 +205,11 @@ def _state(task: Task, round_: Round) -> TaskState | None:
         attempt=round_.attempt,
         open=True,
         fraction_bits=round_.fraction_bits,
+        status=task.status,
+        reason=task.reason,
+        announced=round_.status,
     )
-    if round_.partial or task_life.refusal(state, task):
+    if round_.partial or refusal(state, task):
         return state
     return replace(state, registered=terms.changed(opened, file).model_dump_json())
 

@@ -7,6 +7,10 @@ rounds and models is in `terms`.
 A partial task is that of a region, and its models are its parent's. Each round publishes an exact sum and moves
 nothing; the next one opens when the region's process, as the operator, registers the task again with the parent's next
 round and base model.
+
+The operator may pause, finish or remove a task, by its record's status. A round that is open ends first, because its
+participants have trained for it: a pause or an end takes hold when it has its model, or has failed. Removal alone gives
+it up, and answers its updates. What has become of the task stands in topic rounds, where participants look.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from fluvial.wire.records import (
     RoundStatus,
     RoundTransition,
     Task,
+    TaskStatus,
 )
 from fluvial.wire.task_file import TaskFile
 from pipelines.aggregation.messages import Chunks, RoundFailed, Selected, ShardDone, ShardFailed, Undecided
@@ -46,7 +51,8 @@ class Pending:
 class TaskState:
     """A task and its newest model. specification: its terms, as the open round announced them. registered: other terms
     that have come since, for the next round or attempt. record_version, created_ms: of the newest record taken.
-    fraction_bits: of the open round, where another job announced it."""
+    fraction_bits: of the open round, where another job announced it. status, reason: what the operator wants, and why.
+    announced: what topic rounds says of the task; while it is PAUSED, round and attempt are what is opened next."""
 
     task: str
     specification: str
@@ -59,6 +65,9 @@ class TaskState:
     open: bool = False
     fraction_bits: int | None = None
     pending: Pending = field(default_factory=Pending)
+    status: TaskStatus = TaskStatus.RUNNING
+    reason: str = ""
+    announced: RoundStatus | None = None
 
     @property
     def task_file(self) -> TaskFile:
@@ -123,35 +132,32 @@ def step(state: TaskState | None, event: Task | Report, now_ms: int) -> tuple[Ta
 
 def resume(state: TaskState, now_ms: int) -> tuple[TaskState, list[Effect]]:
     """What follows the newest model of a task."""
+    return _go_on(state, (state.round + 1, 1), now_ms)
+
+
+def obey(state: TaskState, now_ms: int) -> tuple[TaskState, list[Effect]]:
+    """What the operator's status and terms ask for beyond what topic rounds says already; nothing the second time."""
+    if state.announced is RoundStatus.REMOVED:
+        return state, []
+    if state.status is TaskStatus.REMOVED:
+        return _removed(state, now_ms)
+    if state.open or state.task_file.partial:
+        return state, []
     state = _renewed(state)
-    if state.round < state.task_file.rounds:
-        return _open(state, state.round + 1, 1, now_ms)
-    return state, _finished(state, now_ms)
+    is_paused = state.announced is RoundStatus.PAUSED
+    place = (state.round, state.attempt) if is_paused else (state.round + 1, 1)
+    is_over = place[0] > state.task_file.rounds or state.status is not TaskStatus.RUNNING
+    if state.announced is RoundStatus.FINISHED and is_over:
+        return state, []
+    if is_paused and state.status is TaskStatus.PAUSED:
+        return state, []
+    if state.announced is None and place[0] > state.task_file.rounds and state.status is not TaskStatus.FINISHED:
+        return state, []  # A task without rounds waits for terms that have some.
+    return _go_on(state, place, now_ms)
 
 
-def refusal(state: TaskState | None, task: Task) -> str:
-    """Why a task, or other terms of one, could not run; empty where they can. Such a record must change nothing."""
-    try:
-        _check(state, task)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def _check(state: TaskState | None, task: Task) -> None:
-    after = TaskFile.model_validate_json(task.specification)
-    if after.task != task.task:
-        raise ValueError(f"the record of the task {task.task} holds the file of {after.task}")
-    if state is not None:
-        if task.layout != state.model.layout:
-            raise ValueError("the layout of a task's model cannot change")
-        after = terms.changed(state.task_file, after)
-    records.check(after, task.layout)
-    if state is None or after.partial:
-        records.check_model(after, _base(task))
-
-
-def _base(task: Task) -> Model:
+def base_of(task: Task) -> Model:
+    """The model that a task's record names."""
     return Model(layout=task.layout, version=task.base_version, digest=task.base_digest, chunks=task.base_chunks)
 
 
@@ -162,7 +168,7 @@ def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskS
             specification=task.specification,
             record_version=task.version,
             created_ms=task.created_ms,
-            model=_base(task),
+            model=base_of(task),
         )
     elif order(task) <= (state.record_version, state.created_ms):
         # A copy of a record, which anybody can write: former terms never come back.
@@ -170,14 +176,17 @@ def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskS
     else:
         # The same task with other terms, more rounds for example: they hold from the next round on.
         after = terms.changed(state.task_file, TaskFile.model_validate_json(task.specification)).model_dump_json()
-        state = replace(state, record_version=task.version, created_ms=task.created_ms, registered=after)
-        if not state.open or state.task_file.partial:
-            state = _renewed(state)
+        state = replace(state, registered=after)
+    state = replace(
+        state,
+        record_version=task.version,
+        created_ms=task.created_ms,
+        status=task.status,
+        reason=task.reason[:MAX_REASON],
+    )
     if state.task_file.partial:
-        return _followed(state, task, now_ms)
-    if not state.open and state.round < state.task_file.rounds:
-        return _open(state, state.round + 1, 1, now_ms)
-    return state, []
+        return _followed(_renewed(state), task, now_ms)
+    return obey(state, now_ms)
 
 
 def _followed(state: TaskState, task: Task, now_ms: int) -> tuple[TaskState, list[Effect]]:
@@ -191,25 +200,34 @@ def _followed(state: TaskState, task: Task, now_ms: int) -> tuple[TaskState, lis
         updates = state.pending.selected.updates if state.pending.selected else ()
         failed = _transition(state, RoundTransition.FAILED, len(updates), "the parent's round is over")
         given_up = [*([GiveBack(updates)] if updates else []), Record(failed)]
-    state = replace(state, model=_base(task), pending=Pending(), open=False)
-    if finished:
-        return state, [*given_up, *_finished(state, now_ms)]
-    state, effects = _open(state, number, 1, now_ms)
+    state = replace(state, model=base_of(task), pending=Pending(), open=False)
+    state, effects = _halted(state, RoundStatus.FINISHED, now_ms) if finished else _open(state, number, 1, now_ms)
     return state, [*given_up, *effects]
 
 
-def _finished(state: TaskState, now_ms: int) -> list[Effect]:
-    return [
-        Announce(_round(state, RoundStatus.FINISHED, now_ms)),
-        Record(_transition(state, RoundTransition.FINISHED, 0)),
-    ]
+def _removed(state: TaskState, now_ms: int) -> tuple[TaskState, list[Effect]]:
+    """The open round is given up: the window answers what it has, and what is with the rule is answered here."""
+    given_up: list[Effect] = []
+    if state.open:
+        updates = state.pending.selected.updates if state.pending.selected else ()
+        failed = _transition(state, RoundTransition.FAILED, len(updates), "the task was removed")
+        given_up = [*([GiveBack(updates)] if updates else []), Record(failed)]
+    state, effects = _halted(replace(state, pending=Pending()), RoundStatus.REMOVED, now_ms)
+    return state, [*given_up, *effects]
+
+
+def _halted(state: TaskState, status: RoundStatus, now_ms: int) -> tuple[TaskState, list[Effect]]:
+    """No round is open, and topic rounds says why."""
+    state = replace(state, open=False, announced=status)
+    happened = _transition(state, RoundTransition(status.value), 0, state.reason)
+    return state, [Announce(_round(state, status, now_ms)), Record(happened)]
 
 
 def _given_up(state: TaskState | None, report: Report) -> list[Effect]:
-    """A region's round may be given up while its updates are with the rule: then they are answered when it reports."""
-    if state is not None and state.task_file.partial and isinstance(report, Selected | Undecided):
-        return [GiveBack(report.updates)]
-    return []
+    """A round may be given up while its updates are with the rule, when a region's parent has gone on or a task is
+    removed: then they are answered when it reports."""
+    may_be = state is not None and (state.task_file.partial or state.announced is RoundStatus.REMOVED)
+    return [GiveBack(report.updates)] if may_be and isinstance(report, Selected | Undecided) else []
 
 
 def _failed(state: TaskState, num_updates: int, reason: str, now_ms: int) -> tuple[TaskState, list[Effect]]:
@@ -234,8 +252,20 @@ def _next(
     state: TaskState, num_updates: int, reason: str, place: tuple[int, int], now_ms: int
 ) -> tuple[TaskState, list[Effect]]:
     failed = Record(_transition(state, RoundTransition.FAILED, num_updates, reason))
-    state, effects = _open(state, *place, now_ms)
+    state, effects = _go_on(state, place, now_ms)
     return state, [failed, *effects]
+
+
+def _go_on(state: TaskState, place: tuple[int, int], now_ms: int) -> tuple[TaskState, list[Effect]]:
+    """What follows a round that is over: the one at this place, unless there are no more, or the operator has said
+    otherwise."""
+    state = _renewed(state)
+    if not state.task_file.partial:
+        if place[0] > state.task_file.rounds or state.status is TaskStatus.FINISHED:
+            return _halted(state, RoundStatus.FINISHED, now_ms)
+        if state.status is TaskStatus.PAUSED:
+            return _halted(replace(state, round=place[0], attempt=place[1]), RoundStatus.PAUSED, now_ms)
+    return _open(state, *place, now_ms)
 
 
 def _renewed(state: TaskState) -> TaskState:
@@ -278,6 +308,7 @@ def _settled(state: TaskState, now_ms: int) -> tuple[TaskState, list[Effect]]:
 
 def _open(state: TaskState, number: int, attempt: int, now_ms: int) -> tuple[TaskState, list[Effect]]:
     state = replace(_renewed(state), round=number, attempt=attempt, open=True, pending=Pending(), fraction_bits=None)
+    state = replace(state, announced=RoundStatus.OPEN)
     opened = _transition(state, RoundTransition.OPENED, 0)
     return state, [Announce(_round(state, RoundStatus.OPEN, now_ms)), Record(opened)]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fluvial.wire.records import Task
+from fluvial.wire.records import RoundStatus, Task
 from pipelines.aggregation.messages import Chunks, Message, Selected
 from pipelines.aggregation.rounds.records import Model
 from pipelines.aggregation.rounds.task_life import Pending, TaskState
 from pipelines.flink.messages import unpack
 
-_STATE_VERSION = 5
+_STATE_VERSION = 6
 _UNKNOWN = -1
 
 
@@ -29,6 +29,7 @@ class _Stored(Message):
     selected: tuple[bytes, ...]
     chunks: Chunks
     failure: str
+    announced: str
 
 
 def dump(state: TaskState) -> bytes:
@@ -44,6 +45,8 @@ def dump(state: TaskState) -> bytes:
             base_chunks=model.chunks,
             created_ms=state.created_ms,
             version=state.record_version,
+            status=state.status,
+            reason=state.reason,
         ),
         registered=state.registered or "",
         optimizer_chunks=dict(enumerate(model.optimizer_chunks)),
@@ -54,6 +57,7 @@ def dump(state: TaskState) -> bytes:
         selected=tuple(pending.selected.parts()) if pending.selected else (),
         chunks=pending.chunks,
         failure=pending.failure,
+        announced=state.announced or "",
     )
     return bytes([_STATE_VERSION]) + stored.packed(state.task)
 
@@ -88,4 +92,7 @@ def load(data: bytes | None) -> TaskState | None:
             chunks=stored.chunks,
             failure=stored.failure,
         ),
+        status=record.status,
+        reason=record.reason,
+        announced=RoundStatus(stored.announced) if stored.announced else None,
     )

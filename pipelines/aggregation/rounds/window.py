@@ -11,8 +11,9 @@ Three modes (`WindowMode`):
 * **Tumbling.** As buffered, but broker time alone closes it: it holds updates from before its deadline. Later ones, and
   those beyond the target (which bounds the exact sum), wait for the next window.
 
-Updates of rounds not yet heard of wait; so do, in the asynchronous modes, updates that come while no round is open. An
-update that no round can take any more is late. Every update is in one place: admitted, held, or answered.
+Updates of rounds not yet heard of wait; so do, in the asynchronous modes, updates that come while no round is open,
+because a model is made or the task is paused. An update that no round can take any more is late. Every update is in
+one place: admitted, held, or answered.
 
 A window that starts without state is gathered first: what the log holds for its round comes again, in any order, and is
 held until all of it is there. So its decisions depend neither on that order nor on how long reading takes.
@@ -27,7 +28,7 @@ import struct
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from fluvial.registry.rounds import place
+from fluvial.registry.rounds import is_ahead, is_over, place
 from fluvial.wire.records import AcceptedUpdate, Round, RoundStatus, WindowMode
 
 _STATE_VERSION = 2
@@ -189,7 +190,9 @@ def _opened(window: Window, round_: Round, arrival_wait_ms: int) -> tuple[Window
     if window.round is not None and place(round_) <= place(window.round):
         return window, []
     superseded: list[Effect] = [HoldAdmitted()] if window.num_admitted else []
-    if round_.status is RoundStatus.FINISHED:
+    if round_.status is RoundStatus.REMOVED and window.num_admitted:
+        superseded = [GiveBack()]
+    if round_.status is not RoundStatus.OPEN:
         return Window(phase=Phase.CLOSED, round=_slim(round_)), [*superseded, Release()]
     wake = WakeAt(round_.deadline_ms + arrival_wait_ms)
     return Window(phase=Phase.OPEN, round=round_), [*superseded, Begin(round_), wake, Release()]
@@ -197,9 +200,9 @@ def _opened(window: Window, round_: Round, arrival_wait_ms: int) -> tuple[Window
 
 def _arrived(window: Window, update: AcceptedUpdate) -> tuple[Window, list[Effect]]:
     round_ = window.round
-    if round_ is None or (update.round, update.attempt) > (round_.round, round_.attempt):
+    if round_ is None or is_ahead(update.round, update.attempt, round_):
         return window, [Hold(update)]
-    if round_.status is RoundStatus.FINISHED or update.round < round_.round - round_.max_staleness:
+    if is_over(round_) or update.round < round_.round - round_.max_staleness:
         return window, [Late(update)]
     match round_.window:
         case WindowMode.SYNCHRONOUS:

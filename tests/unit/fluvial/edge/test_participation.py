@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from fluvial.edge.events import (
     Interrupted,
     Judged,
     NotInvited,
+    Paused,
     Published,
     RoundOpened,
     SatOut,
@@ -65,6 +67,34 @@ def test_every_round_gets_an_update_until_the_task_is_finished(participant, worl
     assert [update.round for update in world.updates(key.public_key)] == [1, 2, 3]
     assert [event.weight for event in script.of(Trained)] == [7, 7, 7]
     assert script.of(Finished) == [Finished(task=TASK, version=2)]
+
+
+def test_a_pause_is_waited_for_and_a_removed_task_ends(participant, world: World, key) -> None:
+    def pause(event: Published) -> None:
+        world.open_round(number=event.round + 1, status=RoundStatus.PAUSED)
+
+    def resume(event: Paused) -> None:
+        if event.round.round == 2:
+            world.open_round(number=2)
+        else:
+            world.open_round(number=3, status=RoundStatus.REMOVED)
+
+    world.open_round()
+    script = Script(Published=pause, Paused=resume)
+    assert participant.participate(TASK, train, on_event=script) == 2
+    assert [event.round.round for event in script.of(Paused)] == [2, 3]
+    assert script.of(Finished) == [Finished(task=TASK, version=2, removed=True)]
+    assert [as_dict(event)["event"] for event in script.of(Paused)] == ["Paused", "Paused"]
+
+
+def test_a_pause_lets_go_of_nothing_that_is_unsent(participant, world: World) -> None:
+    rounds = participant.rounds(TASK)
+    world.open_round()
+    opened = next(rounds)
+    participant._publisher.store(opened, np.full(opened.num_elements, 0.1, np.float32), 7, "float32")
+    paused = replace(opened, attempt=2, status=RoundStatus.PAUSED)
+    assert participant._publisher.resume(paused, lambda event: None) == []
+    assert len(participant.outbox.uploads(TASK)) == 1
 
 
 def test_it_ends_when_the_last_of_max_rounds_is_over(participant, world: World, key) -> None:

@@ -13,9 +13,12 @@ AGGREGATOR = SigningKey.from_seed(bytes([3]) * 32)
 HISTORY = [
     a_round(round=1, attempt=1),
     a_round(round=1, attempt=2),
+    a_round(round=2, attempt=1, status=RoundStatus.PAUSED),
     a_round(round=2, attempt=1),
     a_round(round=2, attempt=1, status=RoundStatus.FINISHED),
     a_round(round=3, attempt=1),
+    a_round(round=3, attempt=2, status=RoundStatus.PAUSED),
+    a_round(round=3, attempt=2, status=RoundStatus.REMOVED),
 ]
 RAWS = [seal(record, AGGREGATOR, "aggregator") for record in HISTORY]
 

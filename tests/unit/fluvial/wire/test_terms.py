@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fluvial.wire.errors import DecodeError, Malformed, NonCanonical, SchemaUnknown
 from fluvial.wire.framing import decode, encode, version_of
-from fluvial.wire.records import ModelManifest, Round, WindowMode
+from fluvial.wire.records import ModelManifest, Round, RoundStatus, WindowMode
 from fluvial.wire.task_file import TaskFile
 from fluvial.wire.terms import ParticipationSpec, Terms, stated, terms_of, terms_text
 from tests.unit.fluvial.wire.samples import sample
@@ -19,6 +19,7 @@ from tests.unit.fluvial.wire.test_task_file import MINIMAL
 AT_LEAST_50 = '{"participation":{"min_examples":50}}'
 ROUND = replace(
     sample(Round),
+    status=RoundStatus.OPEN,
     rule='{"name": "median"}',
     server_optimizer="",
     window=WindowMode.BUFFERED,

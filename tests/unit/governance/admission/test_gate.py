@@ -275,6 +275,13 @@ def test_a_finished_task_takes_no_update() -> None:
     assert reason_of(an_update(), a_world(a_round(status=RoundStatus.FINISHED))) is Reason.STALE_ROUND
 
 
+def test_a_paused_task_takes_no_update_of_rounds_gone_by_and_waits_for_the_one_to_come() -> None:
+    paused = a_world(a_round(status=RoundStatus.PAUSED))
+    assert waits_for(judge(GOOD, paused, final=False)) is Reason.ROUND_UNKNOWN
+    assert reason_of(an_update(attempt=1), paused) is Reason.STALE_ROUND
+    assert reason_of(an_update(), a_world(a_round(attempt=3, status=RoundStatus.PAUSED))) is Reason.STALE_ROUND
+
+
 @pytest.mark.parametrize("base", [{"base_version": 1}, {"base_digest": bytes(32)}])
 def test_another_base_model_is_refused(base: dict[str, Any]) -> None:
     assert reason_of(an_update(**base)) is Reason.WRONG_BASE

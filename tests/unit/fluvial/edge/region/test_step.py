@@ -214,3 +214,9 @@ def test_what_does_not_fit_the_parent_is_named(changes: dict[str, Any], named: s
 def test_a_task_that_is_not_partial_is_no_region() -> None:
     with pytest.raises(ValueError, match="partial must be true"):
         terms.check_task(REGION.model_copy(update={"partial": False}), a_round())
+
+
+def test_while_the_parent_is_paused_nothing_is_opened_below_and_a_removed_one_is_over() -> None:
+    assert step(view(a_round(status=RoundStatus.PAUSED))) == Wait()
+    removed = a_round(status=RoundStatus.REMOVED)
+    assert step(view(removed)) == End(removed)

@@ -14,6 +14,7 @@ from fluvial.wire.task_file import TaskFile
 from models.aggregation.staleness import UNIT
 from pipelines.aggregation.messages import Place, RoundFailed, Selected, ShardDone, ShardFailed, Undecided
 from pipelines.aggregation.rounds import task_life, task_state, terms
+from pipelines.aggregation.rounds.registration import refusal
 from tests.unit.pipelines.aggregation.builders import LAYOUT, a_chunk, an_update
 
 BASE_DIGEST = model_digest([bytes(32), bytes(32)])
@@ -276,11 +277,11 @@ def test_a_model_is_described_by_the_terms_under_which_its_round_was_open() -> N
 
 def test_terms_that_could_not_run_are_told() -> None:
     state, _ = run(a_task())
-    assert task_life.refusal(None, a_task()) == task_life.refusal(state, a_task(rounds=9)) == ""
-    assert "unknown aggregation rule" in task_life.refusal(state, a_task(rule={"name": "mode"}))
-    assert "quorum" in task_life.refusal(None, a_task(quorum=5))
-    assert "target" in task_life.refusal(state, a_task(target=1 << 50))
-    assert "2**53" in task_life.refusal(None, a_task(target=10_000, limits={"max_abs": 1.0, "max_weight": 1 << 50}))
+    assert refusal(None, a_task()) == refusal(state, a_task(rounds=9)) == ""
+    assert "unknown aggregation rule" in refusal(state, a_task(rule={"name": "mode"}))
+    assert "quorum" in refusal(None, a_task(quorum=5))
+    assert "target" in refusal(state, a_task(target=1 << 50))
+    assert "2**53" in refusal(None, a_task(target=10_000, limits={"max_abs": 1.0, "max_weight": 1 << 50}))
 
 
 def test_a_record_that_is_not_of_its_task_or_its_model_is_told() -> None:
@@ -288,7 +289,7 @@ def test_a_record_that_is_not_of_its_task_or_its_model_is_told() -> None:
     task = a_task()
 
     def refused(state: Any = None, **changes: Any) -> str:
-        return task_life.refusal(state, replace(task, **changes))
+        return refusal(state, replace(task, **changes))
 
     assert "holds the file of other" in refused(specification=a_task(task="other").specification)
     assert "cannot change" in refused(state, layout=LAYOUT[:1])

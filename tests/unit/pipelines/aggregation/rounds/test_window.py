@@ -130,6 +130,31 @@ def test_a_finished_task_answers_all_it_holds_and_goes_on_when_it_has_more_round
     assert last((2600, finished), (2800, a_round(round=2)))[-1] == window.Release()
 
 
+def test_a_paused_task_takes_nothing_and_keeps_what_is_for_the_round_to_come() -> None:
+    paused, update = a_round(round=2, status=RoundStatus.PAUSED), an_update(1, round=2)
+    assert last((1000, a_round()), (2600, paused)) == [window.Release()]
+    assert last((2600, paused), (2700, update)) == [window.Hold(update)]
+    assert last((2600, paused), (2700, an_update(2))) == [window.Late(an_update(2))]
+    opened = a_round(round=2)
+    assert last((2600, paused), (2700, update), (2800, opened)) == [
+        window.Begin(opened),
+        window.WakeAt(2500),
+        window.Release(),
+    ]
+
+
+def test_updates_of_an_asynchronous_task_wait_while_it_is_paused() -> None:
+    rounds = {"window": WindowMode.BUFFERED, "max_staleness": 2}
+    paused = a_round(round=2, status=RoundStatus.PAUSED, **rounds)
+    assert last((1000, paused), (1100, an_update(1))) == [window.Hold(an_update(1))]
+
+
+def test_a_removed_task_gives_back_what_was_admitted_and_answers_whatever_comes_later() -> None:
+    removed = a_round(status=RoundStatus.REMOVED)
+    assert last((1000, a_round()), (1100, an_update(1)), (1200, removed)) == [window.GiveBack(), window.Release()]
+    assert last((1000, a_round()), (1200, removed), (1300, an_update(2))) == [window.Late(an_update(2))]
+
+
 # Grace: a synchronous round without its quorum.
 
 

@@ -17,7 +17,7 @@ JARS := build/jars/.built
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: help setup demo test interop check lock clean
+.PHONY: help setup demo test soak interop check lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ demo: setup ## Run a whole federation on this machine (DEMO_ARGS="--task heart" 
 test: check ## Static checks, then all tests; pytest's closing line comes last
 	@echo "== tests"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+soak: setup ## What is too long for each run: thousands of examples for each law, more kills, every long test
+	@$(BIN)/python -m pytest tests/laws tests/unit -m "not interop" --hypothesis-profile soak --timeout 3600
+	@FLUVIAL_KILLS=10 $(BIN)/python -m pytest tests/system/test_kills.py
+	@$(BIN)/python -m pytest tests/engine tests/system -m soak
 
 interop: setup ## Build and run consumers of the audit log in Go, Java and JavaScript, where their tools are there
 	@$(BIN)/python -m pytest tests/system/test_interop.py -m interop

@@ -1,10 +1,20 @@
-"""Order of the tests: the fast ones first, so that a broken rule shows before a broker starts."""
+"""Order of the tests: the fast ones first, so that a broken rule shows before a broker starts; and how hard laws are
+tried.
+
+Laws are about values, not about time: a loaded machine must not fail them. A law that says nothing of its own is tried
+with as many examples as the profile says; one whose examples take long names a smaller number.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("laws", deadline=None, max_examples=50)
+settings.register_profile("soak", deadline=None, max_examples=2_000)
+settings.load_profile("laws")
 
 ORDER = ("unit", "laws", "architecture", "engine", "system")
 _TESTS = Path(__file__).resolve().parent

@@ -6,7 +6,9 @@ be killed.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -18,6 +20,8 @@ _blocks: list[object] = []
 """The `interruptible` blocks that this process is inside of."""
 _ending = False
 """Whether such a signal came, and what is inside the blocks is on its way out."""
+
+_INTERRUPTED = 130
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
@@ -44,6 +48,20 @@ def interruptible() -> Iterator[None]:
             _blocks.remove(block)
             if not _blocks:
                 _ending = False
+
+
+def leave_when_asked() -> None:
+    """Outside of all blocks such a signal ends the process at once, without a word: a command calls this before its
+    first block, so that none falls between the end of the last block and that of the interpreter."""
+    if threading.current_thread() is threading.main_thread():
+        _set_handlers(lambda *_: os._exit(_INTERRUPTED))
+        # The interpreter's last act gives every signal its default action back, except to those that are ignored.
+        atexit.register(_set_handlers, signal.SIG_IGN)
+
+
+def _set_handlers(handler: object) -> None:
+    for number in _SIGNALS:
+        signal.signal(number, handler)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager

@@ -1,21 +1,21 @@
-"""The command `fluvial`. The client's verbs are mounted here; those of a cluster come from whatever project declares
+"""The command `fluvial`. The client's verbs are named here; those of a cluster come from whatever project declares
 them.
 
 A project adds verbs in the entry-point group `fluvial.commands`. The entry point's name is the verb, with a dot for one
 inside a group (`model.replay`); its object is a `typer.Typer` or a function that Typer can call. So the client never
-imports the cluster's side.
+imports the cluster's side, and a command imports no more than its own verb.
 """
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any
 
 import typer
 
 import fluvial
-from fluvial.cli import audit, enrol, infer, model, participate, release, rounds, serve
 from fluvial.cli.common import Exit, errors, silence_output
-from fluvial.cli.interruption import interruptible
+from fluvial.cli.interruption import interruptible, leave_when_asked
 
 GROUP = "fluvial.commands"
 
@@ -26,7 +26,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-_groups = {"rounds": rounds.app, "model": model.app, "release": release.app, "audit": audit.app}
+_groups: dict[str, typer.Typer] = {}
+_CLIENT = {
+    "enrol": "fluvial.cli.enrol:enrol",
+    "participate": "fluvial.cli.participate:participate",
+    "infer": "fluvial.cli.infer:infer",
+    "serve": "fluvial.cli.serve:serve",
+    "rounds": "fluvial.cli.rounds:app",
+    "model": "fluvial.cli.model:app",
+    "release": "fluvial.cli.release:app",
+    "audit": "fluvial.cli.audit:app",
+}
 
 
 def _print_version(wanted: bool) -> None:
@@ -44,12 +54,14 @@ def _options(
     pass
 
 
-app.command("enrol")(enrol.enrol)
-app.command("participate")(participate.participate)
-app.command("infer")(infer.infer)
-app.command("serve")(serve.serve)
-for _name, _group in _groups.items():
-    app.add_typer(_group, name=_name)
+def mount_for(words: Sequence[str]) -> None:
+    """Mount what a command line needs: the verb that it names; all of them for what names none, as help and typing
+    errors do."""
+    known = [EntryPoint(name=name, value=value, group=GROUP) for name, value in _CLIENT.items()]
+    known += sorted(entry_points(group=GROUP), key=lambda entry: (entry.name.count("."), entry.name))
+    verb = next((word for word in words if not word.startswith("-")), "")
+    for found in [each for each in known if each.name.partition(".")[0] == verb] or known:
+        mount(found)
 
 
 def mount(found: EntryPoint) -> None:
@@ -77,17 +89,17 @@ def mount(found: EntryPoint) -> None:
 def run() -> None:
     """Entry point of the script. Ends the process: SIGTERM as Ctrl-C does, and without a word if nobody reads on."""
     status: Any = Exit.SUCCESS
+    leave_when_asked()
     try:
         with interruptible():
-            for found in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name.count("."), entry.name)):
-                mount(found)
-            app()
+            try:
+                mount_for(sys.argv[1:])
+                app()
+            except SystemExit as ending:
+                status = ending.code
+            sys.stdout.flush()
     except KeyboardInterrupt:
         status = Exit.INTERRUPTED
-    except SystemExit as ending:
-        status = ending.code
-    try:
-        sys.stdout.flush()
     except BrokenPipeError:
         silence_output()
         status = Exit.BROKEN_PIPE

@@ -1,14 +1,26 @@
-"""The command line starts quickly: no verb, of client or cluster, brings in torch or Flink before it is used."""
+"""The command line starts quickly: no verb, of client or cluster, brings in torch or Flink before it is used, and none
+brings in what only others need."""
 
 import subprocess
 import sys
 
+import pytest
 
-def test_the_command_line_loads_neither_torch_nor_flink() -> None:
+
+def loaded_by(verb: str, *modules: str) -> list[str]:
+    """Those of the modules that mounting a verb loads; every verb where none is named."""
     program = (
-        "import sys; from importlib.metadata import entry_points; import fluvial.cli.main as m; "
-        "[m.mount(e) for e in sorted(entry_points(group=m.GROUP), key=lambda e: (e.name.count('.'), e.name))]; "
-        "print([name for name in ('torch', 'pyflink') if name in sys.modules])"
+        f"import sys, fluvial.cli.main as m; m.mount_for({[verb] if verb else []!r}); "
+        f"print(*[name for name in {modules!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
-    assert done.stdout.strip() == "[]"
+    return done.stdout.split()
+
+
+def test_the_command_line_loads_neither_torch_nor_flink() -> None:
+    assert loaded_by("", "torch", "pyflink") == []
+
+
+@pytest.mark.parametrize("verb", ["up", "down", "status", "submit"])
+def test_verbs_about_processes_load_nothing_that_computes(verb: str) -> None:
+    assert loaded_by(verb, "numpy", "fluvial.edge", "fluvial.cli.audit", "deploy.demo") == []

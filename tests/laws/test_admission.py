@@ -147,20 +147,17 @@ def test_arbitrary_payloads_rightly_signed_are_refused(payload: bytes) -> None:
 
 
 @given(mutated(SEEDS))
-@settings(law, max_examples=200)
 def test_a_changed_envelope_is_refused_unless_it_is_the_same(raw: bytes) -> None:
     judgement = check_judged(raw, a_world())
     assert isinstance(judgement, gate.NeedsEvidence) == (raw == SEEDS[0])
 
 
 @given(mutated(tuple(encode(one) for one in (an_update(), an_inline_update()))))
-@settings(law, max_examples=200)
 def test_a_changed_payload_rightly_signed_gets_one_judgement(payload: bytes) -> None:
     check_judged(sealed_bytes(payload), a_world())
 
 
 @given(hostile_updates(), st.none() | st.binary(max_size=8), st.integers(1_000, 9_000))
-@settings(law, max_examples=200)
 def test_whatever_an_enrolled_participant_signs_gets_one_judgement_and_one_verdict(
     update: ModelUpdate, key: bytes | None, at_ms: int
 ) -> None:
@@ -248,7 +245,6 @@ def test_the_bad_records_of_a_history_leave_no_trace(history: list[str]) -> None
 
 
 @given(st.binary(max_size=400) | mutated((REQUEST,)))
-@settings(law, max_examples=200)
 def test_whatever_the_bytes_an_enrolment_gets_one_judgement(raw: bytes) -> None:
     world = replace(a_world(), participants={})
     before = world.snapshot()

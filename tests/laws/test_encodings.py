@@ -173,7 +173,6 @@ def test_no_element_within_the_limit_enters_beyond_what_a_partial_sum_allows(
 
 
 @every_decoding
-@settings(max_examples=150, deadline=None)
 @given(raw=st.binary(max_size=700), start=st.integers(0, 9), data=st.data())
 def test_bytes_of_anybody_are_judged_and_never_raise(name: str, raw: bytes, start: int, data: st.DataObject) -> None:
     codec, layout = get(name), (TensorLayout(name="a", shape=(3,)), TensorLayout(name="b", shape=(606,)))
@@ -200,7 +199,6 @@ def test_bytes_of_anybody_are_judged_and_never_raise(name: str, raw: bytes, star
 
 
 @every_decoding
-@settings(max_examples=150, deadline=None)
 @given(
     scales=st.lists(st.floats() | st.sampled_from([0.0, 0.01, inf, -0.0, 1e300]), max_size=4).map(tuple),
     weight=st.sampled_from([1, 3, 2**53, 2**62]),

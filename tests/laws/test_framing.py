@@ -177,7 +177,6 @@ def test_bytes_put_in_anywhere_are_refused_or_canonical(version: Version, data: 
     _refused_or_canonical(whole[:start] + data.draw(st.binary(max_size=12)) + whole[stop:], version)
 
 
-@settings(max_examples=200, deadline=None)
 @given(junk=st.binary(max_size=64), record=st.sampled_from(RECORDS))
 def test_bytes_of_any_kind_give_the_one_error(junk: bytes, record: type) -> None:
     with pytest.raises(DecodeError):

@@ -102,7 +102,6 @@ def sent_up(tree: Any, bits: int) -> Encoded:
     return encoded(tree) if isinstance(tree, tuple) else region([sent_up(each, bits) for each in tree], bits)
 
 
-@settings(max_examples=150)
 @given(data=st.data(), max_abs=st.sampled_from([0.25, 1.0, 10.0, 1e-6]), depth=st.integers(0, 2))
 def test_any_grouping_has_the_bits_of_the_flat_federation(data: st.DataObject, max_abs: float, depth: int) -> None:
     chosen = data.draw(leaves(max_abs))
@@ -117,7 +116,6 @@ def test_any_grouping_has_the_bits_of_the_flat_federation(data: st.DataObject, m
     assert models[0].tobytes() == models[1].tobytes()
 
 
-@settings(max_examples=150)
 @given(data=st.data(), max_abs=st.sampled_from([0.1, 1.0, 10.0, 1e-6]), spare_bits=st.integers(0, 40))
 def test_the_gate_takes_every_region_of_admissible_updates(
     data: st.DataObject, max_abs: float, spare_bits: int

@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from fluvial.identity.envelope import seal, unseal
@@ -151,7 +151,6 @@ def made(state: task_life.TaskState) -> list[Any]:
     ]
 
 
-@settings(max_examples=300)
 @given(
     st.lists(
         st.tuples(tasks(), st.sampled_from(["model", "failed", "undecided", "lost", "nothing"])), min_size=1, max_size=4

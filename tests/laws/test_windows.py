@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fluvial.wire.framing import decode, encode
@@ -263,7 +263,6 @@ def play(round_: Round, steps: list[tuple[str, Any]]) -> Federation:
     return federation
 
 
-@settings(max_examples=300)
 @given(ROUNDS, STEPS)
 def test_no_update_is_lost_or_counted_twice(round_: Round, steps: list[tuple[str, Any]]) -> None:
     federation = play(round_, steps)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from fluvial.cli import model, participate, rounds
 from fluvial.cli.common import Exit
-from fluvial.cli.main import app
+from fluvial.cli.main import app, mount_for
 from fluvial.edge import participant as participant_module
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
@@ -24,6 +24,8 @@ from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, REGISTRAR, TASK,
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 pytestmark = pytest.mark.timeout(60)
+
+mount_for([])
 
 
 @pytest.fixture

@@ -133,10 +133,10 @@ def test_a_claim_of_many_items_takes_neither_time_nor_memory() -> None:
         for field in schema_of(newest(ModelUpdate))["fields"]
     )
     tracemalloc.start()
-    started = time.process_time()
+    started = time.thread_time()
     with pytest.raises(DecodeError):
         decode(data, ModelUpdate)
-    seconds, (_, peak) = time.process_time() - started, tracemalloc.get_traced_memory()
+    seconds, (_, peak) = time.thread_time() - started, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert seconds < 1
     assert peak < 1 << 20

@@ -236,9 +236,9 @@ def test_documents_that_would_cost_too_much_are_refused_quickly(
 ) -> None:
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
-    started = time.process_time()
+    started = time.thread_time()
     with pytest.raises(ValueError, match=r"task\.") as error:
         TaskFile.read(path)
-    assert time.process_time() - started < 2.0
+    assert time.thread_time() - started < 2.0
     if name == "task.yaml" or content.startswith("{"):
         assert said in str(error.value)

@@ -24,7 +24,7 @@ from deploy.local.errors import StackError
 from fluvial.cli.common import Exit, fail, reported
 from fluvial.cli.interruption import interruptible, uninterrupted
 from fluvial.wire.errors import FluvialError
-from fluvial.wire.files import replace_file
+from fluvial.wire.files import check_replaceable, replace_file
 
 _PIPED_WIDTH = 150
 
@@ -55,6 +55,9 @@ def demo(
     log verifies.
     """
     chosen = example(task)
+    for output in (json, html):
+        if output is not None:
+            check_replaceable(output)
     # Where there is no terminal to ask, tables are given room enough not to be folded.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
     progress = Progress(console, f"fluvial demo: {chosen.task_file.title}", chosen.task_file.rounds)
@@ -63,7 +66,7 @@ def demo(
             run = Run(chosen, root, progress, accelerate=accelerate, secure=secure)
             summary = run.run()
             if html is not None and accelerate:
-                shutil.copyfile(run.variants_page, html)
+                replace_file(html, run.variants_page.read_bytes())
     except KeyboardInterrupt:
         kept = f" What there was is in {data_dir}." if data_dir else ""
         fail(f"interrupted while {progress.last_phase}; everything was stopped.{kept}", status=Exit.INTERRUPTED)
@@ -96,9 +99,9 @@ def _where(data_dir: Path | None) -> str:
 
 
 def _tell(summary: Summary, console: Console, json: Path | None) -> None:
+    summary.print(console)  # first: where the file cannot be written, what it would have held is still told
     if json is not None:
         replace_file(json, json_module.dumps(summary.to_dict(), indent=2) + "\n")
-    summary.print(console)
     shortfalls = summary.shortfalls()
     for shortfall in shortfalls:
         console.print(f"[bold red]NOT GOOD[/]: {shortfall}", soft_wrap=True)

@@ -30,7 +30,7 @@ def start_detached(
     state = directory.state()
     if state is not None and state.alive:
         raise StackError(f"a stack is {state.phase} in {directory.root}: `fluvial down` stops it")
-    directory.root.mkdir(parents=True, exist_ok=True)
+    directory.make()
     command = [sys.executable, "-m", "deploy.local.supervisor", str(directory.root)]
     command += ["--task-managers", str(task_managers), "--partitions", str(partitions)]
     command += ["--secure"] if secure else []

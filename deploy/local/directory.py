@@ -16,7 +16,7 @@ from deploy.local.processes import ProcessIdentity
 from deploy.security.credentials import Credentials
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.federation import Federation
-from fluvial.wire.files import replace_file
+from fluvial.wire.files import check_replaceable, replace_file
 from fluvial.wire.topic_policy import TopicPolicy
 
 DEFAULT = Path(".fluvial")
@@ -64,6 +64,11 @@ class DataDirectory:
     def option(self) -> str:
         """What a command line must add to name this directory, for a shell; empty for the default one."""
         return "" if self.root == DEFAULT.resolve() else f" --data-dir {shlex.quote(str(self.root))}"
+
+    def make(self) -> None:
+        """Make the folder, and see whether it takes what is written. Raises OSError."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        check_replaceable(self.root / "stack.json")
 
     def federation(self) -> Federation:
         """Raises NotRunning where no stack was ever started."""

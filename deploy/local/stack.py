@@ -89,7 +89,7 @@ class Stack:
 
     def start(self) -> None:
         """Start everything and wait until it is ready. Raises StackError, with nothing left running."""
-        self.directory.root.mkdir(parents=True, exist_ok=True)
+        self.directory.make()
         self._take_lock()
         try:
             self.directory.remove_state()

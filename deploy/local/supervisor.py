@@ -37,7 +37,7 @@ def main() -> None:
             secure=arguments.secure,
             report=lambda line: print(line, flush=True),
         )
-    except StackError as error:
+    except (StackError, OSError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -5,6 +5,7 @@ Exit status: 0 success; 1 refused or not proven; 2 wrong usage; 3 the broker is 
 """
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -62,6 +63,15 @@ class _Console(Console):
         raise SystemExit(Exit.BROKEN_PIPE)
 
 
+_REMEDIES = {
+    errno.ENOSPC: "The disk is full: make room there, or name another place.",
+    errno.EDQUOT: "Your share of the disk is full: make room there, or name another place.",
+    errno.EROFS: "Nothing can be written there: name another place.",
+    errno.EACCES: "This user may not do that there: name another place, or ask for the right.",
+    errno.ENOTDIR: "A part of the path is a file: name another place.",
+    errno.EISDIR: "That is a folder: name a file in it.",
+}
+
 console = _Console(highlight=False, soft_wrap=True)
 errors = _Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -72,6 +82,14 @@ def fail(message: str, hint: str = "", status: Exit = Exit.FAILURE) -> NoReturn:
     if hint:
         errors.print(f"  {_escape(hint)}")
     raise typer.Exit(status)
+
+
+def describe(error: OSError) -> tuple[str, str]:
+    """What the system refused, in its words, and what to do."""
+    if error.strerror is None:
+        return str(error), ""
+    message = f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror
+    return message, _REMEDIES.get(error.errno or 0, "")
 
 
 def load_federation(path: Path) -> Federation:
@@ -116,7 +134,7 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
             silence_output()
             raise typer.Exit(Exit.BROKEN_PIPE) from None
         except OSError as error:
-            fail(str(error))
+            fail(*describe(error))
         except KeyboardInterrupt:
             errors.print("interrupted")
             raise typer.Exit(Exit.INTERRUPTED) from None

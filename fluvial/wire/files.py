@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+_PROBE_BYTES = 64 << 10
+
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -36,8 +38,13 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     """
     mode = None if private else _mode(path)
     if mode is not None and not stat.S_ISREG(mode):
-        with path.open("wb") as opened:
-            yield opened
+        try:
+            with path.open("wb") as opened:
+                yield opened
+        except OSError as error:
+            if error.errno is not None and error.filename is None:
+                error.filename = str(path)
+            raise
         return
     target = path if private else Path(os.path.realpath(path))
     with _written_beside(target, 0o600 if private else 0o666) as (file, temporary):
@@ -47,6 +54,16 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
         _finish(file)
         temporary.replace(target)
     _sync_folder(target.parent)
+
+
+def check_replaceable(path: Path) -> None:
+    """Whether the file could be put in place now, for those who have it only after hours. Raises OSError."""
+    if (mode := _mode(path)) is not None and not stat.S_ISREG(mode):
+        path.open("wb").close()
+        return
+    with _written_beside(Path(os.path.realpath(path)), 0o600) as (file, _):
+        file.write(bytes(_PROBE_BYTES))
+        _finish(file)
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -82,12 +99,17 @@ def _mode(path: Path) -> int | None:
 @contextlib.contextmanager
 def _written_beside(path: Path, mode: int) -> Iterator[tuple[BinaryIO, Path]]:
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    descriptor = os.open(temporary, _FLAGS, mode)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(os.open(temporary, _FLAGS, mode), "wb") as file:
             yield file, temporary
+    except OSError as error:
+        # A full disk names no file, and nobody knows the temporary one.
+        if error.errno is not None and error.filename in (None, str(temporary)):
+            error.filename = str(path)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _finish(file: BinaryIO) -> None:

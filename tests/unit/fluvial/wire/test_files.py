@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import subprocess
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fluvial.wire.files import create_private, replace_file, replacing, write_private
+from fluvial.wire.files import check_replaceable, create_private, replace_file, replacing, write_private
 
 
 def test_a_file_is_its_owners_alone_and_so_is_its_folder(tmp_path: Path) -> None:
@@ -111,3 +112,38 @@ def test_a_block_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
         fail_half_way()
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_full_device_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as caught:
+        replace_file(Path("/dev/full"), b"x")
+    assert caught.value.filename == "/dev/full"
+
+
+def test_a_failed_write_names_the_file_that_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    path = tmp_path / "model"
+    path.write_bytes(b"old")
+    for write in (lambda: replace_file(path, b"new"), lambda: check_replaceable(path)):
+        with pytest.raises(OSError, match="No space left") as caught:
+            write()
+        assert caught.value.filename == str(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+    assert path.read_bytes() == b"old"
+
+
+def test_what_can_be_replaced_is_left_alone_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    check_replaceable(path)
+    assert list(tmp_path.iterdir()) == []
+    path.write_bytes(b"old")
+    check_replaceable(path)
+    assert path.read_bytes() == b"old"
+    with pytest.raises(IsADirectoryError):
+        check_replaceable(tmp_path)
+    with pytest.raises(FileNotFoundError) as caught:
+        check_replaceable(tmp_path / "absent" / "model")
+    assert caught.value.filename == str(tmp_path / "absent" / "model")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import ThreadPoolExecutor
 
 from deploy.replay.evidence import Position
+from fluvial.auditor.keys import Keys, read_keys
 from fluvial.auditor.log import read_log
-from fluvial.auditor.participants import read_public_keys
 from fluvial.auditor.report import Problems
 from fluvial.edge.models import read_manifests
 from fluvial.identity.federation import Federation
@@ -29,8 +29,7 @@ class KafkaLog:
     def __init__(self, transport: Transport, federation: Federation, further: Sequence[Transport] = ()) -> None:
         self._transport, self._federation = transport, federation
         self._transports = (transport, *further)
-        self._enrolled: Mapping[str, set[bytes]] | None = None
-        self._former: Mapping[str, set[bytes]] | None = None
+        self._keys: Keys | None = None
 
     def manifests(self, task: str) -> Mapping[int, ModelManifest]:
         """Manifests by version. Raises VerificationError for a record of the topic that nobody signed who may."""
@@ -38,14 +37,13 @@ class KafkaLog:
         return {manifest.version: manifest for manifest in read if manifest.task == task}
 
     def public_keys(self, participant: str) -> Iterable[bytes]:
-        """Keys in the registry; then those that only the audit log remembers, because a compacted topic forgets."""
-        if self._enrolled is None:
+        """Keys that were enrolled, also those that only the audit log remembers, because a compacted topic forgets."""
+        if self._keys is None:
             keys = bytes.fromhex(self._federation.registrar_key), bytes.fromhex(self._federation.operator_key)
-            self._enrolled = read_public_keys(self._records(self._federation.topics.registry), *keys, Problems())
-        yield from self._enrolled.get(participant, ())
-        if self._former is None:
-            self._former = read_log(self._records(self._federation.topics.audit)).public_keys
-        yield from self._former.get(participant, ())
+            topics = self._federation.topics
+            log = read_log(self._records(topics.audit))
+            self._keys = read_keys(self._records(topics.registry), log, *keys, Problems(), Problems())
+        return [life.public_key for life in self._keys.of(participant)]
 
     def envelopes(self, positions: Sequence[Position]) -> list[bytes]:
         return self._fetch(self._federation.topics.updates, positions)

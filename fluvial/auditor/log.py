@@ -2,20 +2,37 @@
 leaves.
 """
 
+from __future__ import annotations
+
+from array import array
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Generic, TypeVar
 
 from fluvial.auditor.reader import TopicReader, TopicRecord
 from fluvial.auditor.report import Problems
 from fluvial.transparency.chain import ChainEnd, signed_chain
 from fluvial.transparency.checkpoint import Checkpoint
-from fluvial.transparency.event import event_id, read_event, subject
+from fluvial.transparency.event import SIGNED_PARTICIPANT, Recorded, event_id, read_event, subject
 from fluvial.transparency.merkle import leaf_hash
 from fluvial.transparency.tree import MerkleTree
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
-from fluvial.wire.records import AuditEvent, Participant, PublishedModel, SequencedEvent, Verdict
+from fluvial.wire.records import (
+    AuditEvent,
+    InputGap,
+    Participant,
+    Promotion,
+    PublishedModel,
+    Receipt,
+    Release,
+    RoundEvent,
+    RoundTransition,
+    SequencedEvent,
+    Variant,
+    Verdict,
+)
 
 CHECK = "log"
 
@@ -23,27 +40,53 @@ Source = tuple[str, int, int]
 """Topic, partition and offset of a record that was judged."""
 
 
+R = TypeVar("R")
+
+
 @dataclass(frozen=True, slots=True)
-class VerdictLeaf:
-    """A verdict as the log has it: position of its leaf, SHA-256 of the verdict's bytes (32 bytes), the verdict."""
+class Leaf(Generic[R]):
+    """What a leaf tells: its position, the broker's time of the leaf, SHA-256 of the data (32 bytes), the record."""
 
     sequence: int
+    timestamp_ms: int
     data_sha256: bytes
-    verdict: Verdict
+    record: R
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantLeaf:
+    """A participant as a leaf has it. sealed: the envelope that the registry has, nothing of it verified; empty in
+    leaves that former releases wrote."""
+
+    leaf: Leaf[Participant]
+    sealed: bytes
+
+
+RoundPlace = tuple[str, int, int]
+"""Task, round and attempt."""
+
+_COPIED = Receipt | Release | Variant | Promotion
 
 
 @dataclass(slots=True)
 class Log:
-    """The leaves read: their tree, and those of verdicts, models (by task and version) and participants (by name).
+    """The leaves read: their tree, and what they tell.
 
-    wanted: the bytes of the leaf that was asked for. problems: what is wrong with leaves. skipped: records of the topic
-    that are no leaves; a contradiction only where leaves are missing.
+    verdicts by the record judged, models by task and version; opened: rounds, by their place; ended: what became of
+    rounds and tasks; copied: by the event's id, what stands in a topic of its own, too; gaps: what nobody judged;
+    times_ms: the broker's time of each leaf. wanted: the bytes of the leaf that was asked for. problems: what is wrong
+    with leaves. skipped: records of the topic that are no leaves; a contradiction only where leaves are missing.
     """
 
     tree: MerkleTree = field(default_factory=MerkleTree)
-    verdicts: dict[Source, VerdictLeaf] = field(default_factory=dict)
-    models: dict[tuple[str, int], PublishedModel] = field(default_factory=dict)
-    public_keys: dict[str, set[bytes]] = field(default_factory=dict)
+    verdicts: dict[Source, Leaf[Verdict]] = field(default_factory=dict)
+    models: dict[tuple[str, int], Leaf[PublishedModel]] = field(default_factory=dict)
+    participants: list[ParticipantLeaf] = field(default_factory=list)
+    opened: dict[RoundPlace, Leaf[RoundEvent]] = field(default_factory=dict)
+    ended: list[Leaf[RoundEvent]] = field(default_factory=list)
+    copied: dict[str, Leaf[_COPIED]] = field(default_factory=dict)
+    gaps: list[InputGap] = field(default_factory=list)
+    times_ms: array[int] = field(default_factory=lambda: array("q"))
     wanted: bytes | None = None
     problems: Problems = field(default_factory=Problems)
     skipped: Problems = field(default_factory=Problems)
@@ -103,6 +146,7 @@ def read_log(records: Iterator[TopicRecord], wanted: int = -1, passed_over: Coll
         seen.add(sequenced.event.id)
         _take_in(log, end.size, sequenced.event, record)
         log.tree.append(leaf_hash(leaf))
+        log.times_ms.append(record.timestamp_ms)
         end = end.after(leaf)
     return log
 
@@ -116,11 +160,29 @@ def _take_in(log: Log, sequence: int, event: AuditEvent, where: TopicRecord) -> 
     if event.id != event_id(recorded) or event.subject != subject(recorded):
         log.problems.add(CHECK, where, f"event of leaf {sequence} is called {event.id}, its data {event_id(recorded)}")
         return
+    _remember(log, recorded, event, sequence, where.timestamp_ms)
+
+
+def _remember(log: Log, recorded: Recorded, event: AuditEvent, sequence: int, timestamp_ms: int) -> None:
+    digest = sha256(event.data).digest()
     match recorded:
         case Verdict():
             source = (recorded.source_topic, recorded.source_partition, recorded.source_offset)
-            log.verdicts.setdefault(source, VerdictLeaf(sequence, sha256(event.data).digest(), recorded))
+            log.verdicts.setdefault(source, Leaf(sequence, timestamp_ms, digest, recorded))
         case PublishedModel():
-            log.models.setdefault((recorded.task, recorded.version), recorded)
+            place = recorded.task, recorded.version
+            log.models.setdefault(place, Leaf(sequence, timestamp_ms, digest, recorded))
         case Participant():
-            log.public_keys.setdefault(recorded.participant, set()).add(recorded.public_key)
+            sealed = event.data if event.type == SIGNED_PARTICIPANT else b""
+            log.participants.append(ParticipantLeaf(Leaf(sequence, timestamp_ms, digest, recorded), sealed))
+        case RoundEvent(transition=RoundTransition.OPENED):
+            opened = recorded.task, recorded.round, recorded.attempt
+            log.opened.setdefault(opened, Leaf(sequence, timestamp_ms, digest, recorded))
+        case RoundEvent():
+            log.ended.append(Leaf(sequence, timestamp_ms, digest, recorded))
+        case Receipt() | Release() | Variant() | Promotion():
+            log.copied.setdefault(event.id, Leaf(sequence, timestamp_ms, digest, recorded))
+        case InputGap():
+            log.gaps.append(recorded)
+        case _:
+            pass

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
-from fluvial.auditor.inputs import Judged, describe
 from fluvial.auditor.log import Log
+from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
+from fluvial.auditor.verdicts import Judged, describe
 from fluvial.identity.envelope import open_envelope, unseal, verify_envelope
-from fluvial.wire.errors import DecodeError, VerificationError
+from fluvial.wire.errors import DecodeError, SignatureInvalid, VerificationError
 from fluvial.wire.layout import model_digest
 from fluvial.wire.records import Contribution, Decision, ModelManifest, PublishedModel, Verdict
 
@@ -28,44 +29,65 @@ class ManifestKeys:
     operator: bytes
 
 
+@dataclass(slots=True)
+class Manifests:
+    """The models that were published, by task and version, and where they stand. total: records of the topic."""
+
+    by_version: dict[tuple[str, int], ModelManifest] = field(default_factory=dict)
+    records: dict[tuple[str, int], TopicRecord] = field(default_factory=dict)
+    total: int = 0
+
+
 def read_manifests(
-    records: Iterator[TopicRecord],
+    records: Iterator[TopicRecord], keys: ManifestKeys, problems: Problems, skipped: Problems
+) -> Manifests:
+    """Read the topic `models`.
+
+    1. A record is a manifest signed by the aggregator, or by the operator if its version is 0; what neither signed is
+    skipped. 2. A version is published once; a copy of a record says nothing new.
+    """
+    manifests = Manifests()
+    for record in records:
+        manifests.total += 1
+        manifest = _open(record, keys, problems, skipped)
+        if manifest is None:
+            continue
+        place = manifest.task, manifest.version
+        known = manifests.records.get(place)
+        if known is None:
+            manifests.records[place], manifests.by_version[place] = record, manifest
+        elif known.value == record.value:
+            skipped.add(CHECK, record, f"repeats version {manifest.version} of {manifest.task}")
+        else:
+            problems.add(CHECK, record, f"version {manifest.version} of {manifest.task} is published a second time")
+    return manifests
+
+
+def check_manifests(
+    manifests: Manifests,
     log: Log,
     judged: Judged,
     updates_topic: str,
-    keys: ManifestKeys,
-    grace_ms: int,
+    patience: Patience,
     problems: Problems,
 ) -> Reconciled:
-    """Check the topic `models`.
+    """Check the models that were published.
 
-    1. Each record is a manifest signed by the aggregator, or by the operator if its version is 0. 2. A version is
-    published once. 3. Its digest is that of its chunks, its parent's digest that of its parent. 4. Its contributions
+    3. A model's digest is that of its chunks, its parent's digest that of its parent. 4. Its contributions
     are ordered, none twice, each was accepted, and the weights of those selected add up. 5. The log has a leaf that
     names the record's SHA-256 and the same digests and counts, or the record is too new; for version 0, which the
     operator vouches for, a leaf is checked if there is one. 6. Every leaf has its manifest. Whether the model is what
     its rule makes of the contributions, `fluvial model replay` shows.
     """
-    total = 0
-    manifests: dict[tuple[str, int], tuple[TopicRecord, ModelManifest]] = {}
-    for record in records:
-        total += 1
-        manifest = _open(record, keys, problems)
-        if manifest is None:
-            continue
-        if (manifest.task, manifest.version) in manifests:
-            problems.add(CHECK, record, f"version {manifest.version} of {manifest.task} is published a second time")
-            continue
-        manifests[manifest.task, manifest.version] = record, manifest
-
     settling = Settling()
     matched = 0
     # Only now: a version and its parent may lie in different partitions, which are read in any order.
-    for (task, version), (record, manifest) in manifests.items():
-        _, parent = manifests.get((task, manifest.parent_version), (None, None))
+    for (task, version), manifest in manifests.by_version.items():
+        record = manifests.records[task, version]
+        parent = manifests.by_version.get((task, manifest.parent_version))
         wrong = _wrong_with(manifest, parent, judged, updates_topic)
         leaf = log.models.get((task, version))
-        if leaf is not None and not _matches(leaf, manifest, record.value or b""):
+        if leaf is not None and not _matches(leaf.record, manifest, record.value or b""):
             wrong.append("differs from its leaf in the log")
         for message in wrong:
             problems.add(CHECK, record, f"version {version} of {task}: {message}")
@@ -74,21 +96,28 @@ def read_manifests(
             continue
         settling.settled(record)
         matched += not wrong
-    pending, overdue = settling.overdue(grace_ms)
+    pending, overdue = settling.overdue(patience)
     for record in overdue:
-        problems.add(CHECK, record, "manifest has no leaf in the log, though newer ones have")
-    for task, version in sorted(log.models.keys() - manifests.keys()):
+        problems.add(CHECK, record, "manifest has no leaf in the log, though newer ones have, or for too long")
+    for task, version in sorted(log.models.keys() - manifests.records.keys()):
         problems.add(CHECK, "", f"the log holds version {version} of {task}, whose manifest is not in the topic")
-    return Reconciled(total=total, matched=matched, pending=pending)
+    return Reconciled(total=manifests.total, matched=matched, pending=pending)
 
 
-def _open(record: TopicRecord, keys: ManifestKeys, problems: Problems) -> ModelManifest | None:
+def _open(record: TopicRecord, keys: ManifestKeys, problems: Problems, skipped: Problems) -> ModelManifest | None:
     data = record.value or b""
     try:
-        by_operator = verify_envelope(open_envelope(data), keys.operator)
+        envelope = open_envelope(data)
+        by_operator = verify_envelope(envelope, keys.operator)
+        if not by_operator and not verify_envelope(envelope, keys.aggregator):
+            raise SignatureInvalid("no known key signed it")
+    except (DecodeError, VerificationError) as error:
+        skipped.add(CHECK, record, f"no manifest signed by the aggregator or the operator: {error}")
+        return None
+    try:
         manifest = unseal(data, ModelManifest, keys.operator if by_operator else keys.aggregator)
     except (DecodeError, VerificationError) as error:
-        problems.add(CHECK, record, f"no manifest signed by the aggregator or the operator: {error}")
+        problems.add(CHECK, record, f"the aggregator or the operator signed what is no manifest: {error}")
         return None
     if keys.operator != keys.aggregator and by_operator != (manifest.version == 0):
         signer = "operator" if by_operator else "aggregator"
@@ -144,7 +173,8 @@ def _rule_name(manifest: ModelManifest) -> str:
 
 
 def _was_accepted(manifest: ModelManifest, contribution: Contribution, judged: Judged, updates_topic: str) -> bool:
-    verdict = judged.verdicts.get((updates_topic, contribution.source_partition, contribution.source_offset))
+    leaf = judged.verdicts.get((updates_topic, contribution.source_partition, contribution.source_offset))
+    verdict = leaf.record if leaf is not None else None
     return (
         verdict is not None
         and verdict.decision is Decision.ACCEPT

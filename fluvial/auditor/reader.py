@@ -34,8 +34,13 @@ def audited_topics(topics: Topics) -> tuple[str, ...]:
         topics.checkpoints,
         topics.audit,
         topics.verdicts,
+        topics.receipts,
+        topics.releases,
+        topics.variants,
+        topics.promotions,
         topics.models,
         topics.updates,
         topics.enrolments,
+        topics.rounds,
         topics.registry,
     )

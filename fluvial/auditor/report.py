@@ -58,8 +58,9 @@ class Report:
 
     size, root: of the tree over all leaves read, root in hex. signed_size, signed_root: of the newest good checkpoint
     (0 and empty for none), checkpoint its note. inputs: by topic, records against verdicts. verdicts: against leaves.
-    models: manifests against leaves. skipped: records of the log's topics that are not of the log, which contradict
-    nothing: anybody who may write there can write them.
+    models: manifests against leaves. copies: by kind, what else stands in topic and log. on_trust: by reason,
+    refusals that the log alone neither proves nor refutes. skipped: records that nobody signed who may, or that are
+    copies: they contradict nothing, because anybody who may write there can write them.
     """
 
     origin: str
@@ -72,6 +73,8 @@ class Report:
     inputs: dict[str, Reconciled]
     verdicts: Reconciled
     models: Reconciled
+    copies: dict[str, Reconciled]
+    on_trust: dict[str, int]
     num_problems: int
     problems: tuple[Problem, ...]
     num_skipped: int
@@ -86,7 +89,7 @@ class Report:
     @property
     def num_pending(self) -> int:
         """Records that are too new to be vouched for, and leaves that no checkpoint covers yet."""
-        parts = (*self.inputs.values(), self.verdicts, self.models)
+        parts = (*self.inputs.values(), self.verdicts, self.models, *self.copies.values())
         return sum(part.pending for part in parts) + max(0, self.size - self.signed_size)
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 On a running federation what vouches for a record appears a moment after the record. By default only records newer than
 the last one that is vouched for in their partition may wait; a grace time, measured by the brokers' clock, allows for
-stages that answer out of order.
+stages that answer out of order. However new it is among its kind, none may wait for ever.
 """
 
+from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 
 
@@ -30,12 +31,15 @@ class Settling:
         self._newest_ms = max(self._newest_ms, record.timestamp_ms)
         self._waiting.append(record)
 
-    def overdue(self, grace_ms: int) -> tuple[int, list[TopicRecord]]:
+    def overdue(self, patience: Patience) -> tuple[int, list[TopicRecord]]:
         """Number of records that may be pending, and those that may not."""
         overdue = [
             record
             for record in self._waiting
-            if record.offset <= self._last_settled.get(record.partition, -1)
-            and record.timestamp_ms <= self._newest_ms - grace_ms
+            if patience.is_over(record.timestamp_ms)
+            or (
+                record.offset <= self._last_settled.get(record.partition, -1)
+                and record.timestamp_ms <= self._newest_ms - patience.grace_ms
+            )
         ]
         return len(self._waiting) - len(overdue), overdue

@@ -2,40 +2,69 @@
 
 1. The leaves, their sequence, chain and tree: `log.py`.
 2. What was signed of them: `checkpoints.py`.
-3. Verdicts against leaves: `inputs.py`.
-4. Inputs against verdicts and enrolled keys: `inputs.py`, `participants.py`.
-5. Models against signatures, verdicts and leaves: `manifests.py`.
+3. Whose keys were enrolled, from when to when: `keys.py`; which rounds were opened: `rounds.py`.
+4. Verdicts against leaves: `verdicts.py`.
+5. Inputs against verdicts, which are taken again: `inputs.py`, `rejudgement.py`.
+6. Models against signatures, verdicts and leaves: `manifests.py`.
+7. Receipts, releases, variants and promotions against leaves, updates and models: `copies.py`.
 
-Left to others: computing a model again from its contributions (`fluvial model replay`), and comparing checkpoints with
-those that other observers saw.
+A record that nobody signed who may, or that is a copy, is skipped: it contradicts nothing and keeps nobody from an
+answer. Left to others: computing a model again from its contributions (`fluvial model replay`), and comparing
+checkpoints with those that other observers saw.
 """
 
+from __future__ import annotations
+
 import time
+from collections.abc import Iterator, Mapping
 
-from fluvial.auditor.checkpoints import newest_signed, read_checkpoints
-from fluvial.auditor.inputs import read_inputs, read_verdicts
-from fluvial.auditor.log import read_signed_log
-from fluvial.auditor.manifests import ManifestKeys, read_manifests
-from fluvial.auditor.participants import read_public_keys
-from fluvial.auditor.reader import TopicReader
+from fluvial.auditor.checkpoints import Signed, newest_signed, read_checkpoints
+from fluvial.auditor.copies import Copied, check_copies, read_copies
+from fluvial.auditor.inputs import read_inputs
+from fluvial.auditor.keys import read_keys
+from fluvial.auditor.log import Log, read_signed_log
+from fluvial.auditor.manifests import ManifestKeys, check_manifests, read_manifests
+from fluvial.auditor.patience import MAX_PENDING_MS, Patience
+from fluvial.auditor.reader import TopicReader, TopicRecord
+from fluvial.auditor.rejudgement import Rejudgement
 from fluvial.auditor.report import Problems, Report
+from fluvial.auditor.rounds import read_rounds
+from fluvial.auditor.verdicts import read_verdicts
 from fluvial.identity.federation import Federation
+from fluvial.registry.records import open_registry_record
 from fluvial.transparency.note import NoteKey
+from fluvial.wire.errors import DecodeError, VerificationError
+from fluvial.wire.records import Promotion, Receipt, Release, Task, Variant
 
 
-def verify(reader: TopicReader, federation: Federation, *, grace_ms: int = 0, known: bytes | None = None) -> Report:
+def verify(
+    reader: TopicReader,
+    federation: Federation,
+    *,
+    grace_ms: int = 0,
+    known: bytes | None = None,
+    now_ms: int | None = None,
+    max_pending_ms: int = MAX_PENDING_MS,
+) -> Report:
     """Audit a federation.
 
     grace_ms: how long, by the brokers' clock, a record may wait for what vouches for it even when newer ones have it (a
     running federation's stages answer out of order). known: note of a checkpoint verified before; a log that does not
-    contain it is refused. Raises ValueError if federation.json holds a malformed key, and what the reader raises when
-    topics cannot be read.
+    contain it is refused. now_ms: the time, this machine's by default; what has waited for longer than max_pending_ms
+    is a problem, however new it is among its kind. Raises ValueError if federation.json holds a malformed key, and what
+    the reader raises when topics cannot be read.
     """
     started = time.monotonic()
     topics = federation.topics
     log_key = NoteKey.parse(federation.log_key)
     operator_key, registrar_key = bytes.fromhex(federation.operator_key), bytes.fromhex(federation.registrar_key)
+    aggregator_key = bytes.fromhex(federation.aggregator_key)
     problems, skipped = Problems(), Problems()
+    patience = Patience(
+        grace_ms=grace_ms,
+        now_ms=int(time.time() * 1000) if now_ms is None else now_ms,
+        max_pending_ms=max_pending_ms,
+    )
 
     newest = newest_signed(reader.records(topics.checkpoints), log_key)
     log = read_signed_log(reader, topics.audit, newest)
@@ -43,29 +72,46 @@ def verify(reader: TopicReader, federation: Federation, *, grace_ms: int = 0, kn
     # Records that are no leaves are the reason where leaves are missing; elsewhere they are nobody's fault.
     (problems if newest is not None and log.contradicts(newest) else skipped).extend(log.skipped)
     signed = read_checkpoints(reader.records(topics.checkpoints), log.tree, log_key, problems, skipped, known)
+    _check_unsigned(log, signed, patience, problems)
 
-    judged_topics = (topics.updates, topics.enrolments)
-    judged = read_verdicts(
-        reader.records(topics.verdicts),
-        reader.begin_offsets(topics.verdicts),
+    keys = read_keys(reader.records(topics.registry), log, registrar_key, operator_key, problems, skipped)
+    tasks = _tasks(reader.records(topics.registry), operator_key, registrar_key)
+    rounds = read_rounds(reader.records(topics.rounds), log, topics.events, aggregator_key, patience, problems, skipped)
+    manifest_keys = ManifestKeys(aggregator=aggregator_key, operator=operator_key)
+    manifests = read_manifests(reader.records(topics.models), manifest_keys, problems, skipped)
+
+    judged_topics = frozenset((topics.updates, topics.enrolments))
+    verdicts, first_offsets = reader.records(topics.verdicts), reader.begin_offsets(topics.verdicts)
+    judged = read_verdicts(verdicts, first_offsets, log, judged_topics, problems, skipped)
+    rejudgement = Rejudgement(
         log,
-        frozenset(judged_topics),
-        grace_ms,
-        problems,
+        keys,
+        rounds,
+        manifests.by_version,
+        tasks,
+        partitions=federation.partitions,
+        events_topic=topics.events,
     )
-    public_keys = read_public_keys(reader.records(topics.registry), registrar_key, operator_key, problems)
-    for participant, keys in log.public_keys.items():
-        public_keys.setdefault(participant, set()).update(keys)
     inputs = {
         topic: read_inputs(
-            topic, reader.records(topic), reader.begin_offsets(topic), judged, public_keys, grace_ms, problems
+            topic, reader.records(topic), reader.begin_offsets(topic), judged, rejudge, patience, problems
         )
-        for topic in judged_topics
+        for topic, rejudge in ((topics.updates, rejudgement.update), (topics.enrolments, rejudgement.request))
     }
-    manifest_keys = ManifestKeys(aggregator=bytes.fromhex(federation.aggregator_key), operator=operator_key)
-    models = read_manifests(
-        reader.records(topics.models), log, judged, topics.updates, manifest_keys, grace_ms, problems
+    reconciled = judged.reconciled(patience, problems, skipped)
+    models = check_manifests(manifests, log, judged, topics.updates, patience, problems)
+    copies = {"rounds": rounds.reconciled}
+    kinds: tuple[tuple[str, type[Copied], bytes | None], ...] = (
+        ("receipts", Receipt, None),
+        ("releases", Release, None),
+        ("variants", Variant, aggregator_key),
+        ("promotions", Promotion, aggregator_key),
     )
+    for name, kind, signer in kinds:
+        topic = getattr(topics, name)
+        records, first_offsets = reader.records(topic), reader.begin_offsets(topic)
+        copies[name] = read_copies(name, kind, records, first_offsets, log, patience, problems, skipped, signer)
+    check_copies(log, manifests.by_version, problems)
     return Report(
         origin=log_key.name,
         size=log.tree.size,
@@ -75,11 +121,36 @@ def verify(reader: TopicReader, federation: Federation, *, grace_ms: int = 0, kn
         checkpoint=signed.note.decode(errors="replace"),
         num_checkpoints=signed.count,
         inputs=inputs,
-        verdicts=judged.reconciled,
+        verdicts=reconciled,
         models=models,
+        copies=copies,
+        on_trust=dict(sorted(rejudgement.on_trust.items())),
         num_problems=problems.count,
         problems=tuple(problems.kept),
         num_skipped=skipped.count,
         skipped=tuple(skipped.kept),
         seconds=time.monotonic() - started,
     )
+
+
+def _check_unsigned(log: Log, signed: Signed, patience: Patience, problems: Problems) -> None:
+    """What nobody has signed for so long is kept from being signed."""
+    size = signed.newest.size if signed.newest else 0
+    if signed.newest is not None and size < log.tree.size and patience.is_over(log.times_ms[size]):
+        problems.add("checkpoints", f"leaf {size}", "no checkpoint covers it, for too long")
+
+
+def _tasks(records: Iterator[TopicRecord], operator_key: bytes, registrar_key: bytes) -> Mapping[str, int]:
+    """Broker time of each task's record that the registry still has."""
+    tasks: dict[str, int] = {}
+    for record in records:
+        key = (record.key or b"").decode(errors="replace")
+        if record.value is None or not key.startswith("task/"):
+            continue
+        try:
+            task = open_registry_record(key, record.value, operator_key, registrar_key)
+        except (DecodeError, VerificationError):
+            continue
+        assert isinstance(task, Task)
+        tasks[task.task] = record.timestamp_ms
+    return tasks

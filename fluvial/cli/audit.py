@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.markup import escape as escape_markup
 from rich.table import Table
 
-from fluvial.auditor.inputs import describe
 from fluvial.auditor.prove import prove as prove_leaf
 from fluvial.auditor.reader import TopicRecord, audited_topics
 from fluvial.auditor.report import Reconciled, Report
+from fluvial.auditor.verdicts import describe
 from fluvial.auditor.verify import verify as verify_federation
 from fluvial.cli.common import (
     DEFAULT_FEDERATION,
@@ -141,16 +141,22 @@ def print_report(report: Report, console: Console) -> None:
         table.add_row(f"{topic} with verdicts", *_cells(reconciled))
     table.add_row("verdicts with leaves", *_cells(report.verdicts))
     table.add_row("models with leaves", *_cells(report.models))
+    for kind, reconciled in report.copies.items():
+        if reconciled.total or reconciled.expired:
+            table.add_row(f"{kind} with leaves", *_cells(reconciled))
     console.print(table)
     console.print(f"log         {_shown(report.origin)}")
     console.print(
         f"leaves      {report.size}, of which {report.signed_size} signed in {report.num_checkpoints} checkpoints"
     )
     console.print(f"root        {report.signed_root or 'nothing signed'}")
+    if report.on_trust:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in report.on_trust.items())
+        console.print(f"on trust    refusals that the log does not prove: {_shown(reasons)}")
     if report.num_skipped:
         first = report.skipped[0]
         console.print(
-            f"skipped     {report.num_skipped} records that are not of the log, the first {_shown(first.where)}: "
+            f"skipped     {report.num_skipped} records of nobody, or copies, the first {_shown(first.where)}: "
             f"{_shown(first.message)}"
         )
     for problem in report.problems[:_MAX_PROBLEMS_SHOWN]:

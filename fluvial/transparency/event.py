@@ -5,7 +5,10 @@ sequencer drops the repeat, and an auditor knows which id the leaf of a record m
 that no two causes share one.
 """
 
+from fluvial.identity.envelope import open_envelope
 from fluvial.wire import framing
+from fluvial.wire.errors import Malformed
+from fluvial.wire.media_types import media_type
 from fluvial.wire.records import (
     AuditEvent,
     InferenceSummary,
@@ -51,6 +54,10 @@ EVENT_TYPES: dict[type[Recorded], str] = {
     InputGap: "org.fluvial.input-gap.v1",
 }
 """CloudEvents type of each."""
+
+SIGNED_PARTICIPANT = "org.fluvial.participant.v2"
+"""CloudEvents type of a participant's record as the registry has it: the data is the envelope that the registrar or the
+operator signed, so that a leaf proves by itself whose key it enrols. Former releases wrote the record alone."""
 
 RECORD_TYPES: dict[str, type[Recorded]] = {name: record_type for record_type, name in EVENT_TYPES.items()}
 """The record that an event of a CloudEvents type holds."""
@@ -99,10 +106,20 @@ def subject(record: Recorded) -> str:
 
 def read_event(event: AuditEvent) -> Recorded:
     """The record that an event tells of. Raises DecodeError for bad data, ValueError for an unknown type of event."""
+    if event.type == SIGNED_PARTICIPANT:
+        return read_signed_participant(event.data)
     record_type = RECORD_TYPES.get(event.type)
     if record_type is None:
         raise ValueError(f"unknown type of event {event.type!r}")
     return framing.decode(event.data, record_type)
+
+
+def read_signed_participant(data: bytes) -> Participant:
+    """The participant in an envelope, whose signature is not verified. Raises DecodeError."""
+    envelope = open_envelope(data)
+    if envelope.payload_type != media_type(Participant):
+        raise Malformed(f"an envelope of {envelope.payload_type}, not of a Participant")
+    return framing.decode(envelope.payload, Participant)
 
 
 def _join(*parts: str | int) -> str:

@@ -4,7 +4,17 @@
 bytes.
 """
 
-from fluvial.transparency.event import EVENT_TYPES, Recorded, event_id, read_event, subject
+from dataclasses import replace
+
+from fluvial.transparency.event import (
+    EVENT_TYPES,
+    SIGNED_PARTICIPANT,
+    Recorded,
+    event_id,
+    read_event,
+    read_signed_participant,
+    subject,
+)
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, FluvialError
 from fluvial.wire.records import (
@@ -71,6 +81,12 @@ def verdict_event(verdict: Verdict) -> AuditEvent:
     return audit_event(verdict, verdict.source_timestamp_ms)
 
 
+def participant_event(raw: bytes, time_ms: int) -> AuditEvent:
+    """The event of a participant's record as it stands in the registry, sealed. Raises DecodeError if it is none."""
+    event = audit_event(read_signed_participant(raw), time_ms, raw)
+    return replace(event, type=SIGNED_PARTICIPANT)
+
+
 def open_event(value: bytes) -> AuditEvent:
     """The event in a record of the topic `events`. Raises EventRefused unless it is the one that `audit_event` makes of
     the record in it: of its id, source, type and subject."""
@@ -79,7 +95,8 @@ def open_event(value: bytes) -> AuditEvent:
         recorded = read_event(event)
         if not 0 <= event.time_ms <= MAX_TIME_MS:
             raise EventRefused(f"its time is {event.time_ms} ms")
-        if event != audit_event(recorded, event.time_ms, event.data):
+        made = replace(audit_event(recorded, event.time_ms, event.data), type=event.type)
+        if event != made:
             raise EventRefused(f"it is called {event.id}, its data {event_id(recorded)}")
     except (DecodeError, ValueError) as error:
         raise EventRefused(str(error)) from error

@@ -15,7 +15,7 @@ from fluvial.wire.records import Decision, EnrolmentToken, Participant
 from governance.admission import gate
 from governance.registry.enrolment import Enrolled, EnrolmentJudgement, judge_enrolment
 from pipelines.config import Settings
-from pipelines.flink.audit_frames import audit_frame
+from pipelines.flink.audit_frames import participant_frame
 from pipelines.flink.bundles import Kind, pack_bundle
 from pipelines.flink.frames import SourceRecord, sink_frame
 from pipelines.validation.known import source_of
@@ -71,7 +71,7 @@ class Enrol(HoldsUnhandled):
             self._signed.put(key, _SIGNED_MS.pack(at_ms) + raw)
             self._frames.append(sink_frame(self._topics.registry, key.encode(), raw))
             if isinstance(one, Participant):
-                self._frames.append(audit_frame(self._topics, one, record.timestamp_ms))
+                self._frames.append(participant_frame(self._topics, raw, record.timestamp_ms))
         for key, data in list(self._signed.items()) if records else ():
             if _SIGNED_MS.unpack_from(bytes(data))[0] < at_ms - _SETTLED_MS:
                 self._signed.remove(key)

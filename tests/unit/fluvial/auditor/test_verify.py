@@ -12,12 +12,13 @@ from fluvial.transparency.checkpoint import Checkpoint, sign_checkpoint
 from fluvial.wire.framing import decode, version_of
 from fluvial.wire.records import Decision, Score, SequencedEvent
 from governance.audit import sequencer
+from tests.unit.fluvial.auditor import forgeries  # noqa: F401 (fills TAMPERINGS)
 from tests.unit.fluvial.auditor.tamperings import TAMPERINGS, Tampering, leave_out_a_judgement, next_manifest
 from tests.unit.fluvial.auditor.world import ORIGIN, World, honest_world
 
 
 def audit(world: World, *, grace_ms: int = 0, known: bytes | None = None) -> Report:
-    return verify(world, world.federation, grace_ms=grace_ms, known=known)
+    return verify(world, world.federation, grace_ms=grace_ms, known=known, now_ms=world.now_ms)
 
 
 def messages(report: Report) -> str:
@@ -112,7 +113,7 @@ def test_records_newer_than_the_last_verdict_are_pending() -> None:
 
 def test_leaves_that_no_checkpoint_covers_are_pending() -> None:
     world = honest_world()
-    world.judge(world.update("anna", 3), "anna", 3)
+    world.judge(world.update("anna", 2), "anna", 2)
     world.sequence()
     report = audit(world)
     assert report.verified, messages(report)
@@ -178,7 +179,8 @@ def test_a_log_that_was_rolled_back_is_refused() -> None:
 def test_problems_are_all_counted_but_not_all_kept() -> None:
     world = honest_world()
     for _ in range(300):
-        world.append(world.topics.verdicts, b"garbage")
+        world.judge(world.append(world.topics.updates, b"garbage", b"anna"), "anna", 2)
+    world.sequence()
     report = audit(world)
     assert report.num_problems == 300
     assert len(report.problems) == 200

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from typing import Any
 
 from fluvial.auditor.reader import TopicRecord
 from fluvial.identity.envelope import seal
@@ -12,32 +13,121 @@ from fluvial.transparency.chain import ChainEnd
 from fluvial.transparency.event import Recorded
 from fluvial.transparency.note import NoteKey
 from fluvial.wire.framing import encode
-from fluvial.wire.layout import model_digest
+from fluvial.wire.layout import layout_digest, model_digest
 from fluvial.wire.records import (
     AuditEvent,
     ChunkReference,
     Contribution,
     Decision,
     DeviceProfile,
+    Metric,
     ModelManifest,
     ModelUpdate,
+    Outcome,
     Participant,
     ParticipantStatus,
     PublishedModel,
     Reason,
+    Receipt,
+    Release,
+    Round,
     RoundEvent,
+    RoundStatus,
     RoundTransition,
     Score,
     TensorLayout,
     Verdict,
+    WindowMode,
 )
+from fluvial.wire.sampling import round_seed
 from fluvial.wire.topics import Topics
 from governance.audit import sequencer, signer
-from governance.audit.events import audit_event
+from governance.audit.events import audit_event, participant_event
 
 ORIGIN = "log.example/audit"
 START_MS = 1_700_000_000_000
 TASK = "digits"
+
+
+LAYOUT = (TensorLayout(name="w", shape=(4,)),)
+
+
+def chunk_of(version: int) -> bytes:
+    """SHA-256 of the one chunk of a version."""
+    return sha256(b"%d" % version).digest()
+
+
+def digest_of(version: int) -> bytes:
+    return model_digest([chunk_of(version)])
+
+
+def a_participant(name: str, key: SigningKey) -> Participant:
+    return Participant(
+        participant=name,
+        public_key=key.public_key,
+        status=ParticipantStatus.ACTIVE,
+        agreements=(),
+        device=DeviceProfile(platform="linux", machine="x86_64", memory_bytes=0, accelerator="", network=""),
+        enrolled_ms=START_MS,
+        request_sha256=sha256(name.encode() + key.public_key).digest(),
+    )
+
+
+def an_update(name: str, round_: int) -> ModelUpdate:
+    return ModelUpdate(
+        task=TASK,
+        round=round_,
+        attempt=1,
+        participant=name,
+        update_id=f"{name}-{round_}",
+        base_version=round_ - 1,
+        base_digest=digest_of(round_ - 1),
+        weight=10,
+        encoding="float32",
+        layout_digest=layout_digest(LAYOUT),
+        scales=(),
+        inline=bytes(16),
+        chunks=(),
+        created_ms=0,
+    )
+
+
+def a_round(round_: int) -> Round:
+    return Round(
+        task=TASK,
+        round=round_,
+        attempt=1,
+        status=RoundStatus.OPEN,
+        base_version=round_ - 1,
+        base_digest=digest_of(round_ - 1),
+        base_chunks=(),
+        layout=LAYOUT,
+        layout_digest=layout_digest(LAYOUT),
+        num_elements=4,
+        chunk_elements=4,
+        opened_ms=START_MS,
+        deadline_ms=START_MS + 60_000,
+        quorum=2,
+        target=2,
+        max_abs=1.0,
+        max_norm=0.0,
+        max_weight=100,
+        fraction_bits=20,
+        kept_versions=4,
+        rule='{"name":"weighted_mean"}',
+        server_optimizer="",
+        optimizer_chunks=(),
+        window=WindowMode.SYNCHRONOUS,
+        grace_ms=0,
+        max_staleness=0,
+        staleness="",
+        seed=round_seed(TASK, round_, 1, digest_of(round_ - 1)),
+        invited_fraction=1.0,
+        partial=False,
+        encodings=("float32",),
+        agreement="",
+        training="{}",
+    )
 
 
 @dataclass(slots=True)
@@ -90,38 +180,25 @@ class World:
         self.kept.setdefault(topic, []).append(record)
         return record
 
-    def enrol(self, name: str) -> None:
-        participant = Participant(
-            participant=name,
-            public_key=self.key(name).public_key,
-            status=ParticipantStatus.ACTIVE,
-            agreements=(),
-            device=DeviceProfile(platform="linux", machine="x86_64", memory_bytes=0, accelerator="", network=""),
-            enrolled_ms=self.now_ms,
-            request_sha256=sha256(name.encode()).digest(),
-        )
-        sealed = seal(participant, self.key("registrar"), "registrar")
+    def enrol(
+        self,
+        name: str,
+        key: SigningKey | None = None,
+        *,
+        signed_by: str = "registrar",
+        status: ParticipantStatus = ParticipantStatus.ACTIVE,
+        **fields: Any,
+    ) -> None:
+        """In the registry, and by the registrar in the log too."""
+        participant = a_participant(name, key or self.key(name))
+        participant = replace(participant, enrolled_ms=self.now_ms, status=status, **fields)
+        sealed = seal(participant, self.key(signed_by), signed_by)
         self.append(self.topics.registry, sealed, b"participant/" + name.encode())
-        self.event(participant)
+        if status is ParticipantStatus.ACTIVE:
+            self.events.append(participant_event(sealed, self.now_ms))
 
     def update(self, name: str, round_: int, *, partition: int = 0) -> TopicRecord:
-        update = ModelUpdate(
-            task=TASK,
-            round=round_,
-            attempt=1,
-            participant=name,
-            update_id=f"{name}-{round_}",
-            base_version=round_ - 1,
-            base_digest=bytes(32),
-            weight=10,
-            encoding="float32",
-            layout_digest=bytes(32),
-            scales=(),
-            inline=bytes(16),
-            chunks=(),
-            created_ms=0,
-        )
-        sealed = seal(update, self.key(name), name)
+        sealed = seal(an_update(name, round_), self.key(name), name)
         return self.append(self.topics.updates, sealed, name.encode(), partition=partition)
 
     def judge(
@@ -133,7 +210,9 @@ class World:
         *,
         leaf: bool = True,
         scores: tuple[Score, ...] = (),
+        reason: Reason | None = None,
     ) -> TopicRecord:
+        """round_: 0 for a record of which the gate could not tell."""
         verdict = Verdict(
             source_topic=record.topic,
             source_partition=record.partition,
@@ -141,12 +220,12 @@ class World:
             source_timestamp_ms=record.timestamp_ms,
             record_sha256=sha256(record.value or b"").digest(),
             participant=name,
-            task=TASK,
+            task=TASK if round_ else "",
             round=round_,
-            attempt=1,
-            update_id=f"{name}-{round_}",
+            attempt=1 if round_ else 0,
+            update_id=f"{name}-{round_}" if round_ else "",
             decision=decision,
-            reason=Reason.ACCEPTED if decision is Decision.ACCEPT else Reason.SIGNATURE,
+            reason=reason or (Reason.ACCEPTED if decision is Decision.ACCEPT else Reason.ENVELOPE),
             norm=1.0,
             max_abs=0.5,
             scores=scores,
@@ -159,7 +238,7 @@ class World:
         """Version 0 by the operator without a leaf, the others by the aggregator. contributions: updates by
         participant.
         """
-        chunk = sha256(b"%d" % version).digest()
+        chunk = chunk_of(version)
         parts = [
             Contribution(
                 participant=name,
@@ -178,7 +257,7 @@ class World:
             task=TASK,
             version=version,
             parent_version=version - 1,
-            parent_digest=model_digest([sha256(b"%d" % (version - 1)).digest()]) if version else b"",
+            parent_digest=digest_of(version - 1) if version else b"",
             round=version,
             attempt=1,
             rule='{"name":"weighted_mean"}',
@@ -188,7 +267,7 @@ class World:
             partial=False,
             fraction_bits=20,
             total_weight=10 * len(parts),
-            layout=(TensorLayout(name="w", shape=(4,)),),
+            layout=LAYOUT,
             num_elements=4,
             chunk_elements=4,
             chunks=(ChunkReference(partition=0, offset=version, length=16, sha256=chunk),),
@@ -198,6 +277,64 @@ class World:
         )
         self.publish_manifest(manifest, "aggregator" if version else "operator", leaf=leaf and version > 0)
         return manifest
+
+    def open_round(self, round_: int, **changes: Any) -> Round:
+        """Signed by the aggregator, and its leaf."""
+        record = replace(a_round(round_), **changes)
+        self.append(self.topics.rounds, seal(record, self.key("aggregator"), "aggregator"), record.task.encode())
+        self.transition(record.round, RoundTransition.OPENED, attempt=record.attempt)
+        return record
+
+    def transition(self, round_: int, transition: RoundTransition, *, attempt: int = 1) -> None:
+        self.event(
+            RoundEvent(
+                task=TASK,
+                round=round_,
+                attempt=attempt,
+                transition=transition,
+                num_updates=0,
+                base_version=round_ - 1,
+            )
+        )
+
+    def answer(self, name: str, round_: int, outcome: Outcome = Outcome.INCLUDED, *, leaf: bool = True) -> Receipt:
+        made = outcome in (Outcome.INCLUDED, Outcome.EXCLUDED)
+        receipt = Receipt(
+            task=TASK,
+            round=round_,
+            attempt=1,
+            participant=name,
+            update_id=f"{name}-{round_}",
+            outcome=outcome,
+            version=round_ if made else 0,
+            weight=10,
+            model_digest=digest_of(round_) if made else b"",
+        )
+        self.put_receipt(receipt, leaf=leaf)
+        return receipt
+
+    def put_receipt(self, receipt: Receipt, *, leaf: bool = True) -> None:
+        self.append(self.topics.receipts, encode(receipt), receipt.participant.encode())
+        if leaf:
+            self.event(receipt)
+
+    def release(self, version: int, **changes: Any) -> Release:
+        release = Release(
+            task=TASK,
+            version=version,
+            model_digest=digest_of(version),
+            metrics=(Metric(name="accuracy", value=0.5),),
+            num_examples=10,
+            device="cpu",
+            duration_ms=1,
+        )
+        release = replace(release, **changes)
+        self.put_release(release)
+        self.event(release)
+        return release
+
+    def put_release(self, release: Release) -> None:
+        self.append(self.topics.releases, encode(release), TASK.encode())
 
     def publish_manifest(self, manifest: ModelManifest, signed_by: str, *, leaf: bool) -> None:
         sealed = seal(manifest, self.key(signed_by), signed_by)
@@ -238,26 +375,17 @@ class World:
 
 
 def honest_world() -> World:
-    """Two participants, two rounds, an update that was refused, three checkpoints; 12 leaves."""
+    """Two participants, two rounds, an update that was refused in each, three checkpoints; 12 leaves."""
     world = World()
     for name in ("anna", "ben"):
         world.enrol(name)
     world.publish(0, {})
     for round_ in (1, 2):
-        world.event(
-            RoundEvent(
-                task=TASK,
-                round=round_,
-                attempt=1,
-                transition=RoundTransition.OPENED,
-                num_updates=0,
-                base_version=round_ - 1,
-            )
-        )
+        world.open_round(round_)
         updates = {name: world.update(name, round_, partition=number) for number, name in enumerate(("anna", "ben"))}
         for name, record in updates.items():
             world.judge(record, name, round_)
-        forged = world.append(world.topics.updates, b"forged %d" % round_, partition=1)
+        forged = world.append(world.topics.updates, b"forged %d" % round_, b"mallory", partition=1)
         world.judge(forged, "mallory", 0, Decision.REJECT)
         world.publish(round_, updates)
         world.sequence()

@@ -100,9 +100,14 @@ def test_a_model_that_is_not_there_is_a_failure(world: World, arguments: tuple[s
     assert "error:" in result.stderr
 
 
-def test_an_unproven_model_is_a_failure(world: World) -> None:
-    world.publish_manifest(1, SigningKey.from_seed(b"x" * 32))
+def test_a_contradiction_of_those_who_may_sign_is_a_failure(world: World) -> None:
+    world.publish_manifest(1, OPERATOR)
     assert run("model", "list").exit_code == Exit.FAILURE
+
+
+def test_what_a_stranger_signs_keeps_nobody_from_the_list(world: World) -> None:
+    world.publish_manifest(1, SigningKey.from_seed(b"x" * 32))
+    assert run("model", "list").exit_code == Exit.SUCCESS
 
 
 def test_whom_a_round_invites_is_computed_from_what_is_public(world: World) -> None:
@@ -254,8 +259,8 @@ def test_participating_publishes_and_tells(world: World, tmp_path: Path, monkeyp
 
 
 def test_a_regions_sum_is_not_taken_for_a_model(world: World) -> None:
-    sealed = seal(replace(world.publish_manifest(1, AGGREGATOR), partial=True), AGGREGATOR, "aggregator")
-    world.put(world.topics.models, f"{TASK}/1", sealed)
+    made = replace(world.publish_manifest(1, AGGREGATOR), version=2, partial=True)
+    world.put(world.topics.models, f"{TASK}/2", seal(made, AGGREGATOR, "aggregator"))
     result = run("model", "get", TASK)
     assert result.exit_code == Exit.FAILURE
     assert "exact sum of a region's round" in result.output

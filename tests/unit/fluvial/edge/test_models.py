@@ -5,6 +5,7 @@ import pytest
 
 from fluvial.edge.models import ModelCache, read_manifests
 from fluvial.edge.safetensors import to_safetensors
+from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import FluvialError
 from tests.unit.fluvial.edge.world import AGGREGATOR, LAYOUT, OPERATOR, World
 
@@ -18,6 +19,21 @@ def test_manifests_are_listed_by_version_and_signed_by_whom_they_should_be(world
 def test_a_later_version_signed_by_the_operator_is_not_believed(world: World) -> None:
     world.publish_manifest(1, OPERATOR)
     with pytest.raises(FluvialError):
+        read_manifests(world.transport, world.federation)
+
+
+def test_what_nobody_signed_who_may_keeps_nobody_from_the_list(world: World) -> None:
+    first = world.publish_manifest(0, OPERATOR)
+    world.publish_manifest(1, SigningKey.generate())
+    for value in (b"", b"garbage", bytes(5_000)):
+        world.put(world.topics.models, "demo/1", value)
+    assert read_manifests(world.transport, world.federation) == [first]
+
+
+def test_two_models_of_one_version_are_not_listed(world: World) -> None:
+    world.publish_manifest(1, AGGREGATOR)
+    world.publish_manifest(1, AGGREGATOR)
+    with pytest.raises(FluvialError, match="published twice"):
         read_manifests(world.transport, world.federation)
 
 

@@ -11,7 +11,18 @@ from cloudevents.core.formats.base import Format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluvial.transparency.event import EVENT_TYPES, RECORD_TYPES, Recorded, event_id, subject
+from fluvial.identity.envelope import seal
+from fluvial.identity.keys import SigningKey
+from fluvial.transparency.event import (
+    EVENT_TYPES,
+    RECORD_TYPES,
+    SIGNED_PARTICIPANT,
+    Recorded,
+    event_id,
+    read_event,
+    subject,
+)
+from fluvial.wire.errors import DecodeError
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import (
     AuditEvent,
@@ -42,6 +53,7 @@ from governance.audit.events import (
     EventRefused,
     audit_event,
     open_event,
+    participant_event,
     verdict_event,
 )
 
@@ -299,3 +311,21 @@ def test_bytes_of_any_kind_are_refused_or_opened(value: bytes) -> None:
     for mutated in (value, genuine[: len(value)] + value, genuine + value):
         with contextlib.suppress(EventRefused):
             open_event(mutated)
+
+
+# A participant's event carries the signature of the registry's record.
+
+
+def test_the_event_of_a_participant_holds_the_record_that_was_signed() -> None:
+    sealed = seal(PARTICIPANT, SigningKey.from_seed(b"r" * 32), "registrar")
+    event = participant_event(sealed, 5)
+    assert event == replace(audit_event(PARTICIPANT, 5, sealed), type=SIGNED_PARTICIPANT)
+    assert (event.data, event.id) == (sealed, event_id(PARTICIPANT))
+    assert open_event(encode(event)) == event
+    assert read_event(event) == PARTICIPANT
+    with pytest.raises(EventRefused, match="it is called"):
+        open_event(encode(replace(event, id="participant/other")))
+    with pytest.raises(EventRefused):
+        open_event(encode(replace(event, data=encode(PARTICIPANT))))
+    with pytest.raises(DecodeError, match="not of a Participant"):
+        participant_event(seal(VERDICT, SigningKey.from_seed(b"r" * 32), "registrar"), 5)

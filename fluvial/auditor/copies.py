@@ -1,0 +1,151 @@
+"""Reconciles what stands both in a topic and in the log: receipts, releases, variants and promotions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+
+from fluvial.auditor.log import Log
+from fluvial.auditor.patience import Patience
+from fluvial.auditor.reader import TopicRecord
+from fluvial.auditor.report import Problems, Reconciled
+from fluvial.auditor.settling import Settling
+from fluvial.identity.envelope import open_envelope, verify_envelope
+from fluvial.transparency.event import event_id
+from fluvial.wire import framing
+from fluvial.wire.errors import DecodeError, Malformed, SignatureInvalid, VerificationError
+from fluvial.wire.media_types import media_type
+from fluvial.wire.records import (
+    Contribution,
+    Decision,
+    ModelManifest,
+    Outcome,
+    Promotion,
+    Receipt,
+    Release,
+    Variant,
+)
+
+Copied = Receipt | Release | Variant | Promotion
+
+
+def read_copies(
+    check: str,
+    kind: type[Copied],
+    records: Iterator[TopicRecord],
+    begin_offsets: Mapping[int, int],
+    log: Log,
+    patience: Patience,
+    problems: Problems,
+    skipped: Problems,
+    signer: bytes | None = None,
+) -> Reconciled:
+    """Check one such topic against the log.
+
+    1. The data of each leaf stands in the topic, unless retention took it. 2. What a topic of signed records holds
+    (signer: whose signature, Ed25519 public key) has its leaf, or is too new. 3. Where nobody signs, a record without a
+    leaf is believed by nobody, and skipped once it can no longer be new; so are copies and what is no such record.
+    """
+    settling = Settling()
+    matched: set[str] = set()
+    others: dict[str, list[TopicRecord]] = {}
+    total = 0
+    for record in records:
+        total += 1
+        try:
+            data, copied = _open(record.value or b"", kind, signer)
+        except (DecodeError, VerificationError) as error:
+            skipped.add(check, record, f"no {kind.__name__} of this federation: {error}")
+            continue
+        name = event_id(copied)
+        leaf = log.copied.get(name)
+        if leaf is None:
+            settling.waiting(record)
+        elif leaf.data_sha256 != sha256(data).digest():
+            others.setdefault(name, []).append(record)
+        elif name in matched:
+            skipped.add(check, record, f"repeats {name}")
+        else:
+            matched.add(name)
+            settling.settled(record)
+    pending, overdue = settling.overdue(patience)
+    for record in overdue:
+        (problems if signer else skipped).add(check, record, "has no leaf in the log, though newer ones have")
+    expired = 0
+    for name, leaf in log.copied.items():
+        if not isinstance(leaf.record, kind):
+            continue
+        where = f"leaf {leaf.sequence}"
+        if name in matched:
+            for record in others.get(name, ()):
+                skipped.add(check, record, f"is not {name} as the log holds it")
+        elif name in others:
+            problems.add(check, others[name][0], f"differs from {where}, which holds {name}")
+        elif any(begin_offsets.values()):
+            expired += 1
+        else:
+            problems.add(check, where, f"holds {name}, which is not in the topic")
+    return Reconciled(total=total, matched=len(matched), pending=pending, expired=expired)
+
+
+def _open(value: bytes, kind: type[Copied], signer: bytes | None) -> tuple[bytes, Copied]:
+    """The record and its bytes as a leaf holds them."""
+    if signer is None:
+        return value, framing.decode(value, kind)
+    envelope = open_envelope(value)
+    if envelope.payload_type != media_type(kind):
+        raise Malformed(f"an envelope of {envelope.payload_type}")
+    if not verify_envelope(envelope, signer):
+        raise SignatureInvalid("it is not signed by the aggregator")
+    return envelope.payload, framing.decode(envelope.payload, kind)
+
+
+def check_copies(log: Log, models: Mapping[tuple[str, int], ModelManifest], problems: Problems) -> None:
+    """Whether leaves of receipts and releases say what can be: of updates that were accepted, and of models as they
+    were published."""
+    accepted = {
+        (leaf.record.participant, leaf.record.task, leaf.record.round, leaf.record.attempt, leaf.record.update_id)
+        for leaf in log.verdicts.values()
+        if leaf.record.decision is Decision.ACCEPT
+    }
+    parts = {
+        place: {(each.participant, each.update_id, each.round): each for each in manifest.contributions}
+        for place, manifest in models.items()
+    }
+    for leaf in log.copied.values():
+        match leaf.record:
+            case Receipt() as receipt:
+                why = _why_no_receipt(receipt, accepted, models, parts)
+            case Release() as release:
+                manifest = models.get((release.task, release.version))
+                is_its_model = manifest is not None and manifest.model_digest == release.model_digest
+                why = "" if is_its_model else "measures a model that was not published as this version"
+            case _:
+                continue
+        if why:
+            problems.add("receipts" if isinstance(leaf.record, Receipt) else "releases", f"leaf {leaf.sequence}", why)
+
+
+_Update = tuple[str, str, int, int, str]
+"""Participant, task, round, attempt and id."""
+
+
+def _why_no_receipt(
+    receipt: Receipt,
+    accepted: set[_Update],
+    models: Mapping[tuple[str, int], ModelManifest],
+    parts: Mapping[tuple[str, int], Mapping[tuple[str, str, int], Contribution]],
+) -> str:
+    named = f"receipt of {receipt.update_id} by {receipt.participant}"
+    update = receipt.participant, receipt.task, receipt.round, receipt.attempt, receipt.update_id
+    if update not in accepted:
+        return f"{named}: no such update was accepted"
+    if receipt.outcome not in (Outcome.INCLUDED, Outcome.EXCLUDED):
+        return "" if not receipt.version and not receipt.model_digest else f"{named}: {receipt.outcome}, yet of a model"
+    place = receipt.task, receipt.version
+    part = parts.get(place, {}).get((receipt.participant, receipt.update_id, receipt.round))
+    if part is None:
+        return f"{named}: version {receipt.version} of {receipt.task} was not made with it"
+    if part.selected != (receipt.outcome is Outcome.INCLUDED) or part.weight != receipt.weight:
+        return f"{named}: {receipt.outcome} with weight {receipt.weight}, which the manifest does not say"
+    return "" if models[place].model_digest == receipt.model_digest else f"{named}: names another model"

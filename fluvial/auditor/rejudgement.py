@@ -1,0 +1,314 @@
+"""Takes verdicts again, as far as the log alone decides them, by the functions that the gate itself uses
+(`fluvial.admission`).
+
+An accepted record must be what its verdict says, in every field: signed by a key in force, of the type that the topic
+takes, for a round that was open, trained from its model, and as the round asks. A refusal must have its reason: nobody
+who signed what the round asks for may be refused as if it were not so. Stages hear of registry and rounds a moment
+later, so a verdict is wrong only where no stage could have come to it (`keys`). What of refusals rests on what the log
+does not keep (chunks, tokens, settings) is counted as taken on trust, by its reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from functools import cached_property
+
+from fluvial.admission.case import Case
+from fluvial.admission.decisions import QUARANTINED, decision
+from fluvial.admission.framing import open_envelope
+from fluvial.admission.identity import check_routing
+from fluvial.admission.invitation import check_invitation
+from fluvial.admission.judgement import Fault, GatePolicy, Source
+from fluvial.admission.manifest import check_manifest
+from fluvial.admission.payload import find_update
+from fluvial.admission.request import read_request
+from fluvial.auditor.keys import HEARD_MS, KeyLife, Keys
+from fluvial.auditor.log import Log
+from fluvial.auditor.reader import TopicRecord
+from fluvial.auditor.rounds import Rounds
+from fluvial.identity.envelope import verify_envelope
+from fluvial.wire.errors import DecodeError
+from fluvial.wire.framing import MAX_RECORD_BYTES, version_of
+from fluvial.wire.records import Decision, ModelManifest, ModelUpdate, Reason, Round, Verdict, WindowMode
+
+_OF_THE_BYTES = frozenset(
+    {
+        Reason.ENVELOPE,
+        Reason.NON_CANONICAL,
+        Reason.DECODE,
+        Reason.PARTICIPANT_MISMATCH,
+        Reason.SCHEMA_UNKNOWN,
+        Reason.SIGNATURE,
+        Reason.KEY_UNKNOWN,
+    }
+)
+"""Reasons that a record has whatever the round is."""
+_OF_THE_CONTENT = frozenset(
+    {
+        Reason.INCOMPLETE,
+        Reason.CHUNK_MISMATCH,
+        Reason.CHUNK_CLAIMED,
+        Reason.NON_FINITE,
+        Reason.MAGNITUDE_EXCEEDED,
+        Reason.NORM_EXCEEDED,
+    }
+)
+_SAYS_NOTHING_OF_THE_UPDATE = frozenset({Reason.SIZE_LIMIT, Reason.UNHANDLED, Reason.OTHER, Reason.KEY_REVOKED})
+_MAX_FAILURES = 3
+
+
+class Rejudgement:
+    """models: manifests by task and version. tasks: broker time of each task's record in the registry. partitions: of
+    topic update-blobs. events_topic: full name."""
+
+    def __init__(
+        self,
+        log: Log,
+        keys: Keys,
+        rounds: Rounds,
+        models: Mapping[tuple[str, int], ModelManifest],
+        tasks: Mapping[str, int],
+        *,
+        partitions: int,
+        events_topic: str,
+    ) -> None:
+        self._log = log
+        self._keys = keys
+        self._rounds = rounds
+        self._models = models
+        self._tasks = tasks
+        self._policy = GatePolicy(max_record_bytes=MAX_RECORD_BYTES, partitions=partitions)
+        self._lacks_rounds = any(gap.topic == events_topic for gap in log.gaps)
+        self.on_trust: Counter[str] = Counter()
+        """By reason, refusals that the log alone neither proves nor refutes."""
+
+    def update(self, record: TopicRecord, verdict: Verdict, sequence: int | None) -> str:
+        """Why a verdict on a record of topic updates cannot be; empty where it can."""
+        case = _case(record)
+        if why := _form(verdict, case):
+            return why
+        fault = open_envelope(case) or check_routing(case)
+        signers = [] if fault else self._signers(case)
+        if verdict.decision is Decision.ACCEPT:
+            return self._accepted(case, fault, signers, verdict, sequence)
+        if verdict.reason in _SAYS_NOTHING_OF_THE_UPDATE:
+            return self._set_aside(case, signers, verdict)
+        payload_fault = fault or find_update(case, {}) or _of_another(case)
+        if verdict.reason in _OF_THE_BYTES:
+            return self._of_the_bytes(case, payload_fault, signers, verdict)
+        if payload_fault or not signers:
+            return f"was refused as {verdict.reason}, as only a signed update can be, which it is not"
+        return _other_fields(verdict, case.signed) or self._refused(case.signed, verdict, sequence)
+
+    def request(self, record: TopicRecord, verdict: Verdict, sequence: int | None) -> str:
+        """Why a verdict on a record of topic enrolments cannot be; empty where it can."""
+        case = _case(record)
+        if why := _form(verdict, case):
+            return why
+        request = read_request(case)
+        if (verdict.task, verdict.round, verdict.attempt, verdict.update_id) != ("", 0, 0, ""):
+            return "its verdict names a round, which an enrolment has not"
+        if verdict.decision is Decision.ACCEPT:
+            if isinstance(request, Fault):
+                return f"was accepted, but is no enrolment request: {request.reason}"
+            if sequence is not None and self._keys.requests.get(verdict.record_sha256) != request.public_key:
+                return "was accepted, but neither log nor registry holds what it enrols"
+            return ""
+        if verdict.reason is Reason.DUPLICATE_IGNORED:
+            known = sequence is None or verdict.record_sha256 in self._accepted_digests | self._keys.requests.keys()
+            return "" if known else "was refused as a repeat, but nothing with its bytes was accepted"
+        if verdict.reason in _OF_THE_BYTES:
+            in_order = not isinstance(request, Fault)
+            return f"was refused as {verdict.reason}, though it is in order" if in_order else ""
+        self.on_trust[verdict.reason.value] += 1
+        return ""
+
+    def _signers(self, case: Case) -> list[KeyLife]:
+        return [life for life in self._keys.of(case.claimed) if verify_envelope(case.envelope, life.public_key)]
+
+    def _accepted(
+        self, case: Case, fault: Fault | None, signers: list[KeyLife], verdict: Verdict, sequence: int | None
+    ) -> str:
+        if fault:
+            return f"was accepted, but is no envelope of {verdict.participant}: {fault.reason}"
+        if not signers:
+            return f"was accepted, but is not signed by a key of {verdict.participant}"
+        if not any(life.may_have_signed(case.source.timestamp_ms) for life in signers):
+            return f"was accepted, but the key of {verdict.participant} that signed it was not in force"
+        fault = find_update(case, {}) or _of_another(case)
+        if fault:
+            return f"was accepted, but is no update of {verdict.participant}: {fault.reason}"
+        update = case.signed
+        return _other_fields(verdict, update) or self._not_of_its_round(update, signers, sequence)
+
+    def _not_of_its_round(self, update: ModelUpdate, signers: list[KeyLife], sequence: int | None) -> str:
+        named = f"round {update.round}, attempt {update.attempt} of {update.task}"
+        opened = self._log.opened.get((update.task, update.round, update.attempt))
+        if opened is None or sequence is None or opened.sequence > sequence:
+            lacks = self._lacks_rounds or sequence is None
+            return "" if lacks else f"was accepted for {named}, which the log had not opened"
+        if not self._is_trained_from(update, opened.record.base_version):
+            return f"was accepted, but is not trained from the model of {named}"
+        round_ = self._round_of(update)
+        if round_ is None:
+            return ""
+        fault = self._not_as_asked(update, round_)
+        if fault:
+            return f"was accepted, but is not what {named} asks for: {fault.reason}"
+        if round_.agreement and not any(round_.agreement in life.agreements for life in signers):
+            return f"was accepted, but {update.participant} has not signed {round_.agreement}"
+        return ""
+
+    def _is_trained_from(self, update: ModelUpdate, base_version: int) -> bool:
+        if update.base_version != base_version:
+            return False
+        base = self._models.get((update.task, base_version))
+        # The base of a region's sum is its parent's, and stands in the parent's log.
+        return base is None or base.partial or base.model_digest == update.base_digest
+
+    def _not_as_asked(self, update: ModelUpdate, round_: Round) -> Fault | None:
+        return check_invitation(update, round_) or check_manifest(update, round_, self._policy)
+
+    def _of_the_bytes(self, case: Case, fault: Fault | None, signers: list[KeyLife], verdict: Verdict) -> str:
+        if fault or not any(life.was_in_force(case.source.timestamp_ms) for life in signers):
+            return ""
+        if verdict.reason is Reason.SCHEMA_UNKNOWN and not _is_of_version_1(case):
+            # A former release of the gate may not have known it.
+            self.on_trust[verdict.reason.value] += 1
+            return ""
+        return f"was refused as {verdict.reason}, though a key of {verdict.participant} signed it and it is in order"
+
+    def _set_aside(self, case: Case, signers: list[KeyLife], verdict: Verdict) -> str:
+        if verdict.reason is Reason.KEY_REVOKED and verdict.participant not in self._keys.revoked:
+            return f"was refused as KEY_REVOKED, but no key of {verdict.participant} was revoked"
+        if (verdict.task or verdict.update_id) and (find_update(case, {}) or _other_fields(verdict, case.signed)):
+            return "its verdict names another update than was signed"
+        self.on_trust[verdict.reason.value] += 1
+        return ""
+
+    def _refused(self, update: ModelUpdate, verdict: Verdict, sequence: int | None) -> str:
+        """A refusal for what other records say. One that has no leaf yet is left for the next audit: nor may they."""
+        holds = None if sequence is None else self._holds(update, verdict, sequence)
+        if holds is None:
+            self.on_trust[verdict.reason.value] += 1
+        return f"was refused as {verdict.reason}, which the log refutes" if holds is False else ""
+
+    def _holds(self, update: ModelUpdate, verdict: Verdict, sequence: int) -> bool | None:
+        """Whether the reason holds; None where the log does not say."""
+        of_round = update.participant, update.task, update.round
+        match verdict.reason:
+            case Reason.DUPLICATE_IGNORED:
+                return verdict.record_sha256 in self._accepted_digests
+            case Reason.EQUIVOCATION:
+                return any(digest != verdict.record_sha256 for digest in self._accepted_of.get(of_round, ()))
+            case Reason.TOO_MANY_FAILURES:
+                return self._failures[of_round] >= _MAX_FAILURES
+            case Reason.STALE_ROUND:
+                return self._is_stale(update, sequence)
+            case Reason.TASK_UNKNOWN:
+                return _unless_heard(self._tasks.get(update.task), verdict)
+            case Reason.ROUND_UNKNOWN:
+                opened = self._log.opened.get((update.task, update.round, update.attempt))
+                return _unless_heard(opened.timestamp_ms if opened else None, verdict)
+            case Reason.WRONG_BASE:
+                opened = self._log.opened.get((update.task, update.round, update.attempt))
+                if opened is None or (update.task, opened.record.base_version) not in self._models:
+                    return None
+                return not self._is_trained_from(update, opened.record.base_version)
+            case Reason.MANIFEST_MISMATCH | Reason.WEIGHT | Reason.ENCODING | Reason.NOT_INVITED:
+                round_ = self._round_of(update)
+                return None if round_ is None else self._not_as_asked(update, round_) is not None
+            case Reason.AGREEMENT:
+                round_ = self._round_of(update)
+                return None if round_ is None or round_.agreement else False
+            case _:
+                return None
+
+    def _round_of(self, update: ModelUpdate) -> Round | None:
+        """The round that alone could take the update, where the topic still has it."""
+        round_ = self._rounds.signed.get((update.task, update.round, update.attempt))
+        return round_ if round_ is not None and round_.window is WindowMode.SYNCHRONOUS else None
+
+    def _is_stale(self, update: ModelUpdate, sequence: int) -> bool:
+        """Whether, when the verdict was given, a later round of the task was open, or the task over: a stage hears of a
+        round when its leaf is under way."""
+        later = (
+            leaf.sequence
+            for (task, number, attempt), leaf in self._log.opened.items()
+            if task == update.task and (number, attempt) > (update.round, update.attempt)
+        )
+        over = (leaf.sequence for leaf in self._log.ended if leaf.record.task == update.task)
+        return self._lacks_rounds or min((*later, *over), default=sequence) < sequence
+
+    @cached_property
+    def _accepted_digests(self) -> set[bytes]:
+        return {digest for digests in self._accepted_of.values() for digest in digests}
+
+    @cached_property
+    def _accepted_of(self) -> Mapping[tuple[str, str, int], set[bytes]]:
+        """Digests of what was accepted, by participant, task and round."""
+        found: dict[tuple[str, str, int], set[bytes]] = defaultdict(set)
+        for leaf in self._log.verdicts.values():
+            if leaf.record.decision is Decision.ACCEPT:
+                found[leaf.record.participant, leaf.record.task, leaf.record.round].add(leaf.record.record_sha256)
+        return found
+
+    @cached_property
+    def _failures(self) -> Counter[tuple[str, str, int]]:
+        """Updates refused for their content, by participant, task and round."""
+        return Counter(
+            (leaf.record.participant, leaf.record.task, leaf.record.round)
+            for leaf in self._log.verdicts.values()
+            if leaf.record.reason in _OF_THE_CONTENT
+        )
+
+
+def _unless_heard(since_ms: int | None, verdict: Verdict) -> bool | None:
+    """False if what the gate says it had not heard of had stood in the log for so long that it had."""
+    return False if since_ms is not None and since_ms + HEARD_MS < verdict.source_timestamp_ms else None
+
+
+def _case(record: TopicRecord) -> Case:
+    source = Source(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp_ms=record.timestamp_ms,
+        key=record.key,
+    )
+    return Case.of(record.value or b"", source, QUARANTINED)
+
+
+def _form(verdict: Verdict, case: Case) -> str:
+    """What is wrong with a verdict whatever the record holds."""
+    if verdict.participant != case.claimed:
+        return f"its verdict names the participant {verdict.participant!r}, its key {case.claimed!r}"
+    usual = decision(verdict.reason)
+    refusals = (Decision.REJECT, Decision.QUARANTINE)
+    fits = verdict.decision is usual or (verdict.decision in refusals and usual in refusals)
+    return "" if fits else f"its verdict decides {verdict.decision} for {verdict.reason}"
+
+
+def _of_another(case: Case) -> Fault | None:
+    mine = case.signed.participant == case.claimed
+    return None if mine else Fault(reason=Reason.PARTICIPANT_MISMATCH)
+
+
+def _other_fields(verdict: Verdict, update: ModelUpdate) -> str:
+    judged = verdict.task, verdict.round, verdict.attempt, verdict.update_id
+    signed = update.task, update.round, update.attempt, update.update_id
+    if judged == signed:
+        return ""
+    return f"its verdict is on {_name(judged)}, what was signed is {_name(signed)}"
+
+
+def _name(update: tuple[str, int, int, str]) -> str:
+    return f"{update[3]!r} for round {update[1]}, attempt {update[2]} of {update[0]!r}"
+
+
+def _is_of_version_1(case: Case) -> bool:
+    try:
+        return str(version_of(case.envelope.payload)) == "ModelUpdate 1"
+    except DecodeError:
+        return False

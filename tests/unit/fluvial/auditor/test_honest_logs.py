@@ -1,0 +1,281 @@
+"""What honest stages write, with everything that a federation has, raises no alarm; nor does what strangers write."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+
+from fluvial.auditor.keys import HEARD_MS
+from fluvial.auditor.patience import MAX_PENDING_MS
+from fluvial.auditor.reader import TopicRecord
+from fluvial.auditor.report import Report
+from fluvial.auditor.verify import verify
+from fluvial.identity.envelope import open_envelope, pre_authentication_encoding, seal
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import (
+    Decision,
+    Envelope,
+    ModelUpdate,
+    Outcome,
+    ParticipantStatus,
+    Promotion,
+    PromotionDecision,
+    Reason,
+    RoundTransition,
+    Signature,
+    Variant,
+    Verdict,
+)
+from tests.unit.fluvial.auditor.forgeries import request_of
+from tests.unit.fluvial.auditor.world import TASK, World, a_participant, an_update, digest_of, honest_world
+
+VARIANT = Variant(
+    task=TASK,
+    version=1,
+    model_digest=digest_of(1),
+    name="int8",
+    recipe="{}",
+    builders="{}",
+    calibration_sha256=b"",
+    artefact_sha256=bytes(32),
+    artefact_bytes=1,
+    deterministic=True,
+    chunks=(),
+    failure="",
+    created_ms=1,
+)
+PROMOTION = Promotion(
+    task=TASK,
+    sequence=1,
+    version=1,
+    model_digest=digest_of(1),
+    variant="int8",
+    artefact_sha256=bytes(32),
+    runtime="onnxruntime 1",
+    processor="x86_64",
+    decision=PromotionDecision.PROMOTED,
+    reason="",
+    policy_sha256=bytes(32),
+    measurements=(),
+    findings=(),
+    gate_uses=1,
+    signers=(),
+    acts=(),
+    created_ms=1,
+)
+
+
+def furnished_world() -> World:
+    """An honest world with receipts of every outcome, releases, a variant, a promotion, and refusals of many kinds."""
+    world = honest_world()
+    for round_ in (1, 2):
+        for name in ("anna", "ben"):
+            world.answer(name, round_)
+        world.release(round_)
+    for topic, record in ((world.topics.variants, VARIANT), (world.topics.promotions, PROMOTION)):
+        world.append(topic, seal(record, world.key("aggregator"), "promotion"), TASK.encode())
+        world.event(record)
+    world.transition(2, RoundTransition.CLOSED)
+    world.open_round(3)
+    world.judge(world.update("ben", 3), "ben", 3)
+    world.answer("ben", 3, Outcome.ROUND_FAILED)
+    again = world.append(world.topics.updates, world.kept[world.topics.updates][-1].value or b"", b"ben")
+    world.judge(again, "ben", 3, Decision.DUPLICATE, reason=Reason.DUPLICATE_IGNORED)
+    second = replace(an_update("ben", 3), created_ms=1)
+    world.judge(a_record(world, second), "ben", 3, Decision.REJECT, reason=Reason.EQUIVOCATION)
+    for _ in range(3):
+        world.judge(world.update("anna", 3), "anna", 3, Decision.REJECT, reason=Reason.NON_FINITE)
+    world.judge(world.update("anna", 3), "anna", 3, Decision.REJECT, reason=Reason.TOO_MANY_FAILURES)
+    world.judge(world.update("anna", 2), "anna", 2, Decision.REJECT, reason=Reason.STALE_ROUND)
+    heavy = replace(an_update("anna", 3), weight=101)
+    world.judge(a_record(world, heavy), "anna", 3, Decision.REJECT, reason=Reason.WEIGHT)
+    based = replace(an_update("anna", 3), base_digest=bytes(32))
+    world.judge(a_record(world, based), "anna", 3, Decision.REJECT, reason=Reason.WRONG_BASE)
+    forged = world.append(world.topics.updates, seal(an_update("anna", 3), world.key("mallory"), "anna"), b"anna")
+    world.judge(forged, "anna", 0, Decision.REJECT, reason=Reason.SIGNATURE)
+    request = world.append(world.topics.enrolments, request_of(world.key("carl"), "carl"), b"carl")
+    world.judge(request, "carl", 0, Decision.REJECT, reason=Reason.TOKEN_INVALID)
+    world.judge(world.append(world.topics.enrolments, b"", None), "", 0, Decision.REJECT)
+    world.sequence()
+    world.sign()
+    return world
+
+
+def a_record(world: World, update: ModelUpdate) -> TopicRecord:
+    name = update.participant
+    return world.append(world.topics.updates, seal(update, world.key(name), name), name.encode())
+
+
+def audit(world: World) -> Report:
+    return verify(world, world.federation, now_ms=world.now_ms)
+
+
+def messages(report: Report) -> str:
+    return "\n".join(f"{problem.check} {problem.where} {problem.message}" for problem in report.problems)
+
+
+def test_a_federation_with_everything_verifies() -> None:
+    report = audit(furnished_world())
+    assert report.verified, messages(report)
+    assert not report.num_skipped
+    assert not report.num_pending
+    assert {kind: reconciled.matched for kind, reconciled in report.copies.items()} == {
+        "rounds": 3,
+        "receipts": 5,
+        "releases": 2,
+        "variants": 1,
+        "promotions": 1,
+    }
+    assert report.on_trust == {"NON_FINITE": 3, "TOKEN_INVALID": 1}
+
+
+def test_leaves_of_participants_that_former_releases_wrote_are_believed_if_the_registry_agrees() -> None:
+    world = honest_world()
+    participant = a_participant("carl", world.key("carl"))
+    world.append(world.topics.registry, seal(participant, world.key("registrar"), "registrar"), b"participant/carl")
+    world.event(participant)
+    world.sequence()
+    world.sign()
+    report = audit(world)
+    assert report.verified, messages(report)
+
+
+def test_a_revoked_participant_may_be_refused_at_once_and_be_accepted_for_a_moment() -> None:
+    """Validation hears of a revocation a moment after the broker has it."""
+    world = honest_world()
+    world.enrol("anna", status=ParticipantStatus.REVOKED, signed_by="operator", version=1)
+    world.judge(world.update("anna", 2), "anna", 2)
+    world.judge(world.update("anna", 2), "anna", 0, Decision.REJECT, reason=Reason.KEY_REVOKED)
+    world.now_ms += 2 * HEARD_MS
+    world.judge(world.update("anna", 2), "anna", 0, Decision.REJECT, reason=Reason.KEY_REVOKED)
+    world.sequence()
+    world.sign()
+    report = audit(world)
+    assert report.verified, messages(report)
+
+
+def test_a_participant_who_comes_back_with_another_key_signs_with_it() -> None:
+    world = honest_world()
+    former = world.key("anna")
+    world.enrol("anna", status=ParticipantStatus.REVOKED, signed_by="operator", version=1)
+    world.keys["anna"] = SigningKey.generate()
+    world.now_ms += 2 * HEARD_MS
+    world.enrol("anna", version=2)
+    # The registry is compacted: what the newest text replaced is gone.
+    del world.kept[world.topics.registry][0], world.kept[world.topics.registry][-2]
+    world.open_round(3)
+    world.judge(world.update("anna", 3), "anna", 3)
+    old = world.append(world.topics.updates, seal(an_update("anna", 3), former, "anna"), b"anna")
+    world.judge(old, "anna", 0, Decision.REJECT, reason=Reason.SIGNATURE)
+    world.sequence()
+    world.sign()
+    report = audit(world)
+    assert report.verified, messages(report)
+
+
+def test_what_comes_too_early_is_refused_without_alarm() -> None:
+    """Sent before its round was heard of, or before its key was enrolled."""
+    world = honest_world()
+    world.judge(world.update("anna", 3), "anna", 3, Decision.REJECT, reason=Reason.ROUND_UNKNOWN)
+    world.judge(world.update("carl", 2), "carl", 0, Decision.REJECT, reason=Reason.KEY_UNKNOWN)
+    world.open_round(3)
+    world.enrol("carl")
+    world.sequence()
+    world.sign()
+    report = audit(world)
+    assert report.verified, messages(report)
+
+
+def test_an_accepted_request_enrols() -> None:
+    world = honest_world()
+    request = request_of(world.key("carl"), "carl")
+    record = world.append(world.topics.enrolments, request, b"carl")
+    world.enrol("carl", request_sha256=sha256(request).digest())
+    world.judge(record, "carl", 0, Decision.ACCEPT)
+    again = world.append(world.topics.enrolments, request, b"carl")
+    world.judge(again, "carl", 0, Decision.DUPLICATE, reason=Reason.DUPLICATE_IGNORED)
+    world.sequence()
+    world.sign()
+    report = audit(world)
+    assert report.verified, messages(report)
+
+
+# What anybody can write who may write to the brokers.
+
+TOPICS = ("verdicts", "models", "registry", "rounds", "receipts", "releases", "variants", "promotions", "checkpoints")
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("value", [b"", b"garbage", bytes(5_000)], ids=["empty", "garbage", "zeros"])
+def test_junk_denies_nobody_an_answer(topic: str, value: bytes) -> None:
+    world = furnished_world()
+    for key in (b"participant/anna", b"participant/mallory", b"task/" + TASK.encode(), b"\xff"):
+        world.append(getattr(world.topics, topic), value, key)
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert report.num_skipped or topic == "registry"
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_copies_of_genuine_records_change_nothing(topic: str) -> None:
+    world = furnished_world()
+    world.enrol("carl")
+    world.sequence()
+    world.sign()
+    name = getattr(world.topics, topic)
+    for record in list(world.kept[name]):
+        world.append(name, record.value or b"", record.key or b"")
+    report = audit(world)
+    assert report.verified, messages(report)
+
+
+@pytest.mark.parametrize("topic", ["rounds", "models", "variants", "promotions", "registry"])
+def test_what_a_stranger_signs_changes_nothing(topic: str) -> None:
+    world = furnished_world()
+    name = getattr(world.topics, topic)
+    kept = world.kept[name][-1]
+    envelope = open_envelope(kept.value or b"")
+    message = pre_authentication_encoding(envelope.payload_type, envelope.payload)
+    signature = Signature(keyid="aggregator", signature=world.key("mallory").sign(message))
+    forged = Envelope(payload_type=envelope.payload_type, payload=envelope.payload, signatures=(signature,))
+    world.append(name, encode(forged), kept.key or b"")
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert report.num_skipped == 1
+
+
+def test_verdicts_receipts_and_releases_without_a_leaf_are_believed_by_nobody() -> None:
+    world = furnished_world()
+    verdicts = world.kept[world.topics.verdicts]
+    verdict = decode(verdicts[0].value or b"", Verdict)
+    others = (
+        replace(verdict, decision=Decision.REJECT, reason=Reason.SIGNATURE),
+        replace(verdict, source_offset=10_000),
+        replace(verdict, source_topic="elsewhere"),
+    )
+    for other in others:
+        world.append(world.topics.verdicts, encode(other))
+    world.answer("mallory", 1, leaf=False)
+    world.answer("anna", 1, Outcome.LATE, leaf=False)
+    world.put_release(replace(world.release(9), num_examples=1))
+    world.events.clear()
+    world.now_ms += 2 * MAX_PENDING_MS
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert report.num_skipped == 7
+
+
+def test_what_a_stranger_writes_before_the_stage_does_is_not_believed_in_its_place() -> None:
+    world = honest_world()
+    record = world.update("anna", 2)
+    genuine = world.judge(record, "anna", 2)
+    world.kept[world.topics.verdicts].remove(genuine)
+    forged = replace(decode(genuine.value or b"", Verdict), decision=Decision.REJECT, reason=Reason.SIGNATURE)
+    world.append(world.topics.verdicts, encode(forged))
+    world.append(world.topics.verdicts, genuine.value or b"")
+    world.sequence()
+    world.sign()
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert report.num_skipped == 1

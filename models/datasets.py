@@ -54,6 +54,13 @@ def load_all_participants(path: Path | str) -> Dataset:
     return _dataset(tensors["inputs"], tensors["targets"])
 
 
+def load_by_participant(path: Path | str) -> tuple[Dataset, list[NDArray[np.int64]]]:
+    """The examples of all participants, and the rows of each, ascending. Raises as `load_participant`."""
+    tensors = _load(path, "inputs", "targets", "group")
+    rows = [np.flatnonzero(tensors["group"] == number) for number in np.unique(tensors["group"])]
+    return _dataset(tensors["inputs"], tensors["targets"]), rows
+
+
 def num_participants(path: Path | str) -> int:
     """Participants that the file has examples of; they are numbered from 0. Raises as `load_participant`."""
     return len(np.unique(_load(path, "group")["group"]))

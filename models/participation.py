@@ -4,13 +4,14 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from fluvial.edge.trainer import TrainingRequest
 from fluvial.edge.training.config import TrainingConfig
 from fluvial.edge.training.correction import Correction
 from fluvial.edge.training.trainer import train
 from models.architectures import build
-from models.datasets import load_participant
+from models.datasets import Dataset, load_participant
 
 _load = lru_cache(maxsize=1)(load_participant)
 
@@ -22,7 +23,11 @@ def trainer(request: TrainingRequest) -> tuple[NDArray[np.float32], int]:
     data, architecture, layout or training configuration do not fit one another, or when there is no such folder.
     """
     module = build(request.model["architecture"], request.model["parameters"])
-    examples = _load(request.data, request.index)
+    return train_on(request, module, _load(request.data, request.index))
+
+
+def train_on(request: TrainingRequest, module: nn.Module, examples: Dataset) -> tuple[NDArray[np.float32], int]:
+    """As `trainer`, with a module of the task's architecture, whose state is overwritten, and these examples."""
     config = TrainingConfig.from_mapping(request.training)
     if not config.dynamic_alpha:
         return train(module, request.base_D, request.layout, examples.inputs, examples.targets, config, request.seed)

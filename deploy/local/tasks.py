@@ -27,7 +27,7 @@ from fluvial.identity.federation import Federation
 from fluvial.kafka import Position, Transport, connect
 from fluvial.registry.order import next_version
 from fluvial.registry.records import registry_key
-from fluvial.wire.layout import chunk_partition, model_digest
+from fluvial.wire.layout import chunk_partition
 from fluvial.wire.names import check_participant
 from fluvial.wire.records import (
     Agreement,
@@ -37,12 +37,11 @@ from fluvial.wire.records import (
     Participant,
     ParticipantStatus,
     Task,
-    TensorLayout,
 )
 from fluvial.wire.task_file import TaskFile
 from models.architectures import build, initial_state
 from models.evaluation.task import evaluator_of
-from pipelines.aggregation.rounds import records, terms
+from pipelines.aggregation.rounds import records
 
 _SECONDS = 60.0
 _CLOCK_MARGIN_MS = 60_000
@@ -80,18 +79,10 @@ def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) 
             raise StackError(f"the task {task_file.task} exists already: see `fluvial task show {task_file.task}`")
         agreement = _new_agreement(task_file, registry)
         chunks = _publish_chunks(transport, federation, task_file, initial)
-        manifest = _manifest(task_file, layout, len(initial), chunks)
+        manifest = records.first_manifest(task_file, layout, chunks, now_ms=_now_ms())
         sealed = seal(manifest, keys.operator, OPERATOR)
         transport.produce(federation.topics.models, sealed, key=f"{task_file.task}/0".encode()).result(_SECONDS)
-        task = Task(
-            task=task_file.task,
-            specification=task_file.model_dump_json(),
-            layout=layout,
-            base_version=0,
-            base_digest=manifest.model_digest,
-            base_chunks=chunks,
-            created_ms=_now_ms(),
-        )
+        task = records.first_task(task_file, manifest)
         for record in [*([agreement] if agreement else []), task]:
             _register(transport, federation, keys, record)
     return CreatedTask(task=task, manifest=manifest)
@@ -196,33 +187,6 @@ def _publish_chunks(
             ChunkReference(partition=position.partition, offset=position.offset, length=len(data), sha256=digest)
         )
     return tuple(references)
-
-
-def _manifest(
-    task_file: TaskFile, layout: tuple[TensorLayout, ...], size: int, chunks: tuple[ChunkReference, ...]
-) -> ModelManifest:
-    return ModelManifest(
-        task=task_file.task,
-        version=0,
-        parent_version=-1,
-        parent_digest=b"",
-        round=0,
-        attempt=0,
-        rule=terms.rule_json(task_file),
-        server_optimizer="",
-        staleness="",
-        optimizer_chunks=(),
-        partial=False,
-        fraction_bits=terms.fraction_bits(task_file),
-        total_weight=0,
-        layout=layout,
-        num_elements=size,
-        chunk_elements=task_file.chunk_elements,
-        chunks=chunks,
-        model_digest=model_digest(chunk.sha256 for chunk in chunks),
-        contributions=(),
-        created_ms=_now_ms(),
-    )
 
 
 def _register(transport: Transport, federation: Federation, keys: ServiceKeys, record: Any) -> None:

@@ -99,22 +99,8 @@ class Publisher:
             raise ValueError(f"round {round_.round}, attempt {round_.attempt} of {round_.task} already has an update")
 
     def _keep(self, round_: Round, encoded: Encoded, weight: int, encoding: str, upload_id: str) -> Upload:
-        inline = len(encoded.chunks) == 1 and len(encoded.chunks[0]) <= INLINE_BYTES
-        template = ModelUpdate(
-            task=round_.task,
-            round=round_.round,
-            attempt=round_.attempt,
-            participant=self._participant,
-            update_id=upload_id,
-            base_version=round_.base_version,
-            base_digest=round_.base_digest,
-            weight=weight,
-            encoding=encoding,
-            layout_digest=round_.layout_digest,
-            scales=encoded.scales,
-            inline=bytes(encoded.chunks[0]) if inline else None,
-            chunks=(),
-            created_ms=time.time_ns() // 1_000_000,
+        template = unsigned_update(
+            round_, self._participant, upload_id, encoded, weight, encoding, created_ms=time.time_ns() // 1_000_000
         )
         upload = Upload(
             upload_id=upload_id,
@@ -123,7 +109,7 @@ class Publisher:
             base_digest=round_.base_digest,
             template=encode(template),
         )
-        chunks = [] if inline else encoded.chunks
+        chunks = [] if template.inline is not None else encoded.chunks
         self._outbox.store(upload, [(chunk, hashlib.sha256(chunk).digest()) for chunk in chunks])
         return upload
 
@@ -257,6 +243,29 @@ class Publisher:
             return sent.result(_SEND_SECONDS)
         except TimeoutError as error:
             raise TransportUnavailable(f"{self._topics.updates}: no acknowledgement") from error
+
+
+def unsigned_update(
+    round_: Round, participant: str, update_id: str, encoded: Encoded, weight: int, encoding: str, *, created_ms: int
+) -> ModelUpdate:
+    """What an envelope says of an encoded delta, before its chunks have a place: a small one of one chunk is inside."""
+    inline = len(encoded.chunks) == 1 and len(encoded.chunks[0]) <= INLINE_BYTES
+    return ModelUpdate(
+        task=round_.task,
+        round=round_.round,
+        attempt=round_.attempt,
+        participant=participant,
+        update_id=update_id,
+        base_version=round_.base_version,
+        base_digest=round_.base_digest,
+        weight=weight,
+        encoding=encoding,
+        layout_digest=round_.layout_digest,
+        scales=encoded.scales,
+        inline=bytes(encoded.chunks[0]) if inline else None,
+        chunks=(),
+        created_ms=created_ms,
+    )
 
 
 def _is_synchronous(round_: Round) -> bool:

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def training_request(
 
     Raises ValueError when the task's specification or the round's training are not what they should be.
     """
-    specification = TaskFile.model_validate_json(task.specification)
+    specification = _task_file(task.specification)
     seed_text = f"{task.task}\n{participant}\n{round_.round}".encode()
     return TrainingRequest(
         task=task.task,
@@ -77,6 +78,11 @@ def training_request(
         seed=int.from_bytes(hashlib.sha256(seed_text).digest()[:4]),
         state=state,
     )
+
+
+@lru_cache(maxsize=8)
+def _task_file(specification: str) -> TaskFile:
+    return TaskFile.model_validate_json(specification)
 
 
 def load_trainer(name: str) -> Trainer:

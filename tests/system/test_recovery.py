@@ -19,13 +19,20 @@ from confluent_kafka import Producer
 from deploy.bench.usage import java_child
 from deploy.local.submission import LocalJob, Submission
 from deploy.replay import KafkaLog, replay
+from deploy.simulation.memory_log import MemoryLog
+from deploy.simulation.parties import Parties
+from deploy.simulation.server import Server
+from fluvial.admission.judgement import Source
+from fluvial.edge.training.flat import layout_of
 from fluvial.transparency.chain import ChainEnd
 from fluvial.wire.framing import encode
-from fluvial.wire.records import RoundEvent, RoundTransition
+from fluvial.wire.records import Decision, RoundEvent, RoundTransition
 from governance.audit import sequencer
 from governance.audit.events import audit_event
+from models.architectures import build, initial_state
 from pipelines.flink.stage_mac import StageMac
 from tests.system.small_federation import KRUM, MEAN, NUM_PARTICIPANTS, NUM_ROUNDS, SmallFederation
+from tests.system.small_federation import task_file as small_task_file
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
@@ -114,6 +121,36 @@ def check_books(small: SmallFederation) -> None:
     assert len(receipts) == len(verdicts)
     outcomes = {outcome for _, outcome in receipts}
     assert outcomes == {"INCLUDED", "EXCLUDED"}
+
+
+@pytest.mark.parametrize(("task", "rule"), [("calm", MEAN), ("calm-krum", KRUM)])
+def test_a_simulation_makes_the_federations_models_of_its_updates(
+    federation: SmallFederation, task: str, rule: dict[str, object]
+) -> None:
+    """The envelopes and chunks of the log, given to the simulation's server in another order than they came."""
+    topics, task_file = federation.federation.topics, small_task_file(task, rule)
+    log, parties = MemoryLog(federation.federation.partitions), Parties(seed=0)
+    for name, key in federation.keys.items():
+        parties.enrol(name, key.public_key)
+    for chunk in federation.read(topics.update_blobs):
+        log.put_update_chunk((chunk.partition, chunk.offset), chunk.value)
+    envelopes = {(message.partition, message.offset): message for message in federation.read(topics.updates)}
+    published = federation.manifests(task)
+    model, server = task_file.model, Server(log, parties)
+    layout = layout_of(build(model.architecture, model.parameters))
+    server.create(task_file, layout, initial_state(model.architecture, model.parameters, model.seed), now_ms=1)
+    for manifest in published[1:]:
+        for contribution in manifest.contributions:
+            place = contribution.source_partition, contribution.source_offset
+            source = Source(
+                topic="updates", partition=place[0], offset=place[1], timestamp_ms=1, key=envelopes[place].key
+            )
+            assert server.receive(envelopes[place].value, source, now_ms=1).decision is Decision.ACCEPT
+    assert len(published) == 1 + NUM_ROUNDS
+    for manifest in published:
+        simulated = log.published[manifest.version]
+        assert simulated.model_digest == manifest.model_digest
+        assert simulated.contributions == manifest.contributions
 
 
 def test_the_audit_stage_goes_on_from_the_log_alone(federation: SmallFederation) -> None:

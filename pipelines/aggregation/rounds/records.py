@@ -15,6 +15,7 @@ from fluvial.wire.records import (
     ModelManifest,
     Round,
     RoundStatus,
+    Task,
     TensorLayout,
     WindowMode,
 )
@@ -122,6 +123,47 @@ def manifest(
         partial=task_file.partial,
         created_ms=now_ms,
         terms=terms_text(task_file),
+    )
+
+
+def first_manifest(
+    task_file: TaskFile, layout: tuple[TensorLayout, ...], chunks: tuple[ChunkReference, ...], *, now_ms: int
+) -> ModelManifest:
+    """Version 0, which the operator publishes and no round has made."""
+    return ModelManifest(
+        task=task_file.task,
+        version=0,
+        parent_version=-1,
+        parent_digest=b"",
+        round=0,
+        attempt=0,
+        rule=terms.rule_json(task_file),
+        server_optimizer="",
+        staleness="",
+        optimizer_chunks=(),
+        partial=False,
+        fraction_bits=terms.fraction_bits(task_file),
+        total_weight=0,
+        layout=layout,
+        num_elements=num_elements(layout),
+        chunk_elements=task_file.chunk_elements,
+        chunks=chunks,
+        model_digest=model_digest(chunk.sha256 for chunk in chunks),
+        contributions=(),
+        created_ms=now_ms,
+    )
+
+
+def first_task(task_file: TaskFile, manifest: ModelManifest) -> Task:
+    """The record of a new task that starts from this version 0."""
+    return Task(
+        task=task_file.task,
+        specification=task_file.model_dump_json(),
+        layout=manifest.layout,
+        base_version=manifest.version,
+        base_digest=manifest.model_digest,
+        base_chunks=manifest.chunks,
+        created_ms=manifest.created_ms,
     )
 
 

@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from deploy.commands import release as verifying
 from fluvial.cli import release, release_acts
-from fluvial.cli.main import app
 from fluvial.identity.envelope import open_envelope, seal
 from fluvial.wire.framing import decode
 from fluvial.wire.records import OperatorAct, PromotionDecision, Task
@@ -78,7 +77,7 @@ def stage(tmp_path, monkeypatch):
 
 
 def run(*arguments):
-    return CliRunner().invoke(app, ["release", *arguments])
+    return CliRunner().invoke(release.app, list(arguments))
 
 
 def verify(*arguments):

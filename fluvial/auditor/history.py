@@ -54,15 +54,17 @@ class Violation:
 
 @dataclass(slots=True)
 class History:
-    """Tell it everything, then ask for `violations`. enrolments_topic: full name. Memory: some 100 bytes a record."""
+    """Tell it everything, then ask for `violations`. enrolments_topic: full name. is_running: whether what is newest
+    may still be under way: an input behind the last judged one of its partition, a verdict written after the last one
+    that has a leaf. Memory: some 100 bytes a record."""
 
     enrolments_topic: str
+    is_running: bool = False
     inputs: set[Source] = field(default_factory=set)
     verdicts: dict[Source, Verdict] = field(default_factory=dict)
     receipts: dict[_Update, list[Receipt]] = field(default_factory=dict)
     manifests: list[ModelManifest] = field(default_factory=list)
     requests: set[bytes] = field(default_factory=set)
-    num_leaves: int = 0
     _found: list[Violation] = field(default_factory=list)
     _written: Counter[Source] = field(default_factory=Counter)
     _leaves: Counter[Source] = field(default_factory=Counter)
@@ -79,18 +81,15 @@ class History:
         self._refuted[source] = why
 
     def written_verdict(self, verdict: Verdict) -> None:
-        """A record of topic verdicts."""
+        """A record of topic verdicts, in the topic's order."""
         source = (verdict.source_topic, verdict.source_partition, verdict.source_offset)
         self._written[source] += 1
         known = self.verdicts.setdefault(source, verdict)
         if known != verdict:
             self._add("I1", describe(source), f"has the verdicts {known.reason} and {verdict.reason}")
 
-    def leaf(self, sequence: int, record: Recorded) -> None:
-        """A leaf of the log, in the log's order."""
-        if sequence != self.num_leaves:
-            self._add("I4", f"leaf {sequence}", f"follows {self.num_leaves} leaves")
-        self.num_leaves = sequence + 1
+    def leaf(self, record: Recorded) -> None:
+        """What a leaf of the log tells, in the log's order."""
         match record:
             case Verdict():
                 source = (record.source_topic, record.source_partition, record.source_offset)
@@ -109,7 +108,7 @@ class History:
                 pass
 
     def broken_chain(self, where: str, why: str) -> None:
-        """A record of topic audit that is no leaf although leaves are missing, or a leaf that tells nothing."""
+        """A record of topic audit that is no leaf although leaves are missing, or a leaf that is not what it tells."""
         self._add("I4", where, why)
 
     def manifest(self, manifest: ModelManifest) -> None:
@@ -132,17 +131,32 @@ class History:
         self._found.append(Violation(invariant, where, message))
 
     def _of_verdicts(self) -> list[Violation]:
+        last: dict[tuple[str, int], int] = {}
+        for topic, partition, offset in self.verdicts:
+            last[topic, partition] = max(last.get((topic, partition), -1), offset)
         found = [
-            Violation("I1", describe(source), "has no verdict") for source in self.inputs if source not in self.verdicts
+            Violation("I1", describe(source), "has no verdict")
+            for source in self.inputs
+            if source not in self.verdicts and not (self.is_running and source[2] > last.get(source[:2], -1))
         ]
+        under_way = self._without_leaf_yet() if self.is_running else set()
         for source in self.verdicts:
             if source not in self.inputs:
                 found.append(Violation("I1", describe(source), "has a verdict, but was never published"))
             if self._written[source] > 1:
                 found.append(Violation("I1", describe(source), f"has {self._written[source]} verdicts in their topic"))
-            if self._leaves[source] != 1:
+            if self._leaves[source] != 1 and source not in under_way:
                 found.append(Violation("I4", describe(source), f"its verdict has {self._leaves[source]} leaves"))
         return found
+
+    def _without_leaf_yet(self) -> set[Source]:
+        """Sources of the verdicts that were written after the last one with a leaf."""
+        under_way: set[Source] = set()
+        for source in reversed(list(self._written)):
+            if self._leaves[source]:
+                break
+            under_way.add(source)
+        return under_way
 
     def _of_updates(self) -> list[Violation]:
         """I2 and I6."""

@@ -40,7 +40,7 @@ Source = tuple[str, int, int]
 """Topic, partition and offset of a record that was judged."""
 
 
-R = TypeVar("R")
+R = TypeVar("R", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,18 @@ class Log:
     wanted: bytes | None = None
     problems: Problems = field(default_factory=Problems)
     skipped: Problems = field(default_factory=Problems)
+
+    def records(self) -> list[Recorded]:
+        """What the leaves tell of verdicts, models, participants, rounds and copies, in the log's order."""
+        leaves: list[Leaf[Recorded]] = [
+            *self.verdicts.values(),
+            *self.models.values(),
+            *(each.leaf for each in self.participants),
+            *self.opened.values(),
+            *self.ended,
+            *self.copied.values(),
+        ]
+        return [leaf.record for leaf in sorted(leaves, key=lambda leaf: leaf.sequence)]
 
     def contradicts(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint is not one of these leaves."""

@@ -16,25 +16,19 @@ checkpoints with those that other observers saw.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
 
-from fluvial.auditor.checkpoints import Signed, newest_signed, read_checkpoints
+from fluvial.auditor.checkpoints import Signed, read_checkpoints
 from fluvial.auditor.copies import Copied, check_copies, read_copies
+from fluvial.auditor.evidence import read_evidence
 from fluvial.auditor.inputs import read_inputs
-from fluvial.auditor.keys import read_keys
-from fluvial.auditor.log import Log, read_signed_log
-from fluvial.auditor.manifests import ManifestKeys, check_manifests, read_manifests
+from fluvial.auditor.log import Log
+from fluvial.auditor.manifests import check_manifests
 from fluvial.auditor.patience import MAX_PENDING_MS, Patience
-from fluvial.auditor.reader import TopicReader, TopicRecord
-from fluvial.auditor.rejudgement import Rejudgement
+from fluvial.auditor.reader import TopicReader
 from fluvial.auditor.report import Problems, Report
-from fluvial.auditor.rounds import read_rounds
 from fluvial.auditor.verdicts import read_verdicts
 from fluvial.identity.federation import Federation
-from fluvial.registry.records import open_registry_record
-from fluvial.transparency.note import NoteKey
-from fluvial.wire.errors import DecodeError, VerificationError
-from fluvial.wire.records import Promotion, Receipt, Release, Task, Variant
+from fluvial.wire.records import Promotion, Receipt, Release, Variant
 
 
 def verify(
@@ -56,8 +50,6 @@ def verify(
     """
     started = time.monotonic()
     topics = federation.topics
-    log_key = NoteKey.parse(federation.log_key)
-    operator_key, registrar_key = bytes.fromhex(federation.operator_key), bytes.fromhex(federation.registrar_key)
     aggregator_key = bytes.fromhex(federation.aggregator_key)
     problems, skipped = Problems(), Problems()
     patience = Patience(
@@ -66,41 +58,26 @@ def verify(
         max_pending_ms=max_pending_ms,
     )
 
-    newest = newest_signed(reader.records(topics.checkpoints), log_key)
-    log = read_signed_log(reader, topics.audit, newest)
+    evidence = read_evidence(reader, federation, patience, problems, skipped)
+    log, manifests, log_key = evidence.log, evidence.manifests, evidence.log_key
     problems.extend(log.problems)
     # Records that are no leaves are the reason where leaves are missing; elsewhere they are nobody's fault.
-    (problems if newest is not None and log.contradicts(newest) else skipped).extend(log.skipped)
+    (problems if evidence.lacks_leaves else skipped).extend(log.skipped)
     signed = read_checkpoints(reader.records(topics.checkpoints), log.tree, log_key, problems, skipped, known)
     _check_unsigned(log, signed, patience, problems)
 
-    keys = read_keys(reader.records(topics.registry), log, registrar_key, operator_key, problems, skipped)
-    tasks = _tasks(reader.records(topics.registry), operator_key, registrar_key)
-    rounds = read_rounds(reader.records(topics.rounds), log, topics.events, aggregator_key, patience, problems, skipped)
-    manifest_keys = ManifestKeys(aggregator=aggregator_key, operator=operator_key)
-    manifests = read_manifests(reader.records(topics.models), manifest_keys, problems, skipped)
-
-    judged_topics = frozenset((topics.updates, topics.enrolments))
+    judged_topics = frozenset(evidence.judges)
     verdicts, first_offsets = reader.records(topics.verdicts), reader.begin_offsets(topics.verdicts)
     judged = read_verdicts(verdicts, first_offsets, log, judged_topics, problems, skipped)
-    rejudgement = Rejudgement(
-        log,
-        keys,
-        rounds,
-        manifests.by_version,
-        tasks,
-        partitions=federation.partitions,
-        events_topic=topics.events,
-    )
     inputs = {
         topic: read_inputs(
             topic, reader.records(topic), reader.begin_offsets(topic), judged, rejudge, patience, problems
         )
-        for topic, rejudge in ((topics.updates, rejudgement.update), (topics.enrolments, rejudgement.request))
+        for topic, rejudge in evidence.judges.items()
     }
     reconciled = judged.reconciled(patience, problems, skipped)
     models = check_manifests(manifests, log, judged, topics.updates, patience, problems)
-    copies = {"rounds": rounds.reconciled}
+    copies = {"rounds": evidence.rounds.reconciled}
     kinds: tuple[tuple[str, type[Copied], bytes | None], ...] = (
         ("receipts", Receipt, None),
         ("releases", Release, None),
@@ -124,7 +101,7 @@ def verify(
         verdicts=reconciled,
         models=models,
         copies=copies,
-        on_trust=dict(sorted(rejudgement.on_trust.items())),
+        on_trust=dict(sorted(evidence.rejudgement.on_trust.items())),
         num_problems=problems.count,
         problems=tuple(problems.kept),
         num_skipped=skipped.count,
@@ -138,19 +115,3 @@ def _check_unsigned(log: Log, signed: Signed, patience: Patience, problems: Prob
     size = signed.newest.size if signed.newest else 0
     if signed.newest is not None and size < log.tree.size and patience.is_over(log.times_ms[size]):
         problems.add("checkpoints", f"leaf {size}", "no checkpoint covers it, for too long")
-
-
-def _tasks(records: Iterator[TopicRecord], operator_key: bytes, registrar_key: bytes) -> Mapping[str, int]:
-    """Broker time of each task's record that the registry still has."""
-    tasks: dict[str, int] = {}
-    for record in records:
-        key = (record.key or b"").decode(errors="replace")
-        if record.value is None or not key.startswith("task/"):
-            continue
-        try:
-            task = open_registry_record(key, record.value, operator_key, registrar_key)
-        except (DecodeError, VerificationError):
-            continue
-        assert isinstance(task, Task)
-        tasks[task.task] = record.timestamp_ms
-    return tasks

@@ -3,7 +3,8 @@
 `verify` ends with exit status 0 only if all of it was proven.
 """
 
-from collections import deque
+from collections import Counter, deque
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,9 @@ from rich.console import Console
 from rich.markup import escape as escape_markup
 from rich.table import Table
 
+from fluvial.auditor.check_history import HistoryReport
+from fluvial.auditor.check_history import check_history as check_federations_history
+from fluvial.auditor.history import CHECKED
 from fluvial.auditor.prove import prove as prove_leaf
 from fluvial.auditor.reader import TopicRecord, audited_topics
 from fluvial.auditor.report import Reconciled, Report
@@ -87,6 +91,28 @@ def verify(
         raise typer.Exit(Exit.FAILURE)
     if known is not None:
         replace_file(known, report.checkpoint)
+
+
+@app.command()
+@reported
+def check_history(
+    federation: FederationOption = DEFAULT_FEDERATION,
+    json: JsonOption = False,
+    running: Annotated[
+        bool, typer.Option(help="The federation is running: what is newest may still be under way.")
+    ] = True,
+) -> None:
+    """Hold a federation's own system to its invariants: one verdict for each input, each accepted update in one model
+    or with one receipt, nothing of what was refused anywhere. Exit status 0 only if all of them hold."""
+    loaded = load_federation(federation)
+    with snapshot(loaded.brokers, audited_topics(loaded.topics), _CLIENT_ID) as reader:
+        report = check_federations_history(reader, loaded, is_running=running)
+    if json:
+        print_json(asdict(report))
+    else:
+        _print_history(report)
+    if report.violations:
+        raise typer.Exit(Exit.FAILURE)
 
 
 @app.command()
@@ -178,6 +204,18 @@ def print_report(report: Report, console: Console) -> None:
         console.print(
             "[red]NOT VERIFIED[/red]: nothing was signed yet. Is the audit job running (fluvial submit audit)?"
         )
+
+
+def _print_history(report: HistoryReport) -> None:
+    found = Counter(violation.invariant for violation in report.violations)
+    for violation in report.violations[:_MAX_PROBLEMS_SHOWN]:
+        console.print(f"[red]{violation.invariant}[/red]  {_shown(violation.where)} {_shown(violation.message)}")
+    if len(report.violations) > _MAX_PROBLEMS_SHOWN:
+        console.print(f"    and {len(report.violations) - _MAX_PROBLEMS_SHOWN} more")
+    broken = ", ".join(f"{invariant} ({number})" for invariant, number in sorted(found.items()))
+    verdict = f"[red]BROKEN[/red]: {broken}" if broken else f"[green]kept[/green]    {', '.join(CHECKED)}"
+    console.print(verdict)
+    console.print(f"of {report.inputs} inputs, {report.leaves} leaves, {report.models} models")
 
 
 def _shown(text: str) -> str:

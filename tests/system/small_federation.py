@@ -37,6 +37,7 @@ from fluvial.kafka import connect, read_to_end, snapshot
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ModelManifest, Receipt, Round, Verdict
 from fluvial.wire.task_file import TaskFile
+from tests.system.invariants import assert_invariants
 
 STAGES = ("validation", "aggregation", "audit")
 NUM_PARTICIPANTS = 6
@@ -90,7 +91,11 @@ class SmallFederation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ends.close()
+        try:
+            if kind is None:
+                assert_invariants(self.federation)
+        finally:
+            self._ends.close()
 
     def _new_job(self, parallelism: int) -> LocalJob:
         submission = Submission(stages=STAGES, name="federation", parallelism=parallelism, settings=self._settings)

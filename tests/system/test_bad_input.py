@@ -37,6 +37,7 @@ from fluvial.wire.records import (
     Verdict,
 )
 from fluvial.wire.task_file import TaskFile
+from tests.system.invariants import assert_invariants
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -240,6 +241,7 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
                     break
                 time.sleep(1)
             assert report.verified, report
+            assert_invariants(federation)
             assert job.pid is not None, "the job has ended"
         finally:
             job.stop()

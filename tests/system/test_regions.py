@@ -43,6 +43,7 @@ from fluvial.wire.task_file import TaskFile
 from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum, finish
 from pipelines.aggregation.rounds import terms
+from tests.system.invariants import assert_invariants
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
@@ -248,6 +249,7 @@ def audited(side: Side) -> bool:
         with snapshot(side.federation.brokers, audited_topics(side.federation.topics), "test-audit") as reader:
             report = verify(reader, side.federation)
         if report.verified and not report.num_pending:
+            assert_invariants(side.federation)
             return True
         if time.monotonic() > deadline:
             raise AssertionError([f"{problem.check} {problem.where} {problem.message}" for problem in report.problems])

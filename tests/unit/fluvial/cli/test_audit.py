@@ -183,3 +183,23 @@ def shown_by(world: World) -> str:
     out = StringIO()
     audit.print_report(verify(world, world.federation), Console(file=out, width=200))
     return out.getvalue()
+
+
+def test_check_history_tells_which_invariants_hold(world: World) -> None:
+    for name in ("anna", "ben"):
+        for round_ in (1, 2):
+            world.answer(name, round_)
+    world.sequence()
+    result = run("check-history", "--json")
+    assert result.exit_code == 0, result.stdout
+    assert json.loads(result.stdout) == {"violations": [], "inputs": 6, "leaves": 16, "models": 3}
+
+
+def test_check_history_names_what_is_broken(world: World) -> None:
+    """Two models without a receipt for anybody, and a verdict written twice."""
+    world.append(world.topics.verdicts, world.kept[world.topics.verdicts][0].value or b"")
+    result = run("check-history", "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)["violations"]
+    assert {each["invariant"] for each in found} == {"I1", "I2"}
+    assert "is in version 1, but has no receipt" in {each["message"] for each in found}

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from deploy.local.directory import DataDirectory
+from deploy.local.keys import ServiceKeys
+from fluvial.kafka import connect
+from fluvial.registry.acts import OPERATOR, OperatorActs
 
 DataDirOption = Annotated[
     Path,
@@ -13,3 +20,12 @@ DataDirOption = Annotated[
         "--data-dir", envvar="FLUVIAL_DATA_DIR", help="Folder of the embedded stack: its data, keys and logs."
     ),
 ]
+
+
+@contextmanager
+def acting(data_dir: Path) -> Iterator[OperatorActs]:
+    """The operator of the embedded federation, connected. Raises NotRunning, TransportUnavailable."""
+    directory = DataDirectory(data_dir)
+    federation, keys = directory.federation(), ServiceKeys.load_or_make(directory.keys)
+    with closing(connect(federation.brokers, OPERATOR)) as transport:
+        yield OperatorActs(transport, federation, keys.operator)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Annotated
 
 import typer
 
-from deploy.commands.common import DataDirOption
-from deploy.local.directory import DEFAULT, DataDirectory
-from deploy.local.keys import ServiceKeys
+from deploy.commands.common import DataDirOption, acting
+from deploy.local.directory import DEFAULT
 from fluvial.cli.common import console, reported
-from fluvial.kafka import connect
 
 app = typer.Typer(no_args_is_help=True, help="Act upon participants, as the operator of the federation.")
 
@@ -28,10 +25,6 @@ def revoke(
     data_dir: DataDirOption = DEFAULT,
 ) -> None:
     """Take a participant's key out of force, for good: what it signs from now on is refused."""
-    from deploy.local.tasks import OPERATOR, revoke_participant
-
-    directory = DataDirectory(data_dir)
-    federation = directory.federation()
-    with closing(connect(federation.brokers, OPERATOR)) as transport:
-        revoke_participant(transport, federation, ServiceKeys.load_or_make(directory.keys), name)
+    with acting(data_dir) as acts:
+        acts.revoke(name)
     console.print(f"{name} is revoked", markup=False)

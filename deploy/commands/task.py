@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from deploy.commands.common import DataDirOption
+from deploy.commands.common import DataDirOption, acting
 from deploy.local.directory import DEFAULT, DataDirectory
 from deploy.local.keys import ServiceKeys
 from fluvial.cli.common import JsonOption, console, fail, print_json, reported
@@ -20,7 +21,12 @@ from fluvial.wire.records import Task
 from fluvial.wire.task_file import TaskFile
 from models.aggregation import precision
 
-app = typer.Typer(no_args_is_help=True, help="Create tasks and let participants in, as the operator of the federation.")
+NameArgument = Annotated[str, typer.Argument(metavar="TASK", help="The task.")]
+ReasonOption = Annotated[str, typer.Option(help="Why, for everybody to read: it stands in the audit log.")]
+
+app = typer.Typer(
+    no_args_is_help=True, help="Create, mend and end tasks, and let participants in, as the operator of the federation."
+)
 
 
 @app.command("create")
@@ -47,17 +53,17 @@ def list_tasks(as_json: JsonOption = False, data_dir: DataDirOption = DEFAULT) -
     if as_json:
         print_json(found)
         return
-    table = Table("task", "title", "rounds", "quorum", "target", "parameters", "created")
+    columns = ("task", "status", "title", "rounds", "quorum", "target", "parameters", "created")
+    table = Table(*columns)
     for task in found:
-        values = (task["task"], task["title"], task["rounds"], task["quorum"], task["target"], task["parameters"])
-        table.add_row(*map(str, values), task["created"])
+        table.add_row(*(escape(str(task.get(column, ""))) for column in columns))
     console.print(table)
 
 
 @app.command("show")
 @reported
 def show(
-    name: Annotated[str, typer.Argument(metavar="TASK", help="The task.")],
+    name: NameArgument,
     as_json: JsonOption = False,
     data_dir: DataDirOption = DEFAULT,
 ) -> None:
@@ -67,7 +73,7 @@ def show(
         fail(f"there is no task {name}", "`fluvial task list` shows those that there are.")
     found = {
         **_summary(task),
-        "specification": json.loads(task.specification),
+        "specification": _json(task.specification),
         "layout": [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in task.layout],
         "base_digest": task.base_digest.hex(),
     }
@@ -75,6 +81,67 @@ def show(
         print_json(found)
     else:
         console.print_json(data=found)
+
+
+@app.command("update")
+@reported
+def update(
+    file: Annotated[Path, typer.Argument(help="The task file with its new terms.", exists=True, dir_okay=False)],
+    data_dir: DataDirOption = DEFAULT,
+) -> None:
+    """Register a task again with other terms, which hold from the next round on. Its model and windows stay."""
+    from deploy.local.tasks import update_task
+
+    with acting(data_dir) as acts:
+        task = update_task(acts, TaskFile.read(file))
+    console.print(f"{task.task} has other terms from its next round on", markup=False)
+
+
+@app.command("pause")
+@reported
+def pause(name: NameArgument, reason: ReasonOption = "", data_dir: DataDirOption = DEFAULT) -> None:
+    """Open no further round. The one that is open ends: it makes its model, or fails and is not opened again."""
+    with acting(data_dir) as acts:
+        acts.pause(name, reason)
+    console.print(f"{name} pauses after its open round: `fluvial task resume {name}`", markup=False)
+
+
+@app.command("resume")
+@reported
+def resume(name: NameArgument, data_dir: DataDirOption = DEFAULT) -> None:
+    """Go on with a task that was paused, or finished before its last round."""
+    with acting(data_dir) as acts:
+        acts.resume(name)
+    console.print(f"{name} goes on", markup=False)
+
+
+@app.command("finish")
+@reported
+def finish(name: NameArgument, reason: ReasonOption = "", data_dir: DataDirOption = DEFAULT) -> None:
+    """Make the open round the last."""
+    with acting(data_dir) as acts:
+        acts.finish(name, reason)
+    console.print(f"{name} is finished after its open round", markup=False)
+
+
+@app.command("remove")
+@reported
+def remove(
+    name: NameArgument,
+    reason: ReasonOption = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDirOption = DEFAULT,
+) -> None:
+    """Withdraw a task, for good: its open round is given up at once, and participants are told.
+
+    Models, verdicts and receipts stay in the log, where auditors look for them. The name is not used again.
+    """
+    with acting(data_dir) as acts:
+        acts.task(name)
+        if not yes:
+            typer.confirm(f"Give up the open round of {name}, and never open another?", abort=True)
+        acts.remove(name, reason)
+    console.print(f"{name} is removed", markup=False)
 
 
 @app.command("token")
@@ -85,28 +152,39 @@ def token(
     data_dir: DataDirOption = DEFAULT,
 ) -> None:
     """Issue a one-time token with which one participant can enrol. Prints the token and nothing else."""
-    from deploy.local.tasks import issue_token
-
     check_participant(participant)
-    directory = DataDirectory(data_dir)
-    keys = ServiceKeys.load_or_make(directory.keys)
-    print(issue_token(directory.federation(), keys, participant, valid_days=valid_days))
+    with acting(data_dir) as acts:
+        print(acts.issue_tokens([participant], valid_days=valid_days)[participant])
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _tasks(data_dir: Path) -> list[Task]:
-    from deploy.local.tasks import tasks
-
-    return tasks(DataDirectory(data_dir).federation())
+    with acting(data_dir) as acts:
+        return acts.registry().tasks()
 
 
 def _summary(task: Task) -> dict[str, Any]:
-    task_file = TaskFile.model_validate_json(task.specification)
+    return {"task": task.task, "status": task.status.value, "reason": task.reason, **_terms(task)}
+
+
+def _terms(task: Task) -> dict[str, Any]:
+    """What its file says; of a file that cannot be read, why: such a task is to be mended or removed."""
+    created = datetime.fromtimestamp(task.created_ms / 1000, UTC).isoformat(timespec="seconds")
+    try:
+        task_file = TaskFile.model_validate_json(task.specification)
+    except ValueError as error:
+        return {"title": "", "rounds": 0, "quorum": 0, "target": 0, "created": created, "unreadable": str(error)}
     return {
-        "task": task.task,
         "title": task_file.title,
         "rounds": task_file.rounds,
         "quorum": task_file.quorum,
         "target": task_file.target,
         "parameters": num_elements(task.layout),
-        "created": datetime.fromtimestamp(task.created_ms / 1000, UTC).isoformat(timespec="seconds"),
+        "created": created,
     }

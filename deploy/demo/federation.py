@@ -38,6 +38,7 @@ from fluvial.cli.interruption import uninterrupted
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Transport, connect
+from fluvial.registry.acts import OperatorActs
 from fluvial.wire.files import replace_file, write_private
 
 STAGES = ("validation", "aggregation", "evaluation", "audit")
@@ -160,12 +161,12 @@ class Run:
     def _open_for_participants(self, transport: Transport) -> None:
         """Create the task, hand out tokens, and give the signal to start."""
         # It needs torch for the initial model: seconds, in which the job starts.
-        from deploy.local.tasks import create_task, issue_tokens
+        from deploy.local.tasks import create_task
 
         federation, keys = self._stack.federation, self._stack.keys
         create_task(federation, keys, self._task_file)
         names = [member.name for member in self._members if member.enrols]
-        tokens = issue_tokens(transport, federation, keys, names)
+        tokens = OperatorActs(transport, federation, keys.operator).issue_tokens(names)
         self._members = [replace(member, token=tokens.get(member.name, "")) for member in self._members]
         write_private(self._layout.members, dump(self._members).encode())
         if self._is_secure:

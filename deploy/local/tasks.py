@@ -1,52 +1,35 @@
-"""What an operator does: create a task with its first model, and issue tokens.
+"""A task's terms, checked by what will run them: creating a task with its first model, and registering it again.
 
-Chunks first, then the manifest, then the records of the registry, the task last: whoever learns of the task finds all
-that it refers to.
+The agreement first, then chunks, the manifest, and the task last: whoever learns of the task finds all that it refers
+to. What else an operator does is in `fluvial.registry.acts`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import secrets
 import time
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.local.errors import StackError
 from deploy.local.jars import CHECKOUT
 from deploy.local.keys import ServiceKeys
-from fluvial.edge.registry import Registry
 from fluvial.edge.training.flat import layout_of
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Position, Transport, connect
-from fluvial.registry.order import next_version
-from fluvial.registry.records import registry_key
+from fluvial.registry.acts import OPERATOR, ActRefused, OperatorActs
 from fluvial.wire.layout import chunk_partition
-from fluvial.wire.names import check_participant
-from fluvial.wire.records import (
-    Agreement,
-    ChunkReference,
-    EnrolmentToken,
-    ModelManifest,
-    Participant,
-    ParticipantStatus,
-    Task,
-)
+from fluvial.wire.records import ChunkReference, ModelManifest, Task
 from fluvial.wire.task_file import TaskFile
 from models.architectures import build, initial_state
 from models.evaluation.task import evaluator_of
-from pipelines.aggregation.rounds import records
+from pipelines.aggregation.rounds import records, terms
 
 _SECONDS = 60.0
-_CLOCK_MARGIN_MS = 60_000
-_DAY_MS = 86_400_000
-OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +44,7 @@ def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) 
     """Publish the initial model, its manifest, the agreement and the task, signed by the operator.
 
     Raises ValueError for a task that could not run (its rule, optimizer, limits, architecture, evaluation set) and for
-    a partial one, StackError if the task exists or its agreement does with another text, TransportUnavailable when the
+    a partial one, ActRefused if the task exists or its agreement does with another text, TransportUnavailable when the
     broker is away.
     """
     if task_file.partial:
@@ -74,99 +57,39 @@ def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) 
     evaluator_of(task_file, CHECKOUT, "cpu")
     initial = initial_state(model.architecture, model.parameters, model.seed)
     with closing(connect(federation.brokers, OPERATOR)) as transport:
-        registry = _registry(transport, federation)
+        acts = OperatorActs(transport, federation, keys.operator)
+        registry = acts.registry()
         if registry.task(task_file.task) is not None:
-            raise StackError(f"the task {task_file.task} exists already: see `fluvial task show {task_file.task}`")
-        agreement = _new_agreement(task_file, registry)
+            raise ActRefused(f"the task {task_file.task} exists already: see `fluvial task show {task_file.task}`")
+        acts.agree(task_file.agreement, registry)
         chunks = _publish_chunks(transport, federation, task_file, initial)
         manifest = records.first_manifest(task_file, layout, chunks, now_ms=_now_ms())
         sealed = seal(manifest, keys.operator, OPERATOR)
         transport.produce(federation.topics.models, sealed, key=f"{task_file.task}/0".encode()).result(_SECONDS)
         task = records.first_task(task_file, manifest)
-        for record in [*([agreement] if agreement else []), task]:
-            _register(transport, federation, keys, record)
+        acts.register(task)
     return CreatedTask(task=task, manifest=manifest)
 
 
-def issue_token(federation: Federation, keys: ServiceKeys, participant: str, *, valid_days: float = 7.0) -> str:
-    """A one-time token for one participant, 256 bits; only its digest is published. Raises TransportUnavailable."""
-    with closing(connect(federation.brokers, OPERATOR)) as transport:
-        return issue_tokens(transport, federation, keys, [participant], valid_days=valid_days)[participant]
+def update_task(acts: OperatorActs, task_file: TaskFile) -> Task:
+    """Register a task again with other terms, which hold from the next round on.
 
-
-def issue_tokens(
-    transport: Transport, federation: Federation, keys: ServiceKeys, participants: list[str], *, valid_days: float = 7.0
-) -> dict[str, str]:
-    """Tokens by participant, over a connection that is there already.
-
-    Raises ValueError for a name that cannot enrol, TransportUnavailable.
+    Raises ValueError for terms that could not run, or that change what holds for the task's life; ActRefused where
+    there is no such task, or it has no other terms than these.
     """
-    for participant in participants:
-        check_participant(participant)
-    tokens = {participant: secrets.token_urlsafe(32) for participant in participants}
-    expires_ms = _now_ms() + int(valid_days * _DAY_MS)
-    pending = [
-        _send(
-            transport,
-            federation,
-            keys,
-            EnrolmentToken(
-                token_sha256=hashlib.sha256(token.encode()).digest(), participant=participant, expires_ms=expires_ms
-            ),
-        )
-        for participant, token in tokens.items()
-    ]
-    for sent in pending:
-        sent.result(_SECONDS)
-    return tokens
-
-
-def revoke_participant(transport: Transport, federation: Federation, keys: ServiceKeys, name: str) -> Participant:
-    """Take a participant's key out of force, for good: what it signs from now on is refused.
-
-    Returns the record. Raises StackError for a name that is not enrolled, or revoked already, TransportUnavailable.
-    """
-    known = _registry(transport, federation).participant(name)
-    if known is None:
-        raise StackError(f"nobody is enrolled as {name}: names stand in `fluvial rounds invited TASK`")
-    if known.status is ParticipantStatus.REVOKED:
-        raise StackError(f"the participant {name} is revoked already")
-    revoked = replace(known, status=ParticipantStatus.REVOKED, version=next_version(known))
-    _register(transport, federation, keys, revoked)
-    return revoked
-
-
-def tasks(federation: Federation) -> list[Task]:
-    """All tasks of the federation, by name. Raises TransportUnavailable."""
-    with closing(connect(federation.brokers, OPERATOR)) as transport:
-        return _registry(transport, federation).tasks()
-
-
-def _registry(transport: Transport, federation: Federation) -> Registry:
-    registry = Registry(transport, federation)
-    try:
-        registry.refresh()
-    finally:
-        registry.close()
-    return registry
-
-
-def _new_agreement(task_file: TaskFile, registry: Registry) -> Agreement | None:
-    """The task's agreement, None where there is none or where it is registered already."""
-    wanted = task_file.agreement
-    if wanted is None:
-        return None
-    if (terms := registry.terms(wanted.name)) is not None:
-        if terms.agreement.text != wanted.text:
-            raise StackError(f"the agreement {wanted.name} exists with another text: give yours another name")
-        return None
-    now_ms = _now_ms()
-    return Agreement(
-        agreement=wanted.name,
-        text=wanted.text,
-        valid_from_ms=now_ms - _CLOCK_MARGIN_MS,
-        valid_until_ms=now_ms + wanted.valid_days * _DAY_MS,
-    )
+    task = acts.task(task_file.task)
+    before = TaskFile.model_validate_json(task.specification)
+    if before.partial or task_file.partial:
+        raise ValueError(f"the task {task.task} is partial: `fluvial region run` registers it with its parent's rounds")
+    fixed = terms.fixed(before, task_file)
+    if fixed:
+        raise ValueError(f"{', '.join(fixed)}: as the task was created, so it stays; create another task instead")
+    if task_file == before:
+        raise ActRefused(f"the task {task.task} has these very terms already")
+    records.check(task_file, task.layout)
+    evaluator_of(task_file, CHECKOUT, "cpu")
+    acts.agree(task_file.agreement)
+    return acts.update(task, task_file.model_dump_json())
 
 
 def _publish_chunks(
@@ -187,15 +110,6 @@ def _publish_chunks(
             ChunkReference(partition=position.partition, offset=position.offset, length=len(data), sha256=digest)
         )
     return tuple(references)
-
-
-def _register(transport: Transport, federation: Federation, keys: ServiceKeys, record: Any) -> None:
-    _send(transport, federation, keys, record).result(_SECONDS)
-
-
-def _send(transport: Transport, federation: Federation, keys: ServiceKeys, record: Any) -> Future[Position]:
-    sealed = seal(record, keys.operator, OPERATOR)
-    return transport.produce(federation.topics.registry, sealed, key=registry_key(record).encode())
 
 
 def _now_ms() -> int:

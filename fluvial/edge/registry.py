@@ -1,18 +1,11 @@
-"""The registry as an edge device sees it: a view of the topic `registry`, verified, that only moves forward.
+"""The registry as an edge device sees it: a view of the topic `registry`, verified, that only moves forward."""
 
-A record that does not verify is skipped, so that it cannot hide the genuine one before it.
-"""
-
-import logging
 from dataclasses import dataclass
 
 from fluvial.identity.federation import Federation
-from fluvial.kafka import Message, Transport, read_to_end
-from fluvial.registry.view import VerifiedRegistry
-from fluvial.wire.errors import FluvialError
+from fluvial.kafka import Transport, read_to_end
+from fluvial.registry.reading import empty_view, take
 from fluvial.wire.records import Agreement, Participant, Task
-
-_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +24,17 @@ class Registry:
 
     def __init__(self, transport: Transport, federation: Federation) -> None:
         self._reader = transport.read(federation.topics.registry)
-        self._verified = VerifiedRegistry(
-            bytes.fromhex(federation.operator_key), bytes.fromhex(federation.registrar_key)
-        )
+        self._verified = empty_view(federation)
 
     def refresh(self, timeout: float = 30.0) -> None:
         """Reads what was there when the view was opened. Raises TransportUnavailable."""
         for message in read_to_end(self._reader, timeout):
-            self._take(message)
+            take(self._verified, message)
 
     def poll(self, timeout: float) -> None:
         """Takes in what has arrived."""
         for message in self._reader.poll(timeout):
-            self._take(message)
+            take(self._verified, message)
 
     def terms(self, name: str) -> Terms | None:
         """An agreement by its name."""
@@ -69,13 +60,3 @@ class Registry:
     def close(self) -> None:
         """Closes the reader."""
         self._reader.close()
-
-    def _take(self, message: Message) -> None:
-        key = (message.key or b"").decode(errors="replace")
-        try:
-            if message.value is None:
-                self._verified.withdraw(key)
-            else:
-                self._verified.apply(key, message.value)
-        except FluvialError as error:
-            _LOGGER.warning("registry record %s at offset %d ignored: %s", ascii(key[:64]), message.offset, error)

@@ -182,7 +182,7 @@ class Accelerate(KeyedProcessFunction):
         stored = self._task.value()
         if stored is None:
             return None
-        return acceleration_of(decode(bytes(stored), Task).specification)
+        return acceleration_of(decode(bytes(stored), Task))
 
     def _newest_built(self, task: str, spec: AccelerationSpec) -> int:
         built = self._built.value()

@@ -13,7 +13,7 @@ from fluvial.registry.records import open_registry_record
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import encode
-from fluvial.wire.records import Task
+from fluvial.wire.records import Task, TaskStatus
 from fluvial.wire.task_file import TaskFile
 from pipelines.config import Settings
 from pipelines.flink.frames import parse_source
@@ -39,10 +39,15 @@ class TaskToMessage(FlatMapFunction):
             yield pack(task.task, "task", [encode(task)])
 
 
+def acceleration_of(task: Task) -> AccelerationSpec | None:
+    """A task's terms of acceleration; None where it has none, was removed, or its record holds no task file (then the
+    task does not run either)."""
+    return None if task.status is TaskStatus.REMOVED else parsed_acceleration(task.specification)
+
+
 @lru_cache(maxsize=256)
-def acceleration_of(specification: str) -> AccelerationSpec | None:
-    """A task's terms of acceleration, by the file in its record; None where it has none, or is no task file (then the
-    task does not run either). Parsed once for each file, because it is asked for with every batch of requests."""
+def parsed_acceleration(specification: str) -> AccelerationSpec | None:
+    """Parsed once for each file, because it is asked for with every batch of requests."""
     try:
         return TaskFile.model_validate_json(specification).acceleration
     except ValidationError as error:

@@ -78,7 +78,7 @@ class Serving:
     def spec(self, task: str) -> AccelerationSpec | None:
         """The task's terms of acceleration; None for a task that is not registered, or has none."""
         record = self.registry.task(task)
-        return None if record is None else acceleration_of(record.specification)
+        return None if record is None else acceleration_of(record)
 
     def _run(self) -> None:
         try:

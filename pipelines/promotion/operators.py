@@ -93,7 +93,7 @@ class Promote(KeyedProcessFunction):
                 state = logic.with_measurement(state, decode(parts[0], Measurement), parts[1])
         record = self._task.value()
         if record is not None:
-            spec = acceleration_of(decode(bytes(record), Task).specification)
+            spec = acceleration_of(decode(bytes(record), Task))
             state = logic.with_spec(state, spec, bytes.fromhex(self._settings.operator_key))
         state, decisions = logic.decide(state, int(time.time() * 1000))
         self._tasks[task] = state

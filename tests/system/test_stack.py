@@ -23,9 +23,10 @@ from deploy.local.ports import is_listening
 from deploy.local.rest import RestClient
 from deploy.local.stack import Stack, running_stack
 from deploy.local.submission import LocalJob, Submission, submit_to_session
-from deploy.local.tasks import create_task, issue_token
+from deploy.local.tasks import create_task
 from fluvial.identity.envelope import unseal
 from fluvial.kafka import connect
+from fluvial.registry.acts import ActRefused, OperatorActs
 from fluvial.wire.records import EnrolmentToken, ModelManifest
 from fluvial.wire.task_file import TaskFile
 from tests.system.sockets import listening, reachable_from_elsewhere
@@ -250,7 +251,7 @@ def test_a_task_is_created_with_a_first_model_that_everyone_can_verify(stack: St
     file.write_text(TASK)
     task_file, federation = TaskFile.read(file), stack.federation
     created = create_task(federation, stack.keys, task_file)
-    with pytest.raises(StackError, match="exists already"):
+    with pytest.raises(ActRefused, match="exists already"):
         create_task(federation, stack.keys, task_file)
 
     with closing(connect(federation.brokers, "test")) as transport:
@@ -272,8 +273,9 @@ def test_a_task_is_created_with_a_first_model_that_everyone_can_verify(stack: St
 
 def test_of_a_token_only_the_digest_is_published(stack: Stack) -> None:
     federation = stack.federation
-    token = issue_token(federation, stack.keys, "alice")
     with closing(connect(federation.brokers, "test")) as transport:
+        acts = OperatorActs(transport, federation, stack.keys.operator)
+        token = acts.issue_tokens(["alice"])["alice"]
         reader = transport.read(federation.topics.registry)
         messages = []
         while not reader.caught_up():

@@ -22,8 +22,8 @@ from fluvial.edge.events import Answered, Finished, Interrupted, Judged
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.outbox import Outbox
 from fluvial.edge.publisher import Publisher
-from fluvial.edge.region import registration, terms
 from fluvial.edge.region import step as steps
+from fluvial.edge.region import terms
 from fluvial.edge.region.chunks import copy_base, read_sum
 from fluvial.edge.region.events import Attempted, Event, Followed, Missed, Refused, Summed
 from fluvial.edge.region.sums import SumFollower
@@ -34,6 +34,7 @@ from fluvial.encoding.partial_sum import PartialSumDecoding, scale_of
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Start, Transport, TransportUnavailable, connect
+from fluvial.registry.acts import OperatorActs
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ChunkReference, ModelManifest, Round, Task, Verdict
 from fluvial.wire.task_file import TaskFile
@@ -91,13 +92,13 @@ class Region:
         self.outbox = Outbox(Path(outbox_path), name)
         self._task_file = task_file
         self._parent_task = parent_task or task_file.task
-        self._operator_key = operator_key
         self._owns_transports = transports is None
         lower, upper = transports or (
             connect(below.brokers, f"fluvial-{name}"),
             connect(above.brokers, f"fluvial-{name}"),
         )
         self._below = _Side(federation=below, transport=lower)
+        self._acts = OperatorActs(lower, below, operator_key)
         self._above = _Side(federation=above, transport=upper)
         self._publisher = Publisher(upper, self.outbox, above.topics, name, key)
         self._task: Task | None = None
@@ -159,9 +160,7 @@ class Region:
         for follower in (followed.parent_rounds, followed.rounds, followed.sums, followed.registry):
             follower.refresh()
         self._task = followed.registry.task(self._task_file.task)
-        registration.agree(
-            below.transport, below.federation, self._operator_key, self._task_file.agreement, followed.registry
-        )
+        self._acts.agree(self._task_file.agreement)
         return followed
 
     def _first_answer(self) -> Start | int:
@@ -231,7 +230,7 @@ class Region:
         self._publisher.store_encoded(parent, Encoded(chunks, (scale,)), manifest.total_weight, PartialSumDecoding.name)
 
     def _register(self, task: Task) -> None:
-        registration.put(self._below.transport, self._below.federation, self._operator_key, f"task/{task.task}", task)
+        self._acts.register(task)
         self._task = task
 
     def _listen(self, followed: _Followed, on_event: Callable[[Event], None]) -> None:

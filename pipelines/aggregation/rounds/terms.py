@@ -83,6 +83,11 @@ def changed(before: TaskFile, after: TaskFile) -> TaskFile:
     return after.model_copy(update={name: getattr(before, name) for name in _FOR_LIFE})
 
 
+def fixed(before: TaskFile, after: TaskFile) -> list[str]:
+    """The fields for life that `after` would change."""
+    return [name for name in _FOR_LIFE if getattr(before, name) != getattr(after, name)]
+
+
 def of_round(task_file: TaskFile, round_: Round) -> TaskFile:
     """The terms under which a round is open, whatever the task's file says by now. What a round does not state, such as
     the number of rounds, is the file's; so are fraction bits that a parent prescribes.

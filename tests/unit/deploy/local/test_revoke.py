@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from deploy.bench.seeding import register
-from deploy.local.errors import StackError
 from deploy.local.keys import ServiceKeys
-from deploy.local.tasks import revoke_participant
 from fluvial.edge.registry import Registry
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.keys import SigningKey
+from fluvial.registry.acts import ActRefused, OperatorActs
 from fluvial.wire.records import ParticipantStatus
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
@@ -21,12 +20,12 @@ def test_a_revoked_key_is_out_of_force_for_good(tmp_path: Path) -> None:
     keys = ServiceKeys.load_or_make(tmp_path)
     federation = keys.federation(Brokers(bootstrap_servers="none:1"), topic_prefix="x.", partitions=1)
     transport = MemoryTransport({federation.topics.registry: 1})
-    anna = SigningKey.generate()
+    acts, anna = OperatorActs(transport, federation, keys.operator), SigningKey.generate()
     register(transport, federation.topics, keys, {"anna": anna})
-    with pytest.raises(StackError, match="nobody is enrolled as ben"):
-        revoke_participant(transport, federation, keys, "ben")
+    with pytest.raises(ActRefused, match="nobody is enrolled as ben"):
+        acts.revoke("ben")
 
-    revoked = revoke_participant(transport, federation, keys, "anna")
+    revoked = acts.revoke("anna")
     assert (revoked.status, revoked.public_key) == (ParticipantStatus.REVOKED, anna.public_key)
     register(transport, federation.topics, keys, {"anna": anna})  # as whoever kept a copy of the record would
     registry = Registry(transport, federation)
@@ -34,5 +33,5 @@ def test_a_revoked_key_is_out_of_force_for_good(tmp_path: Path) -> None:
     found = registry.participant("anna")
     assert found is not None
     assert found.status is ParticipantStatus.REVOKED
-    with pytest.raises(StackError, match="revoked already"):
-        revoke_participant(transport, federation, keys, "anna")
+    with pytest.raises(ActRefused, match="revoked already"):
+        acts.revoke("anna")

@@ -10,14 +10,16 @@ import pytest
 from onnx import TensorProto, helper
 
 from fluvial.identity.envelope import seal
+from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.processor import processor_class
+from fluvial.registry.acts import OperatorActs
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import PromotionDecision, Task
 from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
-from pipelines.flink.tasks import acceleration_of
+from pipelines.flink.tasks import parsed_acceleration
 from pipelines.inference.serving import Serving
 from tests.unit.deploy.demo.test_variants import a_promotion
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
@@ -25,6 +27,13 @@ from tests.unit.pipelines.promotion.builders import SPEC, a_variant
 
 OPERATOR, AGGREGATOR = SigningKey.generate(), SigningKey.generate()
 TOPICS = Topics()
+FEDERATION = Federation(
+    bootstrap_servers="none:1",
+    operator_key=OPERATOR.public_key.hex(),
+    registrar_key="00" * 32,
+    aggregator_key=AGGREGATOR.public_key.hex(),
+    log_key="log+00000000+AA==",
+)
 SPECIFICATION = {
     "task": "credit",
     "title": "t",
@@ -169,7 +178,7 @@ def test_the_task_file_is_parsed_once_for_all_batches(world, monkeypatch):
     parsed = []
     validate = TaskFile.model_validate_json
     monkeypatch.setattr(TaskFile, "model_validate_json", lambda text: parsed.append(text) or validate(text))
-    acceleration_of.cache_clear()
+    parsed_acceleration.cache_clear()
     assert {world.serving.spec("credit").batching.max_batch for _ in range(100)} == {64}
     assert len(parsed) == 1
 
@@ -197,3 +206,15 @@ def test_whoever_asks_learns_that_what_serves_is_not_followed_any_more(world, mo
     assert world.serving.ready(10)
     with pytest.raises(ZeroDivisionError):
         world.serving.model("credit")
+
+
+def test_a_removed_task_is_answered_no_more(world):
+    world.promote(1, 2.0)
+    world.serving.start()
+    world.serves(1)
+    OperatorActs(world.transport, FEDERATION, OPERATOR).remove("credit")
+    for _ in range(400):
+        if world.serving.spec("credit") is None:
+            return
+        time.sleep(0.02)
+    raise AssertionError("it is served still")

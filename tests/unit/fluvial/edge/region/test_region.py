@@ -14,6 +14,7 @@ from fluvial.edge.region.events import Attempted, Followed, Missed, Refused, Sum
 from fluvial.edge.region.region import Region
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
+from fluvial.registry.acts import ActRefused
 from fluvial.wire.errors import VerificationError
 from fluvial.wire.task_file import TaskFile
 from tests.unit.fluvial.edge.region.region_world import BELOW, SIZE, RegionWorld, a_sum
@@ -270,5 +271,5 @@ def test_another_operators_key_is_refused(world: RegionWorld, tmp_path: Path) ->
 def test_an_agreement_with_another_text_is_refused(world: RegionWorld) -> None:
     world.below.publish_agreement("west-terms", "Other terms.")
     world.open()
-    with pytest.raises(ValueError, match="another text"):
+    with pytest.raises(ActRefused, match="another text"):
         world.run()

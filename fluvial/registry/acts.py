@@ -1,0 +1,170 @@
+"""What the operator of a federation does: it signs records of the registry, each newer than the one that it replaces.
+
+    acts = OperatorActs(transport, federation, operator_key)
+    acts.pause("heart", "the hospital in the north has sent wrong labels")
+
+Participants, gate, keeper and auditors follow the registry, so an act needs no connection to any of them, and takes
+hold when they read it, also after an outage. An older record, genuinely signed, never takes an act back
+(`fluvial.registry.order`).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import replace
+from hashlib import sha256
+
+from fluvial.identity.envelope import seal
+from fluvial.identity.federation import Federation
+from fluvial.identity.keys import SigningKey
+from fluvial.kafka import Position, Transport, TransportUnavailable
+from fluvial.registry.order import next_version
+from fluvial.registry.reading import read_registry
+from fluvial.registry.records import RegistryRecord, registry_key
+from fluvial.registry.view import VerifiedRegistry
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.names import check_participant
+from fluvial.wire.records import Agreement, EnrolmentToken, Participant, ParticipantStatus, Task, TaskStatus
+from fluvial.wire.task_file import AgreementSpec
+
+OPERATOR = "operator"
+"""Name of the key that signs."""
+
+MAX_REASON = 500
+"""Characters of a reason."""
+
+_SECONDS = 60.0
+_CLOCK_MARGIN_MS = 60_000
+_DAY_MS = 86_400_000
+_HALTED = {
+    TaskStatus.PAUSED: "paused",
+    TaskStatus.FINISHED: "finished by its operator",
+    TaskStatus.REMOVED: "removed, for good",
+}
+
+
+class ActRefused(FluvialError):
+    """What stands in the registry does not allow the act; the message says why and what to do."""
+
+
+class OperatorActs:
+    """Acts over a connection that is there already. key: the operator's. All raise TransportUnavailable."""
+
+    def __init__(self, transport: Transport, federation: Federation, key: SigningKey) -> None:
+        self._transport, self._federation, self._key = transport, federation, key
+
+    def registry(self) -> VerifiedRegistry:
+        """The registry as it stands now."""
+        return read_registry(self._transport, self._federation)
+
+    def register(self, record: RegistryRecord) -> None:
+        """Sign a record, and wait until it stands in the registry."""
+        self._wait([self._send(record)])
+
+    def agree(self, wanted: AgreementSpec | None, registry: VerifiedRegistry | None = None) -> None:
+        """Register an agreement where it is missing. Raises ActRefused if there is one of that name with another
+        text."""
+        if wanted is None:
+            return
+        known = (registry or self.registry()).agreement(wanted.name)
+        if known is not None:
+            if known.text != wanted.text:
+                raise ActRefused(f"the agreement {wanted.name} exists with another text: give yours another name")
+            return
+        now_ms = _now_ms()
+        self.register(
+            Agreement(
+                agreement=wanted.name,
+                text=wanted.text,
+                valid_from_ms=now_ms - _CLOCK_MARGIN_MS,
+                valid_until_ms=now_ms + wanted.valid_days * _DAY_MS,
+            )
+        )
+
+    def issue_tokens(self, participants: list[str], *, valid_days: float = 7.0) -> dict[str, str]:
+        """One-time tokens by participant, 256 bits each; only their digests are published.
+
+        Raises ValueError for a name that cannot enrol.
+        """
+        for participant in participants:
+            check_participant(participant)
+        tokens = {participant: secrets.token_urlsafe(32) for participant in participants}
+        expires_ms = _now_ms() + int(valid_days * _DAY_MS)
+        records = [
+            EnrolmentToken(token_sha256=sha256(token.encode()).digest(), participant=participant, expires_ms=expires_ms)
+            for participant, token in tokens.items()
+        ]
+        self._wait([self._send(record) for record in records])
+        return tokens
+
+    def revoke(self, participant: str) -> Participant:
+        """Take a participant's key out of force, for good: what it signs from now on is refused. Raises ActRefused for
+        a name that is not enrolled, or revoked already."""
+        known = self.registry().participant(participant)
+        if known is None:
+            raise ActRefused(f"nobody is enrolled as {participant}: names stand in `fluvial rounds invited TASK`")
+        if known.status is ParticipantStatus.REVOKED:
+            raise ActRefused(f"the participant {participant} is revoked already")
+        revoked = replace(known, status=ParticipantStatus.REVOKED, version=next_version(known))
+        self.register(revoked)
+        return revoked
+
+    def task(self, name: str) -> Task:
+        """A task that may still be acted on. Raises ActRefused where there is none."""
+        task = self.registry().task(name)
+        if task is None:
+            raise ActRefused(f"there is no task {name}: `fluvial task list` shows those that there are")
+        if task.status is TaskStatus.REMOVED:
+            raise ActRefused(f"the task {name} was removed, for good: create one with another name")
+        return task
+
+    def update(self, task: Task, specification: str) -> Task:
+        """Register a task again with other terms, which whoever calls has checked. They hold from the next round on;
+        its status stays."""
+        updated = replace(task, specification=specification, version=next_version(task))
+        self.register(updated)
+        return updated
+
+    def pause(self, name: str, reason: str = "") -> Task:
+        """No further round is opened; the open one ends. Raises ActRefused for a task that is halted already."""
+        return self._halt(name, TaskStatus.PAUSED, reason, unless=(TaskStatus.PAUSED, TaskStatus.FINISHED))
+
+    def resume(self, name: str) -> Task:
+        """Go on with a task that was paused, or finished before its last round. Raises ActRefused for one that runs."""
+        return self._halt(name, TaskStatus.RUNNING, "", unless=(TaskStatus.RUNNING,))
+
+    def finish(self, name: str, reason: str = "") -> Task:
+        """The open round is the last. Raises ActRefused for a task that is finished already."""
+        return self._halt(name, TaskStatus.FINISHED, reason, unless=(TaskStatus.FINISHED,))
+
+    def remove(self, name: str, reason: str = "") -> Task:
+        """Give up the open round at once, and never open another. What is in the log stays there."""
+        return self._halt(name, TaskStatus.REMOVED, reason, unless=())
+
+    def _halt(self, name: str, status: TaskStatus, reason: str, unless: Iterable[TaskStatus]) -> Task:
+        if len(reason) > MAX_REASON:
+            raise ValueError(f"the reason has {len(reason)} characters, and may have {MAX_REASON}")
+        task = self.task(name)
+        if task.status in unless:
+            raise ActRefused(f"the task {name} is {_HALTED.get(task.status, 'running')} already")
+        halted = replace(task, status=status, reason=reason, version=next_version(task))
+        self.register(halted)
+        return halted
+
+    def _send(self, record: RegistryRecord) -> Future[Position]:
+        sealed = seal(record, self._key, OPERATOR)
+        return self._transport.produce(self._federation.topics.registry, sealed, key=registry_key(record).encode())
+
+    def _wait(self, pending: list[Future[Position]]) -> None:
+        try:
+            for sent in pending:
+                sent.result(_SECONDS)
+        except TimeoutError as error:
+            raise TransportUnavailable(f"{self._federation.topics.registry}: no acknowledgement") from error
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

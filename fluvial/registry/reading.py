@@ -1,0 +1,39 @@
+"""Reading the topic `registry` into a view. A record that does not verify is skipped, so that it cannot hide the
+genuine one before it."""
+
+import logging
+
+from fluvial.identity.federation import Federation
+from fluvial.kafka import Message, Transport, read_to_end
+from fluvial.registry.view import VerifiedRegistry
+from fluvial.wire.errors import FluvialError
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def empty_view(federation: Federation) -> VerifiedRegistry:
+    """A view that nothing is known in yet."""
+    return VerifiedRegistry(bytes.fromhex(federation.operator_key), bytes.fromhex(federation.registrar_key))
+
+
+def read_registry(transport: Transport, federation: Federation, timeout: float = 30.0) -> VerifiedRegistry:
+    """The registry as it stands now. Raises TransportUnavailable."""
+    view, reader = empty_view(federation), transport.read(federation.topics.registry)
+    try:
+        for message in read_to_end(reader, timeout):
+            take(view, message)
+    finally:
+        reader.close()
+    return view
+
+
+def take(view: VerifiedRegistry, message: Message) -> None:
+    """Take in one record of the topic."""
+    key = (message.key or b"").decode(errors="replace")
+    try:
+        if message.value is None:
+            view.withdraw(key)
+        else:
+            view.apply(key, message.value)
+    except FluvialError as error:
+        _LOGGER.warning("registry record %s at offset %d ignored: %s", ascii(key[:64]), message.offset, error)

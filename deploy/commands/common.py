@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.local.directory import DataDirectory
-from deploy.local.keys import ServiceKeys
-from fluvial.kafka import connect
-from fluvial.registry.acts import OPERATOR, OperatorActs
+if TYPE_CHECKING:
+    from fluvial.registry.acts import OperatorActs
 
 DataDirOption = Annotated[
     Path,
@@ -25,6 +23,11 @@ DataDirOption = Annotated[
 @contextmanager
 def acting(data_dir: Path) -> Iterator[OperatorActs]:
     """The operator of the embedded federation, connected. Raises NotRunning, TransportUnavailable."""
+    from deploy.local.directory import DataDirectory
+    from deploy.local.keys import ServiceKeys
+    from fluvial.kafka import connect
+    from fluvial.registry.acts import OPERATOR, OperatorActs
+
     directory = DataDirectory(data_dir)
     federation, keys = directory.federation(), ServiceKeys.load_or_make(directory.keys)
     with closing(connect(federation.brokers, OPERATOR)) as transport:

@@ -87,7 +87,7 @@ def _check_leaves(log: Log, newest: NewestRounds, lacks_leaves: bool, problems: 
     for ended in log.ended:
         event = ended.record
         opened = log.opened.get((event.task, event.round, event.attempt))
-        if event.transition is RoundTransition.FINISHED or lacks_leaves:
+        if event.transition not in (RoundTransition.CLOSED, RoundTransition.FAILED) or lacks_leaves:
             continue
         if opened is None or opened.sequence > ended.sequence:
             problems.add(

@@ -22,13 +22,14 @@ from fluvial.wire.records import (
     Promotion,
     PromotionDecision,
     Reason,
+    RoundStatus,
     RoundTransition,
     Signature,
     Variant,
     Verdict,
 )
 from tests.unit.fluvial.auditor.forgeries import request_of
-from tests.unit.fluvial.auditor.world import TASK, World, a_participant, an_update, digest_of, honest_world
+from tests.unit.fluvial.auditor.world import TASK, World, a_participant, a_round, an_update, digest_of, honest_world
 
 VARIANT = Variant(
     task=TASK,
@@ -279,3 +280,17 @@ def test_what_a_stranger_writes_before_the_stage_does_is_not_believed_in_its_pla
     report = audit(world)
     assert report.verified, messages(report)
     assert report.num_skipped == 1
+
+
+def test_a_task_that_was_paused_and_removed_is_in_order() -> None:
+    """What is said of a round to come needs no leaf that opened it."""
+    world = honest_world()
+    for status in (RoundStatus.PAUSED, RoundStatus.REMOVED):
+        said = replace(a_round(3), status=status)
+        world.append(world.topics.rounds, seal(said, world.key("aggregator"), "aggregator"), TASK.encode())
+        world.transition(3, RoundTransition(status.value))
+    world.judge(world.update("anna", 2), "anna", 2, Decision.REJECT, reason=Reason.STALE_ROUND)
+    world.sequence()
+    world.sign()
+    report = audit(world)
+    assert report.verified, messages(report)

@@ -12,19 +12,23 @@ from deploy.local.directory import DEFAULT, DataDirectory
 from deploy.security.certificates import CERTIFICATE_DAYS
 from fluvial.cli.common import JsonOption, console, print_json, reported
 
-app = typer.Typer(no_args_is_help=True, help="Let participants connect to a stack that was started with --secure.")
+app = typer.Typer(
+    no_args_is_help=True, help="Let participants and auditors connect to a stack that was started with --secure."
+)
 
-_Participant = Annotated[str, typer.Argument(help="Name of the participant.")]
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The participant, or the auditor.")]
+_Auditor = Annotated[bool, typer.Option("--auditor", help="An auditor, who reads everything and writes nothing.")]
 
 
 @app.command("grant")
 @reported
 def grant(
-    participant: _Participant,
-    out: Annotated[Path, typer.Option("--out", help="A new folder for what the participant is to be given.")],
+    name: _Name,
+    out: Annotated[Path, typer.Option("--out", help="A new folder for what is to be handed over.")],
     password: Annotated[
         bool, typer.Option("--password", help="It logs in with a password (SCRAM over TLS) instead of a certificate.")
     ] = False,
+    auditor: _Auditor = False,
     asks: Annotated[
         bool,
         typer.Option(
@@ -34,7 +38,7 @@ def grant(
     request: Annotated[
         Path | None,
         typer.Option(
-            help="A certificate request (PEM, PKCS #10) of the participant's: then its key never leaves it.",
+            help="A certificate request (PEM, PKCS #10) of theirs: then their key never leaves them.",
             exists=True,
             dir_okay=False,
         ),
@@ -44,33 +48,43 @@ def grant(
     ] = CERTIFICATE_DAYS,
     data_dir: DataDirOption = DEFAULT,
 ) -> None:
-    """Let a participant connect: writes federation.json and its credentials into a folder, for it alone."""
+    """Let somebody connect: writes federation.json and credentials into a folder, for that one alone."""
     from deploy.local.access import grant_access
 
     if password and request is not None:
         raise ValueError("--password and --request are two ways to be recognised: choose one")
+    if auditor and asks:
+        raise ValueError("an auditor does not ask: --asks is for participants")
     wish = None if request is None else request.read_bytes()
     principal = grant_access(
-        DataDirectory(data_dir), participant, out, valid_days=valid_days, asks=asks, by_password=password, request=wish
+        DataDirectory(data_dir),
+        name,
+        out,
+        valid_days=valid_days,
+        auditor=auditor,
+        asks=asks,
+        by_password=password,
+        request=wish,
     )
     console.print(f"{principal} may connect; hand over the folder {out} on a way that nobody else reads", markup=False)
     if request is not None:
-        console.print(f"the participant puts its key beside, as {out / 'key.pem'}", markup=False)
+        console.print(f"its key is put beside, as {out / 'key.pem'}", markup=False)
 
 
 @app.command("revoke")
 @reported
-def revoke(participant: _Participant, data_dir: DataDirOption = DEFAULT) -> None:
-    """Take a participant's rights away at once. Its certificate never gets them back; `grant` issues another."""
+def revoke(name: _Name, auditor: _Auditor = False, data_dir: DataDirOption = DEFAULT) -> None:
+    """Take all rights away at once. The certificate never gets them back; `grant` issues another."""
     from deploy.local.access import revoke_access
 
-    console.print(f"{revoke_access(DataDirectory(data_dir), participant)} may do nothing any more", markup=False)
+    principal = revoke_access(DataDirectory(data_dir), name, auditor=auditor)
+    console.print(f"{principal} may do nothing any more", markup=False)
 
 
 @app.command("list")
 @reported
 def list_access(as_json: JsonOption = False, data_dir: DataDirOption = DEFAULT) -> None:
-    """List the participants that may connect."""
+    """List who may connect."""
     from deploy.local.access import principals_with_access
 
     found = principals_with_access(DataDirectory(data_dir))

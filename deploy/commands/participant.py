@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy.commands.common import DataDirOption, acting
-from deploy.local.directory import DEFAULT
+from deploy.local.directory import DEFAULT, DataDirectory
 from fluvial.cli.common import console, reported
 
 app = typer.Typer(no_args_is_help=True, help="Act upon participants, as the operator of the federation.")
@@ -28,3 +28,6 @@ def revoke(
     with acting(data_dir) as acts:
         acts.revoke(name)
     console.print(f"{name} is revoked", markup=False)
+    directory = DataDirectory(data_dir)
+    if directory.credentials.exist:
+        console.print(f"it may still connect: fluvial access revoke {name}{directory.option} ends that", markup=False)

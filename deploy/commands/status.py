@@ -35,7 +35,11 @@ def _collect(directory: DataDirectory) -> dict[str, Any]:
     names = [getattr(federation.topics, name) for name in NAMES]
     return {
         "data_dir": str(directory.root),
-        "broker": {"bootstrap_servers": state.bootstrap_servers},
+        "broker": {
+            "bootstrap_servers": state.bootstrap_servers,
+            "password_servers": state.password_servers,
+            "security": federation.security.protocol,
+        },
         "flink": {"url": state.rest_url, "free_slots": rest.num_free_slots()} if rest else None,
         "processes": [asdict(process) for process in state.processes],
         "restarts": state.restarts,
@@ -46,7 +50,9 @@ def _collect(directory: DataDirectory) -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    console.print(f"broker  {found['broker']['bootstrap_servers']}")
+    broker = found["broker"]
+    asks = f"TLS; with a password at {broker['password_servers']}" if broker["password_servers"] else "plain"
+    console.print(f"broker  {broker['bootstrap_servers']} ({asks})")
     if found["flink"]:
         console.print(f"flink   {found['flink']['url']}, {found['flink']['free_slots']} free slots")
     running = ", ".join(f"{process['role']} {process['pid']}" for process in found["processes"])

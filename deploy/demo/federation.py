@@ -96,6 +96,7 @@ class Run:
 
     def run(self) -> Summary:
         """Everything, from an empty directory to the summary. Raises DemoFailed, StackError, FluvialError."""
+        self._stack.directory.make()
         self._layout.outboxes.mkdir(parents=True)
         replace_file(self._layout.task_file, self._task_file.model_dump_json(indent=1))
         with ExitStack() as shield, ExitStack() as ends:

@@ -1,4 +1,4 @@
-"""Letting participants connect to a secure stack, and taking that away again, as its operator."""
+"""Letting participants and auditors connect to a secure stack, and taking that away again, as its operator."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from fluvial.wire.names import check_participant
 
 def grant_access(
     directory: DataDirectory,
-    participant: str,
+    name: str,
     folder: Path,
     *,
     valid_days: float,
+    auditor: bool = False,
     asks: bool = False,
     by_password: bool = False,
     request: bytes | None = None,
 ) -> str:
     """Let a participant connect, and write what it needs for that into a folder: a certificate, or a password.
 
-    asks: it may also ask the released models. request: see `Credentials.hand_out_certificate`. Returns the principal.
-    Raises StackError for a plain stack and a folder that is not empty, ValueError for what can be no participant's name
-    or is no request.
+    auditor: it is an auditor, who reads everything and writes nothing. asks: a participant that may also ask the
+    released models. request: see `Credentials.hand_out_certificate`. Returns the principal. Raises StackError for a
+    plain stack and a folder that is not empty, ValueError for what can be no name or is no request.
     """
-    check_participant(participant)
+    check_participant(name)
     if folder.exists() and any(folder.iterdir()):
         raise StackError(f"{folder} is not empty: name a new folder for the credentials")
     state, federation, credentials = directory.running(), directory.federation(), directory.credentials
     access = _access(directory)
-    principal = access.grant_participant(participant, asks=asks)
+    principal = access.grant_auditor(name) if auditor else access.grant_participant(name, asks=asks)
     if by_password:
         password = credentials.hand_out_password(federation, principal, folder, state.password_servers)
         access.set_password(principal, password)
@@ -41,14 +42,18 @@ def grant_access(
     return principal
 
 
-def revoke_access(directory: DataDirectory, participant: str) -> str:
-    """Take a participant's rights away, at once and for good. Raises StackError, and AccessError where it has none."""
-    return _access(directory).revoke_participant(participant)
+def revoke_access(directory: DataDirectory, name: str, *, auditor: bool = False) -> str:
+    """Take the rights of a participant, or of an auditor, away, at once and for good.
+
+    Raises StackError, and AccessError where there are none.
+    """
+    access = _access(directory)
+    return access.revoke_auditor(name) if auditor else access.revoke_participant(name)
 
 
 def principals_with_access(directory: DataDirectory) -> list[str]:
-    """The principals of participants that may connect now. Raises StackError."""
-    return _access(directory).participants()
+    """The principals of participants and auditors that may connect now. Raises StackError."""
+    return _access(directory).admitted()
 
 
 def _access(directory: DataDirectory) -> Access:

@@ -25,6 +25,7 @@ from deploy.local.ports import HOST, free_ports, is_free, is_listening
 from deploy.local.processes import JAVA_LOCALE, end, java, spawn
 from deploy.local.topics import admin_client
 from fluvial.identity.brokers import Brokers, Security
+from fluvial.wire.files import make_private_folder
 
 HEAP = ("-Xms128m", "-Xmx384m")
 # The second compiler would take a core for the first gigabytes, and once warm the broker is no faster with it.
@@ -82,7 +83,7 @@ class Broker:
         """
         with self._mutex:
             if self.pid is None:
-                self.directory.mkdir(parents=True, exist_ok=True)
+                make_private_folder(self.directory)  # it holds what everybody sends
                 self._start()
 
     def stop(self) -> None:

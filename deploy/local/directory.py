@@ -66,8 +66,8 @@ class DataDirectory:
         return "" if self.root == DEFAULT.resolve() else f" --data-dir {shlex.quote(str(self.root))}"
 
     def make(self) -> None:
-        """Make the folder, and see whether it takes what is written. Raises OSError."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        """Make the folder, its owner's alone, and see whether it takes what is written. Raises OSError."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         check_replaceable(self.root / "stack.json")
 
     def federation(self) -> Federation:
@@ -96,7 +96,7 @@ class DataDirectory:
         state = self.state()
         if state is not None and state.alive:
             raise StackError(f"a stack is {state.phase} in {self.root}: stop it with `fluvial down{self.option}` first")
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.make()
         replace_file(self._topic_policy_file, policy.model_dump_json(indent=1) + "\n")
 
     def state(self) -> StackState | None:

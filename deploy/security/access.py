@@ -24,7 +24,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from deploy.security.certificates import participant_principal
+from deploy.security.certificates import auditor_principal, participant_principal
 from deploy.security.errors import AccessError
 from deploy.security.rights import Resource, Right, Role, rights
 from fluvial.identity.brokers import Brokers
@@ -56,27 +56,29 @@ class Access:
     def grant_participant(self, name: str, *, asks: bool = False) -> str:
         """Let a participant in; returns the principal: the first one of its name that was not denied. asks: it may also
         ask the released models."""
-        principal = self._current(name)
+        principal = self._current(participant_principal(name))
         self.grant(principal, Role.CALLER if asks else Role.PARTICIPANT)
+        return principal
+
+    def grant_auditor(self, name: str) -> str:
+        """Let an auditor in, as `grant_participant`."""
+        principal = self._current(auditor_principal(name))
+        self.grant(principal, Role.AUDITOR)
         return principal
 
     def revoke_participant(self, name: str) -> str:
         """Take all rights away, for good and at once; returns the principal. Raises AccessError where it has none."""
-        principal = self._current(name)
-        held = set(self._bindings(principal))
-        if not held:
-            raise AccessError(f"{name} has no access to this broker")
-        # The denial first: between the two there is no moment without it.
-        self._wait(self._client.create_acls([_denial(principal)], request_timeout=_SECONDS))
-        self._delete(held)
-        self.remove_password(principal)
-        return principal
+        return self._revoke(participant_principal(name), name)
 
-    def participants(self) -> list[str]:
-        """Principals of participants that have rights now."""
+    def revoke_auditor(self, name: str) -> str:
+        """As `revoke_participant`."""
+        return self._revoke(auditor_principal(name), name)
+
+    def admitted(self) -> list[str]:
+        """Principals of participants and auditors that have rights now."""
         found = {binding.principal.removeprefix("User:") for binding in self._bindings(None)}
-        denied = {principal for principal in found if self.is_denied(principal)}
-        return sorted(principal for principal in found - denied if principal.startswith("participant:"))
+        named = {principal for principal in found if principal.startswith(("participant:", "auditor:"))}
+        return sorted(principal for principal in named if not self.is_denied(principal))
 
     def is_denied(self, principal: str) -> bool:
         return _denial(principal) in self._bindings(principal)
@@ -97,9 +99,19 @@ class Access:
             if not isinstance(cause, KafkaException) or cause.args[0].code() != KafkaError.RESOURCE_NOT_FOUND:
                 raise
 
-    def _current(self, name: str) -> str:
-        first = principal = participant_principal(name)
-        generation = 1
+    def _revoke(self, first: str, name: str) -> str:
+        principal = self._current(first)
+        held = set(self._bindings(principal))
+        if not held:
+            raise AccessError(f"{name} has no access to this broker")
+        # The denial first: between the two there is no moment without it.
+        self._wait(self._client.create_acls([_denial(principal)], request_timeout=_SECONDS))
+        self._delete(held)
+        self.remove_password(principal)
+        return principal
+
+    def _current(self, first: str) -> str:
+        principal, generation = first, 1
         while self.is_denied(principal):
             generation += 1
             principal = f"{first}/{generation}"

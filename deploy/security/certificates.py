@@ -1,8 +1,9 @@
 """The embedded certificate authority: it vouches for the broker and for whoever may connect to it (X.509, RFC 5280).
 
 A certificate's subject is one attribute, UID (RFC 4519), whose value is the principal that Kafka's access lists name:
-`operator`, `jobs`, `auditor`, `participant:<name>`. A file holds the private key (PKCS #8) and the certificate behind
-it, because Java reads them from one; it is its owner's alone. The authority's key never leaves its folder.
+`operator`, `jobs`, `auditor`, `participant:<name>`, `auditor:<name>`. A file holds the private key (PKCS #8) and the
+certificate behind it, because Java reads them from one; it is its owner's alone. The authority's key never leaves its
+folder.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ _USAGES = (
 def participant_principal(name: str) -> str:
     """The principal of a participant. What a subject would have to escape, is percent-encoded."""
     return f"participant:{quote(name, safe='._:@-')}"
+
+
+def auditor_principal(name: str) -> str:
+    """The principal of an auditor who is let in by name."""
+    return f"auditor:{quote(name, safe='._:@-')}"
 
 
 class Authority:

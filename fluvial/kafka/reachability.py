@@ -3,12 +3,13 @@
 The client libraries answer a refused certificate like an absent broker: they try again until the caller's patience
 ends, and say that no broker answered. So one handshake of Python's own comes first. After it one asks for the broker's
 API versions, which it tells before anybody logs in: in TLS 1.3 (RFC 8446) a client learns only then that the broker did
-not accept its certificate.
+not accept its certificate. Who has a password logs in with it, once.
 """
 
 import socket
 import ssl
 import struct
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cryptography import x509
 
 from fluvial.identity.brokers import Brokers, Security
 from fluvial.kafka.errors import TransportFailed
+from fluvial.kafka.login import Refused, log_in, read_answer
 
 _SECONDS = 5.0
 _API_VERSIONS = 18
@@ -63,7 +65,9 @@ def _takes(address: str, context: ssl.SSLContext, security: Security) -> bool:
         try:
             with context.wrap_socket(connection, server_hostname=host.strip("[]")) as secured:
                 secured.sendall(_request())
-                answer = secured.recv(1)
+                read_answer(secured.recv)
+                if security.protocol == "SASL_SSL":
+                    _log_in(_asking(secured), address, security)
         except ssl.SSLCertVerificationError as error:
             raise TransportFailed(
                 f"the broker at {address} shows a certificate that {security.ca_file or 'this machine'} does not vouch "
@@ -73,9 +77,31 @@ def _takes(address: str, context: ssl.SSLContext, security: Security) -> bool:
             return False  # it is being stopped, or ends what it does not understand
         except ssl.SSLError as error:
             raise TransportFailed(_refusal(address, error.reason or str(error), security)) from error
-        except OSError:
+        except (OSError, ValueError):  # it goes away, or says what no broker says
             return False
-    return bool(answer)
+    return True
+
+
+def _asking(connection: ssl.SSLSocket) -> Callable[[bytes], bytes]:
+    def ask(request: bytes) -> bytes:
+        connection.sendall(struct.pack(">i", len(request)) + request)
+        return read_answer(connection.recv)
+
+    return ask
+
+
+def _log_in(ask: Callable[[bytes], bytes], address: str, security: Security) -> None:
+    """Raises TransportFailed when the broker refuses, OSError, ValueError when it is no broker that answers."""
+    try:
+        password = security.sasl_password()
+    except (OSError, ValueError) as error:
+        raise TransportFailed(f"the password cannot be read: {error}") from error
+    try:
+        log_in(ask, security.sasl_mechanism or "", security.sasl_username or "", password)
+    except Refused as error:
+        raise TransportFailed(
+            f"the broker at {address} does not take the password of {security.sasl_username} ({error}): {_HELP}"
+        ) from error
 
 
 def _refusal(address: str, reason: str, security: Security) -> str:

@@ -13,8 +13,9 @@ import kafka
 
 from fluvial.identity.brokers import Brokers
 from fluvial.kafka.interface import MAX_REQUEST_BYTES, Bounds, Start
-from fluvial.kafka.kafka_python.errors import explained, translated
+from fluvial.kafka.kafka_python.errors import translated
 from fluvial.kafka.kafka_python.fetch import KafkaPythonFetcher
+from fluvial.kafka.kafka_python.opening import opening
 from fluvial.kafka.kafka_python.producer import KafkaPythonProducer
 from fluvial.kafka.kafka_python.reader import KafkaPythonReader, bounds
 
@@ -60,7 +61,7 @@ class KafkaPythonBackend:
     @contextmanager
     def _consumer(self, auto_offset_reset: str, topic: str) -> Iterator[Any]:
         """A consumer, which stays open unless this fails."""
-        with explained(topic):
+        with opening(topic) as network:
             consumer = kafka.KafkaConsumer(
                 **self._brokers.kafka_python(self._client_id),
                 group_id=None,
@@ -70,6 +71,7 @@ class KafkaPythonBackend:
                 max_partition_fetch_bytes=4 << 20,
                 fetch_max_wait_ms=500,
                 bootstrap_timeout_ms=_BOOTSTRAP_MS,
+                kafka_client=network,
             )
         try:
             with translated(topic):

@@ -7,7 +7,8 @@ import kafka
 
 from fluvial.kafka.errors import TransportFailed, TransportUnavailable
 from fluvial.kafka.interface import Position
-from fluvial.kafka.kafka_python.errors import explained, translate, translated
+from fluvial.kafka.kafka_python.errors import translate, translated
+from fluvial.kafka.kafka_python.opening import opening
 
 _CLOSE_SECONDS = 5.0
 
@@ -21,8 +22,8 @@ class KafkaPythonProducer:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._is_lost = False
-        with explained(""):
-            self._producer: Any = kafka.KafkaProducer(**settings)
+        with opening("") as network:
+            self._producer: Any = kafka.KafkaProducer(**settings, kafka_client=network)
 
     def num_partitions(self, topic: str) -> int:
         with translated(topic):

@@ -19,7 +19,7 @@ def test_a_job_that_failed_is_shown_with_its_innermost_cause(capsys: pytest.Capt
 
     status._print(
         {
-            "broker": {"bootstrap_servers": "127.0.0.1:1"},
+            "broker": {"bootstrap_servers": "127.0.0.1:1", "password_servers": "", "security": "PLAINTEXT"},
             "flink": None,
             "processes": [],
             "restarts": 0,
@@ -28,7 +28,9 @@ def test_a_job_that_failed_is_shown_with_its_innermost_cause(capsys: pytest.Capt
             "lag": [],
         }
     )
-    told = [line for line in capsys.readouterr().out.splitlines() if "has failed" in line]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "broker  127.0.0.1:1 (plain)"
+    told = [line for line in lines if "has failed" in line]
     assert told == [
         "gate has failed, last with: pemja.core.PythonException: <class 'KeyError'>: 'what it cannot stand'",
         "plain has failed, last with: one line alone",

@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from deploy.local import access
 from deploy.local.directory import DataDirectory, StackState
@@ -20,6 +21,9 @@ class Granting:
 
     def grant_participant(self, name: str, *, asks: bool = False) -> str:
         return f"participant:{name}"
+
+    def grant_auditor(self, name: str) -> str:
+        return f"auditor:{name}"
 
     def set_password(self, principal: str, password: str) -> None:
         self.passwords[principal] = password
@@ -54,6 +58,13 @@ def test_a_participant_is_given_a_folder(directory: DataDirectory, tmp_path: Pat
     given = Federation.load(tmp_path / "out" / "federation.json")
     assert given.bootstrap_servers == ("127.0.0.1:9094" if by_password else "127.0.0.1:9093")
     assert given.operator_key == directory.federation().operator_key
+
+
+def test_an_auditor_is_let_in_as_such(directory: DataDirectory, tmp_path: Path) -> None:
+    principal = access.grant_access(directory, "court", tmp_path / "out", valid_days=1, auditor=True)
+    assert principal == "auditor:court"
+    certificate = x509.load_pem_x509_certificates((tmp_path / "out" / "client.pem").read_bytes())[0]
+    assert certificate.subject.rfc4514_string() == "UID=auditor:court"
 
 
 def test_credentials_are_never_mixed_with_other_files(directory: DataDirectory, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """How a stack opens its federation, over a broker that only says where it would be."""
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def granted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Role]]:
 def test_a_plain_stack_grants_nothing_and_tells_addresses_alone(
     tmp_path: Path, granted: list[tuple[str, Role]]
 ) -> None:
-    with Stack(tmp_path, watch=False) as stack:
+    with Stack(tmp_path / "data", watch=False) as stack:
         assert stack.federation.brokers == Brokers(bootstrap_servers="127.0.0.1:9092")
         assert stack.directory.brokers("admin") == stack.federation.brokers
         assert stack.directory.running().password_servers == ""
@@ -71,3 +72,8 @@ def test_a_secure_stack_stays_so_and_its_operator_has_credentials(
         )
         assert stack.directory.running().password_servers == "127.0.0.1:9094"
     assert granted == [(role, role) for role in (Role.JOBS, Role.OPERATOR, Role.AUDITOR)] * 2
+
+
+def test_a_new_data_directory_is_its_owners_alone(tmp_path: Path, granted: list[tuple[str, Role]]) -> None:
+    with Stack(tmp_path / "new" / "data", watch=False):
+        assert stat.S_IMODE((tmp_path / "new" / "data").stat().st_mode) == 0o700

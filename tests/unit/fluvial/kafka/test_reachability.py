@@ -37,7 +37,7 @@ Serve = Callable[[str | None], str]
 
 @pytest.fixture
 def serve(folder: Path) -> Iterator[Serve]:
-    """Starts a server that answers a request with a byte. certificate: of the server; None for no TLS."""
+    """Starts a server that answers a request. certificate: of the server; None for no TLS."""
     with ExitStack() as open_sockets:
 
         def start(certificate: str | None) -> str:
@@ -64,7 +64,7 @@ def serve(folder: Path) -> Iterator[Serve]:
             with suppress(OSError):
                 secured.do_handshake()
                 secured.recv(100)
-                secured.sendall(b"\x00")
+                secured.sendall(b"\0\0\0\4\0\0\0\1")
 
         yield start
 

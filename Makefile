@@ -49,6 +49,7 @@ check: setup ## Lint, types, layers, generated files
 	@$(BIN)/lint-imports
 	@echo "== generated files are current"
 	@$(BIN)/python -m schemas.generate --check
+	@$(BIN)/python -m docs.generate --check
 
 lock: $(PACKAGES) ## Compile requirements/requirements.in into the lock, with the newest versions that fit
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-annotate --no-emit-index-url \

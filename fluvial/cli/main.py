@@ -7,7 +7,7 @@ imports the cluster's side, and a command imports no more than its own verb.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any
 
@@ -54,11 +54,12 @@ def _options(
     pass
 
 
-def mount_for(words: Sequence[str]) -> None:
+def mount_for(words: Sequence[str], declared: Iterable[EntryPoint] | None = None) -> None:
     """Mount what a command line needs: the verb that it names; all of them for what names none, as help and typing
-    errors do."""
+    errors do. declared: verbs of projects; without it those that are installed."""
     known = [EntryPoint(name=name, value=value, group=GROUP) for name, value in _CLIENT.items()]
-    known += sorted(entry_points(group=GROUP), key=lambda entry: (entry.name.count("."), entry.name))
+    others = entry_points(group=GROUP) if declared is None else declared
+    known += sorted(others, key=lambda entry: (entry.name.count("."), entry.name))
     verb = next((word for word in words if not word.startswith("-")), "")
     for found in [each for each in known if each.name.partition(".")[0] == verb] or known:
         mount(found)

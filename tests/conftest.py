@@ -2,11 +2,13 @@
 tried.
 
 Laws are about values, not about time: a loaded machine must not fail them. A law that says nothing of its own is tried
-with as many examples as the profile says; one whose examples take long names a smaller number.
+with as many examples as the profile says (FLUVIAL_LAWS names another); one whose examples take long names a smaller
+number.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import settings
 
 settings.register_profile("laws", deadline=None, max_examples=50)
 settings.register_profile("soak", deadline=None, max_examples=2_000)
-settings.load_profile("laws")
+settings.load_profile(os.environ.get("FLUVIAL_LAWS", "laws"))
 
 ORDER = ("unit", "laws", "architecture", "engine", "system")
 _TESTS = Path(__file__).resolve().parent

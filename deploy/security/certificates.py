@@ -16,6 +16,7 @@ from typing import Self
 from urllib.parse import quote
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -93,10 +94,14 @@ class Authority:
         The request's other wishes, its subject too, are not granted. Raises ValueError for what is no request, or one
         that is not signed by its own key.
         """
-        request = x509.load_pem_x509_csr(request_pem)
-        public_key = request.public_key()
-        if not request.is_signature_valid or not isinstance(public_key, ec.EllipticCurvePublicKey):
-            raise ValueError("not a certificate request of an elliptic-curve key that is signed by this key")
+        refused = "not a certificate request of an elliptic-curve key that is signed by this key"
+        try:
+            request = x509.load_pem_x509_csr(request_pem)
+            public_key, is_signed = request.public_key(), request.is_signature_valid
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise ValueError(refused) from error
+        if not is_signed or not isinstance(public_key, ec.EllipticCurvePublicKey):
+            raise ValueError(refused)
         return self._certify(principal, public_key, valid, ())
 
     def _certify(

@@ -12,8 +12,9 @@ from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.auditor.verdicts import Judged, describe
 from fluvial.identity.envelope import open_envelope, unseal, verify_envelope
-from fluvial.wire.errors import DecodeError, SignatureInvalid, VerificationError
+from fluvial.wire.errors import DecodeError, Malformed, SignatureInvalid, VerificationError
 from fluvial.wire.layout import model_digest
+from fluvial.wire.media_types import media_type
 from fluvial.wire.records import Contribution, Decision, ModelManifest, PublishedModel, Verdict
 
 CHECK = "models"
@@ -108,6 +109,9 @@ def _open(record: TopicRecord, keys: ManifestKeys, problems: Problems, skipped: 
     data = record.value or b""
     try:
         envelope = open_envelope(data)
+        if envelope.payload_type != media_type(ModelManifest):
+            # Signed or not: a round, too, is the aggregator's, and anybody can copy it here.
+            raise Malformed(f"an envelope of {envelope.payload_type}")
         by_operator = verify_envelope(envelope, keys.operator)
         if not by_operator and not verify_envelope(envelope, keys.aggregator):
             raise SignatureInvalid("no known key signed it")

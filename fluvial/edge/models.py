@@ -19,6 +19,7 @@ from fluvial.identity.federation import Federation
 from fluvial.kafka import Place, Transport, read_to_end
 from fluvial.wire.errors import DecodeError, VerificationError
 from fluvial.wire.layout import model_digest
+from fluvial.wire.media_types import media_type
 from fluvial.wire.records import ChunkReference, ModelManifest
 
 _CACHE_BYTES = 512 << 20
@@ -135,6 +136,9 @@ def _unseal_manifest(value: bytes, federation: Federation) -> ModelManifest | No
     try:
         envelope = open_envelope(value)
     except DecodeError:
+        return None
+    if envelope.payload_type != media_type(ModelManifest):
+        # A round, too, is signed by the aggregator, and anybody can copy it here.
         return None
     by_aggregator = verify_envelope(envelope, aggregator_key)
     if not by_aggregator and not verify_envelope(envelope, operator_key):

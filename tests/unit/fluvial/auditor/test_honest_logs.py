@@ -204,6 +204,7 @@ def test_an_accepted_request_enrols() -> None:
 
 # What anybody can write who may write to the brokers.
 
+SIGNED = ("rounds", "models", "variants", "promotions", "registry")
 TOPICS = ("verdicts", "models", "registry", "rounds", "receipts", "releases", "variants", "promotions", "checkpoints")
 
 
@@ -231,7 +232,7 @@ def test_copies_of_genuine_records_change_nothing(topic: str) -> None:
     assert report.verified, messages(report)
 
 
-@pytest.mark.parametrize("topic", ["rounds", "models", "variants", "promotions", "registry"])
+@pytest.mark.parametrize("topic", SIGNED)
 def test_what_a_stranger_signs_changes_nothing(topic: str) -> None:
     world = furnished_world()
     name = getattr(world.topics, topic)
@@ -244,6 +245,17 @@ def test_what_a_stranger_signs_changes_nothing(topic: str) -> None:
     report = audit(world)
     assert report.verified, messages(report)
     assert report.num_skipped == 1
+
+
+def test_what_was_signed_for_one_topic_is_believed_in_no_other() -> None:
+    world = furnished_world()
+    for name in SIGNED:
+        for other in SIGNED:
+            record = world.kept[getattr(world.topics, other)][-1]
+            if other != name:
+                world.append(getattr(world.topics, name), record.value or b"", record.key or b"")
+    report = audit(world)
+    assert report.verified, messages(report)
 
 
 def test_verdicts_receipts_and_releases_without_a_leaf_are_believed_by_nobody() -> None:

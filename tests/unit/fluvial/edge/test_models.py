@@ -5,9 +5,12 @@ import pytest
 
 from fluvial.edge.models import ModelCache, read_manifests
 from fluvial.edge.safetensors import to_safetensors
+from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.records import Round
 from tests.unit.fluvial.edge.world import AGGREGATOR, LAYOUT, OPERATOR, World
+from tests.unit.fluvial.wire.samples import sample
 
 
 def test_manifests_are_listed_by_version_and_signed_by_whom_they_should_be(world: World) -> None:
@@ -25,7 +28,8 @@ def test_a_later_version_signed_by_the_operator_is_not_believed(world: World) ->
 def test_what_nobody_signed_who_may_keeps_nobody_from_the_list(world: World) -> None:
     first = world.publish_manifest(0, OPERATOR)
     world.publish_manifest(1, SigningKey.generate())
-    for value in (b"", b"garbage", bytes(5_000)):
+    another = seal(sample(Round), AGGREGATOR, "aggregator")
+    for value in (b"", b"garbage", bytes(5_000), another):
         world.put(world.topics.models, "demo/1", value)
     assert read_manifests(world.transport, world.federation) == [first]
 

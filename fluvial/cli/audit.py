@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape as escape_markup
 from rich.table import Table
 
 from fluvial.auditor.check_history import HistoryReport
@@ -32,6 +31,7 @@ from fluvial.cli.common import (
     load_federation,
     print_json,
     reported,
+    shown,
 )
 from fluvial.kafka import snapshot
 from fluvial.transparency.event import Recorded, read_event
@@ -171,24 +171,22 @@ def print_report(report: Report, console: Console) -> None:
         if reconciled.total or reconciled.expired:
             table.add_row(f"{kind} with leaves", *_cells(reconciled))
     console.print(table)
-    console.print(f"log         {_shown(report.origin)}")
+    console.print(f"log         {shown(report.origin)}")
     console.print(
         f"leaves      {report.size}, of which {report.signed_size} signed in {report.num_checkpoints} checkpoints"
     )
     console.print(f"root        {report.signed_root or 'nothing signed'}")
     if report.on_trust:
         reasons = ", ".join(f"{number} {reason}" for reason, number in report.on_trust.items())
-        console.print(f"on trust    refusals that the log does not prove: {_shown(reasons)}")
+        console.print(f"on trust    refusals that the log does not prove: {shown(reasons)}")
     if report.num_skipped:
         first = report.skipped[0]
         console.print(
-            f"skipped     {report.num_skipped} records of nobody, or copies, the first {_shown(first.where)}: "
-            f"{_shown(first.message)}"
+            f"skipped     {report.num_skipped} records of nobody, or copies, the first {shown(first.where)}: "
+            f"{shown(first.message)}"
         )
     for problem in report.problems[:_MAX_PROBLEMS_SHOWN]:
-        console.print(
-            f"[red]problem[/red]     {_shown(problem.check)}: {_shown(problem.where)} {_shown(problem.message)}"
-        )
+        console.print(f"[red]problem[/red]     {shown(problem.check)}: {shown(problem.where)} {shown(problem.message)}")
     if report.num_problems > _MAX_PROBLEMS_SHOWN:
         console.print(f"            and {report.num_problems - _MAX_PROBLEMS_SHOWN} more")
     if report.verified:
@@ -209,18 +207,13 @@ def print_report(report: Report, console: Console) -> None:
 def _print_history(report: HistoryReport) -> None:
     found = Counter(violation.invariant for violation in report.violations)
     for violation in report.violations[:_MAX_PROBLEMS_SHOWN]:
-        console.print(f"[red]{violation.invariant}[/red]  {_shown(violation.where)} {_shown(violation.message)}")
+        console.print(f"[red]{violation.invariant}[/red]  {shown(violation.where)} {shown(violation.message)}")
     if len(report.violations) > _MAX_PROBLEMS_SHOWN:
         console.print(f"    and {len(report.violations) - _MAX_PROBLEMS_SHOWN} more")
     broken = ", ".join(f"{invariant} ({number})" for invariant, number in sorted(found.items()))
     verdict = f"[red]BROKEN[/red]: {broken}" if broken else f"[green]kept[/green]    {', '.join(CHECKED)}"
     console.print(verdict)
     console.print(f"of {report.inputs} inputs, {report.leaves} leaves, {report.models} models")
-
-
-def _shown(text: str) -> str:
-    """Text from the topics, made harmless: a claimed name may hold control sequences for the terminal, or markup."""
-    return escape_markup("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text))
 
 
 def _cells(reconciled: Reconciled) -> tuple[str, ...]:
@@ -236,7 +229,7 @@ def _print_leaf(record: TopicRecord, json: bool) -> None:
         if json:
             print_json({"offset": record.offset, "error": str(error)})
         else:
-            console.print(f"{record}: {_shown(str(error))}")
+            console.print(f"{record}: {shown(str(error))}")
         return
     time = (_EPOCH + timedelta(milliseconds=event.time_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if json:
@@ -244,7 +237,7 @@ def _print_leaf(record: TopicRecord, json: bool) -> None:
         print_json({**leaf, "subject": event.subject, "summary": summary})
     else:
         kind = event.type.split(".")[-2]
-        console.print(f"{sequenced.sequence:>8}  {time}  {kind:<12} {_shown(event.subject):<16} {_shown(summary)}")
+        console.print(f"{sequenced.sequence:>8}  {time}  {kind:<12} {shown(event.subject):<16} {shown(summary)}")
 
 
 def _summary(record: Recorded) -> str:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from fluvial.identity.federation import Federation
 from fluvial.wire.errors import FluvialError, TransportError
@@ -142,5 +143,16 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
     return run
 
 
+def plain(text: str) -> str:
+    """Foreign text made harmless for a terminal: control characters, and those that turn or hide others, are spelt out;
+    lines stay lines."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown(text: str) -> str:
+    """Foreign text on one line of a page with markup."""
+    return escape(plain(text).replace("\n", r"\n"))
+
+
 def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+    return escape(plain(text))

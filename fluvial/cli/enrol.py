@@ -14,6 +14,7 @@ from fluvial.cli.common import (
     errors,
     fail,
     load_federation,
+    plain,
     print_json,
     reported,
 )
@@ -110,7 +111,7 @@ def _ask(terms: Terms, yes: bool) -> None:
     if yes:
         return
     errors.print(f"Agreement {terms.agreement.agreement} (SHA-256 {terms.sha256.hex()}):\n", markup=False)
-    errors.print(terms.agreement.text, markup=False)
+    errors.print(plain(terms.agreement.text), markup=False)
     if not sys.stdin.isatty():
         fail("signing an agreement needs consent", "Read it above; then run the command again with --yes.")
     typer.confirm("Sign it?", abort=True, err=True)

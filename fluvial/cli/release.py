@@ -6,7 +6,6 @@ from contextlib import closing
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from fluvial.cli import release_acts
@@ -19,6 +18,7 @@ from fluvial.cli.common import (
     load_federation,
     print_json,
     reported,
+    shown,
 )
 from fluvial.identity.federation import Federation
 from fluvial.inference.read_releases import read_releases
@@ -50,7 +50,7 @@ def list_releases(
         table.add_column(name, justify="right" if name in ("promotion", "version") else "left", overflow="fold")
     for promotion in promotions:
         cells = (promotion.variant, promotion.processor, promotion.decision.value, promotion.reason)
-        table.add_row(str(promotion.sequence), str(promotion.version), *(escape(cell) for cell in cells))
+        table.add_row(str(promotion.sequence), str(promotion.version), *(shown(cell) for cell in cells))
     console.print(table)
 
 
@@ -67,8 +67,8 @@ def show(
     if json:
         print_json({**_summary(promotion), "findings": [_numbers(finding) for finding in promotion.findings]})
         return
-    console.print(f"[bold]{escape(promotion.reason)}[/]")
-    console.print(f"version {promotion.version}, {escape(promotion.runtime)} on {escape(promotion.processor)}")
+    console.print(f"[bold]{shown(promotion.reason)}[/]")
+    console.print(f"version {promotion.version}, {shown(promotion.runtime)} on {shown(promotion.processor)}")
     table = Table()
     for name in ("metric", "group", "examples", "harmed", "helped", "value", "drop", "bound", "margin", "verdict"):
         table.add_column(name, justify="left" if name in ("metric", "group", "verdict") else "right")
@@ -76,7 +76,7 @@ def show(
         shares = (finding.value, finding.drop, finding.bound, finding.margin)
         numbers = [str(finding.num_examples), *(str(n) if n >= 0 else "-" for n in (finding.harmed, finding.helped))]
         cells = [*numbers, *(f"{100 * share:.2f}" for share in shares)]
-        table.add_row(escape(finding.metric), escape(finding.group), *cells, escape(finding.verdict))
+        table.add_row(shown(finding.metric), shown(finding.group), *cells, shown(finding.verdict))
     console.print(table)
 
 
@@ -113,7 +113,7 @@ def diff(
         *((f"{place[0]} of {place[1]}", *(_points(value.get(place)) for value in values)) for place in places),
     ]
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(shown(cell) for cell in row))
     console.print(table)
 
 

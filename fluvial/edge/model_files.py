@@ -55,6 +55,11 @@ class ModelFiles:
         if sum(chunk.length for chunk in chunks) < self._smallest_bytes:
             return load()
         path = self._directory / (digest.hex() + _SUFFIX)
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _check_own(self._directory)
+        except OSError:
+            return load()
         while True:
             before = _identity(path)
             model_D = _read(path, chunks)  # without the lock: those who waited for a download check it at the same time
@@ -62,7 +67,6 @@ class ModelFiles:
                 return model_D
             with contextlib.ExitStack() as ends:
                 try:
-                    self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                     ends.enter_context(self._lock(digest))
                 except OSError:
                     return load()
@@ -76,7 +80,7 @@ class ModelFiles:
     @contextlib.contextmanager
     def _lock(self, digest: bytes) -> Iterator[None]:
         """Few lock files for all models, so that none has to be removed; ends with the process that holds it."""
-        with (self._directory / f"lock-{digest[0] % _NUM_LOCKS}").open("ab") as file:
+        with open(self._directory / f"lock-{digest[0] % _NUM_LOCKS}", "ab", opener=_for_owner) as file:
             if sys.platform != "win32":
                 import fcntl
 
@@ -84,8 +88,9 @@ class ModelFiles:
             yield
 
     def _write(self, path: Path, model_D: Vector) -> None:
-        """The lock is held, so nobody else writes this part. What a crash left is written over or shrunk away."""
+        """The lock is held, so nobody else writes this part. What a crash left is removed."""
         part = path.with_suffix(_PART)
+        part.unlink(missing_ok=True)
         try:
             with open(part, "wb", opener=_for_owner) as file:
                 file.write(model_D.astype("<f4", copy=False).data)
@@ -123,7 +128,16 @@ def _cache_folder() -> Path:
 
 
 def _for_owner(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    """Nobody else may read it, and a link that somebody put there is not followed."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+
+def _check_own(directory: Path) -> None:
+    """Raises PermissionError for a folder in which others may write: a file could be another one once it is checked."""
+    if hasattr(os, "geteuid"):
+        status = directory.stat()
+        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            raise PermissionError(f"others may write in {directory}")
 
 
 def _with_status(paths: Iterable[Path]) -> Iterator[tuple[os.stat_result, Path]]:

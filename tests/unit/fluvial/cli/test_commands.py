@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 from fluvial.cli import model, participate, rounds
-from fluvial.cli.common import Exit
+from fluvial.cli.common import Exit, fail, plain, shown
 from fluvial.cli.main import app, mount_for
 from fluvial.edge import participant as participant_module
 from fluvial.identity.envelope import seal
@@ -281,3 +281,16 @@ def test_participating_without_the_trainer_says_what_is_missing(world: World, tm
     result = run("participate", TASK, *arguments, "--trainer", "absent_module:train")
     assert result.exit_code == Exit.USAGE
     assert "no module absent_module" in result.stderr
+
+
+def test_foreign_text_cannot_steer_a_terminal() -> None:
+    hostile = "\x1b]0;owned\x07\x1b[2Jgood\u202eevil\x00[red]x[/red]\nline"
+    assert plain(hostile) == "\\x1b]0;owned\\x07\\x1b[2Jgood\\u202eevil\\x00[red]x[/red]\nline"
+    assert shown(hostile).count("\n") == 0
+    assert r"\[red]" in shown(hostile)
+
+
+def test_an_error_that_quotes_foreign_text_is_harmless(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        fail("an envelope of \x1b[2Jx", "\x07hint")
+    assert "\x1b[2J" not in capsys.readouterr().err

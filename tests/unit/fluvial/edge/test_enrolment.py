@@ -1,5 +1,6 @@
 """Enrolment against a registrar in a thread, which answers the first request that it sees."""
 
+import hashlib
 import threading
 from collections.abc import Callable
 
@@ -65,12 +66,26 @@ def test_a_further_agreement_is_signed_without_the_token(participant: Participan
 def test_a_refusal_holds_the_verdict(participant: Participant, world: World, answer_with) -> None:
     def refuse(message: Message, request: EnrolmentRequest) -> None:
         at = Position(partition=message.partition, offset=message.offset, timestamp_ms=message.timestamp_ms)
-        world.judge(world.topics.enrolments, at, "alice", Decision.REJECT, Reason.TOKEN_INVALID)
+        digest = hashlib.sha256(message.value or b"").digest()
+        refusal = Decision.REJECT, Reason.TOKEN_INVALID
+        world.judge(world.topics.enrolments, at, "alice", *refusal, record_sha256=digest)
 
     answer_with(refuse)
     with pytest.raises(EnrolmentRejected, match="TOKEN_INVALID") as caught:
         participant.enrol("wrong")
     assert caught.value.verdict.reason is Reason.TOKEN_INVALID
+
+
+def test_a_refusal_of_other_bytes_at_its_place_is_no_answer(
+    participant: Participant, world: World, answer_with
+) -> None:
+    def forge(message: Message, request: EnrolmentRequest) -> None:
+        at = Position(partition=message.partition, offset=message.offset, timestamp_ms=message.timestamp_ms)
+        world.judge(world.topics.enrolments, at, "alice", Decision.REJECT, Reason.TOKEN_INVALID)
+        world.admit(message, request)
+
+    answer_with(forge)
+    assert participant.enrol("token").participant == "alice"
 
 
 def test_silence_is_a_timeout_that_says_so(participant: Participant) -> None:

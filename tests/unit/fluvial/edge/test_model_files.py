@@ -181,3 +181,26 @@ def test_a_second_participant_takes_the_first_ones_download(
             models.append(participant.base_model(round_))
     np.testing.assert_array_equal(*models)
     assert transport.fetched[world.topics.model_blobs] == len(round_.base_chunks)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of files")
+def test_a_folder_in_which_others_may_write_is_not_used(downloads: Downloads, tmp_path: Path) -> None:
+    """What was checked there could be another model a moment later."""
+    downloads.get(a_model())
+    (tmp_path / "models").chmod(0o770)
+    for _ in range(2):
+        np.testing.assert_array_equal(downloads.get(a_model()), a_model())
+    assert downloads.loads == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_links_that_another_left_are_not_followed(downloads: Downloads, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    folder = tmp_path / "models"
+    folder.mkdir(mode=0o700)
+    digest = model_digest(chunk.sha256 for chunk in references(a_model()))
+    for name in (f"{digest.hex()}.part", *(f"lock-{number}" for number in range(64))):
+        (folder / name).symlink_to(victim)
+    np.testing.assert_array_equal(downloads.get(a_model()), a_model())
+    assert victim.read_bytes() == b"precious"

@@ -236,7 +236,14 @@ class World:
         self.put(self.topics.registry, key, seal(record, signer, "test"))
 
     def judge(
-        self, topic: str, position: Position, participant: str, decision: Decision, reason: Reason, update_id: str = ""
+        self,
+        topic: str,
+        position: Position,
+        participant: str,
+        decision: Decision,
+        reason: Reason,
+        update_id: str = "",
+        record_sha256: bytes = bytes(32),
     ) -> Verdict:
         """A verdict on the record at a position."""
         record = Verdict(
@@ -244,7 +251,7 @@ class World:
             source_partition=position.partition,
             source_offset=position.offset,
             source_timestamp_ms=position.timestamp_ms,
-            record_sha256=bytes(32),
+            record_sha256=record_sha256,
             participant=participant,
             task=TASK,
             round=1,

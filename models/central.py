@@ -1,34 +1,26 @@
 """The centrally trained baseline: what the same examples give when one place holds them all."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fluvial.edge.training.config import TrainingConfig
-from fluvial.edge.training.flat import layout_of
-from fluvial.edge.training.trainer import train
-from models.architectures import build
-from models.datasets import Dataset
+from fluvial.edge.errors import TrainingFailed
+from fluvial.edge.packages.examples import Examples
+from fluvial.edge.training.task_code import TaskCode
 
 
 def train_centrally(
-    architecture: str,
-    parameters: Mapping[str, Any],
-    initial: NDArray[np.float32],
-    dataset: Dataset,
-    config: TrainingConfig,
-    *,
-    num_rounds: int,
-    seed: int,
+    code: TaskCode, examples: Examples, training: Mapping[str, Any], *, num_rounds: int, seed: int
 ) -> NDArray[np.float32]:
-    """Model float32[D] after as many passes over the pooled examples as a participant makes over its own in all rounds.
+    """Model float32[D] after as many passes over the pooled examples as a participant makes over its own in all rounds,
+    from the task's initial model.
 
-    initial: the federation's initial model. config: the participants' training. Raises ValueError as `train` does.
+    training: the participants'. Raises ValueError and TrainingFailed as `TaskCode.train` does.
     """
-    module = build(architecture, parameters)
-    config = replace(config, epochs=config.epochs * num_rounds)
-    delta, _ = train(module, initial, layout_of(module), dataset.inputs, dataset.targets, config, seed)
-    return initial + delta
+    state = code.state()
+    epochs = int(training.get("epochs", 1)) * num_rounds
+    if code.train(state, state.flatten(), examples, {**training, "epochs": epochs}, seed) is None:
+        raise TrainingFailed("the task's trainer sits out on the pooled examples")
+    return state.flatten()

@@ -67,6 +67,7 @@ class Settings(BaseModel):
     )
     checkpoint_every_ms: int = Field(default=1_000, description="Interval of signed tree heads while the log grows.")
     device: str = Field(default="auto", description="Evaluation device: auto, cpu or cuda.")
+    packages: tuple[Path, ...] = Field(default=(), description="Folders of task packages whose code may run here.")
     repository_root: Path = Field(description="Folder against which a task's evaluation data is resolved.")
 
     @property

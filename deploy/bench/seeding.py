@@ -60,7 +60,7 @@ def task_record(task_file: TaskFile, layout: tuple[TensorLayout, ...], base_dige
     """A task whose initial model's chunks nobody will ask for."""
     return Task(
         task=task_file.task,
-        specification=task_file.model_dump_json(),
+        specification=task_file.specification(),
         layout=layout,
         base_version=0,
         base_digest=base_digest,

@@ -21,12 +21,14 @@ from fluvial.cli.common import (
     Exit,
     FederationOption,
     JsonOption,
+    PackageOption,
     console,
     errors,
     load_federation,
     print_json,
     reported,
 )
+from fluvial.edge.packages import Packages
 from fluvial.kafka import connect
 
 _CONNECTIONS = 2
@@ -55,6 +57,7 @@ def replay(
             "participants' later updates are taken as they were, although they would have trained from other models.",
         ),
     ] = None,
+    package: PackageOption = None,
     federation: FederationOption = DEFAULT_FEDERATION,
     json: JsonOption = False,
 ) -> None:
@@ -72,11 +75,12 @@ def replay(
             transports.append(connect(parties.brokers, f"fluvial-replay-{number}"))
             ends.callback(transports[-1].close)
         log = KafkaLog(transports[0], parties, transports[1:])
-        initial = partial(initial_model, transports[0], parties)
+        packages = Packages(package or ())
+        initial = partial(initial_model, transports[0], parties, packages=packages)
         on_progress = ends.enter_context(_progress(f"{task}, version {version}"))
         if without:
             task_file = read_task_file(transports[0], parties, task)
-            metrics = None if task_file is None else metrics_of(task_file, CHECKOUT)
+            metrics = None if task_file is None else metrics_of(task_file, CHECKOUT, packages)
             quorum = 1 if task_file is None else task_file.quorum
             found = counterfactual(
                 log,

@@ -11,8 +11,9 @@ import typer
 from deploy.commands.common import DataDirOption
 from deploy.local.directory import DEFAULT, DataDirectory
 from deploy.local.submission import LocalJob, Submission, submit_to_session
-from fluvial.cli.common import Exit, console, fail, load_federation, reported
+from fluvial.cli.common import Exit, PackageOption, console, fail, load_federation, reported
 from fluvial.cli.interruption import interruptible, uninterrupted
+from fluvial.edge.packages import TaskPackage
 from fluvial.identity.federation import Federation
 from pipelines.topology import STAGES
 
@@ -36,6 +37,7 @@ def submit(
         bool, typer.Option("--fresh", help="Start without the state of the job's newest checkpoint.")
     ] = False,
     device: Annotated[str, typer.Option(help="Device of the evaluation: auto, cpu, cuda or cuda:N.")] = "auto",
+    package: PackageOption = None,
     federation_file: Annotated[
         Path | None, typer.Option("--federation", help="Another federation's file; else that of the data directory.")
     ] = None,
@@ -44,9 +46,9 @@ def submit(
     """Run stages as one Flink job, from the newest checkpoint of that name."""
     directory = DataDirectory(data_dir)
     federation = load_federation(federation_file) if federation_file else directory.federation()
-    submission = Submission(
-        stages=tuple(stages), name=name, parallelism=parallelism, fresh=fresh, settings={"device": device}
-    )
+    packages = [str(TaskPackage.open(folder).folder) for folder in package or ()]
+    settings = {"device": device, "packages": packages}
+    submission = Submission(stages=tuple(stages), name=name, parallelism=parallelism, fresh=fresh, settings=settings)
     if target is Target.session:
         job_id = submit_to_session(directory, submission, federation)
         console.print(f"the job {submission.job_name} runs: {job_id}", markup=False)

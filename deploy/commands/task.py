@@ -14,7 +14,8 @@ from rich.table import Table
 from deploy.commands.common import DataDirOption, acting
 from deploy.local.directory import DEFAULT, DataDirectory
 from deploy.local.keys import ServiceKeys
-from fluvial.cli.common import JsonOption, console, fail, print_json, reported
+from fluvial.cli.common import JsonOption, PackageOption, console, fail, print_json, reported
+from fluvial.edge.packages import Packages
 from fluvial.wire.layout import num_elements
 from fluvial.wire.names import check_participant
 from fluvial.wire.records import Task
@@ -33,15 +34,23 @@ app = typer.Typer(
 @reported
 def create(
     file: Annotated[Path, typer.Argument(help="The task file, YAML or JSON.", exists=True, dir_okay=False)],
+    package: PackageOption = None,
     data_dir: DataDirOption = DEFAULT,
 ) -> None:
-    """Create a task: publish its first model, its agreement and the task itself, signed."""
+    """Create a task: publish its first model, its agreement and the task itself, signed.
+
+    A package is where its task file lies, or where --package says.
+    """
     from deploy.local.tasks import create_task
 
     directory = DataDirectory(data_dir)
-    created = create_task(directory.federation(), ServiceKeys.load_or_make(directory.keys), TaskFile.read(file))
+    task_file = TaskFile.read(file)
+    packages = _packages(file, task_file, package)
+    created = create_task(directory.federation(), ServiceKeys.load_or_make(directory.keys), task_file, packages)
     size, digest = created.manifest.num_elements, created.manifest.model_digest.hex()
     console.print(f"task {created.task.task}: model version 0, {size:,} parameters, {digest[:16]}", markup=False)
+    if (pinned := TaskFile.model_validate_json(created.task.specification).package) is not None:
+        console.print(f"package {pinned.name}, digest {pinned.digest}: who takes part needs it", markup=False)
     console.print(precision.in_words(created.manifest.fraction_bits), markup=False)
 
 
@@ -87,13 +96,15 @@ def show(
 @reported
 def update(
     file: Annotated[Path, typer.Argument(help="The task file with its new terms.", exists=True, dir_okay=False)],
+    package: PackageOption = None,
     data_dir: DataDirOption = DEFAULT,
 ) -> None:
     """Register a task again with other terms, which hold from the next round on. Its model and windows stay."""
     from deploy.local.tasks import update_task
 
     with acting(data_dir) as acts:
-        task = update_task(acts, TaskFile.read(file))
+        task_file = TaskFile.read(file)
+        task = update_task(acts, task_file, _packages(file, task_file, package))
     console.print(f"{task.task} has other terms from its next round on", markup=False)
 
 
@@ -162,6 +173,11 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _packages(file: Path, task_file: TaskFile, named: list[Path] | None) -> Packages:
+    """Those that were named, else the folder of the task's file, where it has a package."""
+    return Packages(named or ([file.absolute().parent] if task_file.package else []))
 
 
 def _tasks(data_dir: Path) -> list[Task]:

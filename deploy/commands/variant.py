@@ -15,6 +15,7 @@ from fluvial.cli.common import (
     Exit,
     FederationOption,
     JsonOption,
+    PackageOption,
     console,
     fail,
     load_federation,
@@ -22,6 +23,7 @@ from fluvial.cli.common import (
     reported,
 )
 from fluvial.edge.models import load_model, read_manifests
+from fluvial.edge.packages import Packages
 from fluvial.edge.registry import Registry
 from fluvial.identity.federation import Federation
 from fluvial.inference.read_releases import read_releases
@@ -47,6 +49,7 @@ def verify(
     task: Annotated[str, typer.Argument(help="The task.")],
     version: Annotated[int, typer.Argument(min=0, help="The model's version.")],
     name: Annotated[str, typer.Argument(help="The variant's name in the task's terms.")],
+    package: PackageOption = None,
     federation: FederationOption = DEFAULT_FEDERATION,
     json: JsonOption = False,
 ) -> None:
@@ -57,7 +60,7 @@ def verify(
         variant = read_releases(transport, loaded, ("variants",)).variant(task, version, name)
         if variant is None:
             fail(f"{task}, version {version}, has no variant {name}", f"See `fluvial release list {task}`.")
-        rebuilt = _rebuilt(transport, loaded, variant)
+        rebuilt = _rebuilt(transport, loaded, variant, Packages(package or ()))
     if json:
         print_json({**asdict(rebuilt), "verified": rebuilt.verified, "artefact_sha256": variant.artefact_sha256.hex()})
     else:
@@ -66,7 +69,7 @@ def verify(
         raise typer.Exit(Exit.FAILURE)
 
 
-def _rebuilt(transport: Transport, federation: Federation, variant: Variant) -> Rebuilt:
+def _rebuilt(transport: Transport, federation: Federation, variant: Variant, packages: Packages) -> Rebuilt:
     with closing(Registry(transport, federation)) as registry:
         registry.refresh()
         record = registry.task(variant.task)
@@ -80,6 +83,7 @@ def _rebuilt(transport: Transport, federation: Federation, variant: Variant) -> 
     artefact = b"".join(transport.fetch(federation.topics.variant_blobs, places)) if places else b""
     calibration = CHECKOUT / task_file.acceleration.calibration
     # Imported late: they bring in torch and onnx, seconds that other verbs should not take.
+    from fluvial.edge.training.task_code import TaskCode
     from models.acceleration.rebuilding import rebuild
     from models.datasets import load_evaluation
 
@@ -89,8 +93,7 @@ def _rebuilt(transport: Transport, federation: Federation, variant: Variant) -> 
     return rebuild(
         variant,
         artefact,
-        architecture=task_file.model.architecture,
-        parameters=task_file.model.parameters,
+        state=TaskCode.of(task_file, packages).state(),
         model=model,
         calibration=inputs,
     )

@@ -1,6 +1,6 @@
 """The central baseline, as a process of its own: the same data in one place, the same number of passes, one model.
 
-    python -m deploy.demo.central --task-file FILE --data FILE --out FILE
+    python -m deploy.demo.central --task-file FILE --data PATH --participants N --out FILE [--package FOLDER]
 
 It runs at low priority, in the time that the federation leaves, and writes its metrics as JSON when it has them.
 """
@@ -15,56 +15,50 @@ from pathlib import Path
 
 import torch
 
-from deploy.demo.training import seed_of, training_config
+from deploy.demo.training import seed_of
 from deploy.local.jars import CHECKOUT
+from fluvial.edge.packages import Examples, Packages, joined
+from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.files import replace_file
 from fluvial.wire.task_file import TaskFile
-from models.architectures import initial_state
 from models.central import train_centrally
-from models.datasets import load_all_participants, load_evaluation
-from models.evaluation.inference import Evaluator
+from models.datasets import load_all_participants
+from models.evaluation.task import evaluator_of
 
 _LOWEST_PRIORITY = 19
 
 
-def measure_central(task_file: TaskFile, data: Path) -> dict[str, float]:
+def measure_central(code: TaskCode, data: Path, num_participants: int) -> dict[str, float]:
     """Metrics of the central model on the task's evaluation set; none without one."""
-    model = task_file.model
+    task_file = code.task_file
+    if task_file.data.participant is None:
+        examples = Examples.of(load_all_participants(data), str(data))
+    else:
+        examples = joined([code.participant_examples(data, number) for number in range(num_participants)])
     vector_D = train_centrally(
-        model.architecture,
-        model.parameters,
-        initial_state(model.architecture, model.parameters, model.seed),
-        load_all_participants(data),
-        training_config(task_file),
+        code,
+        examples,
+        task_file.training.model_dump(),
         num_rounds=task_file.rounds,
         seed=seed_of(f"{task_file.task}/central"),
     )
-    wanted = task_file.evaluation
-    if wanted is None:
-        return {}
-    held_out = load_evaluation(CHECKOUT / wanted.data)
-    evaluator = Evaluator(
-        model.architecture,
-        model.parameters,
-        held_out.inputs,
-        held_out.targets,
-        wanted.metrics,
-        device="cpu",
-        batch_size=wanted.batch_size,
-    )
-    return evaluator.measure(vector_D)
+    evaluator = evaluator_of(code, "cpu")
+    return {} if evaluator is None else evaluator.measure(vector_D)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the central baseline.")
     parser.add_argument("--task-file", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--package", type=Path, action="append", default=[])
+    parser.add_argument("--participants", type=int, required=True, help="how many the data is of")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     os.nice(_LOWEST_PRIORITY)
     torch.set_num_threads(1)
     started = time.monotonic()
-    metrics = measure_central(TaskFile.read(arguments.task_file), arguments.data)
+    code = TaskCode.of(TaskFile.read(arguments.task_file), Packages(arguments.package), CHECKOUT)
+    metrics = measure_central(code, arguments.data, arguments.participants)
     result = json.dumps({"metrics": metrics, "seconds": time.monotonic() - started})
     replace_file(arguments.out, result)
 

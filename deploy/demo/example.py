@@ -18,11 +18,12 @@ NAMES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """data: file of the participants' examples. names: of the groups in it."""
+    """data: the participants' examples. names: of the groups in it. packages: folders whose code the task runs."""
 
     task_file: TaskFile
     data: Path
     names: tuple[str, ...]
+    packages: tuple[Path, ...] = ()
 
 
 def example(task: str) -> Example:
@@ -30,8 +31,11 @@ def example(task: str) -> Example:
     if task not in NAMES:
         raise ValueError(f"there is no example task {task!r}; there are {', '.join(sorted(NAMES))}")
     folder = CHECKOUT / "deploy" / "tasks" / task
+    task_file = TaskFile.read(folder / "task.yaml")
+    of_package = task_file.package is not None
     return Example(
-        task_file=TaskFile.read(folder / "task.yaml"),
-        data=folder / "participants.safetensors",
+        task_file=task_file,
+        data=folder / "data" if of_package else folder / "participants.safetensors",
         names=NAMES[task],
+        packages=(folder,) if of_package else (),
     )

@@ -35,6 +35,7 @@ from deploy.local.jars import CHECKOUT
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
 from fluvial.cli.interruption import uninterrupted
+from fluvial.edge.packages import Packages
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Transport, connect
@@ -72,7 +73,8 @@ class Run:
         self._is_secure = secure
         # A job that fails again and again is to end and say why, not to try for ever.
         stages = (*STAGES, *(ACCELERATION_STAGES if accelerate else ()))
-        submission = Submission(stages=stages, name=JOB, settings={"restart_attempts": 3})
+        settings = {"restart_attempts": 3, "packages": [str(folder) for folder in example.packages]}
+        submission = Submission(stages=stages, name=JOB, settings=settings)
         self._job = LocalJob(self._stack.directory, submission)
         self._members: list[Member] = cast(example.names)
         # A round closes as soon as everyone has delivered whose updates can count; the quorum is the task's own.
@@ -144,7 +146,13 @@ class Run:
         self._children.start(
             "the central baseline",
             "deploy.demo.central",
-            [*self._task_arguments(), "--out", str(self._layout.baseline)],
+            [
+                *self._task_arguments(),
+                "--participants",
+                str(len(self._example.names)),
+                "--out",
+                str(self._layout.baseline),
+            ],
             self._layout.log("central"),
         )
 
@@ -157,7 +165,8 @@ class Run:
         )
 
     def _task_arguments(self) -> list[str]:
-        return ["--task-file", str(self._layout.task_file), "--data", str(self._example.data)]
+        packages = [part for folder in self._example.packages for part in ("--package", str(folder))]
+        return ["--task-file", str(self._layout.task_file), "--data", str(self._example.data), *packages]
 
     def _open_for_participants(self, transport: Transport) -> None:
         """Create the task, hand out tokens, and give the signal to start."""
@@ -165,7 +174,7 @@ class Run:
         from deploy.local.tasks import create_task
 
         federation, keys = self._stack.federation, self._stack.keys
-        create_task(federation, keys, self._task_file)
+        create_task(federation, keys, self._task_file, Packages(self._example.packages))
         names = [member.name for member in self._members if member.enrols]
         tokens = OperatorActs(transport, federation, keys.operator).issue_tokens(names)
         self._members = [replace(member, token=tokens.get(member.name, "")) for member in self._members]

@@ -1,6 +1,6 @@
 """The participants of the demonstration, as threads of one process, or one of them as a process of its own.
 
-    python -m deploy.demo.participants --directory DIR --task-file FILE --data FILE [--only NAME]
+    python -m deploy.demo.participants --directory DIR --task-file FILE --data PATH [--only NAME] [--package DIR]
 
 Every participant has its own key and outbox under DIR. Torch is imported while the stack is still starting; the start
 signal is the file DIR/federation.json, together with DIR/members.json. What happens is told in DIR/reports-*.jsonl.
@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from deploy.demo.layout import Layout
 from deploy.demo.reports import Ended, Enrolled, Failed, Ready, Reporter, Sent
 from deploy.demo.vanishing import VanishingTransport
 from fluvial.edge.events import Event, Interrupted, Published
+from fluvial.edge.packages import Packages
 from fluvial.edge.participant import Participant
 from fluvial.edge.participation import Train
 from fluvial.edge.upload import WINDOW_BYTES
@@ -43,9 +45,12 @@ _log = logging.getLogger(__name__)
 class Company:
     """The members that this process plays."""
 
-    def __init__(self, layout: Layout, task_file: TaskFile, data: Path, only: str | None) -> None:
+    def __init__(
+        self, layout: Layout, task_file: TaskFile, data: Path, only: str | None, packages: Sequence[Path] = ()
+    ) -> None:
         self._layout = layout
         self._task_file = task_file
+        self._packages = Packages(packages)
         self._data = data
         self._only = only
         self._reporter = Reporter(layout.reports(only))
@@ -143,8 +148,10 @@ class Company:
             with self._turns:
                 if not trainers:
                     from deploy.demo.training import local_trainer
+                    from fluvial.edge.training.task_code import TaskCode
 
-                    trainers.append(local_trainer(self._task_file, self._data, member.group))
+                    code = TaskCode.of(self._task_file, self._packages)
+                    trainers.append(local_trainer(code, self._data, member.group))
                 return trainers[0](base_D, round_)
 
         return poisoned(train) if member.role is Role.POISONER else train
@@ -161,11 +168,13 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--task-file", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--package", type=Path, action="append", default=[])
     parser.add_argument("--only", help="play this member alone")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(threadName)s %(levelname)s %(message)s")
     task_file = TaskFile.read(arguments.task_file)
-    Company(Layout(arguments.directory), task_file, arguments.data, arguments.only).run()
+    layout = Layout(arguments.directory)
+    Company(layout, task_file, arguments.data, arguments.only, arguments.package).run()
 
 
 if __name__ == "__main__":

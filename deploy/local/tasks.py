@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from deploy.local.jars import CHECKOUT
 from deploy.local.keys import ServiceKeys
-from fluvial.edge.training.flat import layout_of
+from fluvial.edge.packages import Packages, pinned
+from fluvial.edge.packages.allowed import NO_PACKAGES
+from fluvial.edge.training.module_state import ModuleState
+from fluvial.edge.training.task_code import TaskCode
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Position, Transport, connect
@@ -25,7 +28,6 @@ from fluvial.registry.acts import OPERATOR, ActRefused, OperatorActs
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import ChunkReference, ModelManifest, Task
 from fluvial.wire.task_file import TaskFile
-from models.architectures import build, initial_state
 from models.evaluation.task import evaluator_of
 from pipelines.aggregation.rounds import records, terms
 
@@ -40,8 +42,13 @@ class CreatedTask:
     manifest: ModelManifest
 
 
-def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) -> CreatedTask:
+def create_task(
+    federation: Federation, keys: ServiceKeys, task_file: TaskFile, packages: Packages = NO_PACKAGES
+) -> CreatedTask:
     """Publish the initial model, its manifest, the agreement and the task, signed by the operator.
+
+    packages: those whose code may run here. The task is signed with the digests of its package and of the weights that
+    do not travel.
 
     Raises ValueError for a task that could not run (its rule, optimizer, limits, architecture, evaluation set) and for
     a partial one, ActRefused if the task exists or its agreement does with another text, TransportUnavailable when the
@@ -51,11 +58,12 @@ def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) 
         raise ValueError(
             f"the task {task_file.task} is partial: `fluvial region run` registers it, on its parent's model"
         )
-    model = task_file.model
-    layout = layout_of(build(model.architecture, model.parameters))
+    code = TaskCode.of(task_file, packages, CHECKOUT)
+    state = code.state()
+    layout, initial = state.layout, state.flatten()
+    task_file = signed_form(code, state)
     records.check(task_file, layout)
-    evaluator_of(task_file, CHECKOUT, "cpu")
-    initial = initial_state(model.architecture, model.parameters, model.seed)
+    evaluator_of(code, "cpu")
     with closing(connect(federation.brokers, OPERATOR)) as transport:
         acts = OperatorActs(transport, federation, keys.operator)
         registry = acts.registry()
@@ -71,8 +79,20 @@ def create_task(federation: Federation, keys: ServiceKeys, task_file: TaskFile) 
     return CreatedTask(task=task, manifest=manifest)
 
 
-def update_task(acts: OperatorActs, task_file: TaskFile) -> Task:
+def signed_form(code: TaskCode, state: ModuleState) -> TaskFile:
+    """The task's file with what it pins: its package's digest and that of the weights that stay as they were made.
+    Raises ValueError for a file that pins others already."""
+    task_file = pinned(code.task_file, code.package)
+    if not (task_file.model.train or state.has_frozen_parameters):
+        return task_file
+    model = task_file.model.model_copy(update={"base_sha256": state.fixed_digest()})
+    return task_file.model_copy(update={"model": model})
+
+
+def update_task(acts: OperatorActs, task_file: TaskFile, packages: Packages = NO_PACKAGES) -> Task:
     """Register a task again with other terms, which hold from the next round on.
+
+    packages: those whose code may run here; another version of the task's package is such a term, too.
 
     Raises ValueError for terms that could not run, or that change what holds for the task's life; ActRefused where
     there is no such task, or it has no other terms than these.
@@ -81,15 +101,19 @@ def update_task(acts: OperatorActs, task_file: TaskFile) -> Task:
     before = TaskFile.model_validate_json(task.specification)
     if before.partial or task_file.partial:
         raise ValueError(f"the task {task.task} is partial: `fluvial region run` registers it with its parent's rounds")
+    code = TaskCode.of(task_file, packages, CHECKOUT)
+    state = code.state()
+    task_file = signed_form(code, state)
     fixed = terms.fixed(before, task_file)
     if fixed:
         raise ValueError(f"{', '.join(fixed)}: as the task was created, so it stays; create another task instead")
     if task_file == before:
         raise ActRefused(f"the task {task.task} has these very terms already")
+    state.check_fits(task.layout)
     records.check(task_file, task.layout)
-    evaluator_of(task_file, CHECKOUT, "cpu")
+    evaluator_of(code, "cpu")
     acts.agree(task_file.agreement)
-    return acts.update(task, task_file.model_dump_json())
+    return acts.update(task, task_file.specification())
 
 
 def _publish_chunks(

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from deploy.replay.counterfactual import Metrics
+from fluvial.edge.packages import Packages
+from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.edge.registry import Registry
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Transport
@@ -27,31 +29,34 @@ def read_task_file(transport: Transport, federation: Federation, name: str) -> T
     return None if task is None else TaskFile.model_validate_json(task.specification)
 
 
-def initial_model(transport: Transport, federation: Federation, manifest: ModelManifest) -> npt.NDArray[np.float32]:
-    """Version 0, float32[D], from its task's seed, for a log that no longer holds its chunks.
+def initial_model(
+    transport: Transport, federation: Federation, manifest: ModelManifest, *, packages: Packages = NO_PACKAGES
+) -> npt.NDArray[np.float32]:
+    """Version 0, float32[D], from its task's code and seed, for a log that no longer holds its chunks.
 
-    Needs torch. Raises ChunkUnavailable if it cannot be made.
+    packages: those whose code may run here. Needs torch. Raises ChunkUnavailable if it cannot be made.
     """
     task_file = read_task_file(transport, federation, manifest.task)
     if task_file is None:
         raise ChunkUnavailable(f"version 0 of {manifest.task} is gone, and the registry does not have the task")
-    model = task_file.model
-    from models.architectures import initial_state
+    from fluvial.edge.training.task_code import TaskCode
 
     try:
-        return initial_state(model.architecture, model.parameters, model.seed)
+        return TaskCode.of(task_file, packages).initial()
     except ValueError as error:
         raise ChunkUnavailable(f"version 0 of {manifest.task} is gone and cannot be made again: {error}") from error
 
 
-def metrics_of(task_file: TaskFile, repository_root: Path) -> Metrics | None:
+def metrics_of(task_file: TaskFile, repository_root: Path, packages: Packages = NO_PACKAGES) -> Metrics | None:
     """What measures models of the task on its evaluation set; None for a task without one.
 
-    Needs torch. Raises ValueError where the data is not there, or not what it should be.
+    packages: those whose code may run here. Needs torch. Raises ValueError where the data is not there, or not what it
+    should be.
     """
     if task_file.evaluation is None:
         return None
+    from fluvial.edge.training.task_code import TaskCode
     from models.evaluation.task import evaluator_of
 
-    evaluator = evaluator_of(task_file, repository_root)
+    evaluator = evaluator_of(TaskCode.of(task_file, packages, repository_root))
     return None if evaluator is None else evaluator.measure

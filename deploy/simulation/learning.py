@@ -3,7 +3,6 @@ code, which workers open again in their own process."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +12,15 @@ from numpy.typing import NDArray
 
 from deploy.local.jars import CHECKOUT
 from deploy.simulation.division import Rows, divided
+from fluvial.edge.packages import Examples, Packages
 from fluvial.edge.trainer import TrainingRequest
-from fluvial.edge.training.flat import layout_of, unflatten
+from fluvial.edge.training.participation import train_on
+from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.records import TensorLayout
 from fluvial.wire.task_file import TaskFile
-from models.architectures import build, initial_state
-from models.datasets import Dataset, GroupedDataset, load_by_participant, load_grouped
-from models.evaluation.inference import predict
-from models.evaluation.metrics import measure
-from models.participation import train_on
+from models.datasets import load_by_participant
+from models.evaluation.inference import Evaluator
+from models.evaluation.task import evaluator_of
 
 Vector = NDArray[np.float32]
 PARTICIPANTS = "participants.safetensors"
@@ -76,15 +75,16 @@ def plan_of(
 
 
 class Learning:
-    """Participants, numbered from 0, and the evaluation set. Raises ValueError for data that is not there or does not
-    fit the task."""
+    """Participants, numbered from 0, and the evaluation set. packages: the folder's own. Raises ValueError for data that
+    is not there or does not fit the task."""
 
     def __init__(self, plan: LearningPlan) -> None:
-        self._task_file = plan.task_file
         self._examples, groups = load_by_participant(plan.folder / PARTICIPANTS)
         self._rows: list[Rows] = divided(groups, plan.num_participants or len(groups), plan.seed)
-        model = plan.task_file.model
-        self._module = build(model.architecture, model.parameters)
+        self.packages = Packages([plan.folder] if plan.task_file.package else [])
+        self._code = TaskCode.of(plan.task_file, self.packages, CHECKOUT)
+        self._state = self._code.state()
+        self._initial = self._state.flatten()
 
     @property
     def num_participants(self) -> int:
@@ -92,21 +92,21 @@ class Learning:
 
     @property
     def layout(self) -> tuple[TensorLayout, ...]:
-        return layout_of(self._module)
+        return self._state.layout
 
     def initial(self) -> Vector:
         """float32[D] of version 0."""
-        model = self._task_file.model
-        return initial_state(model.architecture, model.parameters, model.seed)
+        return self._initial
 
     def num_examples(self, participant: int) -> int:
         return len(self._rows[participant])
 
-    def train(self, participant: int, request: TrainingRequest) -> tuple[Vector, int]:
-        """(delta float32[D], number of examples), as `fluvial participate` trains. Raises ValueError."""
+    def train(self, participant: int, request: TrainingRequest) -> tuple[Vector, int] | None:
+        """(delta float32[D], number of examples), as `fluvial participate` trains; None sits out. Raises ValueError,
+        TrainingFailed."""
         rows = self._rows[participant]
-        examples = Dataset(inputs=self._examples.inputs[rows], targets=self._examples.targets[rows])
-        return train_on(request, self._module, examples)
+        examples = Examples(inputs=self._examples.inputs[rows], targets=self._examples.targets[rows])
+        return train_on(request, self._code, self._state, examples)
 
     def measure_bytes(self, model: bytes) -> Measured | None:
         """As `measure`, of the model as its chunks hold it."""
@@ -115,34 +115,18 @@ class Learning:
     def measure(self, model: Vector) -> Measured | None:
         """Metrics of a model float32[D]; None for a task without an evaluation set. A metric that a group does not
         define (it has one class alone) is left out of it. Raises ValueError where the whole does not."""
-        wanted, data = self._task_file.evaluation, self._evaluation
-        if wanted is None or data is None:
+        evaluator = self._evaluator
+        if evaluator is None:
             return None
-        unflatten(self._module, model)
-        logits = predict(self._module, data.inputs, batch_size=wanted.batch_size)
+        found = evaluator.measure_with_groups(model)
         groups: dict[str, dict[str, dict[str, float]]] = {}
         sizes: dict[str, dict[str, int]] = {}
-        for attribute, (members, names) in data.groups.items():
-            chosen = {name: np.flatnonzero(members == number) for number, name in enumerate(names)}
-            sizes[attribute] = {name: len(rows) for name, rows in chosen.items() if len(rows)}
-            groups[attribute] = {
-                name: _defined(logits[chosen[name]], data.targets[chosen[name]], wanted.metrics)
-                for name in sizes[attribute]
-            }
-        overall = measure(logits, data.targets, wanted.metrics)
-        return Measured(overall=overall, groups=groups, num_examples=len(data), of_groups=sizes)
+        for group in found.groups:
+            groups.setdefault(group.attribute, {})[group.group] = dict(group.metrics)
+            sizes.setdefault(group.attribute, {})[group.group] = group.num_examples
+        overall = dict(found.metrics)
+        return Measured(overall=overall, groups=groups, num_examples=evaluator.num_examples, of_groups=sizes)
 
     @cached_property
-    def _evaluation(self) -> GroupedDataset | None:
-        wanted = self._task_file.evaluation
-        return None if wanted is None else load_grouped(CHECKOUT / wanted.data, wanted.data)
-
-
-def _defined(logits: NDArray[np.float32], targets: NDArray[np.int64], names: Sequence[str]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for name in names:
-        try:
-            found |= measure(logits, targets, [name])
-        except ValueError:
-            continue
-    return found
+    def _evaluator(self) -> Evaluator | None:
+        return evaluator_of(self._code, "cpu")

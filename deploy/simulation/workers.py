@@ -19,6 +19,7 @@ import numpy as np
 
 from deploy.simulation.learning import Learning, LearningPlan
 from fluvial import encoding as encodings
+from fluvial.edge.errors import TrainingFailed
 from fluvial.edge.trainer import training_request
 from fluvial.encoding import Encoded
 from fluvial.encoding.fitting import encode_within
@@ -57,11 +58,15 @@ def train(learning: Learning, work: Work) -> list[Trained]:
 def _train_one(learning: Learning, work: Work, number: int, name: str) -> Trained:
     round_ = work.round
     base_D = np.fromfile(work.base, "<f4")
-    request = training_request(work.task, round_, base_D, name, _NO_DATA, number, work.state / name)
-    delta_D, weight = learning.train(number, request)
-    if not np.isfinite(delta_D).all():
-        fault = "the delta has values that are not finite: did training diverge?"
-        return Trained(encoded=Encoded([]), weight=weight, fault=fault)
+    state, packages = work.state / name, learning.packages
+    request = training_request(work.task, round_, base_D, name, _NO_DATA, number, state, packages)
+    try:
+        trained = learning.train(number, request)
+    except TrainingFailed as error:
+        return Trained(encoded=Encoded([]), weight=0, fault=str(error))
+    if trained is None:
+        return Trained(encoded=Encoded([]), weight=0)
+    delta_D, weight = trained
     codec = encodings.encoder(work.encoding)
     encoded = encode_within(codec, delta_D, round_.layout, round_.chunk_elements, round_.max_norm)
     chunks = [bytes(chunk) for chunk in encoded.chunks]

@@ -35,6 +35,10 @@ FederationOption = Annotated[
         help="The federation's file: brokers and public keys, from its operator.",
     ),
 ]
+PackageOption = Annotated[
+    list[Path] | None,
+    typer.Option("--package", help="Folder of a task package whose code may run here; may be repeated."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 

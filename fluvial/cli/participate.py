@@ -12,6 +12,7 @@ from fluvial.cli.common import (
     Exit,
     FederationOption,
     JsonOption,
+    PackageOption,
     console,
     fail,
     load_federation,
@@ -30,18 +31,21 @@ from fluvial.edge.events import (
     Interrupted,
     Judged,
     NotInvited,
+    NotTrained,
     Paused,
     Published,
     RoundOpened,
     SatOut,
     Trained,
 )
+from fluvial.edge.packages import Packages
 from fluvial.edge.trainer import load_trainer, training_request
 from fluvial.encoding import ENCODINGS, encoder
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import Round
+from fluvial.wire.task_file import TaskFile
 
-DEFAULT_TRAINER = "models.participation:trainer"
+DEFAULT_TRAINER = "fluvial.edge.training.participation:trainer"
 
 
 @reported
@@ -57,6 +61,8 @@ def participate(
     trainer: Annotated[
         str, typer.Option("--trainer", help="The training function, as module:function.")
     ] = DEFAULT_TRAINER,
+    package: PackageOption = None,
+    device: Annotated[str, typer.Option("--device", help="Device to train on: auto, cpu or cuda.")] = "cpu",
     key: KeyOption = None,
     outbox: OutboxOption = None,
     federation: FederationOption = DEFAULT_FEDERATION,
@@ -76,11 +82,14 @@ def participate(
     encoder(encoding)
     outbox_file = outbox or outbox_path(name)
     state = state_folder(outbox_file)
+    packages = Packages(package or ())
     with Participant(parties, name, SigningKey.load(key_file), outbox_file) as participant:
         signed_task = participant.task(task)
+        packages.of(TaskFile.model_validate_json(signed_task.specification))  # before the first round, not in it
 
         def train(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int] | None:
-            return train_round(training_request(signed_task, round_, base_D, name, data, index, state))
+            request = training_request(signed_task, round_, base_D, name, data, index, state, packages, device)
+            return train_round(request)
 
         def show(event: Event) -> None:
             if json:
@@ -106,6 +115,8 @@ def as_line(event: Event) -> str:
             return f"round {found.round}: not invited by its seed, waits for the next"
         case SatOut(round=found, weight=weight, min_examples=least):
             return f"  sits round {found.round} out: {weight} examples, and it takes {least} or more"
+        case NotTrained(round=found, reason=reason):
+            return f"  round {found.round} goes on without an update of this participant: {reason}"
         case Trained(weight=weight, seconds=seconds):
             return f"  trained on {weight} examples in {seconds:.1f} s"
         case Published(update_id=update_id, num_uploaded=num_uploaded):
@@ -138,6 +149,8 @@ def as_dict(event: Event) -> dict[str, Any]:
             fields = {"round": found.round, "attempt": found.attempt}
         case SatOut(round=found, weight=weight, min_examples=least):
             fields = {"round": found.round, "weight": weight, "min_examples": least}
+        case NotTrained(round=found, reason=reason):
+            fields = {"round": found.round, "reason": reason}
         case Trained(round=found, weight=weight, seconds=seconds):
             fields = {"round": found.round, "weight": weight, "seconds": seconds}
         case ChunkAcknowledged(round=number, num_acknowledged=kept, num_chunks=total):

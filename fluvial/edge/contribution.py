@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.errors import TrainingFailed
 from fluvial.wire.records import Round
 from fluvial.wire.terms import terms_of
+
+_PIECE = 1 << 18  # elements looked at together, so that a large delta needs no mask of its size
 
 
 def plain_weight(weight: object, round_: Round) -> int:
@@ -53,6 +56,19 @@ def plain_delta(delta_D: Any, round_: Round) -> NDArray[np.float32]:
             "convert it to float32"
         )
     return array
+
+
+def finite_delta(delta_D: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The delta as it is. Raises TrainingFailed for one that is not finite, which no gate would take."""
+    if not is_finite(delta_D):
+        raise TrainingFailed("the delta is not all finite: training diverged; a smaller learning_rate may help")
+    return delta_D
+
+
+def is_finite(delta_D: NDArray[np.float32]) -> bool:
+    """Whether all elements are finite; looks at a piece at a time, for the memory's sake."""
+    pieces = (delta_D[first : first + _PIECE] for first in range(0, delta_D.size, _PIECE))
+    return all(bool(np.isfinite(piece).all()) for piece in pieces)
 
 
 def check_difference(

@@ -4,6 +4,7 @@
     ├── Refused
     │   └── EnrolmentRejected       validation refused the enrolment; holds the verdict
     ├── EnrolmentTimeout            neither a participant record nor a verdict came in time (retriable)
+    ├── TrainingFailed              training came to nothing that could be published: a loss that is no number
     └── OutboxUnavailable           another process has the outbox open, it is another participant's, or its file
                                     cannot be used: damaged, not writable, no room
 
@@ -14,6 +15,10 @@ from typing import ClassVar
 
 from fluvial.wire.errors import FluvialError, Refused
 from fluvial.wire.records import Verdict
+
+
+class TrainingFailed(FluvialError):
+    """Training came to nothing that could be published; the message says why. The round goes on without."""
 
 
 class OutboxUnavailable(FluvialError):

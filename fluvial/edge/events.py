@@ -36,6 +36,14 @@ class SatOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotTrained:
+    """Training failed, with a loss or weights that are no numbers: nothing is published, the round goes on without."""
+
+    round: Round
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """Local training ended. seconds: its wall time, without the fetch of the base model."""
 
@@ -119,6 +127,7 @@ Event = (
     RoundOpened
     | NotInvited
     | SatOut
+    | NotTrained
     | Trained
     | ChunkAcknowledged
     | Published

@@ -3,6 +3,7 @@
 For each open round one of these things happens:
 * its public seed did not invite this participant: wait;
 * training returned None, or had fewer examples than the round takes, none for example: it is sat out, wait;
+* training failed, with a loss or weights that are no numbers: nothing is published, the reason is logged, wait;
 * nothing of this round is in the outbox: fetch the base model, train, publish;
 * the outbox has an update of this round, cut short by a crash or made for an earlier attempt: complete it, without
   training and without sending a chunk twice;
@@ -16,6 +17,7 @@ made, when newer rounds have been opened since.
 While the broker is away the loop waits and tries again; everything unsent is in the outbox.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -24,8 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fluvial.edge.contribution import check_difference, least_weight, plain_delta, plain_result
+from fluvial.edge.contribution import check_difference, finite_delta, least_weight, plain_delta, plain_result
 from fluvial.edge.error_feedback import ErrorFeedback
+from fluvial.edge.errors import TrainingFailed
 from fluvial.edge.events import (
     Answered,
     Event,
@@ -33,6 +36,7 @@ from fluvial.edge.events import (
     Interrupted,
     Judged,
     NotInvited,
+    NotTrained,
     Paused,
     RoundOpened,
     SatOut,
@@ -48,6 +52,8 @@ from fluvial.registry.rounds import is_over
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import Round, RoundStatus, Verdict
 from fluvial.wire.sampling import invited
+
+_log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
@@ -130,12 +136,17 @@ class Participation:
                 self.feedback.wait(round_.task, lambda: self._report(_POLL_SECONDS), self.stopping.is_set)
             base_D = self.base_model(round_)
             started = time.monotonic()
-            returned, weight = plain_result(self.train(base_D, round_), round_)
             least = least_weight(round_)
-            if weight < least:
-                self.on_event(SatOut(round=round_, weight=weight, min_examples=least))
+            try:
+                returned, weight = plain_result(self.train(base_D, round_), round_)
+                if weight < least:
+                    self.on_event(SatOut(round=round_, weight=weight, min_examples=least))
+                    return False
+                delta_D = finite_delta(plain_delta(returned, round_))
+            except TrainingFailed as error:
+                _log.warning("round %d of %s goes on without an update: %s", round_.round, round_.task, error)
+                self.on_event(NotTrained(round=round_, reason=str(error)))
                 return False
-            delta_D = plain_delta(returned, round_)
             check_difference(delta_D, base_D, lambda: self.base_model(round_))
             self.on_event(Trained(round=round_, weight=weight, seconds=time.monotonic() - started))
             upload = self.publisher.store(round_, delta_D, weight, self.encoding)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial import encoding as encodings
-from fluvial.edge.contribution import least_weight, plain_delta
+from fluvial.edge.contribution import is_finite, least_weight, plain_delta
 from fluvial.edge.error_feedback import ErrorFeedback
 from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
 from fluvial.edge.outbox import Outbox, OutboxChunk, OutboxEnvelope, Upload
@@ -38,7 +38,6 @@ INLINE_BYTES = 64 << 10
 """Largest encoded delta that travels inside its envelope."""
 
 _SEND_SECONDS = 150.0
-_PIECE = 1 << 18  # elements looked at together, so that a large delta needs no mask of its size
 
 
 class Publisher:
@@ -279,8 +278,7 @@ def _reference(chunk: OutboxChunk) -> ChunkReference:
 
 
 def _check_finite(delta_D: NDArray[np.float32]) -> None:
-    pieces = (delta_D[first : first + _PIECE] for first in range(0, delta_D.size, _PIECE))
-    if not all(np.isfinite(piece).all() for piece in pieces):
+    if not is_finite(delta_D):
         raise ValueError("the delta has values that are not finite: did training diverge?")
 
 

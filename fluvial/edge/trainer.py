@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.packages.allowed import NO_PACKAGES, Packages
+from fluvial.edge.packages.package import TaskPackage
 from fluvial.wire.records import Round, Task, TensorLayout
 from fluvial.wire.task_file import TaskFile
 
@@ -25,24 +27,28 @@ from fluvial.wire.task_file import TaskFile
 class TrainingRequest:
     """What a trainer gets for one round. Shapes: D parameters.
 
-    base_D: the model to train from, a copy of its own. layout: its tensors. model: the task's architecture, parameters
-    and seed. training: the round's training configuration. data, index: what the participant's user named; index says
+    base_D: the model to train from, a copy of its own. layout: its tensors. specification: the task's file, as it is
+    signed. package: the task's, None for one without. model: its model's architecture or builder, parameters and seed.
+    training: the round's training configuration. data, index: what the participant's user named; index says
     which part of the data is this participant's.
     seed: a function of task, participant and round, so that a repeat trains the same. state: a folder of this
     participant's own, where a trainer may keep what it remembers between rounds; it need not exist yet. None: there is
-    none.
+    none. device: auto, cpu or cuda.
     """
 
     task: str
     round: int
     base_D: NDArray[np.float32]
     layout: tuple[TensorLayout, ...]
+    specification: TaskFile
     model: Mapping[str, Any]
     training: Mapping[str, Any]
     data: Path
     index: int
     seed: int
     state: Path | None = None
+    package: TaskPackage | None = None
+    device: str = "cpu"
 
 
 Trainer = Callable[[TrainingRequest], tuple[NDArray[np.float32], int] | None]
@@ -59,10 +65,13 @@ def training_request(
     data: Path,
     index: int,
     state: Path | None = None,
+    packages: Packages = NO_PACKAGES,
+    device: str = "cpu",
 ) -> TrainingRequest:
     """The request for one round.
 
-    Raises ValueError when the task's specification or the round's training are not what they should be.
+    packages: those whose code may run here. Raises PackageError for a task whose package is not among them, ValueError
+    when the task's specification or the round's training are not what they should be.
     """
     specification = _task_file(task.specification)
     seed_text = f"{task.task}\n{participant}\n{round_.round}".encode()
@@ -71,6 +80,9 @@ def training_request(
         round=round_.round,
         base_D=base_D,
         layout=round_.layout,
+        specification=specification,
+        package=packages.of(specification),
+        device=device,
         model=specification.model.model_dump(),
         training=json.loads(round_.training),
         data=data,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from math import isfinite, prod
+from math import isfinite
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from fluvial.encoding.base import Bytes, Encoded, Fault, Float32, TensorEncoding
 from fluvial.encoding.chunks import split
 from fluvial.encoding.limits import Limits
 from fluvial.encoding.pieces import Piece, Scaled
-from fluvial.encoding.span import Layout, Span
+from fluvial.encoding.span import Layout, Span, elements_of
 
 LEVELS = 127
 
@@ -42,7 +42,7 @@ class Int8Encoding(TensorEncoding):
         codes = np.empty(delta.size, np.int8)
         scales, start = [], 0
         for tensor in layout:
-            stop = start + prod(tensor.shape)
+            stop = start + elements_of(tensor)
             values = delta[start:stop]
             largest = float(np.max(np.abs(values), initial=0.0))
             if not isfinite(largest):

@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from math import prod
 from typing import Protocol
 
+PLANES = {"float32": 1, "float16": 1, "bfloat16": 1, "float64": 3}
+"""By the dtype that a module holds a tensor as, how many float32 tensors of its shape travel for it."""
+
 
 class Tensor(Protocol):
-    """What an encoding knows of a tensor: its shape, and a name for messages."""
+    """What an encoding knows of a tensor: its shape and dtype, and a name for messages."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def shape(self) -> Sequence[int]: ...
+
+    @property
+    def dtype(self) -> str: ...
 
 
 Layout = Sequence[Tensor]
@@ -52,7 +58,7 @@ class Span:
         """(tensor, first, stop) of each tensor that has elements here, counted from the span's start."""
         start = -self.start
         for number, tensor in enumerate(self.layout):
-            stop = start + prod(tensor.shape)
+            stop = start + elements_of(tensor)
             first, last = max(start, 0), min(stop, self.size)
             if first < last:
                 yield number, first, last
@@ -61,7 +67,14 @@ class Span:
 
 def size_of(layout: Layout) -> int:
     """Elements of all tensors."""
-    return sum(prod(tensor.shape) for tensor in layout)
+    return sum(map(elements_of, layout))
+
+
+def elements_of(tensor: Tensor) -> int:
+    """float32 elements that travel for a tensor. Raises ValueError for a dtype that does not travel."""
+    if tensor.dtype not in PLANES:
+        raise ValueError(f"tensor {tensor.name} is {tensor.dtype!r}; these travel: {', '.join(PLANES)}")
+    return PLANES[tensor.dtype] * prod(tensor.shape)
 
 
 def spans(layout: Layout, chunk_elements: int) -> Iterator[Span]:

@@ -1,5 +1,8 @@
 """How a model lies in memory and in a log: tensors, flattened and concatenated, cut in chunks of equal element counts.
 
+All elements are float32, whatever dtype a module holds a tensor as: those of 16 bits are exact in it, and a float64
+tensor is three of its shape, whose sum it is.
+
 Chunk j covers elements [j * chunk_elements, (j + 1) * chunk_elements) of every update and of the model, whatever the
 encoding, so a shard of the model is a set of chunks.
 """
@@ -9,32 +12,40 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable, Sequence
-from math import prod
 
+from fluvial.encoding.span import elements_of
 from fluvial.wire.records import TensorLayout
 
 _COUNT = struct.Struct(">I")
+_MARK = 1 << 31
 _SIZE = struct.Struct(">q")
 
 
 def layout_digest(layout: Sequence[TensorLayout]) -> bytes:
-    """SHA-256 over the ordered names and shapes, each with its length, integers big-endian. 32 bytes."""
+    """SHA-256 over the ordered names and shapes, each with its length, integers big-endian. 32 bytes.
+
+    A dtype that is not float32 follows its tensor: its length with the highest bit set, which no length of a name has,
+    and its name.
+    """
     digest = hashlib.sha256(b"fluvial layout 1\n")
     for tensor in layout:
         name = tensor.name.encode()
         digest.update(_COUNT.pack(len(name)) + name + _COUNT.pack(len(tensor.shape)))
         for size in tensor.shape:
             digest.update(_SIZE.pack(size))
+        if tensor.dtype != "float32":
+            dtype = tensor.dtype.encode()
+            digest.update(_COUNT.pack(_MARK | len(dtype)) + dtype)
     return digest.digest()
 
 
 def num_elements(layout: Iterable[TensorLayout]) -> int:
-    """Elements of all tensors. Raises ValueError for a negative size."""
+    """Elements of all tensors. Raises ValueError for a negative size, and for a dtype that does not travel."""
     total = 0
     for tensor in layout:
         if any(size < 0 for size in tensor.shape):
             raise ValueError(f"tensor {tensor.name} has a negative size")
-        total += prod(tensor.shape)
+        total += elements_of(tensor)
     return total
 
 

@@ -1113,6 +1113,8 @@ class TensorLayout:
     """Name within the model."""
     shape: tuple[int, ...]
     """Sizes of its dimensions; empty for a scalar."""
+    dtype: str = "float32"
+    """What the module holds it as: float32, float16 and bfloat16, which are float32 here, or float64, three float32 tensors one after the other, whose sum it is."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ()
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -1121,6 +1123,7 @@ class TensorLayout:
         return {
             "name": self.name,
             "shape": list(self.shape),
+            "dtype": self.dtype,
         }
 
     @classmethod
@@ -1128,6 +1131,7 @@ class TensorLayout:
         return cls(
             name=data["name"],
             shape=tuple(data["shape"]),
+            dtype=data.get("dtype", "float32"),
         )
 
 

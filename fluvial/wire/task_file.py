@@ -5,6 +5,7 @@ YAML or JSON. The JSON form stands, signed, in the task's registry record; its J
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
@@ -16,6 +17,7 @@ from fluvial.encoding import DECODINGS
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.document import read_document
 from fluvial.wire.names import GivenName
+from fluvial.wire.task_code import LossName, MetricName, Reference, is_reference
 from fluvial.wire.terms import Terms
 
 MAX_SUM_CHUNK_ELEMENTS = 131_072
@@ -31,16 +33,58 @@ def _known_encoding(name: str) -> str:
 _Encoding = Annotated[str, AfterValidator(_known_encoding), Field(json_schema_extra={"enum": [*DECODINGS]})]
 
 
+Scalar = int | float | str | bool
+ParameterValue = Scalar | list[Scalar]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class ModelSpec(_Strict):
-    """The model: an architecture of models/architectures, its parameters, and the seed of its initial weights."""
+class PackageSpec(_Strict):
+    """The folder with the task's own code. Its digest is filled in when the task is created, and pins it."""
 
-    architecture: str
-    parameters: dict[str, int | float | str | bool] = {}
+    name: GivenName
+    digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+
+
+class ModelSpec(_Strict):
+    """The model: an architecture of models/architectures or a builder of the task's package, its parameters, and the
+    seed of its initial weights.
+
+    train: patterns of names; parameters that none of them names stay as they were made and do not travel. local:
+    patterns of what stays with each participant. statistics: of normalisation over batches.
+    """
+
+    architecture: str = ""
+    builder: Reference | None = None
+    parameters: dict[str, ParameterValue] = {}
     seed: int = 0
+    weights: str = Field(
+        default="", max_length=256, description="File of the package, safetensors, with weights to start from."
+    )
+    train: list[str] = []
+    local: list[str] = []
+    statistics: Literal["aggregate", "local", "frozen"] = "aggregate"
+    base_sha256: str = Field(
+        default="",
+        pattern=r"^([0-9a-f]{64})?$",
+        description="Digest of the weights that do not travel; filled in when the task is created.",
+    )
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> ModelSpec:
+        if bool(self.architecture) == bool(self.builder):
+            raise ValueError("a model has an architecture, built in, or a builder, module:function of the package")
+        return self
+
+
+class DataSpec(_Strict):
+    """Loaders of the task's package: of a participant's examples (path, index), and of the evaluation set (folder of
+    the package). Without them: the data files of models/datasets."""
+
+    participant: Reference | None = None
+    evaluation: Reference | None = None
 
 
 class RuleSpec(BaseModel):
@@ -146,12 +190,27 @@ class TrainingSpec(BaseModel):
     momentum: float = Field(default=0.0, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
 
+    @property
+    def trainer(self) -> str:
+        """The trainer of the package that the further field `trainer` names; empty for the one that is built in."""
+        return str((self.model_extra or {}).get("trainer", ""))
+
+    @model_validator(mode="after")
+    def _trainer_is_code(self) -> TrainingSpec:
+        if "trainer" in (self.model_extra or {}) and not is_reference(self.trainer):
+            raise ValueError(f"trainer is module:function of the task's package, not {self.trainer!r}")
+        return self
+
 
 class EvaluationSpec(_Strict):
-    """What each published model is measured on."""
+    """What each published model is measured on, and by."""
 
-    data: str = Field(description="File of the evaluation set, relative to the checkout.")
-    metrics: list[Literal["accuracy", "loss", "auc"]] = Field(min_length=1)
+    data: str = Field(
+        default="",
+        description="File of the evaluation set, in the package or relative to the checkout; none where "
+        "data.evaluation names a loader.",
+    )
+    metrics: list[MetricName] = Field(min_length=1)
     batch_size: int = Field(default=512, ge=1)
 
 
@@ -181,9 +240,35 @@ class TaskFile(Terms):
     chunk_elements: int = Field(default=262_144, ge=1, le=262_144, description="Elements per chunk; 262144 are 1 MiB.")
     kept_versions: int = Field(default=16, ge=2, description="Versions whose chunks are kept.")
     agreement: AgreementSpec | None = None
+    package: PackageSpec | None = None
+    data: DataSpec = DataSpec()
+    loss: LossName = "cross_entropy"
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec | None = None
     acceleration: AccelerationSpec | None = None
+
+    @model_validator(mode="after")
+    def _code_is_of_the_package(self) -> TaskFile:
+        references = self.references()
+        if self.package is None and (references or self.model.weights):
+            named = ", ".join([*references, *([self.model.weights] if self.model.weights else [])])
+            raise ValueError(f"the task names {named}, so it needs `package: {{name: ...}}`, whose they are")
+        for reference in references:
+            module = reference.partition(":")[0].partition(".")[0]
+            if self.package is not None and module != self.package.name.replace("-", "_"):
+                raise ValueError(f"{reference} is not in the task's package {self.package.name}")
+        if self.evaluation is not None and bool(self.evaluation.data) == bool(self.data.evaluation):
+            raise ValueError("the evaluation set is either a file, evaluation.data, or a loader's, data.evaluation")
+        if self.data.evaluation and self.evaluation is None:
+            raise ValueError("data.evaluation needs `evaluation` with its metrics")
+        return self
+
+    def references(self) -> tuple[str, ...]:
+        """All that the file names of its package's code, as module:name."""
+        metrics = self.evaluation.metrics if self.evaluation else []
+        trainer = self.training.trainer
+        named = (self.model.builder, self.data.participant, self.data.evaluation, self.loss, trainer, *metrics)
+        return tuple(dict.fromkeys(name for name in named if name and is_reference(name)))
 
     @model_validator(mode="after")
     def _sums_fit_their_records(self) -> TaskFile:
@@ -233,6 +318,18 @@ class TaskFile(Terms):
         if self.quorum > self.target:
             raise ValueError(f"quorum {self.quorum} is above target {self.target}: no round could close by its target")
         return self
+
+    def specification(self) -> str:
+        """The JSON that is signed. What releases before packages do not know stands in it only where it is in force, so
+        that they read every other task."""
+        newer = {"package", "data", "loss"}
+        newer_of_model = {"builder", "weights", "train", "local", "statistics", "base_sha256"}
+        content = self.model_dump(mode="json")
+        for part, model, names in ((content, self, newer), (content["model"], self.model, newer_of_model)):
+            for name in names:
+                if getattr(model, name) == type(model).model_fields[name].default:
+                    del part[name]
+        return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def read(cls, path: Path) -> TaskFile:

@@ -9,20 +9,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fluvial.edge.training.flat import unflatten
+from fluvial.edge.training.module_state import ModuleState
 from fluvial.inference.comparison import answers_of
 from fluvial.inference.session import Session
 from fluvial.wire.records import Variant
 from models.acceleration.catalogue import parse_recipe
 from models.acceleration.recipe import Subject
 from models.acceleration.versions import builder_versions
-from models.architectures import build
 
 LEAST_SAME_ANSWERS = 0.999
 """Share of calibration inputs that both artefacts must answer alike, where bytes cannot be compared: sums in another
@@ -56,22 +54,21 @@ def rebuild(
     variant: Variant,
     artefact: bytes,
     *,
-    architecture: str,
-    parameters: Mapping[str, Any],
+    state: ModuleState,
     model: NDArray[np.float32],
     calibration: NDArray[np.float32],
 ) -> Rebuilt:
-    """Build the variant again and compare. artefact: the recorded bytes, empty for a failure. model: float32[D], the
+    """Build the variant again and compare. artefact: the recorded bytes, empty for a failure. state: of the task's
+    module. model: float32[D], the
     version that it was made from. calibration: float32[B, ...].
 
-    Raises ValueError for an artefact that has not the recorded digest, and for a model that does not fit its
-    architecture."""
+    Raises ValueError for an artefact that has not the recorded digest, and for a model that does not fit the
+    module."""
     if not variant.failure and sha256(artefact).digest() != variant.artefact_sha256:
         raise ValueError("the artefact's bytes are not those that its record names")
     torch.set_num_threads(1)
-    module = build(architecture, dict(parameters))
-    unflatten(module, model)
-    module.eval()
+    state.load(model)
+    module = state.module.eval()
     recorded, here = json.loads(variant.builders), builder_versions()
     others = {name: (recorded.get(name, "none"), version) for name, version in here.items()}
     others = {name: pair for name, pair in others.items() if pair[0] != pair[1]}

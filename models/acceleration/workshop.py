@@ -20,22 +20,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fluvial.edge.training.flat import unflatten
+from fluvial.edge.packages import Packages
+from fluvial.edge.training.task_code import TaskCode
 from fluvial.inference.comparison import GroupCounts, answers_of, compare
 from fluvial.inference.processor import processor_class
 from fluvial.inference.session import Session
 from fluvial.inference.timing import Timing, measure_timing
 from fluvial.wire.acceleration import VariantSpec
+from fluvial.wire.task_file import TaskFile
 from models.acceleration.catalogue import parse_recipe
 from models.acceleration.recipe import Subject
 from models.acceleration.versions import builder_versions
-from models.architectures import build
 from models.datasets import GroupedDataset, load_evaluation, load_grouped
 
 METRICS = ("accuracy", "recall", "agreement")
@@ -44,10 +44,11 @@ METRICS = ("accuracy", "recall", "agreement")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to build and measure. calibration, gate: files. batch: for the throughput."""
+    """What to build and measure. specification: the task's file, as JSON. packages: folders whose code may run here.
+    calibration, gate: files. batch: for the throughput."""
 
-    architecture: str
-    parameters: dict[str, Any]
+    specification: str
+    packages: tuple[str, ...]
     variants: tuple[VariantSpec, ...]
     calibration: str
     gate: str
@@ -108,9 +109,10 @@ def products(order: Order, model: NDArray[np.float32]) -> Iterator[tuple[Product
     """Build and measure each variant of a model, float32[D]. Raises ValueError for a model, calibration or gate set
     that do not fit."""
     torch.set_num_threads(1)
-    module = build(order.architecture, order.parameters)
-    unflatten(module, model)
-    module.eval()
+    task_file = TaskFile.model_validate_json(order.specification)
+    state = TaskCode.of(task_file, Packages(map(Path, order.packages))).state()
+    state.load(model)
+    module = state.module.eval()
     gate = load_grouped(order.gate)
     subject = Subject(module=module, calibration=load_evaluation(order.calibration).inputs)
     gate_sha256, calibration_sha256 = _sha256(order.gate), _sha256(order.calibration)
@@ -169,7 +171,8 @@ def main(arguments: Sequence[str]) -> int:
     model = np.fromfile(folder / "model.f32", "<f4").astype(np.float32, copy=False)
     os.nice(10)
     try:
-        for product, artefact in products(Order(**request, variants=variants), model):
+        order = Order(**{**request, "packages": tuple(request["packages"]), "variants": variants})
+        for product, artefact in products(order, model):
             if artefact:
                 (folder / f"{product.name}.onnx").write_bytes(artefact)
             temporary = folder / f"{product.name}.{time.time_ns()}"

@@ -8,34 +8,29 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fluvial.edge.training.flat import unflatten
-from models.architectures import build
-from models.evaluation.metrics import measure
+from fluvial.edge.metrics import Measured, measure, measure_groups
+from fluvial.edge.metrics.measure import Metric
+from fluvial.edge.packages.examples import Examples
+from fluvial.edge.training.batches import Batches, call
+from fluvial.edge.training.device import choose_device
+from fluvial.edge.training.losses import Loss
+from fluvial.edge.training.module_state import ModuleState
 
 
-def choose_device(name: str) -> str:
-    """ "cpu" or "cuda"; "auto" is CUDA where there is one. Raises ValueError for another name, or CUDA that is not
-    there."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise ValueError(f"device must be auto, cpu or cuda, got {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device cuda was asked for, but torch finds none")
-    return name
-
-
-def predict(
-    module: nn.Module, inputs: NDArray[np.float32], *, device: str = "cpu", batch_size: int = 512
-) -> NDArray[np.float32]:
-    """Logits float32[B, C] of inputs float32[B, ...], batch by batch. The module is moved to the device."""
+def predict(module: nn.Module, examples: Examples, *, device: str = "cpu", batch_size: int = 512) -> NDArray[Any]:
+    """Predictions of all examples, a row each, batch by batch; float32, of a float64 module float64. The module is
+    moved to the device. Raises ValueError for a module that does not return a tensor."""
     module.to(device).eval()
+    batches = Batches(examples, module, device)
     outputs = []
     with torch.inference_mode():
-        for first in range(0, len(inputs), batch_size):
-            batch = torch.from_numpy(inputs[first : first + batch_size]).to(device)
-            outputs.append(module(batch).float().cpu().numpy())
-    return np.concatenate(outputs) if outputs else np.zeros((0, 0), np.float32)
+        for first in range(0, len(batches), batch_size):
+            found = call(module, batches.inputs(slice(first, first + batch_size)))
+            if not isinstance(found, torch.Tensor):
+                raise ValueError(f"the module returns {type(found).__name__}, not a tensor of predictions")
+            wide = found if found.dtype == torch.float64 else found.float()
+            outputs.append(wide.cpu().numpy())
+    return np.concatenate(outputs)
 
 
 class Evaluator:
@@ -43,43 +38,71 @@ class Evaluator:
 
     def __init__(
         self,
-        architecture: str,
-        parameters: Mapping[str, Any],
-        inputs: NDArray[np.float32],
-        targets: NDArray[np.int64],
+        state: ModuleState,
+        examples: Examples,
         metrics: Sequence[str],
         *,
+        loss: str | Loss = "cross_entropy",
+        own: Mapping[str, Metric] | None = None,
         device: str = "auto",
         batch_size: int = 512,
     ) -> None:
-        """Raises ValueError as `build` and `choose_device` do, and for examples that do not fit the architecture."""
+        """loss: what the metric `loss` is, by name or the task's own. own: the task's own metrics by the names that
+        stand in `metrics`. Raises ValueError as `choose_device` does, and for examples that do not fit the module or
+        the metrics."""
         self.device = choose_device(device)
-        self._module = build(architecture, parameters)
-        self._inputs, self._targets, self._metrics = inputs, targets, tuple(metrics)
+        self._state, self._examples, self._metrics = state, examples, tuple(metrics)
+        self._loss = loss if isinstance(loss, str) else _of_arrays(loss)
+        self._own = dict(own or {})
         self._batch_size = batch_size
-        if not np.isfinite(inputs).all():
-            raise ValueError("the inputs of the evaluation set are not all finite")
-        self._check_fit(architecture)
+        self._check_fit()
 
     @property
     def num_examples(self) -> int:
         """Examples of the evaluation set."""
-        return len(self._targets)
+        return len(self._examples)
 
     def measure(self, model: NDArray[np.float32]) -> dict[str, float]:
-        """Metrics of the flat model float32[D]. Raises ValueError if it does not fit the architecture, or if a metric
-        is not finite."""
-        unflatten(self._module, model)
-        logits = predict(self._module, self._inputs, device=self.device, batch_size=self._batch_size)
-        return measure(logits, self._targets, self._metrics)
+        """Metrics of the flat model float32[D]. Raises ValueError if it does not fit the module, or if a metric is not
+        finite."""
+        return self._measure(self._predict(model))
 
-    def _check_fit(self, architecture: str) -> None:
+    def measure_with_groups(self, model: NDArray[np.float32]) -> Measured:
+        """The same, and the metrics of each group that the evaluation set tells apart. Raises as `measure`."""
+        predictions = self._predict(model)
+        overall = self._measure(predictions)
+        groups = measure_groups(
+            predictions,
+            self._examples.targets,
+            self._examples.groups,
+            self._metrics,
+            loss=self._loss,
+            own=self._own,
+        )
+        return Measured(metrics=overall, groups=groups)
+
+    def _predict(self, model: NDArray[np.float32]) -> NDArray[Any]:
+        self._state.load(model)
+        return predict(self._state.module, self._examples, device=self.device, batch_size=self._batch_size)
+
+    def _measure(self, predictions: NDArray[Any]) -> dict[str, float]:
+        return measure(predictions, self._examples.targets, self._metrics, loss=self._loss, own=self._own)
+
+    def _check_fit(self) -> None:
         """Whether shapes, classes and metrics fit does not depend on the weights: those that the module has will do."""
+        first = self._examples.first()
         try:
-            logits = predict(self._module, self._inputs[:1], device=self.device)
+            predictions = predict(self._state.module, first, device=self.device)
         except Exception as error:  # whatever torch and the module make of shapes and parameters that they cannot use
-            shape = list(self._inputs.shape[1:])
-            raise ValueError(f"inputs of shape {shape} do not fit the architecture {architecture}: {error}") from error
-        if logits.ndim != 2:
-            raise ValueError(f"the architecture {architecture} predicts {list(logits.shape)}, not one row of classes")
-        measure(np.zeros((len(self._inputs), logits.shape[1]), np.float32), self._targets, self._metrics)
+            shapes = ", ".join(f"{name} of shape {list(array.shape[1:])}" for name, array in first.arrays().items())
+            raise ValueError(f"{shapes} do not fit the module: {error}") from error
+        if predictions.ndim < 1 or len(predictions) != 1:
+            raise ValueError(f"the module predicts {list(predictions.shape)} of one example, not a row")
+        self._measure(np.zeros((len(self._examples), *predictions.shape[1:]), predictions.dtype))
+
+
+def _of_arrays(loss: Loss) -> Metric:
+    def of_arrays(predictions: NDArray[Any], targets: NDArray[Any]) -> float:
+        return float(loss(torch.from_numpy(predictions), torch.from_numpy(targets)))
+
+    return of_arrays

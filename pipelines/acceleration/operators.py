@@ -19,7 +19,6 @@ from fluvial.wire.errors import ChunkUnavailable, FluvialError
 from fluvial.wire.framing import decode
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import ChunkReference, Failure, ModelManifest, Task, Variant
-from fluvial.wire.task_file import TaskFile
 from models.acceleration.workshop import Order, Product
 from pipelines.acceleration import logic
 from pipelines.acceleration.workers import Worker
@@ -139,10 +138,10 @@ class Accelerate(KeyedProcessFunction):
             self._waiting.clear()
             return
         root = self._settings.repository_root
-        specification = TaskFile.model_validate_json(decode(bytes(self._task.value()), Task).specification)
+        specification = decode(bytes(self._task.value()), Task).specification
         order = Order(
-            architecture=specification.model.architecture,
-            parameters=dict(specification.model.parameters),
+            specification=specification,
+            packages=tuple(map(str, self._settings.packages)),
             variants=tuple(spec.variants),
             calibration=str(root / spec.calibration),
             gate=str(root / spec.gate),

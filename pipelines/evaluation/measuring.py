@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.packages import Packages
+from fluvial.edge.packages.allowed import NO_PACKAGES
+from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import Metric, ModelManifest, Release, Task
 from fluvial.wire.task_file import TaskFile
@@ -32,9 +35,10 @@ ReadModel = Callable[[ModelManifest], NDArray[np.float32]]
 class Measuring:
     """Measures models of tasks, each with its own evaluator, which is made once for each file of a task."""
 
-    def __init__(self, root: Path, device: str, read_model: ReadModel) -> None:
-        """root: folder that evaluation sets are relative to. device: auto, cpu or cuda."""
-        self._root, self._device, self._read_model = root, device, read_model
+    def __init__(self, root: Path, device: str, read_model: ReadModel, packages: Packages = NO_PACKAGES) -> None:
+        """root: folder that evaluation sets are relative to. device: auto, cpu or cuda. packages: those whose code may
+        run here."""
+        self._root, self._device, self._read_model, self._packages = root, device, read_model, packages
         self._evaluators: dict[str, tuple[str, Evaluator]] = {}
 
     def release(self, task: Task, manifest: ModelManifest) -> Release | None:
@@ -68,7 +72,8 @@ class Measuring:
         specification, evaluator = self._evaluators.get(task.task, ("", None))
         if evaluator is None or specification != task.specification:
             self._evaluators.pop(task.task, None)
-            evaluator = evaluator_of(TaskFile.model_validate_json(task.specification), self._root, self._device)
+            task_file = TaskFile.model_validate_json(task.specification)
+            evaluator = evaluator_of(TaskCode.of(task_file, self._packages, self._root), self._device)
             if evaluator is not None:
                 self._evaluators[task.task] = task.specification, evaluator
         return evaluator

@@ -10,6 +10,7 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 
+from fluvial.edge.packages import Packages
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import ModelManifest, Release, Task
 from pipelines.config import Settings
@@ -40,7 +41,9 @@ class Evaluate(KeyedProcessFunction):
             cache_bytes=0,
             timeout_ms=settings.read_timeout_ms,
         )
-        self._measuring = Measuring(settings.repository_root, settings.device, partial(read_model, reader))
+        self._measuring = Measuring(
+            settings.repository_root, settings.device, partial(read_model, reader), Packages(settings.packages)
+        )
         self._log_says: dict[str, Measured] | None = None
         self._task = ctx.get_state(ValueStateDescriptor("task", Types.PICKLED_BYTE_ARRAY()))
         self._measured = ctx.get_state(ValueStateDescriptor("measured", Types.PICKLED_BYTE_ARRAY()))

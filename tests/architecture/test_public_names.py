@@ -16,6 +16,8 @@ PUBLIC = {
         "TransportUnavailable",
         "connect",
     },
+    "fluvial.edge.metrics": {"GroupMetrics", "Measured", "measure", "measure_groups", "metric_name"},
+    "fluvial.edge.packages": {"Examples", "PackageError", "Packages", "TaskPackage", "joined", "pinned"},
     "fluvial.kafka": {
         "FETCH_TIMEOUT_SECONDS",
         "MAX_REQUEST_BYTES",

@@ -98,6 +98,6 @@ def test_every_verb_of_the_client_explains_itself_there(environment: Path, argum
     assert "Usage: fluvial" in result.stdout
 
 
-def test_the_default_trainer_says_that_it_needs_a_checkout(environment: Path) -> None:
+def test_a_trainer_of_the_checkout_says_that_it_needs_one(environment: Path) -> None:
     program = "from fluvial.edge.trainer import load_trainer; load_trainer('models.participation:trainer')"
     assert "run in a checkout" in run_in(environment, program).stderr

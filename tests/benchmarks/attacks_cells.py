@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.packages import Examples
 from fluvial.edge.training.config import TrainingConfig
+from fluvial.edge.training.module_state import ModuleState
 from models.aggregation.rule import parse_rule
-from models.architectures import initial_state
+from models.architectures import build, initial_state
 from models.attacks import (
     ALittleIsEnough,
     Attack,
@@ -148,10 +150,8 @@ class Study:
         self._sizes = [len(member) for member in task]
         self._cohort = Cohort("convolutional", conditions.architecture, self._pool)
         self._evaluator = Evaluator(
-            "convolutional",
-            conditions.architecture,
-            evaluation.inputs[tested],
-            evaluation.targets[tested],
+            ModuleState(build("convolutional", conditions.architecture)),
+            Examples(inputs=evaluation.inputs[tested], targets=evaluation.targets[tested]),
             ["accuracy"],
             device="cpu",
         )

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge.error_feedback import ErrorFeedback
+from fluvial.edge.packages import Examples
 from fluvial.edge.training.config import TrainingConfig
-from fluvial.edge.training.flat import layout_of
+from fluvial.edge.training.task_code import TaskCode
 from fluvial.edge.training.trainer import train
 from fluvial.encoding import ENCODINGS, Span, TensorEncoding
 from fluvial.encoding.fitting import encode_within
@@ -27,9 +28,8 @@ from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum, finish
 from models.aggregation.precision import fraction_bits
 from models.aggregation.weighted_mean import WeightedMean
-from models.architectures import build, initial_state
-from models.datasets import Dataset, load_evaluation, load_participant, num_participants
-from models.evaluation.inference import Evaluator
+from models.datasets import Dataset, load_participant, num_participants
+from models.evaluation.task import evaluator_of
 from tests.unit.pipelines.aggregation.builders import a_round
 
 SHOWN = (1, 2, 4, 8)
@@ -42,8 +42,8 @@ class Rounds:
     def __init__(self, task: TaskFile, datasets: list[Dataset], encoding: TensorEncoding, folder: Path) -> None:
         self._task, self._datasets, self._encoding = task, datasets, encoding
         self._config = TrainingConfig.from_mapping(task.training.model_dump())
-        self._module = build(task.model.architecture, task.model.parameters)
-        self._layout = layout_of(self._module)
+        self._state = TaskCode(task).state()
+        self._layout = self._state.layout
         self._feedback = [ErrorFeedback(folder / f"{encoding.name}-{number}") for number in range(len(datasets))]
         self._bits = fraction_bits(
             WeightedMean(),
@@ -51,7 +51,7 @@ class Rounds:
             max_weight=task.limits.max_weight,
             max_abs=task.limits.max_abs,
         )
-        self.model = initial_state(task.model.architecture, task.model.parameters, task.model.seed)
+        self.model = self._state.flatten()
         self.bytes_sent: list[int] = []
 
     def play(self, number: int) -> None:
@@ -63,9 +63,7 @@ class Rounds:
         total_weight = 0
         for participant, dataset in enumerate(self._datasets):
             seed = 1000 * participant + number
-            delta, weight = train(
-                self._module, self.model, self._layout, dataset.inputs, dataset.targets, self._config, seed
-            )
+            delta, weight = train(self._state, self.model, Examples.of(dataset), self._config, seed)
             encoded = self._encode(participant, round_, delta)
             self.bytes_sent.append(sum(map(len, encoded.chunks)) + 8 * len(encoded.scales))
             for total, span, chunk in zip(totals, spans, encoded.chunks, strict=True):
@@ -124,15 +122,8 @@ def main() -> None:
         parser.error("the task has no evaluation set")
     data = arguments.task.parent / "participants.safetensors"
     datasets = [load_participant(data, number) for number in range(num_participants(data))]
-    evaluation = load_evaluation(task.evaluation.data)
-    evaluator = Evaluator(
-        task.model.architecture,
-        task.model.parameters,
-        evaluation.inputs,
-        evaluation.targets,
-        task.evaluation.metrics,
-        device="cpu",
-    )
+    evaluator = evaluator_of(TaskCode(task), "cpu")
+    assert evaluator is not None
     results: dict[str, Any] = {"task": task.task, "participants": len(datasets), "encodings": {}}
     print(f"{'encoding':10}{'bytes':>10}{'ratio':>8}  accuracy after {', '.join(map(str, SHOWN))} rounds")
     with tempfile.TemporaryDirectory() as folder:

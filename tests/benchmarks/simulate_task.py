@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.packages import Examples
 from fluvial.edge.training.config import TrainingConfig
-from fluvial.edge.training.flat import layout_of
+from fluvial.edge.training.task_code import TaskCode
 from fluvial.edge.training.trainer import train
 from fluvial.encoding.inspection import inspect
 from fluvial.wire.task_file import TaskFile
@@ -28,10 +29,10 @@ from models.aggregation.gram import partial_gram, total_gram
 from models.aggregation.plan import Measure, RoundUpdates
 from models.aggregation.precision import fraction_bits
 from models.aggregation.rule import parse_rule
-from models.architectures import build, initial_state
 from models.central import train_centrally
-from models.datasets import Dataset, load_all_participants, load_evaluation, load_participant, num_participants
+from models.datasets import Dataset, load_all_participants, load_participant, num_participants
 from models.evaluation.inference import Evaluator
+from models.evaluation.task import evaluator_of
 
 POISON = np.float32(-10)
 Vector = NDArray[np.float32]
@@ -61,9 +62,8 @@ def aggregate(
 def run(task: TaskFile, datasets: Sequence[Dataset], evaluator: Evaluator, arguments: argparse.Namespace) -> Vector:
     """All rounds; prints one line each."""
     config = TrainingConfig.from_mapping(task.training.model_dump())
-    module = build(task.model.architecture, task.model.parameters)
-    layout = layout_of(module)
-    model = initial_state(task.model.architecture, task.model.parameters, task.model.seed)
+    state = TaskCode(task).state()
+    model = state.flatten()
     for number in range(1, task.rounds + 1):
         contributions: list[tuple[int, Vector, int]] = []
         refused: list[str] = []
@@ -71,7 +71,7 @@ def run(task: TaskFile, datasets: Sequence[Dataset], evaluator: Evaluator, argum
             if participant == arguments.forger or (participant == arguments.replayer and number % 2 == 0):
                 continue
             seed = arguments.seed + 1000 * participant + number
-            delta, weight = train(module, model, layout, dataset.inputs, dataset.targets, config, seed)
+            delta, weight = train(state, model, Examples.of(dataset), config, seed)
             if participant == arguments.poisoner:
                 delta = delta * POISON
             _, max_abs, squares = inspect(delta)
@@ -112,21 +112,17 @@ def main() -> None:
         parser.error("the task has no evaluation set")
     data = arguments.task.parent / "participants.safetensors"
     datasets = [load_participant(data, number) for number in range(num_participants(data))]
-    evaluation = load_evaluation(task.evaluation.data)
-    architecture, parameters = task.model.architecture, task.model.parameters
-    evaluator = Evaluator(
-        architecture, parameters, evaluation.inputs, evaluation.targets, task.evaluation.metrics, device="cpu"
-    )
-    initial = initial_state(architecture, parameters, task.model.seed)
-    print(f"{initial.size} elements; examples {[len(dataset) for dataset in datasets]}, evaluation {len(evaluation)}")
+    code = TaskCode(task)
+    evaluator = evaluator_of(code, "cpu")
+    assert evaluator is not None
+    sizes = [len(dataset) for dataset in datasets]
+    print(f"{code.state().size} elements; examples {sizes}, evaluation {evaluator.num_examples}")
     started = time.process_time()
     federated = evaluator.measure(run(task, datasets, evaluator, arguments))
     trained = time.process_time()
-    config = TrainingConfig.from_mapping(task.training.model_dump())
+    pooled = Examples.of(load_all_participants(data))
     central = evaluator.measure(
-        train_centrally(
-            architecture, parameters, initial, load_all_participants(data), config, num_rounds=task.rounds, seed=0
-        )
+        train_centrally(code, pooled, task.training.model_dump(), num_rounds=task.rounds, seed=0)
     )
     print(f"federated {federated}, {trained - started:.1f} s of processor time")
     print(f"central {central}, {time.process_time() - trained:.1f} s of processor time")

@@ -64,7 +64,7 @@ def finished_task(task_file: TaskFile, parent: Round, base_chunks: tuple[ChunkRe
 def _task(task_file: TaskFile, parent: Round, base_chunks: tuple[ChunkReference, ...], now_ms: int) -> Task:
     return Task(
         task=task_file.task,
-        specification=task_file.model_dump_json(),
+        specification=task_file.specification(),
         layout=parent.layout,
         base_version=parent.base_version,
         base_digest=parent.base_digest,

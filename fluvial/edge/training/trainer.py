@@ -5,66 +5,82 @@ participants may share one, torch is set to one thread for the whole process and
 """
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
-from torch.nn import functional
 
+from fluvial.edge.contribution import finite_delta
+from fluvial.edge.errors import TrainingFailed
+from fluvial.edge.packages.examples import Examples
+from fluvial.edge.training.batches import Batches, call
 from fluvial.edge.training.config import TrainingConfig
-from fluvial.edge.training.flat import flatten, layout_of, unflatten
-from fluvial.wire.records import TensorLayout
+from fluvial.edge.training.device import choose_device
+from fluvial.edge.training.losses import Loss, cross_entropy
+from fluvial.edge.training.module_state import ModuleState
 
 Progress = Callable[[int, int, float], None]
 """Called after each epoch: epochs done, epochs in all, mean loss of the epoch."""
 
 
 def train(
-    module: nn.Module,
+    state: ModuleState,
     base: NDArray[np.float32],
-    layout: Sequence[TensorLayout],
-    inputs: NDArray[np.float32],
-    targets: NDArray[np.int64],
+    examples: Examples,
     config: TrainingConfig,
     seed: int,
+    *,
+    loss: Loss = cross_entropy,
     progress: Progress | None = None,
     correction: NDArray[np.float32] | None = None,
+    device: str = "cpu",
 ) -> tuple[NDArray[np.float32], int]:
     """Train from `base` and return (delta float32[D], number of examples).
 
-    module: of the task's architecture; its state is overwritten, and is the trained model afterwards. layout: the
-    round's, which the module must have. inputs: float32[B, ...], targets: int64[B], class numbers. Examples are drawn
-    in an order that follows from the seed. correction: float32[D], for a configuration with dynamic_alpha, taken off
-    the gradient in each step. Raises ValueError for data, a module or a correction that do not fit.
+    state: of the task's module, which is overwritten, and is the trained model afterwards. loss: of predictions and
+    targets of a batch, its mean. Examples are drawn in an order that follows from the seed, and so does what the module
+    draws (dropout). correction: float32[D], for a configuration with dynamic_alpha, taken off the gradient in each
+    step. Raises ValueError for data, a module, a correction or a device that do not fit, TrainingFailed where the loss
+    or the weights are no longer finite.
     """
-    if layout_of(module) != tuple(layout):
-        raise ValueError("the module's state does not have the round's layout")
-    if len(inputs) != len(targets) or not len(inputs):
-        raise ValueError(f"{len(inputs)} inputs and {len(targets)} targets cannot be trained on")
+    if not len(examples):
+        raise ValueError("there are no examples to train on")
     if (correction is None) == (config.dynamic_alpha > 0):
         raise ValueError("a correction belongs to dynamic_alpha, and neither goes without the other")
+    device = choose_device(device)
     torch.set_num_threads(1)
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    unflatten(module, correction if correction is not None else base)
-    corrections = [parameter.detach().clone() for parameter in parameters] if correction is not None else []
-    unflatten(module, base)
-    anchors = [parameter.detach().clone() for parameter in parameters] if config.pull else []
+    module = state.module.to(device)
+    shared, parameters = state.shared_parameters(), state.trained_parameters()
+    state.load(correction if correction is not None else base)
+    corrections = [parameter.detach().clone() for parameter in shared] if correction is not None else []
+    state.load(base)
+    anchors = [parameter.detach().clone() for parameter in shared] if config.pull else []
     order = torch.Generator().manual_seed(seed)
-    examples, labels = torch.from_numpy(inputs), torch.from_numpy(targets)
+    batches = Batches(examples, module, device)
     velocities = [torch.zeros_like(parameter) for parameter in parameters]
-    module.train()
-    for epoch in range(config.epochs):
-        losses = torch.zeros(())
-        for batch in torch.split(torch.randperm(len(examples), generator=order), config.batch_size):
-            loss = functional.cross_entropy(module(examples[batch]), labels[batch])
-            gradients: Sequence[torch.Tensor] = torch.autograd.grad(loss, parameters)
-            losses += loss.detach() * len(batch)
-            gradients = _pulled(parameters, gradients, anchors, corrections, config.pull)
-            _step(parameters, velocities, gradients, config)
-        if progress is not None:
-            progress(epoch + 1, config.epochs, float(losses) / len(examples))
-    return flatten(module) - base, len(examples)
+    state.train_mode()
+    with torch.random.fork_rng(devices=[] if device == "cpu" else [torch.cuda.current_device()]):
+        torch.manual_seed(seed)
+        for epoch in range(config.epochs):
+            losses = torch.zeros((), device=device)
+            for batch in torch.split(torch.randperm(len(batches), generator=order), config.batch_size):
+                of_batch = loss(call(module, batches.inputs(batch)), batches.targets[batch])
+                gradients: Sequence[torch.Tensor] = torch.autograd.grad(
+                    of_batch, parameters, allow_unused=True, materialize_grads=True
+                )
+                losses += of_batch.detach() * len(batch)
+                gradients = _pulled(parameters, gradients, anchors, corrections, config.pull)
+                _step(parameters, velocities, gradients, config)
+            mean = float(losses) / len(batches)
+            if not isfinite(mean):
+                raise TrainingFailed(
+                    f"the loss is {mean} in epoch {epoch + 1} of {config.epochs}: a smaller learning_rate than "
+                    f"{config.learning_rate:g} may help"
+                )
+            if progress is not None:
+                progress(epoch + 1, config.epochs, mean)
+    return finite_delta(state.difference(base)), len(batches)
 
 
 def _pulled(
@@ -74,17 +90,20 @@ def _pulled(
     corrections: Sequence[torch.Tensor],
     pull: float,
 ) -> Sequence[torch.Tensor]:
-    """The gradients of the loss plus pull / 2 * |w - anchor|^2 - correction * w; without anchors as they are."""
+    """The gradients of the loss plus pull / 2 * |w - anchor|^2 - correction * w; without anchors as they are.
+
+    Anchors and corrections are of the first parameters, those that travel: personal ones follow nobody.
+    """
     if not anchors:
         return gradients
     with torch.no_grad():
         pulled = [
             gradient + pull * (parameter - anchor)
-            for gradient, parameter, anchor in zip(gradients, parameters, anchors, strict=True)
+            for gradient, parameter, anchor in zip(gradients, parameters, anchors, strict=False)
         ]
         for gradient, correction in zip(pulled, corrections, strict=False):
             gradient -= correction
-    return pulled
+    return [*pulled, *gradients[len(pulled) :]]
 
 
 def _step(

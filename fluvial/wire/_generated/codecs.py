@@ -1972,7 +1972,11 @@ def _read_measurement(data: bytes, at: int) -> tuple[records.Measurement, int]:
     return record, at
 
 
-def _write_tensor_layout(record: records.TensorLayout, out: list[bytes]) -> None:
+def _fits_tensor_layout_1(record: records.TensorLayout) -> bool:
+    return record.dtype == "float32"
+
+
+def _write_tensor_layout_1(record: records.TensorLayout, out: list[bytes]) -> None:
     add = out.append
     text = record.name.encode()
     add(long_bytes(len(text)))
@@ -1984,7 +1988,7 @@ def _write_tensor_layout(record: records.TensorLayout, out: list[bytes]) -> None
     add(b"\0")
 
 
-def _read_tensor_layout(data: bytes, at: int) -> tuple[records.TensorLayout, int]:
+def _read_tensor_layout_1(data: bytes, at: int) -> tuple[records.TensorLayout, int]:
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -2018,6 +2022,69 @@ def _read_tensor_layout(data: bytes, at: int) -> tuple[records.TensorLayout, int
     record = records.TensorLayout(
         name=f_name,
         shape=f_shape,
+    )
+    return record, at
+
+
+def _write_tensor_layout_2(record: records.TensorLayout, out: list[bytes]) -> None:
+    add = out.append
+    text = record.name.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    if record.shape:
+        add(long_bytes(len(record.shape)))
+        for shape_item in record.shape:
+            add(long_bytes(shape_item))
+    add(b"\0")
+    text = record.dtype.encode()
+    add(long_bytes(len(text)))
+    add(text)
+
+
+def _read_tensor_layout_2(data: bytes, at: int) -> tuple[records.TensorLayout, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_name = data[at:end].decode()
+    at = end
+    f_shape_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            f_shape_item = (zigzag >> 1) ^ -(zigzag & 1)
+            f_shape_items.append(f_shape_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_shape = tuple(f_shape_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_dtype = data[at:end].decode()
+    at = end
+    record = records.TensorLayout(
+        name=f_name,
+        shape=f_shape,
+        dtype=f_dtype,
     )
     return record, at
 
@@ -2114,7 +2181,7 @@ def _read_contribution(data: bytes, at: int) -> tuple[records.Contribution, int]
 
 
 def _fits_model_manifest_1(record: records.ModelManifest) -> bool:
-    return record.terms == ""
+    return all(_fits_tensor_layout_1(item) for item in record.layout) and record.terms == ""
 
 
 def _write_model_manifest_1(record: records.ModelManifest, out: list[bytes]) -> None:
@@ -2142,7 +2209,7 @@ def _write_model_manifest_1(record: records.ModelManifest, out: list[bytes]) -> 
     if record.layout:
         add(long_bytes(len(record.layout)))
         for layout_item in record.layout:
-            _write_tensor_layout(layout_item, out)
+            _write_tensor_layout_1(layout_item, out)
     add(b"\0")
     add(long_bytes(record.num_elements))
     add(int_bytes(record.chunk_elements))
@@ -2258,7 +2325,7 @@ def _read_model_manifest_1(data: bytes, at: int) -> tuple[records.ModelManifest,
         if zigzag >> 1 > len(data) - at:
             raise Unusual
         for _ in range(zigzag >> 1):
-            f_layout_item, at = _read_tensor_layout(data, at)
+            f_layout_item, at = _read_tensor_layout_1(data, at)
             f_layout_items.append(f_layout_item)
         if data[at]:
             raise Unusual
@@ -2395,7 +2462,7 @@ def _write_model_manifest_2(record: records.ModelManifest, out: list[bytes]) -> 
     if record.layout:
         add(long_bytes(len(record.layout)))
         for layout_item in record.layout:
-            _write_tensor_layout(layout_item, out)
+            _write_tensor_layout_2(layout_item, out)
     add(b"\0")
     add(long_bytes(record.num_elements))
     add(int_bytes(record.chunk_elements))
@@ -2514,7 +2581,7 @@ def _read_model_manifest_2(data: bytes, at: int) -> tuple[records.ModelManifest,
         if zigzag >> 1 > len(data) - at:
             raise Unusual
         for _ in range(zigzag >> 1):
-            f_layout_item, at = _read_tensor_layout(data, at)
+            f_layout_item, at = _read_tensor_layout_2(data, at)
             f_layout_items.append(f_layout_item)
         if data[at]:
             raise Unusual
@@ -3892,7 +3959,11 @@ def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
 
 
 def _fits_round_1(record: records.Round) -> bool:
-    return record.status in _ROUND_STATUS_1_SYMBOLS and record.terms == ""
+    return (
+        record.status in _ROUND_STATUS_1_SYMBOLS
+        and all(_fits_tensor_layout_1(item) for item in record.layout)
+        and record.terms == ""
+    )
 
 
 def _write_round_1(record: records.Round, out: list[bytes]) -> None:
@@ -3914,7 +3985,7 @@ def _write_round_1(record: records.Round, out: list[bytes]) -> None:
     if record.layout:
         add(long_bytes(len(record.layout)))
         for layout_item in record.layout:
-            _write_tensor_layout(layout_item, out)
+            _write_tensor_layout_1(layout_item, out)
     add(b"\0")
     add(long_bytes(len(record.layout_digest)))
     add(record.layout_digest)
@@ -4036,7 +4107,7 @@ def _read_round_1(data: bytes, at: int) -> tuple[records.Round, int]:
         if zigzag >> 1 > len(data) - at:
             raise Unusual
         for _ in range(zigzag >> 1):
-            f_layout_item, at = _read_tensor_layout(data, at)
+            f_layout_item, at = _read_tensor_layout_1(data, at)
             f_layout_items.append(f_layout_item)
         if data[at]:
             raise Unusual
@@ -4292,7 +4363,7 @@ def _write_round_2(record: records.Round, out: list[bytes]) -> None:
     if record.layout:
         add(long_bytes(len(record.layout)))
         for layout_item in record.layout:
-            _write_tensor_layout(layout_item, out)
+            _write_tensor_layout_2(layout_item, out)
     add(b"\0")
     add(long_bytes(len(record.layout_digest)))
     add(record.layout_digest)
@@ -4417,7 +4488,7 @@ def _read_round_2(data: bytes, at: int) -> tuple[records.Round, int]:
         if zigzag >> 1 > len(data) - at:
             raise Unusual
         for _ in range(zigzag >> 1):
-            f_layout_item, at = _read_tensor_layout(data, at)
+            f_layout_item, at = _read_tensor_layout_2(data, at)
             f_layout_items.append(f_layout_item)
         if data[at]:
             raise Unusual
@@ -4903,7 +4974,12 @@ def _read_set_aside(data: bytes, at: int) -> tuple[records.SetAside, int]:
 
 
 def _fits_task_1(record: records.Task) -> bool:
-    return record.version == 0 and record.status == records.TaskStatus.RUNNING and record.reason == ""
+    return (
+        all(_fits_tensor_layout_1(item) for item in record.layout)
+        and record.version == 0
+        and record.status == records.TaskStatus.RUNNING
+        and record.reason == ""
+    )
 
 
 def _write_task_1(record: records.Task, out: list[bytes]) -> None:
@@ -4917,7 +4993,7 @@ def _write_task_1(record: records.Task, out: list[bytes]) -> None:
     if record.layout:
         add(long_bytes(len(record.layout)))
         for layout_item in record.layout:
-            _write_tensor_layout(layout_item, out)
+            _write_tensor_layout_1(layout_item, out)
     add(b"\0")
     add(long_bytes(record.base_version))
     add(long_bytes(len(record.base_digest)))
@@ -4960,7 +5036,7 @@ def _read_task_1(data: bytes, at: int) -> tuple[records.Task, int]:
         if zigzag >> 1 > len(data) - at:
             raise Unusual
         for _ in range(zigzag >> 1):
-            f_layout_item, at = _read_tensor_layout(data, at)
+            f_layout_item, at = _read_tensor_layout_1(data, at)
             f_layout_items.append(f_layout_item)
         if data[at]:
             raise Unusual
@@ -5025,7 +5101,7 @@ def _write_task_2(record: records.Task, out: list[bytes]) -> None:
     if record.layout:
         add(long_bytes(len(record.layout)))
         for layout_item in record.layout:
-            _write_tensor_layout(layout_item, out)
+            _write_tensor_layout_2(layout_item, out)
     add(b"\0")
     add(long_bytes(record.base_version))
     add(long_bytes(len(record.base_digest)))
@@ -5073,7 +5149,7 @@ def _read_task_2(data: bytes, at: int) -> tuple[records.Task, int]:
         if zigzag >> 1 > len(data) - at:
             raise Unusual
         for _ in range(zigzag >> 1):
-            f_layout_item, at = _read_tensor_layout(data, at)
+            f_layout_item, at = _read_tensor_layout_2(data, at)
             f_layout_items.append(f_layout_item)
         if data[at]:
             raise Unusual

@@ -158,7 +158,7 @@ def first_task(task_file: TaskFile, manifest: ModelManifest) -> Task:
     """The record of a new task that starts from this version 0."""
     return Task(
         task=task_file.task,
-        specification=task_file.model_dump_json(),
+        specification=task_file.specification(),
         layout=manifest.layout,
         base_version=manifest.version,
         base_digest=manifest.model_digest,

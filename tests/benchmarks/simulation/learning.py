@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.packages import Examples
 from fluvial.edge.training.config import TrainingConfig
-from models.architectures import initial_state
+from fluvial.edge.training.module_state import ModuleState
+from models.architectures import build, initial_state
 from models.datasets import Dataset
 from models.evaluation.inference import Evaluator
 from tests.benchmarks.simulation.cohort import Cohort, Matrix
@@ -44,7 +46,7 @@ class Learning:
         self._parameters, self._split, self._training, self._seed = parameters, split, training, seed
         self._cohort = Cohort("convolutional", parameters, pool)
         self._evaluator = Evaluator(
-            "convolutional", parameters, evaluation.inputs, evaluation.targets, ["accuracy"], device="cpu"
+            ModuleState(build("convolutional", parameters)), Examples.of(evaluation), ["accuracy"], device="cpu"
         )
 
     @property

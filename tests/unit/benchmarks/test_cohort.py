@@ -6,8 +6,9 @@ Steps are few and small: rounding that differs in the seventh digit grows to the
 import numpy as np
 import pytest
 
+from fluvial.edge.packages import Examples
 from fluvial.edge.training.config import TrainingConfig
-from fluvial.edge.training.flat import layout_of
+from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.trainer import train
 from models.architectures import build, initial_state
 from models.datasets import Dataset
@@ -32,11 +33,11 @@ SEEDS = [3, 1, 4]
 )
 def test_a_cohort_trains_as_its_participants_would(config: TrainingConfig) -> None:
     base = initial_state("convolutional", PARAMETERS, 0)
-    module = build("convolutional", PARAMETERS)
+    state = ModuleState(build("convolutional", PARAMETERS))
     deltas = Cohort("convolutional", PARAMETERS, POOL).train(base, ROWS, SEEDS, config)
     assert deltas.dtype == np.float32
     for delta, rows, seed in zip(deltas, ROWS, SEEDS, strict=True):
-        expected, _ = train(module, base, layout_of(module), POOL.inputs[rows], POOL.targets[rows], config, seed)
+        expected, _ = train(state, base, Examples(inputs=POOL.inputs[rows], targets=POOL.targets[rows]), config, seed)
         assert float(np.abs(expected).max()) > 0.001
         np.testing.assert_allclose(delta, expected, atol=2e-5)
 
@@ -47,9 +48,9 @@ def test_participants_may_start_from_different_models_and_have_labels_of_their_o
     bases = np.stack([initial_state("convolutional", PARAMETERS, seed) for seed in (0, 1)])
     labels = np.stack([POOL.targets, 2 - POOL.targets])
     together = cohort.train(bases, ROWS[:2], SEEDS[:2], config, labels)
-    module = build("convolutional", PARAMETERS)
+    state = ModuleState(build("convolutional", PARAMETERS))
     for delta, base, rows, seed, own in zip(together, bases, ROWS, SEEDS, labels, strict=False):
-        expected, _ = train(module, base, layout_of(module), POOL.inputs[rows], own[rows], config, seed)
+        expected, _ = train(state, base, Examples(inputs=POOL.inputs[rows], targets=own[rows]), config, seed)
         np.testing.assert_allclose(delta, expected, atol=2e-5)
 
 

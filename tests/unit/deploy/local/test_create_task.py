@@ -58,7 +58,7 @@ def test_a_partial_task_is_left_to_the_process_of_its_region(tmp_path: Path) -> 
         ),
         (
             {"model": {"architecture": "logistic_regression", "parameters": {"inputs": 22, "classes": 1}}},
-            "classes from 0 to 1, but the model has 1 classes",
+            "the model has 1 class",
         ),
     ],
 )

@@ -10,14 +10,13 @@ from safetensors.numpy import load_file
 from deploy.tasks.digits import prepare as digits
 from deploy.tasks.heart import prepare as heart
 from fluvial.edge.training.config import TrainingConfig
-from fluvial.edge.training.flat import layout_of
-from fluvial.wire.layout import num_chunks, num_elements
+from fluvial.edge.training.task_code import TaskCode
+from fluvial.wire.layout import num_chunks
 from fluvial.wire.task_file import TaskFile
 from models.aggregation.fixed_point import fraction_bits
 from models.aggregation.rule import parse_rule
-from models.architectures import build, initial_state
-from models.datasets import load_evaluation, load_participant, num_participants
-from models.evaluation.inference import Evaluator
+from models.datasets import load_participant, num_participants
+from models.evaluation.task import evaluator_of
 
 CHECKOUT = Path(__file__).parents[4]
 TASKS = CHECKOUT / "deploy" / "tasks"
@@ -40,21 +39,15 @@ def test_a_task_fits_its_code_and_its_data(name: str) -> None:
     sizes = [len(load_participant(data, number)) for number in range(PARTICIPANTS[name])]
     assert max(sizes) <= task.limits.max_weight
     assert task.evaluation is not None
-    evaluation = load_evaluation(CHECKOUT / task.evaluation.data)
-    evaluator = Evaluator(
-        task.model.architecture,
-        task.model.parameters,
-        evaluation.inputs[:300],
-        evaluation.targets[:300],
-        task.evaluation.metrics,
-    )
-    assert set(evaluator.measure(initial_state(task.model.architecture, task.model.parameters, 1))) >= {"accuracy"}
+    code = TaskCode(task, None, CHECKOUT)
+    evaluator = evaluator_of(code, "cpu")
+    assert evaluator is not None
+    assert set(evaluator.measure(code.initial())) >= {"accuracy"}
 
 
 def test_an_update_of_digits_has_many_chunks_and_one_of_heart_travels_inline() -> None:
     def chunks(task: TaskFile) -> int:
-        layout = layout_of(build(task.model.architecture, task.model.parameters))
-        return num_chunks(num_elements(layout), task.chunk_elements)
+        return num_chunks(TaskCode(task).state().size, task.chunk_elements)
 
     assert chunks(read("digits")) >= 5
     assert chunks(read("heart")) == 1

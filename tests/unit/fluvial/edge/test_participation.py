@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fluvial.cli.participate import as_dict
+from fluvial.cli.participate import as_dict, as_line
+from fluvial.edge.errors import TrainingFailed
 from fluvial.edge.events import (
     Answered,
     Discarded,
@@ -16,6 +17,7 @@ from fluvial.edge.events import (
     Interrupted,
     Judged,
     NotInvited,
+    NotTrained,
     Paused,
     Published,
     RoundOpened,
@@ -301,6 +303,31 @@ def test_training_that_returns_nothing_sits_the_round_out(participant, world: Wo
     assert participant.participate(TASK, train_second, on_event=script) == 1
     assert [(event.round.round, event.weight) for event in script.of(SatOut)] == [(1, 0)]
     assert [update.round for update in world.updates(key.public_key)] == [2]
+
+
+def test_training_that_diverges_publishes_nothing_and_the_next_round_is_taken(
+    participant, world: World, key, caplog
+) -> None:
+    def train_badly(base_D, round_):
+        if round_.round == 1:
+            return np.full_like(base_D, np.nan), 5
+        if round_.round == 2:
+            raise TrainingFailed("the loss is nan in epoch 1 of 1")
+        return train(base_D, round_)
+
+    world.open_round()
+    script = Script(
+        NotTrained=lambda event: world.open_round(number=event.round.round + 1),
+        Published=lambda event: world.open_round(number=4, status=RoundStatus.FINISHED),
+    )
+    assert participant.participate(TASK, train_badly, on_event=script) == 1
+    assert [update.round for update in world.updates(key.public_key)] == [3]
+    reasons = [event.reason for event in script.of(NotTrained)]
+    assert ["not all finite" in reasons[0], reasons[1:]] == [True, ["the loss is nan in epoch 1 of 1"]]
+    assert "round 2 of" in caplog.text
+    assert "goes on without an update: the loss is nan" in caplog.text
+    assert "goes on without" in as_line(script.of(NotTrained)[0])
+    assert as_dict(script.of(NotTrained)[1])["reason"] == reasons[1]
 
 
 def test_a_count_of_numpys_is_a_plain_weight_in_events_and_in_the_log(participant, world: World, key) -> None:

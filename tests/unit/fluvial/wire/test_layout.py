@@ -2,6 +2,7 @@ import hashlib
 
 import pytest
 
+from fluvial.encoding.span import PLANES
 from fluvial.wire.layout import chunk_length, chunk_partition, layout_digest, model_digest, num_chunks, num_elements
 from fluvial.wire.records import TensorLayout
 
@@ -61,3 +62,20 @@ def test_the_models_digest_is_over_its_chunks_in_order() -> None:
     first, second = (hashlib.sha256(chunk).digest() for chunk in (b"first", b"second"))
     assert model_digest([first, second]) == hashlib.sha256(first + second).digest()
     assert model_digest([first, second]) != model_digest([second, first])
+
+
+def test_the_dtype_counts_and_float32_needs_no_word() -> None:
+    def digest(*dtypes: str) -> bytes:
+        return layout_digest([TensorLayout(name=f"w{n}", shape=(2,), dtype=one) for n, one in enumerate(dtypes)])
+
+    kinds = [(first, second) for first in PLANES for second in PLANES]
+    assert len({digest(*kind) for kind in kinds}) == len(kinds)
+    plain = [TensorLayout(name="w0", shape=(2,)), TensorLayout(name="w1", shape=(2,))]
+    assert digest("float32", "float32") == layout_digest(plain)
+
+
+def test_float64_is_three_tensors_and_what_does_not_travel_is_refused() -> None:
+    assert num_elements([TensorLayout(name="w", shape=(2, 5), dtype="float64")]) == 30
+    assert num_elements([TensorLayout(name="w", shape=(2, 5), dtype="bfloat16")]) == 10
+    with pytest.raises(ValueError, match="tensor w is 'int8'; these travel: float32"):
+        num_elements([TensorLayout(name="w", shape=(2,), dtype="int8")])

@@ -50,6 +50,42 @@ def test_the_json_in_the_registry_is_the_same_task(tmp_path: Path) -> None:
     assert json.loads(task.model_dump_json())["training"]["schedule"] == "cosine"
 
 
+PACKAGED: dict[str, Any] = {
+    **MINIMAL,
+    "package": {"name": "chest-xray"},
+    "model": {
+        "builder": "chest_xray.model:net",
+        "parameters": {"layers": [2, 2], "name": "small"},
+        "weights": "init.safetensors",
+        "train": ["head.*"],
+        "local": ["head.bias"],
+        "statistics": "frozen",
+    },
+    "data": {"participant": "chest_xray.data:load", "evaluation": "chest_xray.data:evaluation"},
+    "loss": "chest_xray.own:loss",
+    "training": {"trainer": "chest_xray.own:fit", "epochs": 2},
+    "evaluation": {"metrics": ["accuracy", "recall", "chest_xray.own:dice"]},
+}
+
+
+def test_a_task_may_name_code_of_its_package(tmp_path: Path) -> None:
+    task = _read(tmp_path, PACKAGED)
+    assert set(task.references()) == {
+        *("chest_xray.model:net", "chest_xray.data:load", "chest_xray.data:evaluation", "chest_xray.own:loss"),
+        *("chest_xray.own:fit", "chest_xray.own:dice"),
+    }
+    assert task.training.trainer == "chest_xray.own:fit"
+    assert TaskFile.model_validate_json(task.specification()) == task
+
+
+def test_what_is_signed_of_a_task_without_a_package_says_nothing_of_packages(tmp_path: Path) -> None:
+    task = _read(tmp_path, {**MINIMAL, "evaluation": {"data": "x", "metrics": ["loss"]}})
+    signed = json.loads(task.specification())
+    assert not {"package", "data", "loss"} & set(signed)
+    assert set(signed["model"]) == {"architecture", "parameters", "seed"}
+    assert TaskFile.model_validate_json(task.specification()) == task
+
+
 def test_json_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "task.json"
     path.write_text(json.dumps(MINIMAL), encoding="utf-8")
@@ -87,6 +123,20 @@ def test_json_is_read_too(tmp_path: Path) -> None:
         ({"window": {"mode": "buffered"}, "target": 0}, "target"),
         ({"sampling": {"fraction": 0}}, "sampling.fraction"),
         ({"qourum": 3}, "qourum"),
+        ({"model": {}}, "an architecture, built in, or a builder"),
+        ({"model": {"architecture": "convolutional", "builder": "a.b:c"}}, "an architecture, built in, or a builder"),
+        ({"model": {"builder": "a.b"}}, "model.builder"),
+        ({"model": {"builder": "a.b:c"}}, "the task names a.b:c, so it needs `package"),
+        ({"model": {"architecture": "x", "weights": "w.safetensors"}}, "the task names w.safetensors, so it needs"),
+        ({"model": {"builder": "a.b:c"}, "package": {"name": "chest-xray"}}, "a.b:c is not in the task's package"),
+        ({"model": {"architecture": "x", "statistics": "mean"}}, "model.statistics"),
+        ({"package": {"name": "a", "digest": "12"}}, "package.digest"),
+        ({"loss": "hinge"}, "loss: Value error, there are the losses cross_entropy, "),
+        ({"loss": "a.b:c"}, "the task names a.b:c, so it needs"),
+        ({"training": {"trainer": "fast"}}, "trainer is module:function"),
+        ({"training": {"trainer": "a:b"}}, "the task names a:b, so it needs"),
+        ({"evaluation": {"metrics": ["accuracy"]}}, "either a file, evaluation.data, or a loader's"),
+        ({"data": {"evaluation": "a:b"}, "package": {"name": "a"}}, "data.evaluation needs `evaluation`"),
     ],
 )
 def test_an_error_names_the_file_and_the_field(tmp_path: Path, change: dict[str, Any], named: str) -> None:

@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 
 from fluvial.wire.errors import DecodeError, Malformed, NonCanonical, SchemaUnknown
 from fluvial.wire.framing import decode, encode, version_of
-from fluvial.wire.records import ModelManifest, Round, RoundStatus, WindowMode
+from fluvial.wire.records import ModelManifest, Round, RoundStatus, TensorLayout, WindowMode
 from fluvial.wire.task_file import TaskFile
 from fluvial.wire.terms import ParticipationSpec, Terms, stated, terms_of, terms_text
 from tests.unit.fluvial.wire.samples import sample
 from tests.unit.fluvial.wire.test_task_file import MINIMAL
 
 AT_LEAST_50 = '{"participation":{"min_examples":50}}'
+LAYOUT = (TensorLayout(name="w", shape=(2, 3)),)
 ROUND = replace(
     sample(Round),
     status=RoundStatus.OPEN,
+    layout=LAYOUT,
     rule='{"name": "median"}',
     server_optimizer="",
     window=WindowMode.BUFFERED,
@@ -28,7 +30,12 @@ ROUND = replace(
     terms="",
 )
 MANIFEST = replace(
-    sample(ModelManifest), rule='{"name": "median"}', server_optimizer='{"name": "adam"}', staleness="", terms=""
+    sample(ModelManifest),
+    layout=LAYOUT,
+    rule='{"name": "median"}',
+    server_optimizer='{"name": "adam"}',
+    staleness="",
+    terms="",
 )
 
 

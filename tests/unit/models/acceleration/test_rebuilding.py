@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fluvial.edge.training.flat import flatten
+from fluvial.edge.training.module_state import ModuleState
 from fluvial.wire.canonical_json import canonical_json
 from models.acceleration import Subject, parse_recipe
 from models.acceleration.rebuilding import rebuild
@@ -41,8 +42,7 @@ def again(module, variant, artefact, calibration=INPUTS):
     return rebuild(
         variant,
         artefact,
-        architecture="multilayer_perceptron",
-        parameters=PARAMETERS,
+        state=ModuleState(build("multilayer_perceptron", PARAMETERS)),
         model=flatten(module),
         calibration=calibration,
     )

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from fluvial.edge.training.flat import flatten
 from fluvial.inference.session import Session
 from fluvial.wire.acceleration import VariantSpec
+from fluvial.wire.task_file import Limits, ModelSpec, TaskFile
 from models.acceleration.workshop import Order, read_product, write_order
 from models.architectures import build
 from pipelines.acceleration.workers import Worker
@@ -20,6 +21,18 @@ PARAMETERS = {"inputs": 6, "classes": 2, "hidden": 8}
 VARIANTS = (
     VariantSpec(name="plain", recipe="onnx_fp32"),
     VariantSpec(name="none", recipe="pruned_structured", parameters={"fraction": 2.0}),
+)
+
+
+TASK = TaskFile(
+    task="toy",
+    title="Toy",
+    model=ModelSpec(architecture="multilayer_perceptron", parameters=PARAMETERS),
+    rounds=1,
+    quorum=1,
+    target=1,
+    deadline_seconds=1.0,
+    limits=Limits(max_abs=1.0, max_weight=1),
 )
 
 
@@ -35,8 +48,8 @@ def order(tmp_path_factory):
     save("calibration.safetensors", 20)
     save("gate.safetensors", 100, **{"groups.sex": np.arange(100) % 2})
     return Order(
-        architecture="multilayer_perceptron",
-        parameters=PARAMETERS,
+        specification=TASK.specification(),
+        packages=(),
         variants=VARIANTS,
         calibration=str(folder / "calibration.safetensors"),
         gate=str(folder / "gate.safetensors"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.task_file import EvaluationSpec, Limits, ModelSpec, TaskFile
 from models.evaluation.task import evaluator_of
 
@@ -27,13 +28,13 @@ def test_it_measures_on_the_set_that_the_task_names(tmp_path: Path) -> None:
     save_file(
         {"inputs": np.eye(2, dtype=np.float32), "targets": np.array([0, 1])}, tmp_path / "sets" / "toy.safetensors"
     )
-    evaluator = evaluator_of(TASK, tmp_path, "cpu")
+    evaluator = evaluator_of(TaskCode(TASK, None, tmp_path), "cpu")
     assert evaluator is not None
     assert evaluator.measure(np.array([1, 0, 0, 1, 0, 0], np.float32)) == {"accuracy": 1.0}
-    assert evaluator_of(TASK.model_copy(update={"evaluation": None}), tmp_path) is None
+    assert evaluator_of(TaskCode(TASK.model_copy(update={"evaluation": None}))) is None
 
 
 def test_a_missing_set_is_named_as_in_the_task_file_and_not_by_where_it_would_lie(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is no data at sets/toy") as raised:
-        evaluator_of(TASK, tmp_path)
+        evaluator_of(TaskCode(TASK, None, tmp_path))
     assert str(tmp_path) not in str(raised.value)

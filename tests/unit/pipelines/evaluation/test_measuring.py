@@ -62,7 +62,7 @@ def fails(_: ModelManifest) -> Any:
     [
         ({"evaluation": TASK.evaluation.model_copy(update={"data": "sets/typo.safetensors"})}, None, "sets/typo"),
         ({"model": TASK.model.model_copy(update={"parameters": {"inputs": 5, "classes": 2}})}, None, "do not fit"),
-        ({"model": TASK.model.model_copy(update={"parameters": {"inputs": 2, "classes": 1}})}, None, "0 to 1"),
+        ({"model": TASK.model.model_copy(update={"parameters": {"inputs": 2, "classes": 1}})}, None, "has 1 class"),
         ({"model": TASK.model.model_copy(update={"parameters": {"inputs": "2", "classes": 2}})}, None, "of type int"),
         ({"model": TASK.model.model_copy(update={"architecture": "gone"})}, None, "unknown architecture"),
         ({}, lambda _: IDENTITY[:3], "vector has shape"),

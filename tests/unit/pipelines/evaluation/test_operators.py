@@ -33,7 +33,13 @@ class Evaluation:
         self.releases: list[bytes] = []
         self.reads = 0
         self._settings: Any = SimpleNamespace(
-            brokers=None, topics=Topics(), read_timeout_ms=1, repository_root=root, device="cpu", keys_dir=root
+            brokers=None,
+            topics=Topics(),
+            read_timeout_ms=1,
+            repository_root=root,
+            device="cpu",
+            keys_dir=root,
+            packages=(),
         )
         make_secret(root)
         self._mac = StageMac.load(root)

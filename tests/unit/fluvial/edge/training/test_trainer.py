@@ -2,16 +2,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
+from fluvial.edge.errors import TrainingFailed
+from fluvial.edge.packages import Examples
 from fluvial.edge.training.config import TrainingConfig
-from fluvial.edge.training.flat import flatten, layout_of
+from fluvial.edge.training.flat import flatten
+from fluvial.edge.training.losses import mean_squared_error
+from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.trainer import train
-from fluvial.wire.records import TensorLayout
 
 CONFIG = TrainingConfig(epochs=3, batch_size=4, learning_rate=0.1, momentum=0.9)
 INPUTS = np.random.default_rng(0).standard_normal((10, 2)).astype(np.float32)
 TARGETS = (INPUTS[:, 0] > 0).astype(np.int64)
+EXAMPLES = Examples(inputs=INPUTS, targets=TARGETS)
 
 
 def module() -> nn.Module:
@@ -23,7 +28,7 @@ BASE = np.array([0.1, -0.2, 0.3, 0.0, 0.0, 0.1], np.float32)
 
 def delta_of(seed: int, config: TrainingConfig = CONFIG) -> np.ndarray:
     chosen = module()
-    return train(chosen, BASE, layout_of(chosen), INPUTS, TARGETS, config, seed)[0]
+    return train(ModuleState(chosen), BASE, EXAMPLES, config, seed)[0]
 
 
 def slow_training(
@@ -64,7 +69,7 @@ def test_the_dynamic_regulariser_equals_its_twin() -> None:
     config = replace(CONFIG, batch_size=10, dynamic_alpha=0.5)
     correction = np.linspace(-0.2, 0.3, 6).astype(np.float32)
     chosen = module()
-    delta, _ = train(chosen, BASE, layout_of(chosen), INPUTS, TARGETS, config, 0, correction=correction)
+    delta, _ = train(ModuleState(chosen), BASE, EXAMPLES, config, 0, correction=correction)
     np.testing.assert_allclose(delta, slow_training([list(range(10))] * 3, config, correction), rtol=1e-4, atol=1e-6)
 
 
@@ -72,7 +77,7 @@ def test_where_dynamic_training_has_converged_the_correction_is_the_gradient() -
     """The fixed point of FedDyn: what is remembered is the gradient of the participant's own loss."""
     config = replace(CONFIG, epochs=400, batch_size=10, momentum=0.0, dynamic_alpha=1.0)
     chosen, before = module(), np.zeros(6, np.float32)
-    delta, _ = train(chosen, BASE, layout_of(chosen), INPUTS, TARGETS, config, 0, correction=before)
+    delta, _ = train(ModuleState(chosen), BASE, EXAMPLES, config, 0, correction=before)
     logits = INPUTS @ chosen.weight.detach().numpy().T + chosen.bias.detach().numpy()
     error = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) - np.eye(2)[TARGETS]
     gradient = np.concatenate([(error.T @ INPUTS / 10).ravel(), error.mean(axis=0)])
@@ -81,13 +86,13 @@ def test_where_dynamic_training_has_converged_the_correction_is_the_gradient() -
 
 def test_correction_and_dynamic_alpha_go_together() -> None:
     chosen = module()
-    layout, zeros = layout_of(chosen), np.zeros(6, np.float32)
+    zeros = np.zeros(6, np.float32)
     with pytest.raises(ValueError, match="neither goes without"):
-        train(chosen, BASE, layout, INPUTS, TARGETS, CONFIG, 1, correction=zeros)
+        train(ModuleState(chosen), BASE, EXAMPLES, CONFIG, 1, correction=zeros)
     with pytest.raises(ValueError, match="neither goes without"):
-        train(chosen, BASE, layout, INPUTS, TARGETS, replace(CONFIG, dynamic_alpha=0.1), 1)
+        train(ModuleState(chosen), BASE, EXAMPLES, replace(CONFIG, dynamic_alpha=0.1), 1)
     with pytest.raises(ValueError, match="elements"):
-        train(chosen, BASE, layout, INPUTS, TARGETS, replace(CONFIG, dynamic_alpha=0.1), 1, correction=zeros[:5])
+        train(ModuleState(chosen), BASE, EXAMPLES, replace(CONFIG, dynamic_alpha=0.1), 1, correction=zeros[:5])
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:
@@ -97,7 +102,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:
 
 def test_the_delta_leads_from_the_base_to_the_trained_module() -> None:
     chosen = module()
-    delta, num_examples = train(chosen, BASE, layout_of(chosen), INPUTS, TARGETS, CONFIG, 1)
+    delta, num_examples = train(ModuleState(chosen), BASE, EXAMPLES, CONFIG, 1)
     assert delta.dtype == np.float32
     assert num_examples == 10
     assert (flatten(chosen) - BASE).tobytes() == delta.tobytes()
@@ -106,19 +111,69 @@ def test_the_delta_leads_from_the_base_to_the_trained_module() -> None:
 def test_progress_is_told_after_each_epoch_and_the_loss_falls() -> None:
     told: list[tuple[int, int, float]] = []
     chosen = module()
-    train(chosen, BASE, layout_of(chosen), INPUTS, TARGETS, CONFIG, 1, lambda *step: told.append(step))
+    train(ModuleState(chosen), BASE, EXAMPLES, CONFIG, 1, progress=lambda *step: told.append(step))
     assert [(done, total) for done, total, _ in told] == [(1, 3), (2, 3), (3, 3)]
     assert told[0][2] > told[2][2] > 0
 
 
 def test_what_does_not_fit_is_refused() -> None:
     chosen = module()
-    layout = layout_of(chosen)
-    with pytest.raises(ValueError, match="layout"):
-        train(chosen, BASE, (TensorLayout(name="other", shape=(6,)),), INPUTS, TARGETS, CONFIG, 1)
     with pytest.raises(ValueError, match="elements"):
-        train(chosen, BASE[:5], layout, INPUTS, TARGETS, CONFIG, 1)
-    with pytest.raises(ValueError, match="10 inputs and 9 targets"):
-        train(chosen, BASE, layout, INPUTS, TARGETS[:9], CONFIG, 1)
-    with pytest.raises(ValueError, match="0 inputs"):
-        train(chosen, BASE, layout, INPUTS[:0], TARGETS[:0], CONFIG, 1)
+        train(ModuleState(chosen), BASE[:5], EXAMPLES, CONFIG, 1)
+    with pytest.raises(ValueError, match="no examples"):
+        train(ModuleState(chosen), BASE, Examples(inputs=INPUTS[:0], targets=TARGETS[:0]), CONFIG, 1)
+
+
+def test_a_loss_that_is_no_number_fails_the_training_and_says_what_may_help() -> None:
+    chosen = nn.Linear(2, 1)
+    runaway = replace(CONFIG, epochs=40, learning_rate=1e6)
+    examples = Examples(inputs=INPUTS, targets=INPUTS[:, 0])
+    with pytest.raises(TrainingFailed, match=r"the loss is (nan|inf) in epoch \d+ of 40: a smaller learning_rate"):
+        train(ModuleState(chosen), BASE[:3], examples, runaway, 1, loss=mean_squared_error)
+
+
+def test_cuda_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="cuda was asked for, but torch finds none"):
+        train(ModuleState(module()), BASE, EXAMPLES, CONFIG, 1, device="cuda")
+
+
+def test_dropout_follows_from_the_seed_and_leaves_the_process_alone() -> None:
+    def delta(seed: int) -> bytes:
+        chosen = nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 2))
+        torch.rand(3)
+        return train(ModuleState(chosen), BASE, EXAMPLES, replace(CONFIG, batch_size=10), seed)[0].tobytes()
+
+    torch.manual_seed(9)
+    first, drawn = delta(1), torch.rand(1)
+    torch.manual_seed(9)
+    assert delta(1) == first
+    assert torch.rand(1) == drawn
+    assert delta(2) != first
+
+
+def test_what_is_frozen_does_not_change_and_what_is_personal_does_not_travel() -> None:
+    chosen = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
+    state = ModuleState(chosen, train=["2.*", "0.bias"], local=["2.bias"])
+    assert [tensor.name for tensor in state.layout] == ["0.bias", "2.weight"]
+    frozen = {name: tensor.clone() for name, tensor in chosen.state_dict().items() if name[:2] in ("1.",)}
+    weight, personal = chosen[0].weight.detach().clone(), state.personal()
+    base = state.flatten()
+    delta, _ = train(state, base, EXAMPLES, CONFIG, 1)
+    assert np.abs(delta).min() > 0
+    assert torch.equal(chosen[0].weight, weight)
+    assert all(torch.equal(chosen.state_dict()[name], tensor) for name, tensor in frozen.items())
+    assert state.personal().tobytes() != personal.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_modules_of_other_dtypes_train_and_their_delta_leads_there(dtype: torch.dtype) -> None:
+    state = ModuleState(module().to(dtype))
+    base = state.flatten()
+    delta, _ = train(state, base, EXAMPLES, CONFIG, 1)
+    assert np.abs(delta).max() > 0.01
+    trained = [parameter.detach().clone() for parameter in state.module.parameters()]
+    state.load(base + delta)
+    for parameter, expected in zip(state.module.parameters(), trained, strict=True):
+        assert parameter.dtype == dtype
+        torch.testing.assert_close(parameter.detach(), expected)

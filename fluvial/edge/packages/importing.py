@@ -1,0 +1,127 @@
+"""Imports a package's modules from the bytes that its digest was taken of, and never from bytecode beside them.
+
+So what runs is what the task pins, whatever happens to the folder meanwhile. A folder is one package of its normalised
+name, with or without an `__init__.py`, wherever it lies.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import CodeType, ModuleType
+
+from fluvial.edge.packages.errors import PackageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """A package's Python files, by name within it, and where it lies."""
+
+    module: str
+    folder: str
+    digest: str
+    files: Mapping[str, bytes]
+
+    def find(self, name: str) -> tuple[str, bool] | None:
+        """The file of a module, and whether it is a package; None where there is none. A folder without an
+        `__init__.py` is a package with an empty one, whose file is called ""."""
+        path = "/".join(name.split(".")[1:])
+        if (inner := f"{path}/__init__.py" if path else "__init__.py") in self.files:
+            return inner, True
+        if path and f"{path}.py" in self.files:
+            return f"{path}.py", False
+        if not path or any(file.startswith(f"{path}/") for file in self.files):
+            return "", True
+        return None
+
+
+class _Loader(importlib.abc.InspectLoader):
+    def __init__(self, sources: Sources, file: str, package: bool) -> None:
+        self._sources, self._file, self._package = sources, file, package
+
+    def is_package(self, fullname: str) -> bool:
+        return self._package
+
+    def get_source(self, fullname: str) -> str:
+        return importlib.util.decode_source(self._sources.files[self._file]) if self._file else ""
+
+    def get_code(self, fullname: str) -> CodeType:
+        content = self._sources.files[self._file] if self._file else b""
+        return compile(content, f"{self._sources.folder}/{self._file}", "exec", dont_inherit=True)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Of the packages in use; the first to be asked for their names."""
+
+    def __init__(self) -> None:
+        self.packages: dict[str, Sources] = {}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        sources = self.packages.get(fullname.partition(".")[0])
+        found = sources.find(fullname) if sources is not None else None
+        if sources is None or found is None:
+            return None
+        file, package = found
+        spec = importlib.machinery.ModuleSpec(
+            fullname, _Loader(sources, file, package), origin=f"{sources.folder}/{file}", is_package=package
+        )
+        spec.has_location = True  # so that modules have __file__, and read their data beside it
+        return spec
+
+
+_FINDER = _Finder()
+_LOCK = threading.RLock()
+
+
+def import_module(sources: Sources, name: str) -> ModuleType:
+    """The module of that name, which is the package or within it; imported once for each digest.
+
+    A package of the same name with another digest takes the former's place. Raises PackageError for a name that is
+    another module's already, and for whatever importing comes to.
+    """
+    with _LOCK:
+        _install(sources)
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is not None and error.name.partition(".")[0] == sources.module:
+                have = ", ".join(sorted(file for file in sources.files)) or "no Python files"
+                raise PackageError(f"the package has no module {error.name}; it has {have}") from error
+            raise PackageError(
+                f"{name} needs {error.name}, which is not installed here: install it where this process runs"
+            ) from error
+        except Exception as error:  # code of the package runs here: whatever it raises
+            raise PackageError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _install(sources: Sources) -> None:
+    present = _FINDER.packages.get(sources.module)
+    if present is None:
+        _check_free(sources.module)
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
+    if present is None or present.digest != sources.digest:
+        for name in [name for name in sys.modules if name.partition(".")[0] == sources.module]:
+            del sys.modules[name]
+        _FINDER.packages[sources.module] = sources
+
+
+def _check_free(module: str) -> None:
+    """Raises PackageError where the name is that of other code: it would be hidden, for all of this process."""
+    taken = module in sys.builtin_module_names or module in sys.stdlib_module_names or module in sys.modules
+    if not taken:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            spec = None
+        taken = spec is not None and spec.origin is not None  # without an origin: any folder on the path, no code
+    if taken:
+        raise PackageError(f"a package cannot be called {module}: there is a Python module of this name; rename it")

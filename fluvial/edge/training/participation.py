@@ -1,0 +1,73 @@
+"""The trainer that `fluvial participate` uses by default: what the task's file says, on this participant's data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fluvial.edge.packages.examples import Examples
+from fluvial.edge.trainer import TrainingRequest
+from fluvial.edge.training.module_state import ModuleState
+from fluvial.edge.training.round_memory import Kind, RoundMemory
+from fluvial.edge.training.task_code import TaskCode
+
+_loaded: dict[tuple[str, str, Path, int], Examples] = {}
+
+
+def trainer(request: TrainingRequest) -> tuple[NDArray[np.float32], int] | None:
+    """Trains the task's module on the participant's examples; (delta float32[D], number of examples), None to sit out.
+
+    Personal parts and, with dynamic_alpha (FedDyn), the gradient of its own loss are remembered in `request.state`.
+    Raises ValueError when data, package, module, layout or training do not fit one another, or when something is to be
+    remembered and there is no such folder; TrainingFailed.
+    """
+    code = TaskCode(request.specification, request.package)
+    return train_on(request, code, code.state(), _examples(code, request))
+
+
+def train_on(
+    request: TrainingRequest, code: TaskCode, state: ModuleState, examples: Examples
+) -> tuple[NDArray[np.float32], int] | None:
+    """As `trainer`, with a state of the task's module, which is overwritten, and these examples."""
+    state.check_fits(request.layout)
+    personal = _memory(request, "personal") if state.has_personal else None
+    correction = _memory(request, "correction") if request.training.get("dynamic_alpha") else None
+    kept = personal.before(request.round, state.personal_as_built) if personal is not None else None
+    before = correction.before(request.round, np.zeros(state.size, np.float32)) if correction is not None else None
+    if kept is not None:
+        state.load_personal(kept)
+    trained = code.train(
+        state,
+        request.base_D,
+        examples,
+        request.training,
+        request.seed,
+        correction=before,
+        device=request.device,
+    )
+    if trained is None:
+        return None
+    if correction is not None and before is not None:
+        alpha = np.float32(request.training["dynamic_alpha"])
+        correction.keep(request.round, before, before - alpha * trained[0])
+    if personal is not None and kept is not None:
+        personal.keep(request.round, kept, state.personal())
+    return trained
+
+
+def _memory(request: TrainingRequest, kind: Kind) -> RoundMemory:
+    if request.state is None:
+        raise ValueError(f"this task needs a place to remember its {kind} between rounds, and there is none")
+    return RoundMemory(request.state, request.task, kind)
+
+
+def _examples(code: TaskCode, request: TrainingRequest) -> Examples:
+    """The participant's examples, kept while the task and the data are the same."""
+    digest = request.package.digest if request.package is not None else ""
+    key = (request.specification.model_dump_json(include={"data", "package"}), digest, request.data, request.index)
+    if key not in _loaded:
+        _loaded.clear()
+        _loaded[key] = code.participant_examples(request.data, request.index)
+    return _loaded[key]

@@ -1,0 +1,69 @@
+"""Weights of a safetensors file, put into a module. Only numbers are read, and nothing is unpickled.
+
+Format: the safetensors specification (an 8-byte little-endian header length, a JSON header, the tensors' bytes), read
+here so that the client needs no further package.
+"""
+
+from __future__ import annotations
+
+import json
+from math import prod
+
+import torch
+from torch import nn
+
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+def load_weights(module: nn.Module, content: bytes, called: str) -> None:
+    """Set the tensors that the file has; others stay as they are (an adapter over a base whose weights these are).
+
+    called: the file, for messages. Raises ValueError for what is no such file, and for tensors that the module does not
+    have in that shape.
+    """
+    state = module.state_dict()
+    tensors = read_tensors(content, called)
+    if not tensors:
+        raise ValueError(f"{called} has no weights")
+    for name, tensor in tensors.items():
+        if name not in state:
+            raise ValueError(f"{called} has a tensor {name}, and the module's state does not: {', '.join(state):.300}")
+        if state[name].shape != tensor.shape:
+            raise ValueError(
+                f"{called} has {name} in shape {list(tensor.shape)}, the module in {list(state[name].shape)}"
+            )
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            state[name].copy_(tensor)
+
+
+def read_tensors(content: bytes, called: str) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file by name. Raises ValueError."""
+    try:
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + length])
+        data = content[8 + length :]
+        found = {}
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            dtype, shape, (first, stop) = _DTYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
+            if not 0 <= first <= stop <= len(data) or stop - first != prod(shape) * dtype.itemsize:
+                raise ValueError(f"tensor {name} does not lie in the file")
+            raw = bytearray(data[first:stop])
+            plain = torch.frombuffer(raw, dtype=dtype) if raw else torch.zeros(0, dtype=dtype)
+            found[name] = plain.reshape(shape)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{called} is no safetensors file: {error}") from error
+    return found

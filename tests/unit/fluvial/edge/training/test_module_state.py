@@ -1,0 +1,215 @@
+"""What of a module travels, what stays, and how both come back."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fluvial.edge.training.module_state import ModuleState
+from fluvial.wire.layout import num_elements
+from fluvial.wire.records import TensorLayout
+
+
+def names(state: ModuleState) -> list[str]:
+    return [tensor.name for tensor in state.layout]
+
+
+class Mixed(nn.Module):
+    """Every kind of tensor that a module may have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.wide = nn.Parameter(torch.randn(2, 3, dtype=torch.float64))
+        self.narrow = nn.Parameter(torch.randn(4).half())
+        self.brain = nn.Parameter(torch.randn(4).bfloat16())
+        self.scalar = nn.Parameter(torch.tensor(0.5))
+        self.empty = nn.Parameter(torch.zeros(0, 3))
+        self.transposed = nn.Parameter(torch.randn(2, 5).t())
+        self.größe = nn.Parameter(torch.randn(2))
+        self.fixed = nn.Parameter(torch.randn(3), requires_grad=False)
+        self.register_buffer("average", torch.randn(2))
+        self.register_buffer("counter", torch.tensor(3))
+        self.register_buffer("mask", torch.tensor([True, False]))
+        self.register_buffer("passing", torch.randn(2), persistent=False)
+
+
+def bits(module: nn.Module) -> dict[str, bytes]:
+    return {
+        name: tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+        for name, tensor in module.state_dict().items()
+    }
+
+
+def test_every_kind_of_tensor_comes_back_bit_by_bit_in_its_own_dtype() -> None:
+    first, second = Mixed(), Mixed()
+    state = ModuleState(first)
+    assert names(state) == [
+        *("wide", "narrow", "brain", "scalar", "empty", "transposed", "größe", "average"),
+    ]
+    assert [tensor.dtype for tensor in state.layout][:3] == ["float64", "float16", "bfloat16"]
+    vector = state.flatten()
+    assert vector.dtype == np.float32
+    assert vector.size == state.size == num_elements(state.layout) == 3 * 6 + 4 + 4 + 1 + 0 + 10 + 2 + 2
+    with torch.no_grad():
+        for parameter in second.parameters():
+            parameter.zero_()
+    again = ModuleState(second)
+    again.load(vector)
+    expected = bits(first)
+    found = bits(second)
+    assert found.pop("fixed") != expected.pop("fixed")  # frozen: it does not travel
+    assert found == expected
+    assert again.flatten().tobytes() == vector.tobytes()
+    assert not state.difference(vector).any()
+
+
+def test_tied_weights_travel_once_under_their_first_name() -> None:
+    tied = nn.ModuleDict({"embed": nn.Embedding(5, 3), "head": nn.Linear(3, 5, bias=False)})
+    tied["head"].weight = tied["embed"].weight
+    same_memory = nn.ModuleList([nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)])
+    same_memory[1].weight.data = same_memory[0].weight.data
+    assert names(ModuleState(tied)) == ["embed.weight"]
+    assert names(ModuleState(same_memory)) == ["0.weight"]
+    state = ModuleState(tied, train=["head.*"])  # either name will do
+    state.load(np.arange(15, dtype=np.float32))
+    assert tied["head"].weight[4].tolist() == [12, 13, 14]
+
+
+def test_memory_that_is_shared_in_part_is_refused() -> None:
+    module = nn.Module()
+    whole = torch.zeros(4)
+    module.register_buffer("all", whole)
+    module.register_buffer("some", whole[1:3])
+    with pytest.raises(ValueError, match="all and some share parts of their memory"):
+        ModuleState(module)
+    expanded = nn.Module()
+    expanded.register_buffer("one", torch.zeros(1).expand(4))
+    with pytest.raises(ValueError, match="one is expanded"):
+        ModuleState(expanded)
+
+
+def test_patterns_choose_what_is_trained_and_the_rest_is_frozen() -> None:
+    module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    state = ModuleState(module, train=["1.*"])
+    assert names(state) == ["1.weight", "1.bias"]
+    assert [parameter.requires_grad for parameter in module.parameters()] == [False, False, True, True]
+    assert state.has_frozen_parameters
+    with pytest.raises(ValueError, match=r"'adapter\.\*' names nothing in the module's state, which has 0.weight"):
+        ModuleState(module, train=["adapter.*"])
+    with pytest.raises(ValueError, match="nothing of the module would travel"):
+        ModuleState(module, local=["*"])
+
+
+@pytest.mark.parametrize(
+    ("statistics", "travel", "personal"), [("aggregate", True, 0), ("local", False, 16), ("frozen", False, 0)]
+)
+def test_statistics_of_normalisation_follow_the_policy(statistics: str, travel: bool, personal: int) -> None:
+    module = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    state = ModuleState(module, statistics=statistics)  # type: ignore[arg-type]
+    assert names(state)[:4] == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    assert names(state)[4:] == (["1.running_mean", "1.running_var"] if travel else [])
+    assert state.personal().size == personal
+    before = module[1].running_mean.clone()
+    state.train_mode()
+    module(torch.randn(8, 3) + 3)
+    assert torch.equal(module[1].running_mean, before) == (statistics == "frozen")
+
+
+def test_counters_start_each_round_as_they_were_made() -> None:
+    module = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    state = ModuleState(module)
+    vector = state.flatten()
+    module.train()(torch.randn(4, 3))
+    assert module[1].num_batches_tracked == 1
+    state.load(vector)
+    assert module[1].num_batches_tracked == 0
+    assert state.flatten().tobytes() == vector.tobytes()
+
+
+def test_a_variance_below_zero_becomes_zero() -> None:
+    module = nn.Sequential(nn.BatchNorm1d(1))
+    state = ModuleState(module)
+    vector = state.flatten()
+    vector[-1] = -0.25
+    state.load(vector)
+    assert module[0].running_var.tolist() == [0]
+
+
+def test_layers_of_a_base_that_is_not_trained_keep_their_statistics() -> None:
+    module = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1))
+    state = ModuleState(module, train=["1.*"])
+    assert names(state) == ["1.weight", "1.bias"]
+    state.train_mode()
+    module(torch.randn(8, 2) + 3)
+    assert module[0].running_mean.tolist() == [0, 0]
+
+
+def test_personal_parts_come_back_whatever_their_dtype() -> None:
+    local = ["wide", "brain", "counter", "mask"]
+    first, second = Mixed(), Mixed()
+    with torch.no_grad():
+        first.wide.mul_(1e-3)
+        first.counter.add_(5)
+    kept = ModuleState(first, local=local).personal()
+    state = ModuleState(second, local=local)
+    assert not set(names(state)) & set(local)
+    state.load_personal(kept)
+    assert {name: bits(second)[name] for name in local} == {name: bits(first)[name] for name in local}
+    with pytest.raises(ValueError, match="kept here has"):
+        state.load_personal(kept[:-1])
+
+
+def test_the_base_that_does_not_travel_has_a_digest() -> None:
+    module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    before = ModuleState(module, train=["1.*"]).fixed_digest()
+    with torch.no_grad():
+        module[1].weight.add_(1)
+    assert ModuleState(module, train=["1.*"]).fixed_digest() == before
+    with torch.no_grad():
+        module[0].weight.add_(1)
+    assert ModuleState(module, train=["1.*"]).fixed_digest() != before
+
+
+def test_the_difference_is_from_what_the_module_held_and_not_from_what_was_rounded_away() -> None:
+    module = nn.Linear(1, 1, bias=False).half()
+    state = ModuleState(module)
+    base = np.array([0.1], np.float32)  # no float16
+    state.load(base)
+    assert state.difference(base).tolist() == [0]
+    with torch.no_grad():
+        module.weight.add_(0.5)
+    assert state.difference(base)[0] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_state_that_does_not_fit_the_layout_is_refused_saying_where() -> None:
+    state = ModuleState(nn.Linear(2, 1))
+    state.check_fits(state.layout)
+    other = (TensorLayout(name="weight", shape=(1, 3)), TensorLayout(name="bias", shape=(1,)))
+    with pytest.raises(ValueError, match=r"it has weight float32\[1, 2\] where the round has weight float32\[1, 3\]"):
+        state.check_fits(other)
+    with pytest.raises(ValueError, match="2 of its tensors travel, and the round has 1"):
+        state.check_fits(state.layout[:1])
+    half = ModuleState(nn.Linear(2, 1).half())
+    with pytest.raises(ValueError, match="weight float16"):
+        half.check_fits(state.layout)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "why"),
+    [
+        (torch.zeros(1, dtype=torch.complex64), "complex"),
+        (torch.zeros(1, device="meta"), "meta"),
+        (torch.zeros(1, dtype=torch.float8_e4m3fn), "float8_e4m3fn"),
+    ],
+)
+def test_what_cannot_travel_is_named(tensor: torch.Tensor, why: str) -> None:
+    module = nn.Linear(1, 1)
+    module.register_buffer("odd", tensor)
+    with pytest.raises(ValueError, match=f"tensor odd is .*{why}"):
+        ModuleState(module)
+
+
+def test_a_module_without_shapes_yet_is_refused() -> None:
+    with pytest.raises(ValueError, match="must call a lazy module once"):
+        ModuleState(nn.LazyLinear(2))

@@ -1,0 +1,134 @@
+"""A task's code: built in or of its package, with an error for each way in which a user may get it wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fluvial.edge.errors import TrainingFailed
+from fluvial.edge.packages import Packages
+from fluvial.edge.training.task_code import TaskCode
+from tests.unit.fluvial.edge.packages.packages_world import task_file, write
+
+TRAINING = {"epochs": 1, "batch_size": 2, "learning_rate": 0.1}
+
+
+def code(folder: Path, **changes: Any) -> TaskCode:
+    return TaskCode.of(task_file(**changes), Packages([folder]))
+
+
+def model(builder: str = "chest_xray.model:net", **fields: Any) -> dict[str, Any]:
+    return {"builder": builder, "parameters": {"inputs": 2}, **fields}
+
+
+def test_a_package_gives_module_data_loss_and_metrics(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    np.savez(tmp_path / "1.npz", inputs=np.eye(3, dtype=np.float32), targets=np.array([0, 1, 0]))
+    metrics = ["accuracy", "chest_xray.own:spread"]
+    found = code(folder, loss="chest_xray.own:loss", evaluation={"metrics": metrics})
+    state = found.state()
+    assert [tensor.shape for tensor in state.layout] == [(2, 3), (2,)]
+    assert found.initial().tobytes() == found.initial().tobytes()
+    examples = found.participant_examples(tmp_path, 1)
+    trained = found.train(state, found.initial(), examples, TRAINING, 3)
+    assert trained is not None
+    assert trained[1] == 3
+    assert np.abs(trained[0]).max() > 0
+    assert float(found.loss(torch.tensor([[0.0, 2.0]]), torch.tensor([1]))) == 1
+    assert found.metrics["chest_xray.own:spread"](np.array([1.0, 4.0]), np.zeros(2)) == 3.0
+    evaluation = found.evaluation_examples()
+    assert evaluation is not None
+    assert evaluation.groups["site"][1] == ("north", "south")
+
+
+def test_the_seed_fixes_what_the_builder_draws_and_leaves_the_process_alone(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    first = code(folder, model=model(seed=1)).initial()
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    assert code(folder, model=model(seed=1)).initial().tobytes() == first.tobytes()
+    assert torch.rand(1) == expected
+    assert code(folder, model=model(seed=2)).initial().tobytes() != first.tobytes()
+
+
+def test_weights_of_the_package_are_what_the_task_starts_from(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    save_file({"weight": torch.full((2, 3), 0.5)}, folder / "init.safetensors")
+    assert code(folder, model=model(weights="init.safetensors")).initial()[:6].tolist() == [0.5] * 6
+    save_file({"weights": torch.zeros(2)}, folder / "init.safetensors")
+    with pytest.raises(ValueError, match=r"init\.safetensors has a tensor weights, and the module's state does not"):
+        code(folder, model=model(weights="init.safetensors")).state()
+    save_file({"weight": torch.zeros(2)}, folder / "init.safetensors")
+    with pytest.raises(ValueError, match=r"weight in shape \[2\], the module in \[2, 3\]"):
+        code(folder, model=model(weights="init.safetensors")).state()
+    for wrong in (b"", b"\x80\x04pickle", b"\xff" * 40, (12).to_bytes(8, "little") + b'{"weight":1}'):
+        (folder / "init.safetensors").write_bytes(wrong)
+        with pytest.raises(ValueError, match="safetensors"):
+            code(folder, model=model(weights="init.safetensors")).state()
+    with pytest.raises(ValueError, match=r"has no file gone\.safetensors"):
+        code(folder, model=model(weights="gone.safetensors")).state()
+
+
+@pytest.mark.parametrize(
+    ("builder", "parameters", "why"),
+    [
+        ("chest_xray.gone:net", {"inputs": 2}, r"has no module chest_xray\.gone"),
+        ("chest_xray.model:gone", {"inputs": 2}, "has no gone"),
+        ("chest_xray.model:not_callable", {}, "is int, which cannot be called"),
+        ("chest_xray.model:net", {"width": 2}, "makes no module: TypeError"),
+        ("chest_xray.model:broken", {"inputs": 2}, "makes no module: KeyError"),
+        ("chest_xray.model:nothing", {"inputs": 2}, "makes NoneType, which is no torch module"),
+    ],
+)
+def test_a_builder_that_makes_no_module_is_named(
+    tmp_path: Path, builder: str, parameters: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why) as raised:
+        code(write(tmp_path), model={"builder": builder, "parameters": parameters}).state()
+    assert builder.partition(":")[2] in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("loader", "why"),
+    [
+        ("chest_xray.data:empty", "the loader chest_xray.data:empty yields nothing"),
+        ("chest_xray.data:fails", "the loader chest_xray.data:fails fails: FileNotFoundError: no scans in"),
+        ("chest_xray.own:loss", "the loader chest_xray.own:loss fails"),
+    ],
+)
+def test_a_loader_that_gives_no_examples_is_named(tmp_path: Path, loader: str, why: str) -> None:
+    data = {"participant": loader, "evaluation": "chest_xray.data:evaluation"}
+    with pytest.raises(ValueError, match=why):
+        code(write(tmp_path), data=data).participant_examples(tmp_path, 0)
+
+
+def test_a_trainer_of_the_tasks_own_trains_the_module_and_may_sit_out(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    found = code(folder, training={"trainer": "chest_xray.own:fit"})
+    state, base = found.state(), found.initial()
+    examples = found.evaluation_examples()
+    assert examples is not None
+    trained = found.train(state, base, examples, {"step": 0.25, "trainer": "ignored"}, 1)
+    assert trained is not None
+    np.testing.assert_allclose(trained[0], 0.25, rtol=1e-5)
+    assert trained[1] == 3
+    rests = code(folder, training={"trainer": "chest_xray.own:rests"})
+    assert rests.train(state, base, examples, {}, 1) is None
+    with pytest.raises(TrainingFailed, match="not all finite"):
+        found.train(state, base, examples, {"step": float("nan")}, 1)
+    wrong = code(folder, training={"trainer": "chest_xray.model:Nets"})
+    with pytest.raises(TypeError):
+        wrong.train(state, base, examples, {}, 1)
+
+
+def test_a_base_that_does_not_travel_must_be_the_one_of_the_task(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    fields = {"train": ["bias"], "seed": 1}
+    digest = code(folder, model=model(**fields)).state().fixed_digest()
+    code(folder, model=model(**fields, base_sha256=digest)).state()
+    with pytest.raises(ValueError, match=r"ship them with the package, as model\.weights"):
+        code(folder, model=model(**{**fields, "seed": 2}, base_sha256=digest)).state()

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
+import torch
 
 from fluvial.edge.training.flat import flatten
 from fluvial.edge.training.module_state import ModuleState
@@ -72,8 +73,9 @@ def test_where_bytes_cannot_be_promised_answers_count(module, change):
     good = again(module, replace(variant, artefact_sha256=sha256(other).digest(), **change), other)
     assert (good.verified, good.same_bytes) == (True, False)
     negated = build("multilayer_perceptron", PARAMETERS).eval()
-    for parameter in negated.parameters():
-        parameter.requires_grad_(False).neg_()
+    with torch.no_grad():
+        for parameter in negated.parameters():
+            parameter.neg_()
     bad = again(negated, replace(variant, **change), artefact)
     assert not bad.verified
     assert bad.other_builders or "deterministic" in change

@@ -13,7 +13,6 @@ from deploy.local.directory import DEFAULT, DataDirectory
 from deploy.local.submission import LocalJob, Submission, submit_to_session
 from fluvial.cli.common import Exit, PackageOption, console, fail, load_federation, reported
 from fluvial.cli.interruption import interruptible, uninterrupted
-from fluvial.edge.packages import TaskPackage
 from fluvial.identity.federation import Federation
 from pipelines.topology import STAGES
 
@@ -46,14 +45,22 @@ def submit(
     """Run stages as one Flink job, from the newest checkpoint of that name."""
     directory = DataDirectory(data_dir)
     federation = load_federation(federation_file) if federation_file else directory.federation()
-    packages = [str(TaskPackage.open(folder).folder) for folder in package or ()]
-    settings = {"device": device, "packages": packages}
+    settings = {"device": device, "packages": _checked(package or [])}
     submission = Submission(stages=tuple(stages), name=name, parallelism=parallelism, fresh=fresh, settings=settings)
     if target is Target.session:
         job_id = submit_to_session(directory, submission, federation)
         console.print(f"the job {submission.job_name} runs: {job_id}", markup=False)
     else:
         _run_here(directory, submission, federation)
+
+
+def _checked(folders: list[Path]) -> list[str]:
+    """The folders' paths. Raises PackageError for one that is no package, now and not in the job."""
+    if not folders:
+        return []
+    from fluvial.edge.packages import TaskPackage  # late: it brings in numpy
+
+    return [str(TaskPackage.open(folder).folder) for folder in folders]
 
 
 def _run_here(directory: DataDirectory, submission: Submission, federation: Federation) -> None:

@@ -75,8 +75,10 @@ def plan_of(
 
 
 class Learning:
-    """Participants, numbered from 0, and the evaluation set. packages: the folder's own. Raises ValueError for data that
-    is not there or does not fit the task."""
+    """Participants, numbered from 0, and the evaluation set. packages: the folder's own.
+
+    Raises ValueError for data that is not there or does not fit the task.
+    """
 
     def __init__(self, plan: LearningPlan) -> None:
         self._examples, groups = load_by_participant(plan.folder / PARTICIPANTS)

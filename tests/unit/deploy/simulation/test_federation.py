@@ -113,7 +113,7 @@ def test_the_gates_limits_hold_and_are_named(tmp_path: Path) -> None:
 
 def test_training_that_diverges_is_not_sent(tmp_path: Path) -> None:
     training = {"epochs": 2, "batch_size": 4, "learning_rate": 1e30, "weight_decay": 1e30}
-    with pytest.raises(NoQuorum, match="the loss is (nan|inf) in epoch"):
+    with pytest.raises(NoQuorum, match=r"the loss is (nan|inf) in epoch"):
         rows(tmp_path, training=training)
 
 

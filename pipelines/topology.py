@@ -21,8 +21,8 @@ class Stage:
 STAGES: dict[str, Stage] = {
     "validation": Stage(
         module="pipelines.validation.job",
-        reads=("updates", "enrolments", "registry", "rounds", "update_blobs"),
-        writes=("verdicts", "quarantine", "accepted", "registry", "events"),
+        reads=("updates", "enrolments", "reports", "registry", "rounds", "variants", "update_blobs"),
+        writes=("verdicts", "quarantine", "accepted", "admitted_reports", "registry", "events"),
     ),
     "aggregation": Stage(
         module="pipelines.aggregation.job",
@@ -41,7 +41,7 @@ STAGES: dict[str, Stage] = {
     ),
     "promotion": Stage(
         module="pipelines.promotion.job",
-        reads=("variants", "measurements", "promotions", "operator_acts", "registry"),
+        reads=("variants", "measurements", "admitted_reports", "promotions", "operator_acts", "registry"),
         writes=("promotions", "events"),
     ),
     "inference": Stage(
@@ -66,6 +66,7 @@ WRITTEN_OUTSIDE = (
     "requests",
     "updates",
     "enrolments",
+    "reports",
     "update_blobs",
     "registry",
     "models",
@@ -74,7 +75,17 @@ WRITTEN_OUTSIDE = (
 )
 """Topics that participants write, or that operators write when they create a task or act upon a decision."""
 
-PROVEN = ("verdicts", "accepted", "receipts", "releases", "events", "failures", "audit", "checkpoints")
+PROVEN = (
+    "verdicts",
+    "accepted",
+    "admitted_reports",
+    "receipts",
+    "releases",
+    "events",
+    "failures",
+    "audit",
+    "checkpoints",
+)
 """Topics that stages alone write, and read of one another or of themselves without a signature: their records bear a
 proof of their writer (`pipelines.flink.stage_mac`), and what bears none is skipped."""
 

@@ -20,7 +20,7 @@ from fluvial.cli.common import (
     reported,
 )
 from fluvial.edge.registry import Registry
-from fluvial.identity.envelope import open_envelope, verify_envelope
+from fluvial.identity.envelope import open_envelope, unseal, verify_envelope
 from fluvial.identity.federation import Federation
 from fluvial.inference.read_releases import read_releases
 from fluvial.inference.releases import Releases
@@ -51,6 +51,7 @@ def verify(
     with closing(connect(loaded.brokers, "fluvial-release-verify")) as transport:
         spec = _spec(transport, loaded, task)
         releases = read_releases(transport, loaded)
+        _add_reports(transport, loaded, releases)
         evidence = _evidence(releases, task, spec, _acts(transport, loaded, task, spec))
     chosen = [each for each in evidence.decisions.values() if version in (None, each.version)]
     if not chosen:
@@ -81,6 +82,24 @@ def _spec(transport: Transport, federation: Federation, task: str) -> Accelerati
         registry.refresh()
         record = registry.task(task)
     return None if record is None else TaskFile.model_validate_json(record.specification).acceleration
+
+
+def _add_reports(transport: Transport, federation: Federation, releases: Releases) -> None:
+    """What participants measured and validation admitted, each believed for its participant's signature."""
+    reports = transport.read(federation.topics.admitted_reports)
+    with closing(Registry(transport, federation)) as registry, closing(reports):
+        registry.refresh()
+        for message in read_to_end(reports, _READ_SECONDS):
+            value = message.value or b""
+            try:
+                participant = registry.participant(open_envelope(value).signatures[0].keyid)
+                if participant is None:
+                    continue
+                report = unseal(value, Measurement, participant.public_key)
+            except FluvialError:
+                continue
+            if report.measurer == participant.participant:
+                releases.add_measurement(sha256(value).digest(), report)
 
 
 def _evidence(releases: Releases, task: str, spec: AccelerationSpec | None, acts: dict[bytes, OperatorAct]) -> Evidence:

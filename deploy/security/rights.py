@@ -5,7 +5,7 @@
 | jobs | what their stages write (`pipelines.topology`) | everything | their groups and transactions |
 | operator | registry, models, model-blobs, operator-acts | everything | looks at the jobs' groups |
 | auditor | nothing | everything | |
-| participant | enrolments, updates, update-blobs, measurements | what the federation tells everybody | |
+| participant | enrolments, updates, update-blobs, reports | what the federation tells everybody | |
 | caller | as a participant, and requests | as a participant, and results | |
 
 A participant does not read the updates of others, and nobody but the jobs writes what decides. `broker` and `admin` are
@@ -65,6 +65,7 @@ _TOLD_TO_EVERYBODY = (
     "variants",
     "variant_blobs",
     "measurements",
+    "admitted_reports",
     "promotions",
     "operator_acts",
     "audit",
@@ -74,7 +75,7 @@ _CLIENT_GROUPS = "fluvial-"
 """librdkafka names a group although Fluvial's clients use none; the jobs' groups begin with the topics' prefix."""
 
 _WRITTEN_BY_JOBS = {*chain.from_iterable(stage.writes for stage in STAGES.values()), *OF_EVERY_STAGE, *OF_EVERY_JOB}
-_WRITTEN_BY_PARTICIPANTS = ("enrolments", "updates", "update_blobs", "measurements")
+_WRITTEN_BY_PARTICIPANTS = ("enrolments", "updates", "update_blobs", "reports")
 _WRITES = {
     Role.JOBS: tuple(sorted(_WRITTEN_BY_JOBS)),
     Role.OPERATOR: ("registry", "models", "model_blobs", "operator_acts"),

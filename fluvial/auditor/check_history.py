@@ -32,7 +32,7 @@ def check_history(reader: TopicReader, federation: Federation, *, is_running: bo
     topics = federation.topics
     patience = Patience(grace_ms=0, now_ms=0)
     evidence = read_evidence(reader, federation, patience, Problems(), Problems())
-    history = History(topics.enrolments, is_running)
+    history = History(topics.enrolments, is_running, topics.reports)
     log = evidence.log
     for problem in (*log.problems.kept, *(log.skipped.kept if evidence.lacks_leaves else ())):
         history.broken_chain(problem.where, problem.message)

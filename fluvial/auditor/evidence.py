@@ -60,8 +60,13 @@ def read_evidence(
         tasks,
         partitions=federation.partitions,
         events_topic=topics.events,
+        reports_topic=topics.reports,
     )
-    judges = {topics.updates: rejudgement.update, topics.enrolments: rejudgement.request}
+    judges = {
+        topics.updates: rejudgement.update,
+        topics.enrolments: rejudgement.request,
+        topics.reports: rejudgement.report,
+    }
     lacks_leaves = newest is not None and log.contradicts(newest)
     return Evidence(log_key, log, lacks_leaves, rounds, manifests, rejudgement, judges)
 

@@ -54,12 +54,13 @@ class Violation:
 
 @dataclass(slots=True)
 class History:
-    """Tell it everything, then ask for `violations`. enrolments_topic: full name. is_running: whether what is newest
-    may still be under way: an input behind the last judged one of its partition, a verdict written after the last one
-    that has a leaf. Memory: some 100 bytes a record."""
+    """Tell it everything, then ask for `violations`. enrolments_topic, reports_topic: full names. is_running: whether
+    what is newest may still be under way: an input behind the last judged one of its partition, a verdict written after
+    the last one that has a leaf. Memory: some 100 bytes a record."""
 
     enrolments_topic: str
     is_running: bool = False
+    reports_topic: str = ""
     inputs: set[Source] = field(default_factory=set)
     verdicts: dict[Source, Verdict] = field(default_factory=dict)
     receipts: dict[_Update, list[Receipt]] = field(default_factory=dict)
@@ -130,6 +131,9 @@ class History:
     def _add(self, invariant: str, where: str, message: str) -> None:
         self._found.append(Violation(invariant, where, message))
 
+    def _is_update(self, source: Source) -> bool:
+        return source[0] not in (self.enrolments_topic, self.reports_topic)
+
     def _of_verdicts(self) -> list[Violation]:
         last: dict[tuple[str, int], int] = {}
         for topic, partition, offset in self.verdicts:
@@ -162,7 +166,7 @@ class History:
         """I2 and I6."""
         found: list[Violation] = []
         aggregates: dict[Source, list[tuple[str, int]]] = {}
-        topic = next((source[0] for source in self.verdicts if source[0] != self.enrolments_topic), "")
+        topic = next((source[0] for source in self.verdicts if self._is_update(source)), "")
         asynchronous = {manifest.task for manifest in self.manifests if manifest.staleness}
         for manifest in self.manifests:
             for part in manifest.contributions:
@@ -174,7 +178,7 @@ class History:
                 elif source in self._refuted:
                     found.append(Violation("I6", describe(source), self._refuted[source]))
         for source, verdict in self.verdicts.items():
-            if verdict.decision is not Decision.ACCEPT or source[0] == self.enrolments_topic:
+            if verdict.decision is not Decision.ACCEPT or not self._is_update(source):
                 continue
             update = verdict.participant, verdict.task, verdict.round, verdict.attempt, verdict.update_id
             receipts, parts = self.receipts.get(update, []), aggregates.get(source, [])
@@ -219,7 +223,7 @@ class History:
             for update in self.receipts
             if update not in accepted
         ]
-        places = {(source[1], source[2]): source for source in refused if source[0] != self.enrolments_topic}
+        places = {(source[1], source[2]): source for source in refused if self._is_update(source)}
         for manifest in self.manifests:
             for part in manifest.contributions:
                 source = places.get((part.source_partition, part.source_offset))

@@ -41,6 +41,7 @@ def audited_topics(topics: Topics) -> tuple[str, ...]:
         topics.models,
         topics.updates,
         topics.enrolments,
+        topics.reports,
         topics.rounds,
         topics.registry,
     )

@@ -22,6 +22,7 @@ from fluvial.admission.invitation import check_invitation
 from fluvial.admission.judgement import Fault, GatePolicy, Source
 from fluvial.admission.manifest import check_manifest
 from fluvial.admission.payload import find_update
+from fluvial.admission.report import check_ranges, read_report
 from fluvial.admission.request import read_request
 from fluvial.auditor.keys import HEARD_MS, KeyLife, Keys
 from fluvial.auditor.log import Log
@@ -30,7 +31,7 @@ from fluvial.auditor.rounds import Rounds
 from fluvial.identity.envelope import verify_envelope
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.framing import MAX_RECORD_BYTES, version_of
-from fluvial.wire.records import Decision, ModelManifest, ModelUpdate, Reason, Round, Verdict, WindowMode
+from fluvial.wire.records import Decision, Measurement, ModelManifest, ModelUpdate, Reason, Round, Verdict, WindowMode
 
 _OF_THE_BYTES = frozenset(
     {
@@ -56,11 +57,13 @@ _OF_THE_CONTENT = frozenset(
 )
 _SAYS_NOTHING_OF_THE_UPDATE = frozenset({Reason.SIZE_LIMIT, Reason.UNHANDLED, Reason.OTHER, Reason.KEY_REVOKED})
 _MAX_FAILURES = 3
+_NAMELESS = ("", 0, 0, "")
+"""Task, round, attempt and id that a verdict names of a record that was not read so far."""
 
 
 class Rejudgement:
     """models: manifests by task and version. tasks: broker time of each task's record in the registry. partitions: of
-    topic update-blobs. events_topic: full name."""
+    topic update-blobs. events_topic, reports_topic: full names."""
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class Rejudgement:
         *,
         partitions: int,
         events_topic: str,
+        reports_topic: str,
     ) -> None:
         self._log = log
         self._keys = keys
@@ -79,6 +83,7 @@ class Rejudgement:
         self._models = models
         self._tasks = tasks
         self._policy = GatePolicy(max_record_bytes=MAX_RECORD_BYTES, partitions=partitions)
+        self._reports_topic = reports_topic
         self._lacks_rounds = any(gap.topic == events_topic for gap in log.gaps)
         self.on_trust: Counter[str] = Counter()
         """By reason, refusals that the log alone neither proves nor refutes."""
@@ -123,6 +128,47 @@ class Rejudgement:
             return f"was refused as {verdict.reason}, though it is in order" if in_order else ""
         self.on_trust[verdict.reason.value] += 1
         return ""
+
+    def report(self, record: TopicRecord, verdict: Verdict, sequence: int | None) -> str:
+        """Why a verdict on a record of topic reports cannot be; empty where it can."""
+        case = _case(record)
+        if why := _form(verdict, case):
+            return why
+        fault = open_envelope(case) or check_routing(case)
+        signers = [] if fault else self._signers(case)
+        report = fault or read_report(case)
+        if verdict.reason in _OF_THE_BYTES:
+            return self._of_the_bytes(case, report if isinstance(report, Fault) else None, signers, verdict)
+        names = verdict.task, verdict.round, verdict.attempt, verdict.update_id
+        if isinstance(report, Fault):
+            if verdict.decision is Decision.ACCEPT:
+                return f"was accepted, but is no measurement of {verdict.participant}: {report.reason}"
+            self.on_trust[verdict.reason.value] += 1
+            return "its verdict names a variant, which the record does not" if names != _NAMELESS else ""
+        if names not in ((report.task, report.version, 0, report.variant), _NAMELESS):
+            return "its verdict names another variant than was signed"
+        if verdict.decision is Decision.ACCEPT:
+            return self._admitted(case, report, signers, verdict)
+        accepted = self._accepted_reports[report.measurer, report.task, report.version, report.variant]
+        match verdict.reason:
+            case Reason.DUPLICATE_IGNORED:
+                holds = sequence is None or verdict.record_sha256 in accepted
+            case Reason.EQUIVOCATION:
+                holds = sequence is None or any(digest != verdict.record_sha256 for digest in accepted)
+            case Reason.OUT_OF_RANGE:
+                holds = check_ranges(report) is not None
+            case _:
+                self.on_trust[verdict.reason.value] += 1
+                return ""
+        return "" if holds else f"was refused as {verdict.reason}, which the log refutes"
+
+    def _admitted(self, case: Case, report: Measurement, signers: list[KeyLife], verdict: Verdict) -> str:
+        if not any(life.may_have_signed(case.source.timestamp_ms) for life in signers):
+            return f"was accepted, but no key of {verdict.participant} in force signed it"
+        if check_ranges(report) is not None:
+            return "was accepted, but has numbers that no measurement gives"
+        accepted = self._accepted_reports[report.measurer, report.task, report.version, report.variant]
+        return "was accepted, as another of its variant was" if len(accepted) > 1 else ""
 
     def _signers(self, case: Case) -> list[KeyLife]:
         return [life for life in self._keys.of(case.claimed) if verify_envelope(case.envelope, life.public_key)]
@@ -250,8 +296,18 @@ class Rejudgement:
         """Digests of what was accepted, by participant, task and round."""
         found: dict[tuple[str, str, int], set[bytes]] = defaultdict(set)
         for leaf in self._log.verdicts.values():
-            if leaf.record.decision is Decision.ACCEPT:
+            if leaf.record.decision is Decision.ACCEPT and leaf.record.source_topic != self._reports_topic:
                 found[leaf.record.participant, leaf.record.task, leaf.record.round].add(leaf.record.record_sha256)
+        return found
+
+    @cached_property
+    def _accepted_reports(self) -> Mapping[tuple[str, str, int, str], set[bytes]]:
+        """Digests of the measurements that were accepted, by participant, task, version and variant."""
+        found: dict[tuple[str, str, int, str], set[bytes]] = defaultdict(set)
+        for leaf in self._log.verdicts.values():
+            record = leaf.record
+            if record.decision is Decision.ACCEPT and record.source_topic == self._reports_topic:
+                found[record.participant, record.task, record.round, record.update_id].add(record.record_sha256)
         return found
 
     @cached_property

@@ -30,6 +30,7 @@ _groups: dict[str, typer.Typer] = {}
 _CLIENT = {
     "enrol": "fluvial.cli.enrol:enrol",
     "participate": "fluvial.cli.participate:participate",
+    "measure": "fluvial.cli.measure:measure",
     "infer": "fluvial.cli.infer:infer",
     "serve": "fluvial.cli.serve:serve",
     "rounds": "fluvial.cli.rounds:app",

@@ -27,6 +27,7 @@ from fluvial.edge.contribution import check_difference, least_weight, plain_delt
 from fluvial.edge.error_feedback import ErrorFeedback, state_folder
 from fluvial.edge.events import Event, Interrupted, SatOut
 from fluvial.edge.mailbox import Mailbox
+from fluvial.edge.measuring import Measuring, OwnData, Sent
 from fluvial.edge.model_files import ModelFiles, default_model_files
 from fluvial.edge.models import SHARED_CACHE, check_references, load_model
 from fluvial.edge.outbox import Outbox
@@ -38,7 +39,7 @@ from fluvial.edge.upload import WINDOW_BYTES
 from fluvial.encoding import encoder
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
-from fluvial.kafka import Start, Transport, TransportUnavailable, connect
+from fluvial.kafka import Position, Start, Transport, TransportUnavailable, connect
 from fluvial.registry.rounds import is_over
 from fluvial.wire import records
 from fluvial.wire.names import check_participant
@@ -282,6 +283,23 @@ class Participant:
             ).run(max_rounds)
         finally:
             follower.close()
+
+    def measure(
+        self,
+        task: str,
+        data: OwnData,
+        version: int | None = None,
+        on_sent: Callable[[Sent], None] = lambda sent: None,
+    ) -> list[Sent]:
+        """Measures the variants of a version, by default the newest, on this participant's own data, where the task
+        asks for it, and sends what was not admitted before. Needs onnxruntime. See `fluvial.edge.measuring`."""
+        measuring = Measuring(self.transport, self.federation, self.name, self._key, self.task(task))
+        return measuring.measure(data, version, on_sent)
+
+    def verdict_at(self, topic: str, position: Position, timeout: float = 0.0) -> Verdict | None:
+        """The verdict on a record of this participant at a position of a topic; waits up to `timeout` seconds. What was
+        judged before this participant's mailbox was opened is not seen."""
+        return self.mailbox().verdict_at(topic, position, timeout)
 
     def stop(self) -> None:
         """Ends `rounds` and `participate` at their next step; what is unsent stays in the outbox."""

@@ -78,6 +78,14 @@ class Releases:
         """A variant by its name; None for one that was not built."""
         return self._variants.get((task, version, name))
 
+    def versions(self, task: str, names: Sequence[str]) -> list[int]:
+        """Versions that have all of these variants, built or found not to fit, oldest first."""
+        found: dict[int, set[str]] = {}
+        for of_task, version, name in self._variants:
+            if of_task == task:
+                found.setdefault(version, set()).add(name)
+        return sorted(version for version, present in found.items() if present.issuperset(names))
+
     def measurement(self, record_sha256: bytes) -> Measurement | None:
         """A measurement by its record's SHA-256."""
         return self._measurements.get(record_sha256)

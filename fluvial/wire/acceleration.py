@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from fluvial.wire.names import GivenName
 from fluvial.wire.promotion_policy import PromotionPolicy
 
+REFERENCE = "onnx_fp32"
+"""The recipe that only changes the runtime, and no answer."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -63,7 +66,17 @@ class AccelerationSpec(_Strict):
         names = [variant.name for variant in self.variants]
         if len(set(names)) != len(names):
             raise ValueError(f"two variants have one name: {', '.join(sorted(n for n in names if names.count(n) > 1))}")
+        if self.participants_measure and self.reference is None:
+            raise ValueError(
+                f"participants_measure: a device compares with the float32 model as the recipe {REFERENCE} makes it: "
+                "one of the variants must be that"
+            )
         return self
+
+    @property
+    def reference(self) -> VariantSpec | None:
+        """What devices, which have no torch, compare the others with; None where the task names none."""
+        return next((variant for variant in self.variants if variant.recipe == REFERENCE), None)
 
     def variant(self, name: str) -> VariantSpec | None:
         """The variant of that name, or None."""

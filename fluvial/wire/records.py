@@ -153,6 +153,9 @@ class Reason(StrEnum):
     CHUNK_CLAIMED = "CHUNK_CLAIMED"
     TOO_MANY_FAILURES = "TOO_MANY_FAILURES"
     UNHANDLED = "UNHANDLED"
+    NOT_ASKED = "NOT_ASKED"
+    ARTEFACT_UNKNOWN = "ARTEFACT_UNKNOWN"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -997,7 +1000,7 @@ class MetricDrop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What a participant or a worker measured of a variant beside the float32 model, on its own data and processor. Signed by whoever measured; topic measurements."""
+    """What a participant or a worker measured of a variant beside the float32 model, on its own data and processor. Signed by whoever measured; workers' on topic measurements, participants' on topic reports and, once admitted, on topic admitted-reports."""
 
     task: str
     """Task."""

@@ -17,6 +17,7 @@ DAYS: Mapping[str, float] = MappingProxyType(
         # Short, for privacy; longer than any round and an outage.
         "update_blobs": 1,
         "updates": 30,
+        "reports": 30,
         "verdicts": 365,
         "accepted": 7,
         "quarantine": 7,

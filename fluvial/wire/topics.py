@@ -15,7 +15,9 @@
 | releases | evaluation | task |
 | variants | acceleration | task/version/variant |
 | variant-blobs | acceleration | task/version/variant/chunk |
-| measurements | acceleration; participants | measurer |
+| measurements | acceleration | measurer |
+| reports | participants | participant |
+| admitted-reports | validation | task |
 | promotions | promotion | task |
 | operator-acts | operators | task |
 | requests | callers | caller |
@@ -59,6 +61,8 @@ NAMES = (
     "variants",
     "variant_blobs",
     "measurements",
+    "reports",
+    "admitted_reports",
     "promotions",
     "operator_acts",
     "requests",
@@ -103,6 +107,8 @@ class Topics:
         self.variants = f"{prefix}variants"
         self.variant_blobs = f"{prefix}variant-blobs"
         self.measurements = f"{prefix}measurements"
+        self.reports = f"{prefix}reports"
+        self.admitted_reports = f"{prefix}admitted-reports"
         self.promotions = f"{prefix}promotions"
         self.operator_acts = f"{prefix}operator-acts"
         self.requests = f"{prefix}requests"
@@ -146,6 +152,8 @@ class Topics:
             kept("variants"),
             kept("variant_blobs", partitions, max_bytes=_CHUNK_RECORD_BYTES),
             kept("measurements"),
+            kept("reports"),
+            kept("admitted_reports"),
             kept("promotions"),
             kept("operator_acts", max_bytes=_SMALL_RECORD_BYTES),
             kept("requests", partitions),

@@ -11,9 +11,9 @@ A record's first failing check gives its reason; nothing after it is looked at. 
   go wrong; but to look at content costs more than to sign an envelope, so after MAX_FAILURES it is over.
 * **Waiting.** Registry, rounds and updates are three topics, and a record may overtake what it refers to. Where a
   record under way may still turn the answer, the gate says `Parked`; when the wait is over, it is refused. That is so
-  for KEY_UNKNOWN, TASK_UNKNOWN and ROUND_UNKNOWN, for AGREEMENT when the agreement or its signing is not heard of
-  (an agreement that has ended is refused at once), and for TOKEN_INVALID when the token or the enrolment that used it
-  is not. SIGNATURE never waits: anybody can make a wrong signature in somebody else's name.
+  for KEY_UNKNOWN, TASK_UNKNOWN, ROUND_UNKNOWN and ARTEFACT_UNKNOWN, for AGREEMENT when the agreement or its signing is
+  not heard of (an agreement that has ended is refused at once), and for TOKEN_INVALID when the token or the enrolment
+  that used it is not. SIGNATURE never waits: anybody can make a wrong signature in somebody else's name.
 * **Late is not refused here.** Broker time after the round's deadline is the business of aggregation, which gives a
   receipt.
 * **Who decides QUARANTINE.** Reasons named by `GatePolicy.quarantined` (by default SCHEMA_UNKNOWN: a newer client is
@@ -60,6 +60,9 @@ MEANINGS: dict[Reason, str] = {
     Reason.CHUNK_CLAIMED: "A listed chunk was uploaded by another participant.",
     Reason.UNHANDLED: "The stage failed whenever it was given the record, which is a fault of the stage: the record is "
     "held with the traceback, and everything else goes on.",
+    Reason.NOT_ASKED: "The task asks for no measurements of participants, or names no such variant.",
+    Reason.ARTEFACT_UNKNOWN: "A measurement of other bytes than the variant's, or of a variant that was not built.",
+    Reason.OUT_OF_RANGE: "A number of the measurement that no measurement can give, or names that are too long.",
     Reason.TOO_MANY_FAILURES: "So many updates of the participant for this round failed that no more is looked at.",
 }
 """Every reason has its meaning here; a test compares this table with the schema."""

@@ -10,6 +10,9 @@ from governance.promotion.counts import PairedCounts
 from governance.promotion.judgement import EVERYBODY, Comparison, Judgement, Measured, judge, of_participants
 from governance.promotion.reasons import reason
 
+GATE = "gate"
+"""What `Measurement.data` says of the task's gate set."""
+
 MAX_FINDINGS = 200
 """Comparisons that a decision spells out, worst first; an audit event holds 32 KiB."""
 
@@ -21,8 +24,8 @@ def judged(spec: AccelerationSpec, reports: Iterable[Measurement]) -> Judgement:
     median of their bounds, for comparisons that no worker made.
     """
     reports = list(reports)
-    of_workers = [report for report in reports if report.data == "gate"]
-    of_others = [report for report in reports if report.data != "gate"]
+    of_workers = [report for report in reports if report.data == GATE]
+    of_others = [report for report in reports if report.data != GATE]
     comparisons: dict[Comparison, PairedCounts | Measured] = {}
     by_comparison: dict[Comparison, list[PairedCounts]] = {}
     for report in of_others:

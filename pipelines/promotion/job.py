@@ -1,6 +1,6 @@
 """Wiring of the promotion stage.
 
-variants, measurements, operator-acts, registry (tasks) ─▶ promote ─▶ promotions, events
+variants, measurements, admitted-reports, operator-acts, registry (tasks) ─▶ promote ─▶ promotions, events
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pipelines.flink.graph import BYTES, Graph
 from pipelines.flink.guard import Form, guarded
 from pipelines.flink.messages import key_of
 from pipelines.flink.tasks import TaskToMessage
-from pipelines.promotion.operators import ActToMessage, Promote, SignedToMessage
+from pipelines.promotion.operators import ActToMessage, AdmittedToMessage, Promote, SignedToMessage
 
 
 def attach(graph: Graph) -> None:
@@ -26,6 +26,11 @@ def attach(graph: Graph) -> None:
         return graph.source(topic).flat_map(message, BYTES).name(name)
 
     variants, measurements = signed("variants", Variant), signed("measurements", Measurement)
+    reports = (
+        graph.source("admitted_reports")
+        .flat_map(guarded(AdmittedToMessage(settings), "report-to-promotion", settings, Form.RECORD), BYTES)
+        .name("report-to-promotion")
+    )
     acts = (
         graph.source("operator_acts")
         .flat_map(guarded(ActToMessage(settings), "act-to-promotion", settings, Form.RECORD), BYTES)
@@ -37,7 +42,7 @@ def attach(graph: Graph) -> None:
         .name("task-to-promotion")
     )
     graph.emit(
-        variants.union(measurements, acts, tasks)
+        variants.union(measurements, reports, acts, tasks)
         .key_by(key_of, Types.STRING())
         .process(guarded(Promote(settings), "promote", settings, Form.MESSAGE), BYTES)
         .name("promote")

@@ -22,10 +22,14 @@ from fluvial.wire.records import (
     Variant,
 )
 from governance.promotion.acts import SignedAct, fits, followed
-from governance.promotion.measurements import findings, in_words, judged
+from governance.promotion.judgement import Decision
+from governance.promotion.measurements import GATE, findings, in_words, judged
 
 Subject = tuple[int, str, str, str]
 """Version, variant, runtime and class of processors: what a decision is about."""
+
+_FINAL = frozenset({PromotionDecision.HELD, PromotionDecision.ROLLED_BACK})
+"""What the gate decides upon no more."""
 
 MAX_UNHEARD = 100
 """Acts that are kept while the task's terms, which name the operators, are not heard of."""
@@ -33,14 +37,16 @@ MAX_UNHEARD = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskPromotions:
-    """What is known of one task. variants: by version and name. measurements: by subject, then by measurer, with the
-    digest of its record. decided: the newest decision of each subject. acts: of operators whose signature was
-    verified, by decision, operator and step; the first of each stands. unheard: acts that came before the terms."""
+    """What is known of one task. variants: by version and name. measurements: by subject, then by data and measurer,
+    with the digest of their record. looked_at: what was judged last of each subject. decided: the newest decision of
+    each subject. acts: of operators whose signature was verified, by decision, operator and step; the first of each
+    stands. unheard: acts that came before the terms."""
 
     spec: AccelerationSpec | None = None
     operators: dict[str, bytes] | None = None
     variants: dict[tuple[int, str], Variant] = field(default_factory=dict)
-    measurements: dict[Subject, dict[str, tuple[bytes, Measurement]]] = field(default_factory=dict)
+    measurements: dict[Subject, dict[tuple[str, str], tuple[bytes, Measurement]]] = field(default_factory=dict)
+    looked_at: dict[Subject, tuple[bytes, ...]] = field(default_factory=dict)
     decided: dict[Subject, Promotion] = field(default_factory=dict)
     acts: dict[int, dict[tuple[str, OperatorStep], SignedAct]] = field(default_factory=dict)
     unheard: tuple[tuple[bytes, Envelope, OperatorAct], ...] = ()
@@ -91,12 +97,14 @@ def with_promotion(state: TaskPromotions, promotion: Promotion) -> TaskPromotion
 
 
 def with_measurement(state: TaskPromotions, measurement: Measurement, sha256: bytes) -> TaskPromotions:
-    """After a measurement that was admitted; one for each measurer and subject, the first stands."""
+    """After a worker's measurement, or a participant's that was admitted; one for each measurer and subject, the first
+    stands. A participant may have a worker's name; its data is its own."""
     subject = measurement.version, measurement.variant, measurement.runtime, measurement.processor
     known = state.measurements.get(subject, {})
-    if measurement.measurer in known:
+    measurer = measurement.data, measurement.measurer
+    if measurer in known:
         return state
-    after = {**known, measurement.measurer: (sha256, measurement)}
+    after = {**known, measurer: (sha256, measurement)}
     return replace(state, measurements={**state.measurements, subject: after})
 
 
@@ -104,7 +112,7 @@ def decide(state: TaskPromotions, now_ms: int) -> tuple[TaskPromotions, list[Pro
     """The decisions that are due: of the gate, and of operators."""
     decisions = []
     for subject in sorted(state.measurements):
-        promotion = _decision(state, subject, now_ms)
+        state, promotion = _decision(state, subject, now_ms)
         if promotion is not None:
             decisions.append(promotion)
             state = with_promotion(state, promotion)
@@ -123,24 +131,31 @@ def _acted(state: TaskPromotions, decision: Promotion, now_ms: int) -> Promotion
     return None if after is None else replace(after, sequence=state.sequence + 1, created_ms=now_ms)
 
 
-def _decision(state: TaskPromotions, subject: Subject, now_ms: int) -> Promotion | None:
+def _decision(state: TaskPromotions, subject: Subject, now_ms: int) -> tuple[TaskPromotions, Promotion | None]:
+    """The gate's decision that is due on a subject. What was promoted is held when harm is shown later, by participants
+    who measured then; nothing else changes it."""
     version, name, runtime, processor = subject
     spec, variant = state.spec, state.variants.get((version, name))
     if spec is None or variant is None or spec.variant(name) is None:
-        return None
+        return state, None
     before = state.decided.get(subject)
-    if before is not None and before.decision is not PromotionDecision.UNDECIDED:
-        return None
+    if before is not None and before.decision in _FINAL:
+        return state, None
     reports = {
         measurer: report
         for measurer, report in state.measurements[subject].items()
         if report[1].artefact_sha256 == variant.artefact_sha256
     }
     digests = tuple(sorted(sha256 for sha256, _ in reports.values()))
-    if not reports or (before is not None and before.measurements == digests):
-        return None
+    if not reports or digests in (state.looked_at.get(subject), () if before is None else before.measurements):
+        return state, None
+    state = replace(state, looked_at={**state.looked_at, subject: digests})
     judgement = judged(spec, [report for _, report in reports.values()])
-    return Promotion(
+    stands = before is not None and before.decision is not PromotionDecision.UNDECIDED
+    if stands and judgement.decision is not Decision.HELD:
+        return state, None
+    uses_gate = any(report.data == GATE for _, report in reports.values())
+    return state, Promotion(
         task=variant.task,
         sequence=state.sequence + 1,
         version=version,
@@ -154,7 +169,7 @@ def _decision(state: TaskPromotions, subject: Subject, now_ms: int) -> Promotion
         policy_sha256=spec.policy.digest(),
         measurements=digests,
         findings=findings(judgement),
-        gate_uses=state.gate_uses + 1,
+        gate_uses=state.gate_uses + uses_gate,
         signers=(),
         acts=(),
         created_ms=now_ms,

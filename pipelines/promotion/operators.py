@@ -23,6 +23,7 @@ from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
 from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
 from pipelines.flink.messages import pack, unpack
+from pipelines.flink.stage_mac import StageMac
 from pipelines.flink.tasks import acceleration_of
 from pipelines.promotion import logic
 
@@ -31,6 +32,7 @@ SIGNER = "aggregator"
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T", Variant, Measurement, Promotion)
+Claimed = TypeVar("Claimed", Measurement, OperatorAct)
 
 
 class SignedToMessage(FlatMapFunction):
@@ -55,9 +57,23 @@ class ActToMessage(FlatMapFunction):
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
-        act = _act(record, self._topic)
+        act = _claimed(record, self._topic, OperatorAct)
         if act is not None:
             yield pack(act[1].task, "operator_acts", [record.value])
+
+
+class AdmittedToMessage(FlatMapFunction):
+    """Records of topic admitted-reports: that validation wrote them, which judged the participant's signature, is
+    proven where they are read (`pipelines.topology.PROVEN`)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = settings.topics.admitted_reports
+
+    def flat_map(self, value: bytes) -> Iterator[bytes]:
+        record = parse_source(bytes(value))
+        report = _claimed(record, self._topic, Measurement)
+        if report is not None:
+            yield pack(report[1].task, "measurements", [encode(report[1]), sha256(record.value).digest()])
 
 
 class Promote(KeyedProcessFunction):
@@ -113,11 +129,19 @@ class Promote(KeyedProcessFunction):
         for record, measurement in self._records(self._topics.measurements, Measurement):
             digest = sha256(record.value).digest()
             tasks[measurement.task] = logic.with_measurement(known(measurement.task), measurement, digest)
+        topic = self._topics.admitted_reports
+        mac = StageMac.load(self._settings.keys_dir)
+        records = read_to_end(self._settings.brokers, topic, settle_seconds=SETTLE_SECONDS)
+        for record in mac.proven(topic, records):
+            report = _claimed(record, topic, Measurement)
+            if report is not None:
+                digest = sha256(record.value).digest()
+                tasks[report[1].task] = logic.with_measurement(known(report[1].task), report[1], digest)
         for _, promotion in self._records(self._topics.promotions, Promotion):
             tasks[promotion.task] = logic.with_promotion(known(promotion.task), promotion)
         topic = self._topics.operator_acts
         for record in read_to_end(self._settings.brokers, topic, committed=False):
-            opened = _act(record, topic)
+            opened = _claimed(record, topic, OperatorAct)
             if opened is not None:
                 task = opened[1].task
                 tasks[task] = logic.with_act(known(task), sha256(record.value).digest(), *opened)
@@ -131,15 +155,16 @@ class Promote(KeyedProcessFunction):
                 yield record, content
 
 
-def _act(record: SourceRecord, topic: str) -> tuple[Envelope, OperatorAct] | None:
-    """What claims to be an operator's act; None, and a line in the job's log, for anything else."""
+def _claimed(record: SourceRecord, topic: str, kind: type[Claimed]) -> tuple[Envelope, Claimed] | None:
+    """What claims to be a record of this kind, its signature not verified; None, and a line in the job's log, for
+    anything else."""
     try:
         envelope = open_envelope(record.value)
-        if envelope.payload_type != media_type(OperatorAct):
+        if envelope.payload_type != media_type(kind):
             raise Malformed(f"an envelope of {envelope.payload_type}")
-        return envelope, decode(envelope.payload, OperatorAct)
+        return envelope, decode(envelope.payload, kind)
     except FluvialError as error:
-        _log.warning("%s/%d@%d is no act: %s", topic, record.partition, record.offset, error)
+        _log.warning("%s/%d@%d is no %s: %s", topic, record.partition, record.offset, kind.__name__, error)
         return None
 
 

@@ -13,7 +13,7 @@ from pipelines.flink.stage_mac import StageMac
 from pipelines.validation.known import CommittedRecords, Known, known
 from pipelines.validation.trusted_records import TrustedRecords
 
-INPUTS = ("updates", "enrolments")
+INPUTS = ("updates", "enrolments", "reports")
 """Attribute names of the topics whose records have verdicts."""
 
 _DAY_MS = 24 * 3_600_000
@@ -45,6 +45,7 @@ def read_known(settings: Settings, *, settled: bool = True) -> Known:
             rounds=read(topics.rounds),
             verdicts=written(topics.verdicts),
             receipts=written(topics.receipts),
+            variants=read(topics.variants),
             enrolments=log_reader.read_to_end(brokers, topics.enrolments),
             bounds={name: log_reader.bounds(brokers, name) for name in (getattr(topics, one) for one in INPUTS)},
         ),

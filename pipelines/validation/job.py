@@ -2,10 +2,11 @@
 
 updates ───── gathered in Java into bundles, by lane ─┬─▶ validate ─▶ verdicts, quarantine, events; accepted
 enrolments ── likewise ───────────────────────────────┼─▶ enrol ────▶ verdicts, quarantine, events, registry
-registry, rounds ── broadcast to both ────────────────┘
+reports ── likewise ──────────────────────────────────┼─▶ report ───▶ verdicts, quarantine, events, admitted-reports
+registry, rounds, variants ── broadcast to all ───────┘
 
-Updates are read from the first on that has no verdict, or is to be handed on again; enrolments, which are few, from
-the beginning.
+Updates are read from the first on that has no verdict, or is to be handed on again; enrolments and reports, which are
+few, from the beginning.
 
 `Validate` has one output, which Java parts by kind of bundle: in thread mode, PyFlink 2.3 loses the tag of a side
 output that a keyed broadcast function gives from a timer, and parked updates are judged in timers.
@@ -22,6 +23,7 @@ from pipelines.flink.guard import Form, guarded
 from pipelines.validation.committed import read_known
 from pipelines.validation.operators.enrol import Enrol
 from pipelines.validation.operators.judging import NOTHING_BROADCAST, Mark
+from pipelines.validation.operators.report import Report
 from pipelines.validation.operators.validate import Validate
 
 
@@ -32,7 +34,8 @@ def attach(graph: Graph) -> None:
     composed = graph.read_in_this_job("accepted")
     registry = graph.source("registry").map(Mark("registry"), BYTES).name("mark-registry")
     rounds = graph.source("rounds").map(Mark("rounds"), BYTES).name("mark-rounds")
-    trusted = registry.union(rounds).broadcast(NOTHING_BROADCAST)
+    variants = graph.source("variants").map(Mark("variants"), BYTES).name("mark-variants")
+    trusted = registry.union(rounds, variants).broadcast(NOTHING_BROADCAST)
     judged = (
         graph.bundled_source("updates", start=starts[topics.updates])
         .connect(trusted)
@@ -47,7 +50,15 @@ def attach(graph: Graph) -> None:
         .name("enrol")
         .uid("enrol")
     )
+    reported = (
+        graph.bundled_source("reports")
+        .connect(trusted)
+        .process(guarded(Report(settings), "report", settings, Form.BUNDLE), BYTES)
+        .name("report")
+        .uid("report")
+    )
     graph.emit(judged)
     graph.emit(enrolled)
+    graph.emit(reported)
     if composed:
         graph.hand_over("accepted", graph.unbundled(judged, Kind.MESSAGES))

@@ -38,6 +38,7 @@ class CommittedRecords:
     verdicts: Iterable[SourceRecord]
     receipts: Iterable[SourceRecord]
     enrolments: Iterable[SourceRecord]
+    variants: Iterable[SourceRecord] = ()
     bounds: Mapping[str, Mapping[int, Bounds]]
 
 
@@ -65,10 +66,13 @@ def known(records: CommittedRecords, trusted: TrustedRecords, topics: Topics) ->
         apply(trusted, "registry", record, skipped)
     for record in records.rounds:
         apply(trusted, "rounds", record, skipped)
+    for record in records.variants:
+        apply(trusted, "variants", record, skipped)
     found = judged(
         _decoded(records.verdicts, Verdict, topics.verdicts, skipped),
         _decoded(records.receipts, Receipt, topics.receipts, skipped),
         topics.updates,
+        topics.reports,
         lambda task: first_remembered(trusted.current(task)),
     )
     claims = TokenClaims()
@@ -88,10 +92,13 @@ def known(records: CommittedRecords, trusted: TrustedRecords, topics: Topics) ->
 
 
 def apply(trusted: TrustedRecords, topic: str, record: SourceRecord, skipped: Tally) -> None:
-    """Take in a record of topic registry or rounds (attribute name of `Topics`); what is not genuine is skipped."""
+    """Take in a record of topic registry, rounds or variants (attribute name of `Topics`); what is not genuine is
+    skipped."""
     try:
         if topic == "rounds":
             trusted.apply_round(record.value)
+        elif topic == "variants":
+            trusted.apply_variant(record.value)
         else:
             trusted.apply_registry((record.key or b"").decode(), record.value)
     except (FluvialError, UnicodeDecodeError) as error:

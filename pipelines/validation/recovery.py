@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from fluvial.admission.judgement import Place
 from fluvial.wire.records import Decision, Reason, Receipt, Verdict
+from governance.admission.reports import ReportsSeen, subject_of
 from pipelines.flink.offsets import Bounds
 from pipelines.validation.accepted_records import FirstRemembered, ParticipantMemory
 from pipelines.validation.judged_places import JudgedPlaces
@@ -29,11 +30,13 @@ _Update = tuple[str, int, int, str, str]
 
 @dataclass(slots=True)
 class Judged:
-    """unanswered: place and SHA-256 of the accepted updates without a receipt. memories: by participant."""
+    """unanswered: place and SHA-256 of the accepted updates without a receipt. memories: by participant. reports:
+    accepted measurements."""
 
     places: JudgedPlaces = field(default_factory=JudgedPlaces)
     unanswered: dict[Place, bytes] = field(default_factory=dict)
     memories: dict[str, ParticipantMemory] = field(default_factory=dict)
+    reports: ReportsSeen = field(default_factory=ReportsSeen)
 
     def first_wanted(self, topic: str, bounds: Mapping[int, Bounds]) -> dict[int, int]:
         """By partition where to begin to read: at the first record that has no verdict, or is to be handed on again."""
@@ -45,7 +48,11 @@ class Judged:
 
 
 def judged(
-    verdicts: Iterable[Verdict], receipts: Iterable[Receipt], updates_topic: str, first_remembered: FirstRemembered
+    verdicts: Iterable[Verdict],
+    receipts: Iterable[Receipt],
+    updates_topic: str,
+    reports_topic: str,
+    first_remembered: FirstRemembered,
 ) -> Judged:
     """The fold. first_remembered: the first round of a task that still matters."""
     found = Judged()
@@ -53,6 +60,8 @@ def judged(
     for verdict in verdicts:
         topic, partition, offset = verdict.source_topic, verdict.source_partition, verdict.source_offset
         found.places.add(topic, partition, offset)
+        if topic == reports_topic and verdict.decision is Decision.ACCEPT:
+            found.reports.accept(subject_of(verdict), verdict.record_sha256)
         if topic != updates_topic or not verdict.task or verdict.round < first_remembered(verdict.task):
             continue
         if verdict.decision is Decision.ACCEPT:

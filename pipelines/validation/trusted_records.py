@@ -1,4 +1,4 @@
-"""The verified registry and the rounds, as validation sees them.
+"""The verified registry, the rounds and the variants, as validation sees them.
 
 Every record is verified when it enters, and takes nobody back (`fluvial.registry`): a lookup never returns anything
 that its signer was not entitled to sign, nor what has been replaced. One for a process: whichever subtask hears of a
@@ -17,7 +17,7 @@ from typing import Protocol
 from fluvial.identity.envelope import unseal
 from fluvial.registry.rounds import NewestRounds, place
 from fluvial.registry.view import VerifiedRegistry
-from fluvial.wire.records import Agreement, EnrolmentToken, Participant, Round, Task
+from fluvial.wire.records import Agreement, EnrolmentToken, Participant, Round, Task, Variant
 
 
 class Keys(Protocol):
@@ -32,7 +32,7 @@ class Keys(Protocol):
 
 
 class TrustedRecords:
-    """Answers the lookups of `governance.admission.gate` and of `governance.registry.enrolment`. Safe to use from
+    """Answers the lookups of `governance.admission` and of `governance.registry.enrolment`. Safe to use from
     several threads."""
 
     def __init__(self, *, operator_key: bytes, registrar_key: bytes, aggregator_key: bytes) -> None:
@@ -40,6 +40,7 @@ class TrustedRecords:
         self._registry = VerifiedRegistry(operator_key, registrar_key)
         self._newest = NewestRounds(aggregator_key)
         self._slots: dict[tuple[str, int], Round] = {}
+        self._artefacts: dict[tuple[str, int, str], bytes] = {}
         self._lock = threading.Lock()
         self.num_rounds = 0
         """Counts the rounds that have begun or ended."""
@@ -56,7 +57,7 @@ class TrustedRecords:
     @property
     def num_changes(self) -> int:
         """Counts what has become known: who waits for something need not look again before it moves."""
-        return self._registry.num_changes + self.num_rounds
+        return self._registry.num_changes + self.num_rounds + len(self._artefacts)
 
     def apply_registry(self, key: str, raw: bytes) -> bool:
         """Take in a record of topic registry. Whether it changes anything.
@@ -79,6 +80,21 @@ class TrustedRecords:
             self._slots[slot] = replace(record, base_chunks=(), optimizer_chunks=())
             self.num_rounds += is_newest
             return True
+
+    def apply_variant(self, raw: bytes) -> bool:
+        """Take in a record of topic variants, signed by the aggregator; of a variant that comes again the first stands.
+        Whether it changes anything. Raises FluvialError when the aggregator has not signed it."""
+        variant = unseal(raw, Variant, self._aggregator_key)
+        place = variant.task, variant.version, variant.name
+        with self._lock:
+            if place in self._artefacts:
+                return False
+            self._artefacts[place] = variant.artefact_sha256
+            return True
+
+    def artefact(self, task: str, version: int, variant: str) -> bytes | None:
+        """SHA-256 of a variant's artefact."""
+        return self._artefacts.get((task, version, variant))
 
     def participant(self, participant: str) -> Participant | None:
         return self._registry.participant(participant)

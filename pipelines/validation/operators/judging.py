@@ -37,7 +37,7 @@ def now_ms() -> int:
 
 
 class Mark(MapFunction):
-    """Source frames with the name of their topic: registry and rounds share one broadcast stream."""
+    """Source frames with the name of their topic: registry, rounds and variants share one broadcast stream."""
 
     def __init__(self, topic: str) -> None:
         self._topic = topic

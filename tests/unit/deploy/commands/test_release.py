@@ -14,8 +14,9 @@ from fluvial.identity.envelope import open_envelope, seal
 from fluvial.wire.framing import decode
 from fluvial.wire.records import OperatorAct, PromotionDecision, Task
 from pipelines.promotion.logic import TaskPromotions, decide, with_act, with_measurement, with_spec, with_variant
-from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, a_federation, topic_partitions
+from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, REGISTRAR, a_federation, topic_partitions
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
+from tests.unit.governance.admission.builders import a_participant
 from tests.unit.pipelines.inference.test_serving import SPECIFICATION
 from tests.unit.pipelines.promotion.acts import OPERATORS, a_spec
 from tests.unit.pipelines.promotion.builders import HARMFUL, a_measurement, a_variant
@@ -146,6 +147,22 @@ def test_verify_computes_every_decision_again_and_says_where_one_differs(stage):
     assert bad.exit_code == 1
     assert "missing" in bad.stdout
     assert verify("9").exit_code == 1
+
+
+def test_verify_believes_what_participants_measured_for_their_signatures(stage):
+    key, stranger = OPERATORS["north"], OPERATORS["south"]
+    participant = replace(a_participant(), participant="anna", public_key=key.public_key)
+    stage.produce(stage.topics.registry, seal(participant, REGISTRAR, "registrar"), "participant/anna")
+    report = a_measurement(measurer="anna", data="own", data_sha256=b"", processor="NEON")
+    for number, signer in ((3, key), (4, stranger)):
+        record = seal(replace(report, measured_ms=number), signer, "anna")
+        stage.produce(stage.topics.admitted_reports, record)
+        state = with_measurement(stage.state, replace(report, measured_ms=number), sha256(record).digest())
+        _, (decision,) = decide(state, 1_000)
+        stage.produce(stage.topics.promotions, seal(replace(decision, sequence=number), AGGREGATOR, "aggregator"))
+    found = {row["promotion"]: row["differences"] for row in json.loads(verify("--json").stdout)["decisions"]}
+    assert found[3] == []
+    assert found[4][0] == "1 of 1 measurements are not there, or not signed by who may measure"
 
 
 def test_verify_finds_a_decision_that_the_aggregator_made_up(stage):

@@ -12,7 +12,7 @@ def topics_to(operation: str, role: Role) -> set[str]:
 
 
 def test_participants_write_what_they_send_and_nothing_that_decides() -> None:
-    sent_by_participants = {TOPICS.enrolments, TOPICS.updates, TOPICS.update_blobs, TOPICS.measurements}
+    sent_by_participants = {TOPICS.enrolments, TOPICS.updates, TOPICS.update_blobs, TOPICS.reports}
     assert topics_to("WRITE", Role.PARTICIPANT) == sent_by_participants
 
 
@@ -31,8 +31,7 @@ def test_jobs_may_do_what_they_do_and_send_nothing_in_the_name_of_others() -> No
     written = topics_to("WRITE", Role.JOBS)
     assert {TOPICS.verdicts, TOPICS.models, TOPICS.audit, TOPICS.failures, TOPICS.leases, TOPICS.heartbeats} <= written
     assert topics_to("READ", Role.JOBS) == EVERY
-    # Measurements are signed by whoever measured, a participant or the cluster.
-    assert written & topics_to("WRITE", Role.CALLER) == {TOPICS.measurements}
+    assert not written & topics_to("WRITE", Role.CALLER)
 
 
 def test_somebody_writes_each_topic() -> None:

@@ -5,12 +5,13 @@ the audit must say of it.
 
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 from fluvial.auditor.keys import HEARD_MS
 from fluvial.auditor.patience import MAX_PENDING_MS
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.framing import decode
+from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import (
     Decision,
     DeviceProfile,
@@ -23,6 +24,7 @@ from fluvial.wire.records import (
 )
 from tests.unit.fluvial.auditor.tamperings import next_manifest, tampering
 from tests.unit.fluvial.auditor.world import World, a_participant, an_update
+from tests.unit.governance.admission.test_reports import a_report
 
 
 def request_of(key: SigningKey, name: str, token: str = "token") -> bytes:
@@ -402,3 +404,67 @@ def publish_with_an_update_that_was_refused(world: World) -> str:
     world.publish_manifest(replace(manifest, contributions=parts), "aggregator", leaf=True)
     world.sequence()
     return "by mallory was not accepted for this round"
+
+
+# Measurements.
+
+
+def reported(world: World, reason: Reason = Reason.ACCEPTED, signer: str = "anna", **changes: Any) -> None:
+    """A measurement of anna's, and a verdict on it with its leaf."""
+    report = a_report(measurer="anna", task="digits", **changes)
+    record = world.append(world.topics.reports, seal(report, world.key(signer), "anna"), b"anna")
+    accepted = reason is Reason.ACCEPTED
+    verdict = Verdict(
+        source_topic=record.topic,
+        source_partition=record.partition,
+        source_offset=record.offset,
+        source_timestamp_ms=record.timestamp_ms,
+        record_sha256=sha256(record.value or b"").digest(),
+        participant="anna",
+        task=report.task,
+        round=report.version,
+        attempt=0,
+        update_id=report.variant,
+        decision=Decision.ACCEPT if accepted else Decision.REJECT,
+        reason=reason,
+        norm=0.0,
+        max_abs=0.0,
+    )
+    world.event(verdict)
+    world.append(world.topics.verdicts, encode(verdict), b"anna")
+
+
+@tampering
+def admit_a_measurement_that_nobody_signed(world: World) -> str:
+    reported(world, signer="mallory")
+    world.sequence()
+    return "was accepted, but no key of anna in force signed it"
+
+
+@tampering
+def admit_numbers_that_no_measurement_gives(world: World) -> str:
+    reported(world, throughput=-1.0)
+    world.sequence()
+    return "was accepted, but has numbers that no measurement gives"
+
+
+@tampering
+def admit_two_measurements_of_a_variant(world: World) -> str:
+    reported(world)
+    reported(world, measured_ms=7)
+    world.sequence()
+    return "was accepted, as another of its variant was"
+
+
+@tampering
+def refuse_a_measurement_that_is_in_range(world: World) -> str:
+    reported(world, Reason.OUT_OF_RANGE)
+    world.sequence()
+    return "was refused as OUT_OF_RANGE, which the log refutes"
+
+
+@tampering
+def refuse_the_only_measurement_as_a_second(world: World) -> str:
+    reported(world, Reason.EQUIVOCATION)
+    world.sequence()
+    return "was refused as EQUIVOCATION, which the log refutes"

@@ -28,7 +28,7 @@ from fluvial.wire.records import (
     Variant,
     Verdict,
 )
-from tests.unit.fluvial.auditor.forgeries import request_of
+from tests.unit.fluvial.auditor.forgeries import reported, request_of
 from tests.unit.fluvial.auditor.world import TASK, World, a_participant, a_round, an_update, digest_of, honest_world
 
 VARIANT = Variant(
@@ -77,6 +77,10 @@ def furnished_world() -> World:
     for topic, record in ((world.topics.variants, VARIANT), (world.topics.promotions, PROMOTION)):
         world.append(topic, seal(record, world.key("aggregator"), "promotion"), TASK.encode())
         world.event(record)
+    reported(world)
+    reported(world, Reason.EQUIVOCATION, measured_ms=7)
+    reported(world, Reason.OUT_OF_RANGE, throughput=-1.0)
+    reported(world, Reason.SIGNATURE, signer="mallory")
     world.transition(2, RoundTransition.CLOSED)
     world.open_round(3)
     world.judge(world.update("ben", 3), "ben", 3)

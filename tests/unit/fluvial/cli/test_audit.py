@@ -15,6 +15,7 @@ from fluvial.cli import audit
 from fluvial.kafka import TransportFailed, TransportUnavailable
 from fluvial.transparency.proof import verify_proof
 from fluvial.wire.records import Decision
+from tests.unit.fluvial.auditor.forgeries import reported
 from tests.unit.fluvial.auditor.tamperings import alter_input
 from tests.unit.fluvial.auditor.world import World, honest_world
 
@@ -189,10 +190,13 @@ def test_check_history_tells_which_invariants_hold(world: World) -> None:
     for name in ("anna", "ben"):
         for round_ in (1, 2):
             world.answer(name, round_)
+    reported(world)  # a measurement is no update: no round takes it, and nothing answers it
+    for round_ in (8, 9, 10):
+        world.open_round(round_)
     world.sequence()
     result = run("check-history", "--json")
     assert result.exit_code == 0, result.stdout
-    assert json.loads(result.stdout) == {"violations": [], "inputs": 6, "leaves": 16, "models": 3}
+    assert json.loads(result.stdout) == {"violations": [], "inputs": 7, "leaves": 20, "models": 3}
 
 
 def test_check_history_names_what_is_broken(world: World) -> None:

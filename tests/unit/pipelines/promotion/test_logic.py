@@ -95,6 +95,29 @@ def test_one_liar_among_three_participants_decides_nothing():
     assert judgement.decision.value == "HELD"
 
 
+def test_a_participant_with_a_workers_name_keeps_no_worker_from_measuring():
+    own = a_measurement((counts("agreement", "all", 1_000),), measurer="aggregator", data="own")
+    _, decisions = run(a_variant(), own, a_measurement(HARMFUL))
+    assert decisions[-1].decision is PromotionDecision.HELD
+    assert len(decisions[-1].measurements) == 2
+
+
+def test_what_was_promoted_is_held_when_participants_show_harm_later_and_nothing_less_changes_it():
+    fine, bad = (counts("agreement", "all", 4_000, 4),), (counts("agreement", "all", 4_000, 400),)
+
+    def own(name, rows):
+        return a_measurement(rows, measurer=name, data="own", processor="NEON")
+
+    state, decisions = run(a_variant(), own("anna", fine), own("ben", fine))
+    assert [d.decision.value for d in decisions] == ["PROMOTED"]
+    assert decisions[0].gate_uses == 0
+    state, decisions = run(own("carl", bad), state=state)
+    assert decisions == []
+    state, decisions = run(own("dora", bad), own("emil", bad), state=state)
+    assert [d.decision.value for d in decisions] == ["HELD"]
+    assert run(own("fritz", fine), own("gerd", fine), own("hugo", fine), state=state)[1] == []
+
+
 def test_only_the_policys_metrics_decide():
     spec = SPEC.model_copy(update={"policy": SPEC.policy.model_copy(update={"metrics": ("accuracy",)})})
     assert judged(spec, [a_measurement(HARMFUL)]).decision.value == "PROMOTED"

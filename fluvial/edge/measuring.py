@@ -1,0 +1,171 @@
+"""Measuring variants on a participant's own data and processor, where the task asks for it.
+
+What leaves are counts and times: for each metric and group of at least ten people how many answers changed. Without
+labels only agreement with the float32 model is counted. The float32 model is the task's variant of recipe `onnx_fp32`,
+so a device that only infers needs onnxruntime and no torch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fluvial.identity.envelope import open_envelope, seal
+from fluvial.identity.federation import Federation
+from fluvial.identity.keys import SigningKey
+from fluvial.inference.comparison import LEAST_EXAMPLES, Groups, answers_of, compare
+from fluvial.inference.processor import processor_class
+from fluvial.inference.read_releases import read_releases
+from fluvial.inference.session import Session
+from fluvial.inference.timing import measure_timing
+from fluvial.kafka import Position, Transport, read_to_end
+from fluvial.wire.acceleration import AccelerationSpec
+from fluvial.wire.errors import FluvialError, VerificationError
+from fluvial.wire.framing import decode
+from fluvial.wire.records import GroupCounts, Measurement, Task, Variant
+from fluvial.wire.task_file import TaskFile
+
+_READ_SECONDS = 30.0
+_SEND_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OwnData:
+    """Examples that nothing was trained on. inputs: float32[B, ...]. targets: int64[B], None without labels. groups: by
+    attribute int64[B] and the groups' names. people: int64[B], whose example each is; without it each is another's."""
+
+    inputs: NDArray[np.float32]
+    targets: NDArray[np.int64] | None = None
+    groups: Groups | None = None
+    people: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A measurement in the log, for whoever follows its verdict."""
+
+    measurement: Measurement
+    position: Position
+
+
+class Measuring:
+    """One participant's measurements of one task. Raises ValueError for a task that asks for none."""
+
+    def __init__(self, transport: Transport, federation: Federation, name: str, key: SigningKey, task: Task) -> None:
+        spec = TaskFile.model_validate_json(task.specification).acceleration
+        if spec is None or not spec.participants_measure or spec.reference is None:
+            raise ValueError(f"the task {task.task} asks participants for no measurements")
+        self._spec: AccelerationSpec = spec
+        self._reference: str = spec.reference.name
+        self._transport, self._federation, self._name, self._key = transport, federation, name, key
+        self._task = task.task
+
+    def measure(
+        self, data: OwnData, version: int | None = None, on_sent: Callable[[Sent], None] = lambda sent: None
+    ) -> list[Sent]:
+        """Measure and send what this participant has not had admitted of a version's variants, by default of the newest
+        version that has all of them. on_sent: told of each.
+
+        Raises ValueError for data of fewer than ten people, or that does not fit the model, FluvialError when there is
+        no such version, VerificationError for an artefact with other bytes, TransportError.
+        """
+        people = len(data.inputs) if data.people is None else len(np.unique(data.people))
+        if people < LEAST_EXAMPLES:
+            raise ValueError(f"examples of {people} people: of fewer than {LEAST_EXAMPLES} nothing may be told")
+        variants = self._variants(version)
+        wanted = [variant for variant in variants if variant.name not in self._admitted(variants[0].version)]
+        if not wanted:
+            return []
+        by_name = {variant.name: variant for variant in variants}
+        reference = answers_of(self._session(by_name[self._reference]).run_in_batches(data.inputs))
+        sent = []
+        for variant in wanted:
+            measurement = self._measured(variant, data, reference)
+            record = seal(measurement, self._key, self._name)
+            future = self._transport.produce(self._federation.topics.reports, record, key=self._name.encode())
+            sent.append(Sent(measurement=measurement, position=future.result(_SEND_SECONDS)))
+            on_sent(sent[-1])
+        return sent
+
+    def _variants(self, version: int | None) -> list[Variant]:
+        """The variants of a version that were built, in the order of the terms, the reference among them."""
+        releases = read_releases(self._transport, self._federation, ("variants",))
+        names = [variant.name for variant in self._spec.variants]
+        versions = releases.versions(self._task, names) if version is None else [version]
+        for chosen in reversed(versions):
+            found = [found for name in names if (found := releases.variant(self._task, chosen, name)) is not None]
+            built = [variant for variant in found if not variant.failure]
+            if any(variant.name == self._reference for variant in built):
+                return built
+        which = "no version" if version is None else f"version {version}"
+        raise FluvialError(f"of {which} of {self._task} there are variants to measure yet")
+
+    def _admitted(self, version: int) -> set[str]:
+        """Names of the variants that this participant's measurement was admitted of."""
+        found: set[str] = set()
+        with closing(self._transport.read(self._federation.topics.admitted_reports)) as reader:
+            for message in read_to_end(reader, _READ_SECONDS):
+                try:
+                    report = decode(open_envelope(message.value or b"").payload, Measurement)
+                except FluvialError:
+                    continue
+                if (report.measurer, report.task, report.version) == (self._name, self._task, version):
+                    found.add(report.variant)
+        return found
+
+    def _session(self, variant: Variant) -> Session:
+        places = [(chunk.partition, chunk.offset) for chunk in variant.chunks]
+        artefact = b"".join(self._transport.fetch(self._federation.topics.variant_blobs, places))
+        if sha256(artefact).digest() != variant.artefact_sha256:
+            raise VerificationError(f"the artefact of {variant.name} has other bytes than its record says")
+        return Session(artefact)
+
+    def _measured(self, variant: Variant, data: OwnData, reference: NDArray[np.int64]) -> Measurement:
+        session = self._session(variant)
+        answers = answers_of(session.run_in_batches(data.inputs))
+        metrics = ("agreement",) if data.targets is None else ("accuracy", "recall", "agreement")
+        counts = compare(
+            reference, answers, metrics=metrics, targets=data.targets, groups=data.groups, people=data.people
+        )
+        timing = measure_timing(session.run, data.inputs, batch=self._spec.policy.batch)
+        return Measurement(
+            task=self._task,
+            version=variant.version,
+            variant=variant.name,
+            artefact_sha256=variant.artefact_sha256,
+            measurer=self._name,
+            data="own",
+            data_sha256=b"",
+            runtime=session.runtime,
+            processor=processor_class(),
+            threads=1,
+            num_examples=len(data.inputs),
+            counts=tuple(
+                GroupCounts(
+                    metric=one.metric,
+                    group=one.group,
+                    both=one.both,
+                    harmed=one.harmed,
+                    helped=one.helped,
+                    neither=one.neither,
+                )
+                for one in counts
+            ),
+            drops=(),
+            latency_p50_us=timing.latency_p50_us,
+            latency_p95_us=timing.latency_p95_us,
+            latency_p99_us=timing.latency_p99_us,
+            calls=timing.calls,
+            throughput=timing.throughput,
+            batch=timing.batch,
+            processor_us=timing.processor_us,
+            peak_memory_bytes=timing.peak_memory_bytes,
+            joules=timing.joules,
+            measured_ms=int(time.time() * 1000),
+        )

@@ -1,0 +1,133 @@
+"""The gate of participants' measurements: raw bytes in, exactly one judgement out, as for updates.
+
+Steps, the first failing one decides:
+
+1. to 4.: size, framing, identity, signature and revocation, as of an update.
+5. decode: the verified bytes are a canonical Measurement, of the signer.
+6. repeat: bytes accepted before are a duplicate; others of the same variant an equivocation: one measurement for each
+   participant and variant.
+7. asked: the task is known, asks participants to measure, and names the variant.
+8. agreement: the task's, signed by the participant and in force.
+9. artefact: the variant was built, and these are its bytes.
+10. ranges: every number is one that a measurement can give.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from fluvial.admission.agreement import check_agreement
+from fluvial.admission.case import Case, refusal
+from fluvial.admission.decisions import QUARANTINED
+from fluvial.admission.judgement import Fault, Parked, Refused, Source
+from fluvial.admission.report import check_ranges, open_report, read_report
+from fluvial.admission.views import RegistryView
+from fluvial.wire.records import Measurement, Reason, Task, Verdict
+from fluvial.wire.task_file import TaskFile
+from governance.admission.signature import check_signatures
+
+Subject = tuple[str, str, int, str]
+"""Participant, task, version and variant: of which there is one measurement."""
+
+
+class ArtefactsView(RegistryView, Protocol):
+    """The verified registry, and the variants that acceleration signed."""
+
+    def artefact(self, task: str, version: int, variant: str, /) -> bytes | None:
+        """SHA-256 of the artefact, 32 bytes; None for a variant that is not heard of."""
+
+
+class ReportsSeen:
+    """What was accepted: SHA-256 of the records, by subject."""
+
+    def __init__(self) -> None:
+        self._accepted: dict[Subject, bytes] = {}
+
+    def accept(self, subject: Subject, record_sha256: bytes) -> None:
+        """Of a subject the first stands."""
+        self._accepted.setdefault(subject, record_sha256)
+
+    def accepted(self, subject: Subject) -> bytes | None:
+        """SHA-256 of the record that was accepted."""
+        return self._accepted.get(subject)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """Accepted: the measurement counts."""
+
+    verdict: Verdict
+    report: Measurement
+
+
+ReportJudgement = Refused | Parked | Admitted
+
+
+def judge_report(raw: bytes, source: Source, *, registry: ArtefactsView, seen: ReportsSeen) -> ReportJudgement:
+    """Exactly one judgement of a record of the topic reports. Changes nothing. Hostile bytes never raise."""
+    case = Case.of(raw, source, QUARANTINED)
+    fault = open_report(case, registry)  # 1 to 3.
+    if fault is None:
+        check_signatures([case])  # 4.
+        fault = case.fault
+    if fault is not None:
+        return refusal(case, fault)
+    report = read_report(case)  # 5.
+    if isinstance(report, Fault):
+        return refusal(case, report)
+    fault = (
+        _check_repeat(report, case.record_sha256, seen)  # 6.
+        or _check_asked(report, case, registry)  # 7, 8.
+        or _check_artefact(report, registry)  # 9.
+        or check_ranges(report)  # 10.
+    )
+    if fault is None:
+        return Admitted(verdict=_named(case.verdict(Reason.ACCEPTED), report), report=report)
+    refused = refusal(case, fault)
+    return replace(refused, verdict=_named(refused.verdict, report))
+
+
+def subject_of(verdict: Verdict) -> Subject:
+    """What a verdict on a measurement is about."""
+    return verdict.participant, verdict.task, verdict.round, verdict.update_id
+
+
+def _named(verdict: Verdict, report: Measurement) -> Verdict:
+    """With the measurement's names in the places that an update's have: the version as the round, the variant as the
+    id."""
+    return replace(verdict, task=report.task, round=report.version, update_id=report.variant)
+
+
+def _check_repeat(report: Measurement, record_sha256: bytes, seen: ReportsSeen) -> Fault | None:
+    accepted = seen.accepted((report.measurer, report.task, report.version, report.variant))
+    if accepted is None:
+        return None
+    return Fault(reason=Reason.DUPLICATE_IGNORED if accepted == record_sha256 else Reason.EQUIVOCATION)
+
+
+def _check_asked(report: Measurement, case: Case, registry: ArtefactsView) -> Fault | None:
+    task = registry.task(report.task)
+    if task is None:
+        return Fault(reason=Reason.TASK_UNKNOWN, waits=True)
+    terms = _terms(task)
+    spec = None if terms is None else terms.acceleration
+    if terms is None or spec is None or not spec.participants_measure or spec.variant(report.variant) is None:
+        return Fault(reason=Reason.NOT_ASKED)
+    agreement = "" if terms.agreement is None else terms.agreement.name
+    return check_agreement(case.participant, agreement, registry, case.source.timestamp_ms)
+
+
+def _check_artefact(report: Measurement, registry: ArtefactsView) -> Fault | None:
+    artefact = registry.artefact(report.task, report.version, report.variant)
+    if artefact is None:
+        return Fault(reason=Reason.ARTEFACT_UNKNOWN, waits=True)
+    return None if artefact == report.artefact_sha256 else Fault(reason=Reason.ARTEFACT_UNKNOWN)
+
+
+def _terms(task: Task) -> TaskFile | None:
+    """None for a task whose file cannot be read; it does not run either."""
+    try:
+        return TaskFile.model_validate_json(task.specification)
+    except ValueError:
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -21,7 +22,8 @@ def status(
     data_dir: DataDirOption = DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
-    """Show the broker, the topics, the jobs and how far their sources are behind. Exit status 1 when nothing runs."""
+    """Show the broker, the topics, the jobs, what failed, and how far sources are behind. Exit status 1 when nothing
+    runs."""
     found = _collect(DataDirectory(data_dir))
     if as_json:
         print_json(found)
@@ -45,7 +47,20 @@ def _collect(directory: DataDirectory) -> dict[str, Any]:
         "restarts": state.restarts,
         "topics": [asdict(topic) for topic in topic_statuses(federation.brokers, names)],
         "jobs": [{**asdict(job), "last_failure": rest.last_failure(job.job_id)} for job in rest.jobs()] if rest else [],
+        **_health(directory),
         "lag": [asdict(lag) for lag in group_lags(federation.brokers, federation.topic_prefix)],
+    }
+
+
+def _health(directory: DataDirectory) -> dict[str, Any]:
+    from deploy.local.health import read_health
+    from pipelines.flink.stage_mac import StageMac
+
+    health = read_health(directory.federation(), StageMac.load(directory.keys))
+    return {
+        "tasks": [asdict(task) for task in health.tasks.values()],
+        "quarantined": dict(health.quarantined),
+        "set_aside": {name: {"count": n, "error": health.last_error[name]} for name, n in health.set_aside.items()},
     }
 
 
@@ -68,11 +83,30 @@ def _print(found: dict[str, Any]) -> None:
     for job in found["jobs"]:
         if job["last_failure"]:
             console.print(f"{job['name']} has failed, last with: {_cause(job['last_failure'])}", markup=False)
+    for told in _findings(found):
+        console.print(told, markup=False)
     if found["lag"]:
         lag = Table("source group", "topic", "records behind")
         for group in found["lag"]:
             lag.add_row(group["group"], group["topic"], str(group["lag"]))
         console.print(lag)
+
+
+def _findings(found: dict[str, Any]) -> Iterator[str]:
+    """What needs a look, a line each."""
+    for task in found["tasks"]:
+        if task["status"] != "RUNNING":
+            ends = " when its open round is over" if task["is_open"] else ""
+            why = f": {task['reason']}" if task["reason"] else ""
+            yield f"task {task['task']} is {task['status'].lower()}{ends}{why}"
+        if task["failed"]:
+            where = f"round {task['round']}, attempt {task['attempt']}"
+            yield f"task {task['task']} has failed {task['failed']} times by {where}, last: {task['last_failure']}"
+    for operator, aside in found["set_aside"].items():
+        yield f"{aside['count']} records were set aside by {operator}, last: {aside['error']} (topic quarantine)"
+    if found["quarantined"]:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(found["quarantined"].items()))
+        yield f"in quarantine: {reasons}"
 
 
 def _cause(stacktrace: str) -> str:

@@ -27,10 +27,19 @@ class VariantSpec(_Strict):
 
 
 class BatchingSpec(_Strict):
-    """How requests are put together: as soon as there are `max_batch`, or when the oldest has waited `max_delay_ms`."""
+    """How requests are put together: as soon as there are `max_batch`, or when the oldest has waited `max_delay_ms`.
 
-    max_batch: int = Field(default=64, ge=1, le=4096)
-    max_delay_ms: float = Field(default=2.0, ge=0, le=1000)
+    A job gathers the requests of all its tasks in one place, by the largest `max_batch` and the shortest `max_delay_ms`
+    that the registry has when it is submitted. The rest holds for each task, and from the next batch on.
+    """
+
+    max_batch: int = Field(default=64, ge=1, le=4096, description="Most examples that a model is run on at once.")
+    max_delay_ms: float = Field(
+        default=2.0,
+        ge=0,
+        le=1000,
+        description="Longest wait of a request for others, in whole milliseconds; taken when the job is submitted.",
+    )
     deadline_ms: int = Field(default=5_000, ge=1, description="Longest wait of a request; then it is refused.")
     examples_per_minute: int = Field(
         default=0, ge=0, description="Examples that one caller may ask for in a minute; 0 for no limit."

@@ -7,11 +7,13 @@ from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from pipelines.audit import job as audit_job
 from pipelines.audit.operators import Sign
 from pipelines.flink import guard
+from pipelines.inference import job as inference_job
 from pipelines.topology import STAGES
 from pipelines.validation import job as validation_job
 from pipelines.validation.operators.judging import Mark
@@ -45,9 +47,12 @@ class Stream:
 def test_no_operator_of_a_stage_can_be_stopped_by_a_record(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = SimpleNamespace(starts=defaultdict(dict), next_events={}, next_leaves={})
     monkeypatch.setattr(validation_job, "read_known", lambda *_, **__: nothing)
+    monkeypatch.setattr(inference_job.log_reader, "read_to_end", lambda *_: [])
     monkeypatch.setattr(audit_job, "CommittedLog", lambda _: SimpleNamespace(view=lambda **__: nothing))
     graph = Stream()
     importlib.import_module(STAGES[stage].module).attach(graph)
     assert graph.functions
     for function in graph.functions:
         assert isinstance(function, GUARDED + WITHOUT), type(function).__name__
+        again = cloudpickle.loads(cloudpickle.dumps(function))  # as it is sent to the cluster
+        assert type(again) is type(function)

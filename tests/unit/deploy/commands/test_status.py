@@ -26,6 +26,9 @@ def test_a_job_that_failed_is_shown_with_its_innermost_cause(capsys: pytest.Capt
             "topics": [],
             "jobs": [job("gate", STACKTRACE), job("log", ""), job("plain", "one line alone")],
             "lag": [],
+            "tasks": [],
+            "set_aside": {},
+            "quarantined": {},
         }
     )
     lines = capsys.readouterr().out.splitlines()

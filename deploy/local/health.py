@@ -1,0 +1,102 @@
+"""What needs a person in a federation: tasks that are halted or keep failing, and records that nobody could handle.
+
+A fold over records; `read_health` reads the newest of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from fluvial.identity.federation import Federation
+from fluvial.kafka import connect
+from fluvial.registry.reading import read_registry
+from fluvial.transparency.event import event_id, read_event
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.framing import decode
+from fluvial.wire.records import AuditEvent, PublishedModel, RoundEvent, RoundTransition, SetAside, Task, TaskStatus
+from pipelines.flink.frames import SourceRecord
+from pipelines.flink.log_reader import read_to_end
+from pipelines.flink.stage_mac import StageMac
+
+NEWEST_EVENTS = 20_000
+"""How far back events and quarantine are looked at, by partition."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskHealth:
+    """failed: rounds that made no model since the last that did; last_failure: why the newest of them failed."""
+
+    task: str
+    status: str
+    reason: str
+    round: int = 0
+    attempt: int = 0
+    is_open: bool = False
+    failed: int = 0
+    last_failure: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Health:
+    """quarantined: records by reason. set_aside: by operator, with the error of the newest."""
+
+    tasks: dict[str, TaskHealth] = field(default_factory=dict)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    set_aside: Counter[str] = field(default_factory=Counter)
+    last_error: dict[str, str] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
+
+    def take_tasks(self, tasks: Iterable[Task]) -> None:
+        """The registry's."""
+        for task in tasks:
+            self.tasks[task.task] = TaskHealth(task=task.task, status=task.status.value, reason=task.reason)
+
+    def take_events(self, records: Iterable[SourceRecord]) -> None:
+        """Of topic events, in its order; what is none is left to the stages, which tell of it."""
+        for record in records:
+            try:
+                found = read_event(decode(record.value, AuditEvent))
+            except (FluvialError, ValueError):
+                continue
+            match found:
+                case RoundEvent():
+                    self._take_round(found)
+                case PublishedModel() if found.task in self.tasks:
+                    self.tasks[found.task].failed, self.tasks[found.task].last_failure = 0, ""
+                case SetAside() if event_id(found) not in self._told:
+                    self._told.add(event_id(found))
+                    self.set_aside[found.operator] += 1
+                    self.last_error[found.operator] = found.error
+
+    def take_quarantine(self, records: Iterable[SourceRecord]) -> None:
+        """Of topic quarantine."""
+        for record in records:
+            self.quarantined[dict(record.headers).get("reason", b"").decode(errors="replace")] += 1
+
+    @property
+    def needs_a_look(self) -> list[TaskHealth]:
+        """Tasks that are halted or fail."""
+        return [task for task in self.tasks.values() if task.failed or task.status != TaskStatus.RUNNING]
+
+    def _take_round(self, event: RoundEvent) -> None:
+        task = self.tasks.get(event.task)
+        if task is None:
+            return
+        task.round, task.attempt = event.round, event.attempt
+        task.is_open = event.transition in (RoundTransition.OPENED, RoundTransition.CLOSED)
+        if event.transition is RoundTransition.FAILED:
+            task.failed, task.last_failure = task.failed + 1, event.reason
+
+
+def read_health(federation: Federation, mac: StageMac) -> Health:
+    """As the log says now. mac: tells the stages' events from what others have written. Raises LogUnreadable,
+    TransportUnavailable."""
+    health, brokers, topics = Health(), federation.brokers, federation.topics
+    with closing(connect(brokers, "fluvial-status")) as transport:
+        health.take_tasks(read_registry(transport, federation).tasks())
+    health.take_events(mac.proven(topics.events, read_to_end(brokers, topics.events, tail=NEWEST_EVENTS)))
+    health.take_quarantine(read_to_end(brokers, topics.quarantine, tail=NEWEST_EVENTS))
+    return health

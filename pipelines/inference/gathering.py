@@ -1,0 +1,46 @@
+"""How requests are put together before they are answered: by the terms of all tasks that the job serves."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fluvial.registry.view import VerifiedRegistry
+from fluvial.wire.acceleration import BatchingSpec
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.records import Task
+from pipelines.flink.frames import SourceRecord
+from pipelines.flink.tasks import acceleration_of
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """max_requests: that are gathered, over all lanes. max_delay_ms: longest wait of a request for others."""
+
+    max_requests: int
+    max_delay_ms: int
+
+
+def gathering(tasks: Iterable[Task]) -> Gathering:
+    """One gatherer serves all tasks of a job, so that nobody waits longer than its own task says, and the largest batch
+    can be filled. Without a task that serves a model, the terms of one that says nothing."""
+    specs = [spec.batching for spec in map(acceleration_of, tasks) if spec is not None] or [BatchingSpec()]
+    return Gathering(max(spec.max_batch for spec in specs), int(min(spec.max_delay_ms for spec in specs)))
+
+
+def tasks_of(registry: Iterable[SourceRecord], operator_key: bytes, registrar_key: bytes) -> list[Task]:
+    """The tasks in force, of the records of topic registry; what is not genuine is skipped."""
+    view = VerifiedRegistry(operator_key, registrar_key)
+    for record in registry:
+        key = (record.key or b"").decode(errors="replace")
+        try:
+            if record.value:
+                view.apply(key, record.value)
+            else:
+                view.withdraw(key)
+        except FluvialError as error:
+            _log.warning("registry/%d@%d is not trusted: %s", record.partition, record.offset, error)
+    return view.tasks()

@@ -31,7 +31,18 @@ from fluvial.auditor.rounds import Rounds
 from fluvial.identity.envelope import verify_envelope
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.framing import MAX_RECORD_BYTES, version_of
-from fluvial.wire.records import Decision, Measurement, ModelManifest, ModelUpdate, Reason, Round, Verdict, WindowMode
+from fluvial.wire.records import (
+    Decision,
+    Measurement,
+    ModelManifest,
+    ModelUpdate,
+    Reason,
+    Round,
+    RoundEvent,
+    RoundTransition,
+    Verdict,
+    WindowMode,
+)
 
 _OF_THE_BYTES = frozenset(
     {
@@ -277,14 +288,19 @@ class Rejudgement:
         return round_ if round_ is not None and round_.window is WindowMode.SYNCHRONOUS else None
 
     def _is_stale(self, update: ModelUpdate, sequence: int) -> bool:
-        """Whether, when the verdict was given, a later round of the task was open, or the task over: a stage hears of a
-        round when its leaf is under way."""
+        """Whether, when the verdict was given, a later round of the task was open, or none: a stage hears of a round
+        when its leaf is under way. A pause names the round that is opened next, an end the last one."""
+        own = update.round, update.attempt
         later = (
             leaf.sequence
             for (task, number, attempt), leaf in self._log.opened.items()
-            if task == update.task and (number, attempt) > (update.round, update.attempt)
+            if task == update.task and (number, attempt) > own
         )
-        over = (leaf.sequence for leaf in self._log.ended if leaf.record.task == update.task)
+        over = (
+            leaf.sequence
+            for leaf in self._log.ended
+            if leaf.record.task == update.task and _ends(leaf.record.transition, _place(leaf.record), own)
+        )
         return self._lacks_rounds or min((*later, *over), default=sequence) < sequence
 
     @cached_property
@@ -318,6 +334,21 @@ class Rejudgement:
             for leaf in self._log.verdicts.values()
             if leaf.record.reason in _OF_THE_CONTENT
         )
+
+
+def _place(event: RoundEvent) -> tuple[int, int]:
+    return event.round, event.attempt
+
+
+def _ends(transition: RoundTransition, place: tuple[int, int], own: tuple[int, int]) -> bool:
+    """Whether what is said of a round means that an attempt takes no update any more."""
+    match transition:
+        case RoundTransition.PAUSED:
+            return place > own
+        case RoundTransition.FINISHED | RoundTransition.REMOVED:
+            return place >= own
+        case _:
+            return False
 
 
 def _unless_heard(since_ms: int | None, verdict: Verdict) -> bool | None:

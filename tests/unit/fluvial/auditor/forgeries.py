@@ -209,6 +209,8 @@ def accept_a_request_and_enrol_nobody(world: World) -> str:
 
 def censored(world: World, reason: Reason) -> str:
     world.now_ms += 2 * HEARD_MS
+    for ended in (RoundTransition.CLOSED, RoundTransition.FAILED):
+        world.transition(2, ended)
     world.open_round(3)
     world.sequence()
     world.now_ms += 2 * HEARD_MS

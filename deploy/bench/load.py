@@ -64,10 +64,11 @@ class Load:
                 if remaining == 0:
                     return
                 remaining -= 1
-                yield name, seal(_update(round_, name, delta), key, name)
+                yield name, seal(an_update(round_, name, delta), key, name)
 
 
-def _update(round_: Round, participant: str, inline: bytes) -> ModelUpdate:
+def an_update(round_: Round, participant: str, inline: bytes) -> ModelUpdate:
+    """The update of a participant for a round. inline: the delta, float32."""
     return ModelUpdate(
         task=round_.task,
         round=round_.round,

@@ -134,6 +134,34 @@ def audit(
     _print_memory(result["peak_rss_mb"])
 
 
+@app.command()
+@reported
+def flood(
+    per_second: Annotated[int, typer.Option(min=1, help="Honest updates a second.")] = 50,
+    seconds: Annotated[int, typer.Option(min=5, help="Length of each of the two phases.")] = 20,
+    parallelism: ParallelismOption = 1,
+    json: JsonOption = False,
+) -> None:
+    """Honest updates at a steady rate, alone and then while a participant and a stranger send junk as fast as they can:
+    verdicts per second, and the time from an update in the log to its verdict (-1: none came)."""
+    with _directory() as directory:
+        from deploy.bench import flood as floods
+
+        result = floods.run(directory, per_second=per_second, seconds=seconds, parallelism=parallelism, report=_report)
+    if json:
+        print_json(result)
+        return
+    console.print(f"{per_second} honest updates a second for {seconds} s, twice")
+    for phase in ("quiet", "flooded"):
+        one = result[phase]
+        latencies = f"p50 {one['p50_ms']:.0f} ms, p99 {one['p99_ms']:.0f} ms"
+        console.print(
+            f"  {phase:<8} {one['per_second']:8.1f} verdicts/s  {latencies}  {one['judged']} of {one['updates']}"
+        )
+    for name, sent in result["junk"].items():
+        console.print(f"  {name:<8} {sent['records'] / seconds:8.0f} records/s of junk")
+
+
 def _rule(text: str) -> dict[str, Any]:
     try:
         rule = json_module.loads(text)

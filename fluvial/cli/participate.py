@@ -70,7 +70,8 @@ def participate(
 ) -> None:
     """Take part in a task's rounds: train, publish updates, show what became of them.
 
-    Ctrl-C stops; what is unsent by then is sent next time.
+    Ctrl-C stops; what is unsent by then is sent next time. Nothing is sent where the audit log is not one with the
+    newest checkpoint that was seen before (it was forked or rolled back).
     """
     parties = load_federation(federation)
     key_file = key or key_path(name)
@@ -84,6 +85,7 @@ def participate(
     state = state_folder(outbox_file)
     packages = Packages(package or ())
     with Participant(parties, name, SigningKey.load(key_file), outbox_file) as participant:
+        participant.check_log()
         signed_task = participant.task(task)
         packages.of(TaskFile.model_validate_json(signed_task.specification))  # before the first round, not in it
 

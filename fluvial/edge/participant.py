@@ -6,15 +6,17 @@
         participant.participate("heart", train)
 
 where `train(base_D, round)` returns `(delta_D, weight)`, or None to sit the round out. The parts can be used alone as
-well: `rounds`, `base_model`, `publish`, `resume`, `verdict_of`, `receipts`. One thread at a time uses a
+well: `check_log`, `rounds`, `base_model`, `publish`, `resume`, `verdict_of`, `receipts`. One thread at a time uses a
 Participant; `stop` may be called from any.
 
 Shapes: D parameters.
 """
 
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +28,7 @@ from fluvial.edge import enrolment
 from fluvial.edge.contribution import check_difference, least_weight, plain_delta, plain_weight
 from fluvial.edge.error_feedback import ErrorFeedback, state_folder
 from fluvial.edge.events import Event, Interrupted, SatOut
+from fluvial.edge.log_memory import SUFFIX, LogMemory
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.measuring import Measuring, OwnData, Sent
 from fluvial.edge.model_files import ModelFiles, default_model_files
@@ -39,8 +42,9 @@ from fluvial.edge.upload import WINDOW_BYTES
 from fluvial.encoding import encoder
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
-from fluvial.kafka import Position, Start, Transport, TransportUnavailable, connect
+from fluvial.kafka import Position, Start, Transport, TransportUnavailable, connect, read_to_end
 from fluvial.registry.rounds import is_over
+from fluvial.transparency.note import NoteKey
 from fluvial.wire import records
 from fluvial.wire.names import check_participant
 from fluvial.wire.records import Receipt, Round, RoundStatus, Task, Verdict
@@ -48,6 +52,8 @@ from fluvial.wire.records import Receipt, Round, RoundStatus, Task, Verdict
 _POLL_SECONDS = 0.2
 _RETRY_SECONDS = 1.0
 
+_READ_SECONDS = 30.0
+_CLOCKS_APART_MS = 3_600_000  # this machine's and the brokers', before all checkpoints are read
 _CLOCK_SKEW_MS = 60_000  # between brokers, whose times date a record and its verdict
 
 
@@ -87,6 +93,7 @@ class Participant:
         self._feedback = ErrorFeedback(state_folder(Path(outbox_path)))
         self._publisher = Publisher(self.transport, self.outbox, self.topics, name, key, window_bytes, self._feedback)
         self._model_files = model_files or default_model_files()
+        self._log_file = state_folder(Path(outbox_path)) / f"log{SUFFIX}"
         self._mailbox: Mailbox | None = None
         self._stopping = threading.Event()
         self._lent: tuple[bytes, weakref.ref[NDArray[np.float32]]] | None = None  # the last base model
@@ -111,6 +118,22 @@ class Participant:
         if task is None:
             raise ValueError(f"the registry has no task {name!r} signed by the operator")
         return task
+
+    def check_log(self) -> None:
+        """Look whether the audit log is one with the newest checkpoint that this participant has seen, and remember the
+        newest that there is: `log_memory.py`.
+
+        Raises VerificationError when it was forked or rolled back, TransportUnavailable.
+        """
+        memory = LogMemory(self._log_file, NoteKey.parse(self.federation.log_key))
+        since_s = time.time() if memory.since_s is None else memory.since_s
+        if not memory.take(self._checkpoints(int(1000 * since_s) - _CLOCKS_APART_MS), is_whole=False):
+            memory.take(self._checkpoints(Start.BEGINNING), is_whole=True)
+
+    def _checkpoints(self, start: Start | int) -> Iterator[bytes]:
+        with closing(self.transport.read(self.topics.checkpoints, start)) as reader:
+            for message in read_to_end(reader, _READ_SECONDS):
+                yield message.value or b""
 
     def rounds(self, task: str, on_event: Callable[[Event], None] = ignore) -> Iterator[Round]:
         """The task's open rounds that invite this participant and have no update of it, each attempt once, always the

@@ -13,6 +13,7 @@ from fluvial.identity.envelope import open_envelope, seal, unseal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Message, Position, Transport, read_to_end
+from fluvial.transparency.note import NoteKey
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.layout import chunk_partition, layout_digest, model_digest, num_elements
 from fluvial.wire.records import (
@@ -43,6 +44,7 @@ PARTITIONS = 3
 OPERATOR = SigningKey.from_seed(b"o" * 32)
 REGISTRAR = SigningKey.from_seed(b"r" * 32)
 AGGREGATOR = SigningKey.from_seed(b"a" * 32)
+LOG = SigningKey.from_seed(b"l" * 32)
 
 SPECIFICATION = {
     "task": TASK,
@@ -66,7 +68,7 @@ def a_federation(bootstrap_servers: str = "memory", prefix: str = "test.") -> Fe
         operator_key=OPERATOR.public_key.hex(),
         registrar_key=REGISTRAR.public_key.hex(),
         aggregator_key=AGGREGATOR.public_key.hex(),
-        log_key="unused",
+        log_key=NoteKey(name="log.example/audit", public_key=LOG.public_key).to_text(),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from fluvial.admission.case import Case
+from fluvial.admission.claims import claims_too_many_chunks
 from fluvial.admission.judgement import Fault
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, NonCanonical, SchemaUnknown
@@ -38,6 +39,8 @@ def read_update(case: Case, schema_ids: Mapping[int, Version]) -> Fault | None:
 
 def find_update(case: Case, schema_ids: Mapping[int, Version]) -> Fault | None:
     """The decoding alone."""
+    if case.envelope.payload_type == _MODEL_UPDATE and claims_too_many_chunks(case.envelope.payload):
+        return Fault(reason=Reason.DECODE)
     update = read_payload(case.envelope, ModelUpdate, _MODEL_UPDATE, schema_ids)
     if isinstance(update, Fault):
         return update

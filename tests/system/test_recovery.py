@@ -26,7 +26,7 @@ from fluvial.admission.judgement import Source
 from fluvial.edge.training.flat import layout_of
 from fluvial.transparency.chain import ChainEnd
 from fluvial.wire.framing import encode
-from fluvial.wire.records import Decision, RoundEvent, RoundTransition
+from fluvial.wire.records import Decision, SetAside
 from governance.audit import sequencer
 from governance.audit.events import audit_event
 from models.architectures import build, initial_state
@@ -162,9 +162,7 @@ def test_the_audit_stage_goes_on_from_the_log_alone(federation: SmallFederation)
     topics = federation.federation.topics
     producer = Producer(federation.federation.brokers.librdkafka("test"))
     mac = StageMac.load(federation.stack.directory.keys)
-    record = RoundEvent(
-        task="told", round=1, attempt=1, transition=RoundTransition.OPENED, num_updates=0, base_version=0
-    )
+    record = SetAside(operator="test", item="0@0", item_sha256=bytes(32), error="ValueError")
     event = audit_event(record, 1_700_000_000_000)
     end = ChainEnd(before.size, bytes(32))
     for topic, value, proven in [

@@ -34,6 +34,9 @@ def simulate(
             "--target", min=1, help="Updates that close a round; by default the task's share of participants."
         ),
     ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The participants' data; by default what lies beside the task.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the division and of who is fast.")] = 0,
     workers: Annotated[
         int | None,
@@ -55,7 +58,7 @@ def simulate(
     from deploy.simulation.learning import plan_of
     from deploy.simulation.report import curves, groups, line_of, write_page
 
-    plan = plan_of(folder, num_participants=participants, num_rounds=rounds, target=target, seed=seed)
+    plan = plan_of(folder, data=data, num_participants=participants, num_rounds=rounds, target=target, seed=seed)
     task_file, started, rows = plan.task_file, time.monotonic(), []
     with _progress(task_file.rounds) as shown:
         federation = SimulatedFederation(plan, workers=workers, encoding=encoding, on_progress=shown)

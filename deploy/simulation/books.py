@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from deploy.simulation.learning import Measured
+from fluvial.edge.metrics import Measured
 from fluvial.wire.records import ModelManifest, Outcome
 
 

@@ -17,6 +17,8 @@ from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
+import numpy as np
+
 from deploy.simulation.books import Books, RoundRow
 from deploy.simulation.durations import Durations
 from deploy.simulation.learning import Learning, LearningPlan
@@ -213,7 +215,7 @@ class SimulatedFederation:
 
     def _row(self, manifest: ModelManifest) -> RoundRow:
         model = b"".join(map(self.log.model_chunk, manifest.chunks))
-        metrics = self.learning.measure_bytes(model)
+        metrics = self.learning.measure(np.frombuffer(model, "<f4"))
         return self._books.row(manifest, metrics, (manifest.created_ms - START_MS) / 1000)
 
 

@@ -1,10 +1,12 @@
-"""What a task's participants train and what its models are measured by: the seam between the simulation and a task's
-code, which workers open again in their own process."""
+"""What a task's participants train and what its models are measured by: the task's code on divided examples, which
+workers open again in their own process."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,9 @@ from numpy.typing import NDArray
 
 from deploy.local.jars import CHECKOUT
 from deploy.simulation.division import Rows, divided
-from fluvial.edge.packages import Examples, Packages
+from fluvial.edge.metrics import Measured
+from fluvial.edge.packages import Packages, pinned
+from fluvial.edge.packages.examples import Examples, Inputs, joined
 from fluvial.edge.trainer import TrainingRequest
 from fluvial.edge.training.participation import train_on
 from fluvial.edge.training.task_code import TaskCode
@@ -25,27 +29,23 @@ from models.evaluation.task import evaluator_of
 Vector = NDArray[np.float32]
 PARTICIPANTS = "participants.safetensors"
 TASK_FILE = "task.yaml"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """Metrics of a model: overall, and by attribute and group. num_examples: of the evaluation set; of_groups: of each
-    group."""
-
-    overall: dict[str, float]
-    groups: dict[str, dict[str, dict[str, float]]]
-    num_examples: int
-    of_groups: dict[str, dict[str, int]]
+DATA = "data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearningPlan:
-    """What opens a `Learning`, in any process. folder: of the task, with its data."""
+    """What opens a `Learning`, in any process. folder: of the task. data: where its participants' examples are. The
+    folder's code may run here where the task names it as its package."""
 
     task_file: TaskFile
     folder: Path
-    num_participants: int | None
-    seed: int
+    data: Path
+    num_participants: int | None = None
+    seed: int = 0
+
+    @property
+    def packages(self) -> Packages:
+        return Packages([self.folder] if self.task_file.package is not None else [])
 
     def open(self) -> Learning:
         return Learning(self)
@@ -54,6 +54,7 @@ class LearningPlan:
 def plan_of(
     folder: Path,
     *,
+    data: Path | None = None,
     num_participants: int | None = None,
     num_rounds: int | None = None,
     target: int | None = None,
@@ -61,32 +62,41 @@ def plan_of(
 ) -> LearningPlan:
     """The task in a folder, for so many participants and rounds instead of its own.
 
-    Quorum and target grow with the participants, so that a round takes the same share of them; the quorum is never
-    above the target. Raises ValueError for a file or data that are not there or cannot be used.
+    data: by default the task's file of participants, or the folder `data` of its package. Quorum and target grow with
+    the participants, so that a round takes the same share of them; the quorum is never above the target. Raises
+    ValueError for a file or data that are not there or cannot be used.
     """
     task_file = TaskFile.read(folder / TASK_FILE)
-    _, groups = load_by_participant(folder / PARTICIPANTS)
-    share = 1.0 if num_participants is None else num_participants / len(groups)
+    built_in = task_file.data.participant is None
+    data = folder / (PARTICIPANTS if built_in else DATA) if data is None else data
+    plan = LearningPlan(task_file=task_file, folder=folder, data=data, num_participants=num_participants, seed=seed)
+    code = TaskCode.of(task_file, plan.packages, CHECKOUT)
+    share = 1.0 if num_participants is None else num_participants / len(_groups(code, data)[1])
     target = max(1, round(task_file.target * share)) if target is None else target
     quorum = min(target, max(1, round(task_file.quorum * share)))
     changes = {"target": target, "quorum": quorum, **({} if num_rounds is None else {"rounds": num_rounds})}
     changed = TaskFile.model_validate({**task_file.model_dump(mode="json"), **changes})
-    return LearningPlan(task_file=changed, folder=folder, num_participants=num_participants, seed=seed)
+    return LearningPlan(
+        task_file=pinned(changed, code.package),
+        folder=folder,
+        data=data,
+        num_participants=num_participants,
+        seed=seed,
+    )
 
 
 class Learning:
-    """Participants, numbered from 0, and the evaluation set. packages: the folder's own.
-
-    Raises ValueError for data that is not there or does not fit the task.
-    """
+    """Participants, numbered from 0, and the evaluation set. Raises ValueError for data that is not there or does not
+    fit the task."""
 
     def __init__(self, plan: LearningPlan) -> None:
-        self._examples, groups = load_by_participant(plan.folder / PARTICIPANTS)
-        self._rows: list[Rows] = divided(groups, plan.num_participants or len(groups), plan.seed)
-        self.packages = Packages([plan.folder] if plan.task_file.package else [])
+        self.packages = plan.packages
         self._code = TaskCode.of(plan.task_file, self.packages, CHECKOUT)
         self._state = self._code.state()
         self._initial = self._state.flatten()
+        self._personal = self._state.personal() if self._state.has_personal else None
+        self._examples, groups = _groups(self._code, plan.data)
+        self._rows: list[Rows] = divided(groups, plan.num_participants or len(groups), plan.seed)
 
     @property
     def num_participants(self) -> int:
@@ -104,31 +114,44 @@ class Learning:
         return len(self._rows[participant])
 
     def train(self, participant: int, request: TrainingRequest) -> tuple[Vector, int] | None:
-        """(delta float32[D], number of examples), as `fluvial participate` trains; None sits out. Raises ValueError,
-        TrainingFailed."""
-        rows = self._rows[participant]
-        examples = Examples(inputs=self._examples.inputs[rows], targets=self._examples.targets[rows])
-        return train_on(request, self._code, self._state, examples)
-
-    def measure_bytes(self, model: bytes) -> Measured | None:
-        """As `measure`, of the model as its chunks hold it."""
-        return self.measure(np.frombuffer(model, "<f4"))
+        """(delta float32[D], number of examples), as `fluvial participate` trains; None sits out. Raises ValueError."""
+        if self._personal is not None:  # what stays with a participant is not what another has left in the module
+            self._state.load_personal(self._personal)
+        return train_on(request, self._code, self._state, _of_rows(self._examples, self._rows[participant]))
 
     def measure(self, model: Vector) -> Measured | None:
-        """Metrics of a model float32[D]; None for a task without an evaluation set. A metric that a group does not
-        define (it has one class alone) is left out of it. Raises ValueError where the whole does not."""
-        evaluator = self._evaluator
-        if evaluator is None:
-            return None
-        found = evaluator.measure_with_groups(model)
-        groups: dict[str, dict[str, dict[str, float]]] = {}
-        sizes: dict[str, dict[str, int]] = {}
-        for group in found.groups:
-            groups.setdefault(group.attribute, {})[group.group] = dict(group.metrics)
-            sizes.setdefault(group.attribute, {})[group.group] = group.num_examples
-        overall = dict(found.metrics)
-        return Measured(overall=overall, groups=groups, num_examples=evaluator.num_examples, of_groups=sizes)
+        """Metrics of a model float32[D], overall and by group; None for a task without an evaluation set. Raises
+        ValueError where they are not defined."""
+        return None if self._evaluator is None else self._evaluator.measure_with_groups(model)
 
     @cached_property
     def _evaluator(self) -> Evaluator | None:
         return evaluator_of(self._code, "cpu")
+
+
+def _groups(code: TaskCode, data: Path) -> tuple[Examples, list[Rows]]:
+    """All examples, and the rows of each participant that the data tells apart: of a package's loader those of index 0,
+    1, and so on, until it has none."""
+    if code.task_file.data.participant is None:
+        dataset, groups = load_by_participant(data)
+        return Examples.of(dataset, str(data)), groups
+    parts: list[Examples] = []
+    for index in count():
+        try:
+            parts.append(code.participant_examples(data, index))
+        except ValueError:
+            if not parts:
+                raise
+            break
+    ends = np.cumsum([len(part) for part in parts])
+    return joined(parts), [np.arange(end - len(part), end) for part, end in zip(parts, ends, strict=True)]
+
+
+def _of_rows(examples: Examples, rows: Rows) -> Examples:
+    given = examples.inputs
+    inputs: Inputs
+    if isinstance(given, Mapping):
+        inputs = {name: array[rows] for name, array in given.items()}
+    else:
+        inputs = tuple(array[rows] for array in given) if isinstance(given, tuple) else given[rows]
+    return Examples(inputs=inputs, targets=examples.targets[rows])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ def line_of(row: RoundRow) -> str:
     parts += [f"{row.late} late"] if row.late else []
     parts += [f"{row.sat_out} sat out"] if row.sat_out else []
     parts += [f"attempt {row.attempts}"] if row.attempts > 1 else []
-    metrics = "" if row.metrics is None else "; " + ", ".join(_shown(row.metrics.overall))
+    metrics = "" if row.metrics is None else "; " + ", ".join(_shown(row.metrics.metrics))
     return f"round {row.round}: {', '.join(parts)}{metrics}"
 
 
@@ -45,12 +45,11 @@ def groups(rows: Sequence[RoundRow]) -> Table | None:
     last = rows[-1].metrics if rows else None
     if last is None or not last.groups:
         return None
-    table = Table("attribute", "group", "examples", *last.overall)
-    table.add_row("", "all", str(last.num_examples), *(f"{value:.4f}" for value in last.overall.values()))
-    for attribute, by_name in last.groups.items():
-        for name, metrics in by_name.items():
-            shown = (f"{metrics[metric]:.4f}" if metric in metrics else "-" for metric in last.overall)
-            table.add_row(attribute, name, str(last.of_groups[attribute][name]), *shown)
+    table = Table("attribute", "group", "examples", *last.metrics)
+    table.add_row("", "all", "", *(f"{value:.4f}" for value in last.metrics.values()))
+    for group in last.groups:
+        shown = (f"{group.metrics[name]:.4f}" if name in group.metrics else "-" for name in last.metrics)
+        table.add_row(group.attribute, group.group, str(group.num_examples), *shown)
     return table
 
 
@@ -98,13 +97,12 @@ def _figure(title: str, rows: Sequence[RoundRow]) -> Any:
         axes[0].legend()
     if last is not None and by_group:
         bars = [
-            (f"{attribute}: {name} ({last.of_groups[attribute][name]})", metrics[names[0]])
-            for attribute, by_name in last.groups.items()
-            for name, metrics in by_name.items()
-            if names[0] in metrics
+            (f"{group.attribute}: {group.group} ({group.num_examples})", group.metrics[names[0]])
+            for group in last.groups
+            if names[0] in group.metrics
         ]
         axes[1].barh([label for label, _ in bars], [value for _, value in bars])
-        axes[1].axvline(last.overall[names[0]], color="black", linewidth=1)
+        axes[1].axvline(last.metrics[names[0]], color="black", linewidth=1)
         axes[1].invert_yaxis()
         axes[1].set(title=f"{names[0]} by group; line: all")
     return figure
@@ -123,7 +121,7 @@ def _cells(rows: Sequence[RoundRow]) -> list[list[object]]:
             row.excluded,
             sum(row.rejected.values()),
             row.late,
-            *(f"{row.metrics.overall[name]:.4f}" if row.metrics else "" for name in names),
+            *(f"{row.metrics.metrics[name]:.4f}" if row.metrics else "" for name in names),
             row.model_digest[:12],
         ]
         for row in rows
@@ -131,12 +129,12 @@ def _cells(rows: Sequence[RoundRow]) -> list[list[object]]:
 
 
 def _metrics(rows: Sequence[RoundRow]) -> list[str]:
-    return list(rows[0].metrics.overall) if rows and rows[0].metrics else []
+    return list(rows[0].metrics.metrics) if rows and rows[0].metrics else []
 
 
 def _course(rows: Sequence[RoundRow], name: str) -> list[float]:
-    return [row.metrics.overall[name] for row in rows if row.metrics]
+    return [row.metrics.metrics[name] for row in rows if row.metrics]
 
 
-def _shown(metrics: dict[str, float]) -> list[str]:
+def _shown(metrics: Mapping[str, float]) -> list[str]:
     return [f"{name} {value:.4f}" for name, value in metrics.items()]

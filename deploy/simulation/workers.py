@@ -58,8 +58,7 @@ def train(learning: Learning, work: Work) -> list[Trained]:
 def _train_one(learning: Learning, work: Work, number: int, name: str) -> Trained:
     round_ = work.round
     base_D = np.fromfile(work.base, "<f4")
-    state, packages = work.state / name, learning.packages
-    request = training_request(work.task, round_, base_D, name, _NO_DATA, number, state, packages)
+    request = training_request(work.task, round_, base_D, name, _NO_DATA, number, work.state / name, learning.packages)
     try:
         trained = learning.train(number, request)
     except TrainingFailed as error:

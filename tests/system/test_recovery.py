@@ -23,13 +23,12 @@ from deploy.simulation.memory_log import MemoryLog
 from deploy.simulation.parties import Parties
 from deploy.simulation.server import Server
 from fluvial.admission.judgement import Source
-from fluvial.edge.training.flat import layout_of
+from fluvial.edge.training.task_code import TaskCode
 from fluvial.transparency.chain import ChainEnd
 from fluvial.wire.framing import encode
 from fluvial.wire.records import Decision, SetAside
 from governance.audit import sequencer
 from governance.audit.events import audit_event
-from models.architectures import build, initial_state
 from pipelines.flink.stage_mac import StageMac
 from tests.system.small_federation import KRUM, MEAN, NUM_PARTICIPANTS, NUM_ROUNDS, SmallFederation
 from tests.system.small_federation import task_file as small_task_file
@@ -136,9 +135,8 @@ def test_a_simulation_makes_the_federations_models_of_its_updates(
         log.put_update_chunk((chunk.partition, chunk.offset), chunk.value)
     envelopes = {(message.partition, message.offset): message for message in federation.read(topics.updates)}
     published = federation.manifests(task)
-    model, server = task_file.model, Server(log, parties)
-    layout = layout_of(build(model.architecture, model.parameters))
-    server.create(task_file, layout, initial_state(model.architecture, model.parameters, model.seed), now_ms=1)
+    server, state = Server(log, parties), TaskCode.of(task_file).state()
+    server.create(task_file, state.layout, state.flatten(), now_ms=1)
     for manifest in published[1:]:
         for contribution in manifest.contributions:
             place = contribution.source_partition, contribution.source_offset

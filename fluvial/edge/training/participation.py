@@ -30,11 +30,12 @@ def trainer(request: TrainingRequest) -> tuple[NDArray[np.float32], int] | None:
 def train_on(
     request: TrainingRequest, code: TaskCode, state: ModuleState, examples: Examples
 ) -> tuple[NDArray[np.float32], int] | None:
-    """As `trainer`, with a state of the task's module, which is overwritten, and these examples."""
+    """As `trainer`, on these examples, with a state of the task's module, whose personal part is what the task begins
+    with."""
     state.check_fits(request.layout)
     personal = _memory(request, "personal") if state.has_personal else None
     correction = _memory(request, "correction") if request.training.get("dynamic_alpha") else None
-    kept = personal.before(request.round, state.personal_as_built) if personal is not None else None
+    kept = personal.before(request.round, state.personal()) if personal is not None else None
     before = correction.before(request.round, np.zeros(state.size, np.float32)) if correction is not None else None
     if kept is not None:
         state.load_personal(kept)

@@ -53,6 +53,7 @@ def a_plan(folder: Path, *, participants: int | None = None, seed: int = 0, **fi
             }
         ),
         folder=folder,
+        data=folder / "participants.safetensors",
         num_participants=participants,
         seed=seed,
     )

@@ -90,7 +90,8 @@ class Participant:
         self._key = key
         self._owns_transport = transport is None
         self.transport = connect(federation.brokers, f"fluvial-{name}") if transport is None else transport
-        self._feedback = ErrorFeedback(state_folder(Path(outbox_path)))
+        self.state_folder = state_folder(Path(outbox_path))
+        self._feedback = ErrorFeedback(self.state_folder)
         self._publisher = Publisher(self.transport, self.outbox, self.topics, name, key, window_bytes, self._feedback)
         self._model_files = model_files or default_model_files()
         self._log_file = state_folder(Path(outbox_path)) / f"log{SUFFIX}"
@@ -327,6 +328,10 @@ class Participant:
     def stop(self) -> None:
         """Ends `rounds` and `participate` at their next step; what is unsent stays in the outbox."""
         self._stopping.set()
+
+    def is_stopped(self, timeout: float) -> bool:
+        """Whether `stop` was called. Waits up to `timeout` seconds for it."""
+        return self._stopping.wait(timeout)
 
     def mailbox(self) -> Mailbox:
         """Verdicts and receipts, from the first update in the outbox onwards, or from now where there is none."""

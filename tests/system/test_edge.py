@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from fluvial.edge import Participant, connect
 from fluvial.edge.events import Published
+from fluvial.edge.torch import Federated
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka.connection import kafka_python, librdkafka
@@ -135,6 +137,34 @@ def test_a_participant_takes_part_from_its_first_round_to_the_last(
             outcomes = [receipt.outcome for receipt in participant.receipts(timeout=0.5)]
     assert outcomes == [Outcome.INCLUDED] * 3
     assert [update.round for update in world.updates(key.public_key)] == [1, 2, 3]
+
+
+def test_a_training_script_of_ones_own_takes_part(
+    federation: Federation, world: World, key: SigningKey, tmp_path: Path
+) -> None:
+    """The module holds each round's model, and what it has become since is in the log."""
+    module, seen = torch.nn.Linear(20, 50), []
+
+    def on_event(event) -> None:
+        if isinstance(event, Published):
+            last = event.round == 2
+            world.open_round(number=event.round + (not last), status=RoundStatus.FINISHED if last else RoundStatus.OPEN)
+
+    world.publish_task()
+    world.open_round()
+    with (
+        Participant(federation, "alice", key, tmp_path / "outbox.sqlite") as participant,
+        Federated(participant, TASK, module, on_event=on_event) as federated,
+    ):
+        for round_ in federated.rounds():
+            seen.append(module.bias.detach().unique().tolist())
+            torch.nn.init.constant_(module.bias, 2.5)
+            federated.publish(round_, examples=9)
+    assert seen == [[1.0], [2.0]]
+    first, second = world.updates(key.public_key)
+    assert (first.weight, second.weight) == (9, 9)
+    np.testing.assert_array_equal(world.delta_of(first)[-50:], np.full(50, 1.5, np.float32))
+    np.testing.assert_array_equal(world.delta_of(second)[-50:], np.full(50, 0.5, np.float32))
 
 
 # kafka-python 3.0 leaves the sockets of refused connections to the garbage collector, which the test therefore calls.

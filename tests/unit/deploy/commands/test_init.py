@@ -1,0 +1,88 @@
+"""`fluvial init`: what it writes runs as it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from deploy.commands.init import FILES, Template, init
+from deploy.commands.simulate import simulate
+from fluvial.edge.packages import Packages, TaskPackage
+from fluvial.edge.training.task_code import TaskCode
+from fluvial.wire.task_file import TaskFile
+
+BETTER_THAN = {
+    Template.IMAGE: ("accuracy", 0.7),
+    Template.TABULAR: ("auc", 0.85),
+    Template.SERIES: ("r2", 0.9),
+    Template.ADAPTERS: ("accuracy", 0.65),
+}
+
+
+def run(verb: object, *arguments: object) -> tuple[int, str, str]:
+    app = typer.Typer()
+    app.command()(verb)  # type: ignore[type-var]  # a function
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("template", Template)
+def test_a_package_of_each_template_learns_in_a_simulation(tmp_path: Path, template: Template) -> None:
+    folder = tmp_path / f"my-{template}"
+    assert run(init, folder, "--template", template)[0] == 0
+    status, output, complaint = run(simulate, folder, "--json")
+    assert status == 0, complaint
+    found = json.loads(output)
+    metric, least = BETTER_THAN[template]
+    measured = found["rounds"][-1]["metrics"]
+    assert measured["metrics"][metric] > least
+    assert len({group["group"] for group in measured["groups"]}) > 1
+    assert found["participants"] == 8
+
+
+@pytest.mark.parametrize("template", Template)
+def test_nothing_is_left_of_the_words_that_stand_for_the_package(tmp_path: Path, template: Template) -> None:
+    folder = tmp_path / "chest-xray"
+    run(init, folder, "--template", template)
+    for file in FILES:
+        text = (folder / file).read_text()
+        assert not {"NAME", "MODULE", "PATH"} & set(text.split())
+        assert "MODULE." not in text
+    assert "made up" in (folder / "README.md").read_text()
+    assert "SYNTHETIC" in (folder / "data.py").read_text()
+    assert set(TaskPackage.open(folder).files) == set(FILES) - {"task.yaml"}
+
+
+def test_adapters_alone_travel(tmp_path: Path) -> None:
+    folder = tmp_path / "tuned"
+    run(init, folder, "--template", "adapters")
+    layout = TaskCode.of(TaskFile.read(folder / "task.yaml"), Packages([folder])).state().layout
+    assert {tensor.name for tensor in layout} == {
+        *(f"layers.{layer}.adapter_{end}.weight" for layer in (0, 2) for end in ("in", "out")),
+        "head.weight",
+        "head.bias",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("Chest X-ray", "cannot be the name of a package"), ("class", "cannot be the name")]
+)
+def test_names_that_cannot_be_are_refused(tmp_path: Path, name: str, message: str) -> None:
+    status, _, complaint = run(init, tmp_path / name)
+    assert status != 0
+    assert message in complaint
+    assert not (tmp_path / name).exists()
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    assert run(init, folder)[0] == 0
+    (folder / "model.py").write_text("# mine\n")
+    status, _, complaint = run(init, folder)
+    assert status == 2
+    assert "is there already" in complaint
+    assert (folder / "model.py").read_text() == "# mine\n"

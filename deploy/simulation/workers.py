@@ -7,8 +7,12 @@ and the order of work leave no trace in a model.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,9 +27,14 @@ from fluvial.edge.errors import TrainingFailed
 from fluvial.edge.trainer import training_request
 from fluvial.encoding import Encoded
 from fluvial.encoding.fitting import encode_within
+from fluvial.wire.errors import FluvialError
 from fluvial.wire.records import Round, Task
 
 _NO_DATA = Path()
+
+
+class WorkerEnded(FluvialError):
+    """A process that trains has ended by itself, or was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +93,14 @@ class Workers:
         if self._pool is None:
             return cache(lambda: train(self._learning, work))
         future: Future[list[Trained]] = self._pool.submit(_train, work)
-        return future.result
+
+        def result() -> list[Trained]:
+            try:
+                return future.result()
+            except BrokenProcessPool as error:
+                raise WorkerEnded(f"a process that trains has ended: memory for fewer --workers? ({error})") from error
+
+        return result
 
     def slices(self, members: Sequence[tuple[int, str]]) -> list[tuple[tuple[int, str], ...]]:
         """The members in pieces of work: so small that no worker waits long for another."""
@@ -111,7 +127,17 @@ _opened: list[Learning] = []
 
 
 def _open(plan: LearningPlan) -> None:
+    """In a worker: it leaves an interruption to the process that it works for, and ends with that one, however."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _opened.append(plan.open())
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _train(work: Work) -> list[Trained]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,8 @@ Vector = NDArray[np.float32]
 PARTICIPANTS = "participants.safetensors"
 TASK_FILE = "task.yaml"
 DATA = "data"
+MOST_PARTICIPANTS = 1000
+"""That a loader may tell apart; their examples can be divided further."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,13 +137,18 @@ def _groups(code: TaskCode, data: Path) -> tuple[Examples, list[Rows]]:
         dataset, groups = load_by_participant(data)
         return Examples.of(dataset, str(data)), groups
     parts: list[Examples] = []
-    for index in count():
+    for index in range(MOST_PARTICIPANTS + 1):
         try:
             parts.append(code.participant_examples(data, index))
         except ValueError:
             if not parts:
                 raise
             break
+    else:
+        raise ValueError(
+            f"the loader {code.task_file.data.participant} has examples of more than {MOST_PARTICIPANTS} participants: "
+            "it should raise ValueError for an index that it has none of"
+        )
     ends = np.cumsum([len(part) for part in parts])
     return joined(parts), [np.arange(end - len(part), end) for part, end in zip(parts, ends, strict=True)]
 

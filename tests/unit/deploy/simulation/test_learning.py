@@ -1,0 +1,77 @@
+"""Examples of a task's package, and what stays with each of its participants."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from deploy.commands.init import FILES, TEMPLATES
+from deploy.simulation import learning
+from deploy.simulation.federation import SimulatedFederation
+from deploy.simulation.learning import LearningPlan, plan_of
+from deploy.simulation.workers import WorkerEnded
+from tests.unit.deploy.simulation.small_task import a_plan
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """That of the template image, as `fluvial init clinic` writes it."""
+    folder = tmp_path / "clinic"
+    folder.mkdir()
+    for file in FILES:
+        text = (TEMPLATES / "image" / file).read_text()
+        (folder / file).write_text(text.replace("MODULE", "clinic").replace("NAME", "clinic"))
+    return folder
+
+
+def changed(folder: Path, file: str, before: str, after: str) -> None:
+    text = (folder / file).read_text()
+    assert before in text
+    (folder / file).write_text(text.replace(before, after))
+
+
+def test_a_loader_tells_its_participants_by_having_none_of_the_next(package: Path) -> None:
+    opened = plan_of(package).open()
+    assert opened.num_participants == 8
+    assert [opened.num_examples(number) for number in range(8)] == [40 + 10 * number for number in range(8)]
+    assert plan_of(package, num_participants=16).open().num_participants == 16
+    assert plan_of(package, num_participants=4).task_file.target == 3
+
+
+def test_a_loader_that_never_ends_is_told_apart(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "MOST_PARTICIPANTS", 20)
+    changed(package, "data.py", "if index >= SITES:", "if False:")
+    with pytest.raises(ValueError, match=r"clinic\.data:load has examples of more than 20 participants"):
+        plan_of(package).open()
+
+
+def test_a_loader_that_fails_at_once_says_why(package: Path) -> None:
+    changed(package, "data.py", "if index >= SITES:", "if True:")
+    with pytest.raises(ValueError, match=r"the loader clinic\.data:load fails: ValueError: there are 8 sites"):
+        plan_of(package).open()
+
+
+def test_what_stays_with_a_participant_is_its_own(package: Path) -> None:
+    """With the last layer at home, nobody begins with what another has left in the module."""
+    changed(package, "task.yaml", "  seed: 1", '  seed: 1\n  local: ["8.*"]')
+
+    def digests(plan: LearningPlan, workers: int) -> list[str]:
+        return [row.model_digest for row in SimulatedFederation(plan, workers=workers).run()]
+
+    plan = plan_of(package, num_rounds=2)
+    assert digests(plan, 1) == digests(plan, 2)
+    assert all(not tensor.name.startswith("8.") for tensor in plan.open().layout)
+
+
+def test_a_worker_that_is_killed_ends_the_simulation_with_a_reason(tmp_path: Path) -> None:
+    federation = SimulatedFederation(a_plan(tmp_path, rounds=1000), workers=2)
+    rounds = federation.run()
+    next(rounds)
+    pool = federation._workers._pool
+    assert pool is not None
+    os.kill(next(iter(pool._processes)), signal.SIGKILL)
+    with pytest.raises(WorkerEnded, match="a process that trains has ended"):
+        list(rounds)

@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 PACKAGES := $(VENV)/.packages
 PROJECTS := $(VENV)/.projects
 JARS := build/jars/.built
+CLASSES := build/classes/.built
 
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
@@ -22,7 +23,7 @@ PYTEST_ARGS ?=
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(PROJECTS) $(JARS) ## Virtual environment, broker and connector jars; at once when nothing changed
+setup: $(PROJECTS) $(JARS) $(CLASSES) ## Virtual environment, broker and connector jars; at once when nothing changed
 
 demo: setup ## Run a whole federation on this machine (DEMO_ARGS="--task heart" for the smaller one)
 	@$(BIN)/fluvial demo $(DEMO_ARGS)
@@ -91,3 +92,9 @@ $(JARS): deploy/pom.xml $(shell find deploy/java -name '*.java')
 	@mvn --batch-mode --no-transfer-progress --quiet --file deploy/pom.xml -Djars="$(CURDIR)/build/jars.new" package
 	@rm -rf build/jars && mv build/jars.new build/jars
 	@touch $@
+
+# Without the archives everything runs, and starts more slowly.
+$(CLASSES): $(PACKAGES) $(JARS) deploy/local/write_class_archives.py | $(PROJECTS)
+	@echo "== archives of Java classes, from a broker and a job that are started once (a minute; 350 MB on disk)"
+	@$(BIN)/python -W ignore -m deploy.local.write_class_archives || echo "no archives could be written: Java starts without" >&2
+	@mkdir -p $(dir $@) && touch $@

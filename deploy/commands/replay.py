@@ -6,16 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
 from deploy.local.jars import CHECKOUT
-from deploy.replay import Counterfactual, KafkaLog, ReplayResult, counterfactual
-from deploy.replay import replay as compute_again
-from deploy.replay.task import initial_model, metrics_of, read_task_file
 from fluvial.cli.common import (
     DEFAULT_FEDERATION,
     Exit,
@@ -30,6 +27,9 @@ from fluvial.cli.common import (
 )
 from fluvial.edge.packages import Packages
 from fluvial.kafka import connect
+
+if TYPE_CHECKING:
+    from deploy.replay import Counterfactual, ReplayResult
 
 _CONNECTIONS = 2
 
@@ -66,6 +66,10 @@ def replay(
     With --without: compute the model that the same updates make without somebody, the rule deciding anew; exit status 0
     if it could be computed.
     """
+    from deploy.replay import KafkaLog, counterfactual
+    from deploy.replay import replay as compute_again
+    from deploy.replay.task import initial_model, metrics_of, read_task_file
+
     if first is not None and not without:
         raise ValueError("--from says from which version on to leave somebody out: it needs --without")
     parties = load_federation(federation)

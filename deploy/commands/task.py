@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,8 @@ from deploy.local.directory import DEFAULT, DataDirectory
 from deploy.local.keys import ServiceKeys
 from fluvial.cli.common import JsonOption, PackageOption, console, fail, print_json, reported
 from fluvial.edge.packages import Packages
+from fluvial.kafka import connect
+from fluvial.registry.acts import OPERATOR
 from fluvial.wire.layout import num_elements
 from fluvial.wire.names import check_participant
 from fluvial.wire.records import Task
@@ -41,12 +44,15 @@ def create(
 
     A package is where its task file lies, or where --package says.
     """
-    from deploy.local.tasks import create_task
-
-    directory = DataDirectory(data_dir)
-    task_file = TaskFile.read(file)
+    directory, task_file = DataDirectory(data_dir), TaskFile.read(file)
     packages = _packages(file, task_file, package)
-    created = create_task(directory.federation(), ServiceKeys.load_or_make(directory.keys), task_file, packages)
+    federation, keys = directory.federation(), ServiceKeys.load_or_make(directory.keys)
+    with closing(connect(federation.brokers, OPERATOR)) as transport:
+        # A producer waits for a second until the broker has numbered it: torch is loaded meanwhile.
+        transport.num_partitions(federation.topics.registry)
+        from deploy.local.tasks import create_task
+
+        created = create_task(federation, keys, task_file, packages, connected=transport)
     size, digest = created.manifest.num_elements, created.manifest.model_digest.hex()
     console.print(f"task {created.task.task}: model version 0, {size:,} parameters, {digest[:16]}", markup=False)
     if (pinned := TaskFile.model_validate_json(created.task.specification).package) is not None:

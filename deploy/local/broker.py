@@ -18,6 +18,7 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 
+from deploy.local import class_archives
 from deploy.local.broker_configuration import Ports, configuration
 from deploy.local.errors import StartError, start_error
 from deploy.local.jars import kafka_jars
@@ -149,20 +150,22 @@ class Broker:
         self.log.unlink(missing_ok=True)
         if not (self.directory / "log" / "meta.properties").exists():
             self._format(file)
-        self._process = self._spawn(*HEAP, _COMPILER, main=["kafka.Kafka", file.name])
+        self._process = self._spawn("broker", *HEAP, main=["kafka.Kafka", file.name])
         self._wait_until_ready(ports.clients)
 
     def _format(self, file: Path) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         arguments = ["format", "--standalone", f"--cluster-id={cluster_id}", "--config", file.name]
-        self._process = self._spawn(_COMPILER, main=["kafka.tools.StorageTool", *arguments])
+        self._process = self._spawn("storage-tool", main=["kafka.tools.StorageTool", *arguments])
         if self._process.wait(_START_SECONDS) != 0:
             raise start_error("the broker's directory could not be formatted", self.log)
 
-    def _spawn(self, *options: str, main: list[str]) -> subprocess.Popen[bytes]:
+    def _spawn(self, program: str, *options: str, main: list[str]) -> subprocess.Popen[bytes]:
         command = [
             java(),
+            *class_archives.options(program),
             *options,
+            _COMPILER,
             "-XX:+UseSerialGC",
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",

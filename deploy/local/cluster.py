@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from deploy.local import flink_home
+from deploy.local import class_archives, flink_home
 from deploy.local.errors import StackError, StartError, start_error
 from deploy.local.ports import HOST, free_ports
 from deploy.local.processes import end, java, spawn
@@ -17,7 +17,9 @@ from deploy.local.rest import RestClient
 
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-_JOB_MANAGER_OPTIONS = ("-Xms128m", "-Xmx448m", "-XX:MaxMetaspaceSize=256m", "-XX:+UseSerialGC")
+_JOB_MANAGER_OPTIONS = ("-Xms128m", "-Xmx448m", "-XX:MaxMetaspaceSize=256m")
+# The heavy work is Python's and C's: the second compiler and the parallel collector cost more than they bring.
+_LEAN = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
 _START_SECONDS = 90.0
 _ATTEMPTS = 3
 
@@ -58,16 +60,21 @@ class SessionCluster:
     def task_manager_pids(self) -> list[int]:
         return [member.process.pid for member in self._task_managers if not member.ended]
 
+    def begin(self, task_managers: int = 1) -> None:
+        """Start all processes at once, without waiting for them: `start` does."""
+        rpc_port, self._rest_port = free_ports(2)
+        flink_home.write_configuration(
+            self.directory, rpc_port=rpc_port, rest_port=self._rest_port, memory=self._memory
+        )
+        self._start_job_manager()
+        self.add_task_managers(task_managers)
+
     def start(self, task_managers: int = 1) -> None:
-        """Start all processes at once and wait until the JobManager knows its TaskManagers. Raises StartError."""
+        """Start what `begin` has not, and wait until the JobManager knows its TaskManagers. Raises StartError."""
         for attempts_left in reversed(range(_ATTEMPTS)):
             try:
-                rpc_port, self._rest_port = free_ports(2)
-                flink_home.write_configuration(
-                    self.directory, rpc_port=rpc_port, rest_port=self._rest_port, memory=self._memory
-                )
-                self._start_job_manager()
-                self.add_task_managers(task_managers)
+                if self._job_manager is None:
+                    self.begin(task_managers)
                 self._wait_until_ready()
             except BaseException as error:
                 self.stop()
@@ -80,7 +87,7 @@ class SessionCluster:
         """Start further TaskManagers, without waiting for them."""
         for _ in range(count):
             self._started += 1
-            options = [*self._memory.jvm_options(), "-XX:+UseG1GC"]
+            options = self._memory.jvm_options()
             self._task_managers.append(self._spawn(_TASK_MANAGER, f"task-manager-{self._started}", options))
 
     def restart_dead(self) -> list[str]:
@@ -135,7 +142,9 @@ class SessionCluster:
         log = self.directory / "log" / f"{name}.log"
         command = [
             java(),
+            *class_archives.options("job-manager" if main_class == _JOB_MANAGER else "task-manager"),
             *options,
+            *_LEAN,
             *flink_home.java_options(),
             "-Djava.io.tmpdir=tmp",
             f"-Dlog.file=log/{log.name}",

@@ -94,6 +94,9 @@ class Stack:
         try:
             self.directory.remove_state()
             self._write_state("starting")
+            if self.cluster is not None:
+                self._report(f"starting the Flink cluster: a JobManager, {self._task_managers} TaskManagers")
+                self.cluster.begin(self._task_managers)
             self._report("starting the Kafka broker")
             if self._is_secure:
                 self.directory.credentials.prepare((HOST, "localhost"))
@@ -101,7 +104,6 @@ class Stack:
             self._write_state("starting")
             self._open_federation()
             if self.cluster is not None:
-                self._report(f"starting the Flink cluster: a JobManager, {self._task_managers} TaskManagers")
                 self.cluster.start(self._task_managers)
                 self._report(f"Flink at {self.cluster.rest_url}")
             self._write_state("running")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from deploy.local import flink_home
+from deploy.local import class_archives, flink_home
 from deploy.local.directory import DataDirectory
 from deploy.local.errors import StackError, start_error
 from deploy.local.jars import CHECKOUT
@@ -112,7 +112,7 @@ class LocalJob:
             **flink_home.environment(self._folder),
             "FLINK_CONF_DIR": str(flink_home.flink_home() / "conf"),
             "FLINK_LOG_DIR": "log",
-            "JVM_ARGS": " ".join([*_LOCAL_JVM, "-Djava.io.tmpdir=tmp"]),
+            "JVM_ARGS": " ".join([*class_archives.options("local-job"), *_LOCAL_JVM, "-Djava.io.tmpdir=tmp"]),
         }
         self.log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pipelines.main", *self._submission.arguments(settings_file)]
@@ -186,7 +186,8 @@ def submit_to_session(directory: DataDirectory, submission: Submission, federati
     _wait_for_slots(directory, rest, submission.parallelism)
     settings_file, _ = submission.write(directory, federation or directory.federation())
     archive = _archive(directory.jobs / f"{name}.zip")
-    command = [java(), *_CLIENT_JVM, *flink_home.java_options(), f"-Djava.io.tmpdir={directory.cluster / 'tmp'}"]
+    command = [java(), *class_archives.options("client"), *_CLIENT_JVM, *flink_home.java_options()]
+    command += [f"-Djava.io.tmpdir={directory.cluster / 'tmp'}"]
     command += [f"-Dlog4j.configurationFile={flink_home.flink_home() / 'conf' / 'log4j-cli.properties'}"]
     command += [f"-Dlog.file=log/{name}-client.log", "-cp", flink_home.class_path(), _CLIENT, "run", "--detached"]
     command += [

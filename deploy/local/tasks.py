@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,12 +43,17 @@ class CreatedTask:
 
 
 def create_task(
-    federation: Federation, keys: ServiceKeys, task_file: TaskFile, packages: Packages = NO_PACKAGES
+    federation: Federation,
+    keys: ServiceKeys,
+    task_file: TaskFile,
+    packages: Packages = NO_PACKAGES,
+    *,
+    connected: Transport | None = None,
 ) -> CreatedTask:
     """Publish the initial model, its manifest, the agreement and the task, signed by the operator.
 
     packages: those whose code may run here. The task is signed with the digests of its package and of the weights that
-    do not travel.
+    do not travel. connected: a connection that is there already, and stays open.
 
     Raises ValueError for a task that could not run (its rule, optimizer, limits, architecture, evaluation set) and for
     a partial one, ActRefused if the task exists or its agreement does with another text, TransportUnavailable when the
@@ -64,7 +69,8 @@ def create_task(
     task_file = signed_form(code, state)
     records.check(task_file, layout)
     evaluator_of(code, "cpu")
-    with closing(connect(federation.brokers, OPERATOR)) as transport:
+    opened = closing(connect(federation.brokers, OPERATOR)) if connected is None else nullcontext(connected)
+    with opened as transport:
         acts = OperatorActs(transport, federation, keys.operator)
         registry = acts.registry()
         if registry.task(task_file.task) is not None:

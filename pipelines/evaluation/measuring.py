@@ -10,18 +10,19 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge.packages import Packages
 from fluvial.edge.packages.allowed import NO_PACKAGES
-from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import Metric, ModelManifest, Release, Task
 from fluvial.wire.task_file import TaskFile
-from models.evaluation.inference import Evaluator
-from models.evaluation.task import evaluator_of
+
+if TYPE_CHECKING:
+    from models.evaluation.inference import Evaluator
 
 REASON_CHARACTERS = 300
 """The longest reason in a release: it stands in the audit log for ever."""
@@ -69,6 +70,10 @@ class Measuring:
         )
 
     def _evaluator(self, task: Task) -> Evaluator | None:
+        # Torch takes seconds to load: no job that is submitted waits for it, and none whose tasks need no evaluation.
+        from fluvial.edge.training.task_code import TaskCode
+        from models.evaluation.task import evaluator_of
+
         specification, evaluator = self._evaluators.get(task.task, ("", None))
         if evaluator is None or specification != task.specification:
             self._evaluators.pop(task.task, None)

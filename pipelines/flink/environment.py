@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pyflink import java_gateway
+from pyflink import java_gateway, pyflink_gateway_server
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 
@@ -42,6 +42,7 @@ def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvi
     if _cluster_is_local():
         # Else PyFlink opens, on all interfaces, a pool of workers that runs whatever functions it is sent.
         os.environ[_WORKERS] = "process"
+        _give_the_gateway_our_jars()
     if settings.execution_mode == "thread":
         _let_the_embedded_interpreter_find_this_environment()
     configuration = Configuration()
@@ -83,6 +84,7 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
         options["rest.port"] = "0"
         options |= dict.fromkeys(_ADDRESSES, LOOPBACK)
         options["web.submit.enable"] = "false"
+        options["classloader.resolve-order"] = "parent-first"  # the JVM has the job's jars: one copy of each class
         options["taskmanager.numberOfTaskSlots"] = str(settings.parallelism)
         options["taskmanager.memory.managed.size"] = "64m"
         options["taskmanager.memory.network.min"] = "64mb"
@@ -113,6 +115,13 @@ def _flink_path(path: Path) -> str:
 
 def _site_packages() -> list[str]:
     return [path for path in sys.path if path.endswith("site-packages")]
+
+
+def _give_the_gateway_our_jars() -> None:
+    """Put the job's jars on the class path of the JVM, so that their classes come from an archive (deploy.local.
+    class_archives), in the place of Hadoop's, whose empty entries mean the working directory."""
+    jars = os.pathsep.join(str(jar.resolve()) for jar in flink_jars())
+    pyflink_gateway_server.construct_hadoop_classpath = lambda _: jars
 
 
 @cache

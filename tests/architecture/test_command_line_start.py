@@ -24,3 +24,11 @@ def test_the_command_line_loads_neither_torch_nor_flink() -> None:
 @pytest.mark.parametrize("verb", ["up", "down", "status", "submit"])
 def test_verbs_about_processes_load_nothing_that_computes(verb: str) -> None:
     assert loaded_by(verb, "numpy", "fluvial.edge", "fluvial.cli.audit", "deploy.demo") == []
+
+
+def test_the_graph_of_the_usual_stages_is_built_without_torch() -> None:
+    """It is built anew at each submission; torch is loaded where a model is evaluated first."""
+    stages = [f"pipelines.{stage}.job" for stage in ("validation", "aggregation", "evaluation", "audit")]
+    program = f"import sys, pipelines.main, {', '.join(stages)}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,61 @@
+"""Writes the archives of Java classes: `python -m deploy.local.write_class_archives`, a step of `make setup`.
+
+Each of our Java programs is started once, does its work, and writes at its end what it had loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from deploy.local.class_archives import FOLDER, WRITING
+from deploy.local.errors import StackError
+from deploy.local.stack import Stack
+from deploy.local.submission import LocalJob, Submission, submit_to_session
+from fluvial.cli.interruption import interruptible
+
+STAGES = ("validation", "aggregation", "evaluation", "audit")
+_ENDING_SECONDS = 60.0
+
+
+def write() -> list[Path]:
+    """Start a stack with a job on its cluster and one beside it, end them, and put their archives in place.
+
+    Returns the archives. Raises StackError when something does not start.
+    """
+    new = FOLDER.with_name(f"{FOLDER.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    os.environ[WRITING] = str(new)
+    submission = Submission(stages=STAGES, name="classes")
+    with tempfile.TemporaryDirectory(prefix="fluvial-classes-") as folder, interruptible():
+        with Stack(Path(folder), task_managers=1, watch=False) as stack:
+            submit_to_session(stack.directory, submission)
+        with Stack(Path(folder), watch=False) as stack, LocalJob(stack.directory, submission) as job:
+            job.wait_until_running()
+            _end_its_java(job.pid)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    new.rename(FOLDER)
+    return sorted(FOLDER.glob("*.jsa"))
+
+
+def _end_its_java(pid: int | None) -> None:
+    """End the Java below a local job by itself: it is killed when its Python ends, and would write nothing."""
+    assert pid is not None
+    for child in psutil.Process(pid).children(recursive=True):
+        if "java" in child.name():
+            child.send_signal(signal.SIGTERM)
+            child.wait(_ENDING_SECONDS)
+
+
+if __name__ == "__main__":
+    try:
+        print(*(path.name for path in write()))
+    except StackError as error:
+        sys.exit(f"error: {error}")

@@ -19,7 +19,7 @@ from tests.unit.fluvial.wire.samples import EVERY_VERSION, RECORDS, records, rec
 from tests.unit.fluvial.wire.slow_avro import write
 
 every_version = pytest.mark.parametrize("version", EVERY_VERSION, ids=str)
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=settings.default.max_examples // 4)  # for each version of each record
 
 
 def _written(value: Any, version: Version) -> bytes:

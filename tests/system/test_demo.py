@@ -19,10 +19,10 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAM = "import typer; from deploy.commands.demo import demo; typer.run(demo)"
 COMMAND = [sys.executable, "-c", PROGRAM, "--task", "heart"]
-DEMO_SECONDS = 240.0
-"""Four times what the task may take, since tests share the machine."""
+DEMO_SECONDS = 500.0
+"""Many times what the task may take: two demos share the machine, and it may be slow."""
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 class Demo:
@@ -107,17 +107,25 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
         demo.kill()
 
 
-def test_two_demos_at_the_same_time_do_not_meet_and_both_hold_up(start: Callable[..., Demo], tmp_path: Path) -> None:
-    """One of them by mutual TLS."""
-    files = [tmp_path / f"{number}.json" for number in range(2)]
-    demos = [start("--json", str(files[0])), start("--json", str(files[1]), "--secure")]
-    assert [demo.wait() for demo in demos] == [0, 0], demos[0].text + demos[1].text
-    assert [demo.leftovers() for demo in demos] == [[], []]
-    summaries = [json.loads(file.read_text()) for file in files]
-    for summary in summaries:
-        check_the_numbers(summary)
-        check_the_outcomes(summary)
-    assert summaries[0]["audit"]["root"] != summaries[1]["audit"]["root"]
+def test_two_demos_at_the_same_time_do_not_meet_and_the_end_of_one_leaves_the_other_alone(
+    start: Callable[..., Demo], tmp_path: Path
+) -> None:
+    """The whole one by mutual TLS, the other without."""
+    file = tmp_path / "summary.json"
+    whole, interrupted = start("--json", str(file), "--secure"), start()
+    interrupted.wait_for("running the rounds")
+    interrupted.process.send_signal(signal.SIGINT)
+    interrupted.process.send_signal(signal.SIGINT)  # an impatient user's second one must not stop the clean-up
+    assert interrupted.wait() == 130, interrupted.text
+    assert "interrupted while running the rounds" in interrupted.text
+    assert "Traceback" not in interrupted.text
+    assert interrupted.leftovers() == []
+
+    assert whole.wait() == 0, whole.text
+    assert whole.leftovers() == []
+    summary = json.loads(file.read_text())
+    check_the_numbers(summary)
+    check_the_outcomes(summary)
 
 
 def check_the_numbers(summary: dict[str, Any]) -> None:
@@ -146,11 +154,12 @@ def check_the_outcomes(summary: dict[str, Any]) -> None:
     assert {"KEY_UNKNOWN", "SIGNATURE"} <= refused
 
 
-def test_a_variant_that_harms_a_group_is_held_and_others_are_promoted(
+def test_a_variant_that_harms_a_group_is_held_and_others_are_promoted_while_another_demo_fails(
     start: Callable[..., Demo], tmp_path: Path
 ) -> None:
     summary_file, page = tmp_path / "summary.json", tmp_path / "variants.html"
     demo = start("--task", "credit", "--accelerate", "--json", str(summary_file), "--html", str(page))
+    see_a_job_die(start())
     assert demo.wait() == 0, demo.text
     assert demo.leftovers() == []
     summary = json.loads(summary_file.read_text())
@@ -169,15 +178,18 @@ def test_a_variant_that_harms_a_group_is_held_and_others_are_promoted(
     assert pruned["reason"] in page.read_text()
 
 
-def test_ctrl_c_in_the_middle_leaves_nothing_behind(start: Callable[..., Demo]) -> None:
-    demo = start()
-    demo.wait_for("running the rounds")
-    demo.process.send_signal(signal.SIGINT)
-    demo.process.send_signal(signal.SIGINT)  # an impatient user's second one must not stop the clean-up
-    assert demo.wait() == 130, demo.text
-    assert "interrupted while running the rounds" in demo.text
-    assert "Traceback" not in demo.text
-    assert demo.leftovers() == []
+def see_a_job_die(demo: Demo) -> None:
+    """It is reported with the end of its log."""
+    demo.wait_for("round 1 open")
+    demo.child("pipelines.main", "--stages").kill()
+    assert demo.wait() == 1, demo.text
+    assert re.search(r"the job's process ended by SIGKILL", demo.text)
+    assert "end of " in demo.text
+    assert "Traceback" not in demo.text.split("--- end of")[0]
+    deadline = time.monotonic() + 60.0
+    while demo.leftovers():  # the JVM ends by itself when it misses the process that started it
+        assert time.monotonic() < deadline, demo.leftovers()
+        time.sleep(0.1)
 
 
 def test_ctrl_c_while_everything_is_still_starting(start: Callable[..., Demo]) -> None:
@@ -187,17 +199,6 @@ def test_ctrl_c_while_everything_is_still_starting(start: Callable[..., Demo]) -
     demo.process.send_signal(signal.SIGINT)
     assert demo.wait() == 130, demo.text
     assert "Traceback" not in demo.text
-    assert demo.leftovers() == []
-
-
-def test_a_job_that_dies_is_reported_with_the_end_of_its_log(start: Callable[..., Demo]) -> None:
-    demo = start()
-    demo.wait_for("round 1 open")
-    demo.child("pipelines.main", "--stages").kill()
-    assert demo.wait() == 1, demo.text
-    assert re.search(r"the job's process ended by SIGKILL", demo.text)
-    assert "end of " in demo.text
-    assert "Traceback" not in demo.text.split("--- end of")[0]
     assert demo.leftovers() == []
 
 

@@ -25,7 +25,7 @@ from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 pytestmark = pytest.mark.timeout(60)
 
-mount_for([])
+mount_for([], [])
 
 
 @pytest.fixture

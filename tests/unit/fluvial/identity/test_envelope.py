@@ -20,8 +20,8 @@ from fluvial.wire._generated.versions import VERSIONS
 from fluvial.wire.errors import DecodeError, Malformed, SchemaUnknown, SignatureInvalid
 from fluvial.wire.framing import HEADER_BYTES, MAGIC, encode
 from fluvial.wire.media_types import media_type
-from fluvial.wire.records import Envelope, ModelManifest, ModelUpdate, Receipt, Round, Signature, Task, TaskStatus
-from tests.unit.fluvial.wire.samples import sample, schema_of
+from fluvial.wire.records import Envelope, ModelManifest, ModelUpdate, Receipt, Round, Signature, Task
+from tests.unit.fluvial.wire.samples import sample, sample_of, schema_of
 from tests.unit.fluvial.wire.slow_avro import long_, write
 
 DSSE = json.loads((Path(__file__).resolve().parents[3] / "golden" / "dsse.json").read_text(encoding="utf-8"))
@@ -39,8 +39,7 @@ def test_the_encoding_that_is_signed_is_that_of_the_specification() -> None:
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_signature_covers_the_payload_in_the_version_that_was_sent(number: int) -> None:
     """This library writes such a task in version 1; who signed it in another version is believed for that one."""
-    task = replace(sample(Task), version=0, status=TaskStatus.RUNNING, reason="")
-    version = VERSIONS[Task][number - 1]
+    task, version = sample_of(VERSIONS[Task][0]), VERSIONS[Task][number - 1]
     payload, kind = MAGIC + version.fingerprint + write(schema_of(version), task.to_avro()), media_type(Task)
     signature = Signature(keyid="anna", signature=ANNA.sign(pre_authentication_encoding(kind, payload)))
     sealed = encode(Envelope(payload_type=kind, payload=payload, signatures=(signature,)))

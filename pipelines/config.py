@@ -49,7 +49,10 @@ class Settings(BaseModel):
     restore_from: Path | None = Field(default=None, description="Checkpoint or savepoint to start from.")
 
     max_record_bytes: int = Field(default=1 << 20, ge=1024, description="Largest envelope that is looked at.")
-    parking_ms: int = Field(default=3_000, description="Wait for a round or a participant not heard of.")
+    parking_ms: int = Field(
+        default=3_000,
+        description="Wait for a round or a participant not heard of; then the log is asked, before it is refused.",
+    )
     chunk_cache_bytes: int = Field(default=16 << 20, description="Chunks kept between reading and use, by process.")
     tensor_memory_bytes: int = Field(
         default=512 << 20,

@@ -10,7 +10,8 @@ from pipelines.config import Settings
 from pipelines.flink import log_reader
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.stage_mac import StageMac
-from pipelines.validation.known import CommittedRecords, Known, known
+from pipelines.flink.tally import Tally
+from pipelines.validation.known import HEARD, CommittedRecords, Known, apply, known
 from pipelines.validation.trusted_records import TrustedRecords
 
 INPUTS = ("updates", "enrolments", "reports")
@@ -66,6 +67,17 @@ def read_known(settings: Settings, *, settled: bool = True) -> Known:
         time.monotonic() - began,
     )
     return found
+
+
+def read_on(settings: Settings, known: Known) -> None:
+    """Take in what the topics of `HEARD` hold beyond what is known. Raises LogUnreadable."""
+    skipped = Tally(_log)
+    for topic in HEARD:
+        name, start = getattr(settings.topics, topic), dict(known.read_to.get(topic, {}))
+        settle_seconds = log_reader.SETTLE_SECONDS
+        for record in log_reader.read_to_end(settings.brokers, name, start=start, settle_seconds=settle_seconds):
+            apply(known.trusted, topic, record, skipped)
+            known.heard(topic, record)
 
 
 def _longest_kept_ms(settings: Settings) -> int:

@@ -25,6 +25,9 @@ from pipelines.validation.accepted_records import first_remembered
 from pipelines.validation.recovery import Judged, judged
 from pipelines.validation.trusted_records import TrustedRecords
 
+HEARD = ("registry", "rounds", "variants")
+"""Attribute names of the topics that say whom and what to believe."""
+
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -45,13 +48,20 @@ class CommittedRecords:
 @dataclass(slots=True, kw_only=True)
 class Known:
     """trusted: registry and rounds. judged: what has a verdict. claims: whose the tokens are. gaps: offsets that are
-    gone without a verdict. starts: by input topic where to begin to read."""
+    gone without a verdict. starts: by input topic where to begin to read. read_to: by topic of `HEARD` the first
+    offset of each partition that was not taken in."""
 
     trusted: TrustedRecords
     judged: Judged = field(default_factory=Judged)
     claims: TokenClaims = field(default_factory=TokenClaims)
     gaps: list[InputGap] = field(default_factory=list)
     starts: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    read_to: dict[str, dict[int, int]] = field(default_factory=dict)
+
+    def heard(self, topic: str, record: SourceRecord) -> None:
+        """A record of one of the topics `HEARD` was taken in."""
+        places = self.read_to.setdefault(topic, {})
+        places[record.partition] = max(places.get(record.partition, 0), record.offset + 1)
 
     def take_gaps(self) -> list[InputGap]:
         """The gaps, to whoever asks first."""
@@ -61,13 +71,11 @@ class Known:
 
 def known(records: CommittedRecords, trusted: TrustedRecords, topics: Topics) -> Known:
     """trusted: empty; filled here."""
-    skipped = Tally(_log)
-    for record in records.registry:
-        apply(trusted, "registry", record, skipped)
-    for record in records.rounds:
-        apply(trusted, "rounds", record, skipped)
-    for record in records.variants:
-        apply(trusted, "variants", record, skipped)
+    skipped, heard = Tally(_log), Known(trusted=trusted)
+    for topic in HEARD:
+        for record in getattr(records, topic):
+            apply(trusted, topic, record, skipped)
+            heard.heard(topic, record)
     found = judged(
         _decoded(records.verdicts, Verdict, topics.verdicts, skipped),
         _decoded(records.receipts, Receipt, topics.receipts, skipped),
@@ -87,6 +95,7 @@ def known(records: CommittedRecords, trusted: TrustedRecords, topics: Topics) ->
             for topic, bounds in records.bounds.items()
             for gap in found.places.gaps(topic, bounds)
         ],
+        read_to=heard.read_to,
         starts={topic: found.first_wanted(topic, bounds) for topic, bounds in records.bounds.items()},
     )
 

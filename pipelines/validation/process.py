@@ -7,6 +7,7 @@ consumer, no record under check, and nothing known that was read before.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,23 +17,28 @@ from governance.admission.uploads import is_own_chunk
 from pipelines.config import Settings
 from pipelines.flink.blobs import BlobReader
 from pipelines.flink.checked_chunks import ANNOUNCED
-from pipelines.validation.committed import read_known
+from pipelines.validation.catching_up import CatchingUp
+from pipelines.validation.committed import read_known, read_on
 from pipelines.validation.content_checks import ContentChecks
 from pipelines.validation.known import Known
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """known: from the log, and what has come since. checks: of content. close: ends threads and consumers."""
+    """known: from the log, and what has come since. checks: of content. catching_up: with what the
+    log says of what is lacking. close: ends threads and consumers."""
 
     known: Known
     checks: ContentChecks
+    catching_up: CatchingUp
     close: Callable[[], None]
 
 
 def start(settings: Settings) -> Process:
     """Raises LogUnreadable."""
+    began_ms = time.time_ns() // 1_000_000
     known, topic = read_known(settings), settings.topics.update_blobs
+    catching_up = CatchingUp(lambda: read_on(settings, known), began_ms)
     reader = BlobReader(
         settings.brokers,
         topic,
@@ -51,10 +57,11 @@ def start(settings: Settings) -> Process:
     checks = ContentChecks(reader.record, is_own, announce)
 
     def close() -> None:
+        catching_up.close()
         checks.close()
         reader.close()
 
-    return Process(known, checks, close)
+    return Process(known, checks, catching_up, close)
 
 
 _shared: dict[tuple[str, str, str], tuple[Process, int]] = {}

@@ -11,7 +11,7 @@ A record that cannot be judged at once waits, in one of three states:
 | state | event | what follows |
 |---|---|---|
 | NEW, UNHEARD, QUEUED | the gate decides | verdict |
-| NEW, UNHEARD, QUEUED | the gate parks it | UNHEARD; verdict where too many wait or the time is over |
+| NEW, UNHEARD, QUEUED | the gate parks it | UNHEARD; verdict where too many wait, or its time is over and all heard |
 | NEW, UNHEARD, QUEUED | the gate wants evidence, nobody of its contest is CHECKED | CHECKED |
 | NEW, UNHEARD, QUEUED | the gate wants evidence, else | QUEUED |
 | CHECKED | all evidence is in its favour, or one kind is not | verdict; then the turn of those QUEUED behind it |
@@ -74,6 +74,9 @@ class Desk(Protocol):
 
     def knowledge(self) -> int:
         """A number that changes when registry or rounds do."""
+
+    def has_heard(self, at_ms: int) -> bool:
+        """Whether all that registry and rounds held at this time is known."""
 
 
 class Lane:
@@ -150,7 +153,9 @@ class Lane:
         """What becomes of a record that was just judged, and is in no state now."""
         match judgement:
             case Parked(verdict=verdict):
-                if now_ms < waiting.refuse_at_ms and self._unheard.has_room(waiting, verdict):
+                # The time alone does not tell that it is lacking: what the log says may be under way.
+                may_come = now_ms < waiting.refuse_at_ms or not self._desk.has_heard(waiting.since_ms)
+                if may_come and self._unheard.has_room(waiting, verdict):
                     self._unheard.add(waiting, verdict, now_ms)
                     self._keep(waiting)
                 else:
@@ -167,7 +172,7 @@ class Lane:
 
     def _look_at_unheard(self, now_ms: int) -> None:
         self._is_restored = False
-        self._judge_again(self._unheard.due(now_ms, self._desk.knowledge()), now_ms)
+        self._judge_again(self._unheard.due(now_ms, self._desk.knowledge(), self._desk.has_heard), now_ms)
 
     def _judge_again(self, unheard: list[Waiting], now_ms: int) -> None:
         for waiting, judgement in self._judged(unheard):

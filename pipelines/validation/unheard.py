@@ -8,6 +8,7 @@ costs two judgements each.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 
 from fluvial.wire.records import Reason, Verdict
 from pipelines.validation.waiting import State, Waiting
@@ -67,21 +68,26 @@ class Unheard:
             del self._of_key[waiting.record.key]
         self._unproven_bytes -= self._unproven.pop(waiting.order, 0)
 
-    def due(self, now_ms: int, knowledge: int) -> list[Waiting]:
+    def due(self, now_ms: int, knowledge: int, has_heard: Callable[[int], bool]) -> list[Waiting]:
         """Those to judge again, and with them those of the same keys of which more is known by now, in the order in
-        which they came."""
+        which they came. has_heard: whether all is known that could have been said until a time."""
+
+        def is_idle(waiting: Waiting) -> bool:
+            may_wait = now_ms < waiting.refuse_at_ms or not has_heard(waiting.since_ms)
+            return waiting.knowledge == knowledge and may_wait
+
         keys: dict[bytes | None, None] = {}
         while self._looks and self._looks[0][0] <= now_ms:
             at_ms, order = heapq.heappop(self._looks)
             waiting = self._waiting.get(order)
             if waiting is None or waiting.look_at_ms != at_ms:
                 continue
-            if waiting.knowledge == knowledge and now_ms < waiting.refuse_at_ms:
+            if is_idle(waiting):
                 self._look_at(waiting, _next_look(waiting, now_ms))
             else:
                 keys[waiting.record.key] = None
         every = [waiting for key in keys for waiting in self._of(key)]
-        return [one for one in every if one.knowledge != knowledge or now_ms >= one.refuse_at_ms]
+        return [one for one in every if not is_idle(one)]
 
     def outdated(self, key: bytes | None, knowledge: int) -> list[Waiting]:
         """All of a key, in the order in which they came, if what is known has changed for any; else none."""
@@ -106,4 +112,7 @@ class Unheard:
 
 
 def _next_look(waiting: Waiting, now_ms: int) -> int:
+    """The last look within its time is at its end; later ones are for what is read from the log."""
+    if now_ms >= waiting.refuse_at_ms:
+        return now_ms + RETRY_MS
     return min(now_ms + retry_ms(now_ms - waiting.since_ms), waiting.refuse_at_ms)

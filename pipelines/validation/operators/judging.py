@@ -87,7 +87,9 @@ class Judging(KeyedBroadcastProcessFunction):
 
     def process_broadcast_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         _, topic, parts = unpack(bytes(value))
-        apply(self._trusted, topic, parse_source(parts[0]), self._skipped)
+        record = parse_source(parts[0])
+        apply(self._trusted, topic, record, self._skipped)
+        self._known.heard(topic, record)
         return iter(())
 
     def _end(self, ctx: Any, at_ms: int, fired_ms: int = 0) -> Iterator[bytes]:
@@ -134,3 +136,6 @@ class Judging(KeyedBroadcastProcessFunction):
 
     def knowledge(self) -> int:
         return self._trusted.num_changes
+
+    def has_heard(self, at_ms: int) -> bool:
+        return self._process.catching_up.is_known(at_ms)

@@ -88,6 +88,7 @@ class TestedDesk:
         self.judgements: dict[bytes, Any] = {}
         self.num_judged = 0
         self.known = 0
+        self.heard_ms = 1 << 62
         self.kept: dict[str, bytes] = {}
         self.outcomes: list[tuple[int, str]] = []
         self.accepted: set[Contest] = set()
@@ -119,6 +120,9 @@ class TestedDesk:
 
     def knowledge(self) -> int:
         return self.known
+
+    def has_heard(self, at_ms: int) -> bool:
+        return self.heard_ms > at_ms
 
 
 def parked(reason: Reason = Reason.ROUND_UNKNOWN) -> gate.Parked:

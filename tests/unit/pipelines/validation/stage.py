@@ -25,6 +25,7 @@ from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.messages import pack, unpack
 from pipelines.flink.offsets import Bounds
 from pipelines.validation import process
+from pipelines.validation.catching_up import CatchingUp
 from pipelines.validation.content_checks import ContentChecks
 from pipelines.validation.known import CommittedRecords, Known, known
 from pipelines.validation.operators import judging, validate
@@ -33,6 +34,9 @@ from tests.unit.governance.admission import builders
 from tests.unit.pipelines.flink_state import FlinkState
 
 OPERATOR, REGISTRAR, AGGREGATOR = (SigningKey.from_seed(bytes([40 + number]) * 32) for number in range(3))
+FOR_EVER_MS = 1 << 62
+"""All that the log held until then is known."""
+
 LANE = "lane-0-0"
 PATIENCE_S = 30.0
 
@@ -109,7 +113,7 @@ class ValidationStage:
         """Another process: what was in memory is gone, but for what is read from the topics."""
         self.known = self.read_known()
         checks = ContentChecks(self.log.record, self._is_own, clock=lambda: self.now_ms / 1000)
-        self.process = process.Process(self.known, checks, checks.close)
+        self.process = process.Process(self.known, checks, CatchingUp(lambda: None, FOR_EVER_MS), checks.close)
         self.operator = validate.Validate(SETTINGS, hands_over=True)
         self.operator.open(self.flink)
 

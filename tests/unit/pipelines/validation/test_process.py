@@ -3,6 +3,7 @@
 from typing import Any
 
 from pipelines.config import Settings
+from pipelines.validation.catching_up import CatchingUp
 from pipelines.validation.content_checks import ContentChecks
 from pipelines.validation.known import Known
 from pipelines.validation.process import Process, acquire, release
@@ -16,7 +17,12 @@ def test_subtasks_share_what_a_process_has_while_any_of_them_runs() -> None:
 
     def make(settings: Settings) -> Process:
         checks = ContentChecks(lambda reference: (None, b""), lambda update, key: True)  # type: ignore[arg-type,return-value]
-        process = Process(Known(trusted=TrustedRecords.of(settings)), checks, lambda: closed.append(process))
+        process = Process(
+            Known(trusted=TrustedRecords.of(settings)),
+            checks,
+            CatchingUp(lambda: None, 0),
+            lambda: closed.append(process),
+        )
         made.append(process)
         return process
 

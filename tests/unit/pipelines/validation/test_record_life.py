@@ -249,3 +249,19 @@ def test_what_becomes_known_while_a_record_is_judged_is_not_missed() -> None:
     del desk.judgements[record.value]
     desk.lane.look(RETRY_MS)
     assert len(desk.evidence[0].submitted) == 1
+
+
+def test_a_record_is_not_refused_before_the_log_was_asked_for_what_it_lacks() -> None:
+    desk, record = TestedDesk(), a_record(1)
+    desk.heard_ms = 0
+    desk.judgements[record.value] = parked()
+    desk.lane.arrive([record], 0)
+    for now_ms in (PARKING_MS, PARKING_MS + RETRY_MS, 10 * PARKING_MS):
+        desk.lane.look(now_ms)
+        assert desk.outcomes == []
+        assert desk.lane.next_look_ms(now_ms) == now_ms + RETRY_MS
+    assert desk.num_judged == 1
+    desk.heard_ms = 1
+    desk.lane.look(11 * PARKING_MS)
+    assert desk.outcomes == [(1, "ROUND_UNKNOWN")]
+    assert desk.kept == {}

@@ -22,8 +22,10 @@ from fluvial.wire.records import (
     Receipt,
     Round,
     RoundEvent,
+    RoundStatus,
     RoundTransition,
     Task,
+    TaskStatus,
     TensorLayout,
 )
 from pipelines.aggregation import committed
@@ -279,3 +281,31 @@ def test_a_task_that_could_not_run_changes_nothing(keeper: Keeper, task: Task) -
     keeper.restart()
     written = keeper.report(RoundFailed(Place(1, 1), 0, "too few"))
     assert [(round_.attempt, round_.quorum, round_.target) for round_ in written["rounds"]] == [(2, 1, 2)]
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_an_act_that_came_while_the_job_was_away_holds_when_it_starts(keeper: Keeper, lost: bool) -> None:
+    keeper.register(a_task())
+    removed = replace(a_task(), version=1, status=TaskStatus.REMOVED, reason="why")
+    keeper.log.register(removed)
+    if lost:
+        keeper.lose_state()
+    else:
+        keeper.restart()
+    written = keeper.meet(removed)
+    assert [(round_.round, round_.status) for round_ in written["rounds"]] == [(1, RoundStatus.REMOVED)]
+    assert [event.reason for event in transitions(written)] == ["the task was removed", "why"]
+    keeper.lose_state()
+    assert keeper.meet(removed) == {}
+    given_back = keeper.report(selected())
+    assert [receipt.outcome for receipt in given_back["receipts"]] == [Outcome.ROUND_FAILED] * 2
+
+
+def test_a_paused_task_that_lost_its_state_goes_on_where_it_was(keeper: Keeper) -> None:
+    keeper.register(a_task())
+    keeper.register(replace(a_task(), version=1, status=TaskStatus.PAUSED, specification="no task file"))
+    keeper.report(RoundFailed(Place(1, 1), 0, "too few"))
+    keeper.lose_state()
+    assert keeper.meet(a_task()) == {}
+    resumed = keeper.register(replace(a_task(rounds=9), version=2))
+    assert [(round_.round, round_.attempt, round_.status) for round_ in resumed["rounds"]] == [(1, 2, RoundStatus.OPEN)]

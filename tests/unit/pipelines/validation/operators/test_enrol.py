@@ -1,5 +1,6 @@
 """Enrol over dict-backed state: one verdict for every request, whatever it waits for, at a bounded price."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -27,8 +28,9 @@ from governance.registry import enrolment
 from pipelines.flink.bundles import Kind, pack_bundle
 from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.messages import pack
+from pipelines.flink.tally import Tally
 from pipelines.validation import process
-from pipelines.validation.known import CommittedRecords, known
+from pipelines.validation.known import CommittedRecords, apply, known
 from pipelines.validation.operators import enrol, judging
 from pipelines.validation.trusted_records import TrustedRecords
 from tests.unit.governance.admission.builders import DEVICE, KEY, NOW_MS, OTHER_KEY
@@ -55,6 +57,7 @@ class Enrolling:
         self.flink = FlinkState()
         self.clock = clock
         self.verdicts: list[Verdict] = []
+        self.catching_up: Any = SimpleNamespace(is_known=lambda at_ms: True)
         self.registered: list[SourceRecord] = []
         """What was written to the registry, and is not read from it yet."""
         self.topics: dict[str, list[SourceRecord]] = {"registry": [], "enrolments": [], "verdicts": []}
@@ -126,7 +129,11 @@ def stage(tmp_path: Path) -> Iterator[Enrolling]:
     with (
         patch.object(enrol, "now_ms", lambda: clock.now_ms),
         patch.object(judging, "now_ms", lambda: clock.now_ms),
-        patch.object(process, "acquire", lambda settings: SimpleNamespace(known=enrolling.known)),
+        patch.object(
+            process,
+            "acquire",
+            lambda settings: SimpleNamespace(known=enrolling.known, catching_up=enrolling.catching_up),
+        ),
         patch.object(process, "release", lambda settings: None),
     ):
         enrolling.restart()
@@ -165,6 +172,25 @@ def test_a_request_waits_for_its_token(stage: Enrolling) -> None:
     stage.register(a_token())
     stage.settle()
     assert stage.reasons() == ["ACCEPTED"]
+
+
+def test_a_token_that_the_registrys_source_brings_too_late_is_read_from_the_log(stage: Enrolling) -> None:
+    """A slow machine: parked for its time, an honest request was refused for a token that stood in the log."""
+    token = stage._record("registry", registry_key(a_token()).encode(), seal(a_token(), OPERATOR, "operator"))
+    readings: list[int] = []
+
+    def read_on(at_ms: int) -> bool:
+        """The first time it begins to read, the second it is through."""
+        readings.append(at_ms)
+        if len(readings) == 2:
+            apply(stage.known.trusted, "registry", token, Tally(logging.getLogger()))
+        return len(readings) > 1
+
+    stage.catching_up = stage.operator._process.catching_up = SimpleNamespace(is_known=read_on)
+    stage.send([a_request()])
+    stage.settle()
+    assert stage.reasons() == ["ACCEPTED"]
+    assert set(readings) == {NOW_MS}
 
 
 def test_many_requests_that_nobody_knows_cost_few_judgements(stage: Enrolling) -> None:

@@ -104,7 +104,13 @@ def stage():
     made = Stage(clock)
     with (
         patch.object(judging, "now_ms", lambda: clock.now_ms),
-        patch.object(process, "acquire", lambda settings: SimpleNamespace(known=made.known)),
+        patch.object(
+            process,
+            "acquire",
+            lambda settings: SimpleNamespace(
+                known=made.known, catching_up=SimpleNamespace(is_known=lambda at_ms: True)
+            ),
+        ),
         patch.object(process, "release", lambda settings: None),
     ):
         made.start()

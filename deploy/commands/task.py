@@ -89,7 +89,7 @@ def show(
     found = {
         **_summary(task),
         "specification": _json(task.specification),
-        "layout": [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in task.layout],
+        "layout": [{"name": tensor.name, "shape": list(tensor.shape), "dtype": tensor.dtype} for tensor in task.layout],
         "base_digest": task.base_digest.hex(),
     }
     if as_json:

@@ -17,12 +17,13 @@ from fluvial.cli.common import (
     print_json,
     reported,
 )
+from fluvial.edge import measurements
 from fluvial.edge.models import load_model, read_manifests
 from fluvial.edge.safetensors import to_safetensors
 from fluvial.identity.federation import Federation
 from fluvial.kafka import connect
 from fluvial.wire.files import replace_file
-from fluvial.wire.records import ModelManifest
+from fluvial.wire.records import ModelManifest, Release
 from fluvial.wire.terms import stated
 
 app = typer.Typer(help="List, show and download published models.", no_args_is_help=True)
@@ -71,10 +72,12 @@ def show(
     federation: FederationOption = DEFAULT_FEDERATION,
     json: JsonOption = False,
 ) -> None:
-    """Show a model's manifest: what it was made from and by which rule."""
-    manifest = _find(load_federation(federation), task, version)
+    """Show a model's manifest: what it was made from and by which rule, and what was measured of it, by group too."""
+    parties = load_federation(federation)
+    manifest = _find(parties, task, version)
+    measured = _measured(parties, manifest)
     if json:
-        print_json(_details(manifest))
+        print_json({**_details(manifest), "measured": measurements.as_dict(measured) if measured else None})
         return
     console.print(f"{manifest.task}, version {manifest.version}", markup=False)
     console.print(f"  digest      {manifest.model_digest.hex()}")
@@ -84,7 +87,10 @@ def show(
     console.print(f"  weight      {manifest.total_weight}")
     console.print(f"  elements    {manifest.num_elements} in {len(manifest.chunks)} chunks")
     for tensor in manifest.layout:
-        console.print(f"    {tensor.name} {list(tensor.shape)}", markup=False)
+        dtype = "" if tensor.dtype == "float32" else f" {tensor.dtype}"
+        console.print(f"    {tensor.name} {list(tensor.shape)}{dtype}", markup=False)
+    for place, line in enumerate(measurements.as_lines(measured) if measured else []):
+        console.print(f"  {'measured' if place == 0 else '':<11} {line}", markup=False)
     for contribution in manifest.contributions:
         left_out = "" if contribution.selected else ", left out by the rule"
         console.print(
@@ -139,6 +145,14 @@ def _manifests(federation: Federation) -> list[ModelManifest]:
         transport.close()
 
 
+def _measured(federation: Federation, manifest: ModelManifest) -> Release | None:
+    transport = connect(federation.brokers, "fluvial-model")
+    try:
+        return measurements.measurement_of(transport, federation, manifest)
+    finally:
+        transport.close()
+
+
 def _find(federation: Federation, task: str, version: int | None) -> ModelManifest:
     found = [manifest for manifest in _manifests(federation) if manifest.task == task]
     if not found:
@@ -175,7 +189,9 @@ def _details(manifest: ModelManifest) -> dict[str, Any]:
         "terms": stated(manifest),
         "fraction_bits": manifest.fraction_bits,
         "total_weight": manifest.total_weight,
-        "layout": [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in manifest.layout],
+        "layout": [
+            {"name": tensor.name, "shape": list(tensor.shape), "dtype": tensor.dtype} for tensor in manifest.layout
+        ],
         "chunks": [
             {"partition": chunk.partition, "offset": chunk.offset, "length": chunk.length, "sha256": chunk.sha256.hex()}
             for chunk in manifest.chunks

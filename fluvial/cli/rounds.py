@@ -2,6 +2,7 @@
 
 import json as json_codec
 import time
+from contextlib import ExitStack, closing
 from typing import Annotated, Any
 
 import typer
@@ -16,10 +17,11 @@ from fluvial.cli.common import (
     reported,
 )
 from fluvial.edge.invitations import invitations
+from fluvial.edge.measurements import MeasurementFollower, as_dict, as_lines
 from fluvial.edge.rounds import RoundFollower
 from fluvial.kafka import connect
 from fluvial.registry.rounds import is_over
-from fluvial.wire.records import Round, RoundStatus, WindowMode
+from fluvial.wire.records import Release, Round, RoundStatus, WindowMode
 
 app = typer.Typer(help="Follow the rounds of the federation's tasks.", no_args_is_help=True)
 
@@ -34,19 +36,21 @@ def watch(
     federation: FederationOption = DEFAULT_FEDERATION,
     json: JsonOption = False,
 ) -> None:
-    """Print each round as it is opened, with its quorum, target and deadline; signatures are verified. Ctrl-C ends."""
-    transport = connect(load_federation(federation).brokers, "fluvial-rounds")
-    follower = None
-    try:
-        follower = RoundFollower(transport, load_federation(federation))
+    """Print each round as it is opened, with its quorum, target and deadline, and each model as it is measured, overall
+    and by group; signatures of rounds are verified. Ctrl-C ends."""
+    parties = load_federation(federation)
+    with ExitStack() as ends:
+        transport = connect(parties.brokers, "fluvial-rounds")
+        ends.callback(transport.close)
+        follower = ends.enter_context(closing(RoundFollower(transport, parties)))
+        measured = ends.enter_context(closing(MeasurementFollower(transport, parties)))
         follower.refresh()
+        newest = {release.task: release for release in measured.refresh()}
         _print([record for record in follower.all_newest() if task in (None, record.task)], json)
+        _print_measured([release for release in newest.values() if task in (None, release.task)], json)
         while not once:
             _print([record for record in follower.poll(_POLL_SECONDS) if task in (None, record.task)], json)
-    finally:
-        if follower is not None:
-            follower.close()
-        transport.close()
+            _print_measured([release for release in measured.poll(0) if task in (None, release.task)], json)
 
 
 @app.command()
@@ -135,3 +139,14 @@ def _print(records: list[Round], as_json: bool) -> None:
             print_json(summary(record))
         else:
             console.print(line(record, time.time_ns() // 1_000_000), markup=False)
+
+
+def _print_measured(releases: list[Release], as_json: bool) -> None:
+    for release in releases:
+        if as_json:
+            print_json({"measured": as_dict(release)})
+            continue
+        first, *groups = as_lines(release)
+        console.print(f"{release.task}: model version {release.version} measured: {first}", markup=False)
+        for line in groups:
+            console.print(line, markup=False)

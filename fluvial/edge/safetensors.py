@@ -5,30 +5,49 @@ package.
 
 import json
 from collections.abc import Mapping, Sequence
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.encoding.planes import values_of
+from fluvial.encoding.span import elements_of
 from fluvial.wire.records import TensorLayout
 
 _ALIGNMENT = 8
+_DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64"}
 
 
 def to_safetensors(model_D: NDArray[np.float32], layout: Sequence[TensorLayout], metadata: Mapping[str, str]) -> bytes:
-    """The file's bytes. Raises ValueError when the layout has another number of elements than the model."""
+    """The file's bytes, each tensor in its own dtype. Raises ValueError when the layout has another number of elements
+    than the model."""
+    sizes = [elements_of(tensor) for tensor in layout]
+    if sum(sizes) != model_D.size:
+        raise ValueError(f"a layout of {sum(sizes)} elements for a model of {model_D.size}")
     header: dict[str, object] = {"__metadata__": dict(metadata)}
-    position = 0
-    for tensor in layout:
-        length = 4 * prod(tensor.shape)
+    parts, position, first = [], 0, 0
+    for tensor, size in zip(layout, sizes, strict=True):
+        parts.append(_bytes_of(model_D[first : first + size], tensor.dtype))
+        end = position + len(parts[-1])
         header[tensor.name] = {
-            "dtype": "F32",
+            "dtype": _DTYPES[tensor.dtype],
             "shape": list(tensor.shape),
-            "data_offsets": [position, position + length],
+            "data_offsets": [position, end],
         }
-        position += length
-    if position != 4 * model_D.size:
-        raise ValueError(f"a layout of {position // 4} elements for a model of {model_D.size}")
+        position, first = end, first + size
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
-    return len(text).to_bytes(8, "little") + text + model_D.astype("<f4", copy=False).tobytes()
+    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+
+def _bytes_of(elements: NDArray[np.float32], dtype: str) -> bytes:
+    """The elements in the tensor's own dtype, little-endian, rounded to the nearest where it is narrower."""
+    if dtype == "float64":
+        return values_of(elements).astype("<f8").tobytes()
+    if dtype == "float16":
+        with np.errstate(over="ignore"):
+            return elements.astype("<f2").tobytes()
+    if dtype == "bfloat16":
+        bits = elements.astype(np.float32).view(np.uint32).astype(np.uint64)
+        nearest = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16  # to even, as torch does; NaN is no element of a model
+        return nearest.astype("<u2").tobytes()
+    return elements.astype("<f4", copy=False).tobytes()

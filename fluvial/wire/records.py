@@ -1743,6 +1743,44 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMeasurement:
+    """Measurements on the examples of one group."""
+
+    attribute: str
+    """What the groups are of: site, sex, age, ..."""
+    group: str
+    """The group."""
+    num_examples: int
+    """Its examples in the evaluation set."""
+    metrics: tuple[Metric, ...]
+    """Measurements on them; those that are not defined on them are left out."""
+    reason: str
+    """Why measurements are left out; empty where none is."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "attribute": self.attribute,
+            "group": self.group,
+            "num_examples": self.num_examples,
+            "metrics": [item.to_avro() for item in self.metrics],
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> GroupMeasurement:
+        return cls(
+            attribute=data["attribute"],
+            group=data["group"],
+            num_examples=data["num_examples"],
+            metrics=tuple([Metric.from_avro(item) for item in data["metrics"]]),
+            reason=data["reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """What evaluation measured of a model version."""
 
@@ -1762,6 +1800,8 @@ class Release:
     """Time of the inference step."""
     reason: str = ""
     """Why the model was not measured; empty where it was. Then there are no metrics."""
+    groups: tuple[GroupMeasurement, ...] = ()
+    """Measurements by group, of the groups that the evaluation set tells apart."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ()
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -1776,6 +1816,7 @@ class Release:
             "device": self.device,
             "duration_ms": self.duration_ms,
             "reason": self.reason,
+            "groups": [item.to_avro() for item in self.groups],
         }
 
     @classmethod
@@ -1789,6 +1830,7 @@ class Release:
             device=data["device"],
             duration_ms=data["duration_ms"],
             reason=data.get("reason", ""),
+            groups=tuple([GroupMeasurement.from_avro(item) for item in data.get("groups", [])]),
         )
 
 

@@ -16,6 +16,9 @@ from fluvial.edge.training.device import choose_device
 from fluvial.edge.training.losses import Loss
 from fluvial.edge.training.module_state import ModuleState
 
+MAX_GROUPS = 256
+"""Groups of an evaluation set: their measurements stand in the log for each version."""
+
 
 def predict(module: nn.Module, examples: Examples, *, device: str = "cpu", batch_size: int = 512) -> NDArray[Any]:
     """Predictions of all examples, a row each, batch by batch; float32, of a float64 module float64. The module is
@@ -55,6 +58,9 @@ class Evaluator:
         self._loss = loss if isinstance(loss, str) else _of_arrays(loss)
         self._own = dict(own or {})
         self._batch_size = batch_size
+        num_groups = sum(len(names) for _, names in examples.groups.values())
+        if num_groups > MAX_GROUPS:
+            raise ValueError(f"the evaluation set tells {num_groups} groups apart, more than {MAX_GROUPS}")
         self._check_fit()
 
     @property

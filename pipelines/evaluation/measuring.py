@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.metrics import Measured
 from fluvial.edge.packages import Packages
 from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.records import Metric, ModelManifest, Release, Task
+from fluvial.wire.records import GroupMeasurement, Metric, ModelManifest, Release, Task
 from fluvial.wire.task_file import TaskFile
 
 if TYPE_CHECKING:
@@ -46,27 +47,37 @@ class Measuring:
         """What evaluation says of the model; None for a task without an evaluation set. Raises TimeoutError."""
         started = time.perf_counter()
         evaluator: Evaluator | None = None
-        metrics: dict[str, float] = {}
+        measured = Measured(metrics={})
         reason = ""
         try:
             evaluator = self._evaluator(task)
             if evaluator is None:
                 return None
-            metrics = evaluator.measure(self._read_model(manifest))
+            measured = evaluator.measure_with_groups(self._read_model(manifest))
         except TimeoutError:
             raise
         except Exception as error:  # whatever file, data, model, torch or device come to: a finding, no reason to stop
-            reason = _reason(error)
+            reason = self._reason(error)
             _log.warning("%s version %d is not measured: %s", manifest.task, manifest.version, reason)
         return Release(
             task=manifest.task,
             version=manifest.version,
             model_digest=manifest.model_digest,
-            metrics=tuple(Metric(name=name, value=value) for name, value in sorted(metrics.items())),
+            metrics=_metrics(measured.metrics),
             num_examples=evaluator.num_examples if evaluator and not reason else 0,
             device=evaluator.device if evaluator and not reason else "",
             duration_ms=round((time.perf_counter() - started) * 1000),
             reason=reason,
+            groups=tuple(
+                GroupMeasurement(
+                    attribute=_printable(group.attribute),
+                    group=_printable(group.group),
+                    num_examples=group.num_examples,
+                    metrics=_metrics(group.metrics),
+                    reason=_printable(group.reason),
+                )
+                for group in measured.groups
+            ),
         )
 
     def _evaluator(self, task: Task) -> Evaluator | None:
@@ -83,9 +94,20 @@ class Measuring:
                 self._evaluators[task.task] = task.specification, evaluator
         return evaluator
 
+    def _reason(self, error: Exception) -> str:
+        """The error in words, without where things lie on this machine: it stands in the log."""
+        kind = "" if isinstance(error, ValueError | ChunkUnavailable) else f"{type(error).__name__}: "
+        text = f"{kind}{error}"
+        for folder in (*self._packages.folders, self._root):
+            text = text.replace(f"{folder.absolute()}", folder.name)
+        return _printable(text) or "no reason is known"
 
-def _reason(error: Exception) -> str:
-    """The error in words: one line, without what a terminal would act on."""
-    kind = "" if isinstance(error, ValueError | ChunkUnavailable) else f"{type(error).__name__}: "
-    text = "".join(character if character.isprintable() else " " for character in f"{kind}{error}")
-    return " ".join(text.split())[:REASON_CHARACTERS] or "no reason is known"
+
+def _metrics(values: Mapping[str, float]) -> tuple[Metric, ...]:
+    return tuple(Metric(name=name, value=value) for name, value in sorted(values.items()))
+
+
+def _printable(text: str) -> str:
+    """One line, without what a terminal would act on."""
+    plain = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(plain.split())[:REASON_CHARACTERS]

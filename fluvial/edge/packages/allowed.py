@@ -11,10 +11,13 @@ from fluvial.wire.task_file import PackageSpec, TaskFile
 
 
 class Packages:
-    """Folders whose code may run here; nothing else that a task names does. They are read when a task asks first."""
+    """Folders whose code may run here; nothing else that a task names does. They are read when a task asks first.
+
+    folders: as they were given.
+    """
 
     def __init__(self, folders: Iterable[Path] = ()) -> None:
-        self._folders = tuple(folders)
+        self.folders = tuple(folders)
         self._opened: dict[str, TaskPackage] | None = None
 
     def of(self, task_file: TaskFile) -> TaskPackage | None:
@@ -34,15 +37,15 @@ class Packages:
             )
         if wanted.digest and package.digest != wanted.digest:
             raise PackageError(
-                f"the task {task_file.task} pins the package {wanted.name}{version}, but {package.folder} has digest "
-                f"{package.digest}: install the version that the task was created with, or undo the changes there"
+                f"the task {task_file.task} pins the package {wanted.name}{version}, but the one here has digest "
+                f"{package.digest}: install the version that the task was created with, or undo what was changed in it"
             )
         return package
 
     def _by_name(self) -> dict[str, TaskPackage]:
         if self._opened is None:
             opened: dict[str, TaskPackage] = {}
-            for folder in self._folders:
+            for folder in self.folders:
                 package = TaskPackage.open(folder)
                 for other in opened.values():
                     if other.module == package.module and other.folder != package.folder:

@@ -50,7 +50,7 @@ class TaskPackage:
     def check(self) -> None:
         """Raises PackageError if the folder is no more what was opened."""
         if read_contents(self.folder) != self.files:
-            raise PackageError(f"the package {self.folder} changed while it was in use: start again")
+            raise PackageError(f"the package {self.name} changed while it was in use: start again")
 
     def resolve(self, reference: str) -> Any:
         """What `module:name` refers to in this package. Raises PackageError for another package's, and for what is

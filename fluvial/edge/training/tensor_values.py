@@ -1,14 +1,10 @@
 """Between a tensor of any floating dtype and the float32 elements that travel for it.
 
-float16 and bfloat16 are exact in float32. A float64 tensor is three planes hi, mid, lo of its shape, whose sum it is:
-hi is the value rounded to float32, mid what remains, rounded, lo what remains of that; 3 x 24 bits hold the 53 of a
-float64. That is exact for zeros and for magnitudes from 2**-96 to the largest float32; smaller ones lose what is below
-2**-149, larger ones do not fit.
+float16 and bfloat16 are exact in float32, float64 is three planes (`fluvial.encoding.planes`).
 
 What is exact: a value and back, bit by bit, the sign of zero too; an update of zeros, which leaves each plane as it is;
 the mean of each plane before its one rounding to float32. A float64 weight that changes is thus averaged to half a
-float32 unit of its high plane, 2**-24 of its size. Source: multi-term floating-point expansions, Priest, 1991,
-"Algorithms for Arbitrary Precision Floating Point Arithmetic".
+float32 unit of its high plane, 2**-24 of its size.
 """
 
 from __future__ import annotations
@@ -19,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fluvial.encoding.planes import planes_of, values_of
 from fluvial.encoding.span import elements_of
 from fluvial.wire.records import TensorLayout
 
@@ -57,28 +54,6 @@ def difference(name: str, after: torch.Tensor, before: torch.Tensor) -> Vector:
     if after.dtype == torch.float64:
         return to_elements(name, after.detach().to("cpu") - before.detach().to("cpu"))
     return to_elements(name, after) - to_elements(name, before)
-
-
-def planes_of(values: NDArray[np.float64], name: str = "values") -> Vector:
-    """float32[3 * N], hi, mid and lo of float64[N]. Raises ValueError for finite values beyond float32."""
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        high = values.astype(np.float32)
-        rest = values - high
-        middle = rest.astype(np.float32)
-        low = (rest - middle).astype(np.float32)
-    if (np.isinf(high) & np.isfinite(values)).any():
-        raise ValueError(f"tensor {name} has float64 values beyond the largest float32, which do not travel")
-    odd = ~np.isfinite(high)
-    middle[odd] = low[odd] = 0
-    return np.concatenate([high, middle, low])
-
-
-def values_of(planes: Vector) -> NDArray[np.float64]:
-    """float64[N] of float32[3 * N]."""
-    high, middle, low = planes.astype(np.float64).reshape(3, -1)
-    rest = middle + low
-    values: NDArray[np.float64] = np.where(rest == 0, high, high + rest)  # -0.0 + 0.0 would lose its sign
-    return values
 
 
 def split(vector: Vector, layout: tuple[TensorLayout, ...]) -> list[Vector]:

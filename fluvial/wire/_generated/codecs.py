@@ -3758,7 +3758,7 @@ def _read_metric(data: bytes, at: int) -> tuple[records.Metric, int]:
 
 
 def _fits_release_1(record: records.Release) -> bool:
-    return record.reason == ""
+    return record.reason == "" and record.groups == ()
 
 
 def _write_release_1(record: records.Release, out: list[bytes]) -> None:
@@ -3874,6 +3874,11 @@ def _write_release_2(record: records.Release, out: list[bytes]) -> None:
     text = record.reason.encode()
     add(long_bytes(len(text)))
     add(text)
+    if record.groups:
+        add(long_bytes(len(record.groups)))
+        for groups_item in record.groups:
+            _write_group_measurement(groups_item, out)
+    add(b"\0")
 
 
 def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
@@ -3945,6 +3950,23 @@ def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
     end = at + (zigzag >> 1)
     f_reason = data[at:end].decode()
     at = end
+    f_groups_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_groups_item, at = _read_group_measurement(data, at)
+            f_groups_items.append(f_groups_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_groups = tuple(f_groups_items)
     record = records.Release(
         task=f_task,
         version=f_version,
@@ -3953,6 +3975,86 @@ def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
         num_examples=f_num_examples,
         device=f_device,
         duration_ms=f_duration_ms,
+        reason=f_reason,
+        groups=f_groups,
+    )
+    return record, at
+
+
+def _write_group_measurement(record: records.GroupMeasurement, out: list[bytes]) -> None:
+    add = out.append
+    text = record.attribute.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.group.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.num_examples))
+    if record.metrics:
+        add(long_bytes(len(record.metrics)))
+        for metrics_item in record.metrics:
+            _write_metric(metrics_item, out)
+    add(b"\0")
+    text = record.reason.encode()
+    add(long_bytes(len(text)))
+    add(text)
+
+
+def _read_group_measurement(data: bytes, at: int) -> tuple[records.GroupMeasurement, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_attribute = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_group = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_examples = (zigzag >> 1) ^ -(zigzag & 1)
+    f_metrics_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_metrics_item, at = _read_metric(data, at)
+            f_metrics_items.append(f_metrics_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_metrics = tuple(f_metrics_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_reason = data[at:end].decode()
+    at = end
+    record = records.GroupMeasurement(
+        attribute=f_attribute,
+        group=f_group,
+        num_examples=f_num_examples,
+        metrics=f_metrics,
         reason=f_reason,
     )
     return record, at

@@ -8,7 +8,7 @@ from fluvial.edge.safetensors import to_safetensors
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import FluvialError
-from fluvial.wire.records import Round
+from fluvial.wire.records import Round, TensorLayout
 from tests.unit.fluvial.edge.world import AGGREGATOR, LAYOUT, OPERATOR, World
 from tests.unit.fluvial.wire.samples import sample
 
@@ -81,6 +81,24 @@ def test_the_least_recently_used_models_leave_the_cache() -> None:
     for name in (b"a", b"b", b"a", b"c", b"a", b"b"):
         get(name)
     assert loads == [b"a", b"b", b"c", b"b"]
+
+
+def test_a_safetensors_file_holds_each_tensor_in_its_own_dtype_as_torch_would_have_it() -> None:
+    import torch
+    from safetensors.torch import load
+
+    from fluvial.edge.training.tensor_values import DTYPES, from_elements, to_elements
+
+    generator = torch.Generator().manual_seed(2)
+    layout = [TensorLayout(name=name, shape=(7, 11), dtype=name) for name in DTYPES]
+    wide = torch.randn(7, 11, generator=generator, dtype=torch.float64)
+    elements = [  # float32 values that 16 bits do not hold: they are rounded
+        to_elements("w", wide if tensor.dtype == "float64" else wide.float()) for tensor in layout
+    ]
+    found = load(to_safetensors(np.concatenate(elements), layout, {}))
+    for tensor, values in zip(layout, elements, strict=True):
+        assert found[tensor.name].dtype == DTYPES[tensor.dtype]
+        assert torch.equal(found[tensor.name], from_elements(values, tensor))
 
 
 def test_a_safetensors_file_is_what_other_tools_read() -> None:

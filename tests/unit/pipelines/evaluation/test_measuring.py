@@ -1,5 +1,7 @@
 """What is released of a model, whatever its task and its data say."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +9,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from fluvial.edge.packages import Packages, pinned
 from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.records import ModelManifest, Task
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import ModelManifest, Release, Task
 from pipelines.evaluation.measuring import REASON_CHARACTERS, Measuring
 from tests.unit.deploy.demo.records import manifest
+from tests.unit.fluvial.edge.packages.packages_world import task_file, write
 from tests.unit.models.evaluation.test_task import TASK
 
 IDENTITY = np.array([1, 0, 0, 1, 0, 0], np.float32)
@@ -43,6 +48,51 @@ def test_metrics_and_where_they_were_measured(root: Path) -> None:
     assert release is not None
     assert [(metric.name, metric.value) for metric in release.metrics] == [("accuracy", 1.0)]
     assert (release.num_examples, release.device, release.reason) == (2, "cpu", "")
+
+
+def test_each_group_has_its_number_of_examples_and_what_is_not_defined_on_it_is_said(root: Path) -> None:
+    tensors = {"inputs": np.eye(2, dtype=np.float32), "targets": np.array([0, 1]), "groups.site": np.array([1, 0])}
+    save_file(tensors, root / "sets" / "toy.safetensors", {"groups": '{"site": ["north\\u001b[2J", "south"]}'})
+    wanted = TASK.evaluation.model_copy(update={"metrics": ["accuracy", "auc"]})
+    release = Measuring(root, "cpu", lambda _: IDENTITY).release(task(evaluation=wanted), MANIFEST)
+    assert release is not None
+    assert {metric.name for metric in release.metrics} == {"accuracy", "auc"}
+    assert [(group.attribute, group.group, group.num_examples) for group in release.groups] == [
+        ("site", "north [2J", 1),
+        ("site", "south", 1),
+    ]
+    assert [[metric.name for metric in group.metrics] for group in release.groups] == [["accuracy"], ["accuracy"]]
+    assert "both classes" in release.groups[0].reason
+    assert decode(encode(release), Release) == release
+
+
+def test_more_groups_than_a_record_should_hold_are_a_reason(root: Path) -> None:
+    tensors = {"inputs": np.eye(2, dtype=np.float32), "targets": np.array([0, 1]), "groups.site": np.array([1, 0])}
+    names = json.dumps({"site": [str(number) for number in range(257)]})
+    save_file(tensors, root / "sets" / "toy.safetensors", {"groups": names})
+    release = Measuring(root, "cpu", lambda _: IDENTITY).release(task(), MANIFEST)
+    assert release is not None
+    assert "257 groups apart, more than 256" in release.reason
+
+
+def test_a_task_with_a_package_is_measured_where_it_is_allowed_and_refused_where_it_is_not(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    packages = Packages([folder])
+    signed = pinned(task_file(), packages.of(task_file()))
+    record = replace(task(), specification=signed.specification())
+    model = np.array([1, 0, 0, 0, 1, 1, 0, 0], np.float32)
+    release = Measuring(tmp_path, "cpu", lambda _: model, packages).release(record, MANIFEST)
+    assert release is not None
+    assert {metric.name: metric.value for metric in release.metrics}["accuracy"] == 1.0
+    assert [group.group for group in release.groups] == ["north", "south"]
+    refused = Measuring(tmp_path, "cpu", lambda _: model).release(record, MANIFEST)
+    assert refused is not None
+    assert "not allowed here" in refused.reason
+    (folder / "parts.py").write_text("def width():\n    return 1  # the same, but not by its digest\n")
+    other = Measuring(tmp_path, "cpu", lambda _: model, Packages([folder])).release(record, MANIFEST)
+    assert other is not None
+    assert "pins the package chest-xray" in other.reason
+    assert str(tmp_path) not in other.reason + refused.reason
 
 
 def test_a_task_without_an_evaluation_set_has_no_release(root: Path) -> None:

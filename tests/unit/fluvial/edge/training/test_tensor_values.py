@@ -11,10 +11,9 @@ from fluvial.edge.training.tensor_values import (
     difference,
     from_elements,
     layout_of_tensor,
-    planes_of,
     to_elements,
-    values_of,
 )
+from fluvial.encoding.planes import planes_of, values_of
 
 SMALLEST, LARGEST = 2.0**-96, float(np.finfo(np.float32).max)
 DOUBLES = st.one_of(st.just(0.0), st.just(-0.0), st.floats(SMALLEST, LARGEST), st.floats(-LARGEST, -SMALLEST))

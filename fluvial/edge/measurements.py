@@ -1,0 +1,98 @@
+"""What evaluation measured of models, from the topic `releases`.
+
+These records are not signed one by one: evaluation's events in the audit log say the same, and `fluvial audit verify`
+compares the two. Here the first that is of a version's published model counts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+
+from fluvial.identity.federation import Federation
+from fluvial.kafka import Message, Transport, read_to_end
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.framing import decode
+from fluvial.wire.records import ModelManifest, Release
+
+_log = logging.getLogger(__name__)
+
+
+class MeasurementFollower:
+    """Releases as they come, from the beginning of the topic."""
+
+    def __init__(self, transport: Transport, federation: Federation) -> None:
+        self._reader = transport.read(federation.topics.releases)
+
+    def refresh(self, timeout: float = 30.0) -> list[Release]:
+        """What was there when the follower was opened. Raises TransportUnavailable."""
+        return [release for message in read_to_end(self._reader, timeout) if (release := _release(message))]
+
+    def poll(self, timeout: float) -> list[Release]:
+        """What has arrived."""
+        return [release for message in self._reader.poll(timeout) if (release := _release(message))]
+
+    def close(self) -> None:
+        """Closes the reader."""
+        self._reader.close()
+
+
+def measurement_of(transport: Transport, federation: Federation, manifest: ModelManifest) -> Release | None:
+    """What was measured of the published model; None where nothing is. Raises TransportUnavailable."""
+    with closing(MeasurementFollower(transport, federation)) as follower:
+        for release in follower.refresh():
+            place = (release.task, release.version, release.model_digest)
+            if place == (manifest.task, manifest.version, manifest.model_digest):
+                return release
+    return None
+
+
+def as_dict(release: Release) -> dict[str, Any]:
+    """For programs."""
+    return {
+        "task": release.task,
+        "version": release.version,
+        "metrics": _values(release),
+        "num_examples": release.num_examples,
+        "reason": release.reason,
+        "groups": [
+            {
+                "attribute": group.attribute,
+                "group": group.group,
+                "num_examples": group.num_examples,
+                "metrics": {metric.name: metric.value for metric in group.metrics},
+                "reason": group.reason,
+            }
+            for group in release.groups
+        ],
+    }
+
+
+def as_lines(release: Release) -> list[str]:
+    """For people: all examples first, then a line for each group."""
+    if release.reason:
+        return [f"not measured: {release.reason}"]
+    lines = [f"{_shown(_values(release))} ({release.num_examples:,} examples)"]
+    for group in release.groups:
+        values = _shown({metric.name: metric.value for metric in group.metrics})
+        why = f"; {group.reason}" if group.reason else ""
+        lines.append(f"  {group.attribute} {group.group}: {values or 'nothing'} ({group.num_examples:,} examples){why}")
+    return lines
+
+
+def _values(release: Release) -> dict[str, float]:
+    return {metric.name: metric.value for metric in release.metrics}
+
+
+def _shown(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+
+
+def _release(message: Message) -> Release | None:
+    try:
+        return decode(message.value or b"", Release)
+    except FluvialError as error:
+        _log.warning("release at partition %d, offset %d ignored: %s", message.partition, message.offset, error)
+        return None

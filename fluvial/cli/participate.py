@@ -87,7 +87,8 @@ def participate(
     with Participant(parties, name, SigningKey.load(key_file), outbox_file) as participant:
         participant.check_log()
         signed_task = participant.task(task)
-        packages.of(TaskFile.model_validate_json(signed_task.specification))  # before the first round, not in it
+        if trainer == DEFAULT_TRAINER or package:  # before the first round, not in it
+            packages.of(TaskFile.model_validate_json(signed_task.specification))
 
         def train(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int] | None:
             request = training_request(signed_task, round_, base_D, name, data, index, state, packages, device)

@@ -70,8 +70,9 @@ def training_request(
 ) -> TrainingRequest:
     """The request for one round.
 
-    packages: those whose code may run here. Raises PackageError for a task whose package is not among them, ValueError
-    when the task's specification or the round's training are not what they should be.
+    packages: those whose code may run here; without any, the trainer must do without the task's package. Raises
+    PackageError for a task whose package is not among them, ValueError when the task's specification or the round's
+    training are not what they should be.
     """
     specification = _task_file(task.specification)
     seed_text = f"{task.task}\n{participant}\n{round_.round}".encode()
@@ -81,7 +82,7 @@ def training_request(
         base_D=base_D,
         layout=round_.layout,
         specification=specification,
-        package=packages.of(specification),
+        package=packages.of(specification) if packages.folders else None,
         device=device,
         model=specification.model.model_dump(),
         training=json.loads(round_.training),

@@ -39,8 +39,8 @@ class TaskCode:
     def __init__(self, task_file: TaskFile, package: TaskPackage | None = None, root: Path | None = None) -> None:
         """root: folder that a built-in task's evaluation set is relative to. Nothing is imported yet. Raises ValueError
         for a task with a package that is not given."""
-        if (task_file.package is None) != (package is None):
-            raise PackageError(f"the task {task_file.task} and its package must be given together")
+        if package is None:
+            NO_PACKAGES.of(task_file)  # says what to install, where the task has a package
         self.task_file, self.package, self._root = task_file, package, root
 
     @classmethod

@@ -2,9 +2,9 @@
 
 float16 and bfloat16 are exact in float32, float64 is three planes (`fluvial.encoding.planes`).
 
-What is exact: a value and back, bit by bit, the sign of zero too; an update of zeros, which leaves each plane as it is (-0.0 becomes 0.0);
-the mean of each plane before its one rounding to float32. A float64 weight that changes is thus averaged to half a
-float32 unit of its high plane, 2**-24 of its size.
+What is exact: a value and back, bit by bit, the sign of zero too; an update of zeros, which leaves each plane as it is
+(-0.0 becomes 0.0); the mean of each plane before its one rounding to float32. A float64 weight that changes is thus
+averaged to half a float32 unit of its high plane, 2**-24 of its size.
 """
 
 from __future__ import annotations

@@ -114,3 +114,10 @@ def test_cuda_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ValueError, match="cuda was asked for"):
         trainer(a_request(tmp_path, device="cuda"))
+
+
+def test_a_task_with_a_package_that_is_not_allowed_here_says_what_to_install(tmp_path: Path) -> None:
+    package = Packages([write(tmp_path)]).of(task_file())
+    request = a_request(tmp_path, task_file(), package=package)
+    with pytest.raises(ValueError, match=r"not allowed here: get it from the task's operator"):
+        trainer(replace(request, package=None))

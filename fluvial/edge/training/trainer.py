@@ -5,11 +5,12 @@ participants may share one, torch is set to one thread for the whole process and
 """
 
 from collections.abc import Callable, Sequence
-from math import isfinite
+from math import isfinite, nan
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from fluvial.edge.contribution import finite_delta
 from fluvial.edge.errors import TrainingFailed
@@ -40,9 +41,10 @@ def train(
 
     state: of the task's module, which is overwritten, and is the trained model afterwards. loss: of predictions and
     targets of a batch, its mean. Examples are drawn in an order that follows from the seed, and so does what the module
-    draws (dropout). correction: float32[D], for a configuration with dynamic_alpha, taken off the gradient in each
-    step. Raises ValueError for data, a module, a correction or a device that do not fit, TrainingFailed where the loss
-    or the weights are no longer finite.
+    draws (dropout). A batch of one example is left out where the module normalises over batches. correction:
+    float32[D], for a configuration with dynamic_alpha, taken off the gradient in each step. Raises ValueError for data,
+    a module, a correction or a device that do not fit, TrainingFailed where the loss or the weights are no longer
+    finite.
     """
     if not len(examples):
         raise ValueError("there are no examples to train on")
@@ -60,11 +62,16 @@ def train(
     batches = Batches(examples, module, device)
     velocities = [torch.zeros_like(parameter) for parameter in parameters]
     state.train_mode()
+    needs_two = any(isinstance(layer, _BatchNorm) and layer.training for layer in module.modules())
     with torch.random.fork_rng(devices=[] if device == "cpu" else [torch.cuda.current_device()]):
         torch.manual_seed(seed)
         for epoch in range(config.epochs):
             losses = torch.zeros((), device=device)
+            counted = 0
             for batch in torch.split(torch.randperm(len(batches), generator=order), config.batch_size):
+                if len(batch) == 1 < len(batches) and needs_two:
+                    continue
+                counted += len(batch)
                 of_batch = loss(call(module, batches.inputs(batch)), batches.targets[batch])
                 gradients: Sequence[torch.Tensor] = torch.autograd.grad(
                     of_batch, parameters, allow_unused=True, materialize_grads=True
@@ -72,7 +79,7 @@ def train(
                 losses += of_batch.detach() * len(batch)
                 gradients = _pulled(parameters, gradients, anchors, corrections, config.pull)
                 _step(parameters, velocities, gradients, config)
-            mean = float(losses) / len(batches)
+            mean = float(losses) / counted if counted else nan
             if not isfinite(mean):
                 raise TrainingFailed(
                     f"the loss is {mean} in epoch {epoch + 1} of {config.epochs}: a smaller learning_rate than "

@@ -177,3 +177,13 @@ def test_modules_of_other_dtypes_train_and_their_delta_leads_there(dtype: torch.
     for parameter, expected in zip(state.module.parameters(), trained, strict=True):
         assert parameter.dtype == dtype
         torch.testing.assert_close(parameter.detach(), expected)
+
+
+def test_a_last_batch_of_one_example_is_left_out_where_batches_are_normalised() -> None:
+    chosen = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
+    state = ModuleState(chosen)
+    told: list[float] = []
+    nine = Examples(inputs=INPUTS[:9], targets=TARGETS[:9])
+    train(state, state.flatten(), nine, CONFIG, 1, progress=lambda *step: told.append(step[2]))  # batches of 4, 4 and 1
+    assert len(told) == 3
+    assert all(0 < loss < 10 for loss in told)

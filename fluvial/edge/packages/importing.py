@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import CodeType, ModuleType
 
 from fluvial.edge.packages.errors import PackageError
@@ -105,7 +106,7 @@ def import_module(sources: Sources, name: str) -> ModuleType:
 def _install(sources: Sources) -> None:
     present = _FINDER.packages.get(sources.module)
     if present is None:
-        _check_free(sources.module)
+        _check_free(sources)
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
     if present is None or present.digest != sources.digest:
@@ -114,14 +115,23 @@ def _install(sources: Sources) -> None:
         _FINDER.packages[sources.module] = sources
 
 
-def _check_free(module: str) -> None:
-    """Raises PackageError where the name is that of other code: it would be hidden, for all of this process."""
-    taken = module in sys.builtin_module_names or module in sys.stdlib_module_names or module in sys.modules
-    if not taken:
+def _check_free(sources: Sources) -> None:
+    """Raises PackageError where the name is that of other code: it would be hidden, for all of this process. The same
+    folder, found on Python's own path, is no other code; what was imported from there is imported again."""
+    module = sources.module
+    taken = module in sys.builtin_module_names or module in sys.stdlib_module_names
+    if not taken and (loaded := sys.modules.get(module)) is not None:
+        taken = not _lies_in(getattr(loaded, "__file__", None), sources.folder)
+    elif not taken:
         try:
             spec = importlib.util.find_spec(module)
         except (ImportError, ValueError):
             spec = None
-        taken = spec is not None and spec.origin is not None  # without an origin: any folder on the path, no code
+        # Without an origin it is any folder on the path, and no code.
+        taken = spec is not None and spec.origin is not None and not _lies_in(spec.origin, sources.folder)
     if taken:
         raise PackageError(f"a package cannot be called {module}: there is a Python module of this name; rename it")
+
+
+def _lies_in(file: str | None, folder: str) -> bool:
+    return file is not None and Path(file).resolve().parent == Path(folder).resolve()

@@ -1,5 +1,6 @@
 """A folder as a package: its digest, what is part of it, and what of it runs."""
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -128,6 +129,20 @@ def test_a_package_cannot_hide_other_code(tmp_path: Path, name: str) -> None:
     package = TaskPackage.open(write(tmp_path, name))
     with pytest.raises(PackageError, match=f"cannot be called {name}"):
         package.resolve(f"{name}.parts:width")
+
+
+def test_a_folder_that_python_finds_by_itself_is_no_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path, "on_the_path", __init__="")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert TaskPackage.open(folder).resolve("on_the_path.parts:width")() == 1
+    other = write(tmp_path / "elsewhere", "imported_before", __init__="")
+    monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
+    importlib.import_module("imported_before.parts")
+    assert TaskPackage.open(other).resolve("imported_before.parts:width")() == 1
+    write(tmp_path, "third", __init__="")
+    third = TaskPackage.open(write(tmp_path / "another", "third"))
+    with pytest.raises(PackageError, match="cannot be called third"):
+        third.resolve("third.parts:width")
 
 
 @pytest.mark.parametrize("name", ["Xray", "3d", "a b", "class", "a.b"])

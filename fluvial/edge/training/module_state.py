@@ -75,28 +75,30 @@ class ModuleState:
         }
         running = _running_statistics(module)
         self._clamped: set[str] = set()
-        self._shared: dict[str, torch.Tensor] = {}
-        self._personal: dict[str, torch.Tensor] = {}
-        self._fixed: dict[str, torch.Tensor] = {}
+        shared: dict[str, torch.Tensor] = {}
+        personal: dict[str, torch.Tensor] = {}
+        fixed: dict[str, torch.Tensor] = {}
         for names, tensor in tensors:
             if _matches(names, local):
-                place = self._personal
+                place = personal
             elif isinstance(tensor, nn.Parameter):
-                place = self._shared if tensor.requires_grad else self._fixed
+                place = shared if tensor.requires_grad else fixed
             elif not tensor.dtype.is_floating_point:
-                place = self._fixed
+                place = fixed
             elif any(name in running for name in names):
                 of_frozen = any(running.get(name) in self._frozen_layers for name in names)
-                place = self._personal if statistics == "local" else self._fixed if of_frozen else self._shared
+                place = personal if statistics == "local" else fixed if of_frozen else shared
             else:
                 of_trained = any(name.rpartition(".")[0] in trained_layers for name in names)
-                place = self._shared if not train or of_trained or _matches(names, train) else self._fixed
+                place = shared if not train or of_trained or _matches(names, train) else fixed
             place[names[0]] = tensor
-            if place is self._shared and names[0].rpartition(".")[2] == "running_var" and names[0] in running:
+            if place is shared and names[0].rpartition(".")[2] == "running_var" and names[0] in running:
                 self._clamped.add(names[0])
-        if not any(tensor.numel() for tensor in self._shared.values()):
+        if not any(tensor.numel() for tensor in shared.values()):
             raise ValueError("nothing of the module would travel: all its parameters are frozen, local or empty")
-        self.layout: tuple[TensorLayout, ...] = tuple(map(layout_of_tensor, self._shared, self._shared.values()))
+        # By name: a module that goes to another device has other buffers from then on.
+        self._shared, self._personal, self._fixed = tuple(shared), tuple(personal), tuple(fixed)
+        self.layout: tuple[TensorLayout, ...] = tuple(map(layout_of_tensor, shared, shared.values()))
         self.personal_as_built = self.personal()
         self._as_built = {name: tensor.detach().clone() for name, tensor in self._fixed_buffers()}
 
@@ -122,7 +124,7 @@ class ModuleState:
 
     def flatten(self) -> Vector:
         """float32[D] of what travels, as a copy. Raises ValueError for float64 values that do not fit."""
-        return np.concatenate([to_elements(name, tensor) for name, tensor in self._shared.items()])
+        return np.concatenate([to_elements(name, tensor) for name, tensor in self._of(self._shared).items()])
 
     def load(self, vector: Vector) -> None:
         """Set what travels from float32[D], each tensor in its own dtype, and start the round's counters again.
@@ -131,14 +133,14 @@ class ModuleState:
         does not fit the layout.
         """
         with torch.no_grad():
-            for tensor, values in zip(self._shared.values(), self._values(vector), strict=True):
+            for tensor, values in zip(self._of(self._shared).values(), self._values(vector), strict=True):
                 tensor.copy_(values)
             for name, tensor in self._fixed_buffers():
                 tensor.copy_(self._as_built[name])
 
     def difference(self, base: Vector) -> Vector:
         """float32[D]: how far the module is from where `load(base)` had put it."""
-        pairs = zip(self._shared.items(), self._values(base), strict=True)
+        pairs = zip(self._of(self._shared).items(), self._values(base), strict=True)
         return np.concatenate([difference(name, tensor, before) for (name, tensor), before in pairs])
 
     def train_mode(self) -> None:
@@ -149,12 +151,12 @@ class ModuleState:
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """What an optimizer changes: shared and personal parameters, each once."""
-        found = [*self._shared.values(), *self._personal.values()]
+        found = self._of((*self._shared, *self._personal)).values()
         return [tensor for tensor in found if isinstance(tensor, nn.Parameter) and tensor.requires_grad]
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """Those of the parameters that travel, in the order of the layout."""
-        return [tensor for tensor in self._shared.values() if isinstance(tensor, nn.Parameter)]
+        return [tensor for tensor in self._of(self._shared).values() if isinstance(tensor, nn.Parameter)]
 
     @property
     def has_personal(self) -> bool:
@@ -163,35 +165,42 @@ class ModuleState:
 
     def personal(self) -> NDArray[np.uint8]:
         """uint8[N] of what stays with the participant, as a copy."""
-        parts = [_bytes_of(tensor) for tensor in self._personal.values()]
+        parts = [_bytes_of(tensor) for tensor in self._of(self._personal).values()]
         return np.concatenate(parts) if parts else np.zeros(0, np.uint8)
 
     def load_personal(self, kept: NDArray[np.uint8]) -> None:
         """Set the personal part from what `personal` gave. Raises ValueError for that of another module."""
-        sizes = [num_bytes(tensor) for tensor in self._personal.values()]
+        tensors = list(self._of(self._personal).values())
+        sizes = [num_bytes(tensor) for tensor in tensors]
         if kept.shape != (sum(sizes),):
             raise ValueError(f"the personal part kept here has {kept.size} bytes, the module's has {sum(sizes)}")
         with torch.no_grad():
-            for tensor, part in zip(self._personal.values(), np.split(kept, np.cumsum(sizes)), strict=False):
+            for tensor, part in zip(tensors, np.split(kept, np.cumsum(sizes)), strict=False):
                 if part.size:
                     tensor.copy_(torch.from_numpy(part.copy()).view(tensor.dtype).reshape(tensor.shape))
 
     @property
     def has_frozen_parameters(self) -> bool:
         """Whether parameters stay as they were made."""
-        return any(isinstance(tensor, nn.Parameter) for tensor in self._fixed.values())
+        return any(isinstance(tensor, nn.Parameter) for tensor in self._of(self._fixed).values())
 
     def fixed_digest(self) -> str:
         """SHA-256, lower-case hexadecimal, of the base that neither travels nor is personal: names, dtypes, shapes and
         bytes."""
         digest = hashlib.sha256(b"fluvial base 1\n")
-        for name, tensor in self._fixed.items():
+        for name, tensor in self._of(self._fixed).items():
             digest.update(f"{name}\n{tensor.dtype}\n{list(tensor.shape)}\n".encode())
             digest.update(_bytes_of(tensor).tobytes())
         return digest.hexdigest()
 
+    def _of(self, names: Sequence[str]) -> dict[str, torch.Tensor]:
+        state = self.module.state_dict(keep_vars=True)
+        return {name: state[name] for name in names}
+
     def _fixed_buffers(self) -> Iterator[tuple[str, torch.Tensor]]:
-        return ((name, tensor) for name, tensor in self._fixed.items() if not isinstance(tensor, nn.Parameter))
+        return (
+            (name, tensor) for name, tensor in self._of(self._fixed).items() if not isinstance(tensor, nn.Parameter)
+        )
 
     def _values(self, vector: Vector) -> list[torch.Tensor]:
         values = [from_elements(*pair) for pair in zip(split(vector, self.layout), self.layout, strict=True)]

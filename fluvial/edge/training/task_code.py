@@ -16,16 +16,16 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fluvial.edge.contribution import finite_delta
 from fluvial.edge.metrics.measure import Metric
 from fluvial.edge.packages.allowed import NO_PACKAGES, Packages
 from fluvial.edge.packages.errors import PackageError
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.packages.package import TaskPackage
 from fluvial.edge.training.config import TrainingConfig
+from fluvial.edge.training.device import choose_device
 from fluvial.edge.training.losses import Loss, loss_of
 from fluvial.edge.training.module_state import ModuleState
-from fluvial.edge.training.trainer import Progress, train
+from fluvial.edge.training.trainer import Progress, train, trained_delta
 from fluvial.edge.training.weights import load_weights
 from fluvial.wire.task_code import is_reference
 from fluvial.wire.task_file import TaskFile
@@ -154,7 +154,7 @@ class TaskCode:
                 device=device,
             )
         own = self._code(trainer)
-        state.module.to(device)
+        state.module.to(choose_device(device))
         state.load(base)
         state.train_mode()
         with torch.random.fork_rng(devices=[]):
@@ -164,7 +164,7 @@ class TaskCode:
             return None
         if not isinstance(weight, int):
             raise ValueError(f"{trainer} must return the number of examples, or None, not {weight!r:.80}")
-        return finite_delta(state.difference(base)), weight
+        return trained_delta(state, base), weight
 
     def _load(self, named: str, loader: Callable[..., Any], *arguments: Any) -> Examples:
         try:

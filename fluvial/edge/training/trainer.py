@@ -87,7 +87,16 @@ def train(
                 )
             if progress is not None:
                 progress(epoch + 1, config.epochs, mean)
-    return finite_delta(state.difference(base)), len(batches)
+    return trained_delta(state, base), len(batches)
+
+
+def trained_delta(state: ModuleState, base: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The delta float32[D] from the base to the module as it is. Raises TrainingFailed for one that is not finite, and
+    for weights that do not travel any more."""
+    try:
+        return finite_delta(state.difference(base))
+    except ValueError as error:
+        raise TrainingFailed(f"training diverged: {error}") from error
 
 
 def _pulled(

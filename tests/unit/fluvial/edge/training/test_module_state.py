@@ -213,3 +213,14 @@ def test_what_cannot_travel_is_named(tensor: torch.Tensor, why: str) -> None:
 def test_a_module_without_shapes_yet_is_refused() -> None:
     with pytest.raises(ValueError, match="must call a lazy module once"):
         ModuleState(nn.LazyLinear(2))
+
+
+def test_buffers_that_are_others_on_another_device_are_followed() -> None:
+    module = nn.Sequential(nn.BatchNorm1d(2))
+    state = ModuleState(module)
+    for name in ("running_mean", "running_var", "num_batches_tracked"):
+        setattr(module[0], name, getattr(module[0], name).clone())  # as Module.to has it
+    state.load(np.arange(8, dtype=np.float32))
+    assert module[0].running_mean.tolist() == [4, 5]
+    module[0].running_var.add_(1)
+    assert state.flatten().tolist() == [0, 1, 2, 3, 4, 5, 7, 8]

@@ -17,7 +17,16 @@ from fluvial.edge import participant as participant_module
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.records import DeviceProfile, Participant, ParticipantStatus, RoundStatus
+from fluvial.wire.framing import encode
+from fluvial.wire.records import (
+    DeviceProfile,
+    GroupMeasurement,
+    Metric,
+    Participant,
+    ParticipantStatus,
+    Release,
+    RoundStatus,
+)
 from fluvial.wire.sampling import invited, round_seed
 from fluvial.wire.terms import stated
 from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, REGISTRAR, TASK, World, a_federation, topic_partitions
@@ -159,6 +168,31 @@ def test_rounds_are_shown_with_what_closes_them(world: World) -> None:
     assert (shown["round"], shown["attempt"], shown["status"]) == (2, 3, "OPEN")
     world.open_round(number=2, attempt=3, status=RoundStatus.FINISHED)
     assert "finished with model version 1" in run("rounds", "watch", TASK, "--once").stdout
+
+
+def test_rounds_are_watched_with_what_was_measured_of_their_models(world: World) -> None:
+    world.open_round()
+    site = GroupMeasurement(
+        attribute="site", group="north", num_examples=7, metrics=(Metric(name="auc", value=0.5),), reason=""
+    )
+    release = Release(
+        task=TASK,
+        version=3,
+        model_digest=bytes(32),
+        metrics=(Metric(name="auc", value=0.75),),
+        num_examples=10,
+        device="cpu",
+        duration_ms=1,
+        groups=(site,),
+    )
+    world.put(world.topics.releases, TASK, encode(release))
+    lines = run("rounds", "watch", "--once").stdout.splitlines()
+    assert lines[1:] == [
+        "demo: model version 3 measured: auc 0.7500 (10 examples)",
+        "  site north: auc 0.5000 (7 examples)",
+    ]
+    _, measured = (json.loads(line) for line in run("rounds", "watch", TASK, "--once", "--json").stdout.splitlines())
+    assert measured["measured"]["groups"][0]["metrics"] == {"auc": 0.5}
 
 
 def test_enrolling_makes_a_key_and_needs_consent(world: World, tmp_path: Path) -> None:

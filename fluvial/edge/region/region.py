@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -163,6 +163,14 @@ class Region:
         self._acts.agree(self._task_file.agreement)
         return followed
 
+    def _pinned(self) -> TaskFile:
+        """The task's file with the digests of its parent's, whose registry is read only for a task with a package."""
+        if self._task_file.package is None:
+            return self._task_file
+        with closing(Registry(self._above.transport, self._above.federation)) as registry:
+            registry.refresh()
+            return terms.pinned_as_above(self._task_file, registry.task(self._parent_task))
+
     def _first_answer(self) -> Start | int:
         times = [sent.position.timestamp_ms for sent in self.outbox.envelopes() if sent.position is not None]
         return max(0, min(times) - _CLOCK_SKEW_MS) if times else Start.END
@@ -191,10 +199,10 @@ class Region:
             case steps.Open(parent, seconds):
                 terms.check_task(self._task_file, parent)
                 chunks = self._base_below(parent)
-                self._register(terms.task_below(self._task_file, parent, chunks, seconds, _now_ms()))
+                self._register(terms.task_below(self._pinned(), parent, chunks, seconds, _now_ms()))
                 on_event(Followed(round=parent, seconds=seconds))
             case steps.Close(parent):
-                self._register(terms.finished_task(self._task_file, parent, self._base_below(parent), _now_ms()))
+                self._register(terms.finished_task(self._pinned(), parent, self._base_below(parent), _now_ms()))
             case steps.Keep(parent, manifest):
                 self._keep(parent, manifest)
                 on_event(Summed(manifest=manifest))

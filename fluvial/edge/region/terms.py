@@ -40,6 +40,26 @@ def check_task(task_file: TaskFile, parent: Round) -> None:
         raise ValueError(f"the task {task_file.task} does not fit its parent {parent.task}: {'; '.join(wrong)}")
 
 
+def pinned_as_above(task_file: TaskFile, above: Task | None) -> TaskFile:
+    """The region's task with the digests that its parent's task pins: of the package and of weights that do not travel.
+
+    above: the parent's task; None where its registry does not have it. Raises ValueError for another package.
+    """
+    if task_file.package is None or above is None:
+        return task_file
+    parent = TaskFile.model_validate_json(above.specification)
+    if parent.package is None or parent.package.name != task_file.package.name:
+        theirs = parent.package.name if parent.package else "none"
+        raise ValueError(f"the task {task_file.task} has the package {task_file.package.name}, its parent {theirs}")
+    if task_file.package.digest not in ("", parent.package.digest):
+        raise ValueError(
+            f"the task {task_file.task} pins the package {task_file.package.name} with digest "
+            f"{task_file.package.digest}, its parent with {parent.package.digest}"
+        )
+    model = task_file.model.model_copy(update={"base_sha256": parent.model.base_sha256})
+    return task_file.model_copy(update={"package": parent.package, "model": model})
+
+
 def seconds_below(task_file: TaskFile, parent: Round, now_ms: int) -> float:
     """How long the region's round may take, so that its sum is in time above; 0 or less: it cannot be."""
     return min(task_file.deadline_seconds, SHARE_OF_TIME * (parent.deadline_ms - now_ms) / 1000)

@@ -1,5 +1,6 @@
 """A region's process, with both federations played by the test."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from fluvial.registry.acts import ActRefused
 from fluvial.wire.errors import VerificationError
 from fluvial.wire.task_file import TaskFile
 from tests.unit.fluvial.edge.region.region_world import BELOW, SIZE, RegionWorld, a_sum
-from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR
+from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, SPECIFICATION, TASK
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -273,3 +274,48 @@ def test_an_agreement_with_another_text_is_refused(world: RegionWorld) -> None:
     world.open()
     with pytest.raises(ActRefused, match="another text"):
         world.run()
+
+
+PACKAGED = {"package": {"name": "chest-xray"}, "model": {"builder": "chest_xray.model:net"}}
+
+
+def register_above(world: RegionWorld, name: str = "chest-xray", digest: str = "ab" * 32) -> None:
+    specification = {
+        **SPECIFICATION,
+        "package": {"name": name, "digest": digest},
+        "model": {"builder": f"{name.replace('-', '_')}.model:net", "base_sha256": "cd" * 32},
+    }
+    task = replace(world.above.publish_task(), specification=json.dumps(specification))
+    world.above.put(world.above.topics.registry, f"task/{TASK}", seal(task, OPERATOR, "operator"))
+
+
+def test_below_the_package_is_pinned_as_above(world: RegionWorld) -> None:
+    register_above(world)
+    world.open()
+    seen: list[Any] = []
+
+    def look(event: Followed) -> None:
+        seen.append(world.registered())
+        world.finish(1)
+
+    world.run(world.region(**PACKAGED), Followed=look)
+    signed = TaskFile.model_validate_json(seen[0].specification)
+    assert signed.package is not None
+    assert signed.package.digest == "ab" * 32
+    assert signed.model.base_sha256 == "cd" * 32
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "why"),
+    [
+        ({"name": "other"}, {}, "has the package chest-xray, its parent other"),
+        ({}, {"package": {"name": "chest-xray", "digest": "ef" * 32}}, "with digest efef.*its parent with abab"),
+    ],
+)
+def test_a_region_whose_package_is_another_does_not_run(
+    world: RegionWorld, above: dict[str, Any], below: dict[str, Any], why: str
+) -> None:
+    register_above(world, **above)
+    world.open()
+    with pytest.raises(ValueError, match=why):
+        world.run(world.region(**{**PACKAGED, **below}))

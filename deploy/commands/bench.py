@@ -162,6 +162,30 @@ def flood(
         console.print(f"  {name:<8} {sent['records'] / seconds:8.0f} records/s of junk")
 
 
+@app.command()
+@reported
+def scoring(
+    candidates: Annotated[int, typer.Option(min=8, help="Candidate models.")] = 128,
+    examples: Annotated[int, typer.Option(min=1, help="Examples of the canary set.")] = 256,
+    json: JsonOption = False,
+) -> None:
+    """Candidate models (a base and one update each) on a canary set: candidates a second, by device and way.
+
+    example_by_example: no batches. loop: one candidate after the other, the canary set as one batch. stacked_N: N
+    candidates at once (torch.func.vmap). with_scores: the chosen way, with losses, recalls and cosines.
+    """
+    from deploy.bench import scoring as candidate_scoring  # brings in torch
+
+    result = candidate_scoring.run(candidates=candidates, examples=examples, report=_report)
+    if json:
+        print_json(result)
+        return
+    console.print(f"{candidates} candidates of {result['parameters']} parameters, {examples} examples")
+    for device, rates in result["devices"].items():
+        for way, rate in rates.items():
+            console.print(f"  {device:<5} {way:<20} {rate:10.1f} candidates/s")
+
+
 def _rule(text: str) -> dict[str, Any]:
     try:
         rule = json_module.loads(text)

@@ -21,6 +21,7 @@ from deploy.demo.checks import audited, replayed
 from deploy.demo.children import Child, Children, how_it_ended
 from deploy.demo.errors import DemoFailed, tail
 from deploy.demo.example import Example
+from deploy.demo.governed import Governed, govern
 from deploy.demo.layout import Layout
 from deploy.demo.ledger import Ledger
 from deploy.demo.observer import Observer
@@ -135,10 +136,11 @@ class Run:
         rows = self._await_variants(observer, ledger, variants, asking) if variants and asking else ()
         self._progress.begin("replaying the last version")
         replay = replayed(federation, ledger.task, ledger.last_version)
+        governed = self._govern(ledger) if variants else None
         self._progress.begin("auditing")
         audit = audited(federation, self._check_processes)
         self._progress.end()
-        return self._summary(ledger, central, replay, audit, rows, asking.stop() if asking else None)
+        return self._summary(ledger, central, replay, audit, rows, asking.stop() if asking else None, governed)
 
     def _start_participants(self) -> None:
         self._start_company(None)
@@ -236,6 +238,16 @@ class Run:
         replace_file(self._layout.variants_page, page(self._task_file.task, version, rows))
         return rows
 
+    def _govern(self, ledger: Ledger) -> Governed:
+        """The first bank measures the last model's variants for itself, and every decision is computed again."""
+        self._progress.begin("measuring on a bank's own data")
+        federation, member = self._stack.federation, self._members[0]
+        own = self._layout.credentials(member.name) / "federation.json"
+        seen = Federation.load(own) if own.exists() else federation
+        key = SigningKey.load(self._layout.key(member.name))
+        task, data = self._task_file.task, self._example.data
+        return govern(federation, seen, member.name, key, task, data, member.group, ledger.last_version)
+
     def _wait(self, observer: Observer, ledger: Ledger, done: Callable[[], bool], patience: float, what: str) -> None:
         """Follow the run until `done`. Raises DemoFailed when a process ends, or nothing new comes for `patience` s."""
         deadline = time.monotonic() + patience
@@ -295,6 +307,7 @@ class Run:
         audit: Audited,
         variants: tuple[VariantRow, ...],
         asked: Asked | None,
+        governed: Governed | None,
     ) -> Summary:
         megabytes, seconds = ledger.accepted_bytes() / 1e6, ledger.rounds_seconds()
         return Summary(
@@ -311,6 +324,7 @@ class Run:
             variants=variants,
             variants_missing=tuple(shortfalls_of(variants, self._spec)) if self._spec is not None else (),
             asked=asked,
+            governed=governed,
             asked_missing=tuple(asked_shortfalls(asked, self._promoted, ledger.last_version)) if asked else (),
             megabytes=megabytes,
             megabytes_per_second=megabytes / seconds if seconds else 0.0,

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.demo.asking import Asked
+from deploy.demo.governed import Governed
 from deploy.demo.ledger import RoundRow
 from deploy.demo.variants import VariantRow, to_dicts, variants_table
 
@@ -63,6 +64,7 @@ class Summary:
     variants_missing: tuple[str, ...] = ()
     asked: Asked | None = None
     asked_missing: tuple[str, ...] = ()
+    governed: Governed | None = None
     phases: tuple[tuple[str, float], ...]
     seconds: float
     megabytes: float
@@ -80,6 +82,7 @@ class Summary:
     def shortfalls(self) -> list[str]:
         """What the run did not live up to; empty for success."""
         found = [*self.breaches, *self.variants_missing, *self.asked_missing]
+        found += self.governed.problems[:3] if self.governed is not None else ()
         if len(self.rounds) < self.expected_rounds or any(row.accuracy is None for row in self.rounds):
             measured = sum(row.accuracy is not None for row in self.rounds)
             found.append(f"{measured} of {self.expected_rounds} rounds ended with a measured model")
@@ -119,6 +122,7 @@ class Summary:
             "shortfalls": self.shortfalls(),
             **({"variants": to_dicts(self.variants)} if self.variants else {}),
             **({"requests": _requests(self.asked)} if self.asked is not None else {}),
+            **({"decisions": asdict(self.governed)} if self.governed is not None else {}),
         }
 
     def print(self, console: Console) -> None:
@@ -166,6 +170,13 @@ class Summary:
         table.add_row("audit", f"{audit}, {self.audit.size} events, root {self.audit.root}")
         if self.asked is not None:
             table.add_row("requests", _requests_in_words(self.asked))
+        if self.governed is not None:
+            computed = f"{self.governed.decisions} computed again from the signed counts"
+            wrong = f", {len(self.governed.problems)} problems" if self.governed.problems else ", all the same"
+            own = f"; a bank's own measurements of {self.governed.admitted} variants admitted"
+            if self.governed.scored:
+                own += f"; {self.governed.scored} updates scored on the canary set before they were accepted"
+            table.add_row("decisions", computed + wrong + own)
         rate = f"{_bytes(self.megabytes)} of updates at {_bytes(self.megabytes_per_second)}/s, local training included"
         table.add_row("throughput", rate)
         phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.phases)

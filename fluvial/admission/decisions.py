@@ -6,7 +6,7 @@ from collections.abc import Set
 
 from fluvial.wire.records import Decision, Reason
 
-QUARANTINED = frozenset({Reason.SCHEMA_UNKNOWN, Reason.UNHANDLED})
+QUARANTINED = frozenset({Reason.SCHEMA_UNKNOWN, Reason.LOW_SCORE, Reason.UNHANDLED})
 """Reasons for which a record is held for a person rather than rejected, where the policy does not say otherwise."""
 
 

@@ -8,6 +8,7 @@ quoted in a verdict.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import TypeVar
 
 from fluvial.admission.case import Case
@@ -17,7 +18,7 @@ from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, NonCanonical, SchemaUnknown
 from fluvial.wire.media_types import media_type
 from fluvial.wire.names import is_name
-from fluvial.wire.records import Envelope, ModelUpdate, Reason
+from fluvial.wire.records import Envelope, ModelUpdate, Reason, TrainingReport
 from fluvial.wire.version import Version
 
 T = TypeVar("T")
@@ -75,4 +76,18 @@ def _is_well_formed(update: ModelUpdate) -> bool:
         and update.attempt >= 1
         and len(update.base_digest) == DIGEST_BYTES
         and len(update.layout_digest) == DIGEST_BYTES
+        and len(update.trained) <= 1
+        and all(_is_plausible(trained) for trained in update.trained)
+    )
+
+
+def _is_plausible(trained: TrainingReport) -> bool:
+    """Claims that nobody can check, of a form that may be added up and quoted."""
+    amounts = trained.seconds, trained.processor_seconds, trained.joules
+    return (
+        is_name(trained.device_class)
+        and is_name(trained.precision)
+        and trained.epochs >= 1
+        and trained.bytes_sent >= 0
+        and all(isfinite(amount) and amount >= 0 for amount in amounts)
     )

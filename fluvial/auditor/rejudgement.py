@@ -64,6 +64,7 @@ _OF_THE_CONTENT = frozenset(
         Reason.NON_FINITE,
         Reason.MAGNITUDE_EXCEEDED,
         Reason.NORM_EXCEEDED,
+        Reason.LOW_SCORE,
     }
 )
 _SAYS_NOTHING_OF_THE_UPDATE = frozenset({Reason.SIZE_LIMIT, Reason.UNHANDLED, Reason.OTHER, Reason.KEY_REVOKED})

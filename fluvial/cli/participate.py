@@ -63,6 +63,10 @@ def participate(
     ] = DEFAULT_TRAINER,
     package: PackageOption = None,
     device: Annotated[str, typer.Option("--device", help="Device to train on: auto, cpu or cuda.")] = "cpu",
+    tell_training: Annotated[
+        bool,
+        typer.Option("--tell-training", help="Say with each update how long training took, on what, and what it cost."),
+    ] = False,
     key: KeyOption = None,
     outbox: OutboxOption = None,
     federation: FederationOption = DEFAULT_FEDERATION,
@@ -100,7 +104,9 @@ def participate(
             elif line := as_line(event):
                 console.print(line, markup=False)
 
-        contributed = participant.participate(task, train, num_rounds, show, encoding=encoding)
+        contributed = participant.participate(
+            task, train, num_rounds, show, encoding=encoding, tells_training=tell_training
+        )
     if json:
         print_json({"event": "done", "task": task, "rounds": contributed})
     else:

@@ -284,6 +284,7 @@ class Participant:
         on_event: Callable[[Event], None] = ignore,
         *,
         encoding: str = "float32",
+        tells_training: bool = False,
     ) -> int:
         """Takes part until the task is finished, `max_rounds` rounds are contributed to and over, or `stop` is called.
 
@@ -304,6 +305,7 @@ class Participant:
                 on_event=on_event,
                 encoding=encoding,
                 stopping=self._stopping,
+                tells_training=tells_training,
             ).run(max_rounds)
         finally:
             follower.close()

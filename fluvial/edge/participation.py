@@ -19,7 +19,6 @@ While the broker is away the loop waits and tries again; everything unsent is in
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,6 +45,7 @@ from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.outbox import Outbox
 from fluvial.edge.publisher import Publisher, check_encoding
 from fluvial.edge.rounds import RoundFollower
+from fluvial.edge.training_watch import TrainingWatch
 from fluvial.encoding import encoder
 from fluvial.kafka import TransportUnavailable
 from fluvial.registry.rounds import is_over
@@ -68,7 +68,8 @@ than the round's max_weight count as that many. None, or fewer examples than the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participation:
-    """Taking part in one task. encoding: of the updates. stopping: ends the loop at its next step."""
+    """Taking part in one task. encoding: of the updates. stopping: ends the loop at its next step. tells_training: say
+    with each update how it was trained."""
 
     task: str
     participant: str
@@ -82,6 +83,7 @@ class Participation:
     on_event: Callable[[Event], None]
     encoding: str
     stopping: threading.Event
+    tells_training: bool = False
 
     def run(self, max_rounds: int | None) -> int:
         """Until the task is finished, or `max_rounds` rounds have this participant's update and the last of them is
@@ -135,10 +137,11 @@ class Participation:
             if encoder(self.encoding).omits:
                 self.feedback.wait(round_.task, lambda: self._report(_POLL_SECONDS), self.stopping.is_set)
             base_D = self.base_model(round_)
-            started = time.monotonic()
+            watch = TrainingWatch()
             least = least_weight(round_)
             try:
                 returned, weight = plain_result(self.train(base_D, round_), round_)
+                trained = watch.report(round_) if self.tells_training else None
                 if weight < least:
                     self.on_event(SatOut(round=round_, weight=weight, min_examples=least))
                     return False
@@ -148,8 +151,8 @@ class Participation:
                 self.on_event(NotTrained(round=round_, reason=str(error)))
                 return False
             check_difference(delta_D, base_D, lambda: self.base_model(round_))
-            self.on_event(Trained(round=round_, weight=weight, seconds=time.monotonic() - started))
-            upload = self.publisher.store(round_, delta_D, weight, self.encoding)
+            self.on_event(Trained(round=round_, weight=weight, seconds=watch.seconds))
+            upload = self.publisher.store(round_, delta_D, weight, self.encoding, trained)
         self.publisher.complete(round_, upload, self.on_event)
         return True
 

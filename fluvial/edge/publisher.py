@@ -30,7 +30,7 @@ from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position, Transport, TransportUnavailable
 from fluvial.wire.framing import decode, encode
-from fluvial.wire.records import ChunkReference, ModelUpdate, Round, RoundStatus, WindowMode
+from fluvial.wire.records import ChunkReference, ModelUpdate, Round, RoundStatus, TrainingReport, WindowMode
 from fluvial.wire.sampling import invited
 from fluvial.wire.topics import Topics
 
@@ -62,8 +62,15 @@ class Publisher:
         self._key = key
         self._uploader = Uploader(transport, outbox, topics.update_blobs, participant, window_bytes)
 
-    def store(self, round_: Round, delta_D: NDArray[np.float32], weight: int, encoding: str) -> Upload:
-        """Steps 1 and 2.
+    def store(
+        self,
+        round_: Round,
+        delta_D: NDArray[np.float32],
+        weight: int,
+        encoding: str,
+        trained: TrainingReport | None = None,
+    ) -> Upload:
+        """Steps 1 and 2. trained: how; its bytes_sent is set here.
 
         Raises ValueError for a delta, weight or encoding that the round cannot take, or when its update is out
         already.
@@ -76,7 +83,7 @@ class Publisher:
             encoded = self._feedback.encode(codec, round_, delta_D, upload_id)
         else:
             encoded = encode_within(codec, delta_D, round_.layout, round_.chunk_elements, round_.max_norm)
-        return self._keep(round_, encoded, weight, encoding, upload_id)
+        return self._keep(round_, encoded, weight, encoding, upload_id, trained)
 
     def store_encoded(self, round_: Round, encoded: Encoded, weight: int, encoding: str) -> Upload:
         """Step 2, for chunks that are encoded already. Raises ValueError as `store`."""
@@ -97,10 +104,22 @@ class Publisher:
         if self._outbox.envelope_of(round_.task, round_.round, round_.attempt) is not None:
             raise ValueError(f"round {round_.round}, attempt {round_.attempt} of {round_.task} already has an update")
 
-    def _keep(self, round_: Round, encoded: Encoded, weight: int, encoding: str, upload_id: str) -> Upload:
+    def _keep(
+        self,
+        round_: Round,
+        encoded: Encoded,
+        weight: int,
+        encoding: str,
+        upload_id: str,
+        trained: TrainingReport | None = None,
+    ) -> Upload:
+        created_ms = time.time_ns() // 1_000_000
         template = unsigned_update(
-            round_, self._participant, upload_id, encoded, weight, encoding, created_ms=time.time_ns() // 1_000_000
+            round_, self._participant, upload_id, encoded, weight, encoding, created_ms=created_ms
         )
+        if trained is not None:
+            size = sum(len(chunk) for chunk in encoded.chunks)
+            template = replace(template, trained=(replace(trained, bytes_sent=size),))
         upload = Upload(
             upload_id=upload_id,
             task=round_.task,

@@ -47,12 +47,12 @@ def measure_timing(run: Run, inputs: NDArray[np.float32], *, batch: int, calls: 
     for warm_up in (single, many, single):
         run(warm_up)
     latencies = np.array([_elapsed_us(run, single) for _ in range(calls)])
-    energy, processor, started = _joules(), time.process_time(), time.perf_counter()
+    energy, processor, started = joules_so_far(), time.process_time(), time.perf_counter()
     for _ in range(batches):
         run(many)
     seconds = time.perf_counter() - started
     examples = batch * batches
-    used = _joules()
+    used = joules_so_far()
     return Timing(
         latency_p50_us=float(np.percentile(latencies, 50)),
         latency_p95_us=float(np.percentile(latencies, 95)),
@@ -83,7 +83,7 @@ def _peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _joules() -> float:
+def joules_so_far() -> float:
     """Energy that the processor packages have used since some moment; 0 where nobody may read it."""
     total = 0
     for counter in _POWERCAP.glob("intel-rapl:*/energy_uj"):

@@ -67,6 +67,9 @@ class AccelerationSpec(_Strict):
     participants_measure: bool = Field(
         default=False, description="Ask participants to measure variants on their own data and processors."
     )
+    every: int = Field(
+        default=1, ge=1, description="Build variants of every so many versions, and of the task's last one in any case."
+    )
     policy: PromotionPolicy = PromotionPolicy()
     batching: BatchingSpec = BatchingSpec()
 

@@ -156,6 +156,7 @@ class Reason(StrEnum):
     NOT_ASKED = "NOT_ASKED"
     ARTEFACT_UNKNOWN = "ARTEFACT_UNKNOWN"
     OUT_OF_RANGE = "OUT_OF_RANGE"
+    LOW_SCORE = "LOW_SCORE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1295,6 +1296,52 @@ class ModelManifest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingReport:
+    """How an update was trained: claims of the participant, for the federation's account of speed and cost."""
+
+    device_class: str
+    """Class of the processor or accelerator that trained."""
+    precision: str
+    """float32, bfloat16, float16, ..."""
+    epochs: int
+    """Passes over the examples."""
+    seconds: float
+    """Wall time of training."""
+    processor_seconds: float
+    """Processor time of training, all threads together."""
+    joules: float
+    """Energy; 0 where the machine does not tell."""
+    bytes_sent: int
+    """Bytes of the encoded delta."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ("epochs",)
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "device_class": self.device_class,
+            "precision": self.precision,
+            "epochs": self.epochs,
+            "seconds": self.seconds,
+            "processor_seconds": self.processor_seconds,
+            "joules": self.joules,
+            "bytes_sent": self.bytes_sent,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> TrainingReport:
+        return cls(
+            device_class=data["device_class"],
+            precision=data["precision"],
+            epochs=data["epochs"],
+            seconds=data["seconds"],
+            processor_seconds=data["processor_seconds"],
+            joules=data["joules"],
+            bytes_sent=data["bytes_sent"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUpdate:
     """What a participant contributes to a round: the difference between its trained model and the round's base model. Payload of the topic updates."""
 
@@ -1326,9 +1373,11 @@ class ModelUpdate:
     """Chunks of the encoded delta in topic update-blobs, in chunk order; empty when inline."""
     created_ms: int
     """The device's clock, milliseconds since the epoch: a claim."""
+    trained: tuple[TrainingReport, ...] = ()
+    """How it was trained: one report, none where the participant does not say."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ("attempt",)
-    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ("chunks",)
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ("chunks", "trained")
 
     def to_avro(self) -> dict[str, Any]:
         return {
@@ -1346,6 +1395,7 @@ class ModelUpdate:
             "inline": self.inline,
             "chunks": [item.to_avro() for item in self.chunks],
             "created_ms": self.created_ms,
+            "trained": [item.to_avro() for item in self.trained],
         }
 
     @classmethod
@@ -1365,6 +1415,7 @@ class ModelUpdate:
             inline=data["inline"],
             chunks=tuple([ChunkReference.from_avro(item) for item in data["chunks"]]),
             created_ms=data["created_ms"],
+            trained=tuple([TrainingReport.from_avro(item) for item in data.get("trained", [])]),
         )
 
 

@@ -17,6 +17,7 @@ from fluvial.encoding import DECODINGS
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.document import read_document
 from fluvial.wire.names import GivenName
+from fluvial.wire.scoring import ScoringSpec
 from fluvial.wire.task_code import LossName, MetricName, Reference, is_reference
 from fluvial.wire.terms import Terms
 
@@ -246,6 +247,7 @@ class TaskFile(Terms):
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec | None = None
     acceleration: AccelerationSpec | None = None
+    scoring: ScoringSpec | None = None
 
     @model_validator(mode="after")
     def _code_is_of_the_package(self) -> TaskFile:
@@ -291,6 +293,7 @@ class TaskFile(Terms):
                 ("server_optimizer belongs to the parent", self.server_optimizer is not None),
                 ("evaluation belongs to the parent", self.evaluation is not None),
                 ("acceleration belongs to the parent", self.acceleration is not None),
+                ("scoring belongs to the parent", self.scoring is not None),
             )
             if holds
         ]

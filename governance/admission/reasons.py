@@ -17,7 +17,8 @@ A record's first failing check gives its reason; nothing after it is looked at. 
 * **Late is not refused here.** Broker time after the round's deadline is the business of aggregation, which gives a
   receipt.
 * **Who decides QUARANTINE.** Reasons named by `GatePolicy.quarantined` (by default SCHEMA_UNKNOWN: a newer client is
-  not an attack; and UNHANDLED, always: the fault is ours) are held for a person; all others are rejected.
+  not an attack; LOW_SCORE: nor is a rare kind of data; and UNHANDLED, always: the fault is ours) are held for a person;
+  all others are rejected.
 * **Which bytes are kept.** `keeps_raw`: those of every record refused, as evidence, but not of a duplicate (its bytes
   are the accepted record's) nor of an oversized one (a flood would be written twice, and what is as large as the broker
   allows does not fit once more with its reason; its source position and digest stand in the verdict).
@@ -63,6 +64,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.NOT_ASKED: "The task asks for no measurements of participants, or names no such variant.",
     Reason.ARTEFACT_UNKNOWN: "A measurement of other bytes than the variant's, or of a variant that was not built.",
     Reason.OUT_OF_RANGE: "A number of the measurement that no measurement can give, or names that are too long.",
+    Reason.LOW_SCORE: "With this update the model does worse on the task's canary set than its limits allow.",
     Reason.TOO_MANY_FAILURES: "So many updates of the participant for this round failed that no more is looked at.",
 }
 """Every reason has its meaning here; a test compares this table with the schema."""

@@ -30,6 +30,11 @@ def newest_complete(variants: Iterable[Variant], task: str, spec: AccelerationSp
     return max((version for version, names in found.items() if wanted <= names), default=0)
 
 
+def is_due(spec: AccelerationSpec, version: int, rounds: int) -> bool:
+    """Whether a version gets variants. rounds: of the task, 0 where it has no end; its last version always does."""
+    return version % spec.every == 0 or version == rounds
+
+
 def variant_record(
     manifest: ModelManifest,
     spec: AccelerationSpec,

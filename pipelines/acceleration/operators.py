@@ -19,6 +19,7 @@ from fluvial.wire.errors import ChunkUnavailable, FluvialError
 from fluvial.wire.framing import decode
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import ChunkReference, Failure, ModelManifest, Task, Variant
+from fluvial.wire.task_file import TaskFile
 from models.acceleration.workshop import Order, Product
 from pipelines.acceleration import logic
 from pipelines.acceleration.workers import Worker
@@ -130,6 +131,10 @@ class Accelerate(KeyedProcessFunction):
         if manifest.version <= self._newest_built(task, spec):
             self._waiting.clear()
             return
+        specification = decode(bytes(self._task.value()), Task).specification
+        if not logic.is_due(spec, manifest.version, TaskFile.model_validate_json(specification).rounds):
+            self._waiting.clear()
+            return
         try:
             model = read_model(self._reader, manifest)
         except ChunkUnavailable as error:
@@ -138,7 +143,6 @@ class Accelerate(KeyedProcessFunction):
             self._waiting.clear()
             return
         root = self._settings.repository_root
-        specification = decode(bytes(self._task.value()), Task).specification
         order = Order(
             specification=specification,
             packages=tuple(map(str, self._settings.packages)),

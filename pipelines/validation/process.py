@@ -6,30 +6,41 @@ consumer, no record under check, and nothing known that was read before.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import numpy as np
+from pydantic import ValidationError
 
 from fluvial.admission.judgement import NeedsEvidence
-from fluvial.wire.records import ModelUpdate
+from fluvial.wire.records import ModelUpdate, Round
+from fluvial.wire.task_file import TaskFile
 from governance.admission.uploads import is_own_chunk
 from pipelines.config import Settings
 from pipelines.flink.blobs import BlobReader
 from pipelines.flink.checked_chunks import ANNOUNCED
+from pipelines.flink.manifests import read_chunks
+from pipelines.validation.candidate_scores import CandidateScores, Scorer, Vector
 from pipelines.validation.catching_up import CatchingUp
 from pipelines.validation.committed import read_known, read_on
 from pipelines.validation.content_checks import ContentChecks
 from pipelines.validation.known import Known
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """known: from the log, and what has come since. checks: of content. catching_up: with what the
-    log says of what is lacking. close: ends threads and consumers."""
+    """known: from the log, and what has come since. checks: of content. scores: of candidates. catching_up: with what
+    the log says of what is lacking. close: ends threads and consumers."""
 
     known: Known
     checks: ContentChecks
+    scores: CandidateScores
     catching_up: CatchingUp
     close: Callable[[], None]
 
@@ -55,13 +66,56 @@ def start(settings: Settings) -> Process:
         ANNOUNCED.announce(log, needs.round, index, needs.record_sha256, needs.update, chunk)
 
     checks = ContentChecks(reader.record, is_own, announce)
+    models = BlobReader(
+        settings.brokers, settings.topics.model_blobs, cache_bytes=0, timeout_ms=settings.read_timeout_ms
+    )
+
+    def task_file(task: str) -> TaskFile | None:
+        record = known.trusted.task(task)
+        return None if record is None else read_task_file(record.specification)
+
+    def read_base(round_: Round) -> Vector:
+        return np.frombuffer(read_chunks(models, round_.base_chunks), dtype="<f4").astype(np.float32, copy=False)
+
+    scores = CandidateScores(task_file, read_base, reader.chunk, partial(make_scorer, settings))
 
     def close() -> None:
         catching_up.close()
         checks.close()
+        scores.close()
         reader.close()
+        models.close()
 
-    return Process(known, checks, catching_up, close)
+    return Process(known, checks, scores, catching_up, close)
+
+
+@lru_cache(maxsize=256)
+def read_task_file(specification: str) -> TaskFile | None:
+    """The file in a task's record; None where it is none (then the task does not run either)."""
+    try:
+        return TaskFile.model_validate_json(specification)
+    except ValidationError as error:
+        _log.warning("a task in the registry has no readable file: %s", error)
+        return None
+
+
+def make_scorer(settings: Settings, task_file: TaskFile) -> Scorer:
+    """What scores a task's candidates. Brings in torch: seconds, which tasks without scoring do not take. Raises
+    ValueError for a canary set that is not there or does not fit."""
+    from fluvial.edge.packages import Packages
+    from fluvial.edge.training.task_code import TaskCode
+    from models.datasets import load_evaluation
+    from models.evaluation.scoring import CandidateScorer
+
+    spec = task_file.scoring
+    assert spec is not None
+    canary = load_evaluation(settings.repository_root / spec.canary, spec.canary)
+    return CandidateScorer(
+        TaskCode.of(task_file, Packages(settings.packages)).state(),
+        canary.inputs[: spec.max_examples],
+        canary.targets[: spec.max_examples],
+        device=settings.device,
+    )
 
 
 _shared: dict[tuple[str, str, str], tuple[Process, int]] = {}

@@ -20,7 +20,14 @@ from pipelines.validation.accepted_records import FirstRemembered, ParticipantMe
 from pipelines.validation.judged_places import JudgedPlaces
 
 FAILURES = frozenset(
-    {Reason.INCOMPLETE, Reason.CHUNK_MISMATCH, Reason.NON_FINITE, Reason.NORM_EXCEEDED, Reason.CHUNK_CLAIMED}
+    {
+        Reason.INCOMPLETE,
+        Reason.CHUNK_MISMATCH,
+        Reason.NON_FINITE,
+        Reason.NORM_EXCEEDED,
+        Reason.CHUNK_CLAIMED,
+        Reason.LOW_SCORE,
+    }
 )
 """Reasons that only evidence gives."""
 

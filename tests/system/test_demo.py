@@ -176,6 +176,9 @@ def test_a_variant_that_harms_a_group_is_held_and_others_are_promoted_while_anot
     )
     assert pruned["bytes"] < variants["onnx_fp32"]["bytes"] / 3
     assert pruned["reason"] in page.read_text()
+    assert summary["decisions"]["admitted"] == len(variants)
+    assert summary["decisions"]["decisions"] >= len(variants)
+    assert summary["decisions"]["problems"] == []
 
 
 def see_a_job_die(demo: Demo) -> None:

@@ -2703,7 +2703,11 @@ def _read_model_manifest_2(data: bytes, at: int) -> tuple[records.ModelManifest,
     return record, at
 
 
-def _write_model_update(record: records.ModelUpdate, out: list[bytes]) -> None:
+def _fits_model_update_1(record: records.ModelUpdate) -> bool:
+    return record.trained == ()
+
+
+def _write_model_update_1(record: records.ModelUpdate, out: list[bytes]) -> None:
     add = out.append
     text = record.task.encode()
     add(long_bytes(len(text)))
@@ -2745,7 +2749,7 @@ def _write_model_update(record: records.ModelUpdate, out: list[bytes]) -> None:
     add(long_bytes(record.created_ms))
 
 
-def _read_model_update(data: bytes, at: int) -> tuple[records.ModelUpdate, int]:
+def _read_model_update_1(data: bytes, at: int) -> tuple[records.ModelUpdate, int]:
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -2895,6 +2899,295 @@ def _read_model_update(data: bytes, at: int) -> tuple[records.ModelUpdate, int]:
         inline=f_inline,
         chunks=f_chunks,
         created_ms=f_created_ms,
+    )
+    return record, at
+
+
+def _write_model_update_2(record: records.ModelUpdate, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.round))
+    add(int_bytes(record.attempt))
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.update_id.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.base_version))
+    add(long_bytes(len(record.base_digest)))
+    add(record.base_digest)
+    add(long_bytes(record.weight))
+    text = record.encoding.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.layout_digest)))
+    add(record.layout_digest)
+    if record.scales:
+        add(long_bytes(len(record.scales)))
+        for scales_item in record.scales:
+            add(_DOUBLE.pack(scales_item))
+    add(b"\0")
+    value = record.inline
+    if value is None:
+        add(b"\0")
+    else:
+        add(b"\2")
+        add(long_bytes(len(value)))
+        add(value)
+    if record.chunks:
+        add(long_bytes(len(record.chunks)))
+        for chunks_item in record.chunks:
+            _write_chunk_reference(chunks_item, out)
+    add(b"\0")
+    add(long_bytes(record.created_ms))
+    if record.trained:
+        add(long_bytes(len(record.trained)))
+        for trained_item in record.trained:
+            _write_training_report(trained_item, out)
+    add(b"\0")
+
+
+def _read_model_update_2(data: bytes, at: int) -> tuple[records.ModelUpdate, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_round = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_attempt = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_attempt < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_update_id = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_base_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_base_digest = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_weight = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_encoding = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_layout_digest = data[at:end]
+    at = end
+    f_scales_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            (f_scales_item,) = _DOUBLE.unpack_from(data, at)
+            if f_scales_item != f_scales_item:
+                raise Unusual
+            at += 8
+            f_scales_items.append(f_scales_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_scales = tuple(f_scales_items)
+    tag = data[at]
+    at += 1
+    if tag == 2:
+        zigzag = data[at]
+        at += 1
+        if zigzag > 0x7F:
+            zigzag, at = rest_of_zigzag(zigzag, data, at)
+        if zigzag & 1:
+            raise Unusual
+        end = at + (zigzag >> 1)
+        f_inline = data[at:end]
+        at = end
+    elif tag == 0:
+        f_inline = None
+    else:
+        raise Unusual
+    f_chunks_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_chunks_item, at = _read_chunk_reference(data, at)
+            f_chunks_items.append(f_chunks_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_chunks = tuple(f_chunks_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_created_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    f_trained_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_trained_item, at = _read_training_report(data, at)
+            f_trained_items.append(f_trained_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_trained = tuple(f_trained_items)
+    record = records.ModelUpdate(
+        task=f_task,
+        round=f_round,
+        attempt=f_attempt,
+        participant=f_participant,
+        update_id=f_update_id,
+        base_version=f_base_version,
+        base_digest=f_base_digest,
+        weight=f_weight,
+        encoding=f_encoding,
+        layout_digest=f_layout_digest,
+        scales=f_scales,
+        inline=f_inline,
+        chunks=f_chunks,
+        created_ms=f_created_ms,
+        trained=f_trained,
+    )
+    return record, at
+
+
+def _write_training_report(record: records.TrainingReport, out: list[bytes]) -> None:
+    add = out.append
+    text = record.device_class.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.precision.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(int_bytes(record.epochs))
+    add(_DOUBLE.pack(record.seconds))
+    add(_DOUBLE.pack(record.processor_seconds))
+    add(_DOUBLE.pack(record.joules))
+    add(long_bytes(record.bytes_sent))
+
+
+def _read_training_report(data: bytes, at: int) -> tuple[records.TrainingReport, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_device_class = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_precision = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_epochs = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_epochs < 1 << 31:
+        raise Unusual
+    (f_seconds,) = _DOUBLE.unpack_from(data, at)
+    if f_seconds != f_seconds:
+        raise Unusual
+    at += 8
+    (f_processor_seconds,) = _DOUBLE.unpack_from(data, at)
+    if f_processor_seconds != f_processor_seconds:
+        raise Unusual
+    at += 8
+    (f_joules,) = _DOUBLE.unpack_from(data, at)
+    if f_joules != f_joules:
+        raise Unusual
+    at += 8
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_bytes_sent = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.TrainingReport(
+        device_class=f_device_class,
+        precision=f_precision,
+        epochs=f_epochs,
+        seconds=f_seconds,
+        processor_seconds=f_processor_seconds,
+        joules=f_joules,
+        bytes_sent=f_bytes_sent,
     )
     return record, at
 
@@ -5848,7 +6141,7 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.Lease: (None,),
     records.Measurement: (None,),
     records.ModelManifest: (_fits_model_manifest_1, None),
-    records.ModelUpdate: (None,),
+    records.ModelUpdate: (_fits_model_update_1, None),
     records.OperatorAct: (None,),
     records.Participant: (_fits_participant_1, None),
     records.Promotion: (None,),
@@ -5881,7 +6174,7 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.Lease: (_write_lease,),
     records.Measurement: (_write_measurement,),
     records.ModelManifest: (_write_model_manifest_1, _write_model_manifest_2),
-    records.ModelUpdate: (_write_model_update,),
+    records.ModelUpdate: (_write_model_update_1, _write_model_update_2),
     records.OperatorAct: (_write_operator_act,),
     records.Participant: (_write_participant_1, _write_participant_2),
     records.Promotion: (_write_promotion,),
@@ -5914,7 +6207,7 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.Lease: (_read_lease,),
     records.Measurement: (_read_measurement,),
     records.ModelManifest: (_read_model_manifest_1, _read_model_manifest_2),
-    records.ModelUpdate: (_read_model_update,),
+    records.ModelUpdate: (_read_model_update_1, _read_model_update_2),
     records.OperatorAct: (_read_operator_act,),
     records.Participant: (_read_participant_1, _read_participant_2),
     records.Promotion: (_read_promotion,),

@@ -60,7 +60,7 @@ class Validate(HoldsUnhandled):
         self._swept: dict[str, int] = {}
 
     def _evidence(self) -> Sequence[Evidence]:
-        return [self._process.checks]
+        return [self._process.checks, self._process.scores]
 
     def _room(self) -> Room:
         return Room(_CHUNKS_UNDER_CHECK)

@@ -1,6 +1,7 @@
 """The loop, played against a federation in memory: the world acts from within the participant's own events."""
 
 import json
+import math
 import threading
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ from fluvial.edge.events import (
 from fluvial.encoding import encoder
 from fluvial.encoding.fitting import decoded
 from fluvial.encoding.span import spans
+from fluvial.inference.processor import processor_class
 from fluvial.wire.framing import MAGIC
 from fluvial.wire.records import Decision, Outcome, Reason, Round, RoundStatus, WindowMode
 from tests.unit.fluvial.edge.world import CHUNK_ELEMENTS, LAYOUT, TASK, World
@@ -445,3 +447,17 @@ def test_resume_completes_what_an_asynchronous_round_still_takes(
         assert len(again.resume()) == 1
     (update,) = world.updates(key.public_key)
     assert (update.round, update.attempt) == (1, 1)
+
+
+def test_who_wants_to_tells_how_it_trained(participant, world: World, key) -> None:
+    def finish(event: Published) -> None:
+        world.open_round(number=1, attempt=1, status=RoundStatus.FINISHED)
+
+    world.open_round()
+    participant.participate(TASK, train, on_event=Script(Published=finish), tells_training=True)
+    (update,) = world.updates(key.public_key)
+    (told,) = update.trained
+    assert told.device_class == processor_class()
+    assert (told.precision, told.epochs) == ("float32", 2)
+    assert told.seconds >= 0.0
+    assert told.bytes_sent == 4 * sum(math.prod(tensor.shape) for tensor in LAYOUT)

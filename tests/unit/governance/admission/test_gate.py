@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fluvial.identity.envelope import open_envelope
-from fluvial.wire.framing import encode
+from fluvial.wire.framing import encode, version_of
 from fluvial.wire.records import (
     Decision,
     ModelUpdate,
@@ -20,7 +20,6 @@ from fluvial.wire.records import (
 from fluvial.wire.sampling import invited, round_seed
 from governance.admission import gate
 from governance.admission.replay import MAX_FAILURES
-from tests.unit.fluvial.wire.samples import newest
 from tests.unit.governance.admission.builders import (
     NOW_MS,
     OTHER_KEY,
@@ -203,7 +202,7 @@ def test_a_participant_cannot_sign_in_the_name_of_another() -> None:
 def test_confluent_framing_is_read_where_its_id_is_pinned() -> None:
     payload = b"\0" + (17).to_bytes(4) + encode(an_update())[10:]
     assert refused(judge(sealed_bytes(payload), a_world())) is Reason.DECODE
-    pinned = replace(POLICY, schema_ids={17: newest(ModelUpdate)})
+    pinned = replace(POLICY, schema_ids={17: version_of(encode(an_update()))})
     assert isinstance(judge(sealed_bytes(payload), a_world(), policy=pinned), gate.NeedsEvidence)
 
 

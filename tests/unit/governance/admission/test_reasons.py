@@ -19,6 +19,7 @@ def test_decisions() -> None:
         Reason.ACCEPTED: Decision.ACCEPT,
         Reason.DUPLICATE_IGNORED: Decision.DUPLICATE,
         Reason.SCHEMA_UNKNOWN: Decision.QUARANTINE,
+        Reason.LOW_SCORE: Decision.QUARANTINE,
         Reason.UNHANDLED: Decision.QUARANTINE,
     }
     for reason in Reason:

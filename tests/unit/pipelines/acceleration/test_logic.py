@@ -4,7 +4,7 @@ from fluvial.inference.comparison import GroupCounts
 from fluvial.inference.timing import Timing
 from fluvial.wire.records import ModelManifest
 from models.acceleration.workshop import Measured, Product
-from pipelines.acceleration.logic import measurement_record, newest_complete, variant_record
+from pipelines.acceleration.logic import is_due, measurement_record, newest_complete, variant_record
 from tests.unit.pipelines.promotion.builders import SPEC, a_variant
 
 MANIFEST = ModelManifest(
@@ -85,3 +85,10 @@ def test_a_measurement_carries_what_was_counted_and_timed():
     (counts,) = measurement.counts
     assert (counts.both, counts.harmed, counts.helped, counts.neither) == (98, 1, 1, 0)
     assert (measurement.processor, measurement.data, measurement.latency_p50_us) == ("AVX2", "gate", 35.0)
+
+
+def test_every_so_many_versions_get_variants_and_the_last_one_in_any_case():
+    sparse = SPEC.model_copy(update={"every": 3})
+    assert [version for version in range(1, 9) if is_due(sparse, version, rounds=8)] == [3, 6, 8]
+    assert [version for version in range(1, 9) if is_due(sparse, version, rounds=0)] == [3, 6]
+    assert all(is_due(SPEC, version, rounds=0) for version in range(1, 9))

@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
+
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
@@ -17,6 +19,7 @@ from fluvial.registry.records import RegistryRecord, registry_key
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.framing import decode
 from fluvial.wire.records import AcceptedUpdate, AuditEvent, ChunkReference, ModelUpdate, Round, Verdict
+from fluvial.wire.task_file import TaskFile
 from governance.admission.uploads import is_own_chunk
 from pipelines.config import Settings
 from pipelines.flink.bundles import Kind, pack_bundle
@@ -25,6 +28,7 @@ from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.messages import pack, unpack
 from pipelines.flink.offsets import Bounds
 from pipelines.validation import process
+from pipelines.validation.candidate_scores import CandidateScores
 from pipelines.validation.catching_up import CatchingUp
 from pipelines.validation.content_checks import ContentChecks
 from pipelines.validation.known import CommittedRecords, Known, known
@@ -74,11 +78,16 @@ class ChunkLog:
             raise ChunkUnavailable(f"{place}: no such record")
         return Chunk(self.keys.get(place), self.chunks[place])
 
+    def chunk(self, reference: ChunkReference) -> bytes:
+        return self.record(reference).value
+
 
 class ValidationStage:
-    """Validate with one lane. Use as a context; `restart` opens another operator on the same state."""
+    """Validate with one lane. Use as a context; `restart` opens another operator on the same state. task_file, scorer:
+    of a task whose candidates are scored."""
 
-    def __init__(self) -> None:
+    def __init__(self, task_file: TaskFile | None = None, scorer: Any = None) -> None:
+        self.task_file, self.scorer = task_file, scorer
         self.flink = FlinkState()
         self.log = ChunkLog()
         self.now_ms = builders.NOW_MS
@@ -113,7 +122,10 @@ class ValidationStage:
         """Another process: what was in memory is gone, but for what is read from the topics."""
         self.known = self.read_known()
         checks = ContentChecks(self.log.record, self._is_own, clock=lambda: self.now_ms / 1000)
-        self.process = process.Process(self.known, checks, CatchingUp(lambda: None, FOR_EVER_MS), checks.close)
+        scores = CandidateScores(
+            lambda task: self.task_file, self._base_model, self.log.chunk, lambda task_file: self.scorer
+        )
+        self.process = process.Process(self.known, checks, scores, CatchingUp(lambda: None, FOR_EVER_MS), checks.close)
         self.operator = validate.Validate(SETTINGS, hands_over=True)
         self.operator.open(self.flink)
 
@@ -122,6 +134,9 @@ class ValidationStage:
         self.flink = FlinkState()
         self.restart()
         self.deliver(self.topics["updates"])
+
+    def _base_model(self, round_: Round) -> Any:
+        return np.zeros(round_.num_elements, np.float32)
 
     def _is_own(self, update: ModelUpdate, key: bytes | None) -> bool:
         return is_own_chunk(update, key, lambda name: self.known.trusted.participant(name) is not None)

@@ -1,12 +1,18 @@
 """What a process has is made once for its subtasks, and ends with the last of them."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from fluvial.wire.scoring import ScoringSpec
+from fluvial.wire.task_file import TaskFile
+from models.architectures import initial_state
 from pipelines.config import Settings
 from pipelines.validation.catching_up import CatchingUp
 from pipelines.validation.content_checks import ContentChecks
 from pipelines.validation.known import Known
-from pipelines.validation.process import Process, acquire, release
+from pipelines.validation.process import Process, acquire, make_scorer, read_task_file, release
 from pipelines.validation.trusted_records import TrustedRecords
 from tests.unit.pipelines.validation.stage import SETTINGS
 
@@ -20,6 +26,7 @@ def test_subtasks_share_what_a_process_has_while_any_of_them_runs() -> None:
         process = Process(
             Known(trusted=TrustedRecords.of(settings)),
             checks,
+            None,  # type: ignore[arg-type]  # scores
             CatchingUp(lambda: None, 0),
             lambda: closed.append(process),
         )
@@ -41,3 +48,22 @@ def test_subtasks_share_what_a_process_has_while_any_of_them_runs() -> None:
     for settings in (another, SETTINGS):
         release(settings)
     assert closed == [first, other, made[2]]
+
+
+def test_a_tasks_candidates_are_scored_on_its_canary_set() -> None:
+    root = Path(__file__).resolve().parents[4]
+    task_file = TaskFile.read(root / "deploy/tasks/credit/task.yaml")
+    scoring = ScoringSpec(canary="deploy/tasks/credit/calibration.safetensors", max_examples=32)
+    settings = SETTINGS.model_copy(update={"repository_root": root, "device": "cpu"})
+    scorer = make_scorer(settings, task_file.model_copy(update={"scoring": scoring}))
+    model = initial_state(task_file.model.architecture, task_file.model.parameters, 1)
+    base, step = scorer.base(model)
+    (score,) = scorer.score(model, [0.01 * step], step)
+    assert score.loss < base.loss
+    nowhere = task_file.model_copy(update={"scoring": ScoringSpec(canary="none.safetensors")})
+    with pytest.raises(ValueError, match="no data at none"):
+        make_scorer(settings, nowhere)
+
+
+def test_what_is_no_task_file_has_no_scoring() -> None:
+    assert read_task_file("{}") is None

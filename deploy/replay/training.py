@@ -1,0 +1,99 @@
+"""The account of a task's training, from the log: leaves of the audit log, the updates' own claims, the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from fluvial.edge.models import read_manifests
+from fluvial.edge.registry import Registry
+from fluvial.identity.envelope import open_envelope
+from fluvial.identity.federation import Federation
+from fluvial.kafka import Message, Transport, read_to_end
+from fluvial.transparency.event import Recorded, read_event
+from fluvial.wire import framing
+from fluvial.wire.errors import DecodeError, FluvialError
+from fluvial.wire.records import (
+    Decision,
+    DeviceProfile,
+    ModelUpdate,
+    Outcome,
+    Receipt,
+    RoundEvent,
+    RoundTransition,
+    SequencedEvent,
+    Verdict,
+)
+from fluvial.wire.sampling import invited, round_seed
+from fluvial.wire.task_file import TaskFile
+from governance.training_account import Opened, TrainingAccount, account
+
+_READ_SECONDS = 60.0
+
+
+def read_account(transport: Transport, federation: Federation, task: str) -> TrainingAccount:
+    """The account of one task. What the log vouches for is not verified again (`fluvial audit verify` does that).
+
+    Raises FluvialError when there is no such task, TransportError.
+    """
+    topics = federation.topics
+    with closing(Registry(transport, federation)) as registry:
+        registry.refresh()
+        record = registry.task(task)
+        participants = registry.participants()
+    if record is None:
+        raise FluvialError(f"there is no task {task}")
+    fraction = TaskFile.model_validate_json(record.specification).sampling.invited_fraction
+    digests = {
+        manifest.version: manifest.model_digest
+        for manifest in read_manifests(transport, federation)
+        if manifest.task == task
+    }
+    opened: list[Opened] = []
+    accepted: dict[tuple[int, int], bytes] = {}
+    receipts: dict[tuple[str, int], Outcome] = {}
+    for leaf in _leaves(_records(transport, topics.audit)):
+        match leaf:
+            case RoundEvent(transition=RoundTransition.OPENED) if leaf.task == task and leaf.base_version in digests:
+                seed = round_seed(task, leaf.round, leaf.attempt, digests[leaf.base_version])
+                names = frozenset(one.participant for one in participants if invited(one.participant, seed, fraction))
+                opened.append(Opened(round=leaf.round, attempt=leaf.attempt, invited=names))
+            case Verdict(decision=Decision.ACCEPT) if leaf.task == task and leaf.source_topic == topics.updates:
+                accepted[leaf.source_partition, leaf.source_offset] = leaf.record_sha256
+            case Receipt() if leaf.task == task:
+                receipts[leaf.participant, leaf.round] = leaf.outcome
+            case _:
+                pass
+    updates = [
+        update
+        for message in _records(transport, topics.updates)
+        if (message.partition, message.offset) in accepted and (update := _update(message)) is not None
+    ]
+    groups = {one.participant: _kind(one.device) for one in participants}
+    return account(groups=groups, opened=opened, accepted=updates, receipts=receipts)
+
+
+def _kind(device: DeviceProfile) -> str:
+    """What a device says of itself, in a few words."""
+    words = (device.platform, device.machine, device.accelerator, device.network)
+    return " ".join(word for word in words if word) or "unknown"
+
+
+def _leaves(messages: Iterator[Message]) -> Iterator[Recorded]:
+    for message in messages:
+        try:
+            yield read_event(framing.decode(message.value or b"", SequencedEvent).event)
+        except (DecodeError, ValueError):
+            continue
+
+
+def _update(message: Message) -> ModelUpdate | None:
+    try:
+        return framing.decode(open_envelope(message.value or b"").payload, ModelUpdate)
+    except FluvialError:
+        return None
+
+
+def _records(transport: Transport, topic: str) -> Iterator[Message]:
+    with closing(transport.read(topic)) as reader:
+        yield from read_to_end(reader, _READ_SECONDS)

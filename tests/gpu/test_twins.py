@@ -1,0 +1,114 @@
+"""Every path that can run on an accelerator, beside the one on the processor. Where there is no accelerator the twin
+runs on the processor too, through the same code.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from fluvial.edge.packages.examples import Examples
+from fluvial.edge.training.flat import flatten
+from fluvial.edge.training.module_state import ModuleState
+from fluvial.inference.comparison import answers_of
+from fluvial.inference.session import Session
+from models.acceleration import RECIPES, Subject, parse_recipe
+from models.aggregation.coordinates import reduce_rows
+from models.aggregation.coordinates_torch import on_device
+from models.aggregation.reduction import MeanAroundMedian, Median, TrimmedMean
+from models.architectures import build
+from models.evaluation.inference import Evaluator, predict
+from models.evaluation.scoring import CHUNKS, CandidateScorer
+
+CUDA = pytest.param(
+    "cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
+)
+DEVICES = ["cpu", CUDA]
+ARCHITECTURE = "convolutional"
+PARAMETERS = {"image_size": 28, "classes": 10, "channels": 8, "hidden": 48}
+RANDOM = np.random.default_rng(11)
+INPUTS = RANDOM.normal(size=(256, 1, 28, 28)).astype(np.float32)
+TARGETS = RANDOM.integers(0, 10, 256)
+EXAMPLES = Examples(inputs=INPUTS, targets=TARGETS)
+REDUCTIONS = [Median(), TrimmedMean(num_trimmed=2), MeanAroundMedian(num_kept=5)]
+
+
+@pytest.fixture(scope="module")
+def module():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(11)
+        return build(ARCHITECTURE, PARAMETERS).eval()
+
+
+@pytest.fixture(scope="module")
+def deltas(module):
+    size = flatten(module).size
+    return [(0.02 * RANDOM.normal(size=size)).astype(np.float32) for _ in range(16)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("reduction", REDUCTIONS, ids=lambda reduction: type(reduction).__name__)
+@pytest.mark.parametrize("kind", [np.float32, np.int64])
+def test_reductions_have_the_processors_bits(device, reduction, kind):
+    rows = (RANDOM.normal(size=(9, 10_000)) * 1000).astype(kind)
+    np.testing.assert_array_equal(on_device(device)(rows, reduction, 3.0), reduce_rows(rows, reduction, 3.0))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("chunk", [1, *CHUNKS])
+def test_candidates_have_the_loops_logits_whatever_is_stacked(device, chunk, module, deltas):
+    model = flatten(module).copy()
+    reference = CandidateScorer(ModuleState(build(ARCHITECTURE, PARAMETERS)), INPUTS, TARGETS, device="cpu").logits(
+        model, deltas, 1
+    )
+    scorer = CandidateScorer(ModuleState(build(ARCHITECTURE, PARAMETERS)), INPUTS, TARGETS, device=device)
+    torch.testing.assert_close(scorer.logits(model, deltas, chunk).cpu(), reference, atol=5e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_candidates_have_the_processors_scores(device, module, deltas):
+    model = flatten(module).copy()
+    expected, found = [], []
+    for scores, where in ((expected, "cpu"), (found, device)):
+        scorer = CandidateScorer(ModuleState(build(ARCHITECTURE, PARAMETERS)), INPUTS, TARGETS, device=where)
+        _, step = scorer.base(model)
+        scores += scorer.score(model, deltas, step)
+    for one, other in zip(expected, found, strict=True):
+        assert other.loss == pytest.approx(one.loss, rel=1e-3)
+        assert other.cosine == pytest.approx(one.cosine, abs=1e-3)
+        assert other.recall == pytest.approx(one.recall, abs=0.1)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_evaluation_measures_what_the_processor_measures(device, module):
+    model = flatten(module).copy()
+    metrics = [
+        Evaluator(ModuleState(build(ARCHITECTURE, PARAMETERS)), EXAMPLES, ["accuracy", "loss"], device=where).measure(
+            model
+        )
+        for where in ("cpu", device)
+    ]
+    assert metrics[1]["loss"] == pytest.approx(metrics[0]["loss"], rel=1e-3)
+    assert metrics[1]["accuracy"] == pytest.approx(metrics[0]["accuracy"], abs=0.01)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_variants_answer_as_on_the_processor(device, recipe, module):
+    data = parse_recipe(recipe, {}).build(Subject(module=module, calibration=INPUTS)).data
+    expected = Session(data).run_in_batches(INPUTS)
+    try:
+        session = Session(data, device=device)
+    except ValueError as error:
+        pytest.skip(str(error))
+    same = answers_of(session.run_in_batches(INPUTS)) == answers_of(expected)
+    assert same.mean() > (0.9 if recipe.startswith("int") else 0.98)
+
+
+@pytest.mark.parametrize("device", [CUDA])
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_half_precision_on_an_accelerator_keeps_most_answers(device, kind, module):
+    expected = predict(module, EXAMPLES).argmax(axis=1)
+    with torch.inference_mode(), torch.autocast(device, dtype=kind):
+        answers = predict(module, EXAMPLES, device=device).argmax(axis=1)
+    module.to("cpu")
+    assert (answers == expected).mean() > 0.95

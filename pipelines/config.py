@@ -1,7 +1,7 @@
 """Settings of a job: what differs between an embedded stack, a session cluster and production.
 
 Loaded once, from JSON, by `pipelines.main`; operators receive the frozen object. It crosses the wire to the
-cluster, so it names files that hold secrets and never holds a secret itself.
+cluster, so it names files that hold secrets and never holds a key itself.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from fluvial.identity.brokers import Brokers
 from fluvial.wire.topic_policy import TopicPolicy
 from fluvial.wire.topics import Topics
+from pipelines.leases.holding import Holding
 
 TRANSACTION_TIMEOUT_MS = 120_000
 """How long a transaction may stay open: readers of committed records wait for it. The longest outage of a job that
@@ -72,6 +73,14 @@ class Settings(BaseModel):
     device: str = Field(default="auto", description="Evaluation device: auto, cpu or cuda.")
     packages: tuple[Path, ...] = Field(default=(), description="Folders of task packages whose code may run here.")
     repository_root: Path = Field(description="Folder against which a task's evaluation data is resolved.")
+
+    holding: Holding | None = Field(default=None, description="The job's lease, once it has one; not in the file.")
+
+    def held(self) -> Holding:
+        """The lease of a job that runs. Raises ValueError before it has one."""
+        if self.holding is None:
+            raise ValueError("the job has no lease: its stages must be taken before it runs")
+        return self.holding
 
     @property
     def topics(self) -> Topics:

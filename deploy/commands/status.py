@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -11,9 +12,11 @@ from rich.table import Table
 
 from deploy.commands.common import DataDirOption
 from deploy.local.directory import DEFAULT, DataDirectory
+from deploy.local.holders import holders
 from deploy.local.rest import RestClient
 from deploy.local.topics import group_lags, topic_statuses
 from fluvial.cli.common import console, print_json, reported
+from fluvial.wire.records import LeaseCause
 from fluvial.wire.topics import NAMES
 
 
@@ -48,6 +51,7 @@ def _collect(directory: DataDirectory) -> dict[str, Any]:
         "topics": [asdict(topic) for topic in topic_statuses(federation.brokers, names)],
         "jobs": [{**asdict(job), "last_failure": rest.last_failure(job.job_id)} for job in rest.jobs()] if rest else [],
         **_health(directory),
+        "holders": [asdict(holder) for holder in holders(federation)],
         "lag": [asdict(lag) for lag in group_lags(federation.brokers, federation.topic_prefix)],
     }
 
@@ -83,6 +87,12 @@ def _print(found: dict[str, Any]) -> None:
     for job in found["jobs"]:
         if job["last_failure"]:
             console.print(f"{job['name']} has failed, last with: {_cause(job['last_failure'])}", markup=False)
+    holding = Table("stages", "held by", "on", "since", "because", "heard from")
+    for holder in found["holders"]:
+        since, heard = (_clock(holder[name]) for name in ("since_ms", "heard_ms"))
+        holding.add_row(", ".join(holder["stages"]), holder["job"], holder["host"], since, holder["cause"], heard)
+    if found["holders"]:
+        console.print(holding)
     for told in _findings(found):
         console.print(told, markup=False)
     if found["lag"]:
@@ -107,6 +117,14 @@ def _findings(found: dict[str, Any]) -> Iterator[str]:
     if found["quarantined"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(found["quarantined"].items()))
         yield f"in quarantine: {reasons}"
+    for holder in found["holders"]:
+        if holder["cause"] == LeaseCause.TRANSACTION_LOST:
+            since = _clock(holder["since_ms"])
+            yield f"{holder['job']} goes on from the log since {since}: the broker had aborted what it had prepared"
+
+
+def _clock(time_ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ms / 1000)) if time_ms else "-"
 
 
 def _cause(stacktrace: str) -> str:

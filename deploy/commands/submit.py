@@ -32,8 +32,12 @@ def submit(
     ] = Target.session,
     name: Annotated[str, typer.Option(help="Name of the job and of its checkpoints; else that of its stages.")] = "",
     parallelism: Annotated[int, typer.Option(min=1, help="Subtasks of each operator; each needs a slot.")] = 1,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start without the state of the job's newest checkpoint.")
+    savepoint: Annotated[
+        Path | None,
+        typer.Option(help="Start from this savepoint or checkpoint of the job that ended last, not from the log."),
+    ] = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take the stages also from jobs that are alive, which then end.")
     ] = False,
     device: Annotated[str, typer.Option(help="Device of the evaluation: auto, cpu, cuda or cuda:N.")] = "auto",
     package: PackageOption = None,
@@ -42,11 +46,17 @@ def submit(
     ] = None,
     data_dir: DataDirOption = DEFAULT,
 ) -> None:
-    """Run stages as one Flink job, from the newest checkpoint of that name."""
+    """Run stages as one Flink job, which goes on from what the log holds."""
     directory = DataDirectory(data_dir)
     federation = load_federation(federation_file) if federation_file else directory.federation()
-    settings = {"device": device, "packages": _checked(package or [])}
-    submission = Submission(stages=tuple(stages), name=name, parallelism=parallelism, fresh=fresh, settings=settings)
+    submission = Submission(
+        stages=tuple(stages),
+        name=name,
+        parallelism=parallelism,
+        savepoint=savepoint,
+        take_over=take_over,
+        settings={"device": device, "packages": _checked(package or [])},
+    )
     if target is Target.session:
         job_id = submit_to_session(directory, submission, federation)
         console.print(f"the job {submission.job_name} runs: {job_id}", markup=False)
@@ -73,9 +83,7 @@ def _run_here(directory: DataDirectory, submission: Submission, federation: Fede
             console.print(f"the job {job.name} runs; Ctrl-C stops it. Log: {job.log}", markup=False)
             status = job.wait()
         except KeyboardInterrupt:
-            console.print(
-                f"stopped the job {job.name}; it continues from its checkpoint when submitted again", markup=False
-            )
+            console.print(f"stopped the job {job.name}; whoever is submitted next goes on from the log", markup=False)
         finally:
             with uninterrupted():
                 job.stop()

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shlex
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from unicodedata import category
@@ -147,18 +146,3 @@ def _usable(root: Path) -> Path:
             f"colons; neither those may be in it nor what cannot be printed. Choose another one"
         )
     return path
-
-
-def latest_checkpoint(directories: Sequence[Path]) -> Path | None:
-    """The newest complete checkpoint (chk-*, with its _metadata) of any run of a job; None if there is none.
-
-    directories: checkpoint folders of the job; Flink makes a folder for each run in it. Flink writes _metadata last, so
-    a checkpoint without one is not complete.
-    """
-    found = [metadata for folder in directories for metadata in folder.glob("*/chk-*/_metadata")]
-    newest = max(found, key=lambda metadata: (metadata.stat().st_mtime_ns, _number(metadata.parent)), default=None)
-    return newest.parent if newest is not None else None
-
-
-def _number(checkpoint: Path) -> int:
-    return int(checkpoint.name.removeprefix("chk-"))

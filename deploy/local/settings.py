@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Any
 
-from deploy.local.directory import DataDirectory, latest_checkpoint
+from deploy.local.directory import DataDirectory
 from deploy.local.jars import CHECKOUT
 from deploy.security.rights import Role
 from fluvial.identity.brokers import Brokers
@@ -15,9 +16,9 @@ from pipelines.config import Settings
 
 
 def job_settings(
-    directory: DataDirectory, federation: Federation, name: str, *, parallelism: int, fresh: bool, **overrides: Any
+    directory: DataDirectory, federation: Federation, *, parallelism: int, savepoint: Path | None, **overrides: Any
 ) -> Settings:
-    """Settings of the job `name`; it continues from its newest checkpoint unless `fresh`.
+    """Settings of a job. savepoint: where its state comes from; from the log where there is none.
 
     overrides: fields of Settings. Raises pydantic's ValidationError (a ValueError) for what does not fit.
     """
@@ -36,7 +37,7 @@ def job_settings(
             "parallelism": parallelism,
             "repository_root": CHECKOUT,
             "submission": secrets.token_hex(8),
-            "restore_from": None if fresh else latest_checkpoint([directory.checkpoints / name]),
+            "restore_from": savepoint.resolve() if savepoint else None,
             **overrides,
         }
     )

@@ -19,6 +19,7 @@ from typing import IO, Any
 from deploy.local import class_archives, flink_home
 from deploy.local.directory import DataDirectory
 from deploy.local.errors import StackError, start_error
+from deploy.local.holders import arguments_for
 from deploy.local.jars import CHECKOUT
 from deploy.local.processes import end, java, kill, spawn
 from deploy.local.rest import ENDED, RestClient
@@ -49,22 +50,27 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A job to be. name: also of its checkpoints, transactions and reader group, so two running jobs never share one.
+    """A job to be, which starts from the log. name: also of its checkpoints and reader group, so two running jobs never
+    share one.
 
-    fresh: start with no state, although checkpoints of the name exist; records would be judged a second time, so it is
-    for a new data directory or another name. settings: further fields of pipelines.config.Settings.
+    savepoint: start from this state instead; it must be the last thing that a job of these stages did, because what the
+    log holds beyond it would be done a second time. take_over: take stages also from jobs that are alive, which then
+    end. settings: further fields of pipelines.config.Settings.
     """
 
     stages: tuple[str, ...]
     name: str = ""
     parallelism: int = 1
-    fresh: bool = False
+    savepoint: Path | None = None
+    take_over: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         stages_named(list(self.stages))
         if not _NAME.fullmatch(self.job_name):
             raise ValueError(f"{self.job_name!r} cannot be a job's name: lower-case letters, digits, and . _ -")
+        if self.savepoint is not None and not (self.savepoint / "_metadata").is_file():
+            raise ValueError(f"{self.savepoint} is no savepoint and no complete checkpoint: it holds no _metadata")
 
     @property
     def job_name(self) -> str:
@@ -73,7 +79,7 @@ class Submission:
     def write(self, directory: DataDirectory, federation: Federation) -> tuple[Path, Settings]:
         """Write the settings file that pipelines.main reads."""
         settings = job_settings(
-            directory, federation, self.job_name, parallelism=self.parallelism, fresh=self.fresh, **self.settings
+            directory, federation, parallelism=self.parallelism, savepoint=self.savepoint, **self.settings
         )
         file = directory.jobs / f"{self.job_name}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -102,11 +108,23 @@ class LocalJob:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def start(self) -> None:
-        """Start it, from its newest checkpoint; `wait_until_running` waits. Raises StackError if the name runs."""
+        """Start it, from the log; `wait_until_running` waits.
+
+        Raises StackError if the name runs here, or a stage has a holder that is alive.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         self._take_lock()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        federation, submission = self._federation or self._directory.federation(), self._submission
+        settings_file, settings = submission.write(self._directory, federation)
+        taking = arguments_for(settings, submission.stages, take_over=submission.take_over)
         self._former_runs = frozenset(self._runs())
-        settings_file, _ = self._submission.write(self._directory, self._federation or self._directory.federation())
         (self._folder / "tmp").mkdir(exist_ok=True)
         environment = {
             **flink_home.environment(self._folder),
@@ -115,7 +133,7 @@ class LocalJob:
             "JVM_ARGS": " ".join([*class_archives.options("local-job"), *_LOCAL_JVM, "-Djava.io.tmpdir=tmp"]),
         }
         self.log.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pipelines.main", *self._submission.arguments(settings_file)]
+        command = [sys.executable, "-m", "pipelines.main", *submission.arguments(settings_file), *taking]
         self._process = spawn(command, log=self.log, environment=environment, folder=self._folder)
 
     def wait_until_running(self, timeout_seconds: float = _START_SECONDS) -> None:
@@ -135,7 +153,7 @@ class LocalJob:
         return self._process.wait()
 
     def stop(self) -> None:
-        """End it; its checkpoints stay."""
+        """End it. What it has not committed is made again by whoever takes its stages next."""
         if self._process is not None:
             end(self._process)
             self._process = None
@@ -165,7 +183,10 @@ class LocalJob:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.close()
-            raise StackError(f"a job {self.name} runs already; give this one another --name") from None
+            raise StackError(
+                f"a job {self.name} runs already in this data directory: stop it first, or give this one another "
+                "--name if it has other stages"
+            ) from None
         self._lock = lock
 
 
@@ -182,21 +203,21 @@ def submit_to_session(directory: DataDirectory, submission: Submission, federati
     rest = RestClient(state.rest_url)
     name = submission.job_name
     if any(job.name == name and job.state not in ENDED for job in rest.jobs()):
-        raise StackError(f"a job {name} runs already; give this one another --name")
+        raise StackError(
+            f"a job {name} runs already on this cluster: stop it first, or give this one another --name if it has "
+            "other stages"
+        )
+    federation = federation or directory.federation()
+    settings_file, settings = submission.write(directory, federation)
+    taking = arguments_for(settings, submission.stages, take_over=submission.take_over, rest=rest)
     _wait_for_slots(directory, rest, submission.parallelism)
-    settings_file, _ = submission.write(directory, federation or directory.federation())
     archive = _archive(directory.jobs / f"{name}.zip")
     command = [java(), *class_archives.options("client"), *_CLIENT_JVM, *flink_home.java_options()]
     command += [f"-Djava.io.tmpdir={directory.cluster / 'tmp'}"]
     command += [f"-Dlog4j.configurationFile={flink_home.flink_home() / 'conf' / 'log4j-cli.properties'}"]
     command += [f"-Dlog.file=log/{name}-client.log", "-cp", flink_home.class_path(), _CLIENT, "run", "--detached"]
-    command += [
-        "-pyfs",
-        os.path.relpath(archive, directory.cluster),
-        "-pym",
-        "pipelines.main",
-        *submission.arguments(settings_file),
-    ]
+    command += ["-pyfs", os.path.relpath(archive, directory.cluster), "-pym", "pipelines.main"]
+    command += [*submission.arguments(settings_file), *taking]
     environment = {**flink_home.environment(directory.cluster), "FLUVIAL_JARS": str(flink_jars()[0].parent)}
     log = directory.jobs / f"{name}.log"
     log.unlink(missing_ok=True)

@@ -25,7 +25,8 @@ from pipelines.acceleration import logic
 from pipelines.acceleration.workers import Worker
 from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
-from pipelines.flink.blobs import BlobWriter, shared_reader
+from pipelines.flink.blobs import shared_reader
+from pipelines.flink.chunk_writer import chunk_writer
 from pipelines.flink.frames import sink_frame
 from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
 from pipelines.flink.manifests import read_model
@@ -56,7 +57,7 @@ class Accelerate(KeyedProcessFunction):
             cache_bytes=0,
             timeout_ms=settings.read_timeout_ms,
         )
-        self._writer = BlobWriter(settings.brokers, self._topics.variant_blobs, timeout_ms=settings.read_timeout_ms)
+        self._writer = chunk_writer(settings, ctx, self._topics.variant_blobs, "variants")
         self._workers: dict[str, tuple[ModelManifest, AccelerationSpec, Worker]] = {}
         self._recorded: list[Variant] | None = None
         self._task = ctx.get_state(ValueStateDescriptor("task", Types.PICKLED_BYTE_ARRAY()))

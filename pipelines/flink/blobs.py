@@ -19,6 +19,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from fluvial.identity.brokers import Brokers
 from fluvial.wire.records import ChunkReference
 from pipelines.flink.chunk_cache import Chunk, ChunkCache
+from pipelines.flink.leased_producer import persist, serve
 from pipelines.flink.partition_reader import PartitionCount, PartitionReader
 
 
@@ -96,25 +97,20 @@ class BlobReader:
 
 
 class BlobWriter:
-    """Writes chunks to explicit partitions and tells where they lie; nothing counts before `flush`."""
+    """Writes chunks to explicit partitions, in a transaction from one `flush` to the next, and tells where they lie.
 
-    def __init__(self, brokers: Brokers, topic: str, *, timeout_ms: int) -> None:
-        self._producer = Producer(
-            {
-                **brokers.librdkafka("fluvial-blob-writer"),
-                "acks": "all",
-                "enable.idempotence": True,
-                "linger.ms": 0,
-                "message.max.bytes": 4 << 20,
-                "queue.buffering.max.kbytes": 16_384,
-                "delivery.timeout.ms": timeout_ms,
-            }
-        )
-        self._topic = topic
+    The transactions are there for the fencing, not for their readers: model-blobs is compacted, and what a writer that
+    was fenced still sends is aborted, so that it never takes the place of a live chunk with the same key.
+    """
+
+    def __init__(self, producer: Producer, topic: str, *, timeout_ms: int) -> None:
+        """producer: from `leased_producer`, for this writer alone."""
+        self._producer, self._topic = producer, topic
         self._timeout_s = timeout_ms / 1000
         self._delivered: dict[int, tuple[int, int]] = {}
         self._failed: list[str] = []
         self._sent = 0
+        self._open = False
 
     def send(self, index: int, partition: int, key: bytes, chunk: bytes) -> None:
         """Queue one chunk; waits when the queue is full."""
@@ -123,24 +119,32 @@ class BlobWriter:
             if error is None:
                 self._delivered[index] = message.partition(), message.offset()
             else:
-                self._failed.append(str(error))
+                self._failed.append(error.str())
 
+        if not self._open:
+            self._producer.begin_transaction()
+            self._open = True
         while True:
             try:
                 self._producer.produce(self._topic, chunk, key=key, partition=partition, on_delivery=delivered)
                 break
             except BufferError:
-                self._producer.poll(0.05)
+                serve(self._producer.poll, 0.05)
         self._sent += 1
-        self._producer.poll(0)
+        serve(self._producer.poll, 0)
 
     def flush(self) -> dict[int, tuple[int, int]]:
-        """Wait for all; index to (partition, offset). Raises TimeoutError when the broker did not take them."""
-        self._producer.flush(self._timeout_s)
+        """Wait until all is committed; index to (partition, offset). Raises TimeoutError when the broker did not take
+        it in time, KafkaException when the writer was fenced."""
+        if not self._open:
+            return {}
+        serve(self._producer.flush, self._timeout_s)
         delivered, failed, sent = self._delivered, self._failed, self._sent
-        self._delivered, self._failed, self._sent = {}, [], 0
+        self._delivered, self._failed, self._sent, self._open = {}, [], 0, False
         if failed or len(delivered) != sent:
+            persist(lambda: self._producer.abort_transaction(self._timeout_s), self._timeout_s)
             raise TimeoutError(f"{sent - len(delivered)} of {sent} chunks not written: {'; '.join(failed[:3])}")
+        persist(lambda: self._producer.commit_transaction(self._timeout_s), self._timeout_s)
         return delivered
 
 

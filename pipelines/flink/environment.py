@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyflink import java_gateway, pyflink_gateway_server
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
@@ -20,6 +21,8 @@ from pipelines.flink.jars import flink_jars
 
 MAX_PARALLELISM = 128
 _DRAIN_BYTES = 64 << 10
+_END_SECONDS = 10.0
+_gateways: list[subprocess.Popen[bytes]] = []
 LOOPBACK = "127.0.0.1"
 _WORKERS = "_python_worker_execution_mode"
 _ADDRESSES = (
@@ -33,13 +36,17 @@ _ADDRESSES = (
 """Where a cluster inside this process listens; by default on all interfaces, for anybody's jobs, beside our keys."""
 
 
+class JobFailed(Exception):
+    """Flink says that a job has failed, and how: a stack trace. If the process that ran it is gone, nobody says so."""
+
+
 def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvironment:
     """An environment with checkpoints, restarts, connector jars and this checkout's packages on the workers' path.
 
     The same settings serve `python -m pipelines.main` (a local cluster inside this process's JVM) and `flink run`.
     """
     _drain_the_gateways_errors()
-    if _cluster_is_local():
+    if cluster_is_local():
         # Else PyFlink opens, on all interfaces, a pool of workers that runs whatever functions it is sent.
         os.environ[_WORKERS] = "process"
         _give_the_gateway_our_jars()
@@ -53,6 +60,14 @@ def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvi
     environment.set_max_parallelism(MAX_PARALLELISM)
     environment.add_jars(*(jar.resolve().as_uri() for jar in flink_jars()))
     return environment
+
+
+def execute(environment: StreamExecutionEnvironment, job_name: str) -> None:
+    """Run this environment's job to its end, on a cluster in this process; submit it elsewhere. Raises JobFailed."""
+    try:
+        environment.execute(job_name)
+    except Py4JJavaError as error:
+        raise JobFailed(str(error)) from error
 
 
 def _options(settings: Settings, job_name: str) -> dict[str, str]:
@@ -80,7 +95,7 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
         # Records are few and gathered where they are many: sent at once, no thread of each task looks for them.
         "execution.buffer-timeout.interval": "0ms",
     }
-    if _cluster_is_local():
+    if cluster_is_local():
         options["rest.port"] = "0"
         options |= dict.fromkeys(_ADDRESSES, LOOPBACK)
         options["web.submit.enable"] = "false"
@@ -102,7 +117,7 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
     return options
 
 
-def _cluster_is_local() -> bool:
+def cluster_is_local() -> bool:
     """Whether the cluster starts with this process. `flink run` names its gateway instead, and its cluster has a
     configuration of its own, which a job must not override."""
     return "PYFLINK_GATEWAY_PORT" not in os.environ
@@ -124,6 +139,18 @@ def _give_the_gateway_our_jars() -> None:
     pyflink_gateway_server.construct_hadoop_classpath = lambda _: jars
 
 
+def end_gateway() -> None:
+    """End the JVM that this process has started, which would otherwise look for us every ten seconds."""
+    for process in _gateways:
+        process.terminate()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    _gateways.clear()
+
+
 @cache
 def _drain_the_gateways_errors() -> None:
     """Pass on what the JVM writes to its standard error. PyFlink 2.3 gives it a pipe that nobody reads; when that is
@@ -132,6 +159,7 @@ def _drain_the_gateways_errors() -> None:
 
     def launch_and_drain(*arguments: Any) -> subprocess.Popen[bytes]:
         process = launch(*arguments)
+        _gateways.append(process)
         if process.stderr is not None:
             # Whoever started the process closes its end when it likes; the thread reads from an end of its own.
             pipe = os.dup(process.stderr.fileno())

@@ -9,14 +9,16 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from uuid import uuid4
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException
 
 from fluvial.wire.errors import TransportError
 from fluvial.wire.framing import encode
 from fluvial.wire.records import Failure
 from pipelines.config import Settings
 from pipelines.flink.frames import parse_sink, sink_frame
+from pipelines.flink.leased_producer import leased_producer, persist
 from pipelines.flink.log_reader import decoded, read_to_end
 from pipelines.flink.stage_mac import StageMac
 from pipelines.topology import PROVEN
@@ -64,23 +66,18 @@ def failure_frame(settings: Settings, failure: Failure) -> bytes:
 
 
 def write_now(settings: Settings, frames: Sequence[bytes]) -> None:
-    """Write sink frames outside of any transaction, and wait until they are in the log.
+    """Write sink frames in a transaction of their own, and wait until they are in the log.
 
-    Raises TransportError when they are not.
+    Raises TransportError when they are not, LeaseLost when another job holds the stages.
     """
-    refused: list[str] = []
     mac, proven = StageMac.load(settings.keys_dir), {getattr(settings.topics, name) for name in PROVEN}
-    producer = Producer({**settings.brokers.librdkafka("fluvial-guard"), "acks": "all", "enable.idempotence": True})
-    for frame in frames:
-        topic, key, value, headers = parse_sink(frame)
-        proof = [mac.header(topic, key, value or b"", headers)] if topic in proven else []
-        producer.produce(
-            topic,
-            value,
-            key,
-            headers=[*headers, *proof],
-            on_delivery=lambda error, _: refused.append(error.str()) if error is not None else None,
-        )
-    left = producer.flush(_SECONDS)
-    if left or refused:
-        raise TransportError(refused[0] if refused else f"{left} records are not in the log after {_SECONDS:.0f} s")
+    try:
+        producer = leased_producer(settings, f"failures-{uuid4().hex}", {}, timeout_s=_SECONDS)
+        producer.begin_transaction()
+        for frame in frames:
+            topic, key, value, headers = parse_sink(frame)
+            proof = [mac.header(topic, key, value or b"", headers)] if topic in proven else []
+            producer.produce(topic, value, key, headers=[*headers, *proof])
+        persist(lambda: producer.commit_transaction(_SECONDS), _SECONDS)
+    except KafkaException as error:
+        raise TransportError(f"what an operator raised on is not in the log: {error}") from error

@@ -12,11 +12,9 @@ from typing import Any
 
 from pyflink.common import Types, WatermarkStrategy
 from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
-from pyflink.datastream.connectors.base import DeliveryGuarantee
 from pyflink.datastream.connectors.kafka import (
     KafkaOffsetResetStrategy,
     KafkaOffsetsInitializer,
-    KafkaSink,
     KafkaSource,
     KafkaTopicPartition,
 )
@@ -24,15 +22,15 @@ from pyflink.java_gateway import get_gateway
 
 from pipelines.config import Settings
 from pipelines.flink.bundles import Kind, lane_keys
+from pipelines.flink.jars import CLIENT_PACKAGE
+from pipelines.flink.java_values import java_strings
+from pipelines.flink.leased_sink import leased_sink, stage_key_file
 from pipelines.flink.log_reader import bounds
 from pipelines.flink.offsets import starting_offsets
-from pipelines.flink.stage_mac import FILE as STAGE_KEY_FILE
 from pipelines.topology import PROVEN, STAGES
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 
-_CLIENT_PACKAGE = "org.apache.flink.kafka.shaded.org.apache.kafka"
-"""Where the connector's jar brings the Kafka client."""
 _KEYED_BYTES = Types.ROW([Types.STRING(), BYTES])
 _BUNDLE_RECORDS = 1024
 _BUNDLE_BYTES = 1 << 20
@@ -83,7 +81,7 @@ class Graph:
         start: see `source`. max_records, max_delay_ms: what closes a bundle, over all lanes."""
         chosen = lane_keys(self.environment.get_max_parallelism()) if keys is None else keys
         jvm, gather = get_gateway().jvm, f"gather-{topic.replace('_', '-')}"
-        operator = jvm.org.fluvial.flink.GatherFrames(_strings(chosen), max_records, _BUNDLE_BYTES, max_delay_ms)
+        operator = jvm.org.fluvial.flink.GatherFrames(java_strings(chosen), max_records, _BUNDLE_BYTES, max_delay_ms)
         gathered = self.source(topic, start)._j_data_stream.transform(
             gather, _KEYED_BYTES.get_java_type_info(), operator
         )
@@ -126,7 +124,9 @@ class Graph:
         first, *others = self._emitted
         # Bundles are parted behind the exchange, not before it: fewer elements cross.
         stream = self.unbundled(first.union(*others) if others else first, Kind.SINK).set_parallelism(1)
-        stream.sink_to(self._kafka_sink()).name("kafka").uid("sink").set_parallelism(1)
+        writes = {attribute for stage in self.stages for attribute in STAGES[stage].writes}
+        sink = leased_sink(self.settings, self._job_name, sorted(writes))
+        stream.sink_to(sink).name("kafka").uid("sink").set_parallelism(1)
 
     def _kafka_source(self, topic: str, start: Mapping[int, int] | None) -> DataStream:
         name = getattr(self.settings.topics, topic)
@@ -141,9 +141,9 @@ class Graph:
             .set_property("partition.discovery.interval.ms", "-1")
             .set_property("client.id.prefix", f"{self._job_name}-{topic}")
         )
-        for setting, value in self.settings.brokers.java(_CLIENT_PACKAGE).items():
+        for setting, value in self.settings.brokers.java(CLIENT_PACKAGE).items():
             builder.set_property(setting, value)
-        key_file = self._stage_key_file() if topic in PROVEN else None
+        key_file = stage_key_file(self.settings) if topic in PROVEN else None
         builder._j_builder.setDeserializer(get_gateway().jvm.org.fluvial.flink.FrameDeserializer(key_file))
         stream = self.environment.from_source(
             builder.build(), WatermarkStrategy.no_watermarks(), topic.replace("_", "-"), BYTES
@@ -160,46 +160,9 @@ class Graph:
             KafkaOffsetResetStrategy.EARLIEST,
         )
 
-    def _stage_key_file(self) -> str:
-        return str((self.settings.keys_dir / STAGE_KEY_FILE).resolve())
-
-    def _kafka_sink(self) -> KafkaSink:
-        topics = self.settings.topics
-        written = sorted({getattr(topics, attribute) for stage in self.stages for attribute in STAGES[stage].writes})
-        gateway = get_gateway()
-        builder = (
-            KafkaSink.builder()
-            .set_delivery_guarantee(DeliveryGuarantee.EXACTLY_ONCE)
-            # A restored sink aborts every open transaction under its prefix, so no prefix may be the beginning of
-            # another: job names hold no slash.
-            .set_transactional_id_prefix(f"{self.settings.topic_prefix}{self._job_name}/")
-            .set_property("transaction.timeout.ms", str(self.settings.transaction_timeout_ms))
-            .set_property("max.request.size", str(8 << 20))
-            .set_property("linger.ms", "5")
-            .set_property("batch.size", str(256 << 10))
-        )
-        for setting, value in self.settings.brokers.java(_CLIENT_PACKAGE).items():
-            builder.set_property(setting, value)
-        proven = [name for name in written if name in {getattr(topics, attribute) for attribute in PROVEN}]
-        serializer = gateway.jvm.org.fluvial.flink.FrameSerializer(
-            _strings(written), _strings(proven), self._stage_key_file()
-        )
-        builder._j_builder.setRecordSerializer(serializer)
-        naming = gateway.jvm.org.apache.flink.connector.kafka.sink.TransactionNamingStrategy
-        builder._j_builder.setTransactionNamingStrategy(naming.POOLING)
-        return builder.build()
-
 
 def _keyed(j_rows: Any) -> KeyedStream:
     """A stream of Row(key, bytes) that Java made, as PyFlink's own `key_by` makes it."""
     selector = get_gateway().jvm.KeyByKeySelector()
     rows = DataStream(j_rows)
     return KeyedStream(j_rows.keyBy(selector, Types.ROW([Types.STRING()]).get_java_type_info()), BYTES, rows)
-
-
-def _strings(texts: list[str]) -> Any:
-    gateway = get_gateway()
-    array = gateway.new_array(gateway.jvm.java.lang.String, len(texts))
-    for index, text in enumerate(texts):
-        array[index] = text
-    return array

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+CLIENT_PACKAGE = "org.apache.flink.kafka.shaded.org.apache.kafka"
+"""Where the connector's jar brings the Kafka client."""
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 

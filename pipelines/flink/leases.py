@@ -2,7 +2,7 @@
 
 A job takes its stages before it runs: it writes a lease that counts, then makes the brokers raise the epoch of every
 transactional id that an earlier holder of these stages has used. Decision 36 in ARCHITECTURE.md has the argument why
-nothing that such a holder does becomes visible afterwards. Jobs do not do so yet.
+nothing that such a holder does becomes visible afterwards.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from pyflink import java_gateway
 
 from deploy.local.broker import Broker
 from deploy.local.topics import create_topics
+from fluvial.identity.keys import SigningKey
 from pipelines.config import Settings
 from pipelines.flink.stage_mac import make_secret
 
@@ -56,13 +57,15 @@ def flink_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def settings(broker: Broker, tmp_path: Path) -> Settings:
     """Settings with topics of their own on the shared broker. A job fails at its first error unless told otherwise."""
+    key = SigningKey.generate()
+    key.save(tmp_path / "keys" / "aggregator.pem")
     settings = Settings(
         brokers=broker.brokers,
         topic_prefix=f"test-{uuid.uuid4().hex[:8]}.",
         partitions=PARTITIONS,
         operator_key="00" * 32,
         registrar_key="00" * 32,
-        aggregator_key="00" * 32,
+        aggregator_key=key.public_key.hex(),
         log_origin="example.org/test",
         keys_dir=tmp_path / "keys",
         checkpoint_dir=tmp_path / "checkpoints",

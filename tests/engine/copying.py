@@ -19,8 +19,8 @@ FAIL_AFTER = 30
 class CopyWithOneFailure(ProcessFunction):
     """Sends each record on with its source position as headers, and fails once, with checkpoints behind it."""
 
-    def __init__(self, topic: str, empty_topic: str) -> None:
-        self._topic, self._empty_topic = topic, empty_topic
+    def __init__(self, topic: str, empty_topic: str, *, fail: bool = True) -> None:
+        self._topic, self._empty_topic, self._fail = topic, empty_topic, fail
 
     def open(self, runtime_context: RuntimeContext) -> None:
         self._attempt = runtime_context._runtime_context.getTaskInfo().getAttemptNumber()
@@ -29,7 +29,7 @@ class CopyWithOneFailure(ProcessFunction):
     def process_element(self, value: bytes, ctx: ProcessFunction.Context) -> Iterator[bytes]:
         self._count += 1
         time.sleep(0.02)
-        if self._attempt == 0 and self._count == FAIL_AFTER:
+        if self._fail and self._attempt == 0 and self._count == FAIL_AFTER:
             raise RuntimeError("the failure that the test asks for")
         record = parse_source(value)
         headers = [(name, str(getattr(record, name)).encode()) for name in ("partition", "offset", "timestamp_ms")]

@@ -12,6 +12,7 @@ from pipelines.flink.environment import stream_environment
 from pipelines.flink.graph import BYTES, Graph
 from pipelines.flink.log_reader import read_to_end
 from pipelines.flink.stage_mac import HEADER, StageMac
+from pipelines.flink.taking import take_stages
 from tests.engine.copying import CopyBundlesWithOneFailure, CopyWithOneFailure
 
 pytestmark = [pytest.mark.engine, pytest.mark.system, pytest.mark.timeout(180)]
@@ -63,6 +64,7 @@ def test_records_pass_exactly_once_through_a_failure(settings: Settings) -> None
     published = publish(settings)
     settings = settings.model_copy(update={"restart_attempts": 3})
     environment = stream_environment(settings, "copy")
+    settings = take_stages(settings, "copy", ["validation"])
     graph = Graph(environment, settings, "copy", ["validation"])
     topics = settings.topics
     copied = graph.source("updates").process(CopyWithOneFailure(topics.verdicts, topics.quarantine), BYTES)
@@ -88,6 +90,7 @@ def test_bundles_pass_exactly_once_and_in_order(settings: Settings, tmp_path: Pa
     published = publish(settings)
     settings = settings.model_copy(update={"restart_attempts": 3, "parallelism": 2})
     environment = stream_environment(settings, "bundles")
+    settings = take_stages(settings, "bundles", ["validation"])
     graph = Graph(environment, settings, "bundles", ["validation"])
     copy = CopyBundlesWithOneFailure(settings.topics.verdicts, tmp_path / "failed")
     graph.emit(graph.bundled_source("updates").process(copy, BYTES))
@@ -140,6 +143,7 @@ def test_stages_prove_to_one_another_what_they_write(settings: Settings) -> None
         producer.produce(topics.events, value, key, headers=[*others, proof])
     assert producer.flush(20) == 0
     environment = stream_environment(settings, "proof")
+    settings = take_stages(settings, "proof", ["validation"])
     graph = Graph(environment, settings, "proof", ["validation"])
     graph.emit(graph.source("events").process(CopyWithOneFailure(topics.verdicts, topics.accepted), BYTES))
     graph.finish()
@@ -161,6 +165,7 @@ def test_a_job_begins_where_it_is_told(settings: Settings) -> None:
     published = publish(settings)
     settings = settings.model_copy(update={"restart_attempts": 3})
     environment = stream_environment(settings, "begin")
+    settings = take_stages(settings, "begin", ["validation"])
     graph = Graph(environment, settings, "begin", ["validation"])
     start = {0: 30}
     source = graph.source("updates", start)

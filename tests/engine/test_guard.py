@@ -11,6 +11,7 @@ from pipelines.config import Settings
 from pipelines.flink.environment import stream_environment
 from pipelines.flink.graph import BYTES, Graph
 from pipelines.flink.guard import Form, guarded
+from pipelines.flink.taking import take_stages
 from tests.engine.raising import POISON, CountButRaise
 from tests.engine.test_adapters import read
 
@@ -41,6 +42,7 @@ def test_a_record_that_an_operator_raises_on_is_set_aside_and_leaves_no_trace(se
     settings = settings.model_copy(update={"restart_attempts": 20, "submission": "one"})
     topics = settings.topics
     environment = stream_environment(settings, "guard")
+    settings = take_stages(settings, "guard", ["validation"])
     graph = Graph(environment, settings, "guard", ["validation"])
     operator = guarded(CountButRaise(topics.verdicts), "count", settings, Form.BUNDLE)
     graph.emit(graph.bundled_source("updates").process(operator, BYTES))

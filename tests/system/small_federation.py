@@ -8,11 +8,12 @@ that updates travel by reference.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -51,13 +52,17 @@ KRUM = {"name": "multi_krum", "num_byzantine": 1}
 
 
 class SmallFederation:
-    """Stack, job and participants in a directory. A context manager; the job is started with `start_job`."""
+    """Stack, job and participants in a directory. A context manager; the job is started with `job.start`.
+
+    others: jobs beside it that run further stages (`submit`).
+    """
 
     def __init__(self, directory: Path, *, parallelism: int = 2, **settings: Any) -> None:
         """settings: further ones of the job."""
         self._settings = settings
         self.stack = Stack(directory / "stack", watch=False, partitions=3)
         self.job = self._new_job(parallelism)
+        self.others: list[LocalJob] = []
         self._directory = directory
         self._killer: threading.Timer | None = None
         self._next_parallelism = parallelism
@@ -73,7 +78,7 @@ class SmallFederation:
 
     def _open(self) -> None:
         self._ends.enter_context(self.stack)
-        self._ends.callback(lambda: self.job.stop())
+        self._ends.callback(self.stop)
         self.federation = self.stack.federation
         self.transport = connect(self.federation.brokers, "small-federation")
         self._ends.callback(self.transport.close)
@@ -97,13 +102,39 @@ class SmallFederation:
         finally:
             self._ends.close()
 
-    def _new_job(self, parallelism: int) -> LocalJob:
-        submission = Submission(stages=STAGES, name="federation", parallelism=parallelism, settings=self._settings)
+    def _new_job(
+        self, parallelism: int, stages: Sequence[str] = STAGES, name: str = "federation", *, take_over: bool = False
+    ) -> LocalJob:
+        submission = Submission(
+            stages=tuple(stages), name=name, parallelism=parallelism, take_over=take_over, settings=self._settings
+        )
         return LocalJob(self.stack.directory, submission)
 
+    def submit(self, composition: Sequence[Sequence[str]], name: str, parallelism: int) -> None:
+        """Run these jobs in place of those that have ended. name: of the first; the others add their numbers."""
+        self.job, *self.others = [
+            self._new_job(parallelism, stages, f"{name}-{number}" if number else name)
+            for number, stages in enumerate(composition)
+        ]
+        for job in [self.job, *self.others]:
+            self._ends.callback(job.stop)
+            job.start()
+
+    def stop(self) -> None:
+        """End all jobs."""
+        for job in [self.job, *self.others]:
+            job.stop()
+        self.others = []
+
+    def lose_jobs_and_checkpoints(self) -> None:
+        """SIGKILL to every job; what it kept outside of the log is deleted."""
+        for job in [self.job, *self.others]:
+            job.kill()
+        shutil.rmtree(self.stack.directory.checkpoints)
+
     def kill_and_restart_after(self, seconds: float, parallelism: int) -> None:
-        """SIGKILL to the JVM so many seconds from now; whoever waits then submits the job again, with this parallelism,
-        from its newest retained checkpoint."""
+        """SIGKILL to the JVM so many seconds from now; whoever waits then submits the job again, with this
+        parallelism."""
         self.wait_until(lambda: java_child(self.job.pid or 0) is not None, "the JVM")
         jvm = java_child(self.job.pid or 0)
         self._next_parallelism = parallelism
@@ -206,7 +237,8 @@ class SmallFederation:
         while not condition():
             if self._killer is not None and self.job.pid is None:
                 self.restarted()
-            assert (job or self.job).pid is not None, f"the job ended\n{self._last_failures()}"
+            living = [job] if job else [self.job, *self.others]
+            assert all(one.pid is not None for one in living), f"a job ended\n{self._last_failures()}"
             assert time.monotonic() < deadline, f"waited too long for {what}\n{self._last_failures()}"
             time.sleep(0.05)
 

@@ -2,21 +2,28 @@
 
 Every test plays the same updates as in `calm` and `calm-krum`, tasks of the same seed that nothing happened to: the
 models' bytes must be theirs, every input must have exactly one verdict, every update one receipt, the audit must hold.
+
+FLUVIAL_LOSSES: how often all jobs and checkpoints are lost (2; `make soak`: 10). FLUVIAL_LOSS_SEED: the first seed of
+when and of what comes after (1).
 """
 
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from confluent_kafka import Producer
 
 from deploy.bench.usage import java_child
+from deploy.local.errors import StackError
 from deploy.local.submission import LocalJob, Submission
 from deploy.replay import KafkaLog, replay
 from deploy.simulation.memory_log import MemoryLog
@@ -30,12 +37,23 @@ from fluvial.wire.records import Decision, SetAside
 from governance.audit import sequencer
 from governance.audit.events import audit_event
 from pipelines.flink.stage_mac import StageMac
-from tests.system.small_federation import KRUM, MEAN, NUM_PARTICIPANTS, NUM_ROUNDS, SmallFederation
+from tests.system.small_federation import KRUM, MEAN, NUM_PARTICIPANTS, NUM_ROUNDS, STAGES, SmallFederation
 from tests.system.small_federation import task_file as small_task_file
+
+NUM_LOSSES = int(os.environ.get("FLUVIAL_LOSSES", "2"))
+FIRST_SEED = int(os.environ.get("FLUVIAL_LOSS_SEED", "1"))
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 HALF = NUM_PARTICIPANTS // 2
+COMPOSITIONS = [
+    [STAGES],
+    [(*STAGES, "evaluation")],
+    [("validation",), ("aggregation", "audit")],
+    [("validation", "aggregation"), ("audit",)],
+    [("validation", "audit"), ("aggregation", "evaluation")],
+]
+"""Stages by job."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +75,7 @@ def play_undisturbed(small: SmallFederation, task: str, rule: dict[str, object])
 
 
 def kill_the_operators(small: SmallFederation) -> None:
-    """SIGKILL to the JVM; the job is submitted again, from its newest retained checkpoint."""
+    """SIGKILL to the JVM; the job is submitted again."""
     jvm = java_child(small.job.pid or 0)
     assert jvm is not None
     os.kill(jvm, signal.SIGKILL)
@@ -93,12 +111,46 @@ def test_a_round_survives(federation: SmallFederation, disaster: Callable[[Small
     for task, calm in ((storm, "calm"), (storm_krum, "calm-krum")):
         federation.wait_for_version(task, 1)
         federation.play(task, [2])
-        models = federation.wait_for_version(task, NUM_ROUNDS)
-        undisturbed = federation.manifests(calm)
-        assert [model.model_digest for model in models] == [model.model_digest for model in undisturbed]
-        assert [model.attempt for model in models] == [0, 1, 1]
-        check_replay(federation, task)
+        check_models(federation, task, calm)
     check_books(federation)
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + NUM_LOSSES))
+def test_flinks_state_is_a_cache_over_the_log(federation: SmallFederation, seed: int) -> None:
+    """All jobs are killed at any moment of a round and every checkpoint is deleted; the stages go on in other jobs, of
+    other names and another parallelism."""
+    generator = random.Random(seed)
+    tasks = {f"lost-{seed}": "calm", f"lost-krum-{seed}": "calm-krum"}
+    for task, rule in zip(tasks, (MEAN, KRUM), strict=True):
+        federation.create_task(task, rule)
+    disturbed = generator.randint(1, NUM_ROUNDS)
+    for number in range(1, NUM_ROUNDS + 1):
+        rounds = [federation.wait_for_round(task, number) for task in tasks]
+        turns = [(round_, who) for round_ in rounds for who in range(NUM_PARTICIPANTS)]
+        generator.shuffle(turns)
+        before = generator.randint(0, len(turns)) if number == disturbed else len(turns)
+        for round_, who in turns[:before]:
+            federation.publish(round_, [who])
+        if number == disturbed:
+            time.sleep(generator.uniform(0.0, 1.0))
+            composition, parallelism = generator.choice(COMPOSITIONS), generator.choice([1, 2, 3])
+            print(f"round {number}, {before} of {len(turns)} updates; then {composition}, parallelism {parallelism}")
+            federation.lose_jobs_and_checkpoints()
+            federation.submit(composition, f"after-{seed}", parallelism)
+        for round_, who in turns[before:]:
+            federation.publish(round_, [who])
+        for task in tasks:
+            federation.wait_for_version(task, number)
+    for task, calm in tasks.items():
+        check_models(federation, task, calm)
+    check_books(federation)
+
+
+def check_models(small: SmallFederation, task: str, calm: str) -> None:
+    models, undisturbed = small.wait_for_version(task, NUM_ROUNDS), small.manifests(calm)
+    assert [model.model_digest for model in models] == [model.model_digest for model in undisturbed]
+    assert [model.attempt for model in models] == [0, 1, 1]
+    check_replay(small, task)
 
 
 def check_replay(small: SmallFederation, task: str) -> None:
@@ -151,10 +203,42 @@ def test_a_simulation_makes_the_federations_models_of_its_updates(
         assert simulated.contributions == manifest.contributions
 
 
+def test_of_two_jobs_of_a_stage_one_acts_and_the_other_never_again(federation: SmallFederation) -> None:
+    """The second is refused while the first is alive. The first is stopped in the middle of a round for longer than
+    anybody waits for it, the second takes its stages, and the first goes on: nothing of it becomes visible."""
+    former = [federation.job, *federation.others]
+    with pytest.raises(StackError, match=r"the stage audit is held by the job .* on .*--take-over"):
+        LocalJob(federation.stack.directory, Submission(stages=("audit",), name="refused")).start()
+    federation.create_task("frozen", MEAN)
+    round_ = federation.wait_for_round("frozen", 1)
+    numbers = range(HALF - 1)
+    federation.wait_for_verdicts(numbers, federation.publish(round_, numbers))
+    federation.publish(round_, [HALF - 1])
+    parents = [psutil.Process(job.pid) for job in former]
+    processes = [*parents, *(child for parent in parents for child in parent.children(recursive=True))]
+    for process in processes:
+        process.suspend()
+    try:
+        federation.submit([STAGES], "second", 1)  # waits until the first has said nothing for long
+        federation.publish(round_, range(HALF, NUM_PARTICIPANTS))
+        federation.wait_for_version("frozen", 1)
+        federation.publish(federation.wait_for_round("frozen", 2), [0])
+    finally:
+        for process in processes:
+            process.resume()
+    for job in former:
+        assert job.wait() != 0
+        job.stop()
+        assert "held by the job second on" in job.log.read_text()
+    federation.publish(federation.wait_for_round("frozen", 2), range(1, NUM_PARTICIPANTS))
+    check_models(federation, "frozen", "calm")
+    check_books(federation)
+
+
 def test_the_audit_stage_goes_on_from_the_log_alone(federation: SmallFederation) -> None:
     """Another composition of stages, under another name, and no checkpoint is left: the log goes on behind its last
     leaf, and what anybody writes into its topics neither stops it nor becomes a leaf."""
-    federation.job.stop()
+    federation.stop()
     shutil.rmtree(federation.stack.directory.checkpoints)
     before = federation.audit()
     topics = federation.federation.topics

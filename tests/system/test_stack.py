@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.local.directory import DataDirectory, latest_checkpoint
+from deploy.local.directory import DataDirectory
 from deploy.local.errors import StackError
 from deploy.local.ports import is_listening
 from deploy.local.rest import RestClient
@@ -123,8 +123,7 @@ def test_up_status_down_and_up_again_in_a_directory_of_any_name(tmp_path: Path) 
         submitted = run_fluvial("submit", "audit", *data_dir)
         assert submitted.returncode == 0, submitted.stderr
         directory = DataDirectory(root)
-        checkpoint = latest_checkpoint([directory.checkpoints / "audit"])
-        assert checkpoint is not None, "checkpoints lie elsewhere"
+        assert list(directory.checkpoints.glob("audit/*/chk-*/_metadata")), "checkpoints lie elsewhere"
         with LocalJob(directory, Submission(stages=("validation",))) as job:
             job.wait_until_running()
 
@@ -202,17 +201,20 @@ def test_what_dies_is_started_again_and_jobs_go_on(root: Path) -> None:
         wait_until(lambda: stack.broker.pid is not None and rest.num_checkpoints(job) > num_checkpoints + 2)
         assert directory.running().restarts == 2
 
+        with pytest.raises(StackError, match=r"the stage audit is held by the job log on .*--take-over"):
+            submit_to_session(directory, Submission(stages=("audit", "validation"), name="another"))
         rest.cancel(job)
-        restored = latest_checkpoint([directory.checkpoints / "log"])
-        assert restored is not None
         job = submit_to_session(directory, Submission(stages=("audit",), name="log"))
-        assert str(restored) in (directory.jobs / "log.json").read_text()
-        second = submit_to_session(directory, Submission(stages=("validation",), name="gate"))
+        assert '"restore_from": null' in (directory.jobs / "log.json").read_text()
+        taking = Submission(stages=("audit", "validation"), name="another", take_over=True)
+        second = submit_to_session(directory, taking)
         assert len(cluster.task_manager_pids) == 2
-        assert {rest.job_state(job), rest.job_state(second)} == {"RUNNING"}
+        wait_until(lambda: rest.job_state(job) == "FAILED")
+        assert "held by the job another on" in rest.last_failure(job)
+        assert rest.job_state(second) == "RUNNING"
 
 
-def test_a_local_job_continues_from_its_checkpoint_after_a_kill(stack: Stack) -> None:
+def test_a_local_job_starts_from_the_log_after_a_kill(stack: Stack) -> None:
     directory = stack.directory
     submission = Submission(stages=("validation", "audit"))
     job = LocalJob(directory, submission)
@@ -227,11 +229,12 @@ def test_a_local_job_continues_from_its_checkpoint_after_a_kill(stack: Stack) ->
     assert len(listening(stack.broker.pid or 0)) == 2  # the controller, too
     job.kill()
     assert [line for line in processes_of(directory.root) if "pipelines.main" in line] == []
-    checkpoint = latest_checkpoint([directory.checkpoints / job.name])
-    assert checkpoint is not None
-    with LocalJob(directory, submission) as restored:
-        restored.wait_until_running()
-        assert f'"restore_from": "{checkpoint}"' in (directory.jobs / f"{job.name}.json").read_text()
+    assert list(directory.checkpoints.glob(f"{job.name}/*/chk-*/_metadata")), "it had checkpoints"
+    with LocalJob(directory, submission) as again:
+        again.wait_until_running()
+        assert '"restore_from": null' in (directory.jobs / f"{job.name}.json").read_text()
+        with pytest.raises(StackError, match=r"the stage audit is held by the job validation-audit on .*--take-over"):
+            LocalJob(directory, Submission(stages=("audit",))).start()
 
 
 def test_a_task_is_created_with_a_first_model_that_everyone_can_verify(stack: Stack, tmp_path: Path) -> None:

@@ -38,8 +38,9 @@ from pipelines.aggregation.shards.slices import Turns, Work
 from pipelines.aggregation.shards.sums import shared_sums
 from pipelines.aggregation.shards.tensor_memory import TensorMemory
 from pipelines.config import Settings
-from pipelines.flink.blobs import BlobWriter, shared_reader
+from pipelines.flink.blobs import shared_reader
 from pipelines.flink.checked_chunks import ANNOUNCED, CHECKED
+from pipelines.flink.chunk_writer import chunk_writer
 from pipelines.flink.keys import shard_of
 from pipelines.flink.messages import unpack
 
@@ -177,11 +178,7 @@ class Combine(_OnShards):
 
     def open(self, ctx: Any) -> None:
         super().open(ctx)
-        self._writer = BlobWriter(
-            self._settings.brokers,
-            self._settings.topics.model_blobs,
-            timeout_ms=self._settings.read_timeout_ms,
-        )
+        self._writer = chunk_writer(self._settings, ctx, self._settings.topics.model_blobs, "models")
         self._noted: defaultdict[str, dict[str, int]] = defaultdict(dict)
         # Where the content check runs in this process, chunks are summed while it has them.
         self._unsubscribe: Callable[[], None] = ANNOUNCED.subscribe(self._log_name, eager_sums(self._sums))

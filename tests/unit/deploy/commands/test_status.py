@@ -1,5 +1,7 @@
 """What `fluvial status` says of jobs that have failed."""
 
+from typing import Any
+
 import pytest
 
 from deploy.commands import status
@@ -13,24 +15,35 @@ Caused by: pemja.core.PythonException: <class 'KeyError'>: 'what it cannot stand
 """
 
 
+NOTHING: dict[str, Any] = {
+    "broker": {"bootstrap_servers": "127.0.0.1:1", "password_servers": "", "security": "PLAINTEXT"},
+    "flink": None,
+    "processes": [],
+    "restarts": 0,
+    "topics": [],
+    "jobs": [],
+    "holders": [],
+    "lag": [],
+    "tasks": [],
+    "set_aside": {},
+    "quarantined": {},
+}
+
+
+def test_a_lost_transaction_is_told_with_who_lost_it(capsys: pytest.CaptureFixture[str]) -> None:
+    def holder(job: str, cause: str) -> dict[str, object]:
+        return {"stages": ["audit"], "job": job, "host": "here", "cause": cause, "since_ms": 1_000, "heard_ms": 0}
+
+    status._print({**NOTHING, "holders": [holder("log", "TRANSACTION_LOST"), holder("gate", "FREE")]})
+    told = [line for line in capsys.readouterr().out.splitlines() if "aborted what it had prepared" in line]
+    assert [line.split()[0] for line in told] == ["log"]
+
+
 def test_a_job_that_failed_is_shown_with_its_innermost_cause(capsys: pytest.CaptureFixture[str]) -> None:
     def job(name: str, failure: str) -> dict[str, object]:
         return {"name": name, "job_id": "1", "state": "RESTARTING", "duration_ms": 1000, "last_failure": failure}
 
-    status._print(
-        {
-            "broker": {"bootstrap_servers": "127.0.0.1:1", "password_servers": "", "security": "PLAINTEXT"},
-            "flink": None,
-            "processes": [],
-            "restarts": 0,
-            "topics": [],
-            "jobs": [job("gate", STACKTRACE), job("log", ""), job("plain", "one line alone")],
-            "lag": [],
-            "tasks": [],
-            "set_aside": {},
-            "quarantined": {},
-        }
-    )
+    status._print({**NOTHING, "jobs": [job("gate", STACKTRACE), job("log", ""), job("plain", "one line alone")]})
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "broker  127.0.0.1:1 (plain)"
     told = [line for line in lines if "has failed" in line]

@@ -1,4 +1,4 @@
-"""What a data directory says: the stack in it, and the checkpoint that a job continues from."""
+"""What a data directory says of the stack in it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.directory import DEFAULT, DataDirectory, StackState, latest_checkpoint
+from deploy.local.directory import DEFAULT, DataDirectory, StackState
 from deploy.local.errors import NotRunning, StackError
 from deploy.local.processes import ProcessIdentity
 from fluvial.wire.topic_policy import TopicPolicy
-
-
-def checkpoint(folder: Path, run: str, number: int, *, age_seconds: int, complete: bool = True) -> Path:
-    path = folder / run / f"chk-{number}"
-    path.mkdir(parents=True)
-    if complete:
-        metadata = path / "_metadata"
-        metadata.touch()
-        os.utime(metadata, (1_700_000_000 - age_seconds,) * 2)
-    return path
 
 
 def this_process() -> ProcessIdentity:
@@ -36,29 +26,6 @@ def state(**changes: object) -> StackState:
         phase="running", supervisor=this_process(), processes=(this_process(),), rest_url="http://here"
     )
     return replace(running, **changes)  # type: ignore[arg-type]
-
-
-def test_no_checkpoint_where_there_is_none(tmp_path: Path) -> None:
-    assert latest_checkpoint([tmp_path / "job"]) is None
-
-
-def test_the_newest_checkpoint_of_any_run_of_the_job(tmp_path: Path) -> None:
-    checkpoint(tmp_path, "first-run", 90, age_seconds=50)
-    newest = checkpoint(tmp_path, "second-run", 3, age_seconds=10)
-    checkpoint(tmp_path, "second-run", 2, age_seconds=11)
-    assert latest_checkpoint([tmp_path]) == newest
-
-
-def test_of_two_checkpoints_of_one_instant_the_higher_number(tmp_path: Path) -> None:
-    checkpoint(tmp_path, "run", 9, age_seconds=10)
-    newest = checkpoint(tmp_path, "run", 10, age_seconds=10)
-    assert latest_checkpoint([tmp_path]) == newest
-
-
-def test_a_checkpoint_without_metadata_is_not_complete(tmp_path: Path) -> None:
-    complete = checkpoint(tmp_path, "run", 1, age_seconds=10)
-    checkpoint(tmp_path, "run", 2, age_seconds=0, complete=False)
-    assert latest_checkpoint([tmp_path]) == complete
 
 
 def test_the_state_of_a_stack_comes_back(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def happened(transition: str, attempt: int = 1, reason: str = "") -> RoundEvent:
 def told(found: Health) -> list[str]:
     aside = {name: {"count": count, "error": found.last_error[name]} for name, count in found.set_aside.items()}
     tasks = [asdict(task) for task in found.tasks.values()]
-    return list(_findings({"tasks": tasks, "set_aside": aside, "quarantined": dict(found.quarantined)}))
+    return list(_findings({"tasks": tasks, "set_aside": aside, "quarantined": dict(found.quarantined), "holders": []}))
 
 
 def test_a_task_that_keeps_failing_says_how_often_and_why() -> None:

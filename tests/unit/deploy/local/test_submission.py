@@ -53,14 +53,17 @@ def test_the_settings_file_says_what_the_federation_says(tmp_path: Path) -> None
     assert submission.arguments(file) == ["--settings", str(file), "--stages", "audit", "--name", "one"]
 
 
-@pytest.mark.parametrize("fresh", [False, True])
-def test_a_job_continues_from_its_checkpoint_unless_it_starts_fresh(tmp_path: Path, fresh: bool) -> None:
+def test_a_job_starts_from_the_log_whatever_checkpoints_there_are_unless_one_is_named(tmp_path: Path) -> None:
     directory = directory_with_federation(tmp_path)
     checkpoint = directory.checkpoints / "audit" / "run" / "chk-7"
     checkpoint.mkdir(parents=True)
+    with pytest.raises(ValueError, match="no savepoint and no complete checkpoint"):
+        Submission(stages=("audit",), savepoint=checkpoint)
     (checkpoint / "_metadata").touch()
-    _, settings = Submission(stages=("audit",), fresh=fresh).write(directory, directory.federation())
-    assert settings.restore_from == (None if fresh else checkpoint)
+    _, settings = Submission(stages=("audit",)).write(directory, directory.federation())
+    assert settings.restore_from is None
+    _, settings = Submission(stages=("audit",), savepoint=checkpoint).write(directory, directory.federation())
+    assert settings.restore_from == checkpoint
 
 
 def test_a_setting_that_does_not_exist_is_an_error(tmp_path: Path) -> None:

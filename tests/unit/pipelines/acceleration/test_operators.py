@@ -35,7 +35,7 @@ class Acceleration:
         self.state, self.num_reads = FlinkState(), 0
         monkeypatch.setattr(operators, "read_to_end", lambda *_, **__: iter(()))
         monkeypatch.setattr(operators, "shared_reader", lambda *_, **__: None)
-        monkeypatch.setattr(operators, "BlobWriter", lambda *_, **__: SimpleNamespace(flush=dict))
+        monkeypatch.setattr(operators, "chunk_writer", lambda *_, **__: SimpleNamespace(flush=dict))
         monkeypatch.setattr(operators, "read_model", self._read_model)
         settings: Any = SimpleNamespace(
             brokers=None,

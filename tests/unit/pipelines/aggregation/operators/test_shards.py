@@ -108,7 +108,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cluster]:
     # Sums are shared by log, in a process.
     monkeypatch.setitem(SETTINGS.__dict__, "brokers", Brokers(bootstrap_servers=uuid.uuid4().hex))
     monkeypatch.setattr(shard_operators, "shared_reader", reader)
-    monkeypatch.setattr(shard_operators, "BlobWriter", lambda brokers, topic, **settings: models_log)
+    monkeypatch.setattr(shard_operators, "chunk_writer", lambda settings, ctx, topic, name: models_log)
 
     def make(kind: type[Combine] | type[Measure], context: Context, worlds: list[ShardWorld] | None = None) -> Cluster:
         rule = '{"name": "multi_krum", "num_byzantine": 1}' if kind is Measure else MEAN

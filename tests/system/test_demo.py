@@ -179,6 +179,7 @@ def test_a_variant_that_harms_a_group_is_held_and_others_are_promoted_while_anot
     assert summary["decisions"]["admitted"] == len(variants)
     assert summary["decisions"]["decisions"] >= len(variants)
     assert summary["decisions"]["problems"] == []
+    assert summary["decisions"]["scored"] >= 4 * len(summary["rounds"])
 
 
 def see_a_job_die(demo: Demo) -> None:

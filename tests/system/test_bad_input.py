@@ -16,14 +16,16 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from deploy.bench.seeding import register
+from deploy.local.health import read_health
 from deploy.local.stack import Stack, running_stack
 from deploy.local.submission import LocalJob, Submission
-from deploy.local.tasks import create_task
+from deploy.local.tasks import create_task, update_task
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify
 from fluvial.identity.envelope import pre_authentication_encoding, seal, unseal
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import connect, snapshot
+from fluvial.registry.acts import OperatorActs
 from fluvial.wire.framing import MAGIC, decode, encode
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.media_types import media_type
@@ -32,11 +34,15 @@ from fluvial.wire.records import (
     Envelope,
     ModelManifest,
     ModelUpdate,
+    Outcome,
+    Receipt,
     Round,
+    RoundStatus,
     Signature,
     Verdict,
 )
 from fluvial.wire.task_file import TaskFile
+from pipelines.flink.stage_mac import StageMac
 from tests.system.invariants import assert_invariants
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -233,6 +239,14 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
             assert {contribution.participant for contribution in manifest.contributions} == set(names)
             assert manifest.chunks[0].sha256 == expected_digest(federation, created.manifest, manifest)
 
+            with closing(connect(federation.brokers, "test")) as transport:
+                acts = OperatorActs(transport, federation, stack.keys.operator)
+                assert_a_task_is_continued_and_removed(acts, sender, manifest)
+            health = read_health(federation, StageMac.load(stack.directory.keys))
+            assert (health.tasks["toy"].status, health.tasks["toy"].reason) == ("REMOVED", "the test is over")
+            assert health.tasks["toy"].last_failure == "the task was removed"
+            assert health.quarantined["NON_FINITE"] == 1
+
             deadline = time.monotonic() + 30
             while True:
                 with snapshot(federation.brokers, audited_topics(topics), "test-audit") as reader:
@@ -245,6 +259,32 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
             assert job.pid is not None, "the job has ended"
         finally:
             job.stop()
+
+
+def assert_a_task_is_continued_and_removed(acts: OperatorActs, sender: Sender, model: ModelManifest) -> None:
+    """Other terms open a further round; removal gives it up, and answers the update that it has."""
+    federation = sender.stack.federation
+    aggregator = bytes.fromhex(federation.aggregator_key)
+
+    def rounds(status: RoundStatus) -> Callable[[list[Message]], bool]:
+        return lambda found: any(unseal(each.value(), Round, aggregator).status is status for each in found)
+
+    read_until(federation, federation.topics.rounds, rounds(RoundStatus.FINISHED))
+    update_task(acts, TASK.model_copy(update={"rounds": 3}))
+    read_until(federation, federation.topics.rounds, lambda found: len(found) >= 3)
+    changes = {"round": 2, "base_version": 1, "base_digest": model.model_digest, "update_id": "second"}
+    sender.send(seal(sender.update("alice", **changes), sender.keys["alice"], "alice"), "alice")
+    acts.pause("toy")
+    read_until(
+        federation,
+        federation.topics.verdicts,
+        lambda found: any(decode(each.value(), Verdict).update_id == "second" for each in found),
+    )
+    acts.remove("toy", "the test is over")
+    read_until(federation, federation.topics.rounds, rounds(RoundStatus.REMOVED))
+    receipts = read_until(federation, federation.topics.receipts, lambda found: len(found) >= 4)
+    outcomes = {decode(each.value(), Receipt).update_id: decode(each.value(), Receipt).outcome for each in receipts}
+    assert outcomes["second"] is Outcome.ROUND_FAILED
 
 
 def expected_digest(federation: Any, base: ModelManifest, manifest: ModelManifest) -> bytes:

@@ -50,6 +50,7 @@ def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvi
         # Else PyFlink opens, on all interfaces, a pool of workers that runs whatever functions it is sent.
         os.environ[_WORKERS] = "process"
         _give_the_gateway_our_jars()
+        _end_the_gateway_with_us()
     if settings.execution_mode == "thread":
         _let_the_embedded_interpreter_find_this_environment()
     configuration = Configuration()
@@ -149,6 +150,30 @@ def end_gateway() -> None:
             process.kill()
             process.wait()
     _gateways.clear()
+
+
+_ENDING_WITH_ITS_PARENT = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, which survives exec
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit(1)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+@cache
+def _end_the_gateway_with_us() -> None:
+    """Have the JVM killed when this process ends. PyFlink's asks itself to end; but at its exit torch's destructors
+    wait for the interpreter's lock, and who holds it is stopped for ever: the JVM would stay."""
+    popen = pyflink_gateway_server.Popen
+
+    def popen_to_end_with_us(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        own = [sys.executable, "-I", "-S", "-c", _ENDING_WITH_ITS_PARENT, str(os.getpid())]
+        process: subprocess.Popen[bytes] = popen([*own, *command], **options)
+        return process
+
+    pyflink_gateway_server.Popen = popen_to_end_with_us
 
 
 @cache

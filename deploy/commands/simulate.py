@@ -62,6 +62,8 @@ def simulate(
     task_file, started, rows = plan.task_file, time.monotonic(), []
     with _progress(task_file.rounds) as shown:
         federation = SimulatedFederation(plan, workers=workers, encoding=encoding, on_progress=shown)
+        if ended := federation.learning.loader_ended:
+            errors.print(f"the data tell {federation.learning.num_groups} participants apart, then: {ended}", markup=False)
         for row in federation.run():
             rows.append(row)
             if not json:

@@ -96,7 +96,9 @@ class Learning:
         self._state = self._code.state()
         self._initial = self._state.flatten()
         self._personal = self._state.personal() if self._state.has_personal else None
-        self._examples, groups = _groups(self._code, plan.data)
+        self._examples, groups, self.loader_ended = _groups(self._code, plan.data)
+        """What a package's loader said of the first participant that it has nothing of; "" without a loader."""
+        self.num_groups = len(groups)
         self._rows: list[Rows] = divided(groups, plan.num_participants or len(groups), plan.seed)
 
     @property
@@ -130,19 +132,21 @@ class Learning:
         return evaluator_of(self._code, "cpu")
 
 
-def _groups(code: TaskCode, data: Path) -> tuple[Examples, list[Rows]]:
-    """All examples, and the rows of each participant that the data tells apart: of a package's loader those of index 0,
-    1, and so on, until it has none."""
+def _groups(code: TaskCode, data: Path) -> tuple[Examples, list[Rows], str]:
+    """All examples, the rows of each participant that the data tells apart (of a package's loader those of index 0, 1,
+    and so on, until it has none), and what the loader said then: whoever reads it sees a file that is damaged."""
     if code.task_file.data.participant is None:
         dataset, groups = load_by_participant(data)
-        return Examples.of(dataset, str(data)), groups
+        return Examples.of(dataset, str(data)), groups, ""
     parts: list[Examples] = []
+    ended = ""
     for index in range(MOST_PARTICIPANTS + 1):
         try:
             parts.append(code.participant_examples(data, index))
-        except ValueError:
+        except ValueError as error:
             if not parts:
                 raise
+            ended = str(error)
             break
     else:
         raise ValueError(
@@ -150,7 +154,7 @@ def _groups(code: TaskCode, data: Path) -> tuple[Examples, list[Rows]]:
             "it should raise ValueError for an index that it has none of"
         )
     ends = np.cumsum([len(part) for part in parts])
-    return joined(parts), [np.arange(end - len(part), end) for part, end in zip(parts, ends, strict=True)]
+    return joined(parts), [np.arange(end - len(part), end) for part, end in zip(parts, ends, strict=True)], ended
 
 
 def _of_rows(examples: Examples, rows: Rows) -> Examples:

@@ -35,7 +35,8 @@ def changed(folder: Path, file: str, before: str, after: str) -> None:
 
 def test_a_loader_tells_its_participants_by_having_none_of_the_next(package: Path) -> None:
     opened = plan_of(package).open()
-    assert opened.num_participants == 8
+    assert opened.num_participants == opened.num_groups == 8
+    assert "ValueError: there are 8 sites" in opened.loader_ended
     assert [opened.num_examples(number) for number in range(8)] == [40 + 10 * number for number in range(8)]
     assert plan_of(package, num_participants=16).open().num_participants == 16
     assert plan_of(package, num_participants=4).task_file.target == 3

@@ -21,6 +21,7 @@ from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import GroupMeasurement, Metric, ModelManifest, Release, Task
 from fluvial.wire.task_file import TaskFile
+from pipelines.flink.process_end import skip_destructors
 
 if TYPE_CHECKING:
     from models.evaluation.inference import Evaluator
@@ -42,6 +43,7 @@ class Measuring:
         run here."""
         self._root, self._device, self._read_model, self._packages = root, device, read_model, packages
         self._evaluators: dict[str, tuple[str, Evaluator]] = {}
+        self._used: Evaluator | None = None
 
     def release(self, task: Task, manifest: ModelManifest) -> Release | None:
         """What evaluation says of the model; None for a task without an evaluation set. Raises TimeoutError."""
@@ -54,6 +56,9 @@ class Measuring:
             if evaluator is None:
                 return None
             measured = evaluator.measure_with_groups(self._read_model(manifest))
+            if evaluator is not self._used:
+                self._used = evaluator
+                skip_destructors()
         except TimeoutError:
             raise
         except Exception as error:  # whatever file, data, model, torch or device come to: a finding, no reason to stop
@@ -90,6 +95,7 @@ class Measuring:
             self._evaluators.pop(task.task, None)
             task_file = TaskFile.model_validate_json(task.specification)
             evaluator = evaluator_of(TaskCode.of(task_file, self._packages, self._root), self._device)
+            skip_destructors()
             if evaluator is not None:
                 self._evaluators[task.task] = task.specification, evaluator
         return evaluator

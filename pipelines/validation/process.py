@@ -24,6 +24,7 @@ from pipelines.config import Settings
 from pipelines.flink.blobs import BlobReader
 from pipelines.flink.checked_chunks import ANNOUNCED
 from pipelines.flink.manifests import read_chunks
+from pipelines.flink.process_end import skip_destructors
 from pipelines.validation.candidate_scores import CandidateScores, Scorer, Vector
 from pipelines.validation.catching_up import CatchingUp
 from pipelines.validation.committed import read_known, read_on
@@ -110,12 +111,16 @@ def make_scorer(settings: Settings, task_file: TaskFile) -> Scorer:
     spec = task_file.scoring
     assert spec is not None
     canary = load_evaluation(settings.repository_root / spec.canary, spec.canary)
-    return CandidateScorer(
-        TaskCode.of(task_file, Packages(settings.packages)).state(),
+    state = TaskCode.of(task_file, Packages(settings.packages)).state()
+    scorer = CandidateScorer(
+        state,
         canary.inputs[: spec.max_examples],
         canary.targets[: spec.max_examples],
         device=settings.device,
     )
+    scorer.base(state.flatten())  # what torch makes at its first use is made
+    skip_destructors()
+    return scorer
 
 
 _shared: dict[tuple[str, str, str], tuple[Process, int]] = {}

@@ -25,6 +25,7 @@ from deploy.local.jars import kafka_jars
 from deploy.local.ports import HOST, free_ports, is_free, is_listening
 from deploy.local.processes import JAVA_LOCALE, end, java, spawn
 from deploy.local.topics import admin_client
+from fluvial.cli.interruption import postponed
 from fluvial.identity.brokers import Brokers, Security
 from fluvial.wire.files import make_private_folder
 
@@ -150,13 +151,15 @@ class Broker:
         self.log.unlink(missing_ok=True)
         if not (self.directory / "log" / "meta.properties").exists():
             self._format(file)
-        self._process = self._spawn("broker", *HEAP, main=["kafka.Kafka", file.name])
+        with postponed():
+            self._process = self._spawn("broker", *HEAP, main=["kafka.Kafka", file.name])
         self._wait_until_ready(ports.clients)
 
     def _format(self, file: Path) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         arguments = ["format", "--standalone", f"--cluster-id={cluster_id}", "--config", file.name]
-        self._process = self._spawn("storage-tool", main=["kafka.tools.StorageTool", *arguments])
+        with postponed():
+            self._process = self._spawn("storage-tool", main=["kafka.tools.StorageTool", *arguments])
         if self._process.wait(_START_SECONDS) != 0:
             raise start_error("the broker's directory could not be formatted", self.log)
 

@@ -14,6 +14,7 @@ from deploy.local.errors import StackError, StartError, start_error
 from deploy.local.ports import HOST, free_ports
 from deploy.local.processes import end, java, spawn
 from deploy.local.rest import RestClient
+from fluvial.cli.interruption import postponed
 
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -88,7 +89,8 @@ class SessionCluster:
         for _ in range(count):
             self._started += 1
             options = self._memory.jvm_options()
-            self._task_managers.append(self._spawn(_TASK_MANAGER, f"task-manager-{self._started}", options))
+            with postponed():
+                self._task_managers.append(self._spawn(_TASK_MANAGER, f"task-manager-{self._started}", options))
 
     def restart_dead(self) -> list[str]:
         """Start anew what ended by itself; says what. After the JobManager's end its jobs must be submitted again."""
@@ -136,7 +138,8 @@ class SessionCluster:
         self.stop()
 
     def _start_job_manager(self) -> None:
-        self._job_manager = self._spawn(_JOB_MANAGER, "job-manager", list(_JOB_MANAGER_OPTIONS))
+        with postponed():
+            self._job_manager = self._spawn(_JOB_MANAGER, "job-manager", list(_JOB_MANAGER_OPTIONS))
 
     def _spawn(self, main_class: str, name: str, options: list[str]) -> _Member:
         log = self.directory / "log" / f"{name}.log"

@@ -24,6 +24,7 @@ from deploy.local.jars import CHECKOUT
 from deploy.local.processes import end, java, kill, spawn
 from deploy.local.rest import ENDED, RestClient
 from deploy.local.settings import job_settings
+from fluvial.cli.interruption import postponed
 from fluvial.identity.federation import Federation
 from pipelines.config import Settings
 from pipelines.flink.jars import flink_jars
@@ -134,7 +135,8 @@ class LocalJob:
         }
         self.log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pipelines.main", *submission.arguments(settings_file), *taking]
-        self._process = spawn(command, log=self.log, environment=environment, folder=self._folder)
+        with postponed():
+            self._process = spawn(command, log=self.log, environment=environment, folder=self._folder)
 
     def wait_until_running(self, timeout_seconds: float = _START_SECONDS) -> None:
         """Wait for the first checkpoint: then every operator runs. Raises StartError with the end of the log."""

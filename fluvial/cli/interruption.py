@@ -72,6 +72,19 @@ def uninterrupted() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def postponed() -> Iterator[None]:
+    """Inside, such a signal waits for the end of the block: between a process that has been started and the name that
+    it is kept by, an exception would leave it to itself."""
+    came: list[int] = []
+    try:
+        with _handlers(lambda number, _: came.append(number)):
+            yield
+    finally:
+        if came:
+            signal.raise_signal(came[0])
+
+
+@contextlib.contextmanager
 def _handlers(handler: object) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield

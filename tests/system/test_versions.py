@@ -30,27 +30,29 @@ TAKE_PART = textwrap.dedent("""
     import numpy as np
     import fluvial
     from fluvial.edge import Participant
-    from fluvial.edge.events import Answered, Judged
+    from fluvial.edge.events import Published
     from fluvial.edge.rounds import RoundFollower
     from fluvial.identity.federation import Federation
     from fluvial.identity.keys import SigningKey
 
     directory, name = Path(sys.argv[1]), sys.argv[2]
     federation, key = Federation.load(directory / "federation.json"), SigningKey.load(directory / "key.pem")
-    found = {"code": fluvial.__file__, "answers": []}
+    found, published = {"code": fluvial.__file__}, []
 
     def on_event(event):
         print(event, file=sys.stderr, flush=True)
-        if isinstance(event, Judged):
-            found["answers"].append(event.verdict.reason.value)
-        if isinstance(event, Answered):
-            found["answers"].append(event.receipt.outcome.value)
+        if isinstance(event, Published):
+            published.append(event.update_id)
 
     def train(base_D, round_):
         return np.full_like(base_D, 0.1), 7
 
     with Participant(federation, name, key, directory / "outbox.sqlite") as participant:
         found["rounds"] = participant.participate("plain", train, 1, on_event)
+        # It ends when the next round opens, whether or not it has read what came with it in the same transaction.
+        verdict = participant.verdict_of(*published, 30.0)
+        receipts = participant.receipts() or participant.receipts(30.0)
+        found["answers"] = [verdict.reason.value, *(receipt.outcome.value for receipt in receipts)]
         follower = RoundFollower(participant.transport, federation)
         follower.refresh()
         found["tasks"] = [round_.task for round_ in follower.all_newest()]

@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from fluvial.cli.interruption import interruptible, uninterrupted
+from fluvial.cli.interruption import interruptible, postponed, uninterrupted
 
 
 def send(number: int) -> None:
@@ -48,3 +48,13 @@ def test_the_next_block_is_interruptible_again() -> None:
 def test_signals_do_nothing_where_they_must_not() -> None:
     with interruptible(), uninterrupted():
         send(signal.SIGINT)
+
+
+def test_a_signal_waits_until_what_was_started_has_a_name() -> None:
+    started: list[str] = []
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        with postponed():
+            send(signal.SIGTERM)
+            started.append("a process")
+        started.append("what follows")
+    assert started == ["a process"]

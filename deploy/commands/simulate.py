@@ -63,7 +63,8 @@ def simulate(
     with _progress(task_file.rounds) as shown:
         federation = SimulatedFederation(plan, workers=workers, encoding=encoding, on_progress=shown)
         if ended := federation.learning.loader_ended:
-            errors.print(f"the data tell {federation.learning.num_groups} participants apart, then: {ended}", markup=False)
+            number = federation.learning.num_groups
+            errors.print(f"the data tell {number} participants apart, then: {ended}", markup=False)
         for row in federation.run():
             rows.append(row)
             if not json:

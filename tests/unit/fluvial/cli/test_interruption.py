@@ -50,11 +50,16 @@ def test_signals_do_nothing_where_they_must_not() -> None:
         send(signal.SIGINT)
 
 
-def test_a_signal_waits_until_what_was_started_has_a_name() -> None:
-    started: list[str] = []
-    with pytest.raises(KeyboardInterrupt), interruptible():
+def start_a_process(started: list[str]) -> None:
+    with interruptible():
         with postponed():
             send(signal.SIGTERM)
             started.append("a process")
         started.append("what follows")
+
+
+def test_a_signal_waits_until_what_was_started_has_a_name() -> None:
+    started: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        start_a_process(started)
     assert started == ["a process"]

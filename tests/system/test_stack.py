@@ -214,6 +214,7 @@ def test_what_dies_is_started_again_and_jobs_go_on(root: Path) -> None:
         assert rest.job_state(second) == "RUNNING"
 
 
+@pytest.mark.soak
 def test_a_local_job_starts_from_the_log_after_a_kill(stack: Stack) -> None:
     directory = stack.directory
     submission = Submission(stages=("validation", "audit"))

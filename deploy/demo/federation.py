@@ -313,6 +313,8 @@ class Run:
         return Summary(
             task=self._task_file.task,
             expected_rounds=self._task_file.rounds,
+            metrics=self._example.metrics,
+            margins=self._example.margins,
             rounds=tuple(ledger.rows()),
             central=central,
             replay=replay,

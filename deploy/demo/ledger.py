@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -35,7 +35,7 @@ Place = tuple[int, int]
 class RoundRow:
     """One round. accepted: updates that were in it, of which the rule left out `excluded`. rejected: by reason.
 
-    late: accepted, but after the round had closed. Metrics: of the model that the round made, None while unknown.
+    late: accepted, but after the round had closed. metrics: of the model that the round made, none while unknown.
     """
 
     round: int
@@ -44,9 +44,7 @@ class RoundRow:
     excluded: int
     late: int
     rejected: dict[str, int]
-    accuracy: float | None
-    loss: float | None
-    auc: float | None
+    metrics: Mapping[str, float]
 
 
 @dataclass(slots=True)
@@ -120,10 +118,10 @@ class Ledger:
         """Updates of a round that validation accepted so far, late ones among them."""
         return sum(v.decision is Decision.ACCEPT and v.round == round_ for v in self.verdicts.values())
 
-    def metric(self, version: int, name: str) -> float | None:
-        """A measurement of a version, None while there is none."""
+    def metrics(self, version: int) -> dict[str, float]:
+        """Measurements of a version; none while there are none."""
         release = self.releases.get(version)
-        return next((metric.value for metric in release.metrics if metric.name == name), None) if release else None
+        return {metric.name: metric.value for metric in release.metrics} if release else {}
 
     def verdicts_on(self, places: Iterable[Place]) -> list[Verdict]:
         """What became of these envelopes, as far as it is known."""
@@ -168,9 +166,7 @@ class Ledger:
             excluded=sum(not c.selected for c in manifest.contributions) if manifest else 0,
             late=late,
             rejected=self._rejected_while_open(number),
-            accuracy=self.metric(version, "accuracy"),
-            loss=self.metric(version, "loss"),
-            auc=self.metric(version, "auc"),
+            metrics=self.metrics(version),
         )
 
     def _rejected_while_open(self, number: int) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.demo.ledger import Ledger, RoundRow
-from deploy.demo.summary import percent, reasons
+from deploy.demo.measures import in_order, label, told
+from deploy.demo.summary import reasons
+
+_SHOWN = 2
 
 
 class Progress:
@@ -23,7 +27,8 @@ class Progress:
     last_phase: the one that ended last, in words that follow "while".
     """
 
-    def __init__(self, console: Console, title: str, expected_rounds: int) -> None:
+    def __init__(self, console: Console, title: str, expected_rounds: int, metrics: Sequence[str]) -> None:
+        """metrics: that the task asks for; the first two are shown as they come."""
         self._console = console
         self._title = title
         self._expected_rounds = expected_rounds
@@ -33,7 +38,8 @@ class Progress:
         self.last_phase = "starting"
         self._phases: list[tuple[str, float]] = []
         self._ledger: Ledger | None = None
-        self._lines = _Lines()
+        self._metrics = in_order(metrics)[:_SHOWN]
+        self._lines = _Lines(self._metrics)
         self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=self._render)
 
     @property
@@ -94,7 +100,7 @@ class Progress:
 
     def _table(self, ledger: Ledger) -> Table:
         table = Table(box=None, padding=(0, 2))
-        for name in ("round", "updates", "", "quorum", "rejected", "late", "accuracy", "loss"):
+        for name in ("round", "updates", "", "quorum", "rejected", "late", *map(label, self._metrics)):
             table.add_column(name, justify="left" if name in ("", "quorum", "rejected") else "right")
         for row in ledger.rows():
             opened, taken = ledger.rounds[row.round, row.attempt], ledger.accepted_in(row.round)
@@ -105,8 +111,7 @@ class Progress:
                 f"{opened.quorum} reached" if taken >= opened.quorum else f"{opened.quorum}",
                 reasons(row.rejected),
                 f"{row.late}",
-                percent(row.accuracy),
-                "-" if row.loss is None else f"{row.loss:.3f}",
+                *(told(name, row.metrics.get(name)) for name in self._metrics),
             )
         return table
 
@@ -114,7 +119,8 @@ class Progress:
 class _Lines:
     """Tells the news of a ledger, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Sequence[str]) -> None:
+        self._metrics = metrics
         self._opened: set[tuple[int, int]] = set()
         self._reached: set[int] = set()
         self._measured: set[int] = set()
@@ -134,17 +140,16 @@ class _Lines:
                 self._reached.add(number)
                 lines.append(f"round {number}: quorum reached")
         for row in ledger.rows():
-            if row.round not in self._measured and row.accuracy is not None:
+            if row.round not in self._measured and row.metrics:
                 self._measured.add(row.round)
-                lines.append(_result(row))
+                lines.append(_result(row, self._metrics))
         return lines
 
 
-def _result(row: RoundRow) -> str:
+def _result(row: RoundRow, metrics: Sequence[str]) -> str:
     parts = [f"accepted {row.accepted}"]
     if row.excluded:
         parts.append(f"left out by the rule {row.excluded}")
-    parts += [f"rejected {reasons(row.rejected)}", f"late {row.late}", f"accuracy {percent(row.accuracy)}"]
-    if row.loss is not None:
-        parts.append(f"loss {row.loss:.3f}")
+    parts += [f"rejected {reasons(row.rejected)}", f"late {row.late}"]
+    parts += [f"{name} {told(name, row.metrics[name])}" for name in metrics if name in row.metrics]
     return f"round {row.round} done: " + ", ".join(parts)

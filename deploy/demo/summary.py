@@ -16,12 +16,9 @@ from rich.text import Text
 from deploy.demo.asking import Asked
 from deploy.demo.governed import Governed
 from deploy.demo.ledger import RoundRow
+from deploy.demo.measures import Margin, in_order, label, told
+from deploy.demo.measures import shortfalls as behind_central
 from deploy.demo.variants import VariantRow, to_dicts, variants_table
-
-MARGIN = 0.03
-"""How far the federated model may stay behind the central one, per metric: 3 points."""
-
-COMPARED = ("accuracy", "auc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +44,16 @@ class Outcome:
 class Summary:
     """One run.
 
-    central: metrics of the central model. replay: "bit-exact" or what differs. breaches: attacks that got through.
+    metrics: those that the task asks for, of its own by their functions' names. margins: how far they may stay behind
+    the central model's, which are `central`. replay: "bit-exact" or what differs. breaches: attacks that got through.
     phases: (name, seconds). expected_rounds: what the task asks for. megabytes: accepted tensor bytes;
     megabytes_per_second: those over the time of the rounds. variants: those of the last model; variants_missing: what
     they did not show."""
 
     task: str
     expected_rounds: int
+    metrics: tuple[str, ...]
+    margins: tuple[Margin, ...]
     rounds: tuple[RoundRow, ...]
     central: Mapping[str, float]
     replay: str
@@ -73,32 +73,23 @@ class Summary:
     @property
     def federated(self) -> dict[str, float]:
         """Metrics of the last round's model."""
-        if not self.rounds:
-            return {}
-        last = self.rounds[-1]
-        measured = {"accuracy": last.accuracy, "loss": last.loss, "auc": last.auc}
-        return {name: value for name, value in measured.items() if value is not None}
+        return dict(self.rounds[-1].metrics) if self.rounds else {}
+
+    @property
+    def columns(self) -> list[str]:
+        """The metrics to be shown of each round: what was measured, and what was asked for and was not."""
+        measured = [name for row in self.rounds for name in row.metrics]
+        found = {name.partition(".")[0] for name in measured}
+        return in_order([*(name for name in self.metrics if name in measured or name not in found), *measured])
 
     def shortfalls(self) -> list[str]:
         """What the run did not live up to; empty for success."""
         found = [*self.breaches, *self.variants_missing, *self.asked_missing]
         found += self.governed.problems[:3] if self.governed is not None else ()
-        if len(self.rounds) < self.expected_rounds or any(row.accuracy is None for row in self.rounds):
-            measured = sum(row.accuracy is not None for row in self.rounds)
+        if len(self.rounds) < self.expected_rounds or any(not row.metrics for row in self.rounds):
+            measured = sum(bool(row.metrics) for row in self.rounds)
             found.append(f"{measured} of {self.expected_rounds} rounds ended with a measured model")
-        if "accuracy" not in self.central:
-            found.append("there is no central model to compare with")
-        for name in COMPARED:
-            if name not in self.central:
-                continue
-            federated = self.federated.get(name)
-            if federated is None:
-                found.append(f"the federated model's {name} was not measured")
-            elif federated < self.central[name] - MARGIN:
-                behind = (self.central[name] - federated) * 100
-                found.append(
-                    f"{name} is {behind:.1f} points behind the central model; at most {MARGIN * 100:.0f} are allowed"
-                )
+        found += behind_central(self.margins, self.federated, self.central)
         if self.replay != "bit-exact":
             found.append(f"replay is not bit-exact: {self.replay}")
         if not self.audit.verified:
@@ -111,7 +102,7 @@ class Summary:
         """For programs; numbers as they are, not rounded."""
         return {
             "task": self.task,
-            "rounds": [_row(row) for row in self.rounds],
+            "rounds": [_row(row, self.columns) for row in self.rounds],
             "central": dict(self.central),
             "replay": self.replay,
             "audit": {"verified": self.audit.verified, "size": self.audit.size, "root": self.audit.root},
@@ -147,16 +138,13 @@ class Summary:
 
     def _rounds_table(self) -> Table:
         table = Table(title=f"Task {self.task}: rounds", title_justify="left")
-        for name in ("round", "accepted", "left out by rule", "late", "rejected", "accuracy", "loss"):
+        columns = self.columns
+        for name in ("round", "accepted", "left out by rule", "late", "rejected", *map(label, columns)):
             table.add_column(name, justify="left" if name == "rejected" else "right")
-        with_auc = any(row.auc is not None for row in self.rounds)
-        if with_auc:
-            table.add_column("AUC", justify="right")
         for row in self.rounds:
             number = f"{row.round}" if row.attempt == 1 else f"{row.round} (attempt {row.attempt})"
             cells = [number, f"{row.accepted}", f"{row.excluded}", f"{row.late}", reasons(row.rejected)]
-            cells += [percent(row.accuracy), "-" if row.loss is None else f"{row.loss:.3f}"]
-            table.add_row(*cells, *([percent(row.auc)] if with_auc else []))
+            table.add_row(*cells, *(told(name, row.metrics.get(name)) for name in columns))
         return table
 
     def _facts(self) -> Table:
@@ -229,29 +217,21 @@ def reasons(rejected: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in rejected.items()) or "0"
 
 
-def percent(value: float | None) -> str:
-    """A share, "-" where it is not known."""
-    return "-" if value is None else f"{value * 100:.1f} %"
-
-
 def _metrics(metrics: Mapping[str, float]) -> str:
     """In one line, names in alphabetical order: accuracy first, loss last."""
-    parts = [f"{name} {value:.3f}" if name == "loss" else f"{name} {percent(value)}" for name, value in metrics.items()]
-    return ", ".join(sorted(parts)) or "-"
+    return ", ".join(sorted(f"{name} {told(name, value)}" for name, value in metrics.items())) or "-"
 
 
 def _bytes(megabytes: float) -> str:
     return f"{megabytes:.2f} MB" if megabytes >= 0.1 else f"{megabytes * 1000:.2f} kB"
 
 
-def _row(row: RoundRow) -> dict[str, Any]:
-    values: dict[str, Any] = {
+def _row(row: RoundRow, columns: Sequence[str]) -> dict[str, Any]:
+    return {
         "round": row.round,
         "accepted": row.accepted,
         "rejected": row.rejected,
         "late": row.late,
-        "accuracy": row.accuracy,
-        "loss": row.loss,
+        **{name: row.metrics.get(name) for name in columns},
         "excluded": row.excluded,
     }
-    return values if row.auc is None else {**values, "auc": row.auc}

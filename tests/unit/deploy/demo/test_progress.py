@@ -11,10 +11,12 @@ from deploy.demo.progress import Progress
 from fluvial.wire.records import Reason
 from tests.unit.deploy.demo.records import TASK, UPDATES, contribution, manifest, release, round_, verdict
 
+METRICS = ("loss", "accuracy")
+
 
 def test_each_piece_of_news_is_one_line() -> None:
     out = io.StringIO()
-    progress = Progress(Console(file=out, force_terminal=False, width=200), "demo", expected_rounds=1)
+    progress = Progress(Console(file=out, force_terminal=False, width=200), "demo", expected_rounds=1, metrics=METRICS)
     book = Ledger(task=TASK, updates_topic=UPDATES)
     with progress:
         progress.begin("rounds")
@@ -40,7 +42,7 @@ def test_each_piece_of_news_is_one_line() -> None:
 
 def test_a_terminal_gets_a_table() -> None:
     out = io.StringIO()
-    progress = Progress(Console(file=out, force_terminal=True, width=120), "demo", expected_rounds=1)
+    progress = Progress(Console(file=out, force_terminal=True, width=120), "demo", expected_rounds=1, metrics=METRICS)
     book = Ledger(task=TASK, updates_topic=UPDATES)
     book.add(round_(1), 0)
     book.add(verdict(0), 0)
@@ -49,3 +51,16 @@ def test_a_terminal_gets_a_table() -> None:
         progress.show(book)
     assert "1 of 3" in out.getvalue()
     assert "2 reached" not in out.getvalue()
+
+
+def test_the_metrics_of_a_regression_are_those_that_are_told() -> None:
+    out = io.StringIO()
+    metrics = ("rmse", "mae", "r2")
+    progress = Progress(Console(file=out, force_terminal=False, width=200), "demo", expected_rounds=1, metrics=metrics)
+    book = Ledger(task=TASK, updates_topic=UPDATES)
+    with progress:
+        book.add(round_(1), 0)
+        book.add(manifest(1, (contribution("a"),)), 0)
+        book.add(release(1, rmse=15.25, mae=11.5, r2=0.8), 0)
+        progress.show(book)
+    assert out.getvalue().endswith("rejected 0, late 0, rmse 15.250, mae 11.500\n")

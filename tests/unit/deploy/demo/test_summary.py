@@ -10,10 +10,11 @@ import pytest
 from rich.console import Console
 
 from deploy.demo.ledger import RoundRow
+from deploy.demo.measures import Margin
 from deploy.demo.summary import Audited, Outcome, Summary
 
 
-def row(number: int, accuracy: float | None, **changes: object) -> RoundRow:
+def row(number: int, accuracy: float | None, **others: float) -> RoundRow:
     fields: dict[str, object] = {
         "round": number,
         "attempt": 1,
@@ -21,16 +22,20 @@ def row(number: int, accuracy: float | None, **changes: object) -> RoundRow:
         "excluded": 1,
         "late": 0,
         "rejected": {"KEY_UNKNOWN": 1},
-        "accuracy": accuracy,
-        "loss": 0.4,
-        "auc": None,
+        "metrics": {} if accuracy is None else {"accuracy": accuracy, "loss": 0.4, **others},
     }
-    return RoundRow(**{**fields, **changes})  # type: ignore[arg-type]  # a mapping of mixed values
+    return RoundRow(**fields)  # type: ignore[arg-type]  # a mapping of mixed values
+
+
+def points(metric: str) -> Margin:
+    return Margin(metric=metric, size=3, unit="points", lower_is_better=False)
 
 
 GOOD = Summary(
     task="digits",
     expected_rounds=2,
+    metrics=("accuracy", "loss"),
+    margins=(points("accuracy"), points("auc")),
     rounds=(row(1, 0.7), row(2, 0.93)),
     central={"accuracy": 0.95, "loss": 0.2},
     replay="bit-exact",
@@ -106,3 +111,38 @@ def test_auc_has_a_column_where_it_is_measured() -> None:
     replace(GOOD, rounds=(row(1, 0.8, auc=0.875),)).print(Console(file=out, width=140))
     assert "AUC" in out.getvalue()
     assert "87.5 %" in out.getvalue()
+
+
+def test_the_keys_of_a_round_are_there_before_it_is_measured() -> None:
+    rounds = replace(GOOD, rounds=(row(1, None),), metrics=("accuracy", "auc", "loss")).to_dict()["rounds"]
+    assert list(rounds[0]) == ["round", "accepted", "rejected", "late", "accuracy", "loss", "auc", "excluded"]
+    assert (rounds[0]["accuracy"], rounds[0]["auc"]) == (None, None)
+
+
+def test_a_regression_is_told_in_its_own_unit_and_may_be_a_share_of_the_central_error_behind() -> None:
+    errors = {"rmse": 15.5, "mae": 11.5}
+    run = replace(
+        GOOD,
+        metrics=("rmse", "mae"),
+        margins=(Margin(metric="rmse", size=10, unit="percent", lower_is_better=True),),
+        rounds=tuple(replace(row(number, None), metrics=errors) for number in (1, 2)),
+        central={"rmse": 15.0, "mae": 11.0},
+    )
+    assert run.shortfalls() == []
+    assert run.federated == errors
+    assert [list(each)[4:6] for each in run.to_dict()["rounds"]] == [["rmse", "mae"]] * 2
+    out = io.StringIO()
+    run.print(Console(file=out, width=140))
+    assert "mae 11.500, rmse 15.500" in out.getvalue()
+    assert "accuracy" not in out.getvalue()
+    (shortfall,) = replace(run, central={"rmse": 14.0}).shortfalls()
+    assert shortfall == "rmse 15.500 is more than 10 % above the central model's 14.000"
+
+
+def test_a_metric_of_several_values_has_a_column_for_each() -> None:
+    measured = replace(row(1, None), metrics={"recall.well": 0.5, "recall.ill": 0.25})
+    run = replace(GOOD, metrics=("recall", "accuracy"), rounds=(measured,))
+    assert run.columns == ["accuracy", "recall.well", "recall.ill"]
+    out = io.StringIO()
+    run.print(Console(file=out, width=160))
+    assert "25.0 %" in out.getvalue()

@@ -1,0 +1,71 @@
+"""Which tasks the demonstration can run, and what their file demo.yaml says."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from deploy.demo.cast import cast
+from deploy.demo.central import measure_central
+from deploy.demo.example import TASKS, example, examples
+from deploy.demo.measures import Margin
+from deploy.demo.training import local_trainer
+from fluvial.edge.packages import Packages
+from fluvial.edge.training.task_code import TaskCode
+
+
+@pytest.mark.parametrize("name", examples())
+def test_an_example_has_data_and_a_part_for_each_name_and_margins_of_what_is_measured(name: str) -> None:
+    found = example(name)
+    assert found.data.exists()
+    assert found.margins
+    assert {margin.metric for margin in found.margins} <= set(found.metrics)
+    assert len(cast(found.names)) >= found.task_file.quorum
+    assert bool(found.packages) == (found.task_file.package is not None)
+
+
+def test_the_three_first_examples_may_be_three_points_behind() -> None:
+    for name, metrics in (("credit", ["accuracy", "auc"]), ("digits", ["accuracy"]), ("heart", ["accuracy", "auc"])):
+        expected = [Margin(metric=metric, size=3, unit="points", lower_is_better=False) for metric in metrics]
+        assert list(example(name).margins) == expected
+
+
+def test_a_packaged_example_trains_each_group_and_the_central_model_from_its_package() -> None:
+    found = example("engines")
+    task_file = found.task_file.model_copy(update={"rounds": 1})
+    code = TaskCode.of(task_file, Packages(found.packages))
+    for group in range(len(found.names)):
+        local_trainer(code, found.data, group)
+    assert set(measure_central(code, found.data, len(found.names))) == set(found.metrics)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("participants: [a, b, c]\nagainst_central: {auc: {}}", "points or in percent"),
+        ("participants: [a, b, c]\nagainst_central: {auc: {points: 3, percent: 3}}", "points or in percent"),
+        ("participants: [a, b, b]\nagainst_central: {auc: {points: 3}}", "same name"),
+        ("participants: [a]\nagainst_central: {auc: {points: 3}}", "at least 3"),
+        ("participants: [a, b, c]", "against_central"),
+        ("{", "demo.yaml is wrong"),
+    ],
+)
+def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path, text: str, expected: str) -> None:
+    shutil.copytree(TASKS / "heart", tmp_path / "heart")
+    (tmp_path / "heart" / "demo.yaml").write_text(text)
+    with pytest.raises(ValueError, match=expected):
+        example("heart", tmp_path)
+
+
+def test_a_task_says_of_its_own_metric_which_way_is_better(tmp_path: Path) -> None:
+    shutil.copytree(TASKS / "heart", tmp_path / "heart")
+    own = "participants: [a, b, c]\nagainst_central: {delay: {percent: 5, lower: true}, mae: {percent: 5}}"
+    (tmp_path / "heart" / "demo.yaml").write_text(own)
+    assert [margin.lower_is_better for margin in example("heart", tmp_path).margins] == [True, True]
+
+
+def test_an_unknown_task_is_answered_with_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match=r"there is no example task 'moon'; there are .*digits.*engines"):
+        example("moon")

@@ -11,6 +11,7 @@ from fluvial.edge.packages import Packages
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.task_file import TaskFile
+from models.aggregation.fixed_point import fraction_bits
 from models.evaluation.task import evaluator_of
 
 FOLDER = Path(__file__).parents[4] / "deploy" / "tasks" / "air"
@@ -48,6 +49,7 @@ def test_the_task_trains_a_station_and_measures_all() -> None:
     assert len(examples) <= task.limits.max_weight
     with pytest.raises(ValueError, match="12 stations"):
         code.participant_examples(FOLDER / "data", len(STATIONS))
+    assert fraction_bits(task.target, task.limits.max_weight, task.limits.max_abs) >= 32
     state, base = code.state(), code.initial()
     part = Examples(inputs=np.asarray(examples.inputs)[:512], targets=examples.targets[:512])
     trained = code.train(state, base, part, task.training.model_dump(), seed=1)

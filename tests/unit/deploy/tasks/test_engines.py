@@ -11,6 +11,7 @@ from deploy.tasks.engines.data import MOST, WINDOW, evaluation, load
 from fluvial.edge.packages import Packages
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.task_file import TaskFile
+from models.aggregation.fixed_point import fraction_bits
 from models.evaluation.task import evaluator_of
 
 FOLDER = Path(__file__).parents[4] / "deploy" / "tasks" / "engines"
@@ -41,6 +42,7 @@ def test_the_task_trains_a_fleet_and_measures_every_engine() -> None:
     assert task.target == FLEETS
     with pytest.raises(ValueError, match="no fleet-7"):
         code.participant_examples(FOLDER / "data", FLEETS)
+    assert fraction_bits(task.target, task.limits.max_weight, task.limits.max_abs) >= 32
     state, base = code.state(), code.initial()
     trained = code.train(state, base, fleets[0], {**task.training.model_dump(), "epochs": 2}, seed=1)
     assert trained is not None

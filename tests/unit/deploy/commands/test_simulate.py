@@ -61,7 +61,7 @@ def test_the_page_stands_alone(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "neither a folder with a task.yaml nor one of the examples credit"),
+        (["nowhere"], "neither a folder with a task.yaml nor one of the examples"),
         (["heart", "--html", "/nowhere/page.html"], "there is no folder /nowhere"),
         (["heart", "--participants", "100000"], "examples are too few for 100000 participants"),
         (["heart", "--encoding", "int3"], "int3"),

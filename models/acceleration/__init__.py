@@ -5,6 +5,7 @@ An artefact is an ONNX file, whatever the recipe: devices and servers run it wit
 stored small (float16, four bits, zeros left out) is unpacked by the graph itself, once, when the runtime loads it.
 """
 
+import fluvial.inference  # noqa: F401 (first: it turns onnxruntime's telemetry off)
 from models.acceleration.catalogue import RECIPES, parse_recipe
 from models.acceleration.recipe import Artefact, Recipe, Subject
 

@@ -169,7 +169,7 @@ def test_a_training_script_of_ones_own_takes_part(
 
 # kafka-python 3.0 leaves the sockets of refused connections to the garbage collector, which the test therefore calls.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("implementation", [kafka_python, pytest.param(librdkafka, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("implementation", [kafka_python, librdkafka])
 def test_a_participant_waits_for_a_broker_that_is_restarted(
     federation: Federation, world: World, key: SigningKey, tmp_path: Path, broker, implementation
 ) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from pathlib import Path
 import psutil
 
 from deploy.local.errors import StackError
+from pipelines.flink.die_with_parent import dying_with_us
 
-_DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 _CLOCK_SECONDS = 1.5  # Linux reports starts relative to the boot, whose time moves with the clock
 
 
@@ -64,7 +64,7 @@ def spawn(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), *command],
+            dying_with_us([*command], signal.SIGTERM),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

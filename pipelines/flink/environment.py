@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 
 from pipelines.config import Settings
+from pipelines.flink.die_with_parent import dying_with_us
 from pipelines.flink.jars import flink_jars
 
 MAX_PARALLELISM = 128
@@ -152,16 +154,6 @@ def end_gateway() -> None:
     _gateways.clear()
 
 
-_ENDING_WITH_ITS_PARENT = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, which survives exec
-    if os.getppid() != int(sys.argv[1]):
-        sys.exit(1)
-os.execvp(sys.argv[2], sys.argv[2:])
-"""
-
-
 @cache
 def _end_the_gateway_with_us() -> None:
     """Have the JVM killed when this process ends. PyFlink's asks itself to end; but at its exit torch's destructors
@@ -169,8 +161,7 @@ def _end_the_gateway_with_us() -> None:
     popen = pyflink_gateway_server.Popen
 
     def popen_to_end_with_us(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
-        own = [sys.executable, "-I", "-S", "-c", _ENDING_WITH_ITS_PARENT, str(os.getpid())]
-        process: subprocess.Popen[bytes] = popen([*own, *command], **options)
+        process: subprocess.Popen[bytes] = popen(dying_with_us(command, signal.SIGKILL), **options)
         return process
 
     pyflink_gateway_server.Popen = popen_to_end_with_us

@@ -27,7 +27,7 @@ def test_what_the_gateway_starts_is_killed_with_us() -> None:
     parent = subprocess.Popen([sys.executable, "-c", PARENT], env=environment, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
-    wait_for(lambda: "prctl" not in " ".join(child.cmdline()))
+    wait_for(lambda: "die_with_parent" not in " ".join(child.cmdline()))
     parent.kill()
     parent.wait()
     parent.stdout.close()

@@ -14,13 +14,11 @@ from typing import Any
 
 from deploy.bench.arrivals import collect
 from deploy.bench.load import Load
-from deploy.bench.seeding import register, wait
+from deploy.bench.seeding import announce, register, wait
 from deploy.bench.usage import Usage, java_child
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
-from fluvial.identity.envelope import seal
 from fluvial.kafka import connect
-from fluvial.registry.records import registry_key
 from fluvial.wire.framing import decode
 from fluvial.wire.records import Verdict
 
@@ -51,18 +49,7 @@ def run(
         load = Load.of(num_envelopes, closing=not window)
         report(f"signing and publishing {num_envelopes} updates of {len(load.participants)} participants")
         register(transport, federation.topics, keys, load.participants)
-        wait(
-            transport.produce(
-                federation.topics.registry, seal(task, keys.operator, "operator"), key=registry_key(task).encode()
-            )
-            for task in load.tasks
-        )
-        wait(
-            transport.produce(
-                federation.topics.rounds, seal(round_, keys.aggregator, "aggregator"), key=round_.task.encode()
-            )
-            for round_ in load.rounds
-        )
+        announce(transport, federation.topics, keys, load.tasks, load.rounds)
         sizes = [len(raw) for _, raw in load.envelopes()]
         wait(transport.produce(federation.topics.updates, raw, key=name.encode()) for name, raw in load.envelopes())
         verdicts = transport.read(federation.topics.verdicts)

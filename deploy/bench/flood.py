@@ -20,13 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from deploy.bench.load import Load
-from deploy.bench.seeding import register, wait
+from deploy.bench.seeding import announce, register
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
-from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position, Reader, Transport, connect
-from fluvial.registry.records import registry_key
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Verdict
@@ -58,18 +56,7 @@ def run(
         load = Load.of(_WARMING + 2 * count, closing=False)
         flooder = SigningKey.generate()
         register(transport, federation.topics, keys, {**load.participants, FLOODER: flooder})
-        wait(
-            transport.produce(
-                federation.topics.registry, seal(task, keys.operator, "operator"), key=registry_key(task).encode()
-            )
-            for task in load.tasks
-        )
-        wait(
-            transport.produce(
-                federation.topics.rounds, seal(round_, keys.aggregator, "aggregator"), key=round_.task.encode()
-            )
-            for round_ in load.rounds
-        )
+        announce(transport, federation.topics, keys, load.tasks, load.rounds)
         verdicts = Verdicts(transport.read(federation.topics.verdicts))
         ends.callback(verdicts.close)
         report("starting the job (validation)")

@@ -11,6 +11,7 @@ from deploy.local.keys import ServiceKeys
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position, Transport
+from fluvial.registry.records import registry_key
 from fluvial.wire.layout import layout_digest, num_elements
 from fluvial.wire.records import (
     DeviceProfile,
@@ -53,6 +54,20 @@ def register(transport: Transport, topics: Topics, keys: ServiceKeys, participan
             key=f"participant/{name}".encode(),
         )
         for name, key in participants.items()
+    )
+
+
+def announce(
+    transport: Transport, topics: Topics, keys: ServiceKeys, tasks: Iterable[Task], rounds: Iterable[Round]
+) -> None:
+    """Put tasks into the registry, as the operator, and open their rounds, as the aggregator."""
+    wait(
+        transport.produce(topics.registry, seal(task, keys.operator, "operator"), key=registry_key(task).encode())
+        for task in tasks
+    )
+    wait(
+        transport.produce(topics.rounds, seal(round_, keys.aggregator, "aggregator"), key=round_.task.encode())
+        for round_ in rounds
     )
 
 

@@ -91,11 +91,6 @@ class Ledger:
         self.sizes[place] = chunks + len(update.inline or b"") if update else 0
 
     @property
-    def newest_round(self) -> Round | None:
-        """The round that is open, or the last one."""
-        return self.rounds[max(self.rounds)] if self.rounds else None
-
-    @property
     def last_version(self) -> int:
         """Newest published version; 0 for the initial model."""
         return max(self.manifests, default=0)

@@ -110,16 +110,6 @@ class SessionCluster:
         process.wait()
         return process.pid
 
-    def wait_for_task_managers(self, count: int, timeout_seconds: float = _START_SECONDS) -> None:
-        """Wait until the JobManager knows at least so many TaskManagers. Raises StackError."""
-        deadline = time.monotonic() + timeout_seconds
-        while (found := self.rest.num_task_managers()) < count:
-            if time.monotonic() > deadline:
-                raise StackError(
-                    f"{found} of {count} TaskManagers after {timeout_seconds:.0f} s: see {self.directory}/log"
-                )
-            time.sleep(0.1)
-
     def stop(self) -> None:
         """End all processes, TaskManagers first, and remove their temporary files; logs stay."""
         for member in self._task_managers:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 import numpy as np
@@ -28,7 +28,7 @@ from fluvial.kafka import Position, Transport, read_to_end
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError, VerificationError
 from fluvial.wire.framing import decode
-from fluvial.wire.records import GroupCounts, Measurement, Task, Variant
+from fluvial.wire.records import Measurement, Task, Variant
 from fluvial.wire.task_file import TaskFile
 
 _READ_SECONDS = 30.0
@@ -146,26 +146,8 @@ class Measuring:
             processor=processor_class(),
             threads=1,
             num_examples=len(data.inputs),
-            counts=tuple(
-                GroupCounts(
-                    metric=one.metric,
-                    group=one.group,
-                    both=one.both,
-                    harmed=one.harmed,
-                    helped=one.helped,
-                    neither=one.neither,
-                )
-                for one in counts
-            ),
+            counts=tuple(counts),
             drops=(),
-            latency_p50_us=timing.latency_p50_us,
-            latency_p95_us=timing.latency_p95_us,
-            latency_p99_us=timing.latency_p99_us,
-            calls=timing.calls,
-            throughput=timing.throughput,
-            batch=timing.batch,
-            processor_us=timing.processor_us,
-            peak_memory_bytes=timing.peak_memory_bytes,
-            joules=timing.joules,
+            **asdict(timing),
             measured_ms=int(time.time() * 1000),
         )

@@ -7,11 +7,12 @@ Metrics: `accuracy`; `recall`, which is counted for each class as `recall:CLASS`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fluvial.wire.records import GroupCounts
 
 EVERYBODY = "all"
 
@@ -21,19 +22,6 @@ LEAST_EXAMPLES = 10
 Answers = NDArray[np.int64]
 Groups = Mapping[str, tuple[NDArray[np.int64], Sequence[str]]]
 """By attribute (sex, age, writer): int64[B], the number of each example's group, and the groups' names."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupCounts:
-    """One metric in one group: examples that both answered rightly, that only the reference did (harmed), only the
-    variant (helped), neither."""
-
-    metric: str
-    group: str
-    both: int
-    harmed: int
-    helped: int
-    neither: int
 
 
 def answers_of(outputs: NDArray[np.floating[Any]]) -> Answers:

@@ -27,11 +27,12 @@ from numpy.typing import NDArray
 
 from fluvial.edge.packages import Packages
 from fluvial.edge.training.task_code import TaskCode
-from fluvial.inference.comparison import GroupCounts, answers_of, compare
+from fluvial.inference.comparison import answers_of, compare
 from fluvial.inference.processor import processor_class
 from fluvial.inference.session import Session
 from fluvial.inference.timing import Timing, measure_timing
 from fluvial.wire.acceleration import VariantSpec
+from fluvial.wire.records import GroupCounts
 from fluvial.wire.task_file import TaskFile
 from models.acceleration.catalogue import parse_recipe
 from models.acceleration.recipe import Subject

@@ -7,12 +7,12 @@ What the log holds variants of is not built again, whatever state is lost.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from hashlib import sha256
 
-from fluvial.wire import records
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.canonical_json import canonical_json
-from fluvial.wire.records import ChunkReference, GroupCounts, Measurement, ModelManifest, Variant
+from fluvial.wire.records import ChunkReference, Measurement, ModelManifest, Variant
 from models.acceleration.workshop import Product
 
 WORKER = "aggregator"
@@ -67,7 +67,6 @@ def measurement_record(manifest: ModelManifest, product: Product, now_ms: int) -
     measured = product.measured
     if measured is None:
         return None
-    timing = measured.timing
     return Measurement(
         task=manifest.task,
         version=manifest.version,
@@ -80,21 +79,8 @@ def measurement_record(manifest: ModelManifest, product: Product, now_ms: int) -
         processor=measured.processor,
         threads=measured.threads,
         num_examples=measured.num_examples,
-        counts=tuple(_counts(counts) for counts in measured.counts),
+        counts=measured.counts,
         drops=(),
-        latency_p50_us=timing.latency_p50_us,
-        latency_p95_us=timing.latency_p95_us,
-        latency_p99_us=timing.latency_p99_us,
-        calls=timing.calls,
-        throughput=timing.throughput,
-        batch=timing.batch,
-        processor_us=timing.processor_us,
-        peak_memory_bytes=timing.peak_memory_bytes,
-        joules=timing.joules,
+        **asdict(measured.timing),
         measured_ms=now_ms,
     )
-
-
-def _counts(counts: object) -> GroupCounts:
-    names = ("metric", "group", "both", "harmed", "helped", "neither")
-    return records.GroupCounts(**{name: getattr(counts, name) for name in names})

@@ -1,8 +1,7 @@
 """Which versions get variants, and what is recorded of them."""
 
-from fluvial.inference.comparison import GroupCounts
 from fluvial.inference.timing import Timing
-from fluvial.wire.records import ModelManifest
+from fluvial.wire.records import GroupCounts, ModelManifest
 from models.acceleration.workshop import Measured, Product
 from pipelines.acceleration.logic import is_due, measurement_record, newest_complete, variant_record
 from tests.unit.pipelines.promotion.builders import SPEC, a_variant

@@ -31,7 +31,7 @@ STAGES: dict[str, Stage] = {
     ),
     "evaluation": Stage(
         module="pipelines.evaluation.job",
-        reads=("models", "registry", "model_blobs"),
+        reads=("models", "registry", "model_blobs", "updates"),
         writes=("releases", "events"),
     ),
     "acceleration": Stage(

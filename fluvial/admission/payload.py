@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from fluvial.admission.case import Case
 from fluvial.admission.claims import claims_too_many_chunks
+from fluvial.admission.held_out import held_out_fits
 from fluvial.admission.judgement import Fault
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, NonCanonical, SchemaUnknown
@@ -78,6 +79,7 @@ def _is_well_formed(update: ModelUpdate) -> bool:
         and len(update.layout_digest) == DIGEST_BYTES
         and len(update.trained) <= 1
         and all(_is_plausible(trained) for trained in update.trained)
+        and held_out_fits(update.measured)
     )
 
 

@@ -6,7 +6,8 @@
 4. Verdicts against leaves: `verdicts.py`.
 5. Inputs against verdicts, which are taken again: `inputs.py`, `rejudgement.py`.
 6. Models against signatures, verdicts and leaves: `manifests.py`.
-7. Receipts, releases, variants and promotions against leaves, updates and models: `copies.py`.
+7. Receipts, releases, variants and promotions against leaves, updates and models: `copies.py`; what releases tell of
+   participants' own measurements, computed again from their updates: `held_out.py`.
 
 A record that nobody signed who may, or that is a copy, is skipped: it contradicts nothing and keeps nobody from an
 answer. Left to others: computing a model again from its contributions (`fluvial model replay`), and comparing
@@ -20,6 +21,7 @@ import time
 from fluvial.auditor.checkpoints import Signed, read_checkpoints
 from fluvial.auditor.copies import Copied, check_copies, read_copies
 from fluvial.auditor.evidence import read_evidence
+from fluvial.auditor.held_out import check_participants_metrics
 from fluvial.auditor.inputs import read_inputs
 from fluvial.auditor.log import Log
 from fluvial.auditor.manifests import check_manifests
@@ -89,6 +91,7 @@ def verify(
         records, first_offsets = reader.records(topic), reader.begin_offsets(topic)
         copies[name] = read_copies(name, kind, records, first_offsets, log, patience, problems, skipped, signer)
     check_copies(log, manifests.by_version, problems)
+    check_participants_metrics(log, manifests.by_version, reader.records(topics.updates), problems)
     return Report(
         origin=log_key.name,
         size=log.tree.size,

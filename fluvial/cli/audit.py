@@ -256,6 +256,9 @@ def _summary(record: Recorded) -> str:
             return f"{record.task} round {record.round}: {record.outcome}, version {record.version}"
         case Release():
             metrics = ", ".join(f"{metric.name} {metric.value:.4f}" for metric in record.metrics)
+            told = len(record.participants)
+            if told and not metrics and not record.reason:
+                metrics = f"{told} metrics of participants"
             metrics = metrics or f"not measured: {record.reason}"
             return f"version {record.version}: {metrics}"
         case Variant():

@@ -23,7 +23,7 @@ from fluvial.edge.safetensors import to_safetensors
 from fluvial.identity.federation import Federation
 from fluvial.kafka import connect
 from fluvial.wire.files import replace_file
-from fluvial.wire.records import ModelManifest, Release
+from fluvial.wire.records import ModelManifest
 from fluvial.wire.terms import stated
 
 app = typer.Typer(help="List, show and download published models.", no_args_is_help=True)
@@ -72,12 +72,20 @@ def show(
     federation: FederationOption = DEFAULT_FEDERATION,
     json: JsonOption = False,
 ) -> None:
-    """Show a model's manifest: what it was made from and by which rule, and what was measured of it, by group too."""
+    """Show a model's manifest: what it was made from and by which rule, and what was measured of it, by group too, by
+    evaluation and by participants on held-out examples of their own."""
     parties = load_federation(federation)
     manifest = _find(parties, task, version)
-    measured = _measured(parties, manifest)
+    found = _findings(parties, manifest)
+    measured = found.release
     if json:
-        print_json({**_details(manifest), "measured": measurements.as_dict(measured) if measured else None})
+        told = [
+            {"told_with_version": version, **each}
+            for version, about in found.told.items()
+            for each in measurements.participants_as_dicts(about)
+        ]
+        details = {**_details(manifest), "measured": measurements.as_dict(measured) if measured else None}
+        print_json({**details, "measured_by_participants": told})
         return
     console.print(f"{manifest.task}, version {manifest.version}", markup=False)
     console.print(f"  digest      {manifest.model_digest.hex()}")
@@ -91,6 +99,10 @@ def show(
         console.print(f"    {tensor.name} {list(tensor.shape)}{dtype}", markup=False)
     for place, line in enumerate(measurements.as_lines(measured) if measured else []):
         console.print(f"  {'measured' if place == 0 else '':<11} {line}", markup=False)
+    for version, about in found.told.items():
+        console.print(f"  {'held out':<11} by participants, with their updates for version {version}")
+        for line in measurements.participants_as_lines(about):
+            console.print(f"    {line}", markup=False)
     for contribution in manifest.contributions:
         left_out = "" if contribution.selected else ", left out by the rule"
         console.print(
@@ -145,10 +157,10 @@ def _manifests(federation: Federation) -> list[ModelManifest]:
         transport.close()
 
 
-def _measured(federation: Federation, manifest: ModelManifest) -> Release | None:
+def _findings(federation: Federation, manifest: ModelManifest) -> measurements.Findings:
     transport = connect(federation.brokers, "fluvial-model")
     try:
-        return measurements.measurement_of(transport, federation, manifest)
+        return measurements.findings_of(transport, federation, manifest)
     finally:
         transport.close()
 

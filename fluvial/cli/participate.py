@@ -30,6 +30,7 @@ from fluvial.edge.events import (
     Finished,
     Interrupted,
     Judged,
+    Measured,
     NotInvited,
     NotTrained,
     Paused,
@@ -39,10 +40,10 @@ from fluvial.edge.events import (
     Trained,
 )
 from fluvial.edge.packages import Packages
-from fluvial.edge.trainer import load_trainer, training_request
+from fluvial.edge.trainer import TrainingRequest, load_trainer, training_request
 from fluvial.encoding import ENCODINGS, encoder
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.records import Round
+from fluvial.wire.records import HeldOutMetrics, Round
 from fluvial.wire.task_file import TaskFile
 
 DEFAULT_TRAINER = "fluvial.edge.training.participation:trainer"
@@ -66,6 +67,14 @@ def participate(
     tell_training: Annotated[
         bool,
         typer.Option("--tell-training", help="Say with each update how long training took, on what, and what it cost."),
+    ] = False,
+    tell_metrics: Annotated[
+        bool,
+        typer.Option(
+            "--tell-metrics",
+            help="Where the task asks for it, measure each round's model on the examples that are held out, and tell "
+            "the metrics, of at least ten people, with the update.",
+        ),
     ] = False,
     key: KeyOption = None,
     outbox: OutboxOption = None,
@@ -94,9 +103,16 @@ def participate(
         if trainer == DEFAULT_TRAINER or package:  # before the first round, not in it
             packages.of(TaskFile.model_validate_json(signed_task.specification))
 
+        def request_of(base_D: NDArray[np.float32], round_: Round) -> TrainingRequest:
+            return training_request(signed_task, round_, base_D, name, data, index, state, packages, device)
+
         def train(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int] | None:
-            request = training_request(signed_task, round_, base_D, name, data, index, state, packages, device)
-            return train_round(request)
+            return train_round(request_of(base_D, round_))
+
+        def measure(base_D: NDArray[np.float32], round_: Round) -> tuple[HeldOutMetrics, ...]:
+            from fluvial.edge.training.participation import measure_held_out  # brings in torch
+
+            return measure_held_out(request_of(base_D, round_))
 
         def show(event: Event) -> None:
             if json:
@@ -105,7 +121,13 @@ def participate(
                 console.print(line, markup=False)
 
         contributed = participant.participate(
-            task, train, num_rounds, show, encoding=encoding, tells_training=tell_training
+            task,
+            train,
+            num_rounds,
+            show,
+            encoding=encoding,
+            tells_training=tell_training,
+            measure=measure if tell_metrics else None,
         )
     if json:
         print_json({"event": "done", "task": task, "rounds": contributed})
@@ -126,6 +148,11 @@ def as_line(event: Event) -> str:
             return f"  sits round {found.round} out: {weight} examples, and it takes {least} or more"
         case NotTrained(round=found, reason=reason):
             return f"  round {found.round} goes on without an update of this participant: {reason}"
+        case Measured(metrics=(everything, *_)):
+            values = ", ".join(f"{metric.name} {metric.value:.4f}" for metric in everything.metrics)
+            return f"  measured on {everything.num_examples} examples that are held out: {values}"
+        case Measured():
+            return ""
         case Trained(weight=weight, seconds=seconds):
             return f"  trained on {weight} examples in {seconds:.1f} s"
         case Published(update_id=update_id, num_uploaded=num_uploaded):
@@ -160,6 +187,17 @@ def as_dict(event: Event) -> dict[str, Any]:
             fields = {"round": found.round, "weight": weight, "min_examples": least}
         case NotTrained(round=found, reason=reason):
             fields = {"round": found.round, "reason": reason}
+        case Measured(round=found, metrics=told):
+            groups = [
+                {
+                    "attribute": group.attribute,
+                    "group": group.group,
+                    "num_examples": group.num_examples,
+                    "metrics": {metric.name: metric.value for metric in group.metrics},
+                }
+                for group in told
+            ]
+            fields = {"round": found.round, "measured": groups}
         case Trained(round=found, weight=weight, seconds=seconds):
             fields = {"round": found.round, "weight": weight, "seconds": seconds}
         case ChunkAcknowledged(round=number, num_acknowledged=kept, num_chunks=total):

@@ -17,7 +17,7 @@ from fluvial.cli.common import (
     reported,
 )
 from fluvial.edge.invitations import invitations
-from fluvial.edge.measurements import MeasurementFollower, as_dict, as_lines
+from fluvial.edge.measurements import MeasurementFollower, as_dict, as_lines, participants_as_lines
 from fluvial.edge.rounds import RoundFollower
 from fluvial.kafka import connect
 from fluvial.registry.rounds import is_over
@@ -37,7 +37,7 @@ def watch(
     json: JsonOption = False,
 ) -> None:
     """Print each round as it is opened, with its quorum, target and deadline, and each model as it is measured, overall
-    and by group; signatures of rounds are verified. Ctrl-C ends."""
+    and by group, by evaluation and by participants; signatures of rounds are verified. Ctrl-C ends."""
     parties = load_federation(federation)
     with ExitStack() as ends:
         transport = connect(parties.brokers, "fluvial-rounds")
@@ -146,7 +146,13 @@ def _print_measured(releases: list[Release], as_json: bool) -> None:
         if as_json:
             print_json({"measured": as_dict(release)})
             continue
-        first, *groups = as_lines(release)
-        console.print(f"{release.task}: model version {release.version} measured: {first}", markup=False)
-        for line in groups:
+        lines = as_lines(release)
+        if lines:
+            console.print(f"{release.task}: model version {release.version} measured: {lines[0]}", markup=False)
+        for line in lines[1:]:
             console.print(line, markup=False)
+        for version in sorted({told.version for told in release.participants}):
+            about = [told for told in release.participants if told.version == version]
+            console.print(f"{release.task}: model version {version} measured by participants:", markup=False)
+            for line in participants_as_lines(about):
+                console.print(f"  {line}", markup=False)

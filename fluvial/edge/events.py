@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fluvial.wire.records import Receipt, Round, Verdict
+from fluvial.wire.records import HeldOutMetrics, Receipt, Round, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,14 @@ class NotTrained:
 
     round: Round
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The round's model was measured on held-out examples, which the update will tell."""
+
+    round: Round
+    metrics: tuple[HeldOutMetrics, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +136,7 @@ Event = (
     | NotInvited
     | SatOut
     | NotTrained
+    | Measured
     | Trained
     | ChunkAcknowledged
     | Published

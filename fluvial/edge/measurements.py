@@ -7,15 +7,16 @@ compares the two. Here the first that is of a version's published model counts.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Message, Transport, read_to_end
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode
-from fluvial.wire.records import ModelManifest, Release
+from fluvial.wire.records import ModelManifest, ParticipantsMetric, Release
 
 _log = logging.getLogger(__name__)
 
@@ -39,14 +40,46 @@ class MeasurementFollower:
         self._reader.close()
 
 
-def measurement_of(transport: Transport, federation: Federation, manifest: ModelManifest) -> Release | None:
-    """What was measured of the published model; None where nothing is. Raises TransportUnavailable."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What is known of a model. release: what evaluation measured. told: by version of the release that tells it, what
+    participants measured on their held-out examples; in asynchronous windows several releases may."""
+
+    release: Release | None
+    told: Mapping[int, tuple[ParticipantsMetric, ...]]
+
+
+def findings_of(transport: Transport, federation: Federation, manifest: ModelManifest) -> Findings:
+    """What is known of the published model. Raises TransportUnavailable."""
+    of_model: Release | None = None
+    told: dict[int, tuple[ParticipantsMetric, ...]] = {}
     with closing(MeasurementFollower(transport, federation)) as follower:
         for release in follower.refresh():
-            place = (release.task, release.version, release.model_digest)
-            if place == (manifest.task, manifest.version, manifest.model_digest):
-                return release
-    return None
+            if release.task != manifest.task:
+                continue
+            if (release.version, release.model_digest) == (manifest.version, manifest.model_digest):
+                of_model = of_model or release
+            if about := tuple(each for each in release.participants if each.version == manifest.version):
+                told.setdefault(release.version, about)
+    return Findings(release=of_model, told=told)
+
+
+def participants_as_dicts(told: Iterable[ParticipantsMetric]) -> list[dict[str, Any]]:
+    """For programs."""
+    return [{name: getattr(each, name) for name in each.__dataclass_fields__} for each in told]
+
+
+def participants_as_lines(told: Sequence[ParticipantsMetric]) -> list[str]:
+    """For people: a line for each metric and group."""
+    lines = []
+    for each in told:
+        group = f"{each.attribute} {each.group}: " if each.attribute else ""
+        lines.append(
+            f"{group}{each.metric} {each.mean:.4f} (weighted mean of {each.participants} participants, "
+            f"{each.num_examples:,} examples; median {each.p50:.4f}, quartiles {each.p25:.4f} to {each.p75:.4f}, "
+            f"tenths {each.p10:.4f} to {each.p90:.4f})"
+        )
+    return lines
 
 
 def as_dict(release: Release) -> dict[str, Any]:
@@ -67,13 +100,16 @@ def as_dict(release: Release) -> dict[str, Any]:
             }
             for group in release.groups
         ],
+        "participants": participants_as_dicts(release.participants),
     }
 
 
 def as_lines(release: Release) -> list[str]:
-    """For people: all examples first, then a line for each group."""
+    """For people: all examples first, then a line for each group; nothing where evaluation measured nothing itself."""
     if release.reason:
         return [f"not measured: {release.reason}"]
+    if not release.metrics:
+        return []
     lines = [f"{_shown(_values(release))} ({release.num_examples:,} examples)"]
     for group in release.groups:
         values = _shown({metric.name: metric.value for metric in group.metrics})

@@ -34,7 +34,7 @@ from fluvial.edge.measuring import Measuring, OwnData, Sent
 from fluvial.edge.model_files import ModelFiles, default_model_files
 from fluvial.edge.models import SHARED_CACHE, check_references, load_model
 from fluvial.edge.outbox import Outbox
-from fluvial.edge.participation import Participation, Train
+from fluvial.edge.participation import MeasureHeldOut, Participation, Train
 from fluvial.edge.publisher import Publisher
 from fluvial.edge.registry import Registry, Terms
 from fluvial.edge.rounds import RoundFollower
@@ -47,7 +47,7 @@ from fluvial.registry.rounds import is_over
 from fluvial.transparency.note import NoteKey
 from fluvial.wire import records
 from fluvial.wire.names import check_participant
-from fluvial.wire.records import Receipt, Round, RoundStatus, Task, Verdict
+from fluvial.wire.records import HeldOutMetrics, Receipt, Round, RoundStatus, Task, Verdict
 
 _POLL_SECONDS = 0.2
 _RETRY_SECONDS = 1.0
@@ -198,12 +198,14 @@ class Participant:
         weight: int,
         encoding: str = "float32",
         on_event: Callable[[Event], None] = ignore,
+        measured: tuple[HeldOutMetrics, ...] = (),
     ) -> str | None:
         """Publishes an update and returns its id once its envelope is in the log. Survives a crash at any point: see
         `resume`.
 
         weight: the number of training examples; more than the round's max_weight count as that many. With fewer than
-        the round takes, none for example, it is sat out: nothing is published, and None is returned.
+        the round takes, none for example, it is sat out: nothing is published, and None is returned. measured: metrics
+        of the round's model on held-out examples, as `fluvial.edge.training.held_out` makes them.
 
         A round has one update. So for an attempt that has it in the log already, this returns its id; where it is
         stored, because a crash or the broker cut it short or an attempt failed, that one is completed. The delta is
@@ -235,7 +237,7 @@ class Participant:
             check_difference(delta_D, lent_D, lambda: self.base_model(round_))
         if encoder(encoding).omits:
             self._feedback.wait(round_.task, lambda: self.mailbox().poll(_POLL_SECONDS), self._stopping.is_set)
-        upload = self._publisher.store(round_, delta_D, weight, encoding)
+        upload = self._publisher.store(round_, delta_D, weight, encoding, measured=measured)
         return self._publisher.complete(round_, upload, on_event)
 
     def resume(self, on_event: Callable[[Event], None] = ignore) -> list[str]:
@@ -285,9 +287,11 @@ class Participant:
         *,
         encoding: str = "float32",
         tells_training: bool = False,
+        measure: MeasureHeldOut | None = None,
     ) -> int:
         """Takes part until the task is finished, `max_rounds` rounds are contributed to and over, or `stop` is called.
 
+        measure: called before training where the round asks for metrics on held-out examples, and told with the update.
         Returns the number of rounds contributed to. See `fluvial.edge.participation`.
         """
         follower = RoundFollower(self.transport, self.federation)
@@ -306,6 +310,7 @@ class Participant:
                 encoding=encoding,
                 stopping=self._stopping,
                 tells_training=tells_training,
+                measure=measure,
             ).run(max_rounds)
         finally:
             follower.close()

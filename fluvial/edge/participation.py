@@ -34,6 +34,7 @@ from fluvial.edge.events import (
     Finished,
     Interrupted,
     Judged,
+    Measured,
     NotInvited,
     NotTrained,
     Paused,
@@ -50,8 +51,9 @@ from fluvial.encoding import encoder
 from fluvial.kafka import TransportUnavailable
 from fluvial.registry.rounds import is_over
 from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.records import Round, RoundStatus, Verdict
+from fluvial.wire.records import HeldOutMetrics, Round, RoundStatus, Verdict
 from fluvial.wire.sampling import invited
+from fluvial.wire.terms import terms_of
 
 _log = logging.getLogger(__name__)
 
@@ -66,10 +68,15 @@ than the round's max_weight count as that many. None, or fewer examples than the
 """
 
 
+MeasureHeldOut = Callable[[NDArray[np.float32], Round], tuple[HeldOutMetrics, ...]]
+"""`(base_D, round) -> metrics` of the round's model on examples that this participant holds out."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participation:
     """Taking part in one task. encoding: of the updates. stopping: ends the loop at its next step. tells_training: say
-    with each update how it was trained."""
+    with each update how it was trained. measure: what is told of the model that it was trained from, where the round
+    asks for it."""
 
     task: str
     participant: str
@@ -84,6 +91,7 @@ class Participation:
     encoding: str
     stopping: threading.Event
     tells_training: bool = False
+    measure: MeasureHeldOut | None = None
 
     def run(self, max_rounds: int | None) -> int:
         """Until the task is finished, or `max_rounds` rounds have this participant's update and the last of them is
@@ -137,6 +145,7 @@ class Participation:
             if encoder(self.encoding).omits:
                 self.feedback.wait(round_.task, lambda: self._report(_POLL_SECONDS), self.stopping.is_set)
             base_D = self.base_model(round_)
+            measured = self._measured(base_D, round_)
             watch = TrainingWatch()
             least = least_weight(round_)
             try:
@@ -152,9 +161,18 @@ class Participation:
                 return False
             check_difference(delta_D, base_D, lambda: self.base_model(round_))
             self.on_event(Trained(round=round_, weight=weight, seconds=watch.seconds))
-            upload = self.publisher.store(round_, delta_D, weight, self.encoding, trained)
+            upload = self.publisher.store(round_, delta_D, weight, self.encoding, trained, measured)
         self.publisher.complete(round_, upload, self.on_event)
         return True
+
+    def _measured(self, base_D: NDArray[np.float32], round_: Round) -> tuple[HeldOutMetrics, ...]:
+        """What this participant tells of the round's model."""
+        if self.measure is None or not terms_of(round_).held_out.metrics:
+            return ()
+        measured = self.measure(base_D, round_)
+        if measured:
+            self.on_event(Measured(round=round_, metrics=measured))
+        return measured
 
     def _finish(self, last: Round) -> None:
         self.publisher.discard_before(last, self.on_event)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial import encoding as encodings
+from fluvial.admission.held_out import held_out_fits
 from fluvial.edge.contribution import is_finite, least_weight, plain_delta
 from fluvial.edge.error_feedback import ErrorFeedback
 from fluvial.edge.events import ChunkAcknowledged, Discarded, Event, Published
@@ -30,7 +31,15 @@ from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position, Transport, TransportUnavailable
 from fluvial.wire.framing import decode, encode
-from fluvial.wire.records import ChunkReference, ModelUpdate, Round, RoundStatus, TrainingReport, WindowMode
+from fluvial.wire.records import (
+    ChunkReference,
+    HeldOutMetrics,
+    ModelUpdate,
+    Round,
+    RoundStatus,
+    TrainingReport,
+    WindowMode,
+)
 from fluvial.wire.sampling import invited
 from fluvial.wire.topics import Topics
 
@@ -69,12 +78,15 @@ class Publisher:
         weight: int,
         encoding: str,
         trained: TrainingReport | None = None,
+        measured: tuple[HeldOutMetrics, ...] = (),
     ) -> Upload:
-        """Steps 1 and 2. trained: how; its bytes_sent is set here.
+        """Steps 1 and 2. trained: how; its bytes_sent is set here. measured: of the base model, on held-out examples.
 
-        Raises ValueError for a delta, weight or encoding that the round cannot take, or when its update is out
-        already.
+        Raises ValueError for a delta, weight, encoding or measurement that the round cannot take, or when its update is
+        out already.
         """
+        if not held_out_fits(measured):
+            raise ValueError("what was measured on held-out examples has no form that an update can tell it in")
         self._check(round_, weight, encoding)
         delta_D = plain_delta(delta_D, round_)
         _check_finite(delta_D)
@@ -83,7 +95,7 @@ class Publisher:
             encoded = self._feedback.encode(codec, round_, delta_D, upload_id)
         else:
             encoded = encode_within(codec, delta_D, round_.layout, round_.chunk_elements, round_.max_norm)
-        return self._keep(round_, encoded, weight, encoding, upload_id, trained)
+        return self._keep(round_, encoded, weight, encoding, upload_id, trained, measured)
 
     def store_encoded(self, round_: Round, encoded: Encoded, weight: int, encoding: str) -> Upload:
         """Step 2, for chunks that are encoded already. Raises ValueError as `store`."""
@@ -112,6 +124,7 @@ class Publisher:
         encoding: str,
         upload_id: str,
         trained: TrainingReport | None = None,
+        measured: tuple[HeldOutMetrics, ...] = (),
     ) -> Upload:
         created_ms = time.time_ns() // 1_000_000
         template = unsigned_update(
@@ -120,6 +133,7 @@ class Publisher:
         if trained is not None:
             size = sum(len(chunk) for chunk in encoded.chunks)
             template = replace(template, trained=(replace(trained, bytes_sent=size),))
+        template = replace(template, measured=measured)
         upload = Upload(
             upload_id=upload_id,
             task=round_.task,

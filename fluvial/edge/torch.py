@@ -11,7 +11,7 @@ It stands on `Participant.rounds` and `Participant.publish`; what travels of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -28,12 +28,16 @@ except ModuleNotFoundError as error:
 from fluvial.edge.contribution import finite_delta
 from fluvial.edge.errors import TrainingFailed
 from fluvial.edge.events import Event, Interrupted, NotTrained
+from fluvial.edge.metrics.measure import Metric
+from fluvial.edge.packages.examples import Examples
 from fluvial.edge.participant import Participant, ignore
+from fluvial.edge.training.held_out import told_of
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.round_memory import RoundMemory
 from fluvial.kafka import TransportUnavailable
 from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.records import Round
+from fluvial.wire.records import HeldOutMetrics, Round
+from fluvial.wire.task_code import is_reference
 from fluvial.wire.task_file import TaskFile
 
 Vector = NDArray[np.float32]
@@ -62,7 +66,8 @@ class Federated:
         Raises ValueError for a task that is not in the registry, a module whose state its file does not fit, and
         weights that do not travel and are others than the task's; TransportUnavailable.
         """
-        specification = TaskFile.model_validate_json(participant.task(task).specification).model
+        self._specification = TaskFile.model_validate_json(participant.task(task).specification)
+        specification = self._specification.model
         self.state = ModuleState(module, specification.train, specification.local, specification.statistics)
         if specification.base_sha256 and self.state.fixed_digest() != specification.base_sha256:
             raise ValueError(
@@ -98,8 +103,28 @@ class Federated:
             yield round_
         self._loaded = None
 
-    def publish(self, round_: Round, examples: int) -> str | None:
-        """Publish how far the module has come from the round's model. examples: that it was trained on.
+    def measure(self, examples: object, own: Mapping[str, Metric] | None = None) -> tuple[HeldOutMetrics, ...]:
+        """Metrics of the module as it is, on examples that this participant holds out, for `publish` to tell: call it
+        before training. Empty where the task does not ask for metrics, and of fewer than ten people.
+
+        examples: (inputs, targets), perhaps with groups, as a task's loader gives them. own: metrics that are no
+        built-in ones, by the names that the task's file has for them. Raises ValueError for what are no examples, and
+        for a metric that is neither built in nor in `own`; a loss of the task's own that is not in `own` is left out.
+        """
+        wanted = self._specification.held_out.metrics
+        if not wanted:
+            return ()
+        loss = self._specification.loss
+        found = Examples.of(examples, "the caller of measure")
+        device = next((str(parameter.device) for parameter in self._module.parameters()), "cpu")
+        known: str | Metric = loss if not is_reference(loss) else _no_loss
+        told = told_of(self._module, found, wanted, loss=known, own=own, device=device)
+        self.state.train_mode()
+        return told
+
+    def publish(self, round_: Round, examples: int, measured: tuple[HeldOutMetrics, ...] = ()) -> str | None:
+        """Publish how far the module has come from the round's model. examples: that it was trained on. measured: what
+        `measure` gave.
 
         Returns the update's id; None where nothing is published: training that diverged and too few examples
         (`on_event` says so), or a broker that is away, in which case the update is stored and `rounds` sends it. Raises
@@ -116,7 +141,7 @@ class Federated:
         if self._memory is not None:
             self._memory.keep(round_.round, self._before, self.state.personal())
         try:
-            return self._participant.publish(round_, delta_D, examples, self._encoding, self._on_event)
+            return self._participant.publish(round_, delta_D, examples, self._encoding, self._on_event, measured)
         except TransportUnavailable as error:
             self._on_event(Interrupted(reason=str(error)))
             return None
@@ -142,3 +167,7 @@ class Federated:
     ) -> None:
         """The module keeps what it has; what is unsent stays in the participant's outbox."""
         self._loaded = None
+
+
+def _no_loss(predictions: object, targets: object) -> float:
+    raise ValueError("the loss is the task's own: give it in `own`, as the metric loss")

@@ -1342,6 +1342,66 @@ class TrainingReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One measurement."""
+
+    name: str
+    """accuracy, loss, auc, ..."""
+    value: float
+    """Its value."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "value": self.value,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Metric:
+        return cls(
+            name=data["name"],
+            value=data["value"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOutMetrics:
+    """Metrics of a model on examples of a participant's own that it does not train on: claims, which medians over participants bound."""
+
+    attribute: str
+    """What the group is of: site, sex, age, ...; empty for all examples."""
+    group: str
+    """The group; empty for all examples."""
+    num_examples: int
+    """Its examples, of at least ten people."""
+    metrics: tuple[Metric, ...]
+    """Measurements on them; those that are not defined on them are left out."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "attribute": self.attribute,
+            "group": self.group,
+            "num_examples": self.num_examples,
+            "metrics": [item.to_avro() for item in self.metrics],
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> HeldOutMetrics:
+        return cls(
+            attribute=data["attribute"],
+            group=data["group"],
+            num_examples=data["num_examples"],
+            metrics=tuple([Metric.from_avro(item) for item in data["metrics"]]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUpdate:
     """What a participant contributes to a round: the difference between its trained model and the round's base model. Payload of the topic updates."""
 
@@ -1375,6 +1435,8 @@ class ModelUpdate:
     """The device's clock, milliseconds since the epoch: a claim."""
     trained: tuple[TrainingReport, ...] = ()
     """How it was trained: one report, none where the participant does not say."""
+    measured: tuple[HeldOutMetrics, ...] = ()
+    """What it measured of the base model before training, where the task asks for it and it tells: all examples first, then groups."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ("attempt",)
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ("chunks", "trained")
@@ -1396,6 +1458,7 @@ class ModelUpdate:
             "chunks": [item.to_avro() for item in self.chunks],
             "created_ms": self.created_ms,
             "trained": [item.to_avro() for item in self.trained],
+            "measured": [item.to_avro() for item in self.measured],
         }
 
     @classmethod
@@ -1416,6 +1479,7 @@ class ModelUpdate:
             chunks=tuple([ChunkReference.from_avro(item) for item in data["chunks"]]),
             created_ms=data["created_ms"],
             trained=tuple([TrainingReport.from_avro(item) for item in data.get("trained", [])]),
+            measured=tuple([HeldOutMetrics.from_avro(item) for item in data.get("measured", [])]),
         )
 
 
@@ -1768,32 +1832,6 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One measurement."""
-
-    name: str
-    """accuracy, loss, auc, ..."""
-    value: float
-    """Its value."""
-
-    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
-    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
-
-    def to_avro(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "value": self.value,
-        }
-
-    @classmethod
-    def from_avro(cls, data: dict[str, Any]) -> Metric:
-        return cls(
-            name=data["name"],
-            value=data["value"],
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupMeasurement:
     """Measurements on the examples of one group."""
 
@@ -1832,6 +1870,72 @@ class GroupMeasurement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParticipantsMetric:
+    """What participants measured of one model on held-out examples of their own, one metric and group. Quantiles are over participants, each once; each is a value that one of them told."""
+
+    version: int
+    """The model that was measured: what the updates were trained from, so a version before the release's."""
+    attribute: str
+    """What the group is of; empty for all examples."""
+    group: str
+    """The group; empty for all examples."""
+    metric: str
+    """The metric."""
+    participants: int
+    """Participants that told it."""
+    num_examples: int
+    """Their examples, of each at most as many as its update weighs."""
+    mean: float
+    """Mean weighted by these examples."""
+    p10: float
+    """10th percentile."""
+    p25: float
+    """25th percentile."""
+    p50: float
+    """Median."""
+    p75: float
+    """75th percentile."""
+    p90: float
+    """90th percentile."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ("participants",)
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "version": self.version,
+            "attribute": self.attribute,
+            "group": self.group,
+            "metric": self.metric,
+            "participants": self.participants,
+            "num_examples": self.num_examples,
+            "mean": self.mean,
+            "p10": self.p10,
+            "p25": self.p25,
+            "p50": self.p50,
+            "p75": self.p75,
+            "p90": self.p90,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> ParticipantsMetric:
+        return cls(
+            version=data["version"],
+            attribute=data["attribute"],
+            group=data["group"],
+            metric=data["metric"],
+            participants=data["participants"],
+            num_examples=data["num_examples"],
+            mean=data["mean"],
+            p10=data["p10"],
+            p25=data["p25"],
+            p50=data["p50"],
+            p75=data["p75"],
+            p90=data["p90"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """What evaluation measured of a model version."""
 
@@ -1853,9 +1957,11 @@ class Release:
     """Why the model was not measured; empty where it was. Then there are no metrics."""
     groups: tuple[GroupMeasurement, ...] = ()
     """Measurements by group, of the groups that the evaluation set tells apart."""
+    participants: tuple[ParticipantsMetric, ...] = ()
+    """What the participants whose updates made this version measured of the model that they started from. It can be computed again from their signed updates."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ()
-    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ("participants",)
 
     def to_avro(self) -> dict[str, Any]:
         return {
@@ -1868,6 +1974,7 @@ class Release:
             "duration_ms": self.duration_ms,
             "reason": self.reason,
             "groups": [item.to_avro() for item in self.groups],
+            "participants": [item.to_avro() for item in self.participants],
         }
 
     @classmethod
@@ -1882,6 +1989,7 @@ class Release:
             duration_ms=data["duration_ms"],
             reason=data.get("reason", ""),
             groups=tuple([GroupMeasurement.from_avro(item) for item in data.get("groups", [])]),
+            participants=tuple([ParticipantsMetric.from_avro(item) for item in data.get("participants", [])]),
         )
 
 

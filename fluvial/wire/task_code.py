@@ -21,6 +21,11 @@ def is_reference(text: str) -> bool:
     return re.fullmatch(_REFERENCE, text) is not None
 
 
+def metric_name(wanted: str) -> str:
+    """What a metric is called in records: a task's own by its function."""
+    return wanted.rpartition(":")[2].rpartition(".")[2]
+
+
 def _loss(name: str) -> str:
     if name not in LOSSES and not is_reference(name):
         raise ValueError(f"there are the losses {', '.join(LOSSES)}, or module:function of the task's package")

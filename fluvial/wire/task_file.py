@@ -81,10 +81,12 @@ class ModelSpec(_Strict):
 
 
 class DataSpec(_Strict):
-    """Loaders of the task's package: of a participant's examples (path, index), and of the evaluation set (folder of
-    the package). Without them: the data files of models/datasets."""
+    """Loaders of the task's package: of a participant's examples and of those that it holds out (path, index), and of
+    the evaluation set (folder of the package). Without them: the data files of models/datasets, and a share of each
+    participant's examples."""
 
     participant: Reference | None = None
+    held_out: Reference | None = None
     evaluation: Reference | None = None
 
 
@@ -261,15 +263,17 @@ class TaskFile(Terms):
                 raise ValueError(f"{reference} is not in the task's package {self.package.name}")
         if self.evaluation is not None and bool(self.evaluation.data) == bool(self.data.evaluation):
             raise ValueError("the evaluation set is either a file, evaluation.data, or a loader's, data.evaluation")
+        if self.data.held_out and not self.held_out.metrics:
+            raise ValueError("data.held_out needs `held_out` with its metrics")
         if self.data.evaluation and self.evaluation is None:
             raise ValueError("data.evaluation needs `evaluation` with its metrics")
         return self
 
     def references(self) -> tuple[str, ...]:
         """All that the file names of its package's code, as module:name."""
-        metrics = self.evaluation.metrics if self.evaluation else []
-        trainer = self.training.trainer
-        named = (self.model.builder, self.data.participant, self.data.evaluation, self.loss, trainer, *metrics)
+        metrics = [*(self.evaluation.metrics if self.evaluation else []), *self.held_out.metrics]
+        loaders = self.data.participant, self.data.held_out, self.data.evaluation
+        named = (self.model.builder, *loaders, self.loss, self.training.trainer, *metrics)
         return tuple(dict.fromkeys(name for name in named if name and is_reference(name)))
 
     @model_validator(mode="after")
@@ -292,6 +296,7 @@ class TaskFile(Terms):
                 ("window.mode must be synchronous", self.window.mode != "synchronous"),
                 ("server_optimizer belongs to the parent", self.server_optimizer is not None),
                 ("evaluation belongs to the parent", self.evaluation is not None),
+                ("held_out belongs to the parent", bool(self.held_out.metrics)),
                 ("acceleration belongs to the parent", self.acceleration is not None),
                 ("scoring belongs to the parent", self.scoring is not None),
             )
@@ -325,7 +330,7 @@ class TaskFile(Terms):
     def specification(self) -> str:
         """The JSON that is signed. What releases before packages do not know stands in it only where it is in force, so
         that they read every other task."""
-        newer = {"package", "data", "loss"}
+        newer = {"package", "data", "loss", "held_out"}
         newer_of_model = {"builder", "weights", "train", "local", "statistics", "base_sha256"}
         content = self.model_dump(mode="json")
         for part, model, names in ((content, self, newer), (content["model"], self.model, newer_of_model)):

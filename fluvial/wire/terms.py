@@ -11,14 +11,17 @@ the record is one of version 1.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from fluvial.wire.canonical_json import canonical_json
 from fluvial.wire.errors import Malformed, NonCanonical, SchemaUnknown
 from fluvial.wire.records import ModelManifest, Round
+from fluvial.wire.task_code import MetricName
 
 
 class Section(BaseModel):
@@ -39,10 +42,40 @@ class ParticipationSpec(Section):
     )
 
 
+class HeldOutSpec(Section):
+    """Federated evaluation: participants hold examples out, never train on them, and measure each round's model on them
+    before they train. Who tells what came out signs it with its update; nobody has to. Nobody tells of fewer than ten
+    people, and who has too few to hold ten people out trains on all.
+    """
+
+    metrics: list[MetricName] = Field(default=[], max_length=16, description="What is measured; empty: nothing is.")
+    fraction: float = Field(
+        default=0.2,
+        gt=0,
+        le=0.5,
+        description="Expected share of a participant's people, or examples, that are held out, always the same ones; "
+        "without meaning where `data.held_out` names a loader.",
+    )
+    min_participants: int = Field(
+        default=3, ge=1, le=10_000, description="A metric or group that fewer participants told is not told of."
+    )
+
+    @model_validator(mode="after")
+    def _is_in_force(self) -> HeldOutSpec:
+        if not self.metrics and any(getattr(self, name) != field.default for name, field in _fields(self)):
+            raise ValueError("held_out needs the metrics that participants measure")
+        return self
+
+
+def _fields(section: Section) -> Iterable[tuple[str, FieldInfo]]:
+    return type(section).model_fields.items()
+
+
 class Terms(Section):
     """The sections beyond version 1. In the task file they stand beside the others, under the same names."""
 
     participation: ParticipationSpec = ParticipationSpec()
+    held_out: HeldOutSpec = HeldOutSpec()
 
 
 def terms_text(terms: Terms) -> str:

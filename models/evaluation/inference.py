@@ -1,39 +1,21 @@
-"""Batched inference of a torch module, on the device that the configuration chooses."""
+"""Measures models of a task on its evaluation set, on the device that the configuration chooses."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from fluvial.edge.metrics import Measured, measure, measure_groups
 from fluvial.edge.metrics.measure import Metric
 from fluvial.edge.packages.examples import Examples
-from fluvial.edge.training.batches import Batches, call
 from fluvial.edge.training.device import choose_device
-from fluvial.edge.training.losses import Loss
+from fluvial.edge.training.losses import Loss, of_arrays
 from fluvial.edge.training.module_state import ModuleState
+from fluvial.edge.training.predictions import predict
 
 MAX_GROUPS = 256
 """Groups of an evaluation set: their measurements stand in the log for each version."""
-
-
-def predict(module: nn.Module, examples: Examples, *, device: str = "cpu", batch_size: int = 512) -> NDArray[Any]:
-    """Predictions of all examples, a row each, batch by batch; float32, of a float64 module float64. The module is
-    moved to the device. Raises ValueError for a module that does not return a tensor."""
-    module.to(device).eval()
-    batches = Batches(examples, module, device)
-    outputs = []
-    with torch.inference_mode():
-        for first in range(0, len(batches), batch_size):
-            found = call(module, batches.inputs(slice(first, first + batch_size)))
-            if not isinstance(found, torch.Tensor):
-                raise ValueError(f"the module returns {type(found).__name__}, not a tensor of predictions")
-            wide = found if found.dtype == torch.float64 else found.float()
-            outputs.append(wide.cpu().numpy())
-    return np.concatenate(outputs)
 
 
 class Evaluator:
@@ -55,7 +37,7 @@ class Evaluator:
         the metrics."""
         self.device = choose_device(device)
         self._state, self._examples, self._metrics = state, examples, tuple(metrics)
-        self._loss = loss if isinstance(loss, str) else _of_arrays(loss)
+        self._loss = loss if isinstance(loss, str) else of_arrays(loss)
         self._own = dict(own or {})
         self._batch_size = batch_size
         num_groups = sum(len(names) for _, names in examples.groups.values())
@@ -105,10 +87,3 @@ class Evaluator:
         if predictions.ndim < 1 or len(predictions) != 1:
             raise ValueError(f"the module predicts {list(predictions.shape)} of one example, not a row")
         self._measure(np.zeros((len(self._examples), *predictions.shape[1:]), predictions.dtype))
-
-
-def _of_arrays(loss: Loss) -> Metric:
-    def of_arrays(predictions: NDArray[Any], targets: NDArray[Any]) -> float:
-        return float(loss(torch.from_numpy(predictions), torch.from_numpy(targets)))
-
-    return of_arrays

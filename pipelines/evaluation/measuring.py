@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ from fluvial.edge.metrics import Measured
 from fluvial.edge.packages import Packages
 from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.records import GroupMeasurement, Metric, ModelManifest, Release, Task
+from fluvial.wire.framing import encode
+from fluvial.wire.records import GroupMeasurement, Metric, ModelManifest, ParticipantsMetric, Release, Task
 from fluvial.wire.task_file import TaskFile
+from governance.audit.events import MAX_DATA_BYTES
 from pipelines.flink.process_end import skip_destructors
 
 if TYPE_CHECKING:
@@ -34,37 +37,56 @@ _log = logging.getLogger(__name__)
 ReadModel = Callable[[ModelManifest], NDArray[np.float32]]
 """The flattened model, float32[num_elements]. Raises ChunkUnavailable, TimeoutError."""
 
+Participants = Callable[[ModelManifest], tuple[ParticipantsMetric, ...]]
+"""What participants measured, by the updates that a model was made of. Raises TimeoutError."""
+
+
+def nothing_told(manifest: ModelManifest) -> tuple[ParticipantsMetric, ...]:
+    """Of a federation whose participants tell nothing."""
+    return ()
+
 
 class Measuring:
     """Measures models of tasks, each with its own evaluator, which is made once for each file of a task."""
 
-    def __init__(self, root: Path, device: str, read_model: ReadModel, packages: Packages = NO_PACKAGES) -> None:
+    def __init__(
+        self,
+        root: Path,
+        device: str,
+        read_model: ReadModel,
+        packages: Packages = NO_PACKAGES,
+        participants: Participants = nothing_told,
+    ) -> None:
         """root: folder that evaluation sets are relative to. device: auto, cpu or cuda. packages: those whose code may
-        run here."""
+        run here. participants: what they told."""
+        self._participants = participants
         self._root, self._device, self._read_model, self._packages = root, device, read_model, packages
         self._evaluators: dict[str, tuple[str, Evaluator]] = {}
         self._used: Evaluator | None = None
 
     def release(self, task: Task, manifest: ModelManifest) -> Release | None:
-        """What evaluation says of the model; None for a task without an evaluation set. Raises TimeoutError."""
+        """What evaluation says of the model: what it measures on the task's evaluation set, and what participants told.
+        None where there is no set and nothing was told. Raises TimeoutError."""
         started = time.perf_counter()
         evaluator: Evaluator | None = None
         measured = Measured(metrics={})
         reason = ""
         try:
             evaluator = self._evaluator(task)
-            if evaluator is None:
-                return None
-            measured = evaluator.measure_with_groups(self._read_model(manifest))
-            if evaluator is not self._used:
-                self._used = evaluator
-                skip_destructors()
+            if evaluator is not None:
+                measured = evaluator.measure_with_groups(self._read_model(manifest))
+                if evaluator is not self._used:
+                    self._used = evaluator
+                    skip_destructors()
         except TimeoutError:
             raise
         except Exception as error:  # whatever file, data, model, torch or device come to: a finding, no reason to stop
             reason = self._reason(error)
             _log.warning("%s version %d is not measured: %s", manifest.task, manifest.version, reason)
-        return Release(
+        participants = self._participants(manifest)
+        if evaluator is None and not reason and not participants:
+            return None
+        release = Release(
             task=manifest.task,
             version=manifest.version,
             model_digest=manifest.model_digest,
@@ -83,7 +105,14 @@ class Measuring:
                 )
                 for group in measured.groups
             ),
+            participants=participants,
         )
+        if (size := len(encode(release))) <= MAX_DATA_BYTES:
+            return release
+        why = (
+            f"its measurements take {size} bytes, more than an event of the audit log has: name fewer metrics or groups"
+        )
+        return replace(release, metrics=(), groups=(), num_examples=0, device="", reason=why)
 
     def _evaluator(self, task: Task) -> Evaluator | None:
         # Torch takes seconds to load: no job that is submitted waits for it, and none whose tasks need no evaluation.

@@ -15,6 +15,7 @@ from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import ModelManifest, Release, Task
 from pipelines.config import Settings
 from pipelines.evaluation import logic
+from pipelines.evaluation.held_out import participants_metrics
 from pipelines.evaluation.logic import Measured
 from pipelines.evaluation.measuring import Measuring
 from pipelines.flink.audit_frames import audit_frame
@@ -41,8 +42,19 @@ class Evaluate(KeyedProcessFunction):
             cache_bytes=0,
             timeout_ms=settings.read_timeout_ms,
         )
+        updates = shared_reader(
+            settings.brokers,
+            settings.topics.updates,
+            purpose="held-out",
+            cache_bytes=0,
+            timeout_ms=settings.read_timeout_ms,
+        )
         self._measuring = Measuring(
-            settings.repository_root, settings.device, partial(read_model, reader), Packages(settings.packages)
+            settings.repository_root,
+            settings.device,
+            partial(read_model, reader),
+            Packages(settings.packages),
+            partial(participants_metrics, updates.chunk),
         )
         self._log_says: dict[str, Measured] | None = None
         self._task = ctx.get_state(ValueStateDescriptor("task", Types.PICKLED_BYTE_ARRAY()))

@@ -9,6 +9,7 @@ import torch
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.training.flat import flatten
 from fluvial.edge.training.module_state import ModuleState
+from fluvial.edge.training.predictions import predict
 from fluvial.inference.comparison import answers_of
 from fluvial.inference.session import Session
 from models.acceleration import RECIPES, Subject, parse_recipe
@@ -16,7 +17,7 @@ from models.aggregation.coordinates import reduce_rows
 from models.aggregation.coordinates_torch import on_device
 from models.aggregation.reduction import MeanAroundMedian, Median, TrimmedMean
 from models.architectures import build
-from models.evaluation.inference import Evaluator, predict
+from models.evaluation.inference import Evaluator
 from models.evaluation.scoring import CHUNKS, CandidateScorer
 
 CUDA = pytest.param(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fluvial.edge.metrics import classification, regression
 from fluvial.edge.packages.examples import Groups
+from fluvial.wire.task_code import metric_name
 
 Values = NDArray[Any]
 Metric = Callable[[Values, Values], float | Mapping[str, float]]
@@ -56,11 +57,6 @@ class Measured:
 
     metrics: Mapping[str, float]
     groups: tuple[GroupMetrics, ...] = ()
-
-
-def metric_name(wanted: str) -> str:
-    """What a metric is called in records: a task's own by its function."""
-    return wanted.rpartition(":")[2].rpartition(".")[2]
 
 
 def measure(

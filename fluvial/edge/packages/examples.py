@@ -57,15 +57,17 @@ class Examples:
         return {"inputs": self.inputs}
 
     def first(self) -> Examples:
-        """The first example alone."""
-        inputs: Inputs
-        if isinstance(self.inputs, Mapping):
-            inputs = {name: array[:1] for name, array in self.inputs.items()}
-        elif isinstance(self.inputs, tuple):
-            inputs = tuple(array[:1] for array in self.inputs)
-        else:
-            inputs = self.inputs[:1]
-        return Examples(inputs=inputs, targets=self.targets[:1])
+        """The first example alone, without groups."""
+        return Examples(inputs=_rows_of(self.inputs, slice(1)), targets=self.targets[:1])
+
+    def chosen(self, rows: NDArray[np.bool_]) -> Examples:
+        """Those of the rows, bool[B], with their groups and people."""
+        return Examples(
+            inputs=_rows_of(self.inputs, rows),
+            targets=self.targets[rows],
+            groups={attribute: (members[rows], names) for attribute, (members, names) in self.groups.items()},
+            people=None if self.people is None else self.people[rows],
+        )
 
     @classmethod
     def of(cls, found: object, loader: str = "the loader") -> Examples:
@@ -116,6 +118,12 @@ def joined(parts: Sequence[Examples]) -> Examples:
     else:
         (inputs,) = arrays
     return Examples(inputs=inputs, targets=np.concatenate([part.targets for part in parts]))
+
+
+def _rows_of(inputs: Inputs, rows: Any) -> Inputs:
+    if isinstance(inputs, Mapping):
+        return {name: array[rows] for name, array in inputs.items()}
+    return tuple(array[rows] for array in inputs) if isinstance(inputs, tuple) else inputs[rows]
 
 
 def _inputs(values: Any) -> Inputs:

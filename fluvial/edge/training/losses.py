@@ -8,8 +8,10 @@ shape, that of the targets; huber is quadratic up to 1 (Huber, 1964, "Robust Est
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -55,6 +57,15 @@ def loss_of(wanted: str | Loss) -> Loss:
     if wanted not in LOSSES:
         raise ValueError(f"there is no loss {wanted!r}: {', '.join(LOSSES)}, or module:function of the task's package")
     return LOSSES[wanted]
+
+
+def of_arrays(loss: Loss) -> Callable[[NDArray[Any], NDArray[Any]], float]:
+    """The loss as a metric."""
+
+    def metric(predictions: NDArray[Any], targets: NDArray[Any]) -> float:
+        return float(loss(torch.from_numpy(predictions), torch.from_numpy(targets)))
+
+    return metric
 
 
 def _alike(predictions: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

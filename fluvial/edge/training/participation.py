@@ -9,11 +9,18 @@ from numpy.typing import NDArray
 
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.trainer import TrainingRequest
+from fluvial.edge.training.device import choose_device
+from fluvial.edge.training.held_out import told_of
+from fluvial.edge.training.losses import of_arrays
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.round_memory import Kind, RoundMemory
 from fluvial.edge.training.task_code import TaskCode
+from fluvial.wire.records import HeldOutMetrics
 
-_loaded: dict[tuple[str, str, Path, int], Examples] = {}
+_Key = tuple[str, str, Path, int]
+
+_loaded: dict[_Key, Examples] = {}
+_held_out: dict[_Key, Examples | None] = {}
 
 
 def trainer(request: TrainingRequest) -> tuple[NDArray[np.float32], int] | None:
@@ -58,6 +65,27 @@ def train_on(
     return trained
 
 
+def measure_held_out(request: TrainingRequest) -> tuple[HeldOutMetrics, ...]:
+    """What the round's model, with what stays with this participant, comes to on the examples that it holds out;
+    nothing where the task does not ask, and of too few people. Raises as `trainer` does."""
+    code = TaskCode(request.specification, request.package)
+    key = _key(request)
+    if key not in _held_out:
+        _held_out.clear()
+        _held_out[key] = code.held_out_examples(request.data, request.index)
+    examples = _held_out[key]
+    if examples is None:
+        return ()
+    state = code.state()
+    state.check_fits(request.layout)
+    state.load(request.base_D)
+    if state.has_personal and request.state is not None:
+        state.load_personal(_memory(request, "personal").before(request.round, state.personal()))
+    loss = code.task_file.loss if code.loss_is_built_in else of_arrays(code.loss)
+    wanted, device = code.task_file.held_out.metrics, choose_device(request.device)
+    return told_of(state.module, examples, wanted, loss=loss, own=code.metrics, device=device)
+
+
 def _memory(request: TrainingRequest, kind: Kind) -> RoundMemory:
     if request.state is None:
         raise ValueError(f"this task needs a place to remember its {kind} between rounds, and there is none")
@@ -66,9 +94,15 @@ def _memory(request: TrainingRequest, kind: Kind) -> RoundMemory:
 
 def _examples(code: TaskCode, request: TrainingRequest) -> Examples:
     """The participant's examples, kept while the task and the data are the same."""
-    digest = request.package.digest if request.package is not None else ""
-    key = (request.specification.model_dump_json(include={"data", "package"}), digest, request.data, request.index)
+    key = _key(request)
     if key not in _loaded:
         _loaded.clear()
         _loaded[key] = code.participant_examples(request.data, request.index)
     return _loaded[key]
+
+
+def _key(request: TrainingRequest) -> _Key:
+    """What examples follow from."""
+    digest = request.package.digest if request.package is not None else ""
+    wanted = request.specification.model_dump_json(include={"data", "package", "held_out"})
+    return wanted, digest, request.data, request.index

@@ -20,6 +20,7 @@ from fluvial.edge.metrics.measure import Metric
 from fluvial.edge.packages.allowed import NO_PACKAGES, Packages
 from fluvial.edge.packages.errors import PackageError
 from fluvial.edge.packages.examples import Examples
+from fluvial.edge.packages.held_out import held_out_rows, num_people
 from fluvial.edge.packages.package import TaskPackage
 from fluvial.edge.training.config import TrainingConfig
 from fluvial.edge.training.device import choose_device
@@ -27,8 +28,10 @@ from fluvial.edge.training.losses import Loss, loss_of
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.trainer import Progress, train, trained_delta
 from fluvial.edge.training.weights import load_weights
+from fluvial.wire.promotion_policy import LEAST_PUBLISHED
 from fluvial.wire.task_code import is_reference
 from fluvial.wire.task_file import TaskFile
+from fluvial.wire.terms import HeldOutSpec
 
 Vector = NDArray[np.float32]
 
@@ -98,11 +101,34 @@ class TaskCode:
     @property
     def metrics(self) -> Mapping[str, Metric]:
         """The task's own metrics by the names in its file; those built in are not among them."""
-        wanted = self.task_file.evaluation.metrics if self.task_file.evaluation else []
+        wanted = [*(self.task_file.evaluation.metrics if self.task_file.evaluation else []), *self._held_out.metrics]
         return {name: self._code(name) for name in wanted if is_reference(name)}
 
     def participant_examples(self, data: Path, index: int) -> Examples:
-        """A participant's examples. Raises ValueError that names the loader and what is wrong with what it gives."""
+        """What a participant trains on: its examples without those that it holds out. Raises ValueError that names the
+        loader and what is wrong with what it gives."""
+        examples = self._all_examples(data, index)
+        if self.task_file.data.held_out or not self._held_out.metrics:
+            return examples
+        return examples.chosen(~held_out_rows(len(examples), examples.people, self._held_out.fraction))
+
+    def held_out_examples(self, data: Path, index: int) -> Examples | None:
+        """What a participant holds out, where the task asks for that and it is of enough people. Raises as
+        `participant_examples` does."""
+        if not self._held_out.metrics:
+            return None
+        if named := self.task_file.data.held_out:
+            examples = self._load(named, self._code(named), data, index)
+        else:
+            examples = self._all_examples(data, index)
+            examples = examples.chosen(held_out_rows(len(examples), examples.people, self._held_out.fraction))
+        return examples if num_people(examples) >= LEAST_PUBLISHED else None
+
+    @property
+    def _held_out(self) -> HeldOutSpec:
+        return self.task_file.held_out
+
+    def _all_examples(self, data: Path, index: int) -> Examples:
         named = self.task_file.data.participant
         if named is None:
             return Examples.of(_built_in("models.datasets", "load_participant")(data, index), str(data))

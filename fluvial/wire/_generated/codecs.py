@@ -2704,7 +2704,7 @@ def _read_model_manifest_2(data: bytes, at: int) -> tuple[records.ModelManifest,
 
 
 def _fits_model_update_1(record: records.ModelUpdate) -> bool:
-    return record.trained == ()
+    return record.trained == () and record.measured == ()
 
 
 def _write_model_update_1(record: records.ModelUpdate, out: list[bytes]) -> None:
@@ -2948,6 +2948,11 @@ def _write_model_update_2(record: records.ModelUpdate, out: list[bytes]) -> None
         for trained_item in record.trained:
             _write_training_report(trained_item, out)
     add(b"\0")
+    if record.measured:
+        add(long_bytes(len(record.measured)))
+        for measured_item in record.measured:
+            _write_held_out_metrics(measured_item, out)
+    add(b"\0")
 
 
 def _read_model_update_2(data: bytes, at: int) -> tuple[records.ModelUpdate, int]:
@@ -3102,6 +3107,23 @@ def _read_model_update_2(data: bytes, at: int) -> tuple[records.ModelUpdate, int
             raise Unusual
         at += 1
     f_trained = tuple(f_trained_items)
+    f_measured_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_measured_item, at = _read_held_out_metrics(data, at)
+            f_measured_items.append(f_measured_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_measured = tuple(f_measured_items)
     record = records.ModelUpdate(
         task=f_task,
         round=f_round,
@@ -3118,6 +3140,7 @@ def _read_model_update_2(data: bytes, at: int) -> tuple[records.ModelUpdate, int
         chunks=f_chunks,
         created_ms=f_created_ms,
         trained=f_trained,
+        measured=f_measured,
     )
     return record, at
 
@@ -3188,6 +3211,101 @@ def _read_training_report(data: bytes, at: int) -> tuple[records.TrainingReport,
         processor_seconds=f_processor_seconds,
         joules=f_joules,
         bytes_sent=f_bytes_sent,
+    )
+    return record, at
+
+
+def _write_metric(record: records.Metric, out: list[bytes]) -> None:
+    add = out.append
+    text = record.name.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(_DOUBLE.pack(record.value))
+
+
+def _read_metric(data: bytes, at: int) -> tuple[records.Metric, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_name = data[at:end].decode()
+    at = end
+    (f_value,) = _DOUBLE.unpack_from(data, at)
+    if f_value != f_value:
+        raise Unusual
+    at += 8
+    record = records.Metric(
+        name=f_name,
+        value=f_value,
+    )
+    return record, at
+
+
+def _write_held_out_metrics(record: records.HeldOutMetrics, out: list[bytes]) -> None:
+    add = out.append
+    text = record.attribute.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.group.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.num_examples))
+    if record.metrics:
+        add(long_bytes(len(record.metrics)))
+        for metrics_item in record.metrics:
+            _write_metric(metrics_item, out)
+    add(b"\0")
+
+
+def _read_held_out_metrics(data: bytes, at: int) -> tuple[records.HeldOutMetrics, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_attribute = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_group = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_examples = (zigzag >> 1) ^ -(zigzag & 1)
+    f_metrics_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_metrics_item, at = _read_metric(data, at)
+            f_metrics_items.append(f_metrics_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_metrics = tuple(f_metrics_items)
+    record = records.HeldOutMetrics(
+        attribute=f_attribute,
+        group=f_group,
+        num_examples=f_num_examples,
+        metrics=f_metrics,
     )
     return record, at
 
@@ -4021,37 +4139,8 @@ def _read_receipt(data: bytes, at: int) -> tuple[records.Receipt, int]:
     return record, at
 
 
-def _write_metric(record: records.Metric, out: list[bytes]) -> None:
-    add = out.append
-    text = record.name.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(_DOUBLE.pack(record.value))
-
-
-def _read_metric(data: bytes, at: int) -> tuple[records.Metric, int]:
-    zigzag = data[at]
-    at += 1
-    if zigzag > 0x7F:
-        zigzag, at = rest_of_zigzag(zigzag, data, at)
-    if zigzag & 1:
-        raise Unusual
-    end = at + (zigzag >> 1)
-    f_name = data[at:end].decode()
-    at = end
-    (f_value,) = _DOUBLE.unpack_from(data, at)
-    if f_value != f_value:
-        raise Unusual
-    at += 8
-    record = records.Metric(
-        name=f_name,
-        value=f_value,
-    )
-    return record, at
-
-
 def _fits_release_1(record: records.Release) -> bool:
-    return record.reason == "" and record.groups == ()
+    return record.reason == "" and record.groups == () and record.participants == ()
 
 
 def _write_release_1(record: records.Release, out: list[bytes]) -> None:
@@ -4172,6 +4261,11 @@ def _write_release_2(record: records.Release, out: list[bytes]) -> None:
         for groups_item in record.groups:
             _write_group_measurement(groups_item, out)
     add(b"\0")
+    if record.participants:
+        add(long_bytes(len(record.participants)))
+        for participants_item in record.participants:
+            _write_participants_metric(participants_item, out)
+    add(b"\0")
 
 
 def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
@@ -4260,6 +4354,23 @@ def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
             raise Unusual
         at += 1
     f_groups = tuple(f_groups_items)
+    f_participants_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_participants_item, at = _read_participants_metric(data, at)
+            f_participants_items.append(f_participants_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_participants = tuple(f_participants_items)
     record = records.Release(
         task=f_task,
         version=f_version,
@@ -4270,6 +4381,7 @@ def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
         duration_ms=f_duration_ms,
         reason=f_reason,
         groups=f_groups,
+        participants=f_participants,
     )
     return record, at
 
@@ -4349,6 +4461,114 @@ def _read_group_measurement(data: bytes, at: int) -> tuple[records.GroupMeasurem
         num_examples=f_num_examples,
         metrics=f_metrics,
         reason=f_reason,
+    )
+    return record, at
+
+
+def _write_participants_metric(record: records.ParticipantsMetric, out: list[bytes]) -> None:
+    add = out.append
+    add(long_bytes(record.version))
+    text = record.attribute.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.group.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.metric.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(int_bytes(record.participants))
+    add(long_bytes(record.num_examples))
+    add(_DOUBLE.pack(record.mean))
+    add(_DOUBLE.pack(record.p10))
+    add(_DOUBLE.pack(record.p25))
+    add(_DOUBLE.pack(record.p50))
+    add(_DOUBLE.pack(record.p75))
+    add(_DOUBLE.pack(record.p90))
+
+
+def _read_participants_metric(data: bytes, at: int) -> tuple[records.ParticipantsMetric, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_attribute = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_group = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_metric = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_participants = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_participants < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_num_examples = (zigzag >> 1) ^ -(zigzag & 1)
+    (f_mean,) = _DOUBLE.unpack_from(data, at)
+    if f_mean != f_mean:
+        raise Unusual
+    at += 8
+    (f_p10,) = _DOUBLE.unpack_from(data, at)
+    if f_p10 != f_p10:
+        raise Unusual
+    at += 8
+    (f_p25,) = _DOUBLE.unpack_from(data, at)
+    if f_p25 != f_p25:
+        raise Unusual
+    at += 8
+    (f_p50,) = _DOUBLE.unpack_from(data, at)
+    if f_p50 != f_p50:
+        raise Unusual
+    at += 8
+    (f_p75,) = _DOUBLE.unpack_from(data, at)
+    if f_p75 != f_p75:
+        raise Unusual
+    at += 8
+    (f_p90,) = _DOUBLE.unpack_from(data, at)
+    if f_p90 != f_p90:
+        raise Unusual
+    at += 8
+    record = records.ParticipantsMetric(
+        version=f_version,
+        attribute=f_attribute,
+        group=f_group,
+        metric=f_metric,
+        participants=f_participants,
+        num_examples=f_num_examples,
+        mean=f_mean,
+        p10=f_p10,
+        p25=f_p25,
+        p50=f_p50,
+        p75=f_p75,
+        p90=f_p90,
     )
     return record, at
 

@@ -234,7 +234,9 @@ class World:
             self.event(verdict)
         return self.append(self.topics.verdicts, encode(verdict), name.encode())
 
-    def publish(self, version: int, contributions: Mapping[str, TopicRecord], *, leaf: bool = True) -> ModelManifest:
+    def publish(
+        self, version: int, contributions: Mapping[str, TopicRecord], *, leaf: bool = True, terms: str = ""
+    ) -> ModelManifest:
         """Version 0 by the operator without a leaf, the others by the aggregator. contributions: updates by
         participant.
         """
@@ -274,6 +276,7 @@ class World:
             model_digest=model_digest([chunk]),
             contributions=tuple(sorted(parts, key=lambda part: part.record_sha256)),
             created_ms=self.now_ms,
+            terms=terms,
         )
         self.publish_manifest(manifest, "aggregator" if version else "operator", leaf=leaf and version > 0)
         return manifest

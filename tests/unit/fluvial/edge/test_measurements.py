@@ -5,9 +5,10 @@ import logging
 import pytest
 
 from fluvial.cli import model as verbs
-from fluvial.edge.measurements import MeasurementFollower, as_dict, as_lines, measurement_of
+from fluvial.cli import rounds
+from fluvial.edge.measurements import MeasurementFollower, as_dict, as_lines, findings_of
 from fluvial.wire.framing import encode
-from fluvial.wire.records import GroupMeasurement, Metric, ModelManifest, Release
+from fluvial.wire.records import GroupMeasurement, Metric, ModelManifest, ParticipantsMetric, Release
 from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, TASK, World
 
 
@@ -42,11 +43,11 @@ def test_the_first_measurement_of_the_published_model_counts(world: World, caplo
     publish(world, a_release(second, 0.8))
     publish(world, a_release(second, 0.99))
     with caplog.at_level(logging.WARNING):
-        found = measurement_of(world.transport, world.federation, second)
-    assert found is not None
-    assert found.metrics[0].value == 0.8
+        found = findings_of(world.transport, world.federation, second)
+    assert found.release is not None
+    assert found.release.metrics[0].value == 0.8
     assert "ignored" in caplog.text
-    assert measurement_of(world.transport, world.federation, first) is None
+    assert findings_of(world.transport, world.federation, first).release is None
 
 
 def test_a_follower_gives_what_was_there_and_then_what_comes(world: World) -> None:
@@ -89,3 +90,44 @@ def test_model_show_has_them(world: World, monkeypatch: pytest.MonkeyPatch, caps
     assert "measured    accuracy 0.9000 (1,203 examples)" in capsys.readouterr().out
     verbs.show(TASK, json=True)
     assert '"measured":{"task":"demo"' in capsys.readouterr().out
+
+
+TOLD = ParticipantsMetric(
+    version=0, attribute="", group="", metric="accuracy", participants=4, num_examples=1200, mean=0.81,
+    p10=0.6, p25=0.7, p50=0.8, p75=0.85, p90=0.9,
+)  # fmt: skip
+LINE = (
+    "accuracy 0.8100 (weighted mean of 4 participants, 1,200 examples; median 0.8000, quartiles 0.7000 to 0.8500, "
+    "tenths 0.6000 to 0.9000)"
+)
+
+
+def test_what_participants_told_of_a_model_is_found_in_the_release_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = world.publish_manifest(0, OPERATOR), world.publish_manifest(1, AGGREGATOR)
+    publish(world, a_release(second, metrics=(), groups=(), num_examples=0, participants=(TOLD,)))
+    found = findings_of(world.transport, world.federation, first)
+    assert found.release is None
+    assert found.told == {1: (TOLD,)}
+    assert findings_of(world.transport, world.federation, second).told == {}
+    monkeypatch.setattr(verbs, "connect", lambda *_: world.transport)
+    monkeypatch.setattr(verbs, "load_federation", lambda _: world.federation)
+    monkeypatch.setattr(world.transport, "close", lambda: None)
+    verbs.show(TASK, 0)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "by participants, with their updates for version 1" in shown
+    assert LINE in shown
+    verbs.show(TASK, 0, json=True)
+    assert '"measured_by_participants":[{"told_with_version":1,"version":0' in capsys.readouterr().out
+    rounds._print_measured(findings_release(world), False)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown == f"demo: model version 0 measured by participants: {LINE}"
+
+
+def findings_release(world: World) -> list[Release]:
+    follower = MeasurementFollower(world.transport, world.federation)
+    try:
+        return follower.refresh()
+    finally:
+        follower.close()

@@ -17,6 +17,7 @@ from fluvial.edge.events import (
     Finished,
     Interrupted,
     Judged,
+    Measured,
     NotInvited,
     NotTrained,
     Paused,
@@ -30,7 +31,7 @@ from fluvial.encoding.fitting import decoded
 from fluvial.encoding.span import spans
 from fluvial.inference.processor import processor_class
 from fluvial.wire.framing import MAGIC
-from fluvial.wire.records import Decision, Outcome, Reason, Round, RoundStatus, WindowMode
+from fluvial.wire.records import Decision, HeldOutMetrics, Metric, Outcome, Reason, Round, RoundStatus, WindowMode
 from tests.unit.fluvial.edge.world import CHUNK_ELEMENTS, LAYOUT, TASK, World
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
@@ -461,3 +462,44 @@ def test_who_wants_to_tells_how_it_trained(participant, world: World, key) -> No
     assert (told.precision, told.epochs) == ("float32", 2)
     assert told.seconds >= 0.0
     assert told.bytes_sent == 4 * sum(math.prod(tensor.shape) for tensor in LAYOUT)
+
+
+TOLD = HeldOutMetrics(attribute="", group="", num_examples=12, metrics=(Metric(name="accuracy", value=0.75),))
+ASKS = '{"held_out":{"metrics":["accuracy"]}}'
+
+
+def test_metrics_on_held_out_examples_are_signed_with_the_update_where_the_round_asks(
+    participant, world: World, key
+) -> None:
+    def measure(base_D: np.ndarray, round_: Round) -> tuple[HeldOutMetrics, ...]:
+        assert base_D[0] == round_.round, "the round's model, before training"
+        return (TOLD,)
+
+    def next_round(event: Published) -> None:
+        world.open_round(number=2, status=RoundStatus.OPEN if event.round == 1 else RoundStatus.FINISHED)
+
+    world.open_round(terms=ASKS)
+    script = Script(Published=next_round)
+    participant.participate(TASK, train, on_event=script, measure=measure)
+    assert [update.measured for update in world.updates(key.public_key)] == [(TOLD,), ()]
+    (event,) = script.of(Measured)
+    assert as_line(event) == "  measured on 12 examples that are held out: accuracy 0.7500"
+    assert as_dict(event)["measured"][0]["metrics"] == {"accuracy": 0.75}
+
+
+def test_who_does_not_want_to_tell_tells_nothing(participant, world: World, key) -> None:
+    world.open_round(terms=ASKS)
+    participant.participate(TASK, train, max_rounds=1, on_event=Script(Published=lambda _: finish(world)))
+    assert [update.measured for update in world.updates(key.public_key)] == [()]
+
+
+def test_what_no_gate_would_take_is_refused_before_it_is_stored(participant, world: World) -> None:
+    round_ = world.open_round(terms=ASKS)
+    few = replace(TOLD, num_examples=9)
+    with pytest.raises(ValueError, match="no form"):
+        participant.publish(round_, np.zeros(round_.num_elements, np.float32), 7, measured=(few,))
+    assert participant.outbox.uploads() == []
+
+
+def finish(world: World) -> None:
+    world.open_round(number=1, status=RoundStatus.FINISHED)

@@ -90,7 +90,10 @@ def test_the_refusal_of_newer_terms_says_what_to_do() -> None:
 
 def test_the_defaults_of_sections_are_those_that_records_were_written_with() -> None:
     """What a document leaves out has meant this since it was released: these lines are never edited, only added to."""
-    assert Terms().model_dump() == {"participation": {"min_examples": 1}}
+    assert Terms().model_dump() == {
+        "participation": {"min_examples": 1},
+        "held_out": {"metrics": [], "fraction": 0.2, "min_participants": 3},
+    }
 
 
 def test_a_round_of_any_version_states_all_its_terms() -> None:

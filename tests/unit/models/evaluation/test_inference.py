@@ -6,8 +6,9 @@ from torch import nn
 from fluvial.edge.packages import Examples
 from fluvial.edge.training.device import choose_device
 from fluvial.edge.training.module_state import ModuleState
+from fluvial.edge.training.predictions import predict
 from models.architectures import build
-from models.evaluation.inference import Evaluator, predict
+from models.evaluation.inference import Evaluator
 
 PARAMETERS = {"inputs": 2, "classes": 2}
 INPUTS = np.array([[1, 0], [0, 1], [3, 1]], np.float32)

@@ -44,7 +44,7 @@ class Evaluation:
         make_secret(root)
         self._mac = StageMac.load(root)
         monkeypatch.setattr(operators, "read_to_end", self._read)
-        monkeypatch.setattr(operators, "shared_reader", lambda *_, **__: SimpleNamespace(chunks=self._gone))
+        monkeypatch.setattr(operators, "shared_reader", lambda *_, **__: SimpleNamespace(chunks=self._gone, chunk=None))
         self.restart(lost=True)
 
     def restart(self, *, lost: bool) -> None:

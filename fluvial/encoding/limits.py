@@ -5,6 +5,7 @@ that lies some units in the last place around it: both are within the limit.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isinf
 
 import numpy as np
@@ -28,6 +29,7 @@ class Limits:
     weight: int
 
 
+@lru_cache(maxsize=1024)
 def largest_element(max_abs: float) -> float:
     """Largest absolute value of a float32 element within max_abs: the limit as a float32."""
     with np.errstate(over="ignore"):

@@ -78,7 +78,7 @@ def verify_envelopes(signed: Sequence[tuple[Envelope, bytes]]) -> list[bool]:
 
     libsodium gives the interpreter lock back while it verifies, so threads share what is much.
     """
-    num_shares = min(os.cpu_count() or 1, _MAX_THREADS, len(signed) // _SHARE)
+    num_shares = min(_num_cores(), _MAX_THREADS, len(signed) // _SHARE)
     if num_shares < 2:
         return _verify_each(signed)
     size = -(-len(signed) // num_shares)
@@ -92,6 +92,12 @@ def verify_envelopes(signed: Sequence[tuple[Envelope, bytes]]) -> list[bool]:
 
 def _verify_each(signed: Sequence[tuple[Envelope, bytes]]) -> list[bool]:
     return [verify_envelope(envelope, public_key) for envelope, public_key in signed]
+
+
+@cache
+def _num_cores() -> int:
+    """Asked once: the question takes a third of what it takes to check a signature."""
+    return os.cpu_count() or 1
 
 
 @cache

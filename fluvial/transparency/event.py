@@ -123,4 +123,7 @@ def read_signed_participant(data: bytes) -> Participant:
 
 
 def _join(*parts: str | int) -> str:
+    joined = "/".join(map(str, parts))
+    if "%" not in joined and joined.count("/") == len(parts) - 1:
+        return joined
     return "/".join(str(part).replace("%", "%25").replace("/", "%2F") for part in parts)

@@ -15,17 +15,24 @@ class Unusual(Exception):
     """Not for the fast decoder: malformed, not canonical, or merely rare."""
 
 
+_TWO_MORE_FOLLOW = tuple(bytes((group & 0x7F | 0x80, group >> 7 | 0x80)) for group in range(2 * _TABLE))
+"""14 bits of a zigzag form that goes on."""
+
+_ENDS = tuple(
+    bytes((group,)) if group <= 0x7F else bytes((group & 0x7F | 0x80, group >> 7)) for group in range(2 * _TABLE)
+)
+"""The last bits of a zigzag form, up to 14."""
+
+_SMALL = _ENDS[::2]
+
+
 def _long(number: int) -> bytes:
     zigzag = (number << 1) ^ (number >> 63)
-    out = bytearray()
-    while zigzag > 0x7F:
-        out.append(zigzag & 0x7F | 0x80)
-        zigzag >>= 7
-    out.append(zigzag)
-    return bytes(out)
-
-
-_SMALL = tuple(_long(number) for number in range(_TABLE))
+    out = b""
+    while zigzag >= 2 * _TABLE:
+        out += _TWO_MORE_FOLLOW[zigzag & (2 * _TABLE - 1)]
+        zigzag >>= 14
+    return out + _ENDS[zigzag]
 
 
 def long_bytes(number: int) -> bytes:

@@ -27,7 +27,6 @@ accepted. Hostile bytes never raise; an exception is a bug.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from fluvial.admission.agreement import check_agreement
 from fluvial.admission.case import Case
@@ -86,8 +85,18 @@ def conclude(
     """11. Evidence: the verdict, and the reference for aggregation when the update is accepted. The first finding that
     is not in its favour gives the reason; what all of them measured stands in the verdict."""
     reason = next((finding.fault for finding in findings if finding.fault), needs.verdict.reason)
-    verdict = replace(
-        needs.verdict,
+    judged = needs.verdict
+    verdict = Verdict(  # `replace` takes twice as long
+        source_topic=judged.source_topic,
+        source_partition=judged.source_partition,
+        source_offset=judged.source_offset,
+        source_timestamp_ms=judged.source_timestamp_ms,
+        record_sha256=judged.record_sha256,
+        participant=judged.participant,
+        task=judged.task,
+        round=judged.round,
+        attempt=judged.attempt,
+        update_id=judged.update_id,
         decision=decision(reason, policy.quarantined),
         reason=reason,
         norm=max((finding.norm for finding in findings), default=0.0),

@@ -62,10 +62,7 @@ def audit_event(record: Recorded, time_ms: int, encoded: bytes | None = None) ->
     encoded: the record's bytes, where the caller has them.
     """
     data = framing.encode(record) if encoded is None else encoded
-    if len(data) > MAX_DATA_BYTES:
-        raise ValueError(
-            f"{type(record).__name__} of {len(data)} bytes does not fit an audit event of {MAX_DATA_BYTES}"
-        )
+    _check_size(record, data)
     return AuditEvent(
         id=event_id(record),
         source=_SOURCES[type(record)],
@@ -87,6 +84,13 @@ def participant_event(raw: bytes, time_ms: int) -> AuditEvent:
     return replace(event, type=SIGNED_PARTICIPANT)
 
 
+def _check_size(record: Recorded, data: bytes) -> None:
+    if len(data) > MAX_DATA_BYTES:
+        raise ValueError(
+            f"{type(record).__name__} of {len(data)} bytes does not fit an audit event of {MAX_DATA_BYTES}"
+        )
+
+
 def open_event(value: bytes) -> AuditEvent:
     """The event in a record of the topic `events`. Raises EventRefused unless it is the one that `audit_event` makes of
     the record in it: of its id, source, type and subject."""
@@ -95,8 +99,9 @@ def open_event(value: bytes) -> AuditEvent:
         recorded = read_event(event)
         if not 0 <= event.time_ms <= MAX_TIME_MS:
             raise EventRefused(f"its time is {event.time_ms} ms")
-        made = replace(audit_event(recorded, event.time_ms, event.data), type=event.type)
-        if event != made:
+        _check_size(recorded, event.data)
+        made = event_id(recorded), _SOURCES[type(recorded)], subject(recorded)
+        if made != (event.id, event.source, event.subject):
             raise EventRefused(f"it is called {event.id}, its data {event_id(recorded)}")
     except (DecodeError, ValueError) as error:
         raise EventRefused(str(error)) from error

@@ -22,6 +22,8 @@ from typing import NamedTuple
 _SOURCE_HEAD = struct.Struct(">iqqi")
 _SHORT = struct.Struct(">H")
 _INT = struct.Struct(">i")
+_NO_HEADERS = struct.Struct(">Hi")
+"""Number of headers, then the value's length."""
 _NULL = _INT.pack(-1)
 
 
@@ -60,6 +62,8 @@ def source_frame(record: SourceRecord) -> bytes:
 
 def sink_frame(topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> bytes:
     """The sink frame of a record; `value` None is a tombstone. Raises struct.error for a name over 64 KiB."""
+    if key is not None and value is not None and not headers:
+        return b"".join((_text(topic), _INT.pack(len(key)), key, _NO_HEADERS.pack(0, len(value)), value))
     parts = [_text(topic), *_field(key), _SHORT.pack(len(headers))]
     for name, header_value in headers:
         parts += (_text(name), *_field(header_value))

@@ -57,13 +57,21 @@ class ByteMap(Protocol):
 
 
 class _Round:
-    """What is remembered of one round."""
+    """What is remembered of one round. encoded: its bytes, until it changes: of a participant of many tasks one round
+    changes at a time, and all are written."""
 
-    __slots__ = ("attempts", "num_failures")
+    __slots__ = ("attempts", "encoded", "num_failures")
 
     def __init__(self) -> None:
         self.num_failures = 0
         self.attempts: dict[int, bytes] = {}
+        self.encoded: bytes | None = None
+
+    def encode(self, task: str, round_: int) -> bytes:
+        name = task.encode()
+        head = b"%c%b" % (len(name), name) + _ROUND.pack(round_, self.num_failures, len(self.attempts))
+        self.encoded = head + b"".join([_ATTEMPT.pack(*attempt) for attempt in self.attempts.items()])
+        return self.encoded
 
 
 class ParticipantMemory:
@@ -75,6 +83,8 @@ class ParticipantMemory:
     def __init__(self, data: bytes | None = None) -> None:
         self._rounds: dict[tuple[str, int], _Round] = {}
         self._digests: set[bytes] = set()
+        self.looked_through_at: int | None = None
+        """When, counted in rounds of any task, `AcceptedRecords` last looked for what may go."""
         if data is not None:
             self._load(data)
 
@@ -97,20 +107,20 @@ class ParticipantMemory:
         return known.num_failures if known else 0
 
     def remember(self, task: str, round_: int, attempt: int, record_sha256: bytes) -> None:
-        known = self._rounds.setdefault((task, round_), _Round())
+        known = self._changing(task, round_)
         known.attempts[attempt] = record_sha256
         self._digests.add(record_sha256)
         if len(known.attempts) > _ATTEMPTS:
             self._digests.discard(known.attempts.pop(min(known.attempts)))
 
     def note_failure(self, task: str, round_: int) -> None:
-        known = self._rounds.setdefault((task, round_), _Round())
+        known = self._changing(task, round_)
         known.num_failures = min(known.num_failures + 1, _MOST_FAILURES)
 
     def merge(self, other: ParticipantMemory) -> None:
         """Remember also what another one does of the same participant."""
         for (task, round_), theirs in other._rounds.items():
-            known = self._rounds.setdefault((task, round_), _Round())
+            known = self._changing(task, round_)
             known.num_failures = max(known.num_failures, theirs.num_failures)
             for attempt, record_sha256 in theirs.attempts.items():
                 if attempt not in known.attempts:
@@ -129,12 +139,14 @@ class ParticipantMemory:
         return not self._rounds
 
     def dump(self) -> bytes:
-        parts = [_VERSION]
-        for (task, round_), known in self._rounds.items():
-            name = task.encode()
-            parts += (b"%c" % len(name), name, _ROUND.pack(round_, known.num_failures, len(known.attempts)))
-            parts += (_ATTEMPT.pack(attempt, digest) for attempt, digest in known.attempts.items())
-        return b"".join(parts)
+        return _VERSION + b"".join([known.encoded or known.encode(*place) for place, known in self._rounds.items()])
+
+    def _changing(self, task: str, round_: int) -> _Round:
+        known = self._rounds.get((task, round_))
+        if known is None:
+            known = self._rounds[task, round_] = _Round()
+        known.encoded = None
+        return known
 
     def _load(self, data: bytes) -> None:
         if data[:1] != _VERSION:
@@ -155,18 +167,32 @@ class ParticipantMemory:
                 self._digests.add(digest)
 
 
+class _Firsts(dict[str, int]):
+    """The first round that is remembered, asked once for each task."""
+
+    def __init__(self, ask: FirstRemembered) -> None:
+        self._ask = ask
+
+    def __missing__(self, task: str) -> int:
+        first = self[task] = self._ask(task)
+        return first
+
+
 class AcceptedRecords:
     """The memories of the participants judged lately; answers the gate's `SeenView`. state: Flink's, which stands for
     the lane being judged. recovered: what the log said of a participant when the process started; state that was kept
-    over a restart holds it already, and knows more."""
+    over a restart holds it already, and knows more. num_rounds: a number that changes when a first round that is
+    remembered does."""
 
     def __init__(
         self,
         state: ByteMap,
         first_remembered: FirstRemembered,
         recovered: Callable[[str], ParticipantMemory | None] = lambda participant: None,
+        num_rounds: Callable[[], int] | None = None,
     ) -> None:
         self._state = state
+        self._num_rounds = num_rounds
         self._recovered = recovered
         self._first_remembered = first_remembered
         self._mirrors: OrderedDict[str, ParticipantMemory] = OrderedDict()
@@ -200,9 +226,12 @@ class AcceptedRecords:
         """Write what changed. Before the lane being judged changes, and before the call into Python ends."""
         if not self._changed:
             return
-        dumps = {}
+        dumps, first = {}, _Firsts(self._first_remembered).__getitem__
+        num_rounds = self._num_rounds() if self._num_rounds is not None else None
         for participant, memory in self._changed.items():
-            memory.forget(self._first_remembered)
+            if num_rounds is None or memory.looked_through_at != num_rounds:
+                memory.looked_through_at = num_rounds
+                memory.forget(first)
             if memory.is_empty:
                 self._state.remove(participant)
             else:
@@ -214,10 +243,10 @@ class AcceptedRecords:
     def sweep(self) -> None:
         """Forget what is past also of participants that no longer contribute, in the lane being judged."""
         self.flush()
-        shorter = {}
+        shorter, first = {}, _Firsts(self._first_remembered).__getitem__
         for participant, data in list(self._state.items()):
             memory = ParticipantMemory(bytes(data))
-            if memory.forget(self._first_remembered):
+            if memory.forget(first):
                 self._mirrors.pop(participant, None)
                 if memory.is_empty:
                     self._state.remove(participant)

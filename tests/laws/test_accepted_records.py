@@ -29,7 +29,10 @@ def test_a_participant_keeps_at_most_the_window_whichever_rounds_it_skips(
     def first(task: str) -> int:
         return first_remembered(a_round(round=newest, max_staleness=max_staleness))
 
-    records = AcceptedRecords(state, first)
+    def num_rounds() -> int:
+        return newest
+
+    records = AcceptedRecords(state, first, num_rounds=num_rounds)
     accepted: dict[tuple[int, int], bytes] = {}
     window = max_staleness + REPEATED_ROUNDS + 1
     for step, (moved, contributors) in enumerate(history):
@@ -41,7 +44,7 @@ def test_a_participant_keeps_at_most_the_window_whichever_rounds_it_skips(
         records.flush()
         if step % swept_every == 0:
             records.sweep()
-            records = AcceptedRecords(state, first)
+            records = AcceptedRecords(state, first, num_rounds=num_rounds)
             rounds = {round_ for _, round_ in accepted if round_ > newest - window}
             assert len(cell) <= len({who for who, round_ in accepted if round_ in rounds})
         for (number, round_), digest in accepted.items():

@@ -56,6 +56,7 @@ class Validate(HoldsUnhandled):
             ctx.get_map_state(MapStateDescriptor("accepted", *BYTES_BY_NAME)),
             lambda task: first_remembered(self._trusted.current(task)),
             self._judged.memories.get,
+            lambda: self._trusted.num_rounds,
         )
         self._swept: dict[str, int] = {}
 

@@ -14,6 +14,7 @@ from fluvial.encoding.fitting import norm_of
 from fluvial.wire.records import Decision, ModelUpdate, Reason, Round, Score
 from governance.admission import gate
 from governance.admission.content import ContentInspector
+from governance.admission.evidence import Finding
 from tests.unit.governance.admission.builders import (
     DELTA,
     POLICY,
@@ -344,3 +345,11 @@ def test_the_first_finding_against_a_record_gives_the_reason_and_all_measures_st
     held = replace(POLICY, quarantined=frozenset({Reason.NORM_EXCEEDED}))
     assert gate.conclude(needs, [content, score], held)[0].decision is Decision.QUARANTINE
     assert gate.conclude(needs, [content], POLICY)[1] is not None
+
+
+def test_the_verdict_of_what_was_checked_keeps_all_that_was_judged_before() -> None:
+    needs = needs_of(an_update())
+    judged = replace(needs.verdict, scores=())
+    finding = Finding(norm=2.5, max_abs=0.5)
+    verdict, _ = gate.conclude(needs, [finding], POLICY)
+    assert verdict == replace(judged, norm=2.5, max_abs=0.5)

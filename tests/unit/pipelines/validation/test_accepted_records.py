@@ -147,3 +147,38 @@ def test_a_memory_in_which_nothing_is_left_leaves_the_state() -> None:
     assert set(state) == {"participant-1"}
     assert not records.accepted_in_round("participant-2", "demo", 1)
     assert records.accepted_in_round("participant-1", "demo", 2)
+
+
+def test_of_a_participant_of_many_tasks_each_write_holds_what_all_of_them_have() -> None:
+    state, memory = Memory(), ParticipantMemory()
+    records = AcceptedRecords(state, from_round(0))
+    for number in range(40):
+        task, attempt = f"task-{number % 8}", 1 + number // 8
+        update = an_update(1, task=task, attempt=attempt, record_sha256=digest(number))
+        records.remember(update)
+        memory.remember(task, update.round, attempt, digest(number))
+        if number % 3 == 0:
+            records.note_failure("participant-1", task, update.round)
+            memory.note_failure(task, update.round)
+        records.flush()
+        assert state["participant-1"] == memory.dump() == ParticipantMemory(memory.dump()).dump()
+
+
+def test_what_may_go_is_looked_for_when_a_round_has_begun_or_ended() -> None:
+    asked: list[str] = []
+    num_rounds = 1
+
+    def first(task: str) -> int:
+        asked.append(task)
+        return num_rounds
+
+    records = AcceptedRecords(Memory(), first, num_rounds=lambda: num_rounds)
+    for number in range(3):
+        records.remember(an_update(1, round=1, attempt=1 + number, record_sha256=digest(number)))
+        records.flush()
+    assert len(asked) == 1
+    num_rounds = 2
+    records.remember(an_update(1, round=2, record_sha256=digest(9)))
+    records.flush()
+    assert records.accepted("participant-1", "demo", 1, 1) is None
+    assert records.accepted("participant-1", "demo", 2, 1) == digest(9)

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
+from deploy.bench.limits import sequential_read
 from deploy.bench.round_times import RoundTimes, summary
 from deploy.bench.seeding import register
 from deploy.bench.usage import Usage, java_child
@@ -118,6 +119,8 @@ def run(
             )
         report("replaying the last version")
         replayed = replay(KafkaLog(transport, federation), TASK, num_rounds)
+        figures = summary(rounds)
+        read = sequential_read(federation.brokers, federation.topics.update_blobs).megabytes_per_second
         return {
             "participants": num_participants,
             "megabytes": megabytes,
@@ -126,11 +129,14 @@ def run(
             "shards": shards,
             "processes": processes,
             "rule": task_file.rule.model_dump(mode="json", exclude_none=True),
-            **summary(rounds),
+            **figures,
+            "read_megabytes_per_second": read,
+            "share_of_sequential_read": figures["megabytes_per_second"] / read,
             "replay": {
                 "bit_exact": replayed.bit_exact,
                 "seconds": replayed.seconds,
                 "megabytes_per_second": replayed.megabytes_per_second,
+                "share_of_aggregation": replayed.megabytes_per_second / figures["megabytes_per_second"],
             },
             "peak_rss_mb": {role: round(size, 1) for role, size in usage.megabytes().items()},
         }

@@ -14,6 +14,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from deploy.bench.arrivals import collect
+from deploy.bench.limits import sequential_read
 from deploy.bench.usage import Usage, java_child
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
@@ -51,10 +52,13 @@ def run(
         usage.watch("broker", stack.broker.pid or 0)
         usage.watch("operators", java_child(job.pid or 0) or 0)
         arrivals = collect(leaves, job, usage, num_events)
+        read = sequential_read(stack.federation.brokers, topics.events).records_per_second
         return {
             "events": num_events,
             "parallelism": parallelism,
             "leaves_per_second": arrivals.rate.per_second,
+            "events_read_per_second": read,
+            "share_of_sequential_read": arrivals.rate.per_second / read,
             **arrivals.to_dict(),
             "peak_rss_mb": {role: round(size, 1) for role, size in usage.megabytes().items()},
         }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.bench.arrivals import collect
+from deploy.bench.limits import ed25519_per_second
 from deploy.bench.load import Load
 from deploy.bench.seeding import announce, register, wait
 from deploy.bench.usage import Usage, java_child
@@ -62,6 +63,8 @@ def run(
         usage.watch("broker", stack.broker.pid or 0)
         usage.watch("operators", java_child(job.pid or 0) or 0)
         arrivals = collect(verdicts, job, usage, num_envelopes)
+        job.stop()  # what it does would count
+        limit = ed25519_per_second()
         reasons = Counter(decode(value, Verdict).reason.value for value in arrivals.values)
         return {
             "envelopes": num_envelopes,
@@ -69,6 +72,8 @@ def run(
             "parallelism": parallelism,
             "window": window,
             "envelopes_per_second": arrivals.rate.per_second,
+            "ed25519_per_second": limit,
+            "share_of_ed25519": arrivals.rate.per_second / limit,
             **arrivals.to_dict(),
             "verdicts": dict(reasons),
             "peak_rss_mb": {role: round(size, 1) for role, size in usage.megabytes().items()},

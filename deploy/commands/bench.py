@@ -31,6 +31,25 @@ class Uploads(StrEnum):
 
 @app.command()
 @reported
+def limits(json: JsonOption = False) -> None:
+    """What this machine can do at most: SHA-256, Ed25519 and the exact sum on one core, reading from a broker by
+    librdkafka, and handing a record from Java to Python and back. The other benchmarks print shares of these."""
+    with _directory() as directory:
+        from deploy.bench import limits as machine
+
+        result = machine.run(directory, report=_report)
+    if json:
+        print_json(result)
+        return
+    console.print(f"  SHA-256            {result['sha256_megabytes_per_second']:8.0f} MB/s of one core")
+    console.print(f"  exact sum          {result['exact_sum_megabytes_per_second']:8.0f} MB/s of one core")
+    console.print(f"  Ed25519            {result['ed25519_per_second']:8.0f} verifications/s of one core")
+    console.print(f"  librdkafka         {result['read_megabytes_per_second']:8.0f} MB/s, a partition after the other")
+    console.print(f"  crossing           {result['crossing_microseconds']:8.2f} us from Java to Python and back")
+
+
+@app.command()
+@reported
 def aggregate(
     participants: Annotated[int, typer.Option(min=1, help="Participants.")] = 8,
     megabytes: Annotated[
@@ -84,11 +103,13 @@ def aggregate(
         return
     console.print(f"{participants} participants, {megabytes:g} MB each, {rounds} rounds, uploads {uploads.value}")
     console.print(f"  a round            {result['seconds_per_round']:8.2f} s")
-    console.print(f"  from log to model  {result['megabytes_per_second']:8.0f} MB/s")
+    share = f"{result['share_of_sequential_read']:.2f} of librdkafka's sequential read"
+    console.print(f"  from log to model  {result['megabytes_per_second']:8.0f} MB/s, {share}")
     console.print(f"  from first upload  {result['megabytes_per_second_from_upload']:8.0f} MB/s")
     replayed = result["replay"]
     outcome = "bit-exact" if replayed["bit_exact"] else "NOT bit-exact"
-    console.print(f"  replay             {replayed['megabytes_per_second']:8.0f} MB/s  {outcome}")
+    share = f"{replayed['share_of_aggregation']:.2f} of the way there"
+    console.print(f"  replay             {replayed['megabytes_per_second']:8.0f} MB/s  {outcome}, {share}")
     _print_memory(result["peak_rss_mb"])
 
 
@@ -111,7 +132,8 @@ def envelopes(
         print_json(result)
         return
     console.print(f"{count} updates of {result['envelope_bytes']} bytes: {result['verdicts']}")
-    console.print(f"  validation         {result['envelopes_per_second']:8.0f} envelopes/s")
+    share = f"{result['share_of_ed25519']:.2f} of one core's Ed25519 verifications"
+    console.print(f"  validation         {result['envelopes_per_second']:8.0f} envelopes/s, {share}")
     _print_memory(result["peak_rss_mb"])
 
 
@@ -130,7 +152,8 @@ def audit(
         print_json(result)
         return
     console.print(f"{count} events")
-    console.print(f"  sequencer          {result['leaves_per_second']:8.0f} leaves/s")
+    share = f"{result['share_of_sequential_read']:.3f} of librdkafka's sequential read of the events"
+    console.print(f"  sequencer          {result['leaves_per_second']:8.0f} leaves/s, {share}")
     _print_memory(result["peak_rss_mb"])
 
 

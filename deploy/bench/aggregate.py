@@ -24,7 +24,6 @@ from deploy.local.errors import start_error
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
 from deploy.local.tasks import create_task
-from deploy.replay import KafkaLog, replay
 from fluvial.edge.model_files import VARIABLE
 from fluvial.edge.publisher import INLINE_BYTES
 from fluvial.identity.envelope import open_envelope, unseal
@@ -33,6 +32,7 @@ from fluvial.kafka import Message, Start, Transport, connect
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ModelManifest, ModelUpdate
 from fluvial.wire.task_file import Limits, ModelSpec, RuleSpec, TaskFile
+from pipelines.replay import KafkaLog, replay
 
 TASK = "bench"
 STAGES = ("validation", "aggregation")

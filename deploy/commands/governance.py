@@ -11,7 +11,6 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.replay.training import read_account
 from fluvial.cli.common import (
     DEFAULT_FEDERATION,
     FederationOption,
@@ -24,6 +23,7 @@ from fluvial.cli.common import (
 from fluvial.kafka import connect
 from fluvial.wire.files import replace_file
 from governance.training_account import TrainingAccount
+from pipelines.replay.training import read_account
 
 app = typer.Typer(no_args_is_help=True, help="What a federation should know of itself.")
 
@@ -47,7 +47,7 @@ def acceleration(
     with closing(connect(loaded.brokers, "fluvial-governance")) as transport:
         found = read_account(transport, loaded, task)
     if html is not None:
-        from deploy.replay.training_page import page  # brings in matplotlib
+        from pipelines.replay.training_page import page  # brings in matplotlib
 
         replace_file(html, page(task, found))
     if json:

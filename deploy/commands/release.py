@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from deploy.replay.decisions import read_evidence
 from fluvial.cli.common import (
     DEFAULT_FEDERATION,
     Exit,
@@ -21,6 +20,7 @@ from fluvial.cli.common import (
 )
 from fluvial.kafka import connect
 from governance.promotion.recomputation import differences, missing_numbers
+from pipelines.replay.decisions import read_evidence
 
 
 @reported

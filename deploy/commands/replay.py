@@ -29,7 +29,7 @@ from fluvial.edge.packages import Packages
 from fluvial.kafka import connect
 
 if TYPE_CHECKING:
-    from deploy.replay import Counterfactual, ReplayResult
+    from pipelines.replay import Counterfactual, ReplayResult
 
 _CONNECTIONS = 2
 
@@ -66,9 +66,9 @@ def replay(
     With --without: compute the model that the same updates make without somebody, the rule deciding anew; exit status 0
     if it could be computed.
     """
-    from deploy.replay import KafkaLog, counterfactual
-    from deploy.replay import replay as compute_again
-    from deploy.replay.task import initial_model, metrics_of, read_task_file
+    from pipelines.replay import KafkaLog, counterfactual
+    from pipelines.replay import replay as compute_again
+    from pipelines.replay.task import initial_model, metrics_of, read_task_file
 
     if first is not None and not without:
         raise ValueError("--from says from which version on to leave somebody out: it needs --without")

@@ -8,13 +8,13 @@ from contextlib import closing
 from functools import partial
 
 from deploy.demo.summary import Audited
-from deploy.replay import KafkaLog, replay
-from deploy.replay.task import initial_model
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify
 from fluvial.identity.federation import Federation
 from fluvial.kafka import connect, snapshot
 from fluvial.wire.errors import FluvialError
+from pipelines.replay import KafkaLog, replay
+from pipelines.replay.task import initial_model
 
 BIT_EXACT = "bit-exact"
 _AUDIT_SECONDS = 20.0

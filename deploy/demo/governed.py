@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.replay.decisions import read_evidence
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.measuring import Measuring, OwnData
 from fluvial.edge.registry import Registry
@@ -19,6 +18,7 @@ from fluvial.wire.records import Decision, Verdict
 from fluvial.wire.task_file import TaskFile
 from governance.promotion.recomputation import differences, missing_numbers
 from models.datasets import load_participant
+from pipelines.replay.decisions import read_evidence
 
 _VERDICT_SECONDS = 30.0
 

@@ -1,6 +1,6 @@
 """The topics of a federation in memory: envelopes, chunks of updates and of models, manifests.
 
-Replay reads it as it reads Kafka (`deploy.replay.ReplayLog`). Offsets count up. What nobody can ask for again is
+Replay reads it as it reads Kafka (`pipelines.replay.ReplayLog`). Offsets count up. What nobody can ask for again is
 forgotten, as Kafka does it: chunks of models when their slot is used again, updates where the caller says so.
 """
 

@@ -25,7 +25,6 @@ from confluent_kafka import Producer
 from deploy.bench.usage import java_child
 from deploy.local.errors import StackError
 from deploy.local.submission import LocalJob, Submission
-from deploy.replay import KafkaLog, replay
 from deploy.simulation.memory_log import MemoryLog
 from deploy.simulation.parties import Parties
 from deploy.simulation.server import Server
@@ -37,6 +36,7 @@ from fluvial.wire.records import Decision, SetAside
 from governance.audit import sequencer
 from governance.audit.events import audit_event
 from pipelines.flink.stage_mac import StageMac
+from pipelines.replay import KafkaLog, replay
 from tests.system.small_federation import KRUM, MEAN, NUM_PARTICIPANTS, NUM_ROUNDS, STAGES, SmallFederation
 from tests.system.small_federation import task_file as small_task_file
 

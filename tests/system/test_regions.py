@@ -25,7 +25,6 @@ from deploy.local.keys import ServiceKeys
 from deploy.local.submission import LocalJob, Submission
 from deploy.local.tasks import create_task
 from deploy.local.topics import create_topics
-from deploy.replay import KafkaLog, replay
 from fluvial import encoding
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify
@@ -43,6 +42,7 @@ from fluvial.wire.task_file import TaskFile
 from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum, finish
 from pipelines.aggregation.rounds import terms
+from pipelines.replay import KafkaLog, replay
 from tests.system.invariants import assert_invariants
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]

@@ -23,7 +23,7 @@ from fluvial.identity.federation import Federation
 from fluvial.kafka import Transport, connect
 from fluvial.wire.layout import model_digest
 from fluvial.wire.records import ModelManifest
-from tests.unit.deploy.replay import memory_log
+from tests.unit.pipelines.replay import memory_log
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 

@@ -11,7 +11,6 @@ from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from deploy.local.tasks import create_task
-from deploy.replay import KafkaLog, replay
 from fluvial.identity.envelope import seal
 from fluvial.transparency.event import EVENT_TYPES
 from fluvial.wire.framing import decode
@@ -29,6 +28,7 @@ from fluvial.wire.records import (
 from fluvial.wire.sampling import invited, round_seed
 from fluvial.wire.task_file import TaskFile
 from models.aggregation.staleness import UNIT, Polynomial
+from pipelines.replay import KafkaLog, replay
 from tests.system.small_federation import KRUM, MEAN, NUM_PARTICIPANTS, SmallFederation, task_file
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from deploy.replay import replay
 from deploy.simulation.books import RoundRow
 from deploy.simulation.federation import NoQuorum, SimulatedFederation
-from tests.unit.deploy.replay.shard_federation import RULES
+from pipelines.replay import replay
 from tests.unit.deploy.simulation.small_task import GROUPS, a_plan
+from tests.unit.pipelines.replay.shard_federation import RULES
 
 BUFFERED = {"mode": "buffered", "max_staleness": 2}
 TUMBLING = {"mode": "tumbling", "max_staleness": 1}

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from deploy.local.jars import CHECKOUT
-from deploy.replay.task import metrics_of
 from fluvial.wire.task_file import TaskFile
 from models.architectures import initial_state
+from pipelines.replay.task import metrics_of
 
 HEART = TaskFile.read(CHECKOUT / "deploy/tasks/heart/task.yaml")
 

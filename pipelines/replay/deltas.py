@@ -13,11 +13,11 @@ from hashlib import sha256
 import numpy as np
 import numpy.typing as npt
 
-from deploy.replay.evidence import Position, ReplayLog, Update
 from fluvial import encoding
 from fluvial.encoding import Span
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ModelManifest
+from pipelines.replay.evidence import Position, ReplayLog, Update
 
 Float32 = npt.NDArray[np.float32]
 

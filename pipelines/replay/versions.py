@@ -12,13 +12,13 @@ from hashlib import sha256
 import numpy as np
 import numpy.typing as npt
 
-from deploy.replay.aggregate import Aggregate, State
-from deploy.replay.deltas import Deltas
-from deploy.replay.evidence import Note, ReplayLog, Update, read_updates
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ChunkReference, ModelManifest
 from models.aggregation.plan import Plan
 from models.aggregation.server_optimizer import parse_server_optimizer
+from pipelines.replay.aggregate import Aggregate, State
+from pipelines.replay.deltas import Deltas
+from pipelines.replay.evidence import Note, ReplayLog, Update, read_updates
 
 _MAX_DIFFERENCES = 100
 

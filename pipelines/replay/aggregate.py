@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from deploy.replay.deltas import Deltas, Float32, decoded
-from deploy.replay.evidence import Update
 from fluvial.encoding import Span
 from fluvial.wire.layout import chunk_length
 from fluvial.wire.records import ModelManifest
@@ -25,6 +23,8 @@ from models.aggregation.plan import Measure, Plan, RoundUpdates
 from models.aggregation.rule import parse_rule
 from models.aggregation.server_optimizer import parse_server_optimizer
 from models.aggregation.staleness import aged, parse_staleness
+from pipelines.replay.deltas import Deltas, Float32, decoded
+from pipelines.replay.evidence import Update
 
 State = tuple[Float32, ...]
 """A chunk of a model, and after it the same chunk of each of the optimizer's moments."""

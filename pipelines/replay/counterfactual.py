@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from deploy.replay.aggregate import Aggregate, State
-from deploy.replay.deltas import Deltas
-from deploy.replay.evidence import ReplayLog
-from deploy.replay.recompute import MEMORY_BYTES, Progress
-from deploy.replay.versions import Broken, Initial, Versions
 from fluvial.wire.errors import VerificationError
 from fluvial.wire.records import ModelManifest
+from pipelines.replay.aggregate import Aggregate, State
+from pipelines.replay.deltas import Deltas
+from pipelines.replay.evidence import ReplayLog
+from pipelines.replay.recompute import MEMORY_BYTES, Progress
+from pipelines.replay.versions import Broken, Initial, Versions
 
 Metrics = Callable[[npt.NDArray[np.float32]], Mapping[str, float]]
 """Measures a flat model, float32[D]."""

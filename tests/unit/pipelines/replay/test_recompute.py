@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deploy.replay import ReplayResult, replay
 from fluvial.encoding import ENCODINGS
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.layout import model_digest
-from tests.unit.deploy.replay.memory_log import KRUM, MEAN, NUM_ELEMENTS, MemoryLog, federation
+from pipelines.replay import ReplayResult, replay
+from tests.unit.pipelines.replay.memory_log import KRUM, MEAN, NUM_ELEMENTS, MemoryLog, federation
 
 
 def altered(log: MemoryLog, version: int, **fields: object) -> MemoryLog:

@@ -22,10 +22,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from deploy.replay.deltas import Deltas
-from deploy.replay.evidence import ReplayLog, check_manifest
-from deploy.replay.versions import Broken, Initial, Versions, references
 from fluvial.wire.records import ModelManifest
+from pipelines.replay.deltas import Deltas
+from pipelines.replay.evidence import ReplayLog, check_manifest
+from pipelines.replay.versions import Broken, Initial, Versions, references
 
 MEMORY_BYTES = 512 << 20
 

@@ -4,11 +4,11 @@
 version to version. `recompute` compares bytes, `counterfactual` leaves participants out; `log` is the log in Kafka.
 """
 
-from deploy.replay.counterfactual import Counterfactual, counterfactual
-from deploy.replay.evidence import ReplayLog
-from deploy.replay.log import KafkaLog
-from deploy.replay.recompute import Progress, ReplayResult, replay
-from deploy.replay.versions import Initial
+from pipelines.replay.counterfactual import Counterfactual, counterfactual
+from pipelines.replay.evidence import ReplayLog
+from pipelines.replay.log import KafkaLog
+from pipelines.replay.recompute import Progress, ReplayResult, replay
+from pipelines.replay.versions import Initial
 
 __all__ = [
     "Counterfactual",

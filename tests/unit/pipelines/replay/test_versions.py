@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from deploy.replay import replay
-from tests.unit.deploy.replay.shard_federation import NUM_CHUNKS, RULES, ShardFederation
+from pipelines.replay import replay
+from tests.unit.pipelines.replay.shard_federation import NUM_CHUNKS, RULES, ShardFederation
 
 ADAM = {"name": "adam", "learning_rate": 0.1}
 POLYNOMIAL = {"name": "polynomial", "exponent": 0.5}

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from deploy.replay.evidence import Position
 from fluvial.auditor.keys import Keys, read_keys
 from fluvial.auditor.log import read_log
 from fluvial.auditor.report import Problems
@@ -14,6 +13,7 @@ from fluvial.edge.models import read_manifests
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Message, Transport, read_to_end
 from fluvial.wire.records import ModelManifest
+from pipelines.replay.evidence import Position
 
 _READ_SECONDS = 60.0
 _GAP = 32

@@ -22,7 +22,9 @@ from pipelines.aggregation.shards.chunk_source import ChunkSource
 from pipelines.aggregation.shards.shard import Shard
 from pipelines.aggregation.shards.sums import ExactSums
 from pipelines.aggregation.shards.tensor_memory import TensorMemory
-from tests.unit.deploy.replay.memory_log import (
+from tests.unit.pipelines.aggregation.builders import a_round
+from tests.unit.pipelines.aggregation.shards.shard_world import run
+from tests.unit.pipelines.replay.memory_log import (
     CHUNK_ELEMENTS,
     KEYS,
     LAYOUT,
@@ -30,8 +32,6 @@ from tests.unit.deploy.replay.memory_log import (
     MemoryLog,
     manifest_of,
 )
-from tests.unit.pipelines.aggregation.builders import a_round
-from tests.unit.pipelines.aggregation.shards.shard_world import run
 
 FRACTION_BITS = 14
 """So few that even rules with real coefficients and asynchronous windows fit the sums."""

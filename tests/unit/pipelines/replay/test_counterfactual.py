@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deploy.replay import Counterfactual, counterfactual
 from fluvial.wire.errors import VerificationError
-from tests.unit.deploy.replay.shard_federation import RULES, ShardFederation
+from pipelines.replay import Counterfactual, counterfactual
+from tests.unit.pipelines.replay.shard_federation import RULES, ShardFederation
 
 KRUM = next(rule for rule in RULES if rule["name"] == "multi_krum")
 DECIDING_ON_FOUR = [{**rule, "num_byzantine": 0} if rule is KRUM else rule for rule in RULES]

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from deploy.replay.counterfactual import Metrics
 from fluvial.edge.packages import Packages
 from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.edge.registry import Registry
@@ -16,6 +15,7 @@ from fluvial.kafka import Transport
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ModelManifest
 from fluvial.wire.task_file import TaskFile
+from pipelines.replay.counterfactual import Metrics
 
 
 def read_task_file(transport: Transport, federation: Federation, name: str) -> TaskFile | None:

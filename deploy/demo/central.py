@@ -15,8 +15,10 @@ from pathlib import Path
 
 import torch
 
+from deploy.demo.groups import to_dicts
 from deploy.demo.training import seed_of
 from deploy.local.jars import CHECKOUT
+from fluvial.edge.metrics import Measured
 from fluvial.edge.packages import Examples, Packages, joined
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.files import replace_file
@@ -28,8 +30,8 @@ from models.evaluation.task import evaluator_of
 _LOWEST_PRIORITY = 19
 
 
-def measure_central(code: TaskCode, data: Path, num_participants: int) -> dict[str, float]:
-    """Metrics of the central model on the task's evaluation set; none without one."""
+def measure_central(code: TaskCode, data: Path, num_participants: int) -> Measured:
+    """Metrics of the central model on the task's evaluation set, overall and by group; none without one."""
     task_file = code.task_file
     if task_file.data.participant is None:
         examples = Examples.of(load_all_participants(data), str(data))
@@ -43,7 +45,7 @@ def measure_central(code: TaskCode, data: Path, num_participants: int) -> dict[s
         seed=seed_of(f"{task_file.task}/central"),
     )
     evaluator = evaluator_of(code, "cpu")
-    return {} if evaluator is None else evaluator.measure(vector_D)
+    return Measured(metrics={}) if evaluator is None else evaluator.measure_with_groups(vector_D)
 
 
 def main() -> None:
@@ -58,9 +60,13 @@ def main() -> None:
     torch.set_num_threads(1)
     started = time.monotonic()
     code = TaskCode.of(TaskFile.read(arguments.task_file), Packages(arguments.package), CHECKOUT)
-    metrics = measure_central(code, arguments.data, arguments.participants)
-    result = json.dumps({"metrics": metrics, "seconds": time.monotonic() - started})
-    replace_file(arguments.out, result)
+    measured = measure_central(code, arguments.data, arguments.participants)
+    result = {
+        "metrics": dict(measured.metrics),
+        "groups": to_dicts(measured.groups),
+        "seconds": time.monotonic() - started,
+    }
+    replace_file(arguments.out, json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,13 @@
     against_central:
       accuracy: {points: 3}
       rmse: {percent: 10}
+    groups:
+      site: {auc: {points: 5}}
 
 `participants` names each group of the data, in the order of the groups' numbers. `against_central` says how far the
 federated model may stay behind the central one: in points (hundredths of the metric) or in percent of the central
-model's value, and for a metric that is the task's own whether `lower` is better.
+model's value, and for a metric that is the task's own whether `lower` is better. `groups` says the same of each group
+of an attribute of the evaluation set: none of them may be further behind the central model on the same examples.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Annotated, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from deploy.demo.groups import GroupMargin
 from deploy.demo.measures import LOWER_IS_BETTER, Margin
 from deploy.local.jars import CHECKOUT
 from fluvial.edge.metrics import metric_name
@@ -54,6 +58,7 @@ class _DemoFile(BaseModel):
 
     participants: Annotated[list[str], Field(min_length=3)]
     against_central: Annotated[dict[str, _Allowed], Field(min_length=1)]
+    groups: dict[str, Annotated[dict[str, _Allowed], Field(min_length=1)]] = {}
 
     @model_validator(mode="after")
     def _names_are_different(self) -> Self:
@@ -65,13 +70,19 @@ class _DemoFile(BaseModel):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """data: the participants' examples. names: of the groups in it. packages: folders whose code the task runs.
-    margins: how far the federated model may stay behind the central one."""
+    margins: how far the federated model may stay behind the central one; group_margins: on each group."""
 
     task_file: TaskFile
     data: Path
     names: tuple[str, ...]
     margins: tuple[Margin, ...]
+    group_margins: tuple[GroupMargin, ...] = ()
     packages: tuple[Path, ...] = ()
+
+    @property
+    def shown(self) -> Margin:
+        """The metric that groups are told by: the one that they are held to, or else the first of the whole."""
+        return self.group_margins[0].margin if self.group_margins else self.margins[0]
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -101,5 +112,10 @@ def example(task: str, tasks: Path = TASKS) -> Example:
         data=folder / "data" if of_package else folder / "participants.safetensors",
         names=tuple(demo.participants),
         margins=tuple(allowed.margin(metric) for metric, allowed in demo.against_central.items()),
+        group_margins=tuple(
+            GroupMargin(attribute=attribute, margin=allowed.margin(metric))
+            for attribute, metrics in demo.groups.items()
+            for metric, allowed in metrics.items()
+        ),
         packages=(folder,) if of_package else (),
     )

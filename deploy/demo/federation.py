@@ -22,6 +22,7 @@ from deploy.demo.children import Child, Children, how_it_ended
 from deploy.demo.errors import DemoFailed, tail
 from deploy.demo.example import Example
 from deploy.demo.governed import Governed, govern
+from deploy.demo.groups import ByGroup, from_dicts
 from deploy.demo.layout import Layout
 from deploy.demo.ledger import Ledger
 from deploy.demo.observer import Observer
@@ -36,6 +37,7 @@ from deploy.local.jars import CHECKOUT
 from deploy.local.stack import Stack
 from deploy.local.submission import LocalJob, Submission
 from fluvial.cli.interruption import uninterrupted
+from fluvial.edge.metrics import Measured
 from fluvial.edge.packages import Packages
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
@@ -215,11 +217,11 @@ class Run:
         self._progress.begin("waiting for the last receipts")
         self._wait(observer, ledger, lambda: ledger.settled, _SETTLE_SECONDS, "the last receipts and measurements")
 
-    def _await_baseline(self, observer: Observer, ledger: Ledger) -> dict[str, float]:
+    def _await_baseline(self, observer: Observer, ledger: Ledger) -> Measured:
         self._progress.begin("waiting for the central baseline")
         self._wait(observer, ledger, self._layout.baseline.exists, _BASELINE_SECONDS, "the central baseline")
-        metrics: dict[str, float] = json.loads(self._layout.baseline.read_text())["metrics"]
-        return metrics
+        found = json.loads(self._layout.baseline.read_text())
+        return Measured(metrics=found["metrics"], groups=from_dicts(found["groups"]))
 
     def _await_variants(
         self, observer: Observer, ledger: Ledger, variants: VariantObserver, asking: Asking
@@ -302,7 +304,7 @@ class Run:
     def _summary(
         self,
         ledger: Ledger,
-        central: dict[str, float],
+        central: Measured,
         replay: str,
         audit: Audited,
         variants: tuple[VariantRow, ...],
@@ -316,7 +318,13 @@ class Run:
             metrics=self._example.metrics,
             margins=self._example.margins,
             rounds=tuple(ledger.rows()),
-            central=central,
+            central=central.metrics,
+            by_group=ByGroup(
+                margins=self._example.group_margins,
+                shown=self._example.shown,
+                federated=ledger.groups(ledger.last_version),
+                central=central.groups,
+            ),
             replay=replay,
             audit=audit,
             participants=tuple(outcomes(self._members, ledger, self._sent, self._stuck)),

@@ -56,7 +56,7 @@ class Margin:
             if behind <= self.size / 100:
                 return ""
             return (
-                f"{self.metric} is {behind * 100:.1f} points behind the central model; at most {self.size:.0f} "
+                f"{self.metric} is {behind * 100:.1f} points behind the central model; at most {self.size:g} "
                 "are allowed"
             )
         if behind <= abs(central) * self.size / 100:

@@ -6,7 +6,7 @@ Every number is handed in, from the topics, from the baseline's process, from re
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -15,6 +15,8 @@ from rich.text import Text
 
 from deploy.demo.asking import Asked
 from deploy.demo.governed import Governed
+from deploy.demo.groups import ByGroup
+from deploy.demo.groups import to_dicts as to_group_dicts
 from deploy.demo.ledger import RoundRow
 from deploy.demo.measures import Margin, in_order, label, told
 from deploy.demo.measures import shortfalls as behind_central
@@ -56,6 +58,7 @@ class Summary:
     margins: tuple[Margin, ...]
     rounds: tuple[RoundRow, ...]
     central: Mapping[str, float]
+    by_group: ByGroup = field(default_factory=ByGroup)
     replay: str
     audit: Audited
     participants: tuple[Outcome, ...]
@@ -90,6 +93,7 @@ class Summary:
             measured = sum(bool(row.metrics) for row in self.rounds)
             found.append(f"{measured} of {self.expected_rounds} rounds ended with a measured model")
         found += behind_central(self.margins, self.federated, self.central)
+        found += self.by_group.shortfalls()
         if self.replay != "bit-exact":
             found.append(f"replay is not bit-exact: {self.replay}")
         if not self.audit.verified:
@@ -104,6 +108,10 @@ class Summary:
             "task": self.task,
             "rounds": [_row(row, self.columns) for row in self.rounds],
             "central": dict(self.central),
+            "groups": {
+                "federated": to_group_dicts(self.by_group.federated),
+                "central": to_group_dicts(self.by_group.central),
+            },
             "replay": self.replay,
             "audit": {"verified": self.audit.verified, "size": self.audit.size, "root": self.audit.root},
             "participants": [asdict(outcome) for outcome in self.participants],
@@ -125,6 +133,7 @@ class Summary:
             Text(),
             self._rounds_table(),
             Text(),
+            *((by_group, Text()) if (by_group := self.by_group.table()) is not None else ()),
             _participants_table(self.participants),
             Text(),
             *self._variants_parts(),
@@ -153,6 +162,8 @@ class Summary:
         table.add_column(overflow="fold")
         table.add_row("federated", _metrics(self.federated))
         table.add_row("central", f"{_metrics(self.central)} (same data, same number of passes)")
+        if worst := self.by_group.worst_in_words():
+            table.add_row("worst group", worst)
         table.add_row("replay", self.replay)
         audit = "verified" if self.audit.verified else "NOT VERIFIED: " + "; ".join(self.audit.problems)
         table.add_row("audit", f"{audit}, {self.audit.size} events, root {self.audit.root}")

@@ -7,12 +7,13 @@ train-writers.csv (columns index, label, hsf_series, writer_id: QMNIST's extende
 populations: employees of the Census Bureau (series 0) and high-school students (series 4). Writers are taken in the
 order of their numbers:
 
-* evaluation.safetensors: the first 10 writers of each population, whom no participant has;
+* evaluation.safetensors: the first 10 writers of each population, whom no participant has, by population;
 * participants.safetensors: the next 40 of each; participants 0-9 have 4 employees each, participants 10-19 4 students.
 """
 
 import csv
 import gzip
+import json
 import sys
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 HERE = Path(__file__).parent
-POPULATIONS = (0, 4)
+POPULATIONS = {0: "employees", 4: "students"}
 EVALUATION_WRITERS = 10
 PARTICIPANTS_OF_POPULATION = 10
 WRITERS_OF_PARTICIPANT = 4
@@ -46,14 +47,14 @@ def read_writers(path: Path) -> dict[tuple[int, int], list[int]]:
     return writers
 
 
-def divide(writers: dict[tuple[int, int], list[int]]) -> tuple[list[int], list[tuple[int, int]]]:
-    """Rows of the evaluation set, and (row, participant) of the participants' examples."""
-    evaluation: list[int] = []
+def divide(writers: dict[tuple[int, int], list[int]]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """(row, place of the population) of the evaluation set, and (row, participant) of the participants' examples."""
+    evaluation: list[tuple[int, int]] = []
     examples: list[tuple[int, int]] = []
     for number, population in enumerate(POPULATIONS):
         in_order = sorted(writer for writer in writers if writer[0] == population)
         for writer in in_order[:EVALUATION_WRITERS]:
-            evaluation += writers[writer]
+            evaluation += [(row, number) for row in writers[writer]]
         for place in range(PARTICIPANTS_OF_POPULATION * WRITERS_OF_PARTICIPANT):
             participant = number * PARTICIPANTS_OF_POPULATION + place // WRITERS_OF_PARTICIPANT
             rows = writers[in_order[EVALUATION_WRITERS + place]]
@@ -66,8 +67,13 @@ def main(source: Path) -> None:
     images = read_idx(source / "train-images-idx3-ubyte.gz")[:, None]
     labels = read_idx(source / "train-labels-idx1-ubyte.gz").astype(np.int64)
     evaluation, examples = divide(read_writers(source / "train-writers.csv"))
+    measured, populations = (np.array(column, np.int64) for column in zip(*evaluation, strict=True))
     rows, groups = (np.array(column, np.int64) for column in zip(*examples, strict=True))
-    save_file({"inputs": images[evaluation], "targets": labels[evaluation]}, HERE / "evaluation.safetensors")
+    save_file(
+        {"inputs": images[measured], "targets": labels[measured], "groups.population": populations},
+        HERE / "evaluation.safetensors",
+        {"groups": json.dumps({"population": list(POPULATIONS.values())})},
+    )
     save_file({"inputs": images[rows], "targets": labels[rows], "group": groups}, HERE / "participants.safetensors")
 
 

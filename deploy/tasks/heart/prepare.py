@@ -12,10 +12,11 @@ numbers within the range of each measurement, and nothing that is computed over 
 * A category becomes one input per value, 1 for its own; a missing one leaves all at 0.
 * The target is 1 for any heart disease (`num` above 0), else 0.
 
-Every third patient of each hospital, in file order from the third, goes to evaluation.safetensors; the others to
-participants.safetensors, participants 0-3 in the order of HOSPITALS.
+Every third patient of each hospital, in file order from the third, goes to evaluation.safetensors, by hospital; the
+others to participants.safetensors, participants 0-3 in the order of HOSPITALS.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -76,14 +77,13 @@ def main(source: Path) -> None:
         targets.append((patients["num"] > 0).astype(np.int64))
         groups.append(np.full(count, number, np.int64))
         held_out.append(np.arange(count) % EVALUATION_EVERY == EVALUATION_EVERY - 1)
-    everything: dict[str, NDArray[Any]] = {
-        "inputs": np.concatenate(inputs),
-        "targets": np.concatenate(targets),
-        "group": np.concatenate(groups),
-    }
-    chosen = np.concatenate(held_out)
-    save_file({name: values[chosen] for name, values in everything.items()}, HERE / "evaluation.safetensors")
-    save_file({name: values[~chosen] for name, values in everything.items()}, HERE / "participants.safetensors")
+    everything: dict[str, NDArray[Any]] = {"inputs": np.concatenate(inputs), "targets": np.concatenate(targets)}
+    hospitals, chosen = np.concatenate(groups), np.concatenate(held_out)
+    measured = {name: values[chosen] for name, values in everything.items()} | {"groups.hospital": hospitals[chosen]}
+    trained = {name: values[~chosen] for name, values in everything.items()} | {"group": hospitals[~chosen]}
+    names = {"groups": json.dumps({"hospital": HOSPITALS})}
+    save_file(measured, HERE / "evaluation.safetensors", names)
+    save_file(trained, HERE / "participants.safetensors")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from fluvial.edge.training.config import TrainingConfig
 from fluvial.edge.training.device import choose_device
 from fluvial.edge.training.losses import Loss, loss_of
 from fluvial.edge.training.module_state import ModuleState
-from fluvial.edge.training.trainer import Progress, train, trained_delta
+from fluvial.edge.training.trainer import Progress, drawing_from, train, trained_delta
 from fluvial.edge.training.weights import load_weights
 from fluvial.wire.promotion_policy import LEAST_PUBLISHED
 from fluvial.wire.task_code import is_reference
@@ -180,11 +180,11 @@ class TaskCode:
                 device=device,
             )
         own = self._code(trainer)
-        state.module.to(choose_device(device))
+        device = choose_device(device)
+        state.module.to(device)
         state.load(base)
         state.train_mode()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with drawing_from(seed, device):
             weight = own(state.module, examples, parameters, seed)
         if weight is None:
             return None

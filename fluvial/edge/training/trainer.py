@@ -4,7 +4,8 @@ The same module, base, data, configuration and seed give the same bytes on the s
 participants may share one, torch is set to one thread for the whole process and stays so.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import isfinite, nan
 
 import numpy as np
@@ -54,8 +55,10 @@ def train(
     torch.set_num_threads(1)
     module = state.module.to(device)
     shared, parameters = state.shared_parameters(), state.trained_parameters()
-    state.load(correction if correction is not None else base)
-    corrections = [parameter.detach().clone() for parameter in shared] if correction is not None else []
+    corrections: list[torch.Tensor] = []
+    if correction is not None:
+        state.load(correction)
+        corrections = [parameter.detach().clone() for parameter in shared]
     state.load(base)
     anchors = [parameter.detach().clone() for parameter in shared] if config.pull else []
     order = torch.Generator().manual_seed(seed)
@@ -63,8 +66,7 @@ def train(
     velocities = [torch.zeros_like(parameter) for parameter in parameters]
     state.train_mode()
     needs_two = any(isinstance(layer, _BatchNorm) and layer.training for layer in module.modules())
-    with torch.random.fork_rng(devices=[] if device == "cpu" else [torch.cuda.current_device()]):
-        torch.manual_seed(seed)
+    with drawing_from(seed, device):
         for epoch in range(config.epochs):
             losses = torch.zeros((), device=device)
             counted = 0
@@ -73,9 +75,7 @@ def train(
                     continue
                 counted += len(batch)
                 of_batch = loss(call(module, batches.inputs(batch)), batches.targets[batch])
-                gradients: Sequence[torch.Tensor] = torch.autograd.grad(
-                    of_batch, parameters, allow_unused=True, materialize_grads=True
-                )
+                gradients = _gradients(of_batch, parameters)
                 losses += of_batch.detach() * len(batch)
                 gradients = _pulled(parameters, gradients, anchors, corrections, config.pull)
                 _step(parameters, velocities, gradients, config)
@@ -90,6 +90,20 @@ def train(
     return trained_delta(state, base), len(batches)
 
 
+@contextmanager
+def drawing_from(seed: int, device: str) -> Iterator[None]:
+    """What torch draws meanwhile, on the CPU and on the device, follows from the seed; the generators are put back.
+
+    Only those: `torch.manual_seed` also leaves, for every call, a note for each GPU that is not in use yet.
+    """
+    devices = [] if device == "cpu" else [torch.cuda.current_device()]
+    with torch.random.fork_rng(devices=devices):
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed(seed)
+        yield
+
+
 def trained_delta(state: ModuleState, base: NDArray[np.float32]) -> NDArray[np.float32]:
     """The delta float32[D] from the base to the module as it is. Raises TrainingFailed for one that is not finite, and
     for weights that do not travel any more."""
@@ -97,6 +111,15 @@ def trained_delta(state: ModuleState, base: NDArray[np.float32]) -> NDArray[np.f
         return finite_delta(state.difference(base))
     except ValueError as error:
         raise TrainingFailed(f"training diverged: {error}") from error
+
+
+def _gradients(loss: torch.Tensor, parameters: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+    """Zeros for a parameter that the loss does not depend on."""
+    found = torch.autograd.grad(loss, parameters, allow_unused=True)
+    return [
+        torch.zeros_like(parameter) if gradient is None else gradient
+        for parameter, gradient in zip(parameters, found, strict=True)
+    ]
 
 
 def _pulled(
@@ -130,6 +153,8 @@ def _step(
 ) -> None:
     """One step of gradient descent with momentum, in place: v = momentum * v + gradient, w = w - learning_rate * v."""
     with torch.no_grad():
-        for parameter, velocity, gradient in zip(parameters, velocities, gradients, strict=True):
-            velocity.mul_(config.momentum).add_(gradient).add_(parameter, alpha=config.weight_decay)
-            parameter.sub_(velocity, alpha=config.learning_rate)
+        torch._foreach_mul_(velocities, config.momentum)
+        torch._foreach_add_(velocities, gradients)
+        if config.weight_decay:
+            torch._foreach_add_(velocities, parameters, alpha=config.weight_decay)
+        torch._foreach_sub_(parameters, velocities, alpha=config.learning_rate)

@@ -10,8 +10,10 @@ import pytest
 from deploy.demo.cast import cast
 from deploy.demo.central import measure_central
 from deploy.demo.example import TASKS, example, examples
+from deploy.demo.groups import GroupMargin
 from deploy.demo.measures import Margin
 from deploy.demo.training import local_trainer
+from deploy.local.jars import CHECKOUT
 from fluvial.edge.packages import Packages
 from fluvial.edge.training.task_code import TaskCode
 
@@ -26,10 +28,38 @@ def test_an_example_has_data_and_a_part_for_each_name_and_margins_of_what_is_mea
     assert bool(found.packages) == (found.task_file.package is not None)
 
 
-def test_the_three_first_examples_may_be_three_points_behind() -> None:
-    for name, metrics in (("credit", ["accuracy", "auc"]), ("digits", ["accuracy"]), ("heart", ["accuracy", "auc"])):
-        expected = [Margin(metric=metric, size=3, unit="points", lower_is_better=False) for metric in metrics]
-        assert list(example(name).margins) == expected
+@pytest.mark.parametrize(
+    ("name", "metric", "size", "unit"),
+    [
+        ("digits", "accuracy", 3, "points"),
+        ("heart", "auc", 3, "points"),
+        ("pneumonia", "auc", 3, "points"),
+        ("speech", "accuracy", 3, "points"),
+        ("credit", "auc", 1, "points"),
+        ("air", "mae", 5, "percent"),
+        ("engines", "rmse", 10, "percent"),
+    ],
+)
+def test_an_example_is_held_to_what_it_is_to_show(name: str, metric: str, size: float, unit: str) -> None:
+    (margin,) = [margin for margin in example(name).margins if margin.metric == metric]
+    assert (margin.size, margin.unit, margin.lower_is_better) == (size, unit, unit == "percent")
+
+
+def test_no_site_may_be_more_than_five_points_behind() -> None:
+    (held,) = example("pneumonia").group_margins
+    assert held == GroupMargin(
+        attribute="site", margin=Margin(metric="auc", size=5, unit="points", lower_is_better=False)
+    )
+
+
+@pytest.mark.parametrize("name", examples())
+def test_what_groups_are_held_to_is_measured_on_groups_of_the_evaluation_set(name: str) -> None:
+    found = example(name)
+    measured = TaskCode.of(found.task_file, Packages(found.packages), CHECKOUT).evaluation_examples()
+    assert measured is not None
+    assert measured.groups
+    assert {held.attribute for held in found.group_margins} <= set(measured.groups)
+    assert {held.margin.metric for held in found.group_margins} <= set(found.metrics)
 
 
 def test_a_packaged_example_trains_each_group_and_the_central_model_from_its_package() -> None:
@@ -38,7 +68,9 @@ def test_a_packaged_example_trains_each_group_and_the_central_model_from_its_pac
     code = TaskCode.of(task_file, Packages(found.packages))
     for group in range(len(found.names)):
         local_trainer(code, found.data, group)
-    assert set(measure_central(code, found.data, len(found.names))) == set(found.metrics)
+    central = measure_central(code, found.data, len(found.names))
+    assert set(central.metrics) == set(found.metrics)
+    assert central.groups
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from deploy.demo.groups import ByGroup, GroupMargin
 from deploy.demo.ledger import RoundRow
 from deploy.demo.measures import Margin
 from deploy.demo.summary import Audited, Outcome, Summary
+from fluvial.edge.metrics.measure import GroupMetrics
 
 
 def row(number: int, accuracy: float | None, **others: float) -> RoundRow:
@@ -71,6 +73,25 @@ def test_a_good_run_has_no_shortfalls() -> None:
 def test_each_shortfall_is_named(change: dict[str, object], expected: str) -> None:
     found = replace(GOOD, **change).shortfalls()  # type: ignore[arg-type]  # one field of many types
     assert any(expected in shortfall for shortfall in found), found
+
+
+def test_a_group_that_is_too_far_behind_is_named_and_everybody_sees_the_groups() -> None:
+    margin = Margin(metric="auc", size=5, unit="points", lower_is_better=False)
+    ours, theirs = (
+        GroupMetrics(attribute="site", group="north", num_examples=40, metrics={"auc": value}) for value in (0.7, 0.8)
+    )
+    by_group = ByGroup(
+        margins=(GroupMargin(attribute="site", margin=margin),), shown=margin, federated=(ours,), central=(theirs,)
+    )
+    summary = replace(GOOD, by_group=by_group)
+    assert summary.shortfalls() == ["site north: auc is 10.0 points behind the central model; at most 5 are allowed"]
+    out = io.StringIO()
+    summary.print(Console(file=out, width=140))
+    assert "worst group" in out.getvalue()
+    assert "north" in out.getvalue()
+    groups = json.loads(json.dumps(summary.to_dict()))["groups"]
+    assert groups["federated"][0]["metrics"] == {"auc": 0.7}
+    assert groups["central"][0]["metrics"] == {"auc": 0.8}
 
 
 def test_better_than_central_is_no_shortfall() -> None:

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deploy.simulation.learning import Learning, LearningPlan
 from fluvial import encoding as encodings
@@ -61,12 +62,13 @@ class Work:
 
 def train(learning: Learning, work: Work) -> list[Trained]:
     """In the order of the members. A delta that is not finite is not sent, as on a device."""
-    return [_train_one(learning, work, number, name) for number, name in work.members]
-
-
-def _train_one(learning: Learning, work: Work, number: int, name: str) -> Trained:
-    round_ = work.round
     base_D = np.fromfile(work.base, "<f4")
+    base_D.flags.writeable = False  # everybody's
+    return [_train_one(learning, work, base_D, number, name) for number, name in work.members]
+
+
+def _train_one(learning: Learning, work: Work, base_D: NDArray[np.float32], number: int, name: str) -> Trained:
+    round_ = work.round
     request = training_request(work.task, round_, base_D, name, _NO_DATA, number, work.state / name, learning.packages)
     try:
         trained = learning.train(number, request)

@@ -187,3 +187,11 @@ def test_a_last_batch_of_one_example_is_left_out_where_batches_are_normalised() 
     train(state, state.flatten(), nine, CONFIG, 1, progress=lambda *step: told.append(step[2]))  # batches of 4, 4 and 1
     assert len(told) == 3
     assert all(0 < loss < 10 for loss in told)
+
+
+def test_training_again_and_again_leaves_nothing_behind_for_gpus_that_nobody_uses() -> None:
+    delta_of(0)
+    before = len(torch.cuda._queued_calls)  # what torch does when a GPU is first used
+    for seed in range(3):
+        delta_of(seed)
+    assert len(torch.cuda._queued_calls) == before

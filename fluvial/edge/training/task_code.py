@@ -28,6 +28,7 @@ from fluvial.edge.training.losses import Loss, loss_of
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.trainer import Progress, drawing_from, train, trained_delta
 from fluvial.edge.training.weights import load_weights
+from fluvial.wire.errors import FluvialError
 from fluvial.wire.promotion_policy import LEAST_PUBLISHED
 from fluvial.wire.task_code import is_reference
 from fluvial.wire.task_file import TaskFile
@@ -163,29 +164,50 @@ class TaskCode:
     ) -> tuple[Vector, int] | None:
         """(delta float32[D], number of examples) of a round's training, with the task's trainer; None sits it out.
 
-        training: the round's. Raises ValueError and TrainingFailed as `trainer.train` does.
+        training: the round's. Raises ValueError and TrainingFailed as `trainer.train` does, and ValueError for whatever
+        else the task's code and torch make of examples that do not fit.
         """
         parameters = {name: value for name, value in training.items() if name != "trainer"}
         trainer = self.task_file.training.trainer
-        if not trainer:
+        if trainer:
+            return self._train_by(trainer, state, base, examples, parameters, seed, device)
+        config, loss = TrainingConfig.from_mapping(parameters), self.loss
+        try:
             return train(
-                state,
-                base,
-                examples,
-                TrainingConfig.from_mapping(parameters),
-                seed,
-                loss=self.loss,
-                progress=progress,
-                correction=correction,
-                device=device,
+                state, base, examples, config, seed, loss=loss, progress=progress, correction=correction, device=device
             )
+        except (ValueError, FluvialError):
+            raise
+        except Exception as error:  # whatever torch, the module and the loss make of what they cannot use
+            arrays = examples.arrays()
+            shapes = ", ".join(f"{name} of shape {list(array.shape[1:])}" for name, array in arrays.items())
+            raise ValueError(
+                f"the model and the loss of the task {self.task_file.task} fail on the examples ({shapes}): "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _train_by(
+        self,
+        trainer: str,
+        state: ModuleState,
+        base: Vector,
+        examples: Examples,
+        parameters: Mapping[str, Any],
+        seed: int,
+        device: str,
+    ) -> tuple[Vector, int] | None:
         own = self._code(trainer)
         device = choose_device(device)
         state.module.to(device)
         state.load(base)
         state.train_mode()
         with drawing_from(seed, device):
-            weight = own(state.module, examples, parameters, seed)
+            try:
+                weight = own(state.module, examples, parameters, seed)
+            except FluvialError:
+                raise
+            except Exception as error:  # the package's code
+                raise ValueError(f"the trainer {trainer} fails: {type(error).__name__}: {error}") from error
         if weight is None:
             return None
         if not isinstance(weight, int):

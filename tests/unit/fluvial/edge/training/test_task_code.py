@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from fluvial.edge.errors import TrainingFailed
-from fluvial.edge.packages import Packages
+from fluvial.edge.packages import Examples, Packages
 from fluvial.edge.training.task_code import TaskCode
 from tests.unit.fluvial.edge.packages.packages_world import task_file, write
 
@@ -121,8 +121,24 @@ def test_a_trainer_of_the_tasks_own_trains_the_module_and_may_sit_out(tmp_path: 
     with pytest.raises(TrainingFailed, match="not all finite"):
         found.train(state, base, examples, {"step": float("nan")}, 1)
     wrong = code(folder, training={"trainer": "chest_xray.model:Nets"})
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match=r"trainer chest_xray\.model:Nets fails: TypeError"):
         wrong.train(state, base, examples, {}, 1)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets", "why"),
+    [
+        (np.zeros((3, 5), np.float32), np.array([0, 1, 1]), r"inputs of shape \[5\]\): RuntimeError: .*shapes cannot"),
+        (np.zeros((3, 3), np.float32), np.array([0, 1, 7]), "IndexError: Target 7 is out of bounds"),
+    ],
+)
+def test_examples_that_model_and_loss_cannot_use_are_told_as_such(
+    tmp_path: Path, inputs: np.ndarray, targets: np.ndarray, why: str
+) -> None:
+    found = code(write(tmp_path))
+    examples = Examples(inputs=inputs, targets=targets)
+    with pytest.raises(ValueError, match=f"model and the loss of the task scans fail on the examples.*{why}"):
+        found.train(found.state(), found.initial(), examples, TRAINING, 1)
 
 
 def test_a_base_that_does_not_travel_must_be_the_one_of_the_task(tmp_path: Path) -> None:

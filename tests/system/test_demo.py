@@ -110,10 +110,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
 def test_two_demos_at_the_same_time_do_not_meet_and_the_end_of_one_leaves_the_other_alone(
     start: Callable[..., Demo], tmp_path: Path
 ) -> None:
-    """The whole one by mutual TLS, the other without."""
+    """The whole one by mutual TLS, the other without, and of a task whose code and data are in a package."""
     file = tmp_path / "summary.json"
-    whole, interrupted = start("--json", str(file), "--secure"), start()
-    interrupted.wait_for("running the rounds")
+    whole, interrupted = start("--json", str(file), "--secure"), start("--task", "engines")
+    interrupted.wait_for(r"round 1 done: .*rmse \d")
     interrupted.process.send_signal(signal.SIGINT)
     interrupted.process.send_signal(signal.SIGINT)  # an impatient user's second one must not stop the clean-up
     assert interrupted.wait() == 130, interrupted.text
@@ -135,6 +135,9 @@ def check_the_numbers(summary: dict[str, Any]) -> None:
     assert all(row["accepted"] >= 1 and row["loss"] > 0 for row in summary["rounds"])
     for metric in ("accuracy", "auc"):
         assert summary["rounds"][-1][metric] >= summary["central"][metric] - 0.03
+    for model in ("federated", "central"):
+        assert len(summary["groups"][model]) == 4
+        assert all(group["attribute"] == "hospital" for group in summary["groups"][model])
     assert summary["replay"] == "bit-exact"
     assert summary["audit"]["verified"] is True
     assert summary["audit"]["size"] > 50

@@ -22,6 +22,7 @@ from fluvial.edge.training.device import choose_device
 from fluvial.edge.training.losses import Loss, cross_entropy
 from fluvial.edge.training.module_state import ModuleState
 
+Tensors = tuple[torch.Tensor, ...]
 Progress = Callable[[int, int, float], None]
 """Called after each epoch: epochs done, epochs in all, mean loss of the epoch."""
 
@@ -54,7 +55,7 @@ def train(
     device = choose_device(device)
     torch.set_num_threads(1)
     module = state.module.to(device)
-    shared, parameters = state.shared_parameters(), state.trained_parameters()
+    shared, parameters = state.shared_parameters(), tuple(state.trained_parameters())
     corrections: list[torch.Tensor] = []
     if correction is not None:
         state.load(correction)
@@ -63,7 +64,7 @@ def train(
     anchors = [parameter.detach().clone() for parameter in shared] if config.pull else []
     order = torch.Generator().manual_seed(seed)
     batches = Batches(examples, module, device)
-    velocities = [torch.zeros_like(parameter) for parameter in parameters]
+    velocities = tuple(torch.zeros_like(parameter) for parameter in parameters)
     state.train_mode()
     needs_two = any(isinstance(layer, _BatchNorm) and layer.training for layer in module.modules())
     with drawing_from(seed, device):
@@ -113,22 +114,22 @@ def trained_delta(state: ModuleState, base: NDArray[np.float32]) -> NDArray[np.f
         raise TrainingFailed(f"training diverged: {error}") from error
 
 
-def _gradients(loss: torch.Tensor, parameters: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+def _gradients(loss: torch.Tensor, parameters: Tensors) -> Tensors:
     """Zeros for a parameter that the loss does not depend on."""
     found = torch.autograd.grad(loss, parameters, allow_unused=True)
-    return [
+    return tuple(
         torch.zeros_like(parameter) if gradient is None else gradient
         for parameter, gradient in zip(parameters, found, strict=True)
-    ]
+    )
 
 
 def _pulled(
-    parameters: Sequence[torch.Tensor],
-    gradients: Sequence[torch.Tensor],
+    parameters: Tensors,
+    gradients: Tensors,
     anchors: Sequence[torch.Tensor],
     corrections: Sequence[torch.Tensor],
     pull: float,
-) -> Sequence[torch.Tensor]:
+) -> Tensors:
     """The gradients of the loss plus pull / 2 * |w - anchor|^2 - correction * w; without anchors as they are.
 
     Anchors and corrections are of the first parameters, those that travel: personal ones follow nobody.
@@ -142,13 +143,13 @@ def _pulled(
         ]
         for gradient, correction in zip(pulled, corrections, strict=False):
             gradient -= correction
-    return [*pulled, *gradients[len(pulled) :]]
+    return *pulled, *gradients[len(pulled) :]
 
 
 def _step(
-    parameters: Sequence[torch.Tensor],
-    velocities: Sequence[torch.Tensor],
-    gradients: Sequence[torch.Tensor],
+    parameters: Tensors,
+    velocities: Tensors,
+    gradients: Tensors,
     config: TrainingConfig,
 ) -> None:
     """One step of gradient descent with momentum, in place: v = momentum * v + gradient, w = w - learning_rate * v."""

@@ -8,6 +8,8 @@ SHELL := bash
 
 PYTHON ?= $(shell for name in python3.11 python3 python; do \
 	if $$name -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then echo $$name; break; fi; done)
+# Hundreds of processes import the same modules: bytecode is kept, also where the environment says otherwise.
+export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := $(VENV)/.packages
@@ -17,6 +19,8 @@ CLASSES := build/classes/.built
 
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+# Processes that share the tests out (tests/conftest.py). One more than cores, since most of them wait for brokers and jobs.
+WORKERS ?= 3
 
 .PHONY: help setup demo test soak interop check lock clean
 
@@ -30,7 +34,7 @@ demo: setup ## Run a whole federation on this machine (DEMO_ARGS="--task heart" 
 
 test: check ## Static checks, then all tests; pytest's closing line comes last
 	@echo "== tests"
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 soak: setup ## What is too long for each run: thousands of examples for each law, ten kills, every long unit test
 	@$(BIN)/python -m pytest tests/laws tests/unit -m "not interop" --hypothesis-profile soak --timeout 3600

@@ -1,5 +1,8 @@
-"""Order of the tests: the fast ones first, so that a broken rule shows before a broker starts; and how hard laws are
-tried.
+"""Order of the tests, which of them may run side by side, and how hard laws are tried.
+
+In one process the fast ones come first, so that a broken rule shows before a broker starts. `make test` runs several
+processes (pytest-xdist), because tests of a broker or a cluster wait most of their time: there the
+longest come first, and tests that share a fixture stay together, so that each of these is made once.
 
 Laws are about values, not about time: a loaded machine must not fail them. A law that says nothing of its own is tried
 with as many examples as the profile says (FLUVIAL_LAWS names another); one whose examples take long names a smaller
@@ -10,6 +13,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -19,14 +23,61 @@ settings.register_profile("soak", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("FLUVIAL_LAWS", "laws"))
 
 ORDER = ("unit", "laws", "architecture", "engine", "system")
+LONGEST = (
+    "system/test_recovery.py",
+    "engine",
+    "system/test_demo.py",
+    "system/test_stack.py",
+    "system/test_quickstart.py",
+    "system/test_kills.py",
+    "system/test_versions.py",
+    "system/test_windows.py",
+    "system",
+)
+"""Folders and files by the time that what stays together in them takes."""
+TOGETHER = {
+    "engine/": "engine",
+    "system/test_versions.py": "system/shared_federation",
+    "system/test_windows.py": "system/shared_federation",
+}
+"""Those that share a fixture of the session which takes long to make."""
+APART = ("system/test_demo.py",)
+"""Files whose tests share nothing."""
+
 _TESTS = Path(__file__).resolve().parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort by the folder under tests/; what is in no known folder comes last. The order within a folder stays."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort by the folder under tests/, or beside other processes the longest first. The order within stays."""
+    items.sort(key=_place_beside_others if hasattr(config, "workerinput") else _place)
 
-    def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(_TESTS).parts[0]
-        return ORDER.index(folder) if folder in ORDER else len(ORDER)
 
-    items.sort(key=place)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """What a process is given next: the first group that nobody has yet."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
+
+
+def group(nodeid: str) -> str:
+    """The tests that one process runs: those of a file, unless this says otherwise."""
+    path = nodeid.partition("::")[0].removeprefix("tests/")
+    if path in APART:
+        return nodeid
+    return next((name for prefix, name in TOGETHER.items() if path.startswith(prefix)), path)
+
+
+def _place(item: pytest.Item) -> int:
+    folder = item.path.relative_to(_TESTS).parts[0]
+    return ORDER.index(folder) if folder in ORDER else len(ORDER)
+
+
+def _place_beside_others(item: pytest.Item) -> int:
+    path = item.path.relative_to(_TESTS).as_posix()
+    return next((place for place, prefix in enumerate(LONGEST) if path.startswith(prefix)), len(LONGEST))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from click.testing import CliRunner as ClickRunner
 from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
@@ -67,7 +68,9 @@ def test_every_verb_explains_itself() -> None:
     verbs += [[name, verb] for name, sub in group.commands.items() for verb in getattr(sub, "commands", {})]  # type: ignore[attr-defined]
     assert ["model", "get"] in verbs
     for verb in verbs:
-        assert run(*verb, "--help").exit_code == 0
+        shown = ClickRunner().invoke(group, [*verb, "--help"])  # Typer's own runner makes all verbs anew each time
+        assert shown.exit_code == 0, verb
+        assert f"fluvial {' '.join(verb)}" in shown.output
 
 
 def test_without_a_federation_file_the_next_step_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

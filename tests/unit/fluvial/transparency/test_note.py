@@ -120,6 +120,7 @@ def test_names_that_no_key_can_have(name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "name", "name+id", "name+00000000+AAAA", NOTE_KEY.to_text()[:-4], NOTE_KEY.to_text().replace("log", "lag")],
+    ids=["nothing", "no id", "no key", "not the key's id", "cut short", "another name"],
 )
 def test_malformed_keys_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="note key"):

@@ -1,8 +1,6 @@
 """Variants built and measured in a process of their own."""
 
 import json
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -13,7 +11,7 @@ from fluvial.edge.training.flat import flatten
 from fluvial.inference.session import Session
 from fluvial.wire.acceleration import VariantSpec
 from fluvial.wire.task_file import Limits, ModelSpec, TaskFile
-from models.acceleration.workshop import Order, read_product, write_order
+from models.acceleration.workshop import Order, main, read_product, write_order
 from models.architectures import build
 from pipelines.acceleration.workers import Worker
 
@@ -96,6 +94,7 @@ def test_a_model_that_does_not_fit_fails_every_variant_with_the_reason(order, mo
         products = finished(worker)
     finally:
         worker.close()
+    assert products.keys() == {variant.name for variant in VARIANTS}
     assert all("the module's state has" in product.failure for product, _ in products.values())
 
 
@@ -105,10 +104,9 @@ def test_a_worker_that_is_closed_leaves_no_process_and_no_folder(order, model, r
     assert worker.is_over
 
 
-def test_an_order_that_is_no_order_ends_with_one_line(tmp_path, order, model):
+def test_an_order_that_is_no_order_ends_with_one_line(tmp_path, order, model, monkeypatch, capsys):
+    monkeypatch.setattr("os.nice", lambda increment: increment)  # this process is no worker
     write_order(tmp_path, order, model[:3])
-    run = [sys.executable, "-m", "models.acceleration.workshop", str(tmp_path)]
-    ended = subprocess.run(run, capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert len(ended.stderr.strip().splitlines()) == 1
+    assert main([str(tmp_path)]) == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
     assert read_product(tmp_path, "plain") is None

@@ -43,9 +43,10 @@ def verify(
     missing = missing_numbers(evidence.decisions)
     found = {each.sequence: differences(each, evidence) for each in chosen}
     good = not missing and not any(found.values())
+    drawn = sum(finding.harmed < 0 for each in chosen if not each.acts for finding in each.findings)
     if json:
         decisions = [{"promotion": number, "differences": differs} for number, differs in found.items()]
-        print_json({"task": task, "verified": good, "missing": missing, "decisions": decisions})
+        print_json({"task": task, "verified": good, "missing": missing, "drawn": drawn, "decisions": decisions})
     else:
         for each in chosen:
             mark = "[red]DIFFERS[/]" if found[each.sequence] else "[green]same[/]   "
@@ -55,6 +56,12 @@ def verify(
                 console.print(f"                {difference}", markup=False)
         for number in missing:
             console.print(f"{number:>5}  [red]missing[/]: decisions are numbered without gaps")
+        if drawn:
+            console.print(
+                f"{drawn} bounds are of metrics that no counts tell (AUC, F1, errors): taken as they were signed; "
+                "`fluvial variant verify` draws them again from the gate set",
+                soft_wrap=True,
+            )
         verdict = "[bold green]verified[/]" if good else "[bold red]NOT VERIFIED[/]"
         console.print(f"{verdict}: {len(chosen)} decisions computed again")
     if not good:

@@ -16,6 +16,7 @@ from fluvial.inference.releases import KINDS, Releases
 from fluvial.kafka import Reader, Transport
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.promotion_policy import ERRORS
 from fluvial.wire.records import GroupFinding, Measurement, Promotion, PromotionDecision, Variant
 
 
@@ -60,7 +61,7 @@ class VariantObserver:
 
     def is_decided(self, version: int) -> bool:
         """Whether something was decided on every variant of a version."""
-        return all(self._fate(version, variant.name) for variant in self._spec.variants)
+        return all(self._fate(version, variant.name) for variant in self._spec.built_at_once)
 
     def promoted(self) -> set[tuple[int, str]]:
         """Versions and variants that were promoted."""
@@ -126,7 +127,9 @@ def _in_words(finding: GroupFinding, spec: AccelerationSpec) -> str:
         "" if finding.group == "all" else spec.group_names.get(finding.group, finding.group),
     ]
     where = " ".join(part for part in (metric, "of" if any(who) else "", *who) if part)
-    return f"{where}: {-100 * finding.drop:+.1f} points"
+    return (
+        f"{where}: {finding.drop:+.4g}" if finding.metric in ERRORS else f"{where}: {-100 * finding.drop:+.1f} points"
+    )
 
 
 def variants_table(rows: Sequence[VariantRow]) -> Table:
@@ -144,8 +147,8 @@ def variants_table(rows: Sequence[VariantRow]) -> Table:
 def shortfalls_of(rows: Sequence[VariantRow], spec: AccelerationSpec) -> Iterable[str]:
     """What the variants of the demonstration did not show."""
     verdicts = {row.verdict for row in rows}
-    if len(rows) < len(spec.variants):
-        missing = {variant.name for variant in spec.variants} - {row.name for row in rows}
+    missing = {variant.name for variant in spec.built_at_once} - {row.name for row in rows}
+    if missing:
         yield f"nothing was decided on {', '.join(sorted(missing))}"
     if "PROMOTED" not in verdicts:
         yield "no variant was promoted"

@@ -48,23 +48,29 @@ def create_task(
     task_file: TaskFile,
     packages: Packages = NO_PACKAGES,
     *,
+    first: NDArray[np.float32] | None = None,
     connected: Transport | None = None,
 ) -> CreatedTask:
     """Publish the initial model, its manifest, the agreement and the task, signed by the operator.
 
     packages: those whose code may run here. The task is signed with the digests of its package and of the weights that
-    do not travel. connected: a connection that is there already, and stays open.
+    do not travel. first: float32[D], the model to start from; that of the task's code without it. connected: a
+    connection that is there already, and stays open.
 
-    Raises ValueError for a task that could not run (its rule, optimizer, limits, architecture, evaluation set) and for
-    a partial one, ActRefused if the task exists or its agreement does with another text, TransportUnavailable when the
-    broker is away.
+    Raises ValueError for a task that could not run (its rule, optimizer, limits, architecture, evaluation set), for one
+    that tunes a model without it, and for a partial one, ActRefused if the task exists or its agreement does with
+    another text, TransportUnavailable when the broker is away.
     """
     if task_file.partial:
         raise ValueError(
             f"the task {task_file.task} is partial: `fluvial region run` registers it, on its parent's model"
         )
+    if (task_file.tunes is None) != (first is None):
+        raise ValueError(f"the task {task_file.task} tunes a pruned model: `fluvial variant tune` creates it")
     code = TaskCode.of(task_file, packages, CHECKOUT)
     state = code.state()
+    if first is not None:
+        state.load(first)
     layout, initial = state.layout, state.flatten()
     task_file = signed_form(code, state)
     records.check(task_file, layout)

@@ -81,6 +81,8 @@ def read_own_data(path: Path) -> OwnData:
     unknown = [name for name in arrays if name not in known and not name.startswith(_PREFIX)]
     if unknown or "inputs" not in arrays:
         raise ValueError(f"{path} needs inputs, and may hold targets, people and groups.ATTRIBUTE; it has {[*arrays]}")
+    if "targets" in arrays and arrays["targets"].dtype.kind not in "iufb":
+        raise ValueError(f"{path}: targets are {arrays['targets'].dtype}, neither classes nor values")
     groups = {}
     for name, values in arrays.items():
         if name.startswith(_PREFIX):
@@ -88,7 +90,7 @@ def read_own_data(path: Path) -> OwnData:
             groups[name.removeprefix(_PREFIX)] = numbers.astype(np.int64), tuple(names.tolist())
     return OwnData(
         inputs=np.asarray(arrays["inputs"], np.float32),
-        targets=arrays["targets"].astype(np.int64) if "targets" in arrays else None,
+        targets=arrays.get("targets"),
         people=arrays["people"].astype(np.int64) if "people" in arrays else None,
         groups=groups or None,
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 from fluvial.identity.envelope import open_envelope, seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
-from fluvial.inference.comparison import LEAST_EXAMPLES, Groups, answers_of, compare
+from fluvial.inference.bootstrap import drops
+from fluvial.inference.comparison import COUNTED, LEAST_EXAMPLES, Groups, answers_of, compare
 from fluvial.inference.processor import processor_class
 from fluvial.inference.read_releases import read_releases
 from fluvial.inference.session import Session
@@ -28,7 +30,7 @@ from fluvial.kafka import Position, Transport, read_to_end
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError, VerificationError
 from fluvial.wire.framing import decode
-from fluvial.wire.records import Measurement, Task, Variant
+from fluvial.wire.records import Measurement, MetricDrop, Task, Variant
 from fluvial.wire.task_file import TaskFile
 
 _READ_SECONDS = 30.0
@@ -37,11 +39,12 @@ _SEND_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OwnData:
-    """Examples that nothing was trained on. inputs: float32[B, ...]. targets: int64[B], None without labels. groups: by
-    attribute int64[B] and the groups' names. people: int64[B], whose example each is; without it each is another's."""
+    """Examples that nothing was trained on. inputs: float32[B, ...]. targets: classes int64[B] or values [B], None
+    without labels. groups: by attribute int64[B] and the groups' names. people: int64[B], whose example each is;
+    without it each is another's."""
 
     inputs: NDArray[np.float32]
-    targets: NDArray[np.int64] | None = None
+    targets: NDArray[Any] | None = None
     groups: Groups | None = None
     people: NDArray[np.int64] | None = None
 
@@ -83,7 +86,7 @@ class Measuring:
         if not wanted:
             return []
         by_name = {variant.name: variant for variant in variants}
-        reference = answers_of(self._session(by_name[self._reference]).run_in_batches(data.inputs))
+        reference = self._session(by_name[self._reference]).run_in_batches(data.inputs)
         sent = []
         for variant in wanted:
             measurement = self._measured(variant, data, reference)
@@ -93,11 +96,20 @@ class Measuring:
             on_sent(sent[-1])
         return sent
 
+    def _metrics(self, data: OwnData) -> list[str]:
+        """The policy's metrics that can be measured on these data. Raises ValueError for none."""
+        wanted = self._spec.policy.metrics
+        found: list[str] = [metric for metric in wanted if metric == "agreement" or data.targets is not None]
+        if not found:
+            raise ValueError(f"without targets none of {', '.join(wanted)} can be measured")
+        return found
+
     def _variants(self, version: int | None) -> list[Variant]:
         """The variants of a version that were built, in the order of the terms, the reference among them."""
         releases = read_releases(self._transport, self._federation, ("variants",))
         names = [variant.name for variant in self._spec.variants]
-        versions = releases.versions(self._task, names) if version is None else [version]
+        at_once = [variant.name for variant in self._spec.built_at_once]
+        versions = releases.versions(self._task, at_once) if version is None else [version]
         for chosen in reversed(versions):
             found = [found for name in names if (found := releases.variant(self._task, chosen, name)) is not None]
             built = [variant for variant in found if not variant.failure]
@@ -126,13 +138,23 @@ class Measuring:
             raise VerificationError(f"the artefact of {variant.name} has other bytes than its record says")
         return Session(artefact)
 
-    def _measured(self, variant: Variant, data: OwnData, reference: NDArray[np.int64]) -> Measurement:
+    def _measured(self, variant: Variant, data: OwnData, reference: NDArray[np.float32]) -> Measurement:
         session = self._session(variant)
-        answers = answers_of(session.run_in_batches(data.inputs))
-        metrics = ("agreement",) if data.targets is None else ("accuracy", "recall", "agreement")
+        outputs = session.run_in_batches(data.inputs)
+        groups, people, metrics = data.groups, data.people, self._metrics(data)
         counts = compare(
-            reference, answers, metrics=metrics, targets=data.targets, groups=data.groups, people=data.people
+            answers_of(reference),
+            answers_of(outputs),
+            metrics=[metric for metric in metrics if metric in COUNTED],
+            targets=data.targets,
+            groups=groups,
+            people=people,
         )
+        found: list[MetricDrop] = []
+        if data.targets is not None:
+            drawn = [metric for metric in metrics if metric not in COUNTED]
+            seed = variant.artefact_sha256
+            found = drops(reference, outputs, data.targets, metrics=drawn, seed=seed, groups=groups, people=people)
         timing = measure_timing(session.run, data.inputs, batch=self._spec.policy.batch)
         return Measurement(
             task=self._task,
@@ -147,7 +169,7 @@ class Measuring:
             threads=1,
             num_examples=len(data.inputs),
             counts=tuple(counts),
-            drops=(),
+            drops=tuple(found),
             **asdict(timing),
             measured_ms=int(time.time() * 1000),
         )

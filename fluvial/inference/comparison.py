@@ -16,6 +16,9 @@ from fluvial.wire.records import GroupCounts
 
 EVERYBODY = "all"
 
+COUNTED = ("accuracy", "recall", "agreement")
+"""What is a share of right answers, so that four counts say all."""
+
 LEAST_EXAMPLES = 10
 """Groups of fewer people are never counted: it would tell of somebody."""
 
@@ -38,7 +41,7 @@ def compare(
     variant: Answers,
     *,
     metrics: Sequence[str],
-    targets: NDArray[np.int64] | None = None,
+    targets: NDArray[Any] | None = None,
     groups: Groups | None = None,
     people: NDArray[np.int64] | None = None,
 ) -> list[GroupCounts]:
@@ -53,7 +56,7 @@ def compare(
         raise ValueError(f"answers, targets, groups and people differ in length: {sorted({len(a) for a in arrays})}")
     counted: list[GroupCounts] = []
     for metric, chosen, right, right_too in _rightness(reference, variant, metrics, targets):
-        for group, members in _members(groups, len(reference)):
+        for group, members in members_of(groups, len(reference)):
             here = chosen & members
             persons = int(here.sum()) if people is None else len(np.unique(people[here]))
             if persons >= LEAST_EXAMPLES:
@@ -65,7 +68,7 @@ _Mask = NDArray[np.bool_]
 
 
 def _rightness(
-    reference: Answers, variant: Answers, metrics: Sequence[str], targets: NDArray[np.int64] | None
+    reference: Answers, variant: Answers, metrics: Sequence[str], targets: NDArray[Any] | None
 ) -> Iterator[tuple[str, _Mask, _Mask, _Mask]]:
     """Metric, its examples, whether the reference is right, whether the variant is."""
     everything = np.ones(len(reference), np.bool_)
@@ -73,7 +76,7 @@ def _rightness(
         if metric == "agreement":
             yield metric, everything, everything, reference == variant
             continue
-        if metric not in ("accuracy", "recall"):
+        if metric not in COUNTED:
             raise ValueError(f"unknown metric {metric!r}: accuracy, recall and agreement are counted")
         if targets is None:
             raise ValueError(f"{metric} needs labels; without them only agreement can be counted")
@@ -85,7 +88,8 @@ def _rightness(
                 yield f"recall:{label}", targets == label, right, right_too
 
 
-def _members(groups: Groups | None, num_examples: int) -> Iterator[tuple[str, _Mask]]:
+def members_of(groups: Groups | None, num_examples: int) -> Iterator[tuple[str, _Mask]]:
+    """Everybody, then each group as ATTRIBUTE:NAME: which of B examples are its."""
     yield EVERYBODY, np.ones(num_examples, np.bool_)
     for attribute, (numbers, names) in (groups or {}).items():
         for number, name in enumerate(names):

@@ -11,6 +11,9 @@ from fluvial.wire.promotion_policy import PromotionPolicy
 REFERENCE = "onnx_fp32"
 """The recipe that only changes the runtime, and no answer."""
 
+PRUNED, FINE_TUNED = "pruned_structured", "fine_tuned"
+"""The recipe that rounds of fine-tuning may follow, and what comes of them."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -21,7 +24,7 @@ class VariantSpec(_Strict):
 
     name: GivenName
     recipe: str = Field(
-        description="onnx_fp32, fp16_storage, int8_static, int8_dynamic, int4_storage, pruned_..., low_rank"
+        description="onnx_fp32, fp16_storage, int8_static, int8_dynamic, int4_storage, pruned_..., low_rank, fine_tuned"
     )
     parameters: dict[str, int | float | str | bool] = {}
 
@@ -54,9 +57,13 @@ class AccelerationSpec(_Strict):
         max_length=32,
         description="In order of preference: of those promoted for a version the first serves.",
     )
-    calibration: str = Field(description="File whose inputs recipes may look at, relative to the checkout.")
+    calibration: str = Field(
+        description="File whose inputs recipes may look at, of the package or relative to the checkout; or a loader of "
+        "the package, module:function, that is given its folder."
+    )
     gate: str = Field(
-        description="File with inputs, targets, groups that variants are measured on; never those of calibration."
+        description="File or loader with inputs, targets, groups that variants are measured on; never those of "
+        "calibration."
     )
     class_names: dict[str, str] = Field(
         default={}, description='What classes are called in reasons: {"1": "defaulters"}.'
@@ -84,6 +91,27 @@ class AccelerationSpec(_Strict):
                 "one of the variants must be that"
             )
         return self
+
+    @model_validator(mode="after")
+    def _sets_are_apart(self) -> AccelerationSpec:
+        if self.calibration == self.gate:
+            raise ValueError("calibration and gate are one set: whoever calibrates on the gate flatters the variant")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_tuned_was_pruned(self) -> AccelerationSpec:
+        for variant in self.variants:
+            if variant.recipe != FINE_TUNED:
+                continue
+            pruned = self.variant(str(variant.parameters.get("of", PRUNED)))
+            if pruned is None or pruned.recipe != PRUNED:
+                raise ValueError(f"{variant.name}: `of` must name a variant of recipe {PRUNED}, whose rounds these are")
+        return self
+
+    @property
+    def built_at_once(self) -> list[VariantSpec]:
+        """The variants that need nobody but who builds them; others come when their rounds of fine-tuning are over."""
+        return [variant for variant in self.variants if variant.recipe != FINE_TUNED]
 
     @property
     def reference(self) -> VariantSpec | None:

@@ -16,6 +16,11 @@ LEAST_PUBLISHED = 10
 """Groups of fewer people are never published: their counts would tell of somebody."""
 
 
+ERRORS = frozenset({"mae", "rmse"})
+"""Metrics of which less is better; their drop is what is added, in the unit of the targets."""
+
+MetricName = Literal["accuracy", "recall", "agreement", "auc", "macro_f1", "mae", "rmse"]
+
 FEDERATION_OPERATOR = "operator"
 """What the federation's operator is called where a policy names no operators of its own."""
 
@@ -27,20 +32,27 @@ class PromotionPolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    metrics: tuple[str, ...] = Field(
+    metrics: tuple[MetricName, ...] = Field(
         default=("accuracy", "recall", "agreement"),
         min_length=1,
         description="What is compared in every group. accuracy alone is not enough: a group's accuracy barely moves "
-        "while the recall of its rare class falls. recall is counted for each class.",
+        "while the recall of its rare class falls. recall is counted for each class. auc, macro_f1, mae and rmse, "
+        "which are no shares of right answers, have their bound from a paired bootstrap over people.",
     )
-    margin: float = Field(default=0.02, gt=0, lt=1, description="Largest drop of any group in any metric.")
+    margin: float = Field(
+        default=0.02,
+        gt=0,
+        lt=1,
+        description="Largest drop of any group in any metric. Of mae and rmse it is a rise, in the unit of the "
+        "targets: `margins` must name it.",
+    )
     margins: Mapping[str, float] = Field(
         default={}, description="Other margins, by metric, by group, or by `metric:group`; the most specific one holds."
     )
     floors: Mapping[str, float] = Field(
         default={},
-        description="Least value of the variant, by metric or `metric:group`. Without one, ten versions may each lose "
-        "a margin.",
+        description="Least value of the variant, by metric or `metric:group`; of mae and rmse the largest. Without "
+        "one, ten versions may each lose a margin.",
     )
     min_group: int = Field(
         default=300, ge=LEAST_PUBLISHED, description="Least examples of a group that is decided upon."
@@ -60,6 +72,14 @@ class PromotionPolicy(BaseModel):
         "federation's operator, under the name `operator`.",
     )
     batch: int = Field(default=64, ge=1, description="Examples at once when throughput is measured.")
+
+    @model_validator(mode="after")
+    def _errors_have_margins(self) -> PromotionPolicy:
+        for metric in self.metrics:
+            named = any(key.partition(":")[0] == metric for key in self.margins)
+            if metric in ERRORS and not named:
+                raise ValueError(f"margins: {metric} needs one of its own, in the unit of the targets")
+        return self
 
     @model_validator(mode="after")
     def _enough_operators(self) -> PromotionPolicy:

@@ -20,6 +20,7 @@ from fluvial.wire.names import GivenName
 from fluvial.wire.scoring import ScoringSpec
 from fluvial.wire.task_code import LossName, MetricName, Reference, is_reference
 from fluvial.wire.terms import Terms
+from fluvial.wire.tuning import TuningSpec
 
 MAX_SUM_CHUNK_ELEMENTS = 131_072
 """Elements of a chunk of int64 that has 1 MiB."""
@@ -250,6 +251,7 @@ class TaskFile(Terms):
     evaluation: EvaluationSpec | None = None
     acceleration: AccelerationSpec | None = None
     scoring: ScoringSpec | None = None
+    tunes: TuningSpec | None = None
 
     @model_validator(mode="after")
     def _code_is_of_the_package(self) -> TaskFile:
@@ -273,7 +275,8 @@ class TaskFile(Terms):
         """All that the file names of its package's code, as module:name."""
         metrics = [*(self.evaluation.metrics if self.evaluation else []), *self.held_out.metrics]
         loaders = self.data.participant, self.data.held_out, self.data.evaluation
-        named = (self.model.builder, *loaders, self.loss, self.training.trainer, *metrics)
+        sets = (self.acceleration.calibration, self.acceleration.gate) if self.acceleration else ()
+        named = (self.model.builder, *loaders, self.loss, self.training.trainer, *metrics, *sets)
         return tuple(dict.fromkeys(name for name in named if name and is_reference(name)))
 
     @model_validator(mode="after")
@@ -307,6 +310,17 @@ class TaskFile(Terms):
         return self
 
     @model_validator(mode="after")
+    def _what_is_tuned_travels_whole(self) -> TaskFile:
+        """What stays with a builder or a participant is of the model before it was pruned, and would not fit."""
+        if self.tunes is None:
+            return self
+        if self.partial or self.model.train or self.model.local or self.model.statistics != "aggregate":
+            raise ValueError("tunes: only a model that travels whole can be fine-tuned after pruning")
+        if self.tunes.task == self.task:
+            raise ValueError("tunes: a task cannot fine-tune its own model")
+        return self
+
+    @model_validator(mode="after")
     def _some_weight_is_taken(self) -> TaskFile:
         least, most = self.participation.min_examples, self.limits.max_weight
         if least > most:
@@ -330,7 +344,7 @@ class TaskFile(Terms):
     def specification(self) -> str:
         """The JSON that is signed. What releases before packages do not know stands in it only where it is in force, so
         that they read every other task."""
-        newer = {"package", "data", "loss", "held_out"}
+        newer = {"package", "data", "loss", "held_out", "tunes"}
         newer_of_model = {"builder", "weights", "train", "local", "statistics", "base_sha256"}
         content = self.model_dump(mode="json")
         for part, model, names in ((content, self, newer), (content["model"], self.model, newer_of_model)):

@@ -18,8 +18,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median_high
+from typing import TypeVar
 
-from fluvial.wire.promotion_policy import PromotionPolicy
+from fluvial.wire.promotion_policy import ERRORS, PromotionPolicy
 from governance.promotion.counts import PairedCounts
 from governance.promotion.non_inferiority import harm_p_value, holm, upper_bound
 
@@ -31,6 +32,9 @@ EVERYBODY = "all"
 
 Comparison = tuple[str, str]
 """Metric and group that are compared: ("recall:1", "age:50-80")."""
+
+
+Reported = TypeVar("Reported", PairedCounts, "Measured")
 
 
 class GroupVerdict(StrEnum):
@@ -117,12 +121,12 @@ def judge(
     )
 
 
-def of_participants(reports: Sequence[PairedCounts]) -> PairedCounts:
+def of_participants(reports: Sequence[Reported]) -> Reported:
     """One report that stands for those of several participants: the one whose bound is the (upper) median. Fewer than
     half of them, whatever they claim, cannot move it beyond what an honest one reported. Raises ValueError for none."""
     if not reports:
         raise ValueError("nobody reported")
-    bounds = [upper_bound(report) for report in reports]
+    bounds = [_bound(report) for report in reports]
     return reports[bounds.index(median_high(bounds))]
 
 
@@ -133,13 +137,18 @@ def _p_value(measured: PairedCounts | Measured) -> float:
     return measured.p_value if isinstance(measured, Measured) else harm_p_value(measured)
 
 
+def _bound(measured: PairedCounts | Measured) -> float:
+    return measured.bound if isinstance(measured, Measured) else upper_bound(measured)
+
+
 def _finding(
     policy: PromotionPolicy, key: Comparison, measured: PairedCounts | Measured, p_value: float
 ) -> GroupFinding:
     metric, group = key
     margin, floor = policy.margin_of(metric, group), policy.floor_of(metric, group)
-    bound = measured.bound if isinstance(measured, Measured) else upper_bound(measured)
-    below_floor = floor is not None and measured.num_examples > 0 and measured.value < floor
+    bound = _bound(measured)
+    beyond = floor is not None and (measured.value > floor if metric in ERRORS else measured.value < floor)
+    below_floor = beyond and measured.num_examples > 0
     if p_value < ALPHA and measured.drop > margin:
         verdict = GroupVerdict.HARMED
     elif measured.num_examples >= policy.min_group and bound <= margin:

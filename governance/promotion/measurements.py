@@ -27,12 +27,16 @@ def judged(spec: AccelerationSpec, reports: Iterable[Measurement]) -> Judgement:
     of_workers = [report for report in reports if report.data == GATE]
     of_others = [report for report in reports if report.data != GATE]
     comparisons: dict[Comparison, PairedCounts | Measured] = {}
-    by_comparison: dict[Comparison, list[PairedCounts]] = {}
+    counted: dict[Comparison, list[PairedCounts]] = {}
+    drawn: dict[Comparison, list[Measured]] = {}
     for report in of_others:
         for counts in report.counts:
-            by_comparison.setdefault((counts.metric, counts.group), []).append(_paired(counts))
+            counted.setdefault((counts.metric, counts.group), []).append(_paired(counts))
+        for drop in report.drops:
+            drawn.setdefault((drop.metric, drop.group), []).append(_measured(drop))
     if not of_workers:
-        comparisons.update({key: of_participants(counts) for key, counts in by_comparison.items()})
+        comparisons.update({key: of_participants(reported) for key, reported in drawn.items()})
+        comparisons.update({key: of_participants(reported) for key, reported in counted.items()})
     for report in of_workers:
         comparisons.update({(counts.metric, counts.group): _paired(counts) for counts in report.counts})
         comparisons.update({(drop.metric, drop.group): _measured(drop) for drop in report.drops})

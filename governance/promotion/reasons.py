@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fluvial.wire.promotion_policy import ERRORS
 from governance.promotion.judgement import EVERYBODY, Decision, GroupFinding, GroupVerdict, Judgement
 
 Namer = Callable[[str], str]
@@ -21,18 +22,19 @@ def reason(
             floored = next((finding for finding in judgement.findings if finding.below_floor), None)
             if worst.verdict is not GroupVerdict.HARMED and floored is not None:
                 where = _where(floored, class_name, group_name)
-                return f"held: {variant} has {_points(floored.value)} points of {where}, below the floor"
-            return f"held: {variant} loses {_points(worst.drop)} points of {_loss(worst, class_name, group_name)}"
+                side = "above" if _is_error(floored) else "below"
+                return f"held: {variant} has {_amount(floored, floored.value)} {where}, {side} the floor"
+            return f"held: {variant} {_loses(worst, worst.drop)} {_loss(worst, class_name, group_name)}"
         case Decision.UNDECIDED if worst is not None and worst.verdict is GroupVerdict.UNDECIDED:
             return (
-                f"undecided: {variant} may lose up to {_points(worst.bound)} points of "
+                f"undecided: {variant} {_loses(worst, worst.bound, 'may', 'up to ')} "
                 f"{_loss(worst, class_name, group_name)}: {_too_few(worst)}"
             )
         case Decision.UNDECIDED if judgement.organisations_missing:
             missing = judgement.organisations_missing
             return f"undecided: {missing} more participant{'s' if missing > 1 else ''} must have measured {variant}"
         case Decision.PROMOTED | Decision.AWAITING if worst is not None:
-            loses = f"{variant} loses at most {_points(max(worst.bound, 0.0))} points of "
+            loses = f"{variant} {_loses(worst, max(worst.bound, 0.0), '', 'at most ')} "
             loses += _loss(worst, class_name, group_name)
             if judgement.decision is Decision.PROMOTED:
                 return f"promoted: {loses}"
@@ -50,7 +52,8 @@ def _where(finding: GroupFinding, class_name: Namer, group_name: Namer) -> str:
 
 
 def _loss(finding: GroupFinding, class_name: Namer, group_name: Namer) -> str:
-    where, margin = _where(finding, class_name, group_name), _points(finding.margin)
+    where = _where(finding, class_name, group_name)
+    margin = f"{finding.margin:.4g}" if _is_error(finding) else _points(finding.margin)
     if finding.counts is None:
         return f"{where} ({finding.num_examples} examples), margin {margin}"
     counts = finding.counts
@@ -59,6 +62,21 @@ def _loss(finding: GroupFinding, class_name: Namer, group_name: Namer) -> str:
 
 def _too_few(finding: GroupFinding) -> str:
     return "nothing was measured" if not finding.num_examples else "too few examples to tell"
+
+
+def _loses(finding: GroupFinding, size: float, may: str = "", most: str = "") -> str:
+    """`loses 7.9 points of`, `may lose up to 2.4 points of`, `adds at most 0.3 to`: errors are in the targets' unit."""
+    verb = "add" if _is_error(finding) else "lose"
+    verb = f"{may} {verb}" if may else f"{verb}s"
+    return f"{verb} {most}{_amount(finding, size)}" if not _is_error(finding) else f"{verb} {most}{size:.4g} to"
+
+
+def _amount(finding: GroupFinding, size: float) -> str:
+    return f"{size:.4g} of" if _is_error(finding) else f"{_points(size)} points of"
+
+
+def _is_error(finding: GroupFinding) -> bool:
+    return finding.metric in ERRORS
 
 
 def _points(share: float) -> str:

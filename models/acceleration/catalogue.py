@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from models.acceleration.fine_tuned import FineTuned
 from models.acceleration.fp16_storage import Float16Storage
 from models.acceleration.int4_storage import Int4Storage
 from models.acceleration.int8_dynamic import Int8Dynamic
@@ -26,6 +27,7 @@ RECIPES: Mapping[str, Callable[..., Recipe]] = {
         PrunedStructured,
         PrunedUnstructured,
         LowRank,
+        FineTuned,
     )
 }
 

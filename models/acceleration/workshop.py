@@ -4,7 +4,8 @@ FOLDER`.
 Exporting a model keeps an interpreter busy for seconds, in which the operators that share it would stand still. So it
 is done elsewhere, and what goes back and forth are files in one folder:
 
-* `request.json` and `model.f32`, the flat float32 model: what to build (`Order`);
+* `request.json` and `model.f32`, the flat float32 model: what to build (`Order`); of a task that tunes a pruned model
+  `reference.f32` is the model before that, with which variants are compared;
 * `NAME.onnx` and `NAME.json` for each variant, written last: what was built (`Product`).
 
 A recipe that does not fit the model is a product with a failure, not an error of the process.
@@ -18,7 +19,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -27,32 +27,32 @@ from numpy.typing import NDArray
 
 from fluvial.edge.packages import Packages
 from fluvial.edge.training.task_code import TaskCode
-from fluvial.inference.comparison import answers_of, compare
 from fluvial.inference.processor import processor_class
 from fluvial.inference.session import Session
 from fluvial.inference.timing import Timing, measure_timing
 from fluvial.wire.acceleration import VariantSpec
-from fluvial.wire.records import GroupCounts
+from fluvial.wire.records import GroupCounts, MetricDrop
 from fluvial.wire.task_file import TaskFile
+from models.acceleration.bench import Bench, before_pruning, outputs_of
 from models.acceleration.catalogue import parse_recipe
+from models.acceleration.example_sets import load_set
 from models.acceleration.recipe import Subject
 from models.acceleration.versions import builder_versions
-from models.datasets import GroupedDataset, load_evaluation, load_grouped
-
-METRICS = ("accuracy", "recall", "agreement")
-"""What a gate set with labels is counted by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What to build and measure. specification: the task's file, as JSON. packages: folders whose code may run here.
-    calibration, gate: files. batch: for the throughput."""
+    calibration, gate: files, or loaders of the package. root: the checkout that files are relative to. metrics: of the
+    policy. batch: for the throughput."""
 
     specification: str
     packages: tuple[str, ...]
     variants: tuple[VariantSpec, ...]
     calibration: str
     gate: str
+    root: str
+    metrics: tuple[str, ...]
     batch: int
 
 
@@ -66,6 +66,7 @@ class Measured:
     data_sha256: str
     num_examples: int
     counts: tuple[GroupCounts, ...]
+    drops: tuple[MetricDrop, ...]
     timing: Timing
 
 
@@ -84,9 +85,13 @@ class Product:
     measured: Measured | None = None
 
 
-def write_order(folder: Path, order: Order, model: NDArray[np.float32]) -> None:
-    """Put an order in an empty folder."""
-    (folder / "model.f32").write_bytes(model.astype("<f4").tobytes())
+def write_order(
+    folder: Path, order: Order, model: NDArray[np.float32], reference: NDArray[np.float32] | None = None
+) -> None:
+    """Put an order in an empty folder. reference: the model before it was pruned and tuned; None where it was not."""
+    for name, vector in (("model", model), ("reference", reference)):
+        if vector is not None:
+            (folder / f"{name}.f32").write_bytes(vector.astype("<f4").tobytes())
     variants = [variant.model_dump(mode="json") for variant in order.variants]
     (folder / "request.json").write_text(json.dumps({**asdict(order), "variants": variants}), encoding="utf-8")
 
@@ -100,58 +105,51 @@ def read_product(folder: Path, name: str) -> tuple[Product, bytes] | None:
     measured = content.pop("measured")
     if measured is not None:
         measured["counts"] = tuple(GroupCounts(**counts) for counts in measured["counts"])
+        measured["drops"] = tuple(MetricDrop(**drop) for drop in measured["drops"])
         measured["timing"] = Timing(**measured["timing"])
         content["measured"] = Measured(**measured)
     artefact = folder / f"{name}.onnx"
     return Product(**content), artefact.read_bytes() if artefact.exists() else b""
 
 
-def products(order: Order, model: NDArray[np.float32]) -> Iterator[tuple[Product, bytes]]:
-    """Build and measure each variant of a model, float32[D]. Raises ValueError for a model, calibration or gate set
-    that do not fit."""
+def products(
+    order: Order, model: NDArray[np.float32], reference: NDArray[np.float32] | None = None
+) -> Iterator[tuple[Product, bytes]]:
+    """Build and measure each variant of a model, float32[D]. reference: as `write_order` takes it. Raises ValueError
+    for a model, calibration or gate set that do not fit."""
     torch.set_num_threads(1)
-    task_file = TaskFile.model_validate_json(order.specification)
-    state = TaskCode.of(task_file, Packages(map(Path, order.packages))).state()
+    packages = Packages(map(Path, order.packages))
+    code = TaskCode.of(TaskFile.model_validate_json(order.specification), packages, Path(order.root))
+    gate = load_set(code, order.gate)
+    compared = code if reference is None else TaskCode(before_pruning(code.task_file), code.package)
+    outputs = outputs_of(compared, model if reference is None else reference, gate.inputs)
+    bench = Bench(gate=gate, reference=outputs, metrics=order.metrics)
+    state = code.state()
     state.load(model)
-    module = state.module.eval()
-    gate = load_grouped(order.gate)
-    subject = Subject(module=module, calibration=load_evaluation(order.calibration).inputs)
-    gate_sha256, calibration_sha256 = _sha256(order.gate), _sha256(order.calibration)
-    with torch.inference_mode():
-        batches = torch.split(torch.from_numpy(gate.inputs), 512)
-        reference = answers_of(torch.cat([module(batch) for batch in batches]).numpy())
+    calibration = load_set(code, order.calibration)
+    subject = Subject(module=state.module.eval(), calibration=calibration.inputs)
     for variant in order.variants:
-        product, artefact = _product(variant, subject, gate, reference, order.batch, gate_sha256)
-        yield replace(product, calibration_sha256=calibration_sha256), artefact
+        product, artefact = _product(variant, subject, bench, order.batch)
+        yield replace(product, calibration_sha256=calibration.sha256.hex()), artefact
 
 
-def _sha256(path: str) -> str:
-    return sha256(Path(path).read_bytes()).hexdigest()
-
-
-def _product(
-    variant: VariantSpec,
-    subject: Subject,
-    gate: GroupedDataset,
-    reference: NDArray[np.int64],
-    batch: int,
-    gate_sha256: str,
-) -> tuple[Product, bytes]:
+def _product(variant: VariantSpec, subject: Subject, bench: Bench, batch: int) -> tuple[Product, bytes]:
+    inputs = bench.gate.inputs
     try:
         artefact = parse_recipe(variant.recipe, variant.parameters).build(subject)
         session = Session(artefact.data)
-        answers = answers_of(session.run_in_batches(gate.inputs))
+        counts, found = bench.compared(session.run_in_batches(inputs), artefact.digest)
     except ValueError as error:
         return Product(name=variant.name, builders=builder_versions(), failure=str(error)[:300]), b""
-    counts = compare(reference, answers, metrics=METRICS, targets=gate.targets, groups=gate.groups, people=gate.people)
     measured = Measured(
         runtime=session.runtime,
         processor=processor_class(),
         threads=1,
-        data_sha256=gate_sha256,
-        num_examples=len(gate),
-        counts=tuple(counts),
-        timing=measure_timing(session.run, gate.inputs, batch=batch),
+        data_sha256=bench.gate.sha256.hex(),
+        num_examples=len(inputs),
+        counts=counts,
+        drops=found,
+        timing=measure_timing(session.run, inputs, batch=batch),
     )
     product = Product(
         name=variant.name,
@@ -169,11 +167,13 @@ def main(arguments: Sequence[str]) -> int:
     folder = Path(arguments[0])
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     variants = tuple(VariantSpec.model_validate(variant) for variant in request.pop("variants"))
-    model = np.fromfile(folder / "model.f32", "<f4").astype(np.float32, copy=False)
+    model, reference = (_vector(folder / f"{name}.f32") for name in ("model", "reference"))
+    assert model is not None
     os.nice(10)
     try:
-        order = Order(**{**request, "packages": tuple(request["packages"]), "variants": variants})
-        for product, artefact in products(order, model):
+        lists = {name: tuple(request[name]) for name in ("packages", "metrics")}
+        order = Order(**{**request, **lists, "variants": variants})
+        for product, artefact in products(order, model, reference):
             if artefact:
                 (folder / f"{product.name}.onnx").write_bytes(artefact)
             temporary = folder / f"{product.name}.{time.time_ns()}"
@@ -183,6 +183,10 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _vector(path: Path) -> NDArray[np.float32] | None:
+    return np.fromfile(path, "<f4").astype(np.float32, copy=False) if path.exists() else None
 
 
 if __name__ == "__main__":

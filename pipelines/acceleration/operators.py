@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ValueStateDescriptor
@@ -29,15 +32,26 @@ from pipelines.flink.blobs import shared_reader
 from pipelines.flink.chunk_writer import chunk_writer
 from pipelines.flink.frames import sink_frame
 from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
-from pipelines.flink.manifests import read_model
+from pipelines.flink.manifests import ManifestToMessage, read_model
 from pipelines.flink.messages import unpack
 from pipelines.flink.tasks import acceleration_of
 
 LOOK_MS = 250
 """Pause between two looks at what the worker has made."""
 
+Terms = tuple[TaskFile, AccelerationSpec]
+
 _CHUNK_BYTES = 1 << 20
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """A model whose variants are being built. terms: as they were when that began."""
+
+    manifest: ModelManifest
+    terms: Terms
+    worker: Worker
 
 
 class Accelerate(KeyedProcessFunction):
@@ -58,15 +72,15 @@ class Accelerate(KeyedProcessFunction):
             timeout_ms=settings.read_timeout_ms,
         )
         self._writer = chunk_writer(settings, ctx, self._topics.variant_blobs, "variants")
-        self._workers: dict[str, tuple[ModelManifest, AccelerationSpec, Worker]] = {}
+        self._workers: dict[str, _Work] = {}
         self._recorded: list[Variant] | None = None
         self._task = ctx.get_state(ValueStateDescriptor("task", Types.PICKLED_BYTE_ARRAY()))
         self._waiting = ctx.get_state(ValueStateDescriptor("waiting", Types.PICKLED_BYTE_ARRAY()))
         self._built = ctx.get_state(ValueStateDescriptor("built", Types.LONG()))
 
     def close(self) -> None:
-        for _, _, worker in self._workers.values():
-            worker.close()
+        for work in self._workers.values():
+            work.worker.close()
         self._workers.clear()
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
@@ -75,7 +89,7 @@ class Accelerate(KeyedProcessFunction):
             self._task.update(parts[0])
         else:
             self._publish(parts[0])
-        if self._waiting.value() is not None and self._spec() is not None:
+        if self._waiting.value() is not None and self._terms() is not None:
             ctx.timer_service().register_processing_time_timer(int(time.time() * 1000) + 1)
         return iter(())
 
@@ -86,36 +100,36 @@ class Accelerate(KeyedProcessFunction):
             self._start(task)
         if task not in self._workers:
             return
-        manifest, spec, worker = self._workers[task]
-        over = worker.is_over
-        for product, artefact in worker.finished():
-            yield from self._record(manifest, spec, product, artefact, now_ms)
+        work = self._workers[task]
+        over = work.worker.is_over
+        for product, artefact in work.worker.finished():
+            yield from self._record(work.manifest, work.terms, product, artefact, now_ms)
         if over:
             del self._workers[task]
-            worker.close()
+            work.worker.close()
             # Only now: a restart before this moment builds the version again, to the same records.
-            self._built.update(manifest.version)
+            self._built.update(work.manifest.version)
             waiting = self._waiting.value()
-            if waiting is not None and decode(bytes(waiting), ModelManifest).version <= manifest.version:
+            if waiting is not None and decode(bytes(waiting), ModelManifest).version <= work.manifest.version:
                 self._waiting.clear()
                 return
         ctx.timer_service().register_processing_time_timer(now_ms + LOOK_MS)
 
     def timer_set_aside(self, timestamp: int, ctx: Any, failure: Failure) -> Iterator[bytes]:
         """The version in hand gets no variants: each that its terms name is recorded as failed."""
-        waiting, spec = self._waiting.value(), self._spec()
+        waiting, terms = self._waiting.value(), self._terms()
         if waiting is None:
             return
         manifest, task = decode(bytes(waiting), ModelManifest), ctx.get_current_key()
         if task in self._workers:
-            self._workers.pop(task)[2].close()
+            self._workers.pop(task).worker.close()
         self._built.update(manifest.version)
         self._waiting.clear()
-        if spec is None:
+        if terms is None:
             return
-        for variant in spec.variants:
+        for variant in logic.ordered(*terms):
             product = Product(name=variant.name, builders={}, failure=f"the stage raised {failure.error}")
-            yield from self._record(manifest, spec, product, b"", int(time.time() * 1000))
+            yield from self._record(manifest, terms, product, b"", int(time.time() * 1000))
 
     def _publish(self, manifest: bytes) -> None:
         """Keep the newest manifest. Whether the log has its variants already is asked when the task is known."""
@@ -125,19 +139,17 @@ class Accelerate(KeyedProcessFunction):
             self._waiting.update(manifest)
 
     def _start(self, task: str) -> None:
-        spec, waiting = self._spec(), self._waiting.value()
-        if spec is None or waiting is None:
+        terms, waiting = self._terms(), self._waiting.value()
+        if terms is None or waiting is None:
             return
+        task_file, spec = terms
         manifest = decode(bytes(waiting), ModelManifest)
-        if manifest.version <= self._newest_built(task, spec):
-            self._waiting.clear()
-            return
-        specification = decode(bytes(self._task.value()), Task).specification
-        if not logic.is_due(spec, manifest.version, TaskFile.model_validate_json(specification).rounds):
+        if manifest.version <= self._newest_built(terms) or not logic.is_due(spec, manifest.version, task_file):
             self._waiting.clear()
             return
         try:
             model = read_model(self._reader, manifest)
+            reference = self._pruned(task_file)
         except ChunkUnavailable as error:
             _log.warning("%s version %d gets no variants: %s", task, manifest.version, error)
             self._built.update(manifest.version)
@@ -145,34 +157,52 @@ class Accelerate(KeyedProcessFunction):
             return
         root = self._settings.repository_root
         order = Order(
-            specification=specification,
+            specification=decode(bytes(self._task.value()), Task).specification,
             packages=tuple(map(str, self._settings.packages)),
-            variants=tuple(spec.variants),
-            calibration=str(root / spec.calibration),
-            gate=str(root / spec.gate),
+            variants=tuple(logic.ordered(*terms)),
+            calibration=spec.calibration,
+            gate=spec.gate,
+            root=str(root),
+            metrics=spec.policy.metrics,
             batch=spec.policy.batch,
         )
-        self._workers[task] = manifest, spec, Worker(order, model, root)
+        self._workers[task] = _Work(manifest=manifest, terms=terms, worker=Worker(order, model, root, reference))
+
+    def _pruned(self, task_file: TaskFile) -> NDArray[np.float32] | None:
+        """The model, before it was pruned, that the task tunes a variant of: what the variant is compared with; None
+        for a task that tunes none. Raises ChunkUnavailable where the log has it no more."""
+        tunes = task_file.tunes
+        if tunes is None:
+            return None
+        trusted = ManifestToMessage(self._settings)
+        for record in read_to_end(self._settings.brokers, self._topics.models, settle_seconds=SETTLE_SECONDS):
+            for message in trusted.of(record):
+                manifest = decode(unpack(message)[2][0], ModelManifest)
+                place = manifest.task, manifest.version, manifest.model_digest.hex()
+                if place == (tunes.task, tunes.version, tunes.model_digest):
+                    return read_model(self._reader, manifest)
+        raise ChunkUnavailable(f"{tunes.task} has no version {tunes.version} with the digest that was pruned")
 
     def _record(
-        self, manifest: ModelManifest, spec: AccelerationSpec, product: Product, artefact: bytes, now_ms: int
+        self, manifest: ModelManifest, terms: Terms, product: Product, artefact: bytes, now_ms: int
     ) -> Iterator[bytes]:
-        topics = self._topics
-        chunks = self._upload(manifest, product.name, artefact)
-        variant = logic.variant_record(manifest, spec, product, chunks, now_ms)
-        key = f"{manifest.task}/{manifest.version}/{product.name}".encode()
+        topics, (task_file, spec) = self._topics, terms
+        source = logic.source_of(manifest, task_file)
+        chunks = self._upload(source, product.name, artefact)
+        variant = logic.variant_record(source, spec, product, chunks, now_ms)
+        key = f"{source.task}/{source.version}/{product.name}".encode()
         yield sink_frame(topics.variants, key, seal(variant, self._key, logic.WORKER))
         yield audit_frame(topics, variant, manifest.created_ms)
-        measurement = logic.measurement_record(manifest, product, now_ms)
+        measurement = logic.measurement_record(source, product, now_ms)
         if measurement is not None:
             yield sink_frame(topics.measurements, logic.WORKER.encode(), seal(measurement, self._key, logic.WORKER))
 
-    def _upload(self, manifest: ModelManifest, name: str, artefact: bytes) -> tuple[ChunkReference, ...]:
+    def _upload(self, source: logic.Source, name: str, artefact: bytes) -> tuple[ChunkReference, ...]:
         """Write the artefact's chunks, durable before the record that names them."""
         pieces = [artefact[first : first + _CHUNK_BYTES] for first in range(0, len(artefact), _CHUNK_BYTES)]
         for index, piece in enumerate(pieces):
-            partition = chunk_partition(manifest.task, index, self._settings.partitions)
-            self._writer.send(index, partition, f"{manifest.task}/{manifest.version}/{name}/{index}".encode(), piece)
+            partition = chunk_partition(source.task, index, self._settings.partitions)
+            self._writer.send(index, partition, f"{source.task}/{source.version}/{name}/{index}".encode(), piece)
         places = self._writer.flush()
         return tuple(
             ChunkReference(
@@ -181,21 +211,23 @@ class Accelerate(KeyedProcessFunction):
             for index, piece in enumerate(pieces)
         )
 
-    def _spec(self) -> AccelerationSpec | None:
-        """The task's terms of acceleration; None for a task that is not heard of yet, or has none."""
+    def _terms(self) -> Terms | None:
+        """The task's file and its terms of acceleration; None for a task that is not heard of yet, or has none."""
         stored = self._task.value()
-        if stored is None:
+        record = None if stored is None else decode(bytes(stored), Task)
+        spec = None if record is None else acceleration_of(record)
+        if record is None or spec is None:
             return None
-        return acceleration_of(decode(bytes(stored), Task))
+        return TaskFile.model_validate_json(record.specification), spec
 
-    def _newest_built(self, task: str, spec: AccelerationSpec) -> int:
+    def _newest_built(self, terms: Terms) -> int:
         built = self._built.value()
         if built is None:
-            built = self._of_log(task, spec)
+            built = self._of_log(terms)
             self._built.update(built)
         return int(built)
 
-    def _of_log(self, task: str, spec: AccelerationSpec) -> int:
+    def _of_log(self, terms: Terms) -> int:
         """The newest version whose variants the log holds; read once, when first asked."""
         if self._recorded is None:
             self._recorded = []
@@ -206,4 +238,4 @@ class Accelerate(KeyedProcessFunction):
                     self._recorded.append(unseal(record.value, Variant, public_key))
                 except FluvialError as error:
                     _log.warning("%s/%d@%d is not trusted: %s", topic, record.partition, record.offset, error)
-        return logic.newest_complete(self._recorded, task, spec)
+        return logic.newest_built(self._recorded, *terms)

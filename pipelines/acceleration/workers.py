@@ -17,12 +17,14 @@ from models.acceleration.workshop import Order, Product, read_product, write_ord
 class Worker:
     """One order being carried out. Its folder goes with it."""
 
-    def __init__(self, order: Order, model: NDArray[np.float32], root: Path) -> None:
-        """root: the checkout, from which the process imports."""
+    def __init__(
+        self, order: Order, model: NDArray[np.float32], root: Path, reference: NDArray[np.float32] | None = None
+    ) -> None:
+        """root: the checkout, from which the process imports. reference: as `write_order` takes it."""
         self._folder = tempfile.TemporaryDirectory(prefix="fluvial-variants-", ignore_cleanup_errors=True)
         self._path = Path(self._folder.name)
         self._waiting = [variant.name for variant in order.variants]
-        write_order(self._path, order, model)
+        write_order(self._path, order, model, reference)
         paths = [str(root), *(path for path in sys.path if path.endswith("site-packages"))]
         with (self._path / "errors").open("wb") as errors:
             self._process = subprocess.Popen(

@@ -16,7 +16,7 @@ from fluvial.wire.framing import decode
 from fluvial.wire.records import ChunkReference, ModelManifest
 from pipelines.config import Settings
 from pipelines.flink.blobs import BlobReader
-from pipelines.flink.frames import parse_source
+from pipelines.flink.frames import SourceRecord, parse_source
 from pipelines.flink.messages import pack
 
 _log = logging.getLogger(__name__)
@@ -29,7 +29,10 @@ class ManifestToMessage(FlatMapFunction):
         self._keys = [bytes.fromhex(settings.aggregator_key), bytes.fromhex(settings.operator_key)]
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
-        record = parse_source(bytes(value))
+        return self.of(parse_source(bytes(value)))
+
+    def of(self, record: SourceRecord) -> Iterator[bytes]:
+        """The message of a record; none, and a line in the job's log, of what nobody signed who may."""
         try:
             envelope = open_envelope(record.value)
             if not any(verify_envelope(envelope, key) for key in self._keys):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fluvial.edge.models import load_model, read_manifests
 from fluvial.edge.packages import Packages
 from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.edge.registry import Registry
@@ -15,6 +16,7 @@ from fluvial.kafka import Transport
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import ModelManifest
 from fluvial.wire.task_file import TaskFile
+from fluvial.wire.tuning import TuningSpec
 from pipelines.replay.counterfactual import Metrics
 
 
@@ -32,7 +34,8 @@ def read_task_file(transport: Transport, federation: Federation, name: str) -> T
 def initial_model(
     transport: Transport, federation: Federation, manifest: ModelManifest, *, packages: Packages = NO_PACKAGES
 ) -> npt.NDArray[np.float32]:
-    """Version 0, float32[D], from its task's code and seed, for a log that no longer holds its chunks.
+    """Version 0, float32[D], from its task's code and seed, for a log that no longer holds its chunks; of a task that
+    tunes a pruned model from that model.
 
     packages: those whose code may run here. Needs torch. Raises ChunkUnavailable if it cannot be made.
     """
@@ -42,9 +45,28 @@ def initial_model(
     from fluvial.edge.training.task_code import TaskCode
 
     try:
+        if task_file.tunes is not None:
+            return _pruned_again(transport, federation, task_file.tunes, packages)
         return TaskCode.of(task_file, packages).initial()
     except ValueError as error:
         raise ChunkUnavailable(f"version 0 of {manifest.task} is gone and cannot be made again: {error}") from error
+
+
+def _pruned_again(
+    transport: Transport, federation: Federation, tunes: TuningSpec, packages: Packages
+) -> npt.NDArray[np.float32]:
+    from fluvial.edge.training.task_code import TaskCode
+    from models.acceleration.pruning import pruned_model
+
+    parent = read_task_file(transport, federation, tunes.task)
+    for found in read_manifests(transport, federation):
+        if (found.task, found.version, found.model_digest.hex()) == (tunes.task, tunes.version, tunes.model_digest):
+            if parent is None:
+                break
+            topic = federation.topics.model_blobs
+            model = load_model(transport, topic, found.chunks, found.model_digest, found.num_elements)
+            return pruned_model(TaskCode.of(parent, packages), model, tunes.fraction)
+    raise ChunkUnavailable(f"the log has no version {tunes.version} of {tunes.task} that was pruned")
 
 
 def metrics_of(task_file: TaskFile, repository_root: Path, packages: Packages = NO_PACKAGES) -> Metrics | None:

@@ -26,6 +26,7 @@ from fluvial.edge.training.config import TrainingConfig
 from fluvial.edge.training.device import choose_device
 from fluvial.edge.training.losses import Loss, loss_of
 from fluvial.edge.training.module_state import ModuleState
+from fluvial.edge.training.narrowing import narrowed
 from fluvial.edge.training.trainer import Progress, drawing_from, train, trained_delta
 from fluvial.edge.training.weights import load_weights
 from fluvial.wire.errors import FluvialError
@@ -54,7 +55,8 @@ class TaskCode:
 
     def module(self) -> nn.Module:
         """The module with the weights that the task starts from: what its builder makes with the task's seed, and the
-        package's weights on top. Raises ValueError for a builder that cannot make one, naming it."""
+        package's weights on top; of a task that tunes a pruned model the narrower one. Raises ValueError for a builder
+        that cannot make one, naming it."""
         spec = self.task_file.model
         builder = self._code(spec.builder) if spec.builder else self._architecture(spec.architecture)
         named = f"{spec.builder or spec.architecture} with the parameters {dict(spec.parameters)}"
@@ -70,7 +72,7 @@ class TaskCode:
             raise ValueError(f"{named} makes {type(module).__name__}, which is no torch module")
         if spec.weights and self.package is not None:
             load_weights(module, self.package.read(spec.weights), spec.weights)
-        return module
+        return module if self.task_file.tunes is None else narrowed(module, self.task_file.tunes.fraction)
 
     def state(self, module: nn.Module | None = None) -> ModuleState:
         """What travels of a module, a new one by default. Raises ValueError as `module` and ModuleState do, and for a
@@ -138,17 +140,24 @@ class TaskCode:
     def evaluation_examples(self) -> Examples | None:
         """The evaluation set; None for a task without one. Raises ValueError as `participant_examples` does."""
         wanted = self.task_file.evaluation
-        if wanted is None:
-            return None
-        if self.package is not None and (named := self.task_file.data.evaluation) is not None:
+        return None if wanted is None else self.examples(self.task_file.data.evaluation or wanted.data)
+
+    def examples(self, named: str) -> Examples:
+        """What a loader of the package, module:function, gives of its folder, or what a data file holds, of the package
+        or relative to the root. Raises ValueError as `participant_examples` does."""
+        if is_reference(named):
+            loader = self._code(named)
+            assert self.package is not None
             self.package.check()
-            return self._load(named, self._code(named), self.package.folder)
-        if self.package is not None and wanted.data in self.package.files:
-            self.package.read(wanted.data)
-            path = self.package.folder / wanted.data
-        else:
-            path = (self._root or Path()) / wanted.data
-        return Examples.of(_built_in("models.datasets", "load_grouped")(path, wanted.data), wanted.data)
+            return self._load(named, loader, self.package.folder)
+        return Examples.of(_built_in("models.datasets", "load_grouped")(self.path(named), named), named)
+
+    def path(self, named: str) -> Path:
+        """Where a data file lies: in the package if it has it, whose digest is looked at, else relative to the root."""
+        if self.package is not None and named in self.package.files:
+            self.package.read(named)
+            return self.package.folder / named
+        return (self._root or Path()) / named
 
     def train(
         self,

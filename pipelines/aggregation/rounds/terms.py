@@ -15,7 +15,7 @@ from models.aggregation.server_dynamic import Dynamic
 from models.aggregation.server_optimizer import parse_server_optimizer
 from models.aggregation.staleness import parse_staleness
 
-_FOR_LIFE = ("model", "chunk_elements", "kept_versions", "limits", "window", "server_optimizer", "partial")
+_FOR_LIFE = ("model", "chunk_elements", "kept_versions", "limits", "window", "server_optimizer", "partial", "tunes")
 """Fields that hold from a task's creation to its end: chunks in the log, moments, and updates that wait for a later
 round were made by them."""
 

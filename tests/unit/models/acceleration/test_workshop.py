@@ -2,19 +2,27 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from fluvial.edge.packages.examples import Examples
 from fluvial.edge.training.flat import flatten
+from fluvial.edge.training.narrowing import narrowed
+from fluvial.edge.training.task_code import TaskCode
+from fluvial.inference.comparison import answers_of
 from fluvial.inference.session import Session
 from fluvial.wire.acceleration import VariantSpec
 from fluvial.wire.task_file import Limits, ModelSpec, TaskFile
+from models.acceleration.bench import Bench, outputs_of
+from models.acceleration.example_sets import ExampleSet
 from models.acceleration.workshop import Order, main, read_product, write_order
 from models.architectures import build
 from pipelines.acceleration.workers import Worker
 
+INPUTS = np.random.default_rng(3).normal(size=(100, 6)).astype(np.float32)
 PARAMETERS = {"inputs": 6, "classes": 2, "hidden": 8}
 VARIANTS = (
     VariantSpec(name="plain", recipe="onnx_fp32"),
@@ -37,20 +45,21 @@ TASK = TaskFile(
 @pytest.fixture(scope="module")
 def order(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sets")
-    random = np.random.default_rng(3)
 
-    def save(name, size, **more):
-        tensors = {"inputs": random.normal(size=(size, 6)).astype(np.float32), "targets": random.integers(0, 2, size)}
+    def save(name, inputs, **more):
+        tensors = {"inputs": inputs, "targets": np.arange(len(inputs)) // 3 % 2}
         save_file({**tensors, **more}, folder / name, metadata={"groups": json.dumps({"sex": ["women", "men"]})})
 
-    save("calibration.safetensors", 20)
-    save("gate.safetensors", 100, **{"groups.sex": np.arange(100) % 2})
+    save("calibration.safetensors", INPUTS[:20] + 1)
+    save("gate.safetensors", INPUTS, **{"groups.sex": np.arange(100) % 2})
     return Order(
         specification=TASK.specification(),
         packages=(),
         variants=VARIANTS,
-        calibration=str(folder / "calibration.safetensors"),
-        gate=str(folder / "gate.safetensors"),
+        calibration="calibration.safetensors",
+        gate="gate.safetensors",
+        root=str(folder),
+        metrics=("accuracy", "recall", "agreement", "auc"),
         batch=16,
     )
 
@@ -83,9 +92,49 @@ def test_a_worker_builds_measures_and_says_what_does_not_fit(order, model, repos
     assert {("accuracy", "sex:women"), ("recall:1", "all"), ("agreement", "all")} <= keys
     assert all(counts.harmed == 0 for counts in product.measured.counts)
     assert product.measured.timing.batch == 16
+    bounds = {drop.group: drop.bound for drop in product.measured.drops if drop.metric == "auc"}
+    assert bounds.keys() == {"all", "sex:women", "sex:men"}
+    assert max(bounds.values()) < 0.01
     failure, nothing = products["none"]
     assert "between 0 and 1" in failure.failure
     assert nothing == b""
+
+
+def test_a_tuned_model_is_compared_with_the_one_before_it_was_pruned(order, model, repository_root):
+    tunes = {"task": "toy", "version": 1, "model_digest": "00" * 32, "variant": "tuned", "fraction": 0.5}
+    task = TaskFile.model_validate({**TASK.model_dump(mode="json"), "task": "toy-1-tuned", "tunes": tunes})
+    tuned = VariantSpec(name="tuned", recipe="fine_tuned", parameters={"of": "pruned"})
+    pruned = flatten(narrowed(build("multilayer_perceptron", PARAMETERS), 0.5))
+    of_rounds = replace(order, specification=task.specification(), variants=(tuned,))
+    worker = Worker(of_rounds, pruned, repository_root, model)
+    try:
+        product, artefact = finished(worker)["tuned"]
+    finally:
+        worker.close()
+    assert not product.failure, product.failure
+    assert product.measured is not None
+    everybody = next(each for each in product.measured.counts if (each.metric, each.group) == ("agreement", "all"))
+    expected = [answers_of(outputs_of(TaskCode(of), vector, INPUTS)) for of, vector in ((TASK, model), (task, pruned))]
+    assert everybody.harmed == (expected[0] != expected[1]).sum() > 0
+    assert len(artefact) < len(finished_plain(order, model, repository_root))
+
+
+def finished_plain(order, model, repository_root):
+    worker = Worker(order, model, repository_root)
+    try:
+        return finished(worker)["plain"][1]
+    finally:
+        worker.close()
+
+
+def test_values_are_measured_by_errors_and_not_by_shares_of_right_answers():
+    outputs, targets = INPUTS[:, :1], np.linspace(0, 1, 100, dtype=np.float32)
+    gate = ExampleSet(inputs=INPUTS, examples=Examples(inputs=INPUTS, targets=targets), sha256=bytes(32))
+    counts, drops = Bench(gate=gate, reference=outputs, metrics=("mae", "rmse")).compared(outputs + 3, bytes(32))
+    assert not counts
+    assert {drop.metric: drop.drop > 0 for drop in drops} == {"mae": True, "rmse": True}
+    with pytest.raises(ValueError, match="mae or rmse"):
+        Bench(gate=gate, reference=outputs, metrics=("accuracy",)).compared(outputs, bytes(32))
 
 
 def test_a_model_that_does_not_fit_fails_every_variant_with_the_reason(order, model, repository_root):

@@ -1,11 +1,27 @@
 """Which versions get variants, and what is recorded of them."""
 
+import json
+from dataclasses import replace
+
 from fluvial.inference.timing import Timing
-from fluvial.wire.records import GroupCounts, ModelManifest
+from fluvial.wire.acceleration import VariantSpec
+from fluvial.wire.records import GroupCounts, MetricDrop, ModelManifest
+from fluvial.wire.task_file import TaskFile
+from fluvial.wire.tuning import TuningSpec
 from models.acceleration.workshop import Measured, Product
-from pipelines.acceleration.logic import is_due, measurement_record, newest_complete, variant_record
+from pipelines.acceleration.logic import (
+    is_due,
+    measurement_record,
+    newest_built,
+    newest_complete,
+    ordered,
+    source_of,
+    variant_record,
+)
+from tests.unit.pipelines.inference.test_serving import SPECIFICATION
 from tests.unit.pipelines.promotion.builders import SPEC, a_variant
 
+TASK = TaskFile.model_validate({**SPECIFICATION, "task": "credit"})
 MANIFEST = ModelManifest(
     task="credit",
     version=8,
@@ -52,8 +68,26 @@ PRODUCT = Product(
         data_sha256="08" * 32,
         num_examples=100,
         counts=(GroupCounts(metric="accuracy", group="all", both=98, harmed=1, helped=1, neither=0),),
+        drops=(MetricDrop(metric="auc", group="all", num_examples=100, value=0.9, drop=0.0, bound=0.01, p_value=1.0),),
         timing=TIMING,
     ),
+)
+SOURCE = source_of(MANIFEST, TASK)
+TUNING = TASK.model_copy(
+    update={
+        "task": "credit-8-tuned",
+        "rounds": 2,
+        "tunes": TuningSpec(task="credit", version=8, model_digest="01" * 32, variant="tuned", fraction=0.5),
+    }
+)
+TUNED_SPEC = SPEC.model_copy(
+    update={
+        "variants": [
+            *SPEC.variants,
+            VariantSpec(name="pruned", recipe="pruned_structured"),
+            VariantSpec(name="tuned", recipe="fine_tuned", parameters={"of": "pruned"}),
+        ]
+    }
 )
 
 
@@ -65,7 +99,7 @@ def test_a_version_is_complete_with_every_variant_of_the_terms():
 
 
 def test_a_variant_names_its_recipe_and_what_built_it():
-    variant = variant_record(MANIFEST, SPEC, PRODUCT, (), 9)
+    variant = variant_record(SOURCE, SPEC, PRODUCT, (), 9)
     assert variant.recipe == '{"parameters":{},"recipe":"int8_static"}'
     assert variant.builders == '{"onnx":"1.22.0","torch":"2.15.0"}'
     assert variant.artefact_sha256 == b"\x07" * 32
@@ -74,20 +108,43 @@ def test_a_variant_names_its_recipe_and_what_built_it():
 
 def test_a_failure_is_recorded_and_not_measured():
     failed = Product(name="int8", builders={}, failure="no chain of layers")
-    assert variant_record(MANIFEST, SPEC, failed, (), 9).failure == "no chain of layers"
-    assert measurement_record(MANIFEST, failed, 9) is None
+    assert variant_record(SOURCE, SPEC, failed, (), 9).failure == "no chain of layers"
+    assert measurement_record(SOURCE, failed, 9) is None
 
 
 def test_a_measurement_carries_what_was_counted_and_timed():
-    measurement = measurement_record(MANIFEST, PRODUCT, 9)
+    measurement = measurement_record(SOURCE, PRODUCT, 9)
     assert measurement is not None
     (counts,) = measurement.counts
     assert (counts.both, counts.harmed, counts.helped, counts.neither) == (98, 1, 1, 0)
+    assert measurement.drops == PRODUCT.measured.drops
     assert (measurement.processor, measurement.data, measurement.latency_p50_us) == ("AVX2", "gate", 35.0)
 
 
 def test_every_so_many_versions_get_variants_and_the_last_one_in_any_case():
     sparse = SPEC.model_copy(update={"every": 3})
-    assert [version for version in range(1, 9) if is_due(sparse, version, rounds=8)] == [3, 6, 8]
-    assert [version for version in range(1, 9) if is_due(sparse, version, rounds=0)] == [3, 6]
-    assert all(is_due(SPEC, version, rounds=0) for version in range(1, 9))
+    eight, endless = (TASK.model_copy(update={"rounds": rounds}) for rounds in (8, 0))
+    assert [version for version in range(1, 9) if is_due(sparse, version, eight)] == [3, 6, 8]
+    assert [version for version in range(1, 9) if is_due(sparse, version, endless)] == [3, 6]
+    assert all(is_due(SPEC, version, endless) for version in range(1, 9))
+
+
+def test_of_a_task_that_tunes_the_last_version_alone_is_built_and_is_the_other_tasks_variant():
+    assert [version for version in range(1, 4) if is_due(TUNED_SPEC, version, TUNING)] == [2]
+    assert [variant.name for variant in ordered(TUNING, TUNED_SPEC)] == ["tuned"]
+    own = replace(MANIFEST, task="credit-8-tuned", version=2, model_digest=b"\x02" * 32)
+    variant = variant_record(source_of(own, TUNING), TUNED_SPEC, replace(PRODUCT, name="tuned"), (), 9)
+    assert (variant.task, variant.version, variant.model_digest) == ("credit", 8, b"\x01" * 32)
+    assert json.loads(variant.recipe) == {
+        "recipe": "fine_tuned",
+        "parameters": {"of": "pruned"},
+        "tuned": {"task": "credit-8-tuned", "version": 2, "model_digest": "02" * 32},
+    }
+    assert newest_built([], TUNING, TUNED_SPEC) == 0
+    assert newest_built([variant], TUNING, TUNED_SPEC) == 2
+
+
+def test_a_version_is_complete_without_what_only_rounds_can_make():
+    variants = [a_variant(name, 5) for name in ("int8", "onnx", "pruned")]
+    assert [variant.name for variant in ordered(TASK, TUNED_SPEC)] == ["int8", "onnx", "pruned"]
+    assert newest_built(variants, TASK, TUNED_SPEC) == 5

@@ -1,0 +1,22 @@
+"""The `tunes` part of a task file: which pruned variant of another task's model its rounds fine-tune."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fluvial.wire.names import GivenName
+
+
+class TuningSpec(BaseModel):
+    """Signed by the operator with the task. Version 0 is the pruned model: whoever has the other task's model computes
+    it again. What the last round makes is that version's variant."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    task: GivenName = Field(description="The task whose model was pruned.")
+    version: int = Field(ge=0, description="The version of that model.")
+    model_digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="Its digest.")
+    variant: GivenName = Field(
+        description="The variant that the rounds make, of recipe fine_tuned in the task's terms."
+    )
+    fraction: float = Field(gt=0, lt=1, description="Share of each hidden layer's units or channels that was pruned.")

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 from contextlib import closing
 
-import numpy as np
-from numpy.typing import NDArray
-
 from deploy.local.jars import CHECKOUT
 from deploy.local.keys import ServiceKeys
 from deploy.local.tasks import CreatedTask, create_task
 from fluvial.edge.models import load_model, read_manifests
 from fluvial.edge.packages import Packages
 from fluvial.edge.registry import Registry
-from fluvial.edge.training.module_state import ModuleState
-from fluvial.edge.training.narrowing import narrowed
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Transport

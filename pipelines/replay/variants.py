@@ -54,8 +54,9 @@ def verified(
     packages: Packages,
     root: Path,
 ) -> Verified:
-    """Build and measure a variant again. root: the checkout that data files are relative to. Raises FluvialError where the log does not have what it was made of, and where
-    its rounds of fine-tuning did not begin with the pruned model; ValueError where the checkout's sets do not fit."""
+    """Build and measure a variant again. root: the checkout that data files are relative to. Raises FluvialError where
+    the log does not have what it was made of, and where its rounds of fine-tuning did not begin with the pruned model;
+    ValueError where the checkout's sets do not fit."""
     log = _Log(transport, federation, registry, packages, root)
     task_file = log.task_file(variant.task)
     if task_file.acceleration is None:

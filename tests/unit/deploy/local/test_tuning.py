@@ -18,9 +18,6 @@ from deploy.local import tasks, tuning
 from deploy.local.keys import ServiceKeys
 from deploy.local.tasks import create_task
 from deploy.local.tuning import open_rounds
-from deploy.replay import variants as replay_variants
-from deploy.replay.task import initial_model
-from deploy.replay.variants import Verified, verified
 from fluvial.edge.packages import Packages
 from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.edge.registry import Registry
@@ -40,6 +37,8 @@ from pipelines.acceleration.operators import Accelerate
 from pipelines.aggregation.rounds import records
 from pipelines.flink.frames import SourceRecord, parse_sink
 from pipelines.flink.messages import pack
+from pipelines.replay.task import initial_model
+from pipelines.replay.variants import Verified, verified
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 from tests.unit.pipelines.flink_state import FlinkState
 
@@ -135,12 +134,12 @@ class World:
     def verified(self, variant: Variant) -> Verified:
         with closing(Registry(self.transport, self.federation)) as registry:
             registry.refresh()
-            return verified(self.transport, self.federation, registry, variant, Packages(()))
+            return verified(self.transport, self.federation, registry, variant, Packages(()), self.folder)
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    for module in (tasks, tuning, replay_variants):
+    for module in (tasks, tuning):
         monkeypatch.setattr(module, "CHECKOUT", tmp_path)
     return World(tmp_path)
 

@@ -24,6 +24,7 @@ from fluvial.identity.federation import Federation
 from fluvial.inference.read_releases import read_releases
 from fluvial.inference.releases import Releases
 from fluvial.kafka import connect
+from fluvial.wire.promotion_policy import ERRORS
 from fluvial.wire.records import GroupFinding, Promotion
 
 app = typer.Typer(help="Look at what was promoted, held and rolled back; act upon it.", no_args_is_help=True)
@@ -73,9 +74,10 @@ def show(
     for name in ("metric", "group", "examples", "harmed", "helped", "value", "drop", "bound", "margin", "verdict"):
         table.add_column(name, justify="left" if name in ("metric", "group", "verdict") else "right")
     for finding in promotion.findings:
-        shares = (finding.value, finding.drop, finding.bound, finding.margin)
+        unit = 1 if finding.metric in ERRORS else 100  # errors are in the targets' unit, all else are shares
+        amounts = (finding.value, finding.drop, finding.bound, finding.margin)
         numbers = [str(finding.num_examples), *(str(n) if n >= 0 else "-" for n in (finding.harmed, finding.helped))]
-        cells = [*numbers, *(f"{100 * share:.2f}" for share in shares)]
+        cells = [*numbers, *(f"{unit * amount:.2f}" for amount in amounts)]
         table.add_row(shown(finding.metric), shown(finding.group), *cells, shown(finding.verdict))
     console.print(table)
 
@@ -110,7 +112,10 @@ def diff(
         ("processor", *(decision.processor for decision in decisions)),
         ("decision", *(decision.decision.value for decision in decisions)),
         ("bytes", *("-" if n is None else f"{n:,}" for n in size)),
-        *((f"{place[0]} of {place[1]}", *(_points(value.get(place)) for value in values)) for place in places),
+        *(
+            (f"{metric} of {group}", *(_points(metric, value.get((metric, group))) for value in values))
+            for metric, group in places
+        ),
     ]
     for row in rows:
         table.add_row(*(shown(cell) for cell in row))
@@ -121,8 +126,8 @@ def _same(values: list[dict[tuple[str, str], float]], place: tuple[str, str]) ->
     return values[0].get(place) == values[1].get(place)
 
 
-def _points(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f}"
+def _points(metric: str, value: float | None) -> str:
+    return "-" if value is None else f"{value if metric in ERRORS else 100 * value:.2f}"
 
 
 def _bytes(releases: Releases, decision: Promotion) -> int | None:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from fluvial.edge.packages.examples import Examples
+
 WINDOW = 30
 """Cycles that the network looks back on."""
 
@@ -47,6 +49,23 @@ def evaluation(folder: Path) -> tuple[Readings, Readings, Labels]:
     windows, remaining = _joined(parts)
     fleets = [FLEETS[fleet] for (_, _, fleet), (_, each) in zip(engines, parts, strict=True) for _ in each]
     return windows, remaining, {"life": fleets, "remaining": [_band(cycles) for cycles in remaining]}
+
+
+def gate(folder: Path) -> Examples:
+    """What variants of the model are measured on: of every other engine all windows of the evaluation set, with whose
+    they are."""
+    engines = list(_engines(Path(folder) / "evaluation.safetensors"))[::2]
+    parts = [_windows(readings, after, EVALUATION_STEP) for readings, after, _ in engines]
+    windows, remaining = _joined(parts)
+    engine = np.repeat(np.arange(len(parts)), [len(each) for _, each in parts])
+    fleet = np.array([fleet for _, _, fleet in engines], np.int64)[engine]
+    return Examples(inputs=windows, targets=remaining, groups={"life": (fleet, FLEETS)}, people=engine)
+
+
+def calibration(folder: Path) -> tuple[Readings, Readings]:
+    """What variants may be calibrated with: windows of the evaluation set's engines that are not in the gate set."""
+    others = list(_engines(Path(folder) / "evaluation.safetensors"))[1::2]
+    return _joined([_windows(readings, after, EVALUATION_STEP) for readings, after, _ in others])
 
 
 def _engines(file: Path) -> Iterator[tuple[Readings, int, int]]:

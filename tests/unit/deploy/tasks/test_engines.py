@@ -11,6 +11,8 @@ from deploy.tasks.engines.data import MOST, WINDOW, evaluation, load
 from fluvial.edge.packages import Packages
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.task_file import TaskFile
+from models.acceleration.bench import Bench, outputs_of
+from models.acceleration.example_sets import load_set
 from models.aggregation.fixed_point import fraction_bits
 from models.evaluation.task import evaluator_of
 
@@ -87,3 +89,19 @@ def test_the_files_are_made_the_same_each_time_and_the_committed_ones_are_small(
     assert made[0] == made[1]
     assert len(made[0]) == FLEETS + 1
     assert sum(file.stat().st_size for file in FOLDER.rglob("*.safetensors")) < 800_000
+
+
+def test_variants_are_measured_on_other_engines_than_they_are_calibrated_with() -> None:
+    task = TaskFile.read(FOLDER / "task.yaml")
+    assert task.acceleration is not None
+    code = TaskCode.of(task, Packages([FOLDER]))
+    measured, calibrated = load_set(code, task.acceleration.gate), load_set(code, task.acceleration.calibration)
+    windows = {window.tobytes() for window in measured.inputs}
+    assert windows.isdisjoint(window.tobytes() for window in calibrated.inputs)
+    assert len(measured.inputs) + len(calibrated.inputs) == len(code.evaluation_examples() or ())
+    assert load_set(code, task.acceleration.gate).sha256 == measured.sha256 != calibrated.sha256
+    state = code.state()
+    reference = outputs_of(code, state.flatten(), measured.inputs)
+    metrics = task.acceleration.policy.metrics
+    _, drops = Bench(gate=measured, reference=reference, metrics=metrics).compared(reference + 2, b"artefact")
+    assert {(drop.metric, drop.group) for drop in drops} >= {("mae", "all"), ("rmse", "all")}

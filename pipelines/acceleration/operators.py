@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -27,13 +28,14 @@ from models.acceleration.workshop import Order, Product
 from pipelines.acceleration import logic
 from pipelines.acceleration.workers import Worker
 from pipelines.config import Settings
+from pipelines.flink import process_resources
+from pipelines.flink.attempts import attempt_of
 from pipelines.flink.audit_frames import audit_frame
-from pipelines.flink.blobs import shared_reader
-from pipelines.flink.chunk_writer import chunk_writer
 from pipelines.flink.frames import sink_frame
 from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
 from pipelines.flink.manifests import ManifestToMessage, read_model
 from pipelines.flink.messages import unpack
+from pipelines.flink.shared import ended_with
 from pipelines.flink.tasks import acceleration_of
 
 LOOK_MS = 250
@@ -59,29 +61,26 @@ class Accelerate(KeyedProcessFunction):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._ends: list[Callable[[], None]] = []
 
     def open(self, ctx: Any) -> None:
         settings = self._settings
         self._topics = settings.topics
         self._key = SigningKey.load(settings.keys_dir / "aggregator.pem")
-        self._reader = shared_reader(
-            settings.brokers,
-            settings.topics.model_blobs,
-            purpose="acceleration",
-            cache_bytes=0,
-            timeout_ms=settings.read_timeout_ms,
-        )
-        self._writer = chunk_writer(settings, ctx, self._topics.variant_blobs, "variants")
+        resources = process_resources.acquire(settings, attempt_of(ctx))
+        self._ends.append(ended_with(self, partial(process_resources.release, settings, attempt_of(ctx))))
+        self._reader = resources.reader(settings.topics.model_blobs, "acceleration")
+        self._writer = resources.writer(ctx, self._topics.variant_blobs, "variants")
         self._workers: dict[str, _Work] = {}
+        self._ends.append(ended_with(self, partial(_end, self._workers)))
         self._recorded: list[Variant] | None = None
         self._task = ctx.get_state(ValueStateDescriptor("task", Types.PICKLED_BYTE_ARRAY()))
         self._waiting = ctx.get_state(ValueStateDescriptor("waiting", Types.PICKLED_BYTE_ARRAY()))
         self._built = ctx.get_state(ValueStateDescriptor("built", Types.LONG()))
 
     def close(self) -> None:
-        for work in self._workers.values():
-            work.worker.close()
-        self._workers.clear()
+        while self._ends:
+            self._ends.pop()()
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         _, kind, parts = unpack(bytes(value))
@@ -239,3 +238,9 @@ class Accelerate(KeyedProcessFunction):
                 except FluvialError as error:
                     _log.warning("%s/%d@%d is not trusted: %s", topic, record.partition, record.offset, error)
         return logic.newest_built(self._recorded, *terms)
+
+
+def _end(workers: dict[str, _Work]) -> None:
+    for work in workers.values():
+        work.worker.close()
+    workers.clear()

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from fluvial.wire.records import Receipt, Verdict
 from pipelines.aggregation.rounds.recovery import Recovery
 from pipelines.config import Settings
-from pipelines.flink import log_reader
+from pipelines.flink import log_reader, process_resources
 from pipelines.flink.frames import SourceRecord
-from pipelines.flink.shared import Shared
 from pipelines.flink.stage_mac import StageMac
 
 _CLOCK_MARGIN_MS = 60_000
@@ -56,19 +55,17 @@ def _kept_ms(settings: Settings, topic: str) -> int:
     return int(config["retention.ms"])
 
 
-_recoveries: Shared[tuple[str, str, str], Recovery] = Shared()
-
-
-def acquire(settings: Settings) -> Recovery:
+def acquire(settings: Settings, attempt: int = 0) -> Recovery:
     """What the subtasks of a submission know in this process: read by the first of them. Each calls `release` when it
-    closes, so that a job which starts again reads anew."""
-    return _recoveries.acquire(_key(settings), lambda: read_recovery(settings))
+    closes, so that a job which starts again reads anew. Raises LogUnreadable."""
+    resources = process_resources.acquire(settings, attempt)
+    try:
+        return resources.part(Recovery, lambda: read_recovery(settings))
+    except BaseException:
+        process_resources.release(settings, attempt)
+        raise
 
 
-def release(settings: Settings) -> None:
+def release(settings: Settings, attempt: int = 0) -> None:
     """The counterpart of `acquire`."""
-    _recoveries.release(_key(settings))
-
-
-def _key(settings: Settings) -> tuple[str, str, str]:
-    return str(settings.brokers), settings.topic_prefix, settings.submission
+    process_resources.release(settings, attempt)

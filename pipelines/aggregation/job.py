@@ -5,9 +5,9 @@ registry (tasks) ────────────┼────────
                              └─ begin, add (linear rules) ─▶ combine
 
 A second road, within a process: where validation's content check reads a chunk of a round whose rule adds updates as
-they come, it announces it (`pipelines.flink.checked_chunks`), and `combine` has it in the sum before the window says a
-word (`shards.early_sums`). Only `combine` decides what counts: it is told the full selection, and makes up the
-difference.
+they come, it announces it to the shards that work there (`pipelines.flink.process_resources` draws the road), and
+`combine` has it in the sum before the window says a word (`shards.early_sums`). Only `combine` decides what counts: it
+is told the full selection, and makes up the difference.
 
 Started without state, `collect` and `keep` go on from what is committed (`committed`): rounds, models, registry,
 verdicts and receipts.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -18,12 +18,14 @@ from pipelines.evaluation import logic
 from pipelines.evaluation.held_out import participants_metrics
 from pipelines.evaluation.logic import Measured
 from pipelines.evaluation.measuring import Measuring
+from pipelines.flink import process_resources
+from pipelines.flink.attempts import attempt_of
 from pipelines.flink.audit_frames import audit_frame
-from pipelines.flink.blobs import shared_reader
 from pipelines.flink.frames import sink_frame
 from pipelines.flink.log_reader import SETTLE_SECONDS, decoded, read_to_end
 from pipelines.flink.manifests import read_model
 from pipelines.flink.messages import unpack
+from pipelines.flink.shared import ended_with
 from pipelines.flink.stage_mac import StageMac
 
 
@@ -32,23 +34,14 @@ class Evaluate(KeyedProcessFunction):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._ends: list[Callable[[], None]] = []
 
     def open(self, ctx: Any) -> None:
         settings = self._settings
-        reader = shared_reader(
-            settings.brokers,
-            settings.topics.model_blobs,
-            purpose="evaluation",
-            cache_bytes=0,
-            timeout_ms=settings.read_timeout_ms,
-        )
-        updates = shared_reader(
-            settings.brokers,
-            settings.topics.updates,
-            purpose="held-out",
-            cache_bytes=0,
-            timeout_ms=settings.read_timeout_ms,
-        )
+        resources = process_resources.acquire(settings, attempt_of(ctx))
+        self._ends.append(ended_with(self, partial(process_resources.release, settings, attempt_of(ctx))))
+        reader = resources.reader(settings.topics.model_blobs, "evaluation")
+        updates = resources.reader(settings.topics.updates, "held-out")
         self._measuring = Measuring(
             settings.repository_root,
             settings.device,
@@ -60,6 +53,10 @@ class Evaluate(KeyedProcessFunction):
         self._task = ctx.get_state(ValueStateDescriptor("task", Types.PICKLED_BYTE_ARRAY()))
         self._measured = ctx.get_state(ValueStateDescriptor("measured", Types.PICKLED_BYTE_ARRAY()))
         self._waiting = ctx.get_list_state(ListStateDescriptor("waiting", Types.PICKLED_BYTE_ARRAY()))
+
+    def close(self) -> None:
+        while self._ends:
+            self._ends.pop()()
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         key, kind, parts = unpack(bytes(value))

@@ -5,8 +5,7 @@ chunks that were read on the way to a wanted one stay in a cache with a byte bud
 usually a moment behind. Only a miss behind the reading position goes back by offset, and reads forward from there.
 Who reads in the order of the log, for many updates at once, needs neither.
 
-Readers are shared by the subtasks of a process (`shared_reader`), one for each purpose: two that read at different
-places would send each other back.
+Readers are shared by the subtasks of a process (`pipelines.flink.process_resources`), one for each purpose.
 """
 
 from __future__ import annotations
@@ -54,6 +53,7 @@ class BlobReader:
         self._timeout_s = timeout_ms / 1000
         self._cache = ChunkCache(cache_bytes)
         self._readers: dict[int, PartitionReader] = {}
+        self._is_closed = False
         self._lock = threading.Lock()
 
     def chunk(self, reference: ChunkReference) -> bytes:
@@ -64,7 +64,7 @@ class BlobReader:
         """The record at a reference.
 
         Raises ChunkUnavailable when the partition holds no such record that can be read, TimeoutError when the broker
-        does not answer in time.
+        does not answer in time, or is not asked because the reader is closed.
         """
         partition, offset = reference.partition, reference.offset
         chunk = self._cache.take(partition, offset)
@@ -83,7 +83,9 @@ class BlobReader:
             yield index, self.chunk(reference)
 
     def close(self) -> None:
+        """End its consumers; none is begun any more."""
         with self._lock:
+            self._is_closed = True
             for reader in self._readers.values():
                 reader.close()
             self._readers.clear()
@@ -91,6 +93,8 @@ class BlobReader:
     def _reader(self, partition: int) -> PartitionReader:
         self._count.check(partition)
         with self._lock:
+            if self._is_closed:
+                raise TimeoutError(f"{self._topic}/{partition} is not read any more: the job has ended")
             if partition not in self._readers:
                 self._readers[partition] = PartitionReader(self._settings, self._topic, partition, self._cache)
             return self._readers[partition]
@@ -133,6 +137,11 @@ class BlobWriter:
         self._sent += 1
         serve(self._producer.poll, 0)
 
+    def close(self) -> None:
+        """Drop what is queued: whoever needs it has waited for `flush`."""
+        self._producer.purge()
+        serve(self._producer.flush, 1.0)
+
     def flush(self) -> dict[int, tuple[int, int]]:
         """Wait until all is committed; index to (partition, offset). Raises TimeoutError when the broker did not take
         it in time, KafkaException when the writer was fenced."""
@@ -146,20 +155,3 @@ class BlobWriter:
             raise TimeoutError(f"{sent - len(delivered)} of {sent} chunks not written: {'; '.join(failed[:3])}")
         persist(lambda: self._producer.commit_transaction(self._timeout_s), self._timeout_s)
         return delivered
-
-
-_shared: dict[tuple[Brokers, str, str], BlobReader] = {}
-_shared_lock = threading.Lock()
-
-
-def shared_reader(
-    brokers: Brokers, topic: str, *, purpose: str, cache_bytes: int, timeout_ms: int, check_crcs: bool = True
-) -> BlobReader:
-    """The reader of this process for a topic and purpose. It lives as long as the process."""
-    with _shared_lock:
-        key = brokers, topic, purpose
-        if key not in _shared:
-            _shared[key] = BlobReader(
-                brokers, topic, cache_bytes=cache_bytes, timeout_ms=timeout_ms, check_crcs=check_crcs
-            )
-        return _shared[key]

@@ -1,4 +1,4 @@
-"""Chunks whose digest and numbers were checked in this process: what is known of them need not be found out again.
+"""Chunks whose digest and numbers were checked in a process: what is known of them need not be found out again.
 
 A record of the log does not change, and the client checks the broker's CRC-32C each time it reads one. So a second
 reader need not hash it, and who wants its bytes can have them while they are in memory. The memory is bounded and may
@@ -12,6 +12,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
 
+from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import ChunkReference, ModelUpdate, Round
 
 _REMEMBERED = 65_536
@@ -49,41 +50,37 @@ class CheckedChunks:
 
 
 class Announcements:
-    """Hands chunks on to whoever in this process wants them when they have been checked. Logs are named by brokers and
-    topic. Safe to use from several threads."""
+    """Hands chunks on to the shards of this process when they have been checked. A chunk whose shard works elsewhere is
+    told to nobody: its sum would be made for nothing. Safe to use from several threads.
 
-    def __init__(self) -> None:
-        self._listeners: dict[str, Counter[Listener]] = {}
+    num_shards: of every model, as `fluvial.wire.layout.chunk_partition` deals its chunks out.
+    """
+
+    def __init__(self, num_shards: int) -> None:
+        self._num_shards = num_shards
+        self._listeners: dict[int, Counter[Listener]] = {}
         self._lock = threading.Lock()
 
-    def subscribe(self, log: str, listener: Listener) -> Callable[[], None]:
-        """Hear of every chunk of the log from now on, once, however often the same listener subscribes. Returns what
+    def subscribe(self, shard: int, listener: Listener) -> Callable[[], None]:
+        """Hear of every chunk of the shard from now on, once, however often the same listener subscribes. Returns what
         ends this subscription."""
         with self._lock:
-            self._listeners.setdefault(log, Counter())[listener] += 1
+            self._listeners.setdefault(shard, Counter())[listener] += 1
 
         def unsubscribe() -> None:
             with self._lock:
-                self._listeners[log] -= Counter({listener: 1})
+                self._listeners[shard] -= Counter({listener: 1})
 
         return unsubscribe
 
-    def announce(
-        self, log: str, round_: Round, index: int, record_sha256: bytes, update: ModelUpdate, chunk: bytes
-    ) -> None:
+    def announce(self, round_: Round, index: int, record_sha256: bytes, update: ModelUpdate, chunk: bytes) -> None:
         """Tell the listeners, in the caller's thread. What they raise is raised."""
+        shard = chunk_partition(round_.task, index, self._num_shards)
         with self._lock:
-            listeners = list(self._listeners.get(log, ()))
+            listeners = list(self._listeners.get(shard, ()))
         for listener in listeners:
             listener(round_, index, record_sha256, update, chunk)
 
 
 def _key(topic: str, reference: ChunkReference) -> _Key:
     return topic, reference.partition, reference.offset, reference.sha256
-
-
-CHECKED = CheckedChunks()
-"""The checked chunks of this process."""
-
-ANNOUNCED = Announcements()
-"""What the content checks of this process hand on."""

@@ -17,11 +17,11 @@ def chunk_writer(settings: Settings, ctx: Any, topic: str, name: str) -> BlobWri
     Raises LeaseLost when another job holds the stages.
     """
     timeout_ms = settings.read_timeout_ms
-    producer = leased_producer(settings, f"{name}-{_subtask(ctx)}", _CONFIG, timeout_s=timeout_ms / 1000)
+    producer = leased_producer(settings, f"{name}-{subtask_of(ctx)}", _CONFIG, timeout_s=timeout_ms / 1000)
     return BlobWriter(producer, topic, timeout_ms=timeout_ms)
 
 
-def _subtask(ctx: Any) -> int:
+def subtask_of(ctx: Any) -> int:
     """Index of the operator's subtask. PyFlink 2.3 lacks it in thread mode, where the context wraps Java's."""
     java = getattr(ctx, "_runtime_context", None)
     return int(java.getTaskInfo().getIndexOfThisSubtask() if java is not None else ctx.get_index_of_this_subtask())

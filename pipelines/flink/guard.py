@@ -32,6 +32,7 @@ from fluvial.wire.errors import TransportError
 from fluvial.wire.records import Failure, SetAside
 from pipelines.config import Settings
 from pipelines.flink import failure_log
+from pipelines.flink.attempts import attempt_of
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
 from pipelines.flink.frames import parse_source, sink_frame, source_frame
@@ -170,7 +171,7 @@ class _GuardedProcess(KeyedProcessFunction):
         self._function, self._guard = function, guard
 
     def open(self, ctx: Any) -> None:
-        self._guard.open(_attempt(ctx))
+        self._guard.open(attempt_of(ctx))
         self._function.open(ctx)
 
     def close(self) -> None:
@@ -188,7 +189,7 @@ class _GuardedBroadcast(KeyedBroadcastProcessFunction):
         self._function, self._guard = function, guard
 
     def open(self, ctx: Any) -> None:
-        self._guard.open(_attempt(ctx))
+        self._guard.open(attempt_of(ctx))
         self._function.open(ctx)
 
     def close(self) -> None:
@@ -212,7 +213,7 @@ class _GuardedFlatMap(FlatMapFunction):
         self._function, self._guard = function, guard
 
     def open(self, ctx: Any) -> None:
-        self._guard.open(_attempt(ctx))
+        self._guard.open(attempt_of(ctx))
         self._function.open(ctx)
 
     def close(self) -> None:
@@ -236,12 +237,3 @@ def _items(value: bytes, form: Form) -> list[tuple[str, bytes]]:
 
 def _named(items: list[str]) -> str:
     return items[0] if len(items) == 1 else f"{len(items)} items, the first {items[0]}"
-
-
-def _attempt(ctx: Any) -> int:
-    """How often the task was started before. In thread mode PyFlink 2.3 does not say it itself."""
-    embedded = getattr(ctx, "_runtime_context", None)
-    if embedded is not None:
-        return int(embedded.getTaskInfo().getAttemptNumber())
-    get_attempt_number = getattr(ctx, "get_attempt_number", None)
-    return 0 if get_attempt_number is None else int(get_attempt_number())

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from pyflink.common import Types
@@ -31,11 +32,13 @@ from fluvial.wire.records import (
     Variant,
 )
 from pipelines.config import Settings
+from pipelines.flink import process_resources
+from pipelines.flink.attempts import attempt_of
 from pipelines.flink.audit_frames import audit_frame
-from pipelines.flink.blobs import shared_reader
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
 from pipelines.flink.frames import SourceRecord, parse_source, source_frame
 from pipelines.flink.manifests import read_chunks
+from pipelines.flink.shared import ended_with
 from pipelines.inference import logic
 from pipelines.inference.minutes import Minute, minute_of
 from pipelines.inference.quotas import Quotas
@@ -57,17 +60,14 @@ class Infer(KeyedProcessFunction):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._ends: list[Callable[[], None]] = []
 
     def open(self, ctx: Any) -> None:
         settings, topics = self._settings, self._settings.topics
         self._key = SigningKey.load(settings.keys_dir / "aggregator.pem")
-        reader = shared_reader(
-            settings.brokers,
-            topics.variant_blobs,
-            purpose="inference",
-            cache_bytes=0,
-            timeout_ms=settings.read_timeout_ms,
-        )
+        resources = process_resources.acquire(settings, attempt_of(ctx))
+        self._ends.append(ended_with(self, partial(process_resources.release, settings, attempt_of(ctx))))
+        reader = resources.reader(topics.variant_blobs, "inference")
 
         def read(variant: Variant) -> bytes:
             return read_chunks(reader, variant.chunks)
@@ -80,17 +80,19 @@ class Infer(KeyedProcessFunction):
             read,
         )
         self._serving.start()
+        self._ends.append(ended_with(self, self._serving.close))
         if not self._serving.ready(_START_SECONDS):
             _log.warning("registry and releases are not read to their end after %.0f s", _START_SECONDS)
         self._results = connect(settings.brokers, "fluvial-inference-results")
+        self._ends.append(ended_with(self, self._results.close))
         self._quotas: dict[str, Quotas] = {}
         self._minutes: dict[str, Minute] = {}
         self._worker = f"{ctx._runtime_context.getTaskInfo().getIndexOfThisSubtask()}"
         self._waiting = ctx.get_list_state(ListStateDescriptor("waiting", Types.PICKLED_BYTE_ARRAY()))
 
     def close(self) -> None:
-        self._serving.close()
-        self._results.close()
+        while self._ends:
+            self._ends.pop()()
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         records = parse_sources(bytes(value))

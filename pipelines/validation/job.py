@@ -12,7 +12,7 @@ few, from the beginning.
 output that a keyed broadcast function gives from a timer, and parked updates are judged in timers.
 
 Beside it, within a process: chunks that the content check found good are announced to the sums of aggregation
-(`pipelines.flink.checked_chunks`, `pipelines.aggregation.shards.early_sums`), which so need not read them again.
+(`pipelines.flink.process_resources` draws the road), which so need not read them again.
 """
 
 from __future__ import annotations

@@ -1,15 +1,9 @@
-"""What the subtasks of validation share in a process, from the first that opens to the last that closes.
-
-Each submission of the job has its own, so nothing of one that was cancelled is left for the next: no thread, no
-consumer, no record under check, and nothing known that was read before.
-"""
+"""What the subtasks of validation share in a process, as a part of the job's resources there."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -21,10 +15,11 @@ from fluvial.wire.records import ModelUpdate, Round
 from fluvial.wire.task_file import TaskFile
 from governance.admission.uploads import is_own_chunk
 from pipelines.config import Settings
-from pipelines.flink.blobs import BlobReader
-from pipelines.flink.checked_chunks import ANNOUNCED
+from pipelines.flink import process_resources
+from pipelines.flink.checked_chunks import CheckedChunks
 from pipelines.flink.manifests import read_chunks
 from pipelines.flink.process_end import skip_destructors
+from pipelines.flink.process_resources import ProcessResources
 from pipelines.validation.candidate_scores import CandidateScores, Scorer, Vector
 from pipelines.validation.catching_up import CatchingUp
 from pipelines.validation.committed import read_known, read_on
@@ -36,40 +31,28 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """known: from the log, and what has come since. checks: of content. scores: of candidates. catching_up: with what
-    the log says of what is lacking. close: ends threads and consumers."""
+    """known: from the log, and what has come since. checks: of content. scores: of candidates. checked: whose digests
+    were found true. catching_up: with what the log says of what is lacking."""
 
     known: Known
     checks: ContentChecks
     scores: CandidateScores
+    checked: CheckedChunks
     catching_up: CatchingUp
-    close: Callable[[], None]
 
 
-def start(settings: Settings) -> Process:
+def start(settings: Settings, resources: ProcessResources) -> Process:
     """Raises LogUnreadable."""
     began_ms = time.time_ns() // 1_000_000
-    known, topic = read_known(settings), settings.topics.update_blobs
-    catching_up = CatchingUp(lambda: read_on(settings, known), began_ms)
-    reader = BlobReader(
-        settings.brokers,
-        topic,
-        cache_bytes=settings.chunk_cache_bytes,
-        timeout_ms=settings.read_timeout_ms,
-        check_crcs=False,
-    )
-    log = f"{settings.brokers} {topic}"
+    known = read_known(settings)
+    updates = resources.reader(settings.topics.update_blobs, "validation", cached=True, check_crcs=False)
+    models = resources.reader(settings.topics.model_blobs, "validation")
 
     def is_own(update: ModelUpdate, key: bytes | None) -> bool:
         return is_own_chunk(update, key, lambda name: known.trusted.participant(name) is not None)
 
     def announce(needs: NeedsEvidence, index: int, chunk: bytes) -> None:
-        ANNOUNCED.announce(log, needs.round, index, needs.record_sha256, needs.update, chunk)
-
-    checks = ContentChecks(reader.record, is_own, announce)
-    models = BlobReader(
-        settings.brokers, settings.topics.model_blobs, cache_bytes=0, timeout_ms=settings.read_timeout_ms
-    )
+        resources.announcements.announce(needs.round, index, needs.record_sha256, needs.update, chunk)
 
     def task_file(task: str) -> TaskFile | None:
         record = known.trusted.task(task)
@@ -78,16 +61,19 @@ def start(settings: Settings) -> Process:
     def read_base(round_: Round) -> Vector:
         return np.frombuffer(read_chunks(models, round_.base_chunks), dtype="<f4").astype(np.float32, copy=False)
 
-    scores = CandidateScores(task_file, read_base, reader.chunk, partial(make_scorer, settings))
+    def make_scores() -> CandidateScores:
+        return CandidateScores(task_file, read_base, updates.chunk, partial(make_scorer, settings))
 
-    def close() -> None:
-        catching_up.close()
-        checks.close()
-        scores.close()
-        reader.close()
-        models.close()
+    def make_catching_up() -> CatchingUp:
+        return CatchingUp(lambda: read_on(settings, known), began_ms)
 
-    return Process(known, checks, scores, catching_up, close)
+    return Process(
+        known,
+        resources.part(ContentChecks, lambda: ContentChecks(updates.record, is_own, announce), ContentChecks.close),
+        resources.part(CandidateScores, make_scores, CandidateScores.close),
+        resources.checked,
+        resources.part(CatchingUp, make_catching_up, CatchingUp.close),
+    )
 
 
 @lru_cache(maxsize=256)
@@ -123,29 +109,16 @@ def make_scorer(settings: Settings, task_file: TaskFile) -> Scorer:
     return scorer
 
 
-_shared: dict[tuple[str, str, str], tuple[Process, int]] = {}
-_lock = threading.Lock()
+def acquire(settings: Settings, attempt: int = 0) -> Process:
+    """The process's, made by the first subtask that asks. Each calls `release` when it closes. Raises LogUnreadable."""
+    resources = process_resources.acquire(settings, attempt)
+    try:
+        return resources.part(Process, lambda: start(settings, resources))
+    except BaseException:
+        process_resources.release(settings, attempt)
+        raise
 
 
-def acquire(settings: Settings, make: Callable[[Settings], Process] = start) -> Process:
-    """The process's, made by the first subtask that asks. Each calls `release` when it closes."""
-    key = _key(settings)
-    with _lock:
-        process, num_users = _shared.get(key) or (make(settings), 0)
-        _shared[key] = process, num_users + 1
-        return process
-
-
-def release(settings: Settings) -> None:
+def release(settings: Settings, attempt: int = 0) -> None:
     """The counterpart of `acquire`."""
-    key = _key(settings)
-    with _lock:
-        process, num_users = _shared.pop(key)
-        if num_users > 1:
-            _shared[key] = process, num_users - 1
-            return
-        process.close()
-
-
-def _key(settings: Settings) -> tuple[str, str, str]:
-    return str(settings.brokers), settings.topic_prefix, settings.submission
+    process_resources.release(settings, attempt)

@@ -57,7 +57,8 @@ class Federation:
         self.window = CollectRound(SETTINGS)
         with (
             patch.object(collect_operator, "_now_ms", lambda: self.now_ms),
-            patch.object(committed, "acquire", lambda settings: self._recovery()),
+            patch.object(committed, "acquire", lambda settings, attempt: self._recovery()),
+            patch.object(committed, "release", lambda settings, attempt: None),
         ):
             self.window.open(self.flink)
 

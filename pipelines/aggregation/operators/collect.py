@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pyflink.datastream import KeyedProcessFunction, OutputTag
@@ -25,9 +26,11 @@ from pipelines.aggregation.rounds.receipts import receipt_frames
 from pipelines.aggregation.rounds.window import Phase
 from pipelines.aggregation.rule import selection
 from pipelines.config import Settings
+from pipelines.flink.attempts import attempt_of
 from pipelines.flink.environment import MAX_PARALLELISM
 from pipelines.flink.keys import shard_keys
 from pipelines.flink.messages import pack, unpack
+from pipelines.flink.shared import ended_with
 
 GATHERING_MS = 60_000
 """Longest wait, after a start without state, for what the log holds for a window to come again."""
@@ -43,8 +46,8 @@ class CollectRound(KeyedProcessFunction):
         self._ends: list[Callable[[], None]] = []
 
     def open(self, ctx: Any) -> None:
-        self._recovery = committed.acquire(self._settings)
-        self._ends.append(lambda: committed.release(self._settings))
+        self._recovery = committed.acquire(self._settings, attempt_of(ctx))
+        self._ends.append(ended_with(self, partial(committed.release, self._settings, attempt_of(ctx))))
         self._state = WindowState(ctx)
         self._shard_keys = shard_keys(self._settings.partitions, self._settings.parallelism, MAX_PARALLELISM)
         self._first_deadline_ms = _now_ms() + self._settings.parking_ms

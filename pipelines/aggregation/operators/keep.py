@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -22,9 +23,11 @@ from pipelines.aggregation.rounds import task_life, task_state
 from pipelines.aggregation.rounds.receipts import frames_of_receipt, receipt_frames
 from pipelines.aggregation.rounds.registration import admitted
 from pipelines.config import Settings
+from pipelines.flink.attempts import attempt_of
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import sink_frame
 from pipelines.flink.messages import unpack
+from pipelines.flink.shared import ended_with
 
 _log = logging.getLogger(__name__)
 
@@ -41,8 +44,8 @@ class KeepTask(KeyedProcessFunction):
         self._ends: list[Callable[[], None]] = []
 
     def open(self, ctx: Any) -> None:
-        self._recovery = committed.acquire(self._settings)
-        self._ends.append(lambda: committed.release(self._settings))
+        self._recovery = committed.acquire(self._settings, attempt_of(ctx))
+        self._ends.append(ended_with(self, partial(committed.release, self._settings, attempt_of(ctx))))
         self._topics = self._settings.topics
         self._key = SigningKey.load(self._settings.keys_dir / "aggregator.pem")
         self._state = ctx.get_state(ValueStateDescriptor("task", Types.PICKLED_BYTE_ARRAY()))

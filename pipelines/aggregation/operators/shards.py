@@ -32,17 +32,17 @@ from pipelines.aggregation.messages import (
     decoded_round,
 )
 from pipelines.aggregation.shards.chunk_source import ChunkSource
-from pipelines.aggregation.shards.early_sums import eager_sums
+from pipelines.aggregation.shards.early_sums import EarlySums
 from pipelines.aggregation.shards.shard import Shard
 from pipelines.aggregation.shards.slices import Turns, Work
-from pipelines.aggregation.shards.sums import shared_sums
+from pipelines.aggregation.shards.sums import ExactSums
 from pipelines.aggregation.shards.tensor_memory import TensorMemory
 from pipelines.config import Settings
-from pipelines.flink.blobs import shared_reader
-from pipelines.flink.checked_chunks import ANNOUNCED, CHECKED
-from pipelines.flink.chunk_writer import chunk_writer
+from pipelines.flink import process_resources
+from pipelines.flink.attempts import attempt_of
 from pipelines.flink.keys import shard_of
 from pipelines.flink.messages import unpack
+from pipelines.flink.shared import ended_with
 
 BATCH_MS = 100
 """Wait of an admitted update before a shard reads it. Timers are rounded, so that a batch has one."""
@@ -58,27 +58,21 @@ class _OnShards(KeyedProcessFunction):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._ends: list[Callable[[], None]] = []
 
     def open(self, ctx: Any) -> None:
         settings, topics = self._settings, self._settings.topics
-        timeout_ms = settings.read_timeout_ms
-        updates = shared_reader(
-            settings.brokers,
-            topics.update_blobs,
-            purpose=f"aggregation {type(self).__name__}",
-            cache_bytes=settings.chunk_cache_bytes,
-            timeout_ms=timeout_ms,
-        )
-        models = shared_reader(
-            settings.brokers, topics.model_blobs, purpose="aggregation", cache_bytes=0, timeout_ms=timeout_ms
-        )
-        self._log_name = f"{settings.brokers} {topics.update_blobs}"
-        self._sums = shared_sums(self._log_name, budget_bytes=settings.tensor_memory_bytes)
+        resources = self._resources = process_resources.acquire(settings, attempt_of(ctx))
+        self._ends.append(ended_with(self, partial(process_resources.release, settings, attempt_of(ctx))))
+        updates = resources.reader(topics.update_blobs, f"aggregation, {self.command}", cached=True)
+        models = resources.reader(topics.model_blobs, "aggregation")
+        # Nothing that outlives a call refers to the operator: then it goes when the engine lets go of it.
+        sums = self._sums = resources.part(ExactSums, lambda: ExactSums(settings.tensor_memory_bytes))
         memory = TensorMemory(settings.tensor_memory_bytes)
-        matches = [partial(CHECKED.matches, topic) for topic in (topics.update_blobs, topics.model_blobs)]
+        matches = [partial(resources.checked.matches, topic) for topic in (topics.update_blobs, topics.model_blobs)]
         self._new_shard: Callable[[str], Shard] = lambda key: Shard(
             ChunkSource(shard_of(key), settings.partitions, updates.chunk, models.chunk, *matches),
-            self._sums,
+            sums,
             memory,
             slice_bytes=settings.slice_bytes,
         )
@@ -87,6 +81,10 @@ class _OnShards(KeyedProcessFunction):
         self._turns: dict[str, Turns[bytes | None]] = {}
         self._stored: dict[str, dict[str, bytes]] = {}
         self._next_slice: dict[str, int] = {}
+
+    def close(self) -> None:
+        while self._ends:
+            self._ends.pop()()
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         message = bytes(value)
@@ -141,7 +139,11 @@ class _OnShards(KeyedProcessFunction):
         """The key's shard. Keys of a job of another parallelism come back with its unfinished commands."""
         if key not in self._shards:
             self._shards[key] = self._new_shard(key)
+            self._begun(shard_of(key))
         return self._shards[key]
+
+    def _begun(self, shard: int) -> None:
+        """This operator works on the shard from now on."""
 
     def _work(self, shard: Shard, parts: list[bytes]) -> tuple[str, Work[bytes | None]]:
         """A name for the command's work, and the work, which gives the answer."""
@@ -178,13 +180,9 @@ class Combine(_OnShards):
 
     def open(self, ctx: Any) -> None:
         super().open(ctx)
-        self._writer = chunk_writer(self._settings, ctx, self._settings.topics.model_blobs, "models")
+        self._writer = self._resources.writer(ctx, self._settings.topics.model_blobs, "models")
         self._noted: defaultdict[str, dict[str, int]] = defaultdict(dict)
-        # Where the content check runs in this process, chunks are summed while it has them.
-        self._unsubscribe: Callable[[], None] = ANNOUNCED.subscribe(self._log_name, eager_sums(self._sums))
-
-    def close(self) -> None:
-        self._unsubscribe()
+        self._early_sums = self._resources.part(EarlySums, lambda: EarlySums(self._sums))
 
     def _work(self, shard: Shard, parts: list[bytes]) -> tuple[str, Work[bytes | None]]:
         asked = CombineRound.of(parts)
@@ -195,12 +193,16 @@ class Combine(_OnShards):
             chunks = yield from shard.combine(round_, updates, asked.plan, self._writer)
             # The next round reads them as its base.
             for reference in chunks.values():
-                CHECKED.remember(self._settings.topics.model_blobs, reference)
+                self._resources.checked.remember(self._settings.topics.model_blobs, reference)
             return ShardDone(place, chunks).packed(round_.task)
 
         return _name(round_.task, place), _answered(
             work(), lambda reason: ShardFailed(place, reason).packed(round_.task)
         )
+
+    def _begun(self, shard: int) -> None:
+        # Where the content check runs in this process, the shard's chunks are summed while it has them.
+        self._ends.append(self._resources.announcements.subscribe(shard, self._early_sums))
 
     def _note(self, shard: Shard, kind: str, parts: list[bytes], ctx: Any) -> None:
         if kind == Begin.kind:

@@ -14,8 +14,8 @@ from pipelines.aggregation.shards.sums import Addend, ExactSums
 _REMEMBERED = 1024
 
 
-class EagerSums:
-    """Listener of checked chunks; there is one for the sums of a process. Safe to use from several threads.
+class EarlySums:
+    """Listener of checked chunks; there is one for the sums of a job in a process. Safe to use from several threads.
 
     What a rule does not take in as it arrives is left to the shards. What the gate, the window or the rule leaves out
     in the end need not be known here: sums know what is in them, and those who take them make up the difference.
@@ -49,13 +49,3 @@ def _addend(round_: Round, record_sha256: bytes, update: ModelUpdate) -> Addend 
         return addend_of(round_, update, record_sha256) if parse_rule(round_.rule).linear else None
     except ValueError:
         return None
-
-
-_shared: dict[int, EagerSums] = {}
-_shared_lock = threading.Lock()
-
-
-def eager_sums(sums: ExactSums) -> EagerSums:
-    """The listener that fills these sums, the same for all who ask. It lives as long as the process."""
-    with _shared_lock:
-        return _shared.setdefault(id(sums), EagerSums(sums))

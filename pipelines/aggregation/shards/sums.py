@@ -207,15 +207,3 @@ def _changes(included: Mapping[bytes, Addend], wanted: Mapping[bytes, Addend]) -
 
 def _size(entry: _Entry) -> int:
     return _BYTES_PER_ELEMENT * entry.total.values.size
-
-
-_shared: dict[str, ExactSums] = {}
-_shared_lock = threading.Lock()
-
-
-def shared_sums(log: str, *, budget_bytes: int) -> ExactSums:
-    """The sums of this process for one log, that is brokers and topic. They live as long as the process."""
-    with _shared_lock:
-        if log not in _shared:
-            _shared[log] = ExactSums(budget_bytes)
-        return _shared[log]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from pyflink.common import Types
@@ -13,9 +14,11 @@ from pyflink.datastream.state import MapStateDescriptor
 
 from governance.admission.evidence import Evidence
 from pipelines.config import Settings
+from pipelines.flink.attempts import attempt_of
 from pipelines.flink.bundles import parse_sources
 from pipelines.flink.frames import SourceRecord, parse_source
 from pipelines.flink.messages import pack, unpack
+from pipelines.flink.shared import ended_with
 from pipelines.flink.tally import Tally
 from pipelines.validation import process
 from pipelines.validation.contests import Room
@@ -53,10 +56,12 @@ class Judging(KeyedBroadcastProcessFunction):
     def __init__(self, settings: Settings, input_topic: str) -> None:
         self._settings = settings
         self._topics = settings.topics
+        self._ends: list[Callable[[], None]] = []
         self._topic: str = getattr(settings.topics, input_topic)
 
     def open(self, ctx: Any) -> None:
-        self._process = process.acquire(self._settings)
+        self._process = process.acquire(self._settings, attempt_of(ctx))
+        self._ends.append(ended_with(self, partial(process.release, self._settings, attempt_of(ctx))))
         self._known = self._process.known
         self._trusted, self._judged = self._known.trusted, self._known.judged
         self._skipped = Tally(_log)
@@ -68,9 +73,8 @@ class Judging(KeyedBroadcastProcessFunction):
         )
 
     def close(self) -> None:
-        if hasattr(self, "_process"):
-            del self._process
-            process.release(self._settings)
+        while self._ends:
+            self._ends.pop()()
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         at_ms = now_ms()

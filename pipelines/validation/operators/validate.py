@@ -20,7 +20,6 @@ from governance.admission.evidence import Evidence
 from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.bundles import Kind, pack_bundle
-from pipelines.flink.checked_chunks import CHECKED
 from pipelines.flink.frames import SourceRecord, sink_frame
 from pipelines.flink.messages import pack
 from pipelines.validation.accepted_records import REPEATED_ROUNDS, AcceptedRecords, first_remembered
@@ -116,7 +115,7 @@ class Validate(HoldsUnhandled):
     def settled(self, record: SourceRecord, outcome: Concluded | gate.Refused) -> None:
         if isinstance(outcome, Concluded) and outcome.accepted is not None:
             for chunk in outcome.accepted.chunks:
-                CHECKED.remember(self._topics.update_blobs, chunk)
+                self._process.checked.remember(self._topics.update_blobs, chunk)
             self._out.accepted.append(outcome.accepted)
         self._out.judged.append((outcome.verdict, record.value))
 

@@ -18,6 +18,7 @@ from pipelines.acceleration import operators
 from pipelines.acceleration.operators import Accelerate
 from pipelines.flink.frames import parse_sink
 from pipelines.flink.messages import pack
+from pipelines.flink.process_resources import ProcessResources
 from tests.unit.deploy.demo.records import manifest
 from tests.unit.pipelines.flink_state import FlinkState
 from tests.unit.pipelines.inference.test_serving import SPECIFICATION
@@ -34,12 +35,15 @@ class Acceleration:
         KEY.save(folder / "aggregator.pem")
         self.state, self.num_reads = FlinkState(), 0
         monkeypatch.setattr(operators, "read_to_end", lambda *_, **__: iter(()))
-        monkeypatch.setattr(operators, "shared_reader", lambda *_, **__: None)
-        monkeypatch.setattr(operators, "chunk_writer", lambda *_, **__: SimpleNamespace(flush=dict))
+        monkeypatch.setattr(ProcessResources, "reader", lambda *_, **__: None)
+        monkeypatch.setattr(ProcessResources, "writer", lambda *_, **__: SimpleNamespace(flush=dict))
         monkeypatch.setattr(operators, "read_model", self._read_model)
         settings: Any = SimpleNamespace(
             brokers=None,
             topics=Topics(),
+            topic_prefix="",
+            submission="",
+            holding=None,
             read_timeout_ms=1,
             repository_root=folder,
             keys_dir=folder,

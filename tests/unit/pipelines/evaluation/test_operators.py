@@ -17,6 +17,7 @@ from pipelines.evaluation import operators
 from pipelines.evaluation.operators import Evaluate
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.messages import pack
+from pipelines.flink.process_resources import ProcessResources
 from pipelines.flink.stage_mac import StageMac, make_secret
 from tests.unit.deploy.demo.records import manifest
 from tests.unit.models.evaluation.test_task import TASK
@@ -35,6 +36,10 @@ class Evaluation:
         self._settings: Any = SimpleNamespace(
             brokers=None,
             topics=Topics(),
+            topic_prefix="",
+            submission="",
+            holding=None,
+            partitions=1,
             read_timeout_ms=1,
             repository_root=root,
             device="cpu",
@@ -44,7 +49,8 @@ class Evaluation:
         make_secret(root)
         self._mac = StageMac.load(root)
         monkeypatch.setattr(operators, "read_to_end", self._read)
-        monkeypatch.setattr(operators, "shared_reader", lambda *_, **__: SimpleNamespace(chunks=self._gone, chunk=None))
+        reader = SimpleNamespace(chunks=self._gone, chunk=None)
+        monkeypatch.setattr(ProcessResources, "reader", lambda *_, **__: reader)
         self.restart(lost=True)
 
     def restart(self, *, lost: bool) -> None:

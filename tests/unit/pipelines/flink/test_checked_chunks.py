@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 
+from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import ChunkReference, ModelUpdate, Round
 from pipelines.flink.checked_chunks import Announcements, CheckedChunks
 from tests.unit.pipelines.aggregation.builders import a_model_update, a_round
@@ -31,18 +32,22 @@ class Heard:
 
 
 def test_a_listener_hears_of_a_chunk_once_until_its_last_subscription_ends() -> None:
-    announcements, heard, other = Announcements(), Heard(), Heard()
-    ends = [announcements.subscribe("log", heard) for _ in range(2)]
-    announcements.subscribe("another log", other)
-
-    def announce(index: int) -> None:
-        announcements.announce("log", a_round(), index, bytes(32), a_model_update(), CHUNK)
-
-    announce(0)
-    ends[0]()
-    announce(1)
-    ends[1]()
-    announce(2)
-    announcements.announce("log of nobody", a_round(), 3, bytes(32), a_model_update(), CHUNK)
+    announcements, heard = Announcements(1), Heard()
+    ends = [announcements.subscribe(0, heard) for _ in range(2)]
+    for index in range(3):
+        announcements.announce(a_round(), index, bytes(32), a_model_update(), CHUNK)
+        for end in ends[index : index + 1]:
+            end()
     assert heard.chunks == [(0, CHUNK), (1, CHUNK)]
-    assert other.chunks == []
+
+
+def test_a_chunk_is_told_to_its_own_shard_alone() -> None:
+    announcements, ours, others = Announcements(3), Heard(), Heard()
+    announcements.subscribe(1, ours)
+    announcements.subscribe(2, others)
+    for index in range(9):
+        announcements.announce(a_round(), index, bytes(32), a_model_update(), CHUNK)
+    shards = [chunk_partition("demo", index, 3) for index in range(9)]
+    assert sorted(set(shards)) == [0, 1, 2]
+    for shard, heard in ((1, ours), (2, others)):
+        assert [index for index, _ in heard.chunks] == [index for index in range(9) if shards[index] == shard]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pipelines.flink.shared import Shared
+from pipelines.flink.shared import Shared, ended_with
 
 
 def test_a_value_is_made_once_and_closed_when_nobody_uses_it() -> None:
@@ -50,3 +51,48 @@ def test_what_could_not_be_made_is_tried_again() -> None:
     shared.release("a")
     with pytest.raises(KeyError):
         shared.release("a")
+
+
+def test_what_ends_with_an_operator_ends_once_when_it_is_closed_or_collected() -> None:
+    class Operator:
+        pass
+
+    ended: list[str] = []
+    closed, collected = Operator(), Operator()
+    end = ended_with(closed, lambda: ended.append("closed"))
+    ended_with(collected, lambda: ended.append("collected"))
+    end()
+    end()
+    assert ended == ["closed"]
+    del closed, collected
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while len(ended) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert ended == ["closed", "collected"]
+
+
+def test_what_is_collected_while_a_lock_is_held_may_take_it_at_its_end() -> None:
+    """Collected in the midst of a critical section, an operator would wait for its own thread for ever."""
+
+    class Operator:
+        pass
+
+    lock, is_ended, operator = threading.Lock(), threading.Event(), Operator()
+
+    def end() -> None:
+        with lock:
+            is_ended.set()
+
+    def fail() -> None:
+        raise OSError("what failed before it")
+
+    ended_with(operator, end)
+    failing = Operator()
+    ended_with(failing, fail)
+    with lock:
+        del failing, operator
+        gc.collect()
+        assert not is_ended.wait(0.05)
+    assert is_ended.wait(10)

@@ -22,6 +22,7 @@ from fluvial.wire.records import (
 from fluvial.wire.topics import Topics
 from pipelines.flink.bundles import Kind, pack_bundle
 from pipelines.flink.frames import SourceRecord, source_frame
+from pipelines.flink.process_resources import ProcessResources
 from pipelines.inference import operators
 from pipelines.inference.logic import Model
 from pipelines.inference.operators import Infer
@@ -41,22 +42,26 @@ class Inference:
         KEY.save(folder / "aggregator.pem")
         self.state, self.answers, self.model = FlinkState(), dict[str, InferenceAnswer](), None
         self.state._runtime_context = SimpleNamespace(  # type: ignore[attr-defined]
-            getTaskInfo=lambda: SimpleNamespace(getIndexOfThisSubtask=lambda: 0)
+            getTaskInfo=lambda: SimpleNamespace(getIndexOfThisSubtask=lambda: 0, getAttemptNumber=lambda: 0)
         )
         caller = SimpleNamespace(status=ParticipantStatus.ACTIVE, public_key=CALLER.public_key)
         serving = SimpleNamespace(
             start=lambda: None,
+            close=lambda: None,
             ready=lambda _: True,
             registry=SimpleNamespace(participant=lambda _: caller),
             model=lambda _: self.model,
             spec=lambda _: SPEC,
         )
         monkeypatch.setattr(operators, "Serving", lambda *_: serving)
-        monkeypatch.setattr(operators, "shared_reader", lambda *_, **__: None)
-        monkeypatch.setattr(operators, "connect", lambda *_: SimpleNamespace(produce=self._produce))
+        monkeypatch.setattr(ProcessResources, "reader", lambda *_, **__: None)
+        monkeypatch.setattr(operators, "connect", lambda *_: SimpleNamespace(produce=self._produce, close=lambda: None))
         settings: Any = SimpleNamespace(
             brokers=None,
             topics=Topics(),
+            topic_prefix="",
+            submission="",
+            holding=None,
             read_timeout_ms=1,
             keys_dir=folder,
             partitions=1,

@@ -21,6 +21,7 @@ from pipelines.acceleration import operators
 from pipelines.acceleration.operators import Accelerate
 from pipelines.flink.frames import SourceRecord, parse_sink
 from pipelines.flink.messages import pack
+from pipelines.flink.process_resources import ProcessResources
 from tests.unit.deploy.local.test_tuning import RANDOM, Vector, World
 from tests.unit.pipelines.flink_state import FlinkState
 
@@ -39,14 +40,17 @@ class Stage:
         self.world, self.state, topics = world, FlinkState(), world.federation.topics
         world.keys.aggregator.save(world.folder / "aggregator.pem")
         monkeypatch.setattr(operators, "read_to_end", self._read_to_end)
-        monkeypatch.setattr(operators, "shared_reader", lambda *_, **__: None)
+        monkeypatch.setattr(ProcessResources, "reader", lambda *_, **__: None)
         monkeypatch.setattr(operators, "read_model", self._read_model)
-        monkeypatch.setattr(operators, "chunk_writer", lambda *_, **__: self)
+        monkeypatch.setattr(ProcessResources, "writer", lambda *_, **__: self)
         monkeypatch.setattr(operators, "Worker", InThisProcess)
         self._places: dict[int, tuple[int, int]] = {}
         self.operator = Accelerate(
             SimpleNamespace(  # type: ignore[arg-type]
                 brokers=None,
+                topic_prefix="",
+                submission="",
+                holding=None,
                 topics=topics,
                 read_timeout_ms=1,
                 repository_root=world.folder,

@@ -23,6 +23,7 @@ from fluvial.wire.task_file import TaskFile
 from governance.admission.uploads import is_own_chunk
 from pipelines.config import Settings
 from pipelines.flink.bundles import Kind, pack_bundle
+from pipelines.flink.checked_chunks import CheckedChunks
 from pipelines.flink.chunk_cache import Chunk
 from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.messages import pack, unpack
@@ -104,8 +105,8 @@ class ValidationStage:
         enter = self._patches.enter_context
         for module in (judging, validate):
             enter(patch.object(module, "now_ms", lambda: self.now_ms))
-        enter(patch.object(process, "acquire", lambda settings: self.process))
-        enter(patch.object(process, "release", lambda settings: None))
+        enter(patch.object(process, "acquire", lambda settings, attempt: self.process))
+        enter(patch.object(process, "release", lambda settings, attempt: None))
         self.restart()
         for record in (builders.a_task(), builders.TERMS):
             self.register(record, OPERATOR)
@@ -125,7 +126,8 @@ class ValidationStage:
         scores = CandidateScores(
             lambda task: self.task_file, self._base_model, self.log.chunk, lambda task_file: self.scorer
         )
-        self.process = process.Process(self.known, checks, scores, CatchingUp(lambda: None, FOR_EVER_MS), checks.close)
+        catching_up = CatchingUp(lambda: None, FOR_EVER_MS)
+        self.process = process.Process(self.known, checks, scores, CheckedChunks(), catching_up)
         self.operator = validate.Validate(SETTINGS, hands_over=True)
         self.operator.open(self.flink)
 

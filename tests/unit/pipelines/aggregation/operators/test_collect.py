@@ -33,7 +33,8 @@ class Window:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.flink, self.log, self.now_ms = FlinkState(), CommittedLog(), 1_000
         monkeypatch.setattr(collect, "_now_ms", lambda: self.now_ms)
-        monkeypatch.setattr(committed, "acquire", lambda settings: self.log.recovery())
+        monkeypatch.setattr(committed, "acquire", lambda settings, attempt: self.log.recovery())
+        monkeypatch.setattr(committed, "release", lambda settings, attempt: None)
         self.restart()
 
     def lose_state(self) -> None:

@@ -55,7 +55,10 @@ class Keeper:
 
     def restart(self) -> None:
         self.operator = KeepTask(self.settings)
-        with patch.object(committed, "acquire", lambda settings: self.log.recovery()):
+        with (
+            patch.object(committed, "acquire", lambda settings, attempt: self.log.recovery()),
+            patch.object(committed, "release", lambda settings, attempt: None),
+        ):
             self.operator.open(self.flink)
 
     def lose_state(self) -> None:

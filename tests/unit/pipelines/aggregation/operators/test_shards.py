@@ -25,11 +25,11 @@ from pipelines.aggregation.messages import (
     ShardDone,
     ShardFailed,
 )
-from pipelines.aggregation.operators import shards as shard_operators
 from pipelines.aggregation.operators.shards import Combine, Measure
 from pipelines.aggregation.rule import selection
 from pipelines.config import Settings
 from pipelines.flink.messages import unpack
+from pipelines.flink.process_resources import ProcessResources
 from tests.unit.pipelines.aggregation.shards.shard_world import MEAN, Log, ShardWorld
 
 KEY = "shard-0-0"
@@ -98,24 +98,28 @@ def world_of(task: str, updates_log: Log, models_log: Log, rule: str = MEAN) -> 
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cluster]:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Cluster]]:
     """Makes clusters over one log; called again with the same context, it is the cluster after a restart."""
     updates_log, models_log = Log(), Log()
 
-    def reader(brokers: Brokers, topic: str, **settings: Any) -> Any:
+    def reader(resources: Any, topic: str, purpose: str, **settings: Any) -> Any:
         return SimpleNamespace(chunk=(updates_log if topic.endswith("update-blobs") else models_log).read)
 
-    # Sums are shared by log, in a process.
-    monkeypatch.setitem(SETTINGS.__dict__, "brokers", Brokers(bootstrap_servers=uuid.uuid4().hex))
-    monkeypatch.setattr(shard_operators, "shared_reader", reader)
-    monkeypatch.setattr(shard_operators, "chunk_writer", lambda settings, ctx, topic, name: models_log)
+    # Sums are shared by the operators of a job, in a process.
+    monkeypatch.setitem(SETTINGS.__dict__, "submission", uuid.uuid4().hex)
+    monkeypatch.setattr(ProcessResources, "reader", reader)
+    monkeypatch.setattr(ProcessResources, "writer", lambda resources, ctx, topic, name: models_log)
 
     def make(kind: type[Combine] | type[Measure], context: Context, worlds: list[ShardWorld] | None = None) -> Cluster:
         rule = '{"name": "multi_krum", "num_byzantine": 1}' if kind is Measure else MEAN
         worlds = worlds or [world_of(task, updates_log, models_log, rule) for task in ("one", "other")]
-        return Cluster(kind, context, worlds)
+        made.append(Cluster(kind, context, worlds))
+        return made[-1]
 
-    return make
+    made: list[Cluster] = []
+    yield make
+    for each in made:
+        each.operator.close()
 
 
 def model(world: ShardWorld, answer: bytes) -> np.ndarray:

@@ -40,6 +40,9 @@ class Log:
         self._sent: dict[int, tuple[int, int]] = {}
         self._at: dict[int, int] = {}
 
+    def close(self) -> None:
+        """As a writer's."""
+
     def put(self, partition: int, chunk: bytes) -> ChunkReference:
         self.partitions[partition].append(chunk)
         return ChunkReference(

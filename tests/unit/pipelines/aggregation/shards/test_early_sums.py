@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.aggregation.shards.early_sums import EagerSums, eager_sums
+from pipelines.aggregation.shards.early_sums import EarlySums
 from pipelines.aggregation.shards.shard import addend_of
 from pipelines.aggregation.shards.sums import ExactSums
 from tests.unit.pipelines.aggregation.builders import a_model_update, a_round, an_update
@@ -13,7 +13,7 @@ RECORD = bytes([1]) * 32
 
 def test_what_was_heard_need_not_be_read() -> None:
     sums, round_ = ExactSums(1 << 20), a_round()
-    eager = EagerSums(sums)
+    eager = EarlySums(sums)
     for index in (0, 1, 1):
         eager(round_, index, RECORD, a_model_update(weight=10), CHUNK)
     wanted = addend_of(round_, an_update(1, weight=10), RECORD)
@@ -26,20 +26,14 @@ def test_what_was_heard_need_not_be_read() -> None:
 def test_rules_that_decide_later_get_nothing() -> None:
     sums = ExactSums(1 << 20)
     round_ = a_round(rule='{"name": "median"}')
-    EagerSums(sums)(round_, 0, RECORD, a_model_update(), CHUNK)
+    EarlySums(sums)(round_, 0, RECORD, a_model_update(), CHUNK)
     assert sums.num_bytes == 0
 
 
 def test_what_no_sum_takes_in_is_left_to_the_shards() -> None:
     sums, round_ = ExactSums(1 << 20), a_round()
-    eager = EagerSums(sums)
+    eager = EarlySums(sums)
     eager(round_, 0, RECORD, a_model_update(), CHUNK)
     eager(round_, 0, bytes([2]) * 32, a_model_update(), np.full(4, np.inf, "<f4").tobytes())
     wanted = addend_of(round_, an_update(1), RECORD)
     assert sums.take(round_, 0, [wanted])[1] == [(wanted, 10)]
-
-
-def test_there_is_one_listener_for_the_sums_of_a_process() -> None:
-    sums = ExactSums(1)
-    assert eager_sums(sums) is eager_sums(sums)
-    assert eager_sums(sums) is not eager_sums(ExactSums(1))

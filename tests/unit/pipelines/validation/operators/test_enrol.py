@@ -132,9 +132,9 @@ def stage(tmp_path: Path) -> Iterator[Enrolling]:
         patch.object(
             process,
             "acquire",
-            lambda settings: SimpleNamespace(known=enrolling.known, catching_up=enrolling.catching_up),
+            lambda settings, attempt: SimpleNamespace(known=enrolling.known, catching_up=enrolling.catching_up),
         ),
-        patch.object(process, "release", lambda settings: None),
+        patch.object(process, "release", lambda settings, attempt: None),
     ):
         enrolling.restart()
         yield enrolling

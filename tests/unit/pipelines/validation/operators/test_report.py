@@ -107,11 +107,11 @@ def stage():
         patch.object(
             process,
             "acquire",
-            lambda settings: SimpleNamespace(
+            lambda settings, attempt: SimpleNamespace(
                 known=made.known, catching_up=SimpleNamespace(is_known=lambda at_ms: True)
             ),
         ),
-        patch.object(process, "release", lambda settings: None),
+        patch.object(process, "release", lambda settings, attempt: None),
     ):
         made.start()
         yield made

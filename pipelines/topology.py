@@ -52,7 +52,7 @@ STAGES: dict[str, Stage] = {
     "audit": Stage(
         module="pipelines.audit.job",
         reads=("events", "audit"),
-        writes=("audit", "checkpoints"),
+        writes=("audit", "checkpoints", "events"),
     ),
 }
 

@@ -41,6 +41,8 @@ from fluvial.wire.files import replace_file
 from fluvial.wire.records import (
     InferenceSummary,
     InputGap,
+    Lease,
+    LeaseCause,
     Participant,
     Promotion,
     PublishedModel,
@@ -56,6 +58,11 @@ from fluvial.wire.records import (
 _MAX_PROBLEMS_SHOWN = 20
 _CLIENT_ID = "fluvial-auditor"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LEASE_CAUSES = {
+    LeaseCause.TAKEN_OVER: "it was taken over from a job that was alive",
+    LeaseCause.TRANSACTION_LOST: "the broker had aborted what it had prepared, which is made again from the log",
+    LeaseCause.FAILED: "it had failed, and goes on from the log",
+}
 
 app = typer.Typer(help="Look at the audit log, verify it, prove one of its leaves.", no_args_is_help=True)
 
@@ -273,3 +280,5 @@ def _summary(record: Recorded) -> str:
         case InputGap():
             where = f"partition {record.partition}, offsets {record.first} to {record.end - 1}"
             return f"{where}: gone before they were judged"
+        case Lease():
+            return f"runs {', '.join(record.stages)} since {_LEASE_CAUSES.get(record.cause, record.cause.value)}"

@@ -13,6 +13,7 @@ from fluvial.wire.records import (
     AuditEvent,
     InferenceSummary,
     InputGap,
+    Lease,
     Participant,
     Promotion,
     PublishedModel,
@@ -36,6 +37,7 @@ Recorded = (
     | InferenceSummary
     | SetAside
     | InputGap
+    | Lease
 )
 """The records that the audit log holds as the data of its events. Measurements are too large for it: the promotion that
 rests on one names its digest."""
@@ -52,6 +54,7 @@ EVENT_TYPES: dict[type[Recorded], str] = {
     InferenceSummary: "org.fluvial.inference.v1",
     SetAside: "org.fluvial.set-aside.v1",
     InputGap: "org.fluvial.input-gap.v1",
+    Lease: "org.fluvial.lease.v1",
 }
 """CloudEvents type of each."""
 
@@ -89,10 +92,12 @@ def event_id(record: Recorded) -> str:
             return _join("set-aside", record.operator, record.item, record.item_sha256.hex())
         case InputGap():
             return _join("input-gap", record.topic, record.partition, record.first, record.end)
+        case Lease():
+            return _join("lease", record.epoch)
 
 
 def subject(record: Recorded) -> str:
-    """CloudEvents subject: the participant where one is concerned, else the task, else the operator or the topic."""
+    """CloudEvents subject: the participant where one is concerned, else the task; else the operator, topic or job."""
     match record:
         case Verdict() | Participant() | Receipt():
             return record.participant
@@ -100,6 +105,8 @@ def subject(record: Recorded) -> str:
             return record.operator
         case InputGap():
             return record.topic
+        case Lease():
+            return record.job
         case _:
             return record.task
 

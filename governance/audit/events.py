@@ -21,6 +21,7 @@ from fluvial.wire.records import (
     AuditEvent,
     InferenceSummary,
     InputGap,
+    Lease,
     Participant,
     Promotion,
     PublishedModel,
@@ -53,6 +54,7 @@ _SOURCES: dict[type[Recorded], str] = {
     InferenceSummary: "/inference",
     SetAside: "/jobs",
     InputGap: "/validation",
+    Lease: "/jobs",
 }
 
 

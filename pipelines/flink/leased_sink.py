@@ -9,9 +9,10 @@ from pyflink.datastream.connectors.base import DeliveryGuarantee, Sink
 from pyflink.datastream.connectors.kafka import KafkaSink
 from pyflink.java_gateway import get_gateway
 
-from fluvial.wire.framing import encode
-from fluvial.wire.records import Heartbeat, HolderState
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import Heartbeat, HolderState, Lease
 from pipelines.config import Settings
+from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.jars import CLIENT_PACKAGE
 from pipelines.flink.java_values import java_strings
 from pipelines.flink.stage_mac import FILE as STAGE_KEY_FILE
@@ -80,4 +81,12 @@ def _lease(settings: Settings, job_name: str) -> Any:
         says(HolderState.RUNNING),
         says(HolderState.TRANSACTION_LOST),
         HEARTBEAT_MS,
+        _alarm(settings),
     )
+
+
+def _alarm(settings: Settings) -> bytes:
+    """What the job tells the audit log with its first checkpoint, where it took its stages because something had gone
+    wrong."""
+    holding = settings.held()
+    return audit_frame(settings.topics, decode(holding.record, Lease), holding.taken_ms) if holding.record else b""

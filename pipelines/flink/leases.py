@@ -22,7 +22,8 @@ from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka.errors import TransportUnavailable
 from fluvial.wire.errors import FluvialError
-from fluvial.wire.records import Heartbeat, Lease, LeaseCause
+from fluvial.wire.framing import encode
+from fluvial.wire.records import Heartbeat, HolderState, Lease, LeaseCause
 from fluvial.wire.topics import Topics
 from pipelines.flink.log_reader import decoded, read_to_end
 from pipelines.leases.holding import SINK, Holding, user_of
@@ -93,6 +94,13 @@ class LeaseLog:
         last = [(held, beats.get(held.lease.epoch)) for held in holders]
         return [(held, beat) for held, beat in last if is_alive(held, beat, now_ms)]
 
+    def has_lost_transaction(self, stages: Collection[str]) -> bool:
+        """Whether a holder of these stages said last that it ended because of that."""
+        holders = self.read().holders(stages)
+        beats = self.beats() if holders else {}
+        last = [beats.get(held.lease.epoch) for held in holders]
+        return any(beat is not None and beat.heartbeat.state is HolderState.TRANSACTION_LOST for beat in last)
+
     def refuse(self, stages: Collection[str], gone: Collection[int] = ()) -> None:
         """Raises StagesHeld if one of the stages has a holder that is alive."""
         if alive := self.alive(stages, gone):
@@ -160,6 +168,8 @@ def take(
         if alive and not take_over:
             raise StagesHeld(alive, log.now_ms(), wanted.stages)
         cause = LeaseCause.TAKEN_OVER if alive else wanted.cause
+        if cause is LeaseCause.FREE and log.has_lost_transaction(wanted.stages):
+            cause = LeaseCause.TRANSACTION_LOST
         lease = replace(wanted, epoch=log.table.epoch + 1, cause=cause, taken_ms=int(time.time() * 1000))
         if log.write(lease, key):
             break
@@ -168,7 +178,14 @@ def take(
     log.wait_for_former_leaders()
     fence(log.table, lease.epoch, transactions, topic_prefix, spare=SINK if restores and all_gone else None)
     held = log.table.at(lease.epoch)
-    return Holding(epoch=lease.epoch, offset=held.offset, stages=lease.stages, secret=secrets.token_hex(16))
+    return Holding(
+        epoch=lease.epoch,
+        offset=held.offset,
+        stages=lease.stages,
+        secret=secrets.token_hex(16),
+        taken_ms=held.timestamp_ms,
+        record=b"" if lease.cause is LeaseCause.FREE else encode(lease),
+    )
 
 
 def fence(

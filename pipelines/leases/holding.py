@@ -16,6 +16,9 @@ _ID = re.compile(r"lease-([1-9][0-9]*)/[^/]*/([a-z]+)(?:-[0-9a-f]+)*")
 class Holding(BaseModel):
     """epoch: of the lease. offset: where it lies in topic leases. stages: those that the job runs.
 
+    taken_ms: the broker's time of the lease. record: the lease itself, where it was taken because something went wrong,
+    which the job tells in the audit log; else empty.
+
     secret: the part of the job's transactional ids that nobody can guess, made anew for each lease. It is no key: who
     learns it can disturb the job, which then fails and goes on from the log, and can write nothing in its name.
     """
@@ -26,6 +29,8 @@ class Holding(BaseModel):
     offset: int = Field(ge=0)
     stages: tuple[str, ...]
     secret: str = Field(min_length=16)
+    taken_ms: int = 0
+    record: bytes = b""
 
     def transactional_id(self, topic_prefix: str, writer: str) -> str:
         """The id of one of the job's writers, or the prefix of its ids. No writer's name is the beginning of another,

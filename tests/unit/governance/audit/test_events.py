@@ -30,6 +30,8 @@ from fluvial.wire.records import (
     DeviceProfile,
     InferenceSummary,
     InputGap,
+    Lease,
+    LeaseCause,
     Metric,
     Outcome,
     Participant,
@@ -165,6 +167,16 @@ MINUTE = InferenceSummary(
     results=4,
 )
 INPUT_GAP = InputGap(topic="fluvial.updates", partition=2, first=5, end=9)
+LEASE = Lease(
+    epoch=7,
+    stages=("audit",),
+    job="federation",
+    host="host",
+    pid=0,
+    process_started_ms=0,
+    cause=LeaseCause.TRANSACTION_LOST,
+    taken_ms=4,
+)
 EXPECTED: list[tuple[Recorded, str, str, str]] = [
     (VERDICT, "verdict/fluvial.updates/3/17", "/validation", "anna"),
     (ROUND, "round/digits/2/1/CLOSED", "/aggregation", "digits"),
@@ -177,6 +189,7 @@ EXPECTED: list[tuple[Recorded, str, str, str]] = [
     (MINUTE, "inference/credit/0/60000", "/inference", "credit"),
     (SET_ASIDE, f"set-aside/validate/3@17/{'ab' * 32}", "/jobs", "validate"),
     (INPUT_GAP, "input-gap/fluvial.updates/2/5/9", "/validation", "fluvial.updates"),
+    (LEASE, "lease/7", "/jobs", "federation"),
 ]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.keys import SigningKey
+from fluvial.wire.framing import decode
 from fluvial.wire.records import HolderState, Lease, LeaseCause
 from fluvial.wire.topics import Topics
 from pipelines.flink.leases import LeaseLog, StagesHeld, take
@@ -105,6 +106,7 @@ def test_stages_that_nobody_holds_are_taken() -> None:
     assert (second.epoch, second.offset, second.stages) == (2, 1, ("validation",))
     assert first.secret != second.secret
     assert log.table.at(2).lease.cause is LeaseCause.FREE
+    assert first.record == b"", "nothing to tell"
 
 
 def test_a_holder_that_is_alive_is_named_and_keeps_its_stages() -> None:
@@ -122,8 +124,11 @@ def test_taking_over_says_so_in_the_lease_and_fences_the_holder() -> None:
     transactions = KnownTransactions(
         *ids_of(1, "sink-0-0", "sink-0-1", "models-0"), "f.somebody-else", *ids_of(7, "sink")
     )
-    assert taken(log, transactions, take_over=True).epoch == 2
+    holding = taken(log, transactions, take_over=True)
+    assert holding.epoch == 2
     assert log.table.at(2).lease.cause is LeaseCause.TAKEN_OVER
+    assert decode(holding.record, Lease) == log.table.at(2).lease
+    assert holding.taken_ms == NOW_MS - 500, "the broker's time of the lease"
     assert log.table.successor(1) is log.table.at(2)
     assert transactions.fenced == sorted(ids_of(1, "sink-0-0", "sink-0-1", "models-0"))
     assert log.waited == 1
@@ -138,7 +143,10 @@ def test_a_holder_that_has_fallen_silent_is_taken_over_without_asking(age_ms: in
 
 def test_a_holder_that_is_known_to_be_gone_is_not_asked() -> None:
     assert taken(held_by(1, "audit"), gone=[1]).epoch == 2
-    assert taken(held_by(1, "audit", state=HolderState.TRANSACTION_LOST)).epoch == 2
+    lost = held_by(1, "audit", state=HolderState.TRANSACTION_LOST)
+    assert taken(lost).epoch == 2
+    assert lost.table.at(2).lease.cause is LeaseCause.TRANSACTION_LOST, "whoever submits it again need not say so"
+    assert taken(lost, gone=[2]).record == b"", "the one after it is told nothing"
 
 
 def test_everybody_who_held_one_of_the_stages_before_is_fenced_and_nobody_else() -> None:

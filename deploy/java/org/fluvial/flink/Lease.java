@@ -24,6 +24,7 @@ public final class Lease implements Serializable {
     final byte[] running;
     final byte[] transactionLost;
     final long heartbeatMillis;
+    final byte[] alarm;
     private final HashMap<String, String> client;
 
     /**
@@ -37,6 +38,7 @@ public final class Lease implements Serializable {
      * @param running record that says that the job runs
      * @param transactionLost record that says that it ended because a transaction was lost
      * @param heartbeatMillis pause between two heartbeats
+     * @param alarm sink frame that the job writes with its first checkpoint; empty for none
      */
     public Lease(
             Map<String, String> client,
@@ -48,7 +50,8 @@ public final class Lease implements Serializable {
             String heartbeats,
             byte[] running,
             byte[] transactionLost,
-            long heartbeatMillis) {
+            long heartbeatMillis,
+            byte[] alarm) {
         this.client = new HashMap<>(client);
         this.topic = topic;
         this.epoch = epoch;
@@ -59,6 +62,7 @@ public final class Lease implements Serializable {
         this.running = running.clone();
         this.transactionLost = transactionLost.clone();
         this.heartbeatMillis = heartbeatMillis;
+        this.alarm = alarm.clone();
     }
 
     /** A consumer that belongs to no group. isolation: read_committed or read_uncommitted. */

@@ -31,16 +31,30 @@ import org.apache.flink.util.IOUtils;
 final class LeasedWriter
         implements StatefulSinkWriter<byte[], KafkaWriterState>, CommittingSinkWriter<byte[], Witnessed> {
     private static final long IDLE_CHECK_NANOS = 1_000_000_000L;
+    private static final Context NO_TIME = new Context() {
+        @Override
+        public long currentWatermark() {
+            return Long.MIN_VALUE;
+        }
 
+        @Override
+        public Long timestamp() {
+            return null;
+        }
+    };
+
+    private final Lease lease;
     private final Heartbeat heartbeat;
     private final LeaseGuard guard;
     private StatefulSinkWriter<byte[], KafkaWriterState> writer;
     private CommittingSinkWriter<byte[], KafkaCommittable> precommitting;
+    private byte[] alarm;
     private boolean checked;
     private long checkedAt;
     private volatile RecordMetadata witness;
 
     private LeasedWriter(Lease lease) {
+        this.lease = lease;
         heartbeat = new Heartbeat(lease);
         guard = new LeaseGuard(lease);
     }
@@ -65,6 +79,7 @@ final class LeasedWriter
             throws IOException {
         writer = sink.restoreWriter(observed(context, this::sent), state);
         precommitting = (CommittingSinkWriter<byte[], KafkaCommittable>) writer;
+        alarm = state.isEmpty() ? lease.alarm : new byte[0]; // once a checkpoint covers it, it stands in the log
     }
 
     private void sent(RecordMetadata metadata) {
@@ -85,6 +100,10 @@ final class LeasedWriter
     /** Called for each checkpoint, so that a job that writes nothing notices, too, that it was taken over. */
     @Override
     public void flush(boolean endOfInput) throws IOException, InterruptedException {
+        if (alarm.length > 0) {
+            write(alarm, NO_TIME);
+            alarm = new byte[0];
+        }
         if (System.nanoTime() - checkedAt > IDLE_CHECK_NANOS) {
             check();
         }

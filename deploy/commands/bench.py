@@ -159,6 +159,69 @@ def audit(
 
 @app.command()
 @reported
+def recovery(
+    count: Annotated[int, typer.Option(min=1000, help="Verdicts in the log.")] = 100_000,
+    unanswered: Annotated[int, typer.Option(min=0, help="Accepted updates that have no receipt yet.")] = 5_000,
+    parallelism: ParallelismOption = 1,
+    json: JsonOption = False,
+) -> None:
+    """Validation, aggregation and audit started without state on a log of that many verdicts: seconds from the
+    submission until a new record has its verdict and its leaf, and the same on an empty log."""
+    if unanswered > count:
+        raise typer.BadParameter(f"there are {count} verdicts", param_hint="--unanswered")
+    with _directory() as directory:
+        from deploy.bench import recovery as recoveries
+
+        result = recoveries.run(
+            directory, num_verdicts=count, num_unanswered=unanswered, parallelism=parallelism, report=_report
+        )
+    if json:
+        print_json(result)
+        return
+    console.print(f"{count} verdicts, {unanswered} updates without a receipt, {result['leaves']} leaves")
+    for name, key in (("an empty log", "from_nothing"), ("this log", "from_the_log")):
+        one = result[key]
+        console.print(
+            f"  {name:<14} running {one['running_seconds']:6.2f} s  verdict {one['first_verdict_seconds']:6.2f} s"
+            f"  leaf {one['first_leaf_seconds']:6.2f} s"
+        )
+    for line in result["from_the_log"]["told"]:
+        console.print(f"  {line}")
+    console.print(f"  the log's share    {result['recovery_seconds']:8.2f} s")
+
+
+@app.command()
+@reported
+def checkpoints(
+    participants: Annotated[int, typer.Option(min=2, help="Participants.")] = 10_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds.")] = 6,
+    parallelism: ParallelismOption = 1,
+    json: JsonOption = False,
+) -> None:
+    """Bytes and milliseconds of checkpoints, round by round, while half of the participants, drawn anew, send small
+    updates in each."""
+    with _directory() as directory:
+        from deploy.bench import checkpoints as measured
+
+        result = measured.run(
+            directory, num_participants=participants, num_rounds=rounds, parallelism=parallelism, report=_report
+        )
+    if json:
+        print_json(result)
+        return
+    console.print(f"{participants} participants, {result['target']} updates a round")
+    for number, one in enumerate(result["rounds"], 1):
+        if one["checkpoints"]:
+            console.print(
+                f"  round {number:<4} {one['checkpoints']:4} checkpoints  {one['smallest_bytes'] / 1e3:8.0f} to "
+                f"{one['largest_bytes'] / 1e3:8.0f} kB  median {one['median_ms']:5.0f} ms, "
+                f"longest {one['longest_ms']:5.0f} ms"
+            )
+    _print_memory(result["peak_rss_mb"])
+
+
+@app.command()
+@reported
 def flood(
     per_second: Annotated[int, typer.Option(min=1, help="Honest updates a second.")] = 50,
     seconds: Annotated[int, typer.Option(min=5, help="Length of each of the two phases.")] = 20,

@@ -102,6 +102,8 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
         options["rest.port"] = "0"
         options |= dict.fromkeys(_ADDRESSES, LOOPBACK)
         options["web.submit.enable"] = "false"
+        # One process: heartbeats find nothing out, and after a machine's sleep its TaskManager would be gone for good.
+        options["heartbeat.timeout"] = "1 d"
         options["classloader.resolve-order"] = "parent-first"  # the JVM has the job's jars: one copy of each class
         options["taskmanager.numberOfTaskSlots"] = str(settings.parallelism)
         options["taskmanager.memory.managed.size"] = "64m"

@@ -35,7 +35,7 @@ STAGES = ("validation", "aggregation", "audit")
 _ACKNOWLEDGED_SECONDS = 120.0
 _PATIENCE_SECONDS = 240.0
 _STEP = 5_000
-_TOLD = re.compile(r"[a-z0-9][^:\n]* from the log in [0-9.]+ s")
+_TOLD = re.compile(r"[a-z0-9][^:\n\[\]]* from the log in [0-9.]+ s")
 
 
 def run(

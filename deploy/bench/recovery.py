@@ -137,6 +137,7 @@ class _Federation:
             began = time.monotonic()
             job = LocalJob(self._stack.directory, Submission(stages=stages, name=name, parallelism=self._parallelism))
             ends.enter_context(job)
+            usage.watch("client", job.pid or 0)
             job.wait_until_running()
             running = time.monotonic() - began
             jvm = java_child(job.pid or 0) or 0

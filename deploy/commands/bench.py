@@ -194,7 +194,7 @@ def recovery(
 @reported
 def checkpoints(
     participants: Annotated[int, typer.Option(min=2, help="Participants.")] = 10_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds.")] = 6,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; what the gate remembers is full after nine.")] = 14,
     parallelism: ParallelismOption = 1,
     json: JsonOption = False,
 ) -> None:

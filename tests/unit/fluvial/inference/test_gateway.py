@@ -1,6 +1,7 @@
 """The HTTP gateway, asked as clients of the Open Inference Protocol ask."""
 
 import asyncio
+import json
 
 import httpx
 import numpy as np
@@ -43,6 +44,9 @@ class Http:
     def post(self, path, json):
         return self._ask("POST", path, json=json)
 
+    def post_bytes(self, path, content, json_length):
+        return self._ask("POST", path, content=content, headers={"Inference-Header-Content-Length": str(json_length)})
+
     def _ask(self, method, path, **content):
         async def ask():
             transport = httpx.ASGITransport(app=self._application)
@@ -79,6 +83,46 @@ def test_nested_data_and_whole_numbers_are_taken(http):
     assert http.post("/v2/models/credit/infer", json=body([[1, 2], [3, 4]], [2, 2], "INT64")).status_code == 200
 
 
+def test_a_body_without_a_content_type_is_read(http):
+    """Triton's client sends none."""
+    response = http._ask("POST", "/v2/models/credit/infer", content=json.dumps(body([1], [1])).encode())
+    assert response.status_code == 200
+
+
+def test_tensors_may_follow_the_json_as_bytes_there_and_back(http, federation):
+    raw = np.arange(6, dtype="<f4").tobytes()
+    tensor = {"name": "inputs", "shape": [2, 3], "datatype": "FP32", "parameters": {"binary_data_size": len(raw)}}
+    head = json.dumps({"id": "7", "inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    response = http.post_bytes("/v2/models/credit/infer", head + raw, len(head))
+    assert response.status_code == 200
+    length = int(response.headers["Inference-Header-Content-Length"])
+    answer = json.loads(response.content[:length])
+    assert answer["outputs"] == [
+        {"name": "outputs", "shape": [2, 3], "datatype": "FP32", "parameters": {"binary_data_size": 24}}
+    ]
+    assert np.array_equal(np.frombuffer(response.content[length:], "<f4"), 2 * np.arange(6))
+    assert federation.asked[0][1].shape == (2, 3)
+
+
+@pytest.mark.parametrize(("length_of_head", "sent"), [(None, 20), (None, 28), (10_000, 24), (-1, 24), ("x", 24)])
+def test_bytes_that_do_not_fit_the_json_are_refused(http, federation, length_of_head, sent):
+    tensor = {"name": "inputs", "shape": [2, 3], "datatype": "FP32", "parameters": {"binary_data_size": 24}}
+    head = json.dumps({"inputs": [tensor]}).encode()
+    length = len(head) if length_of_head is None else length_of_head
+    response = http.post_bytes("/v2/models/credit/infer", head + bytes(sent), length)
+    assert response.status_code == 400
+    assert "error" in response.json()
+    assert federation.asked == []
+
+
+def test_a_version_in_the_url_answers_if_it_is_the_one_that_serves(http):
+    assert http.post("/v2/models/credit/versions/8/infer", json=body([1], [1])).status_code == 200
+    response = http.post("/v2/models/credit/versions/7/infer", json=body([1], [1]))
+    assert response.status_code == 404
+    assert "version 8 is" in response.json()["error"]
+    assert http.get("/v2/models/heart/versions/8/ready").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
@@ -90,8 +134,9 @@ def test_nested_data_and_whole_numbers_are_taken(http):
         (body([[1], [2, 3]], [3]), 400),
         (body([1], [1], "BYTES"), 400),
         (body([300], [1], "UINT8"), 400),
-        ({"inputs": []}, 422),
-        ({}, 422),
+        ({"inputs": []}, 400),
+        ({}, 400),
+        (body([1], [1], outputs=[{"name": "other"}]), 400),
     ],
 )
 def test_a_request_that_does_not_fit_is_refused_before_anybody_is_asked(http, federation, request_, status):
@@ -113,7 +158,7 @@ def test_a_refusal_keeps_its_reason(http, federation, error, status):
     federation.error = error
     response = http.post("/v2/models/credit/infer", json=body([1], [1]))
     assert response.status_code == status
-    assert response.json()["detail"] == str(error)
+    assert response.json() == {"error": str(error)}
 
 
 def test_server_and_models_describe_themselves(http):
@@ -124,4 +169,5 @@ def test_server_and_models_describe_themselves(http):
     assert http.get("/v2/models/heart").json()["inputs"][0]["datatype"] == "FP32"
     assert http.get("/v2/models/nobody").status_code == 404
     assert http.post("/v2/models/nobody/infer", json=body([1], [1])).status_code == 404
+    assert http.get("/elsewhere").json() == {"error": "Not Found"}
     assert "/v2/models/{model_name}/infer" in http.get("/openapi.json").json()["paths"]

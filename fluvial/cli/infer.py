@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +24,7 @@ from fluvial.cli.common import (
 from fluvial.cli.places import KeyOption, key_path
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.client import TIMEOUT_SECONDS, Client, InferenceRefused
+from fluvial.inference.streaming import Answered, answers
 from fluvial.wire.files import replacing
 
 _BATCH = 256
@@ -32,7 +35,12 @@ def infer(
     task: Annotated[str, typer.Argument(help="The task.")],
     name: Annotated[str, typer.Option("--name", help="The enrolled participant that asks.")],
     input_file: Annotated[
-        Path, typer.Option("--input", help="Examples: .npy, or .csv with one example a line, numbers alone.")
+        Path,
+        typer.Option(
+            "--input",
+            help="Examples: .npy, or .csv with one example a line, numbers alone; - for such lines on standard input, "
+            "each answered when it comes.",
+        ),
     ],
     output: Annotated[Path | None, typer.Option("--output", help="Write the outputs to this .npy file.")] = None,
     key: KeyOption = None,
@@ -44,20 +52,26 @@ def infer(
 
     Exit status 1 when the request was refused: nothing is released yet, or the examples do not fit the model.
     """
+    if str(input_file) == "-":
+        if output is not None:
+            raise ValueError("answers to standard input go to standard output, as they come: leave --output out")
+        with Client(load_federation(federation), name, SigningKey.load(key or key_path(name))) as client:
+            _follow(answers(client, task, _lines(sys.stdin), timeout), json)
+        return
     inputs = _read(input_file)
     with Client(load_federation(federation), name, SigningKey.load(key or key_path(name))) as client:
         try:
             futures = [client.submit(task, inputs[first : first + _BATCH]) for first in range(0, len(inputs), _BATCH)]
-            answers = [future.result(timeout) for future in futures]
+            found = [future.result(timeout) for future in futures]
         except InferenceRefused as error:
             fail(str(error))
         except TimeoutError:
             fail(f"no answer within {timeout:.0f} s", "Is the stage inference running (fluvial submit inference)?")
-    outputs = np.concatenate([answer.outputs for answer in answers])
+    outputs = np.concatenate([answer.outputs for answer in found])
     if output is not None:
         with replacing(output if output.suffix == ".npy" else output.with_name(output.name + ".npy")) as file:
             np.save(file, outputs)
-    last = answers[-1]
+    last = found[-1]
     if json:
         print_json(
             {
@@ -74,6 +88,27 @@ def infer(
     if output is None:
         for row in outputs.reshape(len(outputs), -1):
             console.print(" ".join(f"{value:.6g}" for value in row))
+
+
+def _follow(stream: Iterable[Answered[str] | tuple[str, InferenceRefused]], json: bool) -> None:
+    for one in stream:
+        if not isinstance(one, Answered):
+            fail(str(one[1]))
+        if json:
+            named = {"promotion": one.answer.promotion, "version": one.answer.version, "variant": one.answer.variant}
+            print_json({"outputs": one.outputs.tolist(), **named})
+        else:
+            print(" ".join(f"{value:.6g}" for value in one.outputs.ravel()), flush=True)
+
+
+def _lines(source: Iterable[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    for line in source:
+        try:
+            yield line, np.array([float(value) for value in line.split(",")], np.float32)
+        except ValueError as error:
+            raise ValueError(
+                f"a line is an example, numbers with commas between; this one is {line.strip()!r}"
+            ) from error
 
 
 def _read(path: Path) -> NDArray[np.float32]:

@@ -65,20 +65,33 @@ def _examples(arrays: Arrays) -> tuple[Values, Values, NDArray[np.bool_]]:
     return windows, later, silent
 
 
-def _of_stretch(pm: NDArray, weather: NDArray, wind: NDArray) -> tuple[Values, Values, NDArray[np.bool_]]:
+def features(pm: NDArray, weather: NDArray, wind: NDArray, first_hour: int = 0, before: int = 0) -> Values:
+    """float32[T, 10] of T hours in a row, as the arrays of a file have them. first_hour: of the day, of the first.
+    before: the newest concentration that was measured before these hours."""
     measured = pm >= 0
-    newest = np.maximum.accumulate(np.where(measured, np.arange(len(pm)), -1))  # hour of the newest measurement
-    hours = np.arange(len(pm)) * (2 * np.pi / 24)
+    newest = _newest(pm)
+    hours = (first_hour + np.arange(len(pm))) * (2 * np.pi / 24)
     directions = wind * (2 * np.pi / 16)
     columns = [
-        np.where(newest >= 0, pm[newest], 0) / 100,
+        np.where(newest >= 0, pm[newest], before) / 100,
         measured,
         *(weather * SCALES / _TYPICAL).T,
         *(np.sin(directions), np.cos(directions), np.sin(hours), np.cos(hours)),
     ]
-    features = np.stack(columns, axis=1).astype(np.float32)
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _newest(pm: NDArray) -> NDArray[np.int64]:
+    """By hour the hour of the newest measurement, -1 where there was none yet."""
+    newest: NDArray[np.int64] = np.maximum.accumulate(np.where(pm >= 0, np.arange(len(pm)), -1))
+    return newest
+
+
+def _of_stretch(pm: NDArray, weather: NDArray, wind: NDArray) -> tuple[Values, Values, NDArray[np.bool_]]:
+    measured, newest = pm >= 0, _newest(pm)
+    values = features(pm, weather, wind)
     ends = np.arange(WINDOW, len(pm) - AHEAD + 1, STEP)
     ends = ends[measured[ends + AHEAD - 1] & (newest[ends - 1] >= 0)]
-    windows = np.stack([features[end - WINDOW : end] for end in ends])
+    windows = np.stack([values[end - WINDOW : end] for end in ends])
     silent = np.array([not measured[end - WINDOW : end].all() for end in ends])
     return windows, pm[ends + AHEAD - 1].astype(np.float32), silent

@@ -24,7 +24,7 @@ def load(data: Path, index: int) -> tuple[Spectrograms, Digits]:
     if not file.is_file():
         raise ValueError(f"there is no {file.name} in {data}")
     with np.load(file, allow_pickle=False) as arrays:
-        return _scaled(arrays["spectrograms"]), arrays["digits"].astype(np.int64)
+        return scaled(arrays["spectrograms"]), arrays["digits"].astype(np.int64)
 
 
 def evaluation(folder: Path) -> tuple[Spectrograms, Digits, Mapping[str, list[str]]]:
@@ -33,11 +33,12 @@ def evaluation(folder: Path) -> tuple[Spectrograms, Digits, Mapping[str, list[st
         speakers = [SPEAKERS[speaker] for speaker in arrays["speakers"]]
         heard = ["nobody's" if speaker == UNHEARD else "a participant's" for speaker in speakers]
         groups = {"speaker": speakers, "voice": heard}
-        return _scaled(arrays["spectrograms"]), arrays["digits"].astype(np.int64), groups
+        return scaled(arrays["spectrograms"]), arrays["digits"].astype(np.int64), groups
 
 
-def _scaled(spectrograms: NDArray[np.uint8]) -> Spectrograms:
-    """Each band without its mean over the recording, which tells of the voice and the microphone more than of what was
-    said. Source: Atal, 1974, on cepstral mean subtraction, here of logarithmic bands."""
+def scaled(spectrograms: NDArray[np.uint8]) -> Spectrograms:
+    """float32[B, 1, 24, 32] of uint8[B, 24, 32]: each band without its mean over the recording, which tells of the
+    voice and the microphone more than of what was said. Source: Atal, 1974, on cepstral mean subtraction, here of
+    logarithmic bands."""
     values = spectrograms[:, None].astype(np.float32) / np.float32(64)
     return values - values.mean(axis=3, keepdims=True)

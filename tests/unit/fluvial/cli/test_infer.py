@@ -1,0 +1,91 @@
+"""`fluvial infer`: files and lines become examples, answers are printed as they come."""
+
+from __future__ import annotations
+
+import io
+import json
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+
+from fluvial.cli import infer
+from fluvial.inference.client import Answer, InferenceRefused
+from fluvial.wire.records import InferenceStatus
+
+
+class Doubles:
+    """A client that answers with twice the inputs, or refuses."""
+
+    refusal: InferenceRefused | None = None
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __enter__(self) -> Doubles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, task: str, inputs: Any, deadline_ms: int = 0) -> Future[Answer]:
+        future: Future[Answer] = Future()
+        if self.refusal is not None:
+            future.set_exception(self.refusal)
+        else:
+            future.set_result(
+                Answer(outputs=2 * inputs, promotion=5, version=3, variant="onnx", artefact_sha256=bytes(32))
+            )
+        return future
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(infer, "Client", Doubles)
+    monkeypatch.setattr(infer, "load_federation", lambda _: None)
+    monkeypatch.setattr(infer.SigningKey, "load", lambda _: None)
+
+    def run(source: Path, lines: str = "", *, output: Path | None = None, as_json: bool = False) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+        infer.infer.__wrapped__(
+            "credit", name="bank-1", input_file=source, output=output, key=Path("k"), timeout=5.0, json=as_json
+        )
+
+    return run
+
+
+def test_each_line_of_standard_input_is_answered(ask: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(Path("-"), "1,2,3\n4,5,6\n")
+    assert capsys.readouterr().out == "2 4 6\n8 10 12\n"
+
+
+def test_a_line_of_json_names_the_release(ask: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(Path("-"), "1,2\n", as_json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"outputs": [2.0, 4.0], "promotion": 5, "version": 3, "variant": "onnx"}
+
+
+def test_a_line_that_is_no_example_is_shown(ask: Any) -> None:
+    with pytest.raises(ValueError, match="'1,x'"):
+        ask(Path("-"), "1,x\n")
+
+
+def test_answers_to_standard_input_go_to_no_file(ask: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="leave --output out"):
+        ask(Path("-"), "1\n", output=tmp_path / "o.npy")
+
+
+def test_a_refusal_ends_with_status_1(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Doubles, "refusal", InferenceRefused(InferenceStatus.NO_RELEASE, "nothing is promoted"))
+    with pytest.raises(typer.Exit) as ended:
+        ask(Path("-"), "1\n")
+    assert ended.value.exit_code == 1
+
+
+def test_the_outputs_of_a_file_are_written(ask: Any, tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "i.csv", np.arange(6).reshape(2, 3), delimiter=",")
+    ask(tmp_path / "i.csv", output=tmp_path / "o.npy")
+    assert np.load(tmp_path / "o.npy").tolist() == [[0, 2, 4], [6, 8, 10]]

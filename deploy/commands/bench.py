@@ -17,7 +17,7 @@ from deploy.local.errors import StackError
 from fluvial.cli.common import JsonOption, console, errors, print_json, reported
 from fluvial.cli.interruption import interruptible, uninterrupted
 
-app = typer.Typer(help="Measure this machine: aggregation, validation, the audit log.", no_args_is_help=True)
+app = typer.Typer(help="Measure this machine: aggregation, validation, the audit log, inference.", no_args_is_help=True)
 
 ParallelismOption = Annotated[int, typer.Option(min=1, help="Slots of the job.")]
 
@@ -270,6 +270,52 @@ def scoring(
     for device, rates in result["devices"].items():
         for way, rate in rates.items():
             console.print(f"  {device:<5} {way:<20} {rate:10.1f} candidates/s")
+
+
+@app.command()
+@reported
+def inference(
+    seconds: Annotated[float, typer.Option(min=2, help="Length of each load.")] = 10.0,
+    parallelism: ParallelismOption = 1,
+    compared: Annotated[
+        bool, typer.Option("--compare/--no-compare", help="The same load on FastAPI and torch too.")
+    ] = True,
+    phases: Annotated[
+        list[str] | None, typer.Option("--phase", help="single, batches, swaps; all without it. May be repeated.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Requests to a released model at fixed arrival times: answers a second, and latencies from the intended times.
+
+    The network of the task digits; one example a request and 64, at half the target rate and at the target, and swaps
+    of releases under load; beside it the same network behind FastAPI and torch. -1 ms: a request was not answered.
+    """
+    with _directory() as directory:
+        from deploy.bench import inference as serving  # brings in torch
+
+        chosen = phases or ["single", "batches", "swaps"]
+        result = serving.run(
+            directory, seconds=seconds, parallelism=parallelism, compared=compared, phases=chosen, report=_report
+        )
+    if json:
+        print_json(result)
+        return
+    for name, one in result.items():
+        if isinstance(one, dict) and "answered_per_second" in one:
+            p99 = f", p99 {one['p99_ms']:.1f}" if "p99_ms" in one else ""
+            console.print(
+                f"  {name:<20} {one['answered_per_second']:8.0f} of {one['offered_per_second']:6.0f} examples/s   "
+                f"p50 {one['p50_ms']:.1f}, p95 {one['p95_ms']:.1f}{p99} ms   {one['failed']} failed"
+            )
+    for name in ("ratio_single", "ratio_batches"):
+        if name in result:
+            console.print(f"  {name:<20} {result[name]:8.2f} times FastAPI and torch")
+    if swaps := result.get("swaps"):
+        console.print(
+            f"  swaps                {swaps['swaps']:8d}   {swaps['failed']} failed, {swaps['mixed']} answered by two, "
+            f"p99 {swaps['before'].get('p99_ms', -1):.1f} ms before, {swaps['during'].get('p99_ms', -1):.1f} ms during"
+        )
+    _print_memory(result["peak_rss_mb"])
 
 
 def _rule(text: str) -> dict[str, Any]:

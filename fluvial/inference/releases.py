@@ -109,14 +109,16 @@ class Releases:
         known = self._decisions.get(task, {})
         return [known[sequence] for sequence in sorted(known)]
 
-    def serving(self, task: str, processor: str, preference: Sequence[str]) -> Released | None:
-        """What serves a task on a class of processors; None while nothing was promoted for it. Of decisions on several
-        runtimes the newest counts.
+    def serving(self, task: str, runtime: str, processor: str, preference: Sequence[str]) -> Released | None:
+        """What serves a task; None while nothing was promoted for this runtime and class of processors. A verdict
+        belongs to (artefact, runtime, class): another version of the runtime may answer otherwise, and nobody has
+        measured how.
 
-        preference: names of variants, first the one that serves before all others of its version. What is not named
-        there serves nobody."""
-        of_class = [found for found in self.promotions(task) if found.processor == processor]
-        newest = {(promotion.version, promotion.variant): promotion for promotion in of_class}
+        runtime: name and version, as `fluvial.inference.session.runtime`. preference: names of variants, first the one
+        that serves before all others of its version. What is not named there serves nobody."""
+        where = runtime, processor
+        here = [found for found in self.promotions(task) if (found.runtime, found.processor) == where]
+        newest = {(promotion.version, promotion.variant): promotion for promotion in here}
         candidates = [
             Released(promotion, variant)
             for promotion in newest.values()

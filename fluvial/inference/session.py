@@ -11,6 +11,20 @@ from numpy.typing import NDArray
 INPUT, OUTPUT = "inputs", "outputs"
 
 
+def runtime() -> str:
+    """Name and version of what runs artefacts here, as measurements and decisions name it. Raises ValueError where it
+    is not installed."""
+    return f"onnxruntime {_onnxruntime().__version__}"
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ValueError("inference needs onnxruntime: pip install 'fluvial[inference]'") from error
+    return onnxruntime
+
+
 class Session:
     """An ONNX artefact on one device. Threads may share it.
 
@@ -19,11 +33,7 @@ class Session:
 
     def __init__(self, artefact: bytes, *, threads: int = 1, device: str = "cpu") -> None:
         """Raises ValueError for bytes that are no such model, and for a device that this runtime lacks."""
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise ValueError("inference needs onnxruntime: pip install 'fluvial[inference]'") from error
-
+        onnxruntime = _onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -38,13 +48,10 @@ class Session:
         names = [item.name for item in self._session.get_inputs()], [item.name for item in self._session.get_outputs()]
         if names != ([INPUT], [OUTPUT]):
             raise ValueError(f"the artefact has inputs {names[0]} and outputs {names[1]}, not {[INPUT]} and {[OUTPUT]}")
-        self.runtime = f"onnxruntime {onnxruntime.__version__}"
-
-    @property
-    def input_shape(self) -> tuple[int | None, ...]:
-        """Shape of the inputs; None for the number of examples."""
+        self.runtime = runtime()
         shape: Sequence[Any] = self._session.get_inputs()[0].shape
-        return tuple(size if isinstance(size, int) else None for size in shape)
+        self.input_shape: tuple[int | None, ...] = tuple(size if isinstance(size, int) else None for size in shape)
+        """Shape of the inputs; None for the number of examples."""
 
     def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32[B, ...] of float32[B, ...]. Raises ValueError for inputs of another shape or type."""

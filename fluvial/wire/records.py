@@ -724,7 +724,9 @@ class InferenceResults:
     answers: tuple[InferenceAnswer, ...]
     """One for each request."""
     answered_ms: int
-    """When, milliseconds since 1970."""
+    """When, milliseconds since 1970; counted in the summary of this minute."""
+    worker: str
+    """Which subtask answered: its summary of the minute has this record among its leaves."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ()
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -738,6 +740,7 @@ class InferenceResults:
             "artefact_sha256": self.artefact_sha256,
             "answers": [item.to_avro() for item in self.answers],
             "answered_ms": self.answered_ms,
+            "worker": self.worker,
         }
 
     @classmethod
@@ -750,6 +753,7 @@ class InferenceResults:
             artefact_sha256=data["artefact_sha256"],
             answers=tuple([InferenceAnswer.from_avro(item) for item in data["answers"]]),
             answered_ms=data["answered_ms"],
+            worker=data["worker"],
         )
 
 
@@ -782,7 +786,7 @@ class InferenceSummary:
     p99_us: float
     """99th percentile."""
     root: bytes
-    """Merkle root (RFC 6962) of the records of results written in this minute, 32 bytes."""
+    """Merkle root (RFC 6962) of the records of results that this worker dated in this minute, in the order of their leaf hashes, 32 bytes."""
     results: int
     """How many records they are."""
 

@@ -21,7 +21,8 @@ from pipelines.flink.frames import SourceRecord
 from pipelines.flink.keys import subtask_of
 
 LANES = 32
-"""Shares of the Kafka keys. A lane is a key of Flink's state, so the number never changes; it bounds parallelism."""
+"""Shares of the Kafka keys. A lane is a key of Flink's state, so where there is state the number never changes; it
+bounds parallelism."""
 
 _HEAD = struct.Struct(">HB")
 _LENGTH = struct.Struct(">i")

@@ -21,7 +21,7 @@ from pyflink.datastream.connectors.kafka import (
 from pyflink.java_gateway import get_gateway
 
 from pipelines.config import Settings
-from pipelines.flink.bundles import Kind, lane_keys
+from pipelines.flink.bundles import LANES, Kind, lane_keys
 from pipelines.flink.jars import CLIENT_PACKAGE
 from pipelines.flink.java_values import java_strings
 from pipelines.flink.leased_sink import leased_sink, stage_key_file
@@ -73,18 +73,27 @@ class Graph:
         keys: list[str] | None = None,
         start: Mapping[int, int] | None = None,
         *,
+        num_lanes: int = LANES,
         max_records: int = _BUNDLE_RECORDS,
         max_delay_ms: int = _BUNDLE_MS,
+        for_answers: bool = False,
     ) -> KeyedStream:
         """Bundles (`pipelines.flink.bundles`) of a topic's source frames, keyed by lane: what has the same Kafka key is
-        on the same lane, in its order. keys: Flink's keys of the lanes; without them as many as `bundles.LANES`.
-        start: see `source`. max_records, max_delay_ms: what closes a bundle, over all lanes."""
-        chosen = lane_keys(self.environment.get_max_parallelism()) if keys is None else keys
+        on the same lane, in its order. keys: Flink's keys of the lanes; without them there are `num_lanes`.
+        start: see `source`. max_records, max_delay_ms: what closes a bundle, over all lanes.
+
+        for_answers: whoever waits for what the operator does outside of Flink waits for no network buffer to fill, and
+        the operator gets an empty bundle before every checkpoint (`org.fluvial.flink.GatherFrames`)."""
+        chosen = lane_keys(self.environment.get_max_parallelism(), num_lanes) if keys is None else keys
         jvm, gather = get_gateway().jvm, f"gather-{topic.replace('_', '-')}"
-        operator = jvm.org.fluvial.flink.GatherFrames(java_strings(chosen), max_records, _BUNDLE_BYTES, max_delay_ms)
+        limits = max_records, _BUNDLE_BYTES, max_delay_ms
+        marks = (True,) if for_answers else ()
+        operator = jvm.org.fluvial.flink.GatherFrames(java_strings(chosen), *limits, *marks)
         gathered = self.source(topic, start)._j_data_stream.transform(
             gather, _KEYED_BYTES.get_java_type_info(), operator
         )
+        if for_answers:
+            gathered.setBufferTimeout(0)
         return _keyed(gathered)
 
     def keyed(self, messages: DataStream) -> KeyedStream:

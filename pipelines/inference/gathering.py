@@ -18,17 +18,23 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """max_requests: that are gathered, over all lanes. max_delay_ms: longest wait of a request for others."""
+    """max_requests: that are gathered for a lane. max_delay_ms: longest wait of a request for others.
+    longest_deadline_ms: within which a task's requests are answered."""
 
     max_requests: int
     max_delay_ms: int
+    longest_deadline_ms: int
 
 
 def gathering(tasks: Iterable[Task]) -> Gathering:
     """One gatherer serves all tasks of a job, so that nobody waits longer than its own task says, and the largest batch
     can be filled. Without a task that serves a model, the terms of one that says nothing."""
     specs = [spec.batching for spec in map(acceleration_of, tasks) if spec is not None] or [BatchingSpec()]
-    return Gathering(max(spec.max_batch for spec in specs), int(min(spec.max_delay_ms for spec in specs)))
+    return Gathering(
+        max(spec.max_batch for spec in specs),
+        int(min(spec.max_delay_ms for spec in specs)),
+        max(spec.deadline_ms for spec in specs),
+    )
 
 
 def tasks_of(registry: Iterable[SourceRecord], operator_key: bytes, registrar_key: bytes) -> list[Task]:

@@ -118,7 +118,7 @@ def _run(model: Model, batch: Sequence[tuple[Asked, NDArray[np.float32]]]) -> It
 
 
 def results(
-    task: str, model: Model | None, answers: Iterable[tuple[Asked, InferenceAnswer]], now_ms: int
+    task: str, model: Model | None, answers: Iterable[tuple[Asked, InferenceAnswer]], now_ms: int, worker: str
 ) -> Iterator[tuple[int, InferenceResults]]:
     """Partition of topic results and record: one for each partition that callers read."""
     by_partition: dict[int, list[InferenceAnswer]] = {}
@@ -135,5 +135,6 @@ def results(
                 artefact_sha256=b"" if model is None else model.artefact_sha256,
                 answers=tuple(of_partition),
                 answered_ms=now_ms,
+                worker=worker,
             ),
         )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from fluvial.transparency.compact_range import CompactRange
-from fluvial.transparency.merkle import leaf_hash
-from fluvial.wire.records import InferenceStatus, InferenceSummary
+from fluvial.identity.envelope import unseal
+from fluvial.inference.answers_root import answers_root, leaf_of
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.records import InferenceAnswer, InferenceResults, InferenceStatus, InferenceSummary
+from pipelines.flink.frames import SourceRecord
 from pipelines.inference.logic import Asked, Model
 
 MINUTE_MS = 60_000
@@ -29,22 +31,43 @@ class Minute:
     version: int = -1
     variant: str = ""
     latencies_ms: list[int] = field(default_factory=list)
-    tree: CompactRange = field(default_factory=CompactRange.empty)
+    leaves: list[bytes] = field(default_factory=list)
 
-    def add(self, asked: Asked, answer: Any, now_ms: int) -> None:
+    def add(self, asked: Asked, answer: InferenceAnswer, now_ms: int) -> None:
         """Count an answer."""
+        self._count(answer)
+        self.latencies_ms.append(max(0, now_ms - asked.arrived_ms))
+
+    def _count(self, answer: InferenceAnswer) -> None:
         self.requests += 1
         if answer.status is InferenceStatus.ANSWERED:
             self.examples += answer.shape[0]
         else:
             self.refused += 1
-        self.latencies_ms.append(max(0, now_ms - asked.arrived_ms))
 
     def add_results(self, record: bytes, model: Model | None) -> None:
-        """Take a record of topic results into the tree."""
-        self.tree = self.tree.append(leaf_hash(record))
+        """Take a record of topic results among the leaves."""
+        self.leaves.append(leaf_of(record))
         if model is not None:
             self.promotion, self.version, self.variant = model.promotion, model.version, model.variant
+
+    def take_earlier(self, records: Iterable[SourceRecord], public_key: bytes) -> None:
+        """Count what a worker of this number wrote of this minute before it failed; how long it took is not known.
+        records: of topic results. public_key: that signs them; others are passed over."""
+        for record in records:
+            try:
+                results = unseal(record.value, InferenceResults, public_key)
+            except FluvialError:
+                continue
+            if (results.task, results.worker, minute_of(results.answered_ms)) != (
+                self.task,
+                self.worker,
+                self.minute_ms,
+            ):
+                continue
+            self.leaves.append(leaf_of(record.value))
+            for answer in results.answers:
+                self._count(answer)
 
     def summary(self) -> InferenceSummary:
         """What the audit log says of it."""
@@ -62,8 +85,8 @@ class Minute:
             p50_us=float(p50),
             p95_us=float(p95),
             p99_us=float(p99),
-            root=self.tree.root(),
-            results=self.tree.size,
+            root=answers_root(self.leaves),
+            results=len(self.leaves),
         )
 
 

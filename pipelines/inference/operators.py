@@ -1,20 +1,23 @@
 """Flink function of inference: it opens and verifies requests, calls the logic, and writes results.
 
-Results do not wait for a checkpoint: they are written at once, by a producer of the operator's own, and a restart may
-write some of them again. A request's id makes the repeat harmless. What audit reads, a summary a minute, goes through
-the job's exactly-once sink."""
+Results do not wait for a checkpoint: they are committed within milliseconds, in transactions of the operator's own and
+under the job's lease (`results_writer`). A checkpoint waits for them, so what is read again after a restart is either
+without an answer or has one that is found in the log (`answered`): each request is answered once, by one release. What
+audit reads, a summary a minute, goes through the job's exactly-once sink.
+
+The operator has no state of Flink's. Where nothing is released a request is told so at once.
+"""
 
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction
-from pyflink.datastream.state import ListStateDescriptor
 
 from fluvial.identity.envelope import open_envelope, seal, verify_envelopes
 from fluvial.identity.keys import SigningKey
@@ -32,31 +35,33 @@ from fluvial.wire.records import (
     Variant,
 )
 from pipelines.config import Settings
-from pipelines.flink import process_resources
+from pipelines.flink import log_reader, process_resources
 from pipelines.flink.attempts import attempt_of
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
-from pipelines.flink.frames import SourceRecord, parse_source, source_frame
+from pipelines.flink.frames import SourceRecord
+from pipelines.flink.leased_producer import leased_producer
 from pipelines.flink.manifests import read_chunks
 from pipelines.flink.shared import ended_with
 from pipelines.inference import logic
+from pipelines.inference.answered import Answered
 from pipelines.inference.minutes import Minute, minute_of
 from pipelines.inference.quotas import Quotas
+from pipelines.inference.results_writer import CONFIG, ResultsWriter
 from pipelines.inference.serving import Serving
 
 SIGNER = "aggregator"
 """Who signs results: the federation's service key, by its name."""
 
-RETRY_MS = 50
-"""Pause between two looks at requests that wait for a first release."""
-
 _START_SECONDS = 30.0
+_SWITCH_SECONDS = 0.0005
 _DEFAULT_DEADLINE_MS = 5_000
 _log = logging.getLogger(__name__)
 
 
 class Infer(KeyedProcessFunction):
-    """Keyed by lane: bundles of requests in; results to their topic, summaries of each minute out."""
+    """Keyed by lane: bundles of requests in, empty ones before checkpoints; results to their topic, summaries of each
+    minute out."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -64,10 +69,21 @@ class Infer(KeyedProcessFunction):
 
     def open(self, ctx: Any) -> None:
         settings, topics = self._settings, self._settings.topics
+        self._signer, self._opened_ms = bytes.fromhex(settings.aggregator_key), _now_ms()
         self._key = SigningKey.load(settings.keys_dir / "aggregator.pem")
         resources = process_resources.acquire(settings, attempt_of(ctx))
         self._ends.append(ended_with(self, partial(process_resources.release, settings, attempt_of(ctx))))
         reader = resources.reader(topics.variant_blobs, "inference")
+        self._quotas: dict[str, Quotas] = resources.part(dict, dict, name="quotas of inference")
+        self._worker = f"{ctx._runtime_context.getTaskInfo().getIndexOfThisSubtask()}"
+        timeout_s = settings.read_timeout_ms / 1000
+        # The thread that commits results takes its turns from this one, and there are several in a transaction.
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        # Fences the worker before this one; only then the log tells all that it has answered.
+        producer = leased_producer(settings, f"results-{self._worker}", CONFIG, timeout_s=timeout_s)
+        self._results = ResultsWriter(producer, topics.results, timeout_s)
+        self._ends.append(ended_with(self, self._results.close))
+        self._answered = Answered(lambda since_ms: _results_since(settings, since_ms), self._signer)
 
         def read(variant: Variant) -> bytes:
             return read_chunks(reader, variant.chunks)
@@ -76,19 +92,14 @@ class Infer(KeyedProcessFunction):
             lambda: connect(settings.brokers, "fluvial-inference"),
             topics,
             VerifiedRegistry(bytes.fromhex(settings.operator_key), bytes.fromhex(settings.registrar_key)),
-            bytes.fromhex(settings.aggregator_key),
+            self._signer,
             read,
         )
         self._serving.start()
         self._ends.append(ended_with(self, self._serving.close))
         if not self._serving.ready(_START_SECONDS):
             _log.warning("registry and releases are not read to their end after %.0f s", _START_SECONDS)
-        self._results = connect(settings.brokers, "fluvial-inference-results")
-        self._ends.append(ended_with(self, self._results.close))
-        self._quotas: dict[str, Quotas] = {}
-        self._minutes: dict[str, Minute] = {}
-        self._worker = f"{ctx._runtime_context.getTaskInfo().getIndexOfThisSubtask()}"
-        self._waiting = ctx.get_list_state(ListStateDescriptor("waiting", Types.PICKLED_BYTE_ARRAY()))
+        self._minutes: list[Minute] = []
 
     def close(self) -> None:
         while self._ends:
@@ -96,46 +107,18 @@ class Infer(KeyedProcessFunction):
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         records = parse_sources(bytes(value))
-        waiting = self._answer(self._opened(records), _now_ms())
-        if waiting:
-            self._waiting.add_all([source_frame(record) for record in waiting])
-            ctx.timer_service().register_processing_time_timer(_now_ms() + RETRY_MS)
-        yield from self._summaries(_now_ms())
-
-    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
-        records = [parse_source(bytes(data)) for data in self._waiting.get() or ()]
-        waiting = self._answer(self._opened(records), _now_ms(), waited=True)
-        self._waiting.update([source_frame(record) for record in waiting])
-        if waiting:
-            ctx.timer_service().register_processing_time_timer(_now_ms() + RETRY_MS)
+        if records:
+            self._answer(self._opened(records), _now_ms())
+        else:
+            # A checkpoint comes: it must not cover requests whose answers are on their way.
+            self._results.settle()
         yield from self._summaries(_now_ms())
 
     def set_aside(self, value: bytes, ctx: Any, failure: Failure) -> Iterator[bytes]:
         """A request that every call with it has failed on: its caller is told."""
-        self._give_up(parse_sources(bytes(value)), failure)
-        return iter(())
-
-    def timer_set_aside(self, timestamp: int, ctx: Any, failure: Failure) -> Iterator[bytes]:
-        """Requests that wait, one by one: where that raises too, the caller is told."""
-        waiting: list[SourceRecord] = []
-        for record in [parse_source(bytes(data)) for data in self._waiting.get() or ()]:
+        for record in parse_sources(bytes(value)):
             try:
-                waiting += self._answer(self._opened([record]), _now_ms(), waited=True)
-            except TransportError:
-                raise
-            except Exception:
-                _log.exception("requests/%d@%d cannot be answered", record.partition, record.offset)
-                self._give_up([record], failure)
-        self._waiting.update([source_frame(record) for record in waiting])
-        if waiting:
-            ctx.timer_service().register_processing_time_timer(_now_ms() + RETRY_MS)
-        return iter(())
-
-    def _give_up(self, records: Sequence[SourceRecord], failure: Failure) -> None:
-        """Answer that there is no answer. What cannot even be opened has no caller who could be told."""
-        for record in records:
-            try:
-                for _, asked in self._opened([record]):
+                for asked in self._answered.unanswered(self._opened([record])):
                     why = f"no answer could be computed for this request: {failure.error}"
                     refused = logic.refusal(asked.request, InferenceStatus.BAD_INPUT, why)
                     self._write(asked.request.task, None, [(asked, refused)], _now_ms())
@@ -143,8 +126,9 @@ class Infer(KeyedProcessFunction):
                 raise
             except Exception:
                 _log.exception("requests/%d@%d has no answer", record.partition, record.offset)
+        return iter(())
 
-    def _opened(self, records: Sequence[SourceRecord]) -> list[tuple[SourceRecord, logic.Asked]]:
+    def _opened(self, records: Sequence[SourceRecord]) -> list[logic.Asked]:
         """The requests that an enrolled participant signed. What nobody vouches for has no answer: it is told and
         left."""
         claimed: list[tuple[SourceRecord, Envelope]] = []
@@ -163,35 +147,28 @@ class Infer(KeyedProcessFunction):
             keys.append((envelope, caller.public_key))
         signed = verify_envelopes(keys)
         return [
-            (record, logic.Asked(request=request, arrived_ms=record.timestamp_ms))
+            logic.Asked(request=request, arrived_ms=record.timestamp_ms)
             for (record, envelope), good in zip(claimed, signed, strict=True)
             if good and (request := _request(record, envelope)) is not None
         ]
 
-    def _answer(
-        self, opened: Sequence[tuple[SourceRecord, logic.Asked]], now_ms: int, *, waited: bool = False
-    ) -> list[SourceRecord]:
-        """Answer what can be; the records that wait for a release. waited: these have waited for one already."""
-        by_task: dict[str, list[tuple[SourceRecord, logic.Asked]]] = {}
-        for record, asked in opened:
-            by_task.setdefault(asked.request.task, []).append((record, asked))
-        waiting: list[SourceRecord] = []
+    def _answer(self, opened: Sequence[logic.Asked], now_ms: int) -> None:
+        by_task: dict[str, list[logic.Asked]] = {}
+        for asked in self._answered.unanswered(opened):
+            by_task.setdefault(asked.request.task, []).append(asked)
         for task, of_task in by_task.items():
             model, spec = self._serving.model(task), self._serving.spec(task)
             answers: list[tuple[logic.Asked, InferenceAnswer]] = []
             runnable: list[logic.Asked] = []
-            for record, asked in of_task:
+            for asked in of_task:
                 limit_ms = spec.batching.deadline_ms if spec is not None else _DEFAULT_DEADLINE_MS
                 deadline_ms = asked.request.deadline_ms or asked.arrived_ms + limit_ms
                 if spec is None:
                     status, why = InferenceStatus.UNKNOWN_TASK, "no such task, or it serves no model"
+                elif model is None:
+                    status, why = InferenceStatus.NO_RELEASE, self._serving.why_not()
                 elif now_ms > deadline_ms:
                     status, why = InferenceStatus.EXPIRED, "the deadline passed before the request was looked at"
-                    if model is None or waited:
-                        status, why = InferenceStatus.NO_RELEASE, "no variant is promoted for this class of processors"
-                elif model is None:
-                    waiting.append(record)
-                    continue
                 elif not self._within_quota(task, spec.batching.examples_per_minute, asked, now_ms):
                     status, why = InferenceStatus.OVER_QUOTA, "more examples in a minute than the task allows a caller"
                 else:
@@ -200,31 +177,44 @@ class Infer(KeyedProcessFunction):
                 answers.append((asked, logic.refusal(asked.request, status, why)))
             if model is not None and spec is not None:
                 answers += logic.answered(model, runnable, spec.batching.max_batch)
-            if answers:
-                self._write(task, model, answers, _now_ms())
-        return waiting
+            self._write(task, model, answers, _now_ms())
 
     def _within_quota(self, task: str, per_minute: int, asked: logic.Asked, now_ms: int) -> bool:
-        quotas = self._quotas.setdefault(task, Quotas(per_minute))
+        quotas = self._quotas.get(task)
+        if quotas is None or quotas.per_minute != per_minute:
+            quotas = self._quotas[task] = Quotas(per_minute)
         return quotas.take(asked.request.caller, asked.request.shape[0] if asked.request.shape else 1, now_ms)
 
     def _write(
         self, task: str, model: logic.Model | None, answers: list[tuple[logic.Asked, InferenceAnswer]], now_ms: int
     ) -> None:
-        minute = self._minutes.setdefault(task, Minute(task=task, worker=self._worker, minute_ms=minute_of(now_ms)))
+        minute = self._minute(task, now_ms)
         for asked, answer in answers:
             minute.add(asked, answer, now_ms)
-        topic = self._settings.topics.results
-        partitions = self._settings.partitions
-        for partition, results in logic.results(task, model, answers, now_ms):
+        records = []
+        for partition, results in logic.results(task, model, answers, now_ms, self._worker):
             record = seal(results, self._key, SIGNER)
             minute.add_results(record, model)
-            self._results.produce(topic, record, key=task.encode(), partition=partition % partitions)
+            records.append((partition % self._settings.partitions, record))
+        self._results.write(records)
+
+    def _minute(self, task: str, now_ms: int) -> Minute:
+        """Of the answers that are dated now."""
+        for minute in self._minutes:
+            if minute.task == task and minute.minute_ms == minute_of(now_ms):
+                return minute
+        minute = Minute(task=task, worker=self._worker, minute_ms=minute_of(now_ms))
+        if minute.minute_ms < self._opened_ms:
+            # A worker of this number may have answered in this minute before it failed.
+            minute.take_earlier(_results_since(self._settings, minute.minute_ms), self._signer)
+        self._minutes.append(minute)
+        return minute
 
     def _summaries(self, now_ms: int) -> Iterator[bytes]:
         """Of the minutes that are over."""
-        over = [task for task, minute in self._minutes.items() if minute.minute_ms != minute_of(now_ms)]
-        frames = [audit_frame(self._settings.topics, self._minutes.pop(task).summary(), now_ms) for task in over]
+        over = [minute for minute in self._minutes if minute.minute_ms < minute_of(now_ms)]
+        frames = [audit_frame(self._settings.topics, minute.summary(), now_ms) for minute in over]
+        self._minutes = [minute for minute in self._minutes if minute.minute_ms >= minute_of(now_ms)]
         if frames:
             for quotas in self._quotas.values():
                 quotas.forget(now_ms)
@@ -233,6 +223,12 @@ class Infer(KeyedProcessFunction):
 
 def _now_ms() -> int:
     return int(time.time() * 1000)
+
+
+def _results_since(settings: Settings, since_ms: int) -> Iterator[SourceRecord]:
+    topic = settings.topics.results
+    start = log_reader.offsets_at(settings.brokers, topic, since_ms)
+    return log_reader.read_to_end(settings.brokers, topic, start=start, settle_seconds=log_reader.SETTLE_SECONDS)
 
 
 def _request(record: SourceRecord, envelope: Envelope) -> InferenceRequest | None:

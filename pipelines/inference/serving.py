@@ -16,7 +16,7 @@ import numpy as np
 
 from fluvial.inference.processor import processor_class
 from fluvial.inference.releases import Released, Releases
-from fluvial.inference.session import Session
+from fluvial.inference.session import Session, runtime
 from fluvial.kafka import Message, Reader, Transport
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.acceleration import AccelerationSpec
@@ -50,7 +50,7 @@ class Serving:
         self._releases = Releases()
         self._models: Mapping[str, Model] = {}
         self._refused: set[bytes] = set()
-        self._processor = processor_class()
+        self._processor, self._runtime = processor_class(), runtime()
         self._error: Exception | None = None
         self._stopping, self._caught_up = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="inference-serving", daemon=True)
@@ -69,11 +69,16 @@ class Serving:
         self._thread.join(10)
 
     def model(self, task: str) -> Model | None:
-        """What serves the task now; None while nothing is released for this processor. Raises what has ended the
+        """What serves the task now; None while nothing is released for this runtime and
+        processor. Raises what has ended the
         thread: what serves would otherwise stay as it is for ever."""
         if self._error is not None:
             raise self._error
         return self._models.get(task)
+
+    def why_not(self) -> str:
+        """Why a task is not served, for its callers."""
+        return f"no variant is promoted for {self._runtime} on processors of the class {self._processor}"
 
     def spec(self, task: str) -> AccelerationSpec | None:
         """The task's terms of acceleration; None for a task that is not registered, or has none."""
@@ -94,12 +99,13 @@ class Serving:
             readers = {
                 name: transport.read(getattr(self._topics, name)) for name in ("registry", "variants", "promotions")
             }
+            pending: set[str] = set()
             while not self._stopping.is_set():
                 changed = {task for name, reader in readers.items() for task in self._take(name, reader)}
                 if self._caught_up.is_set():
-                    self._swap(changed)
+                    pending = self._swap(changed | pending)
                 elif all(reader.caught_up() for reader in readers.values()):
-                    self._swap({task.task for task in self.registry.tasks()})
+                    pending = self._swap({task.task for task in self.registry.tasks()})
                     self._caught_up.set()
             for reader in readers.values():
                 reader.close()
@@ -124,23 +130,33 @@ class Serving:
             _log.warning("%s is not trusted: %s", message, error)
             return ""
 
-    def _swap(self, tasks: set[str]) -> None:
+    def _swap(self, tasks: set[str]) -> set[str]:
+        """Put what is released in the place of what serves. Returns the tasks to try again: the broker did not give
+        the artefact in time."""
+        again: set[str] = set()
         for task in sorted(tasks):
             spec = self.spec(task)
             if spec is None:
                 continue
             preference = [variant.name for variant in spec.variants]
-            released = self._releases.serving(task, self._processor, preference)
+            released = self._releases.serving(task, self._runtime, self._processor, preference)
             before = self._models.get(task)
             if released is None:
                 # Held or rolled back, and nothing else is promoted: nobody is served by what may harm.
                 self._models = {name: model for name, model in self._models.items() if name != task}
             elif before is None or before.promotion != released.promotion.sequence:
-                model = self._load(released, spec.batching.max_batch)
+                try:
+                    model = self._load(released, spec.batching.max_batch)
+                except TimeoutError as error:
+                    _log.warning("%s: the artefact is not read yet: %s", task, error)
+                    again.add(task)
+                    continue
                 if model is not None:
                     self._models = {**self._models, task: model}
+        return again
 
     def _load(self, released: Released, max_batch: int) -> Model | None:
+        """None for what cannot be loaded. Raises TimeoutError."""
         promotion, variant = released.promotion, released.variant
         if variant.artefact_sha256 in self._refused:
             return None
@@ -152,9 +168,8 @@ class Serving:
             shape = session.input_shape[1:]
             for size in (max_batch, 1):
                 session.run(np.zeros((size, *(length or 1 for length in shape)), np.float32))
-        except (ValueError, ChunkUnavailable, TimeoutError) as error:
-            if not isinstance(error, TimeoutError):
-                self._refused.add(variant.artefact_sha256)
+        except (ValueError, ChunkUnavailable) as error:
+            self._refused.add(variant.artefact_sha256)
             _log.error("SWAP_FAILED: %s version %d, %s: %s", promotion.task, promotion.version, variant.name, error)
             return None
         _log.info("%s is served by version %d, %s", promotion.task, promotion.version, variant.name)

@@ -15,10 +15,12 @@ from pipelines.config import Settings
 from pipelines.flink.chunk_writer import chunk_writer
 from pipelines.flink.environment import stream_environment
 from pipelines.flink.graph import BYTES, Graph
+from pipelines.flink.leased_producer import leased_producer
 from pipelines.flink.leases import LeaseLog, LeaseLost, StagesHeld
 from pipelines.flink.log_reader import read_to_end
 from pipelines.flink.taking import take_stages
 from pipelines.flink.transactions import BrokersTransactions
+from pipelines.inference.results_writer import CONFIG, ResultsWriter
 from pipelines.leases.endings import Ending, ending_of
 from tests.engine.copying import CopyWithOneFailure
 
@@ -114,6 +116,36 @@ def test_what_a_fenced_writer_had_sent_is_never_committed(settings: Settings) ->
     with pytest.raises((KafkaException, TimeoutError)):
         writer.flush()
     assert [record.value for record in read_to_end(settings.brokers, settings.topics.model_blobs)] == [b"live"]
+
+
+def test_of_two_inference_jobs_one_answers(settings: Settings) -> None:
+    """What the first still writes once the second has the stage is never seen; it learns of it with the next
+    checkpoint."""
+    stream_environment(settings, "first")  # its jar fences
+    topic = settings.topics.results
+
+    def results_writer(held: Settings) -> ResultsWriter:
+        return ResultsWriter(leased_producer(held, "results-0", CONFIG, timeout_s=20.0), topic, 20.0)
+
+    first = take_stages(settings, "first", ["inference"])
+    answers = results_writer(first)
+    answers.write([(0, b"first"), (1, b"first")])
+    answers.settle()
+    with pytest.raises(StagesHeld, match="the stage inference is held by the job first on"):
+        take_stages(settings, "second", ["inference"])
+    second = take_stages(settings, "second", ["inference"], take_over=True)
+    answers.write([(0, b"late")])
+    with pytest.raises(KafkaException):
+        answers.settle()
+    with pytest.raises(LeaseLost, match="held by the job second on"):
+        results_writer(first)
+    others = results_writer(second)
+    others.write([(0, b"second")])
+    others.settle()
+    found = [(record.partition, record.value) for record in read_to_end(settings.brokers, topic, settle_seconds=20.0)]
+    assert sorted(found) == [(0, b"first"), (0, b"second"), (1, b"first")]
+    for writer in (answers, others):
+        writer.close()
 
 
 def test_a_prepared_transaction_that_is_lost_ends_the_job_before_anything_follows_it(settings: Settings) -> None:

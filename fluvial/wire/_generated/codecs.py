@@ -1240,6 +1240,9 @@ def _write_inference_results(record: records.InferenceResults, out: list[bytes])
             _write_inference_answer(answers_item, out)
     add(b"\0")
     add(long_bytes(record.answered_ms))
+    text = record.worker.encode()
+    add(long_bytes(len(text)))
+    add(text)
 
 
 def _read_inference_results(data: bytes, at: int) -> tuple[records.InferenceResults, int]:
@@ -1302,6 +1305,15 @@ def _read_inference_results(data: bytes, at: int) -> tuple[records.InferenceResu
     if zigzag > 0x7F:
         zigzag, at = rest_of_zigzag(zigzag, data, at)
     f_answered_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_worker = data[at:end].decode()
+    at = end
     record = records.InferenceResults(
         task=f_task,
         promotion=f_promotion,
@@ -1310,6 +1322,7 @@ def _read_inference_results(data: bytes, at: int) -> tuple[records.InferenceResu
         artefact_sha256=f_artefact_sha256,
         answers=f_answers,
         answered_ms=f_answered_ms,
+        worker=f_worker,
     )
     return record, at
 

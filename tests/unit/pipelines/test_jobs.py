@@ -48,6 +48,7 @@ def test_no_operator_of_a_stage_can_be_stopped_by_a_record(stage: str, monkeypat
     nothing = SimpleNamespace(starts=defaultdict(dict), next_events={}, next_leaves={})
     monkeypatch.setattr(validation_job, "read_known", lambda *_, **__: nothing)
     monkeypatch.setattr(inference_job.log_reader, "read_to_end", lambda *_: [])
+    monkeypatch.setattr(inference_job.log_reader, "offsets_at", lambda *_: {})
     monkeypatch.setattr(audit_job, "CommittedLog", lambda _: SimpleNamespace(view=lambda **__: nothing))
     graph = Stream()
     importlib.import_module(STAGES[stage].module).attach(graph)

@@ -88,4 +88,4 @@ def test_a_refusal_ends_with_status_1(ask: Any, monkeypatch: pytest.MonkeyPatch)
 def test_the_outputs_of_a_file_are_written(ask: Any, tmp_path: Path) -> None:
     np.savetxt(tmp_path / "i.csv", np.arange(6).reshape(2, 3), delimiter=",")
     ask(tmp_path / "i.csv", output=tmp_path / "o.npy")
-    assert np.load(tmp_path / "o.npy").tolist() == [[0, 2, 4], [6, 8, 10]]
+    assert np.load(tmp_path / "o.npy", allow_pickle=False).tolist() == [[0, 2, 4], [6, 8, 10]]

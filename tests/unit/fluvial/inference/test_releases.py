@@ -26,7 +26,7 @@ def releases(*promotions, variants=((8, "int8"), (8, "onnx"), (9, "onnx"))):
 
 
 def serving(made):
-    released = made.serving("credit", "AVX2", ORDER)
+    released = made.serving("credit", "onnxruntime", "AVX2", ORDER)
     return None if released is None else (released.promotion.version, released.promotion.variant)
 
 
@@ -42,6 +42,12 @@ def test_of_a_version_the_preferred_variant_serves_and_of_versions_the_newest():
 
 def test_a_promotion_for_another_class_of_processors_serves_nobody_here():
     assert serving(releases(promoted(1, processor="NEON"))) is None
+
+
+def test_a_promotion_for_another_version_of_the_runtime_serves_nobody_here():
+    made = releases(replace(promoted(1), runtime="onnxruntime 1.31.0"))
+    assert serving(made) is None
+    assert made.serving("credit", "onnxruntime 1.31.0", "AVX2", ORDER) is not None
 
 
 def test_what_is_rolled_back_serves_no_more_and_what_was_before_serves_again():

@@ -43,11 +43,14 @@ def records(*tasks: Task, key: SigningKey = OPERATOR) -> list[SourceRecord]:
 @pytest.mark.parametrize(
     ("tasks", "expected"),
     [
-        ([], Gathering(64, 2)),
-        ([a_task(max_batch=8, max_delay_ms=25)], Gathering(8, 25)),
-        ([a_task(max_batch=8, max_delay_ms=25), a_task("other", max_batch=256, max_delay_ms=5)], Gathering(256, 5)),
-        ([a_task(max_delay_ms=0)], Gathering(64, 0)),
-        ([a_task(max_batch=8, status=TaskStatus.REMOVED)], Gathering(64, 2)),
+        ([], Gathering(64, 2, 5_000)),
+        ([a_task(max_batch=8, max_delay_ms=25)], Gathering(8, 25, 5_000)),
+        (
+            [a_task(max_batch=8, max_delay_ms=25), a_task("other", max_batch=256, max_delay_ms=5)],
+            Gathering(256, 5, 5_000),
+        ),
+        ([a_task(max_delay_ms=0)], Gathering(64, 0, 5_000)),
+        ([a_task(max_batch=8, status=TaskStatus.REMOVED)], Gathering(64, 2, 5_000)),
     ],
 )
 def test_nobody_waits_longer_than_its_task_says(tasks: list[Task], expected: Gathering) -> None:
@@ -58,15 +61,18 @@ def test_the_gatherer_has_the_terms_of_the_registry(monkeypatch: pytest.MonkeyPa
     forged = records(a_task(max_batch=1), key=SigningKey.from_seed(bytes([77]) * 32))
     found = [*records(a_task(max_batch=512, max_delay_ms=11)), *forged]
     monkeypatch.setattr(job.log_reader, "read_to_end", lambda *_: found)
-    asked: dict[str, int] = {}
+    monkeypatch.setattr(job.log_reader, "offsets_at", lambda *_: {0: 7})
+    asked: dict[str, Any] = {}
 
     class Graph(Stream):
-        def bundled_source(self, topic: str, **limits: int) -> Graph:
+        def bundled_source(self, topic: str, **limits: Any) -> Graph:
             asked.update(limits)
             return self
 
     job.attach(Graph())  # type: ignore[arg-type]
-    assert asked == {"max_records": 512, "max_delay_ms": 11}
+    lanes = SETTINGS.parallelism
+    limits = {"max_records": 512 * lanes, "max_delay_ms": 11, "for_answers": True}
+    assert asked == {**limits, "num_lanes": lanes, "start": {0: 7}}
 
 
 def test_a_withdrawn_task_has_no_say() -> None:

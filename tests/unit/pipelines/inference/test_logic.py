@@ -104,7 +104,7 @@ def test_inputs_that_a_model_cannot_run_cost_nobody_else_an_answer():
 
 def test_results_go_where_callers_read_and_name_what_they_rest_on():
     requests = asked(*(a_request(np.ones((1, 3)), f"r{n}", partition=n % 2) for n in range(4)))
-    records = list(results("credit", MODEL, answered(MODEL, requests, 64), 5))
+    records = list(results("credit", MODEL, answered(MODEL, requests, 64), 5, "0"))
     assert [partition for partition, _ in records] == [0, 1]
     for _, record in records:
         assert (record.promotion, record.version, record.variant) == (7, 2, "int8")

@@ -1,8 +1,7 @@
-"""The operator of inference on states of memory: requests that it cannot handle."""
+"""The operator of inference: requests that it cannot handle, that nothing serves, that were answered before."""
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -52,10 +51,15 @@ class Inference:
             registry=SimpleNamespace(participant=lambda _: caller),
             model=lambda _: self.model,
             spec=lambda _: SPEC,
+            why_not=lambda: "nothing is promoted",
         )
         monkeypatch.setattr(operators, "Serving", lambda *_: serving)
         monkeypatch.setattr(ProcessResources, "reader", lambda *_, **__: None)
-        monkeypatch.setattr(operators, "connect", lambda *_: SimpleNamespace(produce=self._produce, close=lambda: None))
+        monkeypatch.setattr(operators, "leased_producer", lambda *_, **__: None)
+        monkeypatch.setattr(operators, "ResultsWriter", lambda *_: self)
+        monkeypatch.setattr(operators, "_results_since", lambda *_: self.log)
+        self.log: list[SourceRecord] = []
+        self.settled = 0
         settings: Any = SimpleNamespace(
             brokers=None,
             topics=Topics(),
@@ -80,10 +84,17 @@ class Inference:
 
         self.model = Model(run=run, shape=(3,), promotion=1, version=1, variant="v", artefact_sha256=bytes(32))
 
-    def _produce(self, topic: str, value: bytes, **_: Any) -> Future[None]:
-        for answer in unseal(value, InferenceResults, KEY.public_key).answers:
-            self.answers[answer.request_id] = answer
-        return Future()
+    def write(self, records: list[tuple[int, bytes]]) -> None:
+        for _, value in records:
+            self.log.append(SourceRecord(0, len(self.log), operators._now_ms(), b"", value))
+            for answer in unseal(value, InferenceResults, KEY.public_key).answers:
+                self.answers[answer.request_id] = answer
+
+    def close(self) -> None:
+        pass
+
+    def settle(self) -> None:
+        self.settled += 1
 
 
 def bundle(*inputs: int) -> bytes:
@@ -104,21 +115,33 @@ def test_the_caller_of_a_request_that_is_set_aside_is_told(monkeypatch: pytest.M
     assert "KeyError" in stage.answers["r1"].reason
 
 
-def test_of_requests_that_wait_the_guilty_one_alone_is_given_up(
+def test_where_nothing_is_released_a_request_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stage = Inference(monkeypatch, tmp_path)
+    stage.state.call(stage.operator, LANE, bundle(0))
+    assert stage.answers["r0"].status is InferenceStatus.NO_RELEASE
+    assert stage.answers["r0"].reason == "nothing is promoted"
+
+
+def test_what_an_earlier_worker_answered_is_not_answered_by_another(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     stage = Inference(monkeypatch, tmp_path)
-    stage.state.call(stage.operator, LANE, bundle(0, 1, 2))
     stage.serve()
-    with pytest.raises(KeyError):
-        stage.state.fire(stage.operator, 1 << 60)
-    assert list(stage.operator.timer_set_aside(1, stage.state, FAILURE)) == []
-    assert {name: answer.status.value for name, answer in stage.answers.items()} == {
-        "r0": "ANSWERED",
-        "r1": "BAD_INPUT",
-        "r2": "ANSWERED",
-    }
-    assert stage.state.is_empty("waiting") or not stage.state.get_list_state(SimpleNamespace(name="waiting")).get()
+    stage.state.call(stage.operator, LANE, bundle(0, 2))
+    before = list(stage.log)
+    other = tmp_path / "other"
+    other.mkdir()
+    again = Inference(monkeypatch, other)
+    again.log += before
+    again.serve()
+    again.state.call(again.operator, LANE, bundle(0, 2, 3))
+    assert set(again.answers) == {"r3"}
+
+
+def test_a_checkpoint_waits_for_results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stage = Inference(monkeypatch, tmp_path)
+    stage.state.call(stage.operator, LANE, pack_bundle(Kind.SOURCE, []))
+    assert stage.settled == 1
 
 
 def test_what_cannot_be_opened_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

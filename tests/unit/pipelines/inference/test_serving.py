@@ -13,6 +13,7 @@ from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.processor import processor_class
+from fluvial.inference.session import runtime
 from fluvial.registry.acts import OperatorActs
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import ChunkUnavailable
@@ -63,7 +64,7 @@ class World:
     def __init__(self):
         self.transport = MemoryTransport(dict.fromkeys((TOPICS.registry, TOPICS.variants, TOPICS.promotions), 1))
         self.artefacts = {}
-        self.sequence = 0
+        self.sequence = self.slow = 0
         task = Task(
             task="credit",
             specification=json.dumps(SPECIFICATION),
@@ -86,6 +87,9 @@ class World:
         self.transport.produce(topic, value, key=key.encode()).result(5)
 
     def read(self, variant):
+        if self.slow:
+            self.slow -= 1
+            raise TimeoutError("the broker does not answer")
         data = self.artefacts[variant.artefact_sha256]
         if data is None:
             raise ChunkUnavailable("gone")
@@ -104,6 +108,7 @@ class World:
             artefact_sha256=digest,
             decision=decision,
             processor=processor_class(),
+            runtime=runtime(),
         )
         self.produce(TOPICS.variants, seal(variant, signer, "aggregator"))
         self.produce(TOPICS.promotions, seal(promotion, signer, "aggregator"))
@@ -134,6 +139,13 @@ def test_what_was_promoted_before_the_start_serves_when_it_is_ready(world):
     world.serving.start()
     assert world.serving.ready(10)
     assert answer(world.serving.model("credit")) == 3.0
+
+
+def test_an_artefact_that_the_broker_gave_too_late_serves_when_it_is_there(world):
+    world.slow = 2
+    world.promote(1, 2.0)
+    world.serving.start()
+    assert answer(world.serves(1)) == 2.0
 
 
 def test_a_new_release_takes_the_place_of_the_old_one_which_still_answers_whoever_holds_it(world):

@@ -18,7 +18,9 @@ import org.apache.flink.types.Row;
  * the parallelism. Output: Row(key of the lane, bundle), as Python's keyed functions take it.
  *
  * <p>Nothing is held for longer than {@code waitMillis}, beyond so many records or bytes, over a watermark or over a
- * checkpoint barrier: there is no state, and a bundle is before a barrier or after it as a whole.
+ * checkpoint barrier: there is no state, and a bundle is before a barrier or after it as a whole. Where the operator
+ * behind it acts outside of Flink, it is told of every barrier: each lane gets an empty bundle right before it. What the
+ * operator has begun it can then end, so that a checkpoint covers nothing that is only on its way.
  */
 public final class GatherFrames extends AbstractStreamOperator<Row>
         implements OneInputStreamOperator<byte[], Row>, BoundedOneInput {
@@ -29,6 +31,7 @@ public final class GatherFrames extends AbstractStreamOperator<Row>
     private final int maxRecords;
     private final int maxBytes;
     private final long waitMillis;
+    private final boolean marksBarriers;
 
     private transient List<List<byte[]>> lanes;
     private transient int[] laneBytes;
@@ -36,17 +39,24 @@ public final class GatherFrames extends AbstractStreamOperator<Row>
     private transient int bytes;
     private transient boolean timed;
 
+    /** Without marks of barriers. */
+    public GatherFrames(String[] laneKeys, int maxRecords, int maxBytes, long waitMillis) {
+        this(laneKeys, maxRecords, maxBytes, waitMillis, false);
+    }
+
     /**
      * @param laneKeys Flink key of each lane
      * @param maxRecords most records held, over all lanes
      * @param maxBytes bytes held from which on all are sent
      * @param waitMillis longest time that a record is held
+     * @param marksBarriers whether each lane gets an empty bundle before a checkpoint barrier
      */
-    public GatherFrames(String[] laneKeys, int maxRecords, int maxBytes, long waitMillis) {
+    public GatherFrames(String[] laneKeys, int maxRecords, int maxBytes, long waitMillis, boolean marksBarriers) {
         this.laneKeys = laneKeys.clone();
         this.maxRecords = maxRecords;
         this.maxBytes = maxBytes;
         this.waitMillis = waitMillis;
+        this.marksBarriers = marksBarriers;
     }
 
     @Override
@@ -88,6 +98,11 @@ public final class GatherFrames extends AbstractStreamOperator<Row>
     @Override
     public void prepareSnapshotPreBarrier(long checkpointId) {
         flush();
+        if (marksBarriers) {
+            for (String laneKey : laneKeys) {
+                output.collect(new StreamRecord<>(Row.of(laneKey, Bundles.pack(Bundles.SOURCE, List.of(), 0))));
+            }
+        }
     }
 
     @Override

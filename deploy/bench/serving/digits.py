@@ -66,7 +66,10 @@ class Releases:
         model = self.task_file.model.model_copy(update={"seed": version})
         code = TaskCode.of(self.task_file.model_copy(update={"model": model}))
         examples = load_evaluation(_TASK_FILE.with_name("evaluation.safetensors")).inputs
-        subject = Subject(module=code.state().module.eval(), calibration=examples)
+        return self.released(version, Subject(module=code.state().module.eval(), calibration=examples))
+
+    def released(self, version: int, subject: Subject) -> Variant:
+        """Put a model on the topics as the release of a version."""
         artefact = to_bytes(subject.exported())
         digest = sha256(artefact).digest()
         sent = self.transport.produce(self.topics.variant_blobs, artefact, key=b"bench", partition=0)

@@ -24,7 +24,8 @@ from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Reader, connect
 from fluvial.wire.records import InferenceRequest, InferenceResults, InferenceStatus
 
-_LINGER_MS = 1
+_LINGER_MS = 5
+"""Kafka's own default (KIP-1030); it counts in every latency."""
 _GRACE_SECONDS = 3.0
 _POLL_SECONDS = 0.05
 

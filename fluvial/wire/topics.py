@@ -20,7 +20,7 @@
 | admitted-reports | validation | task |
 | promotions | promotion | task |
 | operator-acts | operators | task |
-| requests | callers | caller |
+| requests | callers | the request's id |
 | results | inference | none; in the partition that the request names |
 | events | every stage | event id |
 | failures | every stage | operator |

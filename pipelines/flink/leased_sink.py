@@ -70,7 +70,7 @@ def _lease(settings: Settings, job_name: str) -> Any:
     def says(state: HolderState) -> bytes:
         return encode(Heartbeat(epoch=holding.epoch, job=job_name, state=state))
 
-    return get_gateway().jvm.org.fluvial.flink.Lease(
+    lease = get_gateway().jvm.org.fluvial.flink.Lease(
         settings.brokers.java(CLIENT_PACKAGE),
         topics.leases,
         holding.epoch,
@@ -81,12 +81,7 @@ def _lease(settings: Settings, job_name: str) -> Any:
         says(HolderState.RUNNING),
         says(HolderState.TRANSACTION_LOST),
         HEARTBEAT_MS,
-        _alarm(settings),
     )
-
-
-def _alarm(settings: Settings) -> bytes:
-    """What the job tells the audit log with its first checkpoint, where it took its stages because something had gone
-    wrong."""
-    holding = settings.held()
-    return audit_frame(settings.topics, decode(holding.record, Lease), holding.taken_ms) if holding.record else b""
+    if holding.record:
+        lease.tell(audit_frame(topics, decode(holding.record, Lease), holding.taken_ms))
+    return lease

@@ -14,7 +14,7 @@ KEY = SigningKey.from_seed(bytes(32))
 OTHER_KEY = SigningKey.from_seed(bytes([1] * 32))
 
 
-def lease(epoch: int, *stages: str, job: str = "one") -> Lease:
+def lease(epoch: int, *stages: str, job: str = "one", cause: LeaseCause = LeaseCause.FREE) -> Lease:
     return Lease(
         epoch=epoch,
         stages=stages,
@@ -22,7 +22,7 @@ def lease(epoch: int, *stages: str, job: str = "one") -> Lease:
         host="host",
         pid=0,
         process_started_ms=0,
-        cause=LeaseCause.FREE,
+        cause=cause,
         taken_ms=0,
     )
 

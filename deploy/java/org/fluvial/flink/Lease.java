@@ -24,7 +24,7 @@ public final class Lease implements Serializable {
     final byte[] running;
     final byte[] transactionLost;
     final long heartbeatMillis;
-    final byte[] alarm;
+    byte[] alarm = new byte[0];
     private final HashMap<String, String> client;
 
     /**
@@ -38,7 +38,6 @@ public final class Lease implements Serializable {
      * @param running record that says that the job runs
      * @param transactionLost record that says that it ended because a transaction was lost
      * @param heartbeatMillis pause between two heartbeats
-     * @param alarm sink frame that the job writes with its first checkpoint; empty for none
      */
     public Lease(
             Map<String, String> client,
@@ -50,8 +49,7 @@ public final class Lease implements Serializable {
             String heartbeats,
             byte[] running,
             byte[] transactionLost,
-            long heartbeatMillis,
-            byte[] alarm) {
+            long heartbeatMillis) {
         this.client = new HashMap<>(client);
         this.topic = topic;
         this.epoch = epoch;
@@ -62,6 +60,10 @@ public final class Lease implements Serializable {
         this.running = running.clone();
         this.transactionLost = transactionLost.clone();
         this.heartbeatMillis = heartbeatMillis;
+    }
+
+    /** Has the job write this sink frame with its first checkpoint. */
+    public void tell(byte[] alarm) {
         this.alarm = alarm.clone();
     }
 

@@ -22,10 +22,7 @@ from typing import TypeVar
 
 from fluvial.wire.promotion_policy import ERRORS, PromotionPolicy
 from governance.promotion.counts import PairedCounts
-from governance.promotion.non_inferiority import harm_p_value, holm, upper_bound
-
-ALPHA = 0.05
-"""Level of both tests: of non-inferiority for each group, of harm for all groups together."""
+from governance.promotion.non_inferiority import ALPHA, harm_p_value, holm, upper_bound
 
 EVERYBODY = "all"
 """The group of all examples."""

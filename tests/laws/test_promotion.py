@@ -14,7 +14,7 @@ from governance.promotion.judgement import Decision, GroupVerdict, Measured, jud
 from governance.promotion.non_inferiority import upper_bound
 from governance.promotion.reasons import reason
 
-SIZES = [300, 1000]
+SIZES = [30, 100, 300, 1000]
 MARGINS = [0.01, 0.02, 0.05]
 
 
@@ -34,8 +34,8 @@ def pass_rate(size, p_harmed, p_helped, margin):
         return int(size * share + 6 * sqrt(size * share) + 6) if share > 0 else 0
 
     rate = 0.0
-    for helped in range(most(p_helped) + 1):
-        for harmed in range(most(p_harmed) + 1):
+    for helped in range(min(most(p_helped), size) + 1):
+        for harmed in range(min(most(p_harmed), size - helped) + 1):
             counts = PairedCounts(both=size - harmed - helped, harmed=harmed, helped=helped, neither=0)
             if upper_bound(counts) > margin:
                 break  # more losses only raise the bound
@@ -49,7 +49,15 @@ def pass_rate(size, p_harmed, p_helped, margin):
 def test_a_harmful_variant_passes_at_most_one_time_in_twenty(size, margin, excess):
     discordance = min(margin * excess, 0.25)
     harmed, helped = (discordance + margin) / 2, (discordance - margin) / 2
-    assert pass_rate(size, harmed, helped, margin) <= 0.0505
+    assert pass_rate(size, harmed, helped, margin) <= 0.05
+
+
+@pytest.mark.parametrize("excess", [1.0, 1.2])
+def test_so_it_does_in_the_largest_groups_of_the_table(excess):
+    margin = 0.01
+    discordance = margin * excess
+    harmed, helped = (discordance + margin) / 2, (discordance - margin) / 2
+    assert pass_rate(3000, harmed, helped, margin) <= 0.05
 
 
 @pytest.mark.parametrize(

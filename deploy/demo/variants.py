@@ -158,4 +158,4 @@ def shortfalls_of(rows: Sequence[VariantRow], spec: AccelerationSpec) -> Iterabl
 
 def to_dicts(rows: Sequence[VariantRow]) -> list[dict[str, Any]]:
     """For programs; numbers as they are, not rounded."""
-    return [asdict(row) for row in rows]
+    return [{name: value for name, value in asdict(row).items() if name != "processor"} for row in rows]

@@ -42,6 +42,7 @@ def measure(
     ],
     version: Annotated[int | None, typer.Option("--version", min=0, help="The version; the newest without it.")] = None,
     wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for the verdicts.")] = 30.0,
+    device: Annotated[str, typer.Option("--device", help="What models run on: cpu or cuda.")] = "cpu",
     key: KeyOption = None,
     outbox: OutboxOption = None,
     federation: FederationOption = DEFAULT_FEDERATION,
@@ -57,7 +58,7 @@ def measure(
     own = read_own_data(data)
     with Participant(parties, name, SigningKey.load(key_file), outbox or outbox_path(name)) as participant:
         participant.mailbox()  # from now on, so that no verdict is missed
-        sent = participant.measure(task, own, version)
+        sent = participant.measure(task, own, version, device=device)
         topic = parties.topics.reports
         verdicts = [participant.verdict_at(topic, one.position, wait) for one in sent]
     for one, verdict in zip(sent, verdicts, strict=True):

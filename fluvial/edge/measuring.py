@@ -58,16 +58,27 @@ class Sent:
 
 
 class Measuring:
-    """One participant's measurements of one task. Raises ValueError for a task that asks for none."""
+    """One participant's measurements of one task. Raises ValueError for a task that asks for none, and for a device
+    that is not there."""
 
-    def __init__(self, transport: Transport, federation: Federation, name: str, key: SigningKey, task: Task) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        federation: Federation,
+        name: str,
+        key: SigningKey,
+        task: Task,
+        device: str = "cpu",
+    ) -> None:
+        """device: what models run on, cpu or cuda."""
         spec = TaskFile.model_validate_json(task.specification).acceleration
         if spec is None or not spec.participants_measure or spec.reference is None:
             raise ValueError(f"the task {task.task} asks participants for no measurements")
         self._spec: AccelerationSpec = spec
         self._reference: str = spec.reference.name
         self._transport, self._federation, self._name, self._key = transport, federation, name, key
-        self._task = task.task
+        self._task, self._device = task.task, device
+        self._processor = processor_class(device)
 
     def measure(
         self, data: OwnData, version: int | None = None, on_sent: Callable[[Sent], None] = lambda sent: None
@@ -136,7 +147,7 @@ class Measuring:
         artefact = b"".join(self._transport.fetch(self._federation.topics.variant_blobs, places))
         if sha256(artefact).digest() != variant.artefact_sha256:
             raise VerificationError(f"the artefact of {variant.name} has other bytes than its record says")
-        return Session(artefact)
+        return Session(artefact, device=self._device)
 
     def _measured(self, variant: Variant, data: OwnData, reference: NDArray[np.float32]) -> Measurement:
         session = self._session(variant)
@@ -165,7 +176,7 @@ class Measuring:
             data="own",
             data_sha256=b"",
             runtime=session.runtime,
-            processor=processor_class(),
+            processor=self._processor,
             threads=1,
             num_examples=len(data.inputs),
             counts=tuple(counts),

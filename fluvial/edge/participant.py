@@ -321,10 +321,12 @@ class Participant:
         data: OwnData,
         version: int | None = None,
         on_sent: Callable[[Sent], None] = lambda sent: None,
+        *,
+        device: str = "cpu",
     ) -> list[Sent]:
         """Measures the variants of a version, by default the newest, on this participant's own data, where the task
         asks for it, and sends what was not admitted before. Needs onnxruntime. See `fluvial.edge.measuring`."""
-        measuring = Measuring(self.transport, self.federation, self.name, self._key, self.task(task))
+        measuring = Measuring(self.transport, self.federation, self.name, self._key, self.task(task), device)
         return measuring.measure(data, version, on_sent)
 
     def verdict_at(self, topic: str, position: Position, timeout: float = 0.0) -> Verdict | None:

@@ -10,6 +10,8 @@ import platform
 from functools import cache
 from pathlib import Path
 
+from fluvial.inference import nvml
+
 CLASSES = ("AMX", "AVX512_VNNI", "AVX_VNNI", "AVX512", "AVX2", "NEON_DOT", "NEON", "OTHER")
 """Classes of processors, the most capable first of each kind."""
 
@@ -33,8 +35,14 @@ def class_of(flags: frozenset[str], machine: str) -> str:
 
 
 @cache
-def processor_class() -> str:
-    """The class of this machine's processor. Where the system does not list instructions: by its architecture."""
+def processor_class(device: str = "cpu") -> str:
+    """The class of this machine's processor. Where the system does not list instructions: by its architecture. device:
+    cuda for that of its first NVIDIA device, by compute capability. Raises ValueError where there is none."""
+    if device == "cuda":
+        found = nvml.capabilities()
+        if not found:
+            raise ValueError("this machine has no NVIDIA device")
+        return found[0]
     return class_of(_flags(Path("/proc/cpuinfo")), platform.machine())
 
 

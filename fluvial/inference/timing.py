@@ -6,15 +6,20 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.inference import nvml
+
 LEAST_CALLS_FOR_P99 = 10_000
 """A 99th percentile of fewer calls is noise (MLPerf Inference asks for 262,742)."""
+
+FEW_CALLS, CALLS_SECONDS = 500, 1.0
+"""A slow model is called so often at least, and no longer than so many seconds beyond that."""
 
 _POWERCAP = Path("/sys/class/powercap")
 
@@ -25,7 +30,7 @@ Run = Callable[[NDArray[np.float32]], object]
 class Timing:
     """latency: microseconds of one call with one example; p99 is 0 below LEAST_CALLS_FOR_P99 calls. throughput:
     examples a second at `batch`. processor_us: processor time for an example at `batch`. peak_memory_bytes: of this
-    process so far. joules: for an example at `batch`, where the machine tells (RAPL); 0 where it does not."""
+    process so far. joules: for an example at `batch`, where the machine tells (RAPL, NVML); 0 where it does not."""
 
     latency_p50_us: float
     latency_p95_us: float
@@ -38,15 +43,18 @@ class Timing:
     joules: float
 
 
-def measure_timing(run: Run, inputs: NDArray[np.float32], *, batch: int, calls: int = 500, batches: int = 20) -> Timing:
-    """Time `run` on the first inputs, after a warm-up. Raises ValueError for no inputs."""
+def measure_timing(
+    run: Run, inputs: NDArray[np.float32], *, batch: int, calls: int | None = None, batches: int = 20
+) -> Timing:
+    """Time `run` on the first inputs, after a warm-up. calls: with one example; without it as many as a 99th percentile
+    needs, or as FEW_CALLS and CALLS_SECONDS allow. Raises ValueError for no inputs."""
     if not len(inputs):
         raise ValueError("there are no inputs")
     single = inputs[:1]
     many = np.resize(inputs, (batch, *inputs.shape[1:]))
     for warm_up in (single, many, single):
         run(warm_up)
-    latencies = np.array([_elapsed_us(run, single) for _ in range(calls)])
+    latencies = np.array(list(_latencies_us(run, single, calls)))
     energy, processor, started = joules_so_far(), time.process_time(), time.perf_counter()
     for _ in range(batches):
         run(many)
@@ -56,14 +64,23 @@ def measure_timing(run: Run, inputs: NDArray[np.float32], *, batch: int, calls: 
     return Timing(
         latency_p50_us=float(np.percentile(latencies, 50)),
         latency_p95_us=float(np.percentile(latencies, 95)),
-        latency_p99_us=float(np.percentile(latencies, 99)) if calls >= LEAST_CALLS_FOR_P99 else 0.0,
-        calls=calls,
+        latency_p99_us=float(np.percentile(latencies, 99)) if len(latencies) >= LEAST_CALLS_FOR_P99 else 0.0,
+        calls=len(latencies),
         throughput=examples / seconds,
         batch=batch,
         processor_us=(time.process_time() - processor) / examples * 1e6,
         peak_memory_bytes=_peak_memory_bytes(),
         joules=max(0.0, used - energy) / examples if used and energy else 0.0,
     )
+
+
+def _latencies_us(run: Run, single: NDArray[np.float32], calls: int | None) -> Iterator[float]:
+    """Times of calls one after the other."""
+    most, started = calls or LEAST_CALLS_FOR_P99, time.perf_counter()
+    for number in range(most):
+        if calls is None and number >= FEW_CALLS and time.perf_counter() - started > CALLS_SECONDS:
+            return
+        yield _elapsed_us(run, single)
 
 
 def _elapsed_us(run: Run, inputs: NDArray[np.float32]) -> float:
@@ -84,8 +101,8 @@ def _peak_memory_bytes() -> int:
 
 
 def joules_so_far() -> float:
-    """Energy that the processor packages have used since some moment; 0 where nobody may read it."""
-    total = 0
+    """Energy that processor packages and NVIDIA devices have used since some moment; 0 where nobody may read it."""
+    total = 1000 * nvml.millijoules()
     for counter in _POWERCAP.glob("intel-rapl:*/energy_uj"):
         if os.access(counter, os.R_OK):
             total += int(counter.read_text())

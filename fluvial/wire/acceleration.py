@@ -24,7 +24,8 @@ class VariantSpec(_Strict):
 
     name: GivenName
     recipe: str = Field(
-        description="onnx_fp32, fp16_storage, int8_static, int8_dynamic, int4_storage, pruned_..., low_rank, fine_tuned"
+        description="onnx_fp32, fp16_storage, fp16, int8_static, int8_dynamic, int4_storage, pruned_..., low_rank, "
+        "fine_tuned"
     )
     parameters: dict[str, int | float | str | bool] = {}
 

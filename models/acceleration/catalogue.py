@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from models.acceleration.fine_tuned import FineTuned
+from models.acceleration.fp16 import Float16
 from models.acceleration.fp16_storage import Float16Storage
 from models.acceleration.int4_storage import Int4Storage
 from models.acceleration.int8_dynamic import Int8Dynamic
@@ -21,6 +22,7 @@ RECIPES: Mapping[str, Callable[..., Recipe]] = {
     for recipe in (
         OnnxFloat32,
         Float16Storage,
+        Float16,
         Int8Static,
         Int8Dynamic,
         Int4Storage,

@@ -75,7 +75,19 @@ def variants(devices: list[str]) -> dict[str, dict[str, float]]:
             batch = torch.from_numpy(inputs).to(device, kind)
             with torch.inference_mode():
                 seconds = best(partial(moved, batch), 20)
-            found[f"torch {str(kind).removeprefix('torch.')} {device}"] = {"examples_per_second": len(inputs) / seconds}
+            name = f"torch {str(kind).removeprefix('torch.')} {device}"
+            found[name] = {"examples_per_second": len(inputs) / seconds}
+            if device == "cuda":  # on a processor it compiles for a minute and is slower
+                compiled = torch.compile(moved)
+                with torch.inference_mode():
+                    started = time.perf_counter()
+                    compiled(batch).sum().item()
+                    compiling = time.perf_counter() - started
+                    seconds = best(partial(compiled, batch), 20)
+                found[f"{name}, compiled"] = {
+                    "examples_per_second": len(inputs) / seconds,
+                    "compiling_seconds": compiling,
+                }
     return found
 
 

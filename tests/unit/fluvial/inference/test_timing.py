@@ -26,6 +26,13 @@ def test_a_99th_percentile_is_told_from_ten_thousand_calls_on():
     assert many.latency_p99_us > 0.0
 
 
+def test_a_fast_model_is_called_often_enough_for_it_and_a_slow_one_no_longer_than_a_second(monkeypatch):
+    inputs = np.zeros((1, 1), np.float32)
+    assert timing.measure_timing(lambda x: None, inputs, batch=1).calls == timing.LEAST_CALLS_FOR_P99
+    monkeypatch.setattr(timing, "CALLS_SECONDS", 0.0)
+    assert timing.measure_timing(lambda x: None, inputs, batch=1).calls == timing.FEW_CALLS
+
+
 def test_without_inputs_nothing_is_timed():
     with pytest.raises(ValueError, match="no inputs"):
         timing.measure_timing(lambda x: None, np.zeros((0, 1), np.float32), batch=1)

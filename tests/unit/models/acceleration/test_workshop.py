@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,22 +11,26 @@ from safetensors.numpy import save_file
 
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.training.flat import flatten
+from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.narrowing import narrowed
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.inference.comparison import answers_of
 from fluvial.inference.session import Session
 from fluvial.wire.acceleration import VariantSpec
 from fluvial.wire.task_file import Limits, ModelSpec, TaskFile
+from models.acceleration import Subject, parse_recipe
 from models.acceleration.bench import Bench, outputs_of
 from models.acceleration.example_sets import ExampleSet
 from models.acceleration.workshop import Order, main, read_product, write_order
 from models.architectures import build
+from models.datasets import load_evaluation
 from pipelines.acceleration.workers import Worker
 
 INPUTS = np.random.default_rng(3).normal(size=(100, 6)).astype(np.float32)
 PARAMETERS = {"inputs": 6, "classes": 2, "hidden": 8}
 VARIANTS = (
     VariantSpec(name="plain", recipe="onnx_fp32"),
+    VariantSpec(name="rounded", recipe="int8_static"),
     VariantSpec(name="none", recipe="pruned_structured", parameters={"fraction": 2.0}),
 )
 
@@ -95,6 +100,13 @@ def test_a_worker_builds_measures_and_says_what_does_not_fit(order, model, repos
     bounds = {drop.group: drop.bound for drop in product.measured.drops if drop.metric == "auc"}
     assert bounds.keys() == {"all", "sex:women", "sex:men"}
     assert max(bounds.values()) < 0.01
+    module = ModuleState(build("multilayer_perceptron", PARAMETERS))
+    module.load(model)
+    subject = Subject(
+        module=module.module.eval(), calibration=load_evaluation(Path(order.root) / order.calibration).inputs
+    )
+    here = parse_recipe("int8_static", {}).build(subject)
+    assert here.digest.hex() == products["rounded"][0].artefact_sha256, "another process builds other bytes"
     failure, nothing = products["none"]
     assert "between 0 and 1" in failure.failure
     assert nothing == b""

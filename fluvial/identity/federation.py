@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fluvial.identity.brokers import Brokers, Security
 from fluvial.wire.files import replace_file
 from fluvial.wire.topics import Topics
+from fluvial.wire.wrong_fields import in_words
 
 PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="Ed25519 public key, lower-case hexadecimal.")]
 
@@ -44,9 +45,13 @@ class Federation(BaseModel):
     def load(cls, path: Path) -> Federation:
         """The files that it names relatively lie beside it: so a folder with all of them can be handed out.
 
-        Raises FileNotFoundError, or pydantic's ValidationError (a ValueError) that names what is wrong.
+        Raises OSError, or ValueError that names what is wrong.
         """
-        federation = cls.model_validate_json(Path(path).read_text("utf-8-sig"))  # editors of Windows begin with a mark
+        try:
+            # Editors of Windows begin with a mark.
+            federation = cls.model_validate_json(Path(path).read_text("utf-8-sig"))
+        except ValidationError as error:
+            raise ValueError(in_words(error, "file")) from error
         security = federation.security.relative_to(Path(path).absolute().parent)
         return federation.model_copy(update={"security": security})
 

@@ -21,6 +21,7 @@ from fluvial.wire.scoring import ScoringSpec
 from fluvial.wire.task_code import LossName, MetricName, Reference, is_reference
 from fluvial.wire.terms import Terms
 from fluvial.wire.tuning import TuningSpec
+from fluvial.wire.wrong_fields import in_words
 
 MAX_SUM_CHUNK_ELEMENTS = 131_072
 """Elements of a chunk of int64 that has 1 MiB."""
@@ -362,8 +363,7 @@ class TaskFile(Terms):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'task'}: {e['msg']}" for e in error.errors())
-            raise ValueError(f"{path}: {wrong}") from error
+            raise ValueError(f"{path}: {in_words(error, 'task')}") from error
 
 
 def _not_finite(value: Any, field: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fluvial.wire.document import read_document
+from fluvial.wire.wrong_fields import in_words
 
 _DAY_MS = 86_400_000
 DAYS: Mapping[str, float] = MappingProxyType(
@@ -101,8 +102,7 @@ class TopicPolicy(BaseModel):
         try:
             return cls.model_validate({} if content is None else content)
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'policy'}: {e['msg']}" for e in error.errors())
-            raise ValueError(f"{path}: {wrong}") from error
+            raise ValueError(f"{path}: {in_words(error, 'policy')}") from error
 
 
 def _attribute(name: str) -> str:

@@ -86,6 +86,8 @@ def test_a_wrong_federation_file_is_refused(tmp_path: Path, monkeypatch: pytest.
     result = run("model", "list", "--federation", "federation.json")
     assert result.exit_code == Exit.USAGE
     assert "not a federation file" in result.stderr
+    assert "bootstrap_servers: Input should be a valid string; " in result.stderr
+    assert "https://" not in result.stderr
 
 
 def test_models_are_listed_shown_and_downloaded(world: World, tmp_path: Path) -> None:

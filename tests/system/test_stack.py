@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deploy.local import submission
 from deploy.local.directory import DataDirectory
 from deploy.local.errors import StackError
 from deploy.local.ports import is_listening
@@ -184,7 +186,7 @@ def test_interrupted_while_it_starts(root: Path, number: signal.Signals, seconds
     assert DataDirectory(root).state() is None
 
 
-def test_what_dies_is_started_again_and_jobs_go_on(root: Path) -> None:
+def test_what_dies_is_started_again_and_jobs_go_on(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running_stack(root, task_managers=1, partitions=2) as stack:
         directory, cluster = stack.directory, stack.cluster
         assert cluster is not None
@@ -204,8 +206,11 @@ def test_what_dies_is_started_again_and_jobs_go_on(root: Path) -> None:
         with pytest.raises(StackError, match=r"the stage audit is held by the job log on .*--take-over"):
             submit_to_session(directory, Submission(stages=("audit", "validation"), name="another"))
         rest.cancel(job)
+        # What is submitted again runs its own code, though the TaskManager has the former one's modules.
+        monkeypatch.setattr(submission, "CHECKOUT", another_checkout(tmp_path / "another"))
         job = submit_to_session(directory, Submission(stages=("audit",), name="log"))
         assert '"restore_from": null' in (directory.jobs / "log.json").read_text()
+        wait_until(lambda: any(MARK in log.read_text(errors="replace") for log in directory.cluster.glob("log/task-manager-*")))
         taking = Submission(stages=("audit", "validation"), name="another", take_over=True)
         second = submit_to_session(directory, taking)
         assert len(cluster.task_manager_pids) == 2
@@ -214,15 +219,27 @@ def test_what_dies_is_started_again_and_jobs_go_on(root: Path) -> None:
         assert rest.job_state(second) == "RUNNING"
 
 
+MARK = "this is another checkout"
+
+
+def another_checkout(folder: Path) -> Path:
+    """The code of jobs, and an operator of it says whose it is."""
+    for package in submission.PACKAGES:
+        shutil.copytree(CHECKOUT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "pipelines" / "audit" / "operators.py").open("a") as code:
+        code.write(f"\n_log.warning({MARK!r})\n")
+    return folder
+
+
 @pytest.mark.soak
 def test_a_local_job_starts_from_the_log_after_a_kill(stack: Stack) -> None:
     directory = stack.directory
-    submission = Submission(stages=("validation", "audit"))
-    job = LocalJob(directory, submission)
+    both = Submission(stages=("validation", "audit"))
+    job = LocalJob(directory, both)
     job.start()
     job.wait_until_running()
     with pytest.raises(StackError, match="runs already"):
-        LocalJob(directory, submission).start()
+        LocalJob(directory, both).start()
     assert job.pid is not None
     assert reachable_from_elsewhere(job.pid) == {}  # Flink's REST, BLOB server and RPC, Py4J's two ends, Beam's pool
     assert len(listening(job.pid)) >= 4
@@ -231,7 +248,7 @@ def test_a_local_job_starts_from_the_log_after_a_kill(stack: Stack) -> None:
     job.kill()
     assert [line for line in processes_of(directory.root) if "pipelines.main" in line] == []
     assert list(directory.checkpoints.glob(f"{job.name}/*/chk-*/_metadata")), "it had checkpoints"
-    with LocalJob(directory, submission) as again:
+    with LocalJob(directory, both) as again:
         again.wait_until_running()
         assert '"restore_from": null' in (directory.jobs / f"{job.name}.json").read_text()
         with pytest.raises(StackError, match=r"the stage audit is held by the job validation-audit on .*--take-over"):

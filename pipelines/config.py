@@ -40,6 +40,7 @@ class Settings(BaseModel):
     checkpoint_dir: Path
     checkpoint_interval_ms: int = Field(default=300, ge=50)
     submission: str = Field(default="", description="This submission of the job: another one tries each record anew.")
+    code: str = Field(default="", description="Digest of the job's code where its processes are not its own.")
     record_attempts: int = Field(
         default=3, ge=2, description="How often an operator is given a record that it raises on: the last time aside."
     )

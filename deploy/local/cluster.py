@@ -15,6 +15,7 @@ from deploy.local.ports import HOST, free_ports
 from deploy.local.processes import end, java, spawn
 from deploy.local.rest import RestClient
 from fluvial.cli.interruption import postponed
+from pipelines.flink.loaded_code import ONE_JOB
 
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -148,7 +149,7 @@ class SessionCluster:
             "--configDir",
             "conf",
         ]
-        environment = flink_home.environment(self.directory)
+        environment = {**flink_home.environment(self.directory), ONE_JOB: "1"}
         out = log.with_suffix(".out")
         return _Member(spawn(command, log=out, environment=environment, folder=self.directory), log)
 

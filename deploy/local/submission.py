@@ -6,13 +6,14 @@ Both run pipelines.main: one code path.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import subprocess
 import sys
 import time
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -210,10 +211,12 @@ def submit_to_session(directory: DataDirectory, submission: Submission, federati
             "other stages"
         )
     federation = federation or directory.federation()
+    directory.jobs.mkdir(parents=True, exist_ok=True)
+    archive, code = _archive(directory.jobs / f"{name}.zip")
+    submission = replace(submission, settings={**submission.settings, "code": code})
     settings_file, settings = submission.write(directory, federation)
     taking = arguments_for(settings, submission.stages, take_over=submission.take_over, rest=rest)
     _wait_for_slots(directory, rest, submission.parallelism)
-    archive = _archive(directory.jobs / f"{name}.zip")
     command = [java(), *class_archives.options("client"), *_CLIENT_JVM, *flink_home.java_options()]
     command += [f"-Djava.io.tmpdir={directory.cluster / 'tmp'}"]
     command += [f"-Dlog4j.configurationFile={flink_home.flink_home() / 'conf' / 'log4j-cli.properties'}"]
@@ -260,10 +263,14 @@ def _wait_for_checkpoint(rest: RestClient, job_id: str) -> None:
         time.sleep(0.1)
 
 
-def _archive(path: Path) -> Path:
-    """The checkout's packages as they are now: what is submitted keeps running whatever becomes of the checkout."""
+def _archive(path: Path) -> tuple[Path, str]:
+    """The checkout's packages as they are now, and their digest: what is submitted keeps running whatever becomes of
+    the checkout."""
+    digest = hashlib.sha256()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for package in PACKAGES:
             for file in sorted((CHECKOUT / package).rglob("*.py")):
-                archive.write(file, file.relative_to(CHECKOUT))
-    return path
+                code, name = file.read_bytes(), file.relative_to(CHECKOUT).as_posix()
+                archive.writestr(name, code)
+                digest.update(f"{name} {len(code)}\n".encode() + code)
+    return path, digest.hexdigest()

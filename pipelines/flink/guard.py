@@ -36,6 +36,7 @@ from pipelines.flink.attempts import attempt_of
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
 from pipelines.flink.frames import parse_source, sink_frame, source_frame
+from pipelines.flink.loaded_code import check_loaded_code
 from pipelines.flink.suspects import Suspects
 
 _TRACEBACK_CHARACTERS = 4_000
@@ -73,6 +74,7 @@ class Guard:
 
     def open(self, attempt: int) -> None:
         """attempt: of the operator's task; at the first one nothing can have failed yet."""
+        check_loaded_code(self._settings.code)
         failures = failure_log.failures(self._settings) if attempt else ()
         settings = self._settings
         self._suspects = Suspects(self._operator, settings.submission, settings.record_attempts, failures)

@@ -210,7 +210,9 @@ def test_what_dies_is_started_again_and_jobs_go_on(root: Path, tmp_path: Path, m
         monkeypatch.setattr(submission, "CHECKOUT", another_checkout(tmp_path / "another"))
         job = submit_to_session(directory, Submission(stages=("audit",), name="log"))
         assert '"restore_from": null' in (directory.jobs / "log.json").read_text()
-        wait_until(lambda: any(MARK in log.read_text(errors="replace") for log in directory.cluster.glob("log/task-manager-*")))
+        wait_until(
+            lambda: any(MARK in log.read_text(errors="replace") for log in directory.cluster.glob("log/task-manager-*"))
+        )
         taking = Submission(stages=("audit", "validation"), name="another", take_over=True)
         second = submit_to_session(directory, taking)
         assert len(cluster.task_manager_pids) == 2

@@ -19,7 +19,7 @@ from pipelines.flink.frames import SinkRecord, SourceRecord, parse_sink, parse_s
 from pipelines.flink.guard import Form, guarded
 
 TOPICS = Topics()
-SETTINGS: Any = SimpleNamespace(topics=TOPICS, submission="s", record_attempts=3, brokers=None)
+SETTINGS: Any = SimpleNamespace(topics=TOPICS, submission="s", record_attempts=3, brokers=None, code="")
 
 
 class Log:

@@ -28,6 +28,7 @@ class Settings(BaseModel):
 
     brokers: Brokers
     topic_prefix: str = "fluvial."
+    federation_id: str = Field(default="", description="Part of what is signed; empty for one of the first release.")
     partitions: int = Field(default=4, ge=1, description="Partitions of update-blobs and of model-blobs: the shards.")
     topic_policy: TopicPolicy = Field(default=TopicPolicy(), description="How long the topics keep what.")
 
@@ -51,6 +52,12 @@ class Settings(BaseModel):
     restore_from: Path | None = Field(default=None, description="Checkpoint or savepoint to start from.")
 
     max_record_bytes: int = Field(default=1 << 20, ge=1024, description="Largest envelope that is looked at.")
+    named_rate: tuple[int, int] = Field(
+        default=(256, 32), description="Records at once, and a second, of one participant: more is refused unopened."
+    )
+    unnamed_rate: tuple[int, int] = Field(
+        default=(256, 64), description="Likewise of all names together that are not enrolled, in each partition."
+    )
     parking_ms: int = Field(
         default=3_000,
         description="Wait for a round or a participant not heard of; then the log is asked, before it is refused.",
@@ -85,7 +92,7 @@ class Settings(BaseModel):
 
     @property
     def topics(self) -> Topics:
-        return Topics(self.topic_prefix)
+        return Topics(self.topic_prefix, self.federation_id)
 
     @classmethod
     def load(cls, path: Path) -> Settings:

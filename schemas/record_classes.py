@@ -124,7 +124,7 @@ def _value(field: Schema, always: set[str]) -> str:
     if field["name"] in always:
         return f'data["{field["name"]}"]'
     default = "None" if field["default"] is None else _avro_default(field)
-    return f'data.get("{field["name"]}", {default})'
+    return f'data.get("{field["name"]}")' if default == "None" else f'data.get("{field["name"]}", {default})'
 
 
 def _avro_default(field: Schema) -> str:

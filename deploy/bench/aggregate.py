@@ -194,6 +194,7 @@ class _Watcher:
         self._rounds = transport.read(stack.federation.topics.rounds)
         self._envelopes: dict[int, list[float]] = defaultdict(list)
         self._aggregator_key = bytes.fromhex(stack.federation.aggregator_key)
+        self._scope = stack.federation.topics.scope
 
     def wait_for_round(self, number: int, job: LocalJob) -> None:
         """Until the first round is announced, which says that the job is up."""
@@ -220,7 +221,7 @@ class _Watcher:
         raise AssertionError
 
     def _version(self, message: Message) -> int:
-        return unseal(message.value or b"", ModelManifest, self._aggregator_key).version
+        return unseal(message.value or b"", ModelManifest, self._aggregator_key, self._scope).version
 
     def close(self) -> None:
         for reader in (self._updates, self._models, self._rounds):

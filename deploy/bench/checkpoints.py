@@ -148,7 +148,9 @@ def _publish(transport: Transport, topics: Topics, round_: Round, keys: Mapping[
     left = iter(keys.items())
     while step := list(islice(left, _STEP)):
         wait(
-            transport.produce(topics.updates, seal(an_update(round_, name, delta), key, name), key=name.encode())
+            transport.produce(
+                topics.updates, seal(an_update(round_, name, delta), key, name, topics.scope), key=name.encode()
+            )
             for name, key in step
         )
 

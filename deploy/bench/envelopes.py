@@ -51,8 +51,11 @@ def run(
         report(f"signing and publishing {num_envelopes} updates of {len(load.participants)} participants")
         register(transport, federation.topics, keys, load.participants)
         announce(transport, federation.topics, keys, load.tasks, load.rounds)
-        sizes = [len(raw) for _, raw in load.envelopes()]
-        wait(transport.produce(federation.topics.updates, raw, key=name.encode()) for name, raw in load.envelopes())
+        sizes = [len(raw) for _, raw in load.envelopes(federation.topics.scope)]
+        wait(
+            transport.produce(federation.topics.updates, raw, key=name.encode())
+            for name, raw in load.envelopes(federation.topics.scope)
+        )
         verdicts = transport.read(federation.topics.verdicts)
         ends.callback(verdicts.close)
         stages = STAGES_WITH_WINDOW if window else STAGES

@@ -63,7 +63,7 @@ def run(
         submission = Submission(stages=("validation",), name="bench", parallelism=parallelism)
         job = ends.enter_context(LocalJob(stack.directory, submission))
         job.wait_until_running()
-        updates = load.envelopes()
+        updates = load.envelopes(federation.topics.scope)
         sent = send(transport, federation.topics.updates, islice(updates, _WARMING), per_second)
         if len(verdicts.of(sent, _STARTED_SECONDS)) < _WARMING:
             raise TimeoutError("validation has judged nothing")

@@ -41,7 +41,7 @@ def main() -> None:
     federation = Federation.load(arguments.federation)
     round_ = decode(arguments.round.read_bytes(), Round)
     key = SigningKey.load(arguments.key) if arguments.key else None
-    stock = list(junk(round_, arguments.name, key))
+    stock = list(junk(round_, arguments.name, key, federation.topics.scope))
     transport = connect(federation.brokers, f"flood-{arguments.name}")
     print("ready", flush=True)
     sys.stdin.readline()
@@ -63,13 +63,13 @@ def main() -> None:
     print(json.dumps({"records": num_records, "bytes": num_bytes}), flush=True)
 
 
-def junk(round_: Round, name: str, key: SigningKey | None) -> Iterator[tuple[str, bytes]]:
-    """(Kafka key, record)."""
+def junk(round_: Round, name: str, key: SigningKey | None, scope: str = "") -> Iterator[tuple[str, bytes]]:
+    """(Kafka key, record). scope: `Topics.scope`."""
     own = key or SigningKey.generate()
     for number in range(STOCK):
         claimed = name if key else f"{name}-{number}"
         update = an_update(round_, claimed, bytes(256))
-        yield claimed, seal(replace(update, base_digest=bytes(32), created_ms=number), own, claimed)
+        yield claimed, seal(replace(update, base_digest=bytes(32), created_ms=number), own, claimed, scope)
 
 
 if __name__ == "__main__":

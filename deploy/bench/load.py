@@ -55,8 +55,9 @@ class Load:
             rounds=[open_round(task_file, _LAYOUT, _BASE_DIGEST) for task_file in task_files],
         )
 
-    def envelopes(self) -> Iterator[tuple[str, bytes]]:
-        """(participant, sealed update), every task's in turn, so that one participant's lie far apart."""
+    def envelopes(self, scope: str = "") -> Iterator[tuple[str, bytes]]:
+        """(participant, sealed update), every task's in turn, so that one participant's lie far apart. scope:
+        `Topics.scope`."""
         delta = np.random.default_rng(1).standard_normal(NUM_ELEMENTS).astype("<f4").tobytes()
         remaining = self.num_envelopes
         for round_ in self.rounds:
@@ -64,7 +65,7 @@ class Load:
                 if remaining == 0:
                     return
                 remaining -= 1
-                yield name, seal(an_update(round_, name, delta), key, name)
+                yield name, seal(an_update(round_, name, delta), key, name, scope)
 
 
 def an_update(round_: Round, participant: str, inline: bytes) -> ModelUpdate:

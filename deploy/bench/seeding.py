@@ -50,6 +50,7 @@ def register(transport: Transport, topics: Topics, keys: ServiceKeys, participan
                 ),
                 keys.registrar,
                 "registrar",
+                topics.scope,
             ),
             key=f"participant/{name}".encode(),
         )
@@ -62,11 +63,15 @@ def announce(
 ) -> None:
     """Put tasks into the registry, as the operator, and open their rounds, as the aggregator."""
     wait(
-        transport.produce(topics.registry, seal(task, keys.operator, "operator"), key=registry_key(task).encode())
+        transport.produce(
+            topics.registry, seal(task, keys.operator, "operator", topics.scope), key=registry_key(task).encode()
+        )
         for task in tasks
     )
     wait(
-        transport.produce(topics.rounds, seal(round_, keys.aggregator, "aggregator"), key=round_.task.encode())
+        transport.produce(
+            topics.rounds, seal(round_, keys.aggregator, "aggregator", topics.scope), key=round_.task.encode()
+        )
         for round_ in rounds
     )
 

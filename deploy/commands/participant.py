@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.commands.common import DataDirOption, acting
+from deploy.commands.common import DataDirOption
 from deploy.local.directory import DEFAULT, DataDirectory
 from fluvial.cli.common import console, reported
 
@@ -24,10 +24,12 @@ def revoke(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The participant.")],
     data_dir: DataDirOption = DEFAULT,
 ) -> None:
-    """Take a participant's key out of force, for good: what it signs from now on is refused."""
-    with acting(data_dir) as acts:
-        acts.revoke(name)
-    console.print(f"{name} is revoked", markup=False)
+    """Take a participant's key out of force, for good: what it signs from now on is refused. It is a leaf of the audit
+    log."""
+    from deploy.local import revocation
+
     directory = DataDirectory(data_dir)
+    revocation.revoke(directory, name)
+    console.print(f"{name} is revoked", markup=False)
     if directory.credentials.exist:
         console.print(f"it may still connect: fluvial access revoke {name}{directory.option} ends that", markup=False)

@@ -166,12 +166,15 @@ def remove(
 def token(
     participant: Annotated[str, typer.Argument(help="Name of the participant that the token is for.")],
     valid_days: Annotated[float, typer.Option(min=0.001, help="Days until the token is void.")] = 7.0,
+    shown: Annotated[
+        bool, typer.Option("--shown", help="Of the kind that participants of the first release show to enrol.")
+    ] = False,
     data_dir: DataDirOption = DEFAULT,
 ) -> None:
     """Issue a one-time token with which one participant can enrol. Prints the token and nothing else."""
     check_participant(participant)
     with acting(data_dir) as acts:
-        print(acts.issue_tokens([participant], valid_days=valid_days)[participant])
+        print(acts.issue_tokens([participant], valid_days=valid_days, shown=shown)[participant])
 
 
 def _json(text: str) -> Any:

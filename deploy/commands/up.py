@@ -35,6 +35,14 @@ def up(
         Path | None,
         typer.Option(help="File of decisions about the topics (`fluvial topics --help`); kept for later starts."),
     ] = None,
+    named: Annotated[
+        bool,
+        typer.Option(
+            " /--no-id",
+            help="Begin a federation without an id, in which participants of the first release can take part: what is "
+            "signed for it is believed in every other one without an id, too.",
+        ),
+    ] = True,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay here and stop at Ctrl-C.")] = False,
 ) -> None:
     """Start a Kafka broker and a Flink session cluster on this machine; data stays where it is after `down`."""
@@ -42,9 +50,13 @@ def up(
     if topics is not None:
         directory.decide_topics(TopicPolicy.read(topics))
     if foreground:
-        supervise(data_dir, task_managers=task_managers, partitions=partitions, secure=secure, report=_print)
+        supervise(
+            data_dir, task_managers=task_managers, partitions=partitions, secure=secure, named=named, report=_print
+        )
         return
-    start_detached(data_dir, task_managers=task_managers, partitions=partitions, secure=secure, report=_print)
+    start_detached(
+        data_dir, task_managers=task_managers, partitions=partitions, secure=secure, named=named, report=_print
+    )
     _print(f"federation file: {directory.federation_file}")
     _print(f"next: fluvial submit validation aggregation evaluation audit --target session{directory.option}")
 

@@ -28,6 +28,7 @@ class Observer:
     def __init__(self, federation: Federation, transport: Transport, ledger: Ledger) -> None:
         self._ledger = ledger
         # The initial model is the operator's.
+        self._scope = federation.topics.scope
         self._signers = [bytes.fromhex(federation.aggregator_key), bytes.fromhex(federation.operator_key)]
         self._readers: dict[str, Reader] = {}
         try:
@@ -66,7 +67,7 @@ class Observer:
             return self._ledger.add(decode(value, _PLAIN[name]), message.timestamp_ms)
         for signer in self._signers:
             try:
-                return self._ledger.add(unseal(value, _SIGNED[name], signer), message.timestamp_ms)
+                return self._ledger.add(unseal(value, _SIGNED[name], signer, self._scope), message.timestamp_ms)
             except FluvialError:
                 continue
         return False

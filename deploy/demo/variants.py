@@ -40,7 +40,7 @@ class VariantObserver:
     """Follows the three topics of acceleration. Used by one thread. Raises TransportUnavailable, TransportFailed."""
 
     def __init__(self, federation: Federation, transport: Transport, task: str, spec: AccelerationSpec) -> None:
-        self._key = bytes.fromhex(federation.aggregator_key)
+        self._key, self._scope = bytes.fromhex(federation.aggregator_key), federation.topics.scope
         self._task, self._spec = task, spec
         self._readers: dict[str, Reader] = {name: transport.read(getattr(federation.topics, name)) for name in KINDS}
         self._releases = Releases()
@@ -77,7 +77,7 @@ class VariantObserver:
 
     def _take(self, topic: str, value: bytes) -> bool:
         try:
-            self._releases.take(topic, value, self._key)
+            self._releases.take(topic, value, self._key, self._scope)
         except FluvialError:
             return False
         return True

@@ -20,7 +20,13 @@ _STOP_SECONDS = 60.0
 
 
 def start_detached(
-    root: Path, *, task_managers: int, partitions: int, secure: bool, report: Callable[[str], None]
+    root: Path,
+    *,
+    task_managers: int,
+    partitions: int,
+    secure: bool,
+    report: Callable[[str], None],
+    named: bool = True,
 ) -> StackState:
     """Start a supervisor and wait until its stack is up. If interrupted, the supervisor stops what it has started.
 
@@ -34,6 +40,7 @@ def start_detached(
     command = [sys.executable, "-m", "deploy.local.supervisor", str(directory.root)]
     command += ["--task-managers", str(task_managers), "--partitions", str(partitions)]
     command += ["--secure"] if secure else []
+    command += [] if named else ["--no-id"]
     with directory.supervisor_log.open("wb") as log:
         supervisor = subprocess.Popen(
             command,

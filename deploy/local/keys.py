@@ -12,7 +12,7 @@ from fluvial.transparency.note import NoteKey
 from pipelines.flink import stage_mac
 
 LOG_ORIGIN = "fluvial.local/audit"
-"""Name of the audit log, and of the key that signs its checkpoints."""
+"""Begin of the name of the audit log, and of the key that signs its checkpoints; the federation's id follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +32,14 @@ class ServiceKeys:
         stage_mac.make_secret(folder)
         return cls(**{name: _load_or_make(folder / f"{name}.pem") for name in cls.__slots__})
 
-    def federation(self, brokers: Brokers, *, topic_prefix: str, partitions: int) -> Federation:
-        """What participants and auditors of this federation are given."""
+    def federation(
+        self, brokers: Brokers, *, topic_prefix: str, partitions: int, federation_id: str | None = None
+    ) -> Federation:
+        """What participants and auditors of this federation are given. federation_id: None for one of the first
+        release."""
+        origin = LOG_ORIGIN if federation_id is None else f"{LOG_ORIGIN}/{federation_id}"
         return Federation(
+            federation_id=federation_id,
             bootstrap_servers=brokers.bootstrap_servers,
             security=brokers.security,
             topic_prefix=topic_prefix,
@@ -42,7 +47,7 @@ class ServiceKeys:
             operator_key=self.operator.public_key.hex(),
             registrar_key=self.registrar.public_key.hex(),
             aggregator_key=self.aggregator.public_key.hex(),
-            log_key=NoteKey(name=LOG_ORIGIN, public_key=self.log.public_key).to_text(),
+            log_key=NoteKey(name=origin, public_key=self.log.public_key).to_text(),
         )
 
 

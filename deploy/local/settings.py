@@ -26,6 +26,7 @@ def job_settings(
         **{
             "brokers": _brokers_of_jobs(directory, federation),
             "topic_prefix": federation.topic_prefix,
+            "federation_id": federation.federation_id or "",
             "partitions": federation.partitions,
             "topic_policy": directory.topic_policy(),
             "operator_key": federation.operator_key,

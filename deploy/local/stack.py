@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from deploy.local import federation_ids
 from deploy.local.broker import Broker
 from deploy.local.cluster import SessionCluster
 from deploy.local.directory import DataDirectory, StackState
@@ -23,7 +24,7 @@ from deploy.local.errors import StackError
 from deploy.local.keys import ServiceKeys
 from deploy.local.ports import HOST
 from deploy.local.processes import ProcessIdentity
-from deploy.local.topics import create_topics
+from deploy.local.topics import create_topics, topic_exists
 from deploy.security.access import Access
 from deploy.security.credentials import OWN_ROLES
 from deploy.security.quotas import PARTICIPANT, UNBOUNDED, set_quotas
@@ -31,6 +32,7 @@ from deploy.security.rights import ADMIN, BROKER, Role
 from fluvial.cli.interruption import interruptible, uninterrupted
 from fluvial.identity.brokers import Brokers, Security
 from fluvial.identity.federation import Federation
+from fluvial.wire.topics import Topics
 
 DEFAULT_PARTITIONS = 4
 _WATCH_SECONDS = 0.3
@@ -46,7 +48,9 @@ def _silent(_: str) -> None:
 class Stack:
     """A stack of this process. task_managers: 0 for no session cluster (jobs then run with target `local`).
 
-    secure: the broker asks everybody for a certificate or password; once it was so, it stays so. report: called with a
+    secure: the broker asks everybody for a certificate or password; once it was so, it stays so. named: a federation
+    that begins now has an id, which all that is signed for it names; without one, participants of the first release can
+    take part. report: called with a
     line about each step. watch: start anew what ends by itself; tests that kill things turn it off where they restart
     them on their own.
     """
@@ -59,6 +63,7 @@ class Stack:
         partitions: int = DEFAULT_PARTITIONS,
         topic_prefix: str = "fluvial.",
         secure: bool = False,
+        named: bool = True,
         report: Report = _silent,
         watch: bool = True,
     ) -> None:
@@ -70,6 +75,7 @@ class Stack:
         self._task_managers = task_managers
         self._partitions = partitions
         self._topic_prefix = topic_prefix
+        self._named = named
         self._report = report
         self._watch = watch
         self._restarts = 0
@@ -122,6 +128,7 @@ class Stack:
             Brokers(bootstrap_servers=admin.bootstrap_servers, security=own),
             topic_prefix=self._topic_prefix,
             partitions=self._partitions,
+            federation_id=self._federation_id(admin),
         )
         create_topics(admin, federation.topics.all_settings(self._partitions, self.directory.topic_policy()))
         if self._is_secure:
@@ -132,6 +139,14 @@ class Stack:
         federation.save(self.directory.federation_file)
         kind = "mutual TLS" if self._is_secure else "plain: whoever reaches it may do everything"
         self._report(f"broker at {admin} ({kind}), topics {federation.topic_prefix}*")
+
+    def _federation_id(self, admin: Brokers) -> str | None:
+        """Before the topics are made, so that a stack which dies in between draws another one."""
+        if topic_exists(admin, Topics(self._topic_prefix).registry):
+            return federation_ids.find(self.directory.keys, self._topic_prefix)
+        if not self._named:
+            return None
+        return federation_ids.begin(self.directory.keys, self._topic_prefix)
 
     def stop(self) -> None:
         """Clean shutdown; data stays. Signals that ask to end are ignored meanwhile."""
@@ -234,6 +249,7 @@ def running_stack(
     partitions: int = DEFAULT_PARTITIONS,
     topic_prefix: str = "fluvial.",
     secure: bool = False,
+    named: bool = True,
     report: Report = _silent,
 ) -> Iterator[Stack]:
     """A stack between enter and exit; without `root` in a temporary directory, which is removed.
@@ -249,6 +265,7 @@ def running_stack(
                 partitions=partitions,
                 topic_prefix=topic_prefix,
                 secure=secure,
+                named=named,
                 report=report,
             ) as stack:
                 yield stack

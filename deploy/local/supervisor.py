@@ -11,10 +11,14 @@ from deploy.local.errors import StackError
 from deploy.local.stack import DEFAULT_PARTITIONS, Report, running_stack
 
 
-def supervise(root: Path, *, task_managers: int, partitions: int, secure: bool, report: Report) -> None:
-    """Run a stack until Ctrl-C, SIGTERM or SIGHUP. Raises StackError when it cannot start."""
+def supervise(
+    root: Path, *, task_managers: int, partitions: int, secure: bool, report: Report, named: bool = True
+) -> None:
+    """Run a stack until Ctrl-C, SIGTERM or SIGHUP; arguments as `Stack`. Raises StackError when it cannot start."""
     try:
-        with running_stack(root, task_managers=task_managers, partitions=partitions, secure=secure, report=report):
+        with running_stack(
+            root, task_managers=task_managers, partitions=partitions, secure=secure, named=named, report=report
+        ):
             report("the stack is up")
             while True:
                 signal.pause()
@@ -28,6 +32,7 @@ def main() -> None:
     parser.add_argument("--task-managers", type=int, default=1)
     parser.add_argument("--partitions", type=int, default=DEFAULT_PARTITIONS)
     parser.add_argument("--secure", action="store_true")
+    parser.add_argument("--no-id", action="store_true")
     arguments = parser.parse_args()
     try:
         supervise(
@@ -35,6 +40,7 @@ def main() -> None:
             task_managers=arguments.task_managers,
             partitions=arguments.partitions,
             secure=arguments.secure,
+            named=not arguments.no_id,
             report=lambda line: print(line, flush=True),
         )
     except (StackError, OSError) as error:

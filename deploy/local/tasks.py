@@ -84,7 +84,7 @@ def create_task(
         acts.agree(task_file.agreement, registry)
         chunks = _publish_chunks(transport, federation, task_file, initial)
         manifest = records.first_manifest(task_file, layout, chunks, now_ms=_now_ms())
-        sealed = seal(manifest, keys.operator, OPERATOR)
+        sealed = seal(manifest, keys.operator, OPERATOR, federation.topics.scope)
         transport.produce(federation.topics.models, sealed, key=f"{task_file.task}/0".encode()).result(_SECONDS)
         task = records.first_task(task_file, manifest)
         acts.register(task)

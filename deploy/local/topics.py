@@ -47,6 +47,11 @@ def admin_client(brokers: Brokers) -> AdminClient:
     return AdminClient({**brokers.librdkafka("fluvial-admin"), "log_level": 0, "error_cb": lambda _: None})
 
 
+def topic_exists(brokers: Brokers, name: str) -> bool:
+    """Whether the brokers have this topic. Raises KafkaException when they do not answer."""
+    return name in admin_client(brokers).list_topics(timeout=_SECONDS).topics
+
+
 def create_topics(brokers: Brokers, settings: Iterable[TopicSettings]) -> None:
     """Create the topics that are not there, and give those that are the present configuration.
 

@@ -109,6 +109,11 @@ class MemoryLog:
         sent, self._sent = self._sent, {}
         return sent
 
+    @property
+    def scope(self) -> str:
+        """A simulation is no federation: what is signed in it names none."""
+        return ""
+
     def manifests(self, task: str) -> Mapping[int, ModelManifest]:
         return {version: each for version, each in self.published.items() if each.task == task}
 

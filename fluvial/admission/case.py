@@ -21,7 +21,8 @@ class Case:
     """What every step adds to, until one finds a fault.
 
     claimed: the participant that the Kafka key names; empty where the key is no name. The fields below are there once
-    their step has passed. round: the open one, whose terms hold. trained_for: the round that the update names.
+    their step has passed. scope: of the federation that judges. round: the open
+    one, whose terms hold. trained_for: the round that the update names.
     """
 
     raw: bytes
@@ -29,6 +30,7 @@ class Case:
     record_sha256: bytes
     claimed: str
     quarantined: Set[Reason]
+    scope: str = ""
     fault: Fault | None = None
     envelope: Envelope = field(init=False)
     participant: Participant = field(init=False)
@@ -37,7 +39,7 @@ class Case:
     trained_for: Round = field(init=False)
 
     @classmethod
-    def of(cls, raw: bytes, source: Source, quarantined: Set[Reason]) -> Case:
+    def of(cls, raw: bytes, source: Source, quarantined: Set[Reason], scope: str = "") -> Case:
         """The case of a record of which nothing is known but its bytes and its place."""
         return cls(
             raw=raw,
@@ -45,6 +47,7 @@ class Case:
             record_sha256=sha256(raw).digest(),
             claimed=claimed_name(source.key),
             quarantined=quarantined,
+            scope=scope,
         )
 
     @property

@@ -38,7 +38,8 @@ class GatePolicy:
 
     max_record_bytes: largest envelope that is parsed. partitions: of the blob topic. max_inline_bytes: largest delta
     inside an envelope. quarantined: reasons for which a record is held rather than rejected. schema_ids: ids of a
-    schema registry pinned to versions of records, where payloads may carry Confluent framing. Raises ValueError for
+    schema registry pinned to versions of records, where payloads may carry Confluent framing. scope:
+    `Topics.scope`. Raises ValueError for
     limits below one and for a quarantine of what is accepted or a repeat.
     """
 
@@ -47,6 +48,7 @@ class GatePolicy:
     max_inline_bytes: int = 64 << 10
     quarantined: frozenset[Reason] = QUARANTINED
     schema_ids: Mapping[int, Version] = field(default_factory=dict)
+    scope: str = ""
 
     def __post_init__(self) -> None:
         if min(self.max_record_bytes, self.partitions, self.max_inline_bytes) < 1:

@@ -17,7 +17,7 @@ from fluvial.admission.held_out import held_out_fits
 from fluvial.admission.judgement import Fault
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, NonCanonical, SchemaUnknown
-from fluvial.wire.media_types import media_type
+from fluvial.wire.media_types import is_of_kind, media_type
 from fluvial.wire.names import is_name
 from fluvial.wire.records import Envelope, ModelUpdate, Reason, TrainingReport
 from fluvial.wire.version import Version
@@ -26,12 +26,10 @@ T = TypeVar("T")
 
 DIGEST_BYTES = 32
 
-_MODEL_UPDATE = media_type(ModelUpdate)
-
 
 def read_update(case: Case, schema_ids: Mapping[int, Version]) -> Fault | None:
-    """Finds the update; SCHEMA_UNKNOWN, NON_CANONICAL or DECODE when the bytes are none, PARTICIPANT_MISMATCH when it
-    is in another's name."""
+    """Finds the update; OTHER_FEDERATION when it was signed for another one, SCHEMA_UNKNOWN, NON_CANONICAL or DECODE
+    when the bytes are none, PARTICIPANT_MISMATCH when it is in another's name."""
     fault = find_update(case, schema_ids)
     if fault is not None:
         return fault
@@ -41,9 +39,10 @@ def read_update(case: Case, schema_ids: Mapping[int, Version]) -> Fault | None:
 
 def find_update(case: Case, schema_ids: Mapping[int, Version]) -> Fault | None:
     """The decoding alone."""
-    if case.envelope.payload_type == _MODEL_UPDATE and claims_too_many_chunks(case.envelope.payload):
+    is_update = case.envelope.payload_type == media_type(ModelUpdate, case.scope)
+    if is_update and claims_too_many_chunks(case.envelope.payload):
         return Fault(reason=Reason.DECODE)
-    update = read_payload(case.envelope, ModelUpdate, _MODEL_UPDATE, schema_ids)
+    update = read_payload(case.envelope, ModelUpdate, case.scope, schema_ids)
     if isinstance(update, Fault):
         return update
     if not _is_well_formed(update):
@@ -53,11 +52,12 @@ def find_update(case: Case, schema_ids: Mapping[int, Version]) -> Fault | None:
 
 
 def read_payload(
-    envelope: Envelope, expected: type[T], expected_type: str, schema_ids: Mapping[int, Version] | None = None
+    envelope: Envelope, expected: type[T], scope: str, schema_ids: Mapping[int, Version] | None = None
 ) -> T | Fault:
-    """The record that an envelope of this media type holds, or the fault."""
-    if envelope.payload_type != expected_type:
-        return Fault(reason=Reason.SCHEMA_UNKNOWN)
+    """The record that an envelope of this kind, signed for the federation of this scope, holds, or the fault."""
+    if envelope.payload_type != media_type(expected, scope):
+        elsewhere = is_of_kind(envelope.payload_type, expected)
+        return Fault(reason=Reason.OTHER_FEDERATION if elsewhere else Reason.SCHEMA_UNKNOWN)
     try:
         return framing.decode(envelope.payload, expected, confluent_ids=schema_ids or None)
     except SchemaUnknown:

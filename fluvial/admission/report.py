@@ -15,7 +15,6 @@ from fluvial.admission.judgement import Fault
 from fluvial.admission.payload import DIGEST_BYTES, read_payload
 from fluvial.admission.size import check_size
 from fluvial.admission.views import RegistryView
-from fluvial.wire.media_types import media_type
 from fluvial.wire.names import is_name
 from fluvial.wire.promotion_policy import LEAST_PUBLISHED
 from fluvial.wire.records import GroupCounts, Measurement, MetricDrop, Reason
@@ -30,7 +29,6 @@ OWN = "own"
 _MAX_CHARACTERS = 128
 _MAX_EXAMPLES = 1 << 40
 _LEAST_CALLS_FOR_P99 = 10_000
-_MEASUREMENT = media_type(Measurement)
 
 
 def open_report(case: Case, registry: RegistryView) -> Fault | None:
@@ -40,7 +38,7 @@ def open_report(case: Case, registry: RegistryView) -> Fault | None:
 
 def read_report(case: Case) -> Measurement | Fault:
     """Step 5: the measurement, which the participant has signed as its own."""
-    report = read_payload(case.envelope, Measurement, _MEASUREMENT)
+    report = read_payload(case.envelope, Measurement, case.scope)
     if isinstance(report, Fault):
         return report
     names = report.task, report.variant, report.measurer

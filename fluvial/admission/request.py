@@ -13,14 +13,12 @@ from fluvial.admission.payload import read_payload
 from fluvial.admission.size import check_size
 from fluvial.identity.envelope import verify_envelope
 from fluvial.identity.keys import is_acceptable
-from fluvial.wire.media_types import media_type
 from fluvial.wire.names import MAX_TOKEN_CHARACTERS, is_name
 from fluvial.wire.records import DeviceProfile, EnrolmentRequest, Reason
 
 MAX_ENROLMENT_BYTES = 16 << 10
 
 _MAX_DEVICE_CHARACTERS = 128
-_ENROLMENT_REQUEST = media_type(EnrolmentRequest)
 
 
 def read_request(case: Case) -> EnrolmentRequest | Fault:
@@ -33,7 +31,7 @@ def read_request(case: Case) -> EnrolmentRequest | Fault:
     if fault is not None:
         return fault
     # 3. Decode.
-    request = read_payload(case.envelope, EnrolmentRequest, _ENROLMENT_REQUEST)
+    request = read_payload(case.envelope, EnrolmentRequest, case.scope)
     if isinstance(request, Fault):
         return request
     if not _is_well_formed(request):
@@ -51,6 +49,8 @@ def _is_well_formed(request: EnrolmentRequest) -> bool:
         is_name(request.participant)
         and len(request.token) <= MAX_TOKEN_CHARACTERS
         and all(is_name(signed.agreement) for signed in request.agreements)
+        and all(is_name(name) for name in request.withdrawn)
+        and not {signed.agreement for signed in request.agreements} & set(request.withdrawn)
         and _is_plain(request.device)
     )
 

@@ -10,11 +10,10 @@ from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
-from fluvial.identity.envelope import open_envelope, verify_envelope
+from fluvial.identity.envelope import check_kind, open_envelope, verify_envelope
 from fluvial.transparency.event import event_id
 from fluvial.wire import framing
-from fluvial.wire.errors import DecodeError, Malformed, SignatureInvalid, VerificationError
-from fluvial.wire.media_types import media_type
+from fluvial.wire.errors import DecodeError, SignatureInvalid, VerificationError
 from fluvial.wire.records import (
     Contribution,
     Decision,
@@ -39,6 +38,7 @@ def read_copies(
     problems: Problems,
     skipped: Problems,
     signer: bytes | None = None,
+    scope: str = "",
 ) -> Reconciled:
     """Check one such topic against the log.
 
@@ -53,7 +53,7 @@ def read_copies(
     for record in records:
         total += 1
         try:
-            data, copied = _open(record.value or b"", kind, signer)
+            data, copied = _open(record.value or b"", kind, signer, scope)
         except (DecodeError, VerificationError) as error:
             skipped.add(check, record, f"no {kind.__name__} of this federation: {error}")
             continue
@@ -88,13 +88,12 @@ def read_copies(
     return Reconciled(total=total, matched=len(matched), pending=pending, expired=expired)
 
 
-def _open(value: bytes, kind: type[Copied], signer: bytes | None) -> tuple[bytes, Copied]:
+def _open(value: bytes, kind: type[Copied], signer: bytes | None, scope: str) -> tuple[bytes, Copied]:
     """The record and its bytes as a leaf holds them."""
     if signer is None:
         return value, framing.decode(value, kind)
     envelope = open_envelope(value)
-    if envelope.payload_type != media_type(kind):
-        raise Malformed(f"an envelope of {envelope.payload_type}")
+    check_kind(envelope, kind, scope)
     if not verify_envelope(envelope, signer):
         raise SignatureInvalid("it is not signed by the aggregator")
     return envelope.payload, framing.decode(envelope.payload, kind)

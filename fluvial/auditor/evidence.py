@@ -47,10 +47,12 @@ def read_evidence(
     aggregator_key = bytes.fromhex(federation.aggregator_key)
     newest = newest_signed(reader.records(topics.checkpoints), log_key)
     log = read_signed_log(reader, topics.audit, newest)
-    keys = read_keys(reader.records(topics.registry), log, registrar_key, operator_key, problems, skipped)
-    tasks = _tasks(reader.records(topics.registry), operator_key, registrar_key)
-    rounds = read_rounds(reader.records(topics.rounds), log, topics.events, aggregator_key, patience, problems, skipped)
-    manifest_keys = ManifestKeys(aggregator=aggregator_key, operator=operator_key)
+    keys = read_keys(reader.records(topics.registry), log, registrar_key, operator_key, problems, skipped, topics.scope)
+    tasks = _tasks(reader.records(topics.registry), operator_key, registrar_key, topics.scope)
+    rounds = read_rounds(
+        reader.records(topics.rounds), log, topics.events, aggregator_key, patience, problems, skipped, topics.scope
+    )
+    manifest_keys = ManifestKeys(aggregator=aggregator_key, operator=operator_key, scope=topics.scope)
     manifests = read_manifests(reader.records(topics.models), manifest_keys, problems, skipped)
     rejudgement = Rejudgement(
         log,
@@ -61,6 +63,7 @@ def read_evidence(
         partitions=federation.partitions,
         events_topic=topics.events,
         reports_topic=topics.reports,
+        scope=topics.scope,
     )
     judges = {
         topics.updates: rejudgement.update,
@@ -71,7 +74,7 @@ def read_evidence(
     return Evidence(log_key, log, lacks_leaves, rounds, manifests, rejudgement, judges)
 
 
-def _tasks(records: Iterator[TopicRecord], operator_key: bytes, registrar_key: bytes) -> Mapping[str, int]:
+def _tasks(records: Iterator[TopicRecord], operator_key: bytes, registrar_key: bytes, scope: str) -> Mapping[str, int]:
     """Broker time of each task's record that the registry still has."""
     tasks: dict[str, int] = {}
     for record in records:
@@ -79,7 +82,7 @@ def _tasks(records: Iterator[TopicRecord], operator_key: bytes, registrar_key: b
         if record.value is None or not key.startswith("task/"):
             continue
         try:
-            task = open_registry_record(key, record.value, operator_key, registrar_key)
+            task = open_registry_record(key, record.value, operator_key, registrar_key, scope)
         except (DecodeError, VerificationError):
             continue
         assert isinstance(task, Task)

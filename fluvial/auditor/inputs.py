@@ -26,11 +26,13 @@ def read_inputs(
     rejudge: Rejudge,
     patience: Patience,
     problems: Problems,
+    note: Callable[[TopicRecord], None] = lambda record: None,
 ) -> Reconciled:
     """Check a topic of inputs against the verdicts.
 
     1. Each record has a verdict, or is too new. 2. The verdict names the SHA-256 of the record's bytes and its broker
     time, and holds when it is taken again. 3. Every verdict's record stands in the topic, unless retention took it.
+    note: called with each record before its verdict is looked at.
     """
     settling = Settling()
     total = matched = 0
@@ -38,6 +40,7 @@ def read_inputs(
     for record in records:
         total += 1
         found.add((record.partition, record.offset))
+        note(record)
         source = (topic, record.partition, record.offset)
         digest = sha256(record.value or b"").digest()
         leaf = judged.verdicts.get(source)

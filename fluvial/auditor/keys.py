@@ -79,6 +79,7 @@ def read_keys(
     operator_key: bytes,
     problems: Problems,
     skipped: Problems,
+    scope: str = "",
 ) -> Keys:
     """All keys that the registrar or the operator enrolled.
 
@@ -92,7 +93,7 @@ def read_keys(
             continue
         key = (record.key or b"").decode(errors="replace")
         try:
-            participant = _open(key, record.value, operator_key, registrar_key)
+            participant = _open(key, record.value, operator_key, registrar_key, scope)
         except (DecodeError, VerificationError) as error:
             skipped.add(CHECK, record, f"no participant signed by the registrar or the operator: {error}")
             continue
@@ -101,7 +102,7 @@ def read_keys(
     for told in log.participants:
         enrolled = told.leaf.record
         where = f"leaf {told.leaf.sequence}"
-        why = _why_not(told, proven, operator_key, registrar_key)
+        why = _why_not(told, proven, operator_key, registrar_key, scope)
         if why:
             problems.add(CHECK, where, f"enrols a key of {enrolled.participant}: {why}")
             continue
@@ -109,21 +110,23 @@ def read_keys(
     return _lives(known)
 
 
-def _why_not(told: ParticipantLeaf, proven: set[tuple[str, bytes]], operator_key: bytes, registrar_key: bytes) -> str:
+def _why_not(
+    told: ParticipantLeaf, proven: set[tuple[str, bytes]], operator_key: bytes, registrar_key: bytes, scope: str
+) -> str:
     enrolled = told.leaf.record
     if not told.sealed:
         if (enrolled.participant, enrolled.public_key) in proven:
             return ""
         return "nobody signed it, and the registry has no such key"
     try:
-        _open(registry_key(enrolled), told.sealed, operator_key, registrar_key)
+        _open(registry_key(enrolled), told.sealed, operator_key, registrar_key, scope)
     except (DecodeError, VerificationError) as error:
         return str(error)
     return ""
 
 
-def _open(key: str, sealed: bytes, operator_key: bytes, registrar_key: bytes) -> Participant:
-    record = open_registry_record(key, sealed, operator_key, registrar_key)
+def _open(key: str, sealed: bytes, operator_key: bytes, registrar_key: bytes, scope: str) -> Participant:
+    record = open_registry_record(key, sealed, operator_key, registrar_key, scope)
     assert isinstance(record, Participant)
     return record
 

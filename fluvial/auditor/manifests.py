@@ -24,10 +24,12 @@ _BY_WEIGHT = {"weighted_mean", "multi_krum"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestKeys:
-    """Who signs manifests: the aggregator, and the operator for version 0. Ed25519 public keys, 32 bytes each."""
+    """Who signs manifests: the aggregator, and the operator for version 0. Ed25519 public keys, 32 bytes each.
+    scope: `Topics.scope`."""
 
     aggregator: bytes
     operator: bytes
+    scope: str = ""
 
 
 @dataclass(slots=True)
@@ -109,7 +111,7 @@ def _open(record: TopicRecord, keys: ManifestKeys, problems: Problems, skipped: 
     data = record.value or b""
     try:
         envelope = open_envelope(data)
-        if envelope.payload_type != media_type(ModelManifest):
+        if envelope.payload_type != media_type(ModelManifest, keys.scope):
             # Signed or not: a round, too, is the aggregator's, and anybody can copy it here.
             raise Malformed(f"an envelope of {envelope.payload_type}")
         by_operator = verify_envelope(envelope, keys.operator)
@@ -119,7 +121,7 @@ def _open(record: TopicRecord, keys: ManifestKeys, problems: Problems, skipped: 
         skipped.add(CHECK, record, f"no manifest signed by the aggregator or the operator: {error}")
         return None
     try:
-        manifest = unseal(data, ModelManifest, keys.operator if by_operator else keys.aggregator)
+        manifest = unseal(data, ModelManifest, keys.operator if by_operator else keys.aggregator, keys.scope)
     except (DecodeError, VerificationError) as error:
         problems.add(CHECK, record, f"the aggregator or the operator signed what is no manifest: {error}")
         return None

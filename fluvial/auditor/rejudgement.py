@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import cached_property
 
-from fluvial.admission.case import Case
+from fluvial.admission.case import Case, claimed_name
 from fluvial.admission.decisions import QUARANTINED, decision
 from fluvial.admission.framing import open_envelope
 from fluvial.admission.identity import check_routing
@@ -22,6 +22,7 @@ from fluvial.admission.invitation import check_invitation
 from fluvial.admission.judgement import Fault, GatePolicy, Source
 from fluvial.admission.manifest import check_manifest
 from fluvial.admission.payload import find_update
+from fluvial.admission.rates import WINDOW_MS, Sent
 from fluvial.admission.report import check_ranges, read_report
 from fluvial.admission.request import read_request
 from fluvial.auditor.keys import HEARD_MS, KeyLife, Keys
@@ -51,6 +52,7 @@ _OF_THE_BYTES = frozenset(
         Reason.DECODE,
         Reason.PARTICIPANT_MISMATCH,
         Reason.SCHEMA_UNKNOWN,
+        Reason.OTHER_FEDERATION,
         Reason.SIGNATURE,
         Reason.KEY_UNKNOWN,
     }
@@ -75,7 +77,7 @@ _NAMELESS = ("", 0, 0, "")
 
 class Rejudgement:
     """models: manifests by task and version. tasks: broker time of each task's record in the registry. partitions: of
-    topic update-blobs. events_topic, reports_topic: full names."""
+    topic update-blobs. events_topic, reports_topic: full names. scope: `Topics.scope`."""
 
     def __init__(
         self,
@@ -88,23 +90,28 @@ class Rejudgement:
         partitions: int,
         events_topic: str,
         reports_topic: str,
+        scope: str = "",
     ) -> None:
         self._log = log
         self._keys = keys
         self._rounds = rounds
         self._models = models
         self._tasks = tasks
-        self._policy = GatePolicy(max_record_bytes=MAX_RECORD_BYTES, partitions=partitions)
+        self._policy = GatePolicy(max_record_bytes=MAX_RECORD_BYTES, partitions=partitions, scope=scope)
         self._reports_topic = reports_topic
         self._lacks_rounds = any(gap.topic == events_topic for gap in log.gaps)
+        self._sent: dict[str, Sent] = defaultdict(Sent)
+        self._first: dict[tuple[str, int], TopicRecord] = {}
         self.on_trust: Counter[str] = Counter()
         """By reason, refusals that the log alone neither proves nor refutes."""
 
     def update(self, record: TopicRecord, verdict: Verdict, sequence: int | None) -> str:
         """Why a verdict on a record of topic updates cannot be; empty where it can."""
-        case = _case(record)
+        case = _case(record, self._policy.scope)
         if why := _form(verdict, case):
             return why
+        if verdict.reason is Reason.OVER_RATE:
+            return self._over_rate(case, verdict)
         fault = open_envelope(case) or check_routing(case)
         signers = [] if fault else self._signers(case)
         if verdict.decision is Decision.ACCEPT:
@@ -120,7 +127,7 @@ class Rejudgement:
 
     def request(self, record: TopicRecord, verdict: Verdict, sequence: int | None) -> str:
         """Why a verdict on a record of topic enrolments cannot be; empty where it can."""
-        case = _case(record)
+        case = _case(record, self._policy.scope)
         if why := _form(verdict, case):
             return why
         request = read_request(case)
@@ -143,9 +150,11 @@ class Rejudgement:
 
     def report(self, record: TopicRecord, verdict: Verdict, sequence: int | None) -> str:
         """Why a verdict on a record of topic reports cannot be; empty where it can."""
-        case = _case(record)
+        case = _case(record, self._policy.scope)
         if why := _form(verdict, case):
             return why
+        if verdict.reason is Reason.OVER_RATE:
+            return self._over_rate(case, verdict)
         fault = open_envelope(case) or check_routing(case)
         signers = [] if fault else self._signers(case)
         report = fault or read_report(case)
@@ -181,6 +190,28 @@ class Rejudgement:
             return "was accepted, but has numbers that no measurement gives"
         accepted = self._accepted_reports[report.measurer, report.task, report.version, report.variant]
         return "was accepted, as another of its variant was" if len(accepted) > 1 else ""
+
+    def note(self, record: TopicRecord) -> None:
+        """To be called with each record of a topic of inputs, judged or not, before it is rejudged."""
+        name, length = claimed_name(record.key), len(record.value or b"")
+        self._first.setdefault((record.topic, record.partition), record)
+        self._sent[record.topic].add(record.partition, name, length, record.timestamp_ms)
+
+    def _over_rate(self, case: Case, verdict: Verdict) -> str:
+        """A name that the gate may not have heard of yet counts among those that nobody has."""
+        source, sent = case.source, self._sent[case.source.topic]
+        if (verdict.task, verdict.round, verdict.attempt, verdict.update_id) != _NAMELESS:
+            return "was refused as OVER_RATE, unopened, yet its verdict says what is in it"
+        is_known = any(life.known_ms + HEARD_MS < source.timestamp_ms for life in self._keys.of(case.claimed))
+        name = case.claimed if is_known else ""
+        if sent.may_be_too_much(source.partition, name):
+            return ""
+        first = self._first[source.topic, source.partition]
+        if first.offset > 0 and source.timestamp_ms - first.timestamp_ms < WINDOW_MS:
+            # What retention took may have been the reason.
+            self.on_trust[verdict.reason.value] += 1
+            return ""
+        return f"was refused as OVER_RATE, but {name or 'those who are not enrolled'} had sent little"
 
     def _signers(self, case: Case) -> list[KeyLife]:
         return [life for life in self._keys.of(case.claimed) if verify_envelope(case.envelope, life.public_key)]
@@ -357,7 +388,7 @@ def _unless_heard(since_ms: int | None, verdict: Verdict) -> bool | None:
     return False if since_ms is not None and since_ms + HEARD_MS < verdict.source_timestamp_ms else None
 
 
-def _case(record: TopicRecord) -> Case:
+def _case(record: TopicRecord, scope: str) -> Case:
     source = Source(
         topic=record.topic,
         partition=record.partition,
@@ -365,7 +396,7 @@ def _case(record: TopicRecord) -> Case:
         timestamp_ms=record.timestamp_ms,
         key=record.key,
     )
-    return Case.of(record.value or b"", source, QUARANTINED)
+    return Case.of(record.value or b"", source, QUARANTINED, scope)
 
 
 def _form(verdict: Verdict, case: Case) -> str:

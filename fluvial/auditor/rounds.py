@@ -35,6 +35,7 @@ def read_rounds(
     patience: Patience,
     problems: Problems,
     skipped: Problems,
+    scope: str = "",
 ) -> Rounds:
     """Check the topic `rounds` and the leaves of rounds against one another.
 
@@ -42,14 +43,14 @@ def read_rounds(
     the same version, or is too new. 3. A leaf opens no round beyond the newest that is signed, and each after the one
     before it. 4. What is closed or has failed was opened before. Leaves may lack where retention took events.
     """
-    rounds, newest = Rounds(), NewestRounds(aggregator_key)
+    rounds, newest = Rounds(), NewestRounds(aggregator_key, scope)
     lacks_leaves = any(gap.topic == events_topic for gap in log.gaps)
     settling = Settling()
     total = matched = 0
     for record in records:
         total += 1
         try:
-            round_ = unseal(record.value or b"", Round, aggregator_key)
+            round_ = unseal(record.value or b"", Round, aggregator_key, scope)
         except (DecodeError, VerificationError) as error:
             skipped.add(CHECK, record, f"no round signed by the aggregator: {error}")
             continue

@@ -73,7 +73,14 @@ def verify(
     judged = read_verdicts(verdicts, first_offsets, log, judged_topics, problems, skipped)
     inputs = {
         topic: read_inputs(
-            topic, reader.records(topic), reader.begin_offsets(topic), judged, rejudge, patience, problems
+            topic,
+            reader.records(topic),
+            reader.begin_offsets(topic),
+            judged,
+            rejudge,
+            patience,
+            problems,
+            evidence.rejudgement.note,
         )
         for topic, rejudge in evidence.judges.items()
     }
@@ -89,7 +96,9 @@ def verify(
     for name, kind, signer in kinds:
         topic = getattr(topics, name)
         records, first_offsets = reader.records(topic), reader.begin_offsets(topic)
-        copies[name] = read_copies(name, kind, records, first_offsets, log, patience, problems, skipped, signer)
+        copies[name] = read_copies(
+            name, kind, records, first_offsets, log, patience, problems, skipped, signer, topics.scope
+        )
     check_copies(log, manifests.by_version, problems)
     check_participants_metrics(log, manifests.by_version, reader.records(topics.updates), problems)
     return Report(

@@ -4,6 +4,7 @@
 """
 
 from collections import Counter, deque
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from fluvial.auditor.history import CHECKED
 from fluvial.auditor.prove import prove as prove_leaf
 from fluvial.auditor.reader import TopicRecord, audited_topics
 from fluvial.auditor.report import Reconciled, Report
+from fluvial.auditor.signed_log import LogReport, verify_signed_log
 from fluvial.auditor.verdicts import describe
 from fluvial.auditor.verify import verify as verify_federation
 from fluvial.cli.common import (
@@ -33,8 +35,10 @@ from fluvial.cli.common import (
     reported,
     shown,
 )
-from fluvial.kafka import snapshot
+from fluvial.kafka import connect, read_to_end, snapshot
 from fluvial.transparency.event import Recorded, read_event
+from fluvial.transparency.note import NoteKey
+from fluvial.transparency.signed_leaves import Proven
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.files import replace_file
@@ -57,6 +61,7 @@ from fluvial.wire.records import (
 
 _MAX_PROBLEMS_SHOWN = 20
 _CLIENT_ID = "fluvial-auditor"
+_READ_SECONDS = 60.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LEASE_CAUSES = {
     LeaseCause.TAKEN_OVER: "it was taken over from a job that was alive",
@@ -120,6 +125,39 @@ def check_history(
         _print_history(report)
     if report.violations:
         raise typer.Exit(Exit.FAILURE)
+
+
+@app.command("log")
+@reported
+def verify_log(
+    federation: FederationOption = DEFAULT_FEDERATION,
+    json: JsonOption = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="File that keeps how far the log is proven: the next time it goes on from there."),
+    ] = None,
+) -> None:
+    """Verify the log alone, in bounded memory: chain, events, tree, signed roots. For everything else there is
+    `verify`. Exit status 0 only if all of it holds."""
+    loaded = load_federation(federation)
+    if state is not None and not state.absolute().parent.is_dir():
+        fail(f"{state}: there is no folder {state.parent} to keep it in", status=Exit.USAGE)
+    proven = Proven.load(state.read_text()) if state is not None and state.exists() else Proven()
+    topics = loaded.topics
+    with closing(connect(loaded.brokers, _CLIENT_ID)) as transport:
+        with closing(transport.read(topics.checkpoints)) as reader:
+            notes = [message.value or b"" for message in read_to_end(reader, _READ_SECONDS)]
+        with closing(transport.read(topics.audit, {0: proven.offset})) as reader:
+            records = read_to_end(reader, _READ_SECONDS)
+            report, proven = verify_signed_log(notes, records, NoteKey.parse(loaded.log_key), proven)
+    if json:
+        print_json(asdict(report))
+    else:
+        _print_log(report)
+    if not report.verified:
+        raise typer.Exit(Exit.FAILURE)
+    if state is not None:
+        replace_file(state, proven.dump() + "\n")
 
 
 @app.command()
@@ -221,6 +259,20 @@ def _print_history(report: HistoryReport) -> None:
     verdict = f"[red]BROKEN[/red]: {broken}" if broken else f"[green]kept[/green]    {', '.join(CHECKED)}"
     console.print(verdict)
     console.print(f"of {report.inputs} inputs, {report.leaves} leaves, {report.models} models")
+
+
+def _print_log(report: LogReport) -> None:
+    for problem in report.problems[:_MAX_PROBLEMS_SHOWN]:
+        console.print(f"[red]problem[/red]     {shown(problem.where)} {shown(problem.message)}")
+    for kind, number in report.events.items():
+        console.print(f"{number:>10}  {shown(kind)}")
+    console.print(f"leaves {report.first} to {report.size}, root {report.root}")
+    verdict = (
+        "[green]verified[/green]" if report.verified else f"[red]NOT VERIFIED[/red]: {report.num_problems} problems"
+    )
+    console.print(
+        f"{verdict}    in {report.seconds:.1f} s; {report.num_unsigned} records that nothing signed covers yet"
+    )
 
 
 def _cells(reconciled: Reconciled) -> tuple[str, ...]:

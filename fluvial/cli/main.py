@@ -30,6 +30,8 @@ _groups: dict[str, typer.Typer] = {}
 _CLIENT = {
     "enrol": "fluvial.cli.enrol:enrol",
     "participate": "fluvial.cli.participate:participate",
+    "withdraw": "fluvial.cli.enrolled:withdraw",
+    "rotate-key": "fluvial.cli.enrolled:rotate_key",
     "measure": "fluvial.cli.measure:measure",
     "infer": "fluvial.cli.infer:infer",
     "serve": "fluvial.cli.serve:serve",

@@ -76,6 +76,14 @@ def participate(
             "the metrics, of at least ten people, with the update.",
         ),
     ] = False,
+    proven: Annotated[
+        bool,
+        typer.Option(
+            "--proven",
+            help="Train on no model, and believe no verdict and no receipt, before a signed leaf of the audit log "
+            "proves it.",
+        ),
+    ] = False,
     key: KeyOption = None,
     outbox: OutboxOption = None,
     federation: FederationOption = DEFAULT_FEDERATION,
@@ -97,7 +105,7 @@ def participate(
     outbox_file = outbox or outbox_path(name)
     state = state_folder(outbox_file)
     packages = Packages(package or ())
-    with Participant(parties, name, SigningKey.load(key_file), outbox_file) as participant:
+    with Participant(parties, name, SigningKey.load(key_file), outbox_file, proven=proven) as participant:
         participant.check_log()
         signed_task = participant.task(task)
         if trainer == DEFAULT_TRAINER or package:  # before the first round, not in it

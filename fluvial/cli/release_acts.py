@@ -124,7 +124,7 @@ def _act(
             reason=reason,
             created_ms=int(time.time() * 1000),
         )
-        record = seal(act, key, name)
+        record = seal(act, key, name, federation.topics.scope)
         transport.produce(federation.topics.operator_acts, record, key=task.encode()).result()
         followed = _await(transport, federation, task, sha256(record).digest(), wait)
     enough = max(1, spec.policy.operators) if step is OperatorStep.PROMOTE else 1

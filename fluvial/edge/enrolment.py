@@ -11,6 +11,7 @@ What is checked elsewhere: the token, whether the agreement is in force, whether
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fluvial.edge.device import profile
 from fluvial.edge.errors import EnrolmentRejected, EnrolmentTimeout
@@ -19,6 +20,7 @@ from fluvial.edge.registry import Registry
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.identity.vouching import public_form, token_key, vouch
 from fluvial.kafka import Position, Transport, TransportUnavailable
 from fluvial.wire.names import check_participant, check_token
 from fluvial.wire.records import Decision, EnrolmentRequest, Participant, ParticipantStatus, SignedAgreement, Verdict
@@ -34,10 +36,15 @@ def enrol(
     token: str,
     agreements: Sequence[str] = (),
     timeout: float = 60.0,
+    *,
+    former_key: SigningKey | None = None,
+    withdrawn: Sequence[str] = (),
 ) -> Participant:
     """The registrar's record of the participant, present or made now.
 
     token: the one-time token; may be empty when the participant is enrolled already and signs a further agreement.
+    former_key: the key that `key` takes the place of, and that vouches for it; agreements are signed anew by the new
+    one. withdrawn: agreements that are signed no more.
     Raises ValueError for a name or token that cannot be one, an agreement that the registry lacks, a missing token or a
     name that another key has, EnrolmentRejected,
     EnrolmentTimeout, TransportUnavailable.
@@ -51,21 +58,27 @@ def enrol(
         signed = tuple(_sign_for(registry, agreement) for agreement in sorted(set(agreements)))
         known = registry.participant(name)
         if known is not None:
-            _check_key(known, key)
-            if set(signed) <= set(known.agreements):
+            _check_key(known, key, former_key)
+            is_signed = {one.agreement for one in known.agreements}.isdisjoint(withdrawn)
+            if known.public_key == key.public_key and is_signed and set(signed) <= set(known.agreements):
                 return known
         elif not token:
             raise ValueError(f"{name} is not enrolled yet: that takes the one-time token that the operator gave out")
         request = EnrolmentRequest(
             participant=name,
             public_key=key.public_key,
-            token=token if known is None else "",
+            token=public_form(token) if known is None else "",
             agreements=signed,
             device=profile(),
             requested_ms=time.time_ns() // 1_000_000,
+            withdrawn=tuple(sorted(set(withdrawn))),
         )
         topics = federation.topics
-        raw = seal(request, key, name)
+        voucher = token_key(token) if known is None else former_key
+        if voucher is not None and voucher.public_key != key.public_key:
+            proof = vouch(voucher, topics.scope, name, key.public_key)
+            request = replace(request, token=voucher.public_key.hex(), proof=proof)
+        raw = seal(request, key, name, topics.scope)
         position = _send(transport, topics.enrolments, name, raw, deadline)
         mailbox = Mailbox(transport, topics, name, position.timestamp_ms)
         try:
@@ -83,10 +96,11 @@ def _sign_for(registry: Registry, agreement: str) -> SignedAgreement:
     return SignedAgreement(agreement=agreement, sha256=terms.sha256)
 
 
-def _check_key(known: Participant, key: SigningKey) -> None:
+def _check_key(known: Participant, key: SigningKey, former_key: SigningKey | None) -> None:
     if known.status is ParticipantStatus.REVOKED:
         raise ValueError(f"the participant {known.participant} is revoked")
-    if known.public_key != key.public_key:
+    own = [each.public_key for each in (key, former_key) if each is not None]
+    if known.public_key not in own:
         raise ValueError(f"the name {known.participant} is enrolled with another key")
 
 

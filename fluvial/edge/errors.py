@@ -3,6 +3,8 @@
     FluvialError
     ├── Refused
     │   └── EnrolmentRejected       validation refused the enrolment; holds the verdict
+    ├── TransportUnavailable
+    │   └── NotProvenYet            no signed leaf tells of a model yet (retriable)
     ├── EnrolmentTimeout            neither a participant record nor a verdict came in time (retriable)
     ├── TrainingFailed              training came to nothing that could be published: a loss that is no number
     └── OutboxUnavailable           another process has the outbox open, it is another participant's, or its file
@@ -13,6 +15,7 @@ The caller's mistake is a ValueError.
 
 from typing import ClassVar
 
+from fluvial.kafka.errors import TransportUnavailable
 from fluvial.wire.errors import FluvialError, Refused
 from fluvial.wire.records import Verdict
 
@@ -37,3 +40,7 @@ class EnrolmentTimeout(FluvialError):
     """No answer yet; the request is in the log and may still be answered."""
 
     retriable: ClassVar[bool] = True
+
+
+class NotProvenYet(TransportUnavailable):
+    """No signed leaf of the audit log tells of a model yet. The stages may be behind: it may come."""

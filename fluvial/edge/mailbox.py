@@ -17,12 +17,15 @@ from fluvial.wire.topics import Topics
 _LOGGER = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
+_MOST_HINTS = 4096
+"""Anybody may write answers to a participant: more than these are not kept."""
 
 
 class Mailbox:
     """Reads `verdicts` and `receipts` from a start onwards and keeps what concerns one participant.
 
-    since: a broker time in milliseconds, or the end. on_receipt: is told of each receipt.
+    since: a broker time in milliseconds, or the end. on_receipt: is told of each receipt. is_proven: whether the audit
+    log has a record; one that it does not have yet is a hint, and waits.
     """
 
     def __init__(
@@ -32,8 +35,10 @@ class Mailbox:
         participant: str,
         since: Start | int,
         on_receipt: Callable[[Receipt], None] = lambda receipt: None,
+        is_proven: Callable[[Verdict | Receipt], bool] = lambda record: True,
     ) -> None:
-        self._on_receipt = on_receipt
+        self._on_receipt, self._is_proven = on_receipt, is_proven
+        self._hints: list[Verdict | Receipt] = []
         self._participant = participant
         self._key = participant.encode()
         self._verdicts: dict[tuple[str, int, int], Verdict] = {}
@@ -48,7 +53,7 @@ class Mailbox:
 
     def poll(self, timeout: float) -> list[Verdict | Receipt]:
         """What has arrived for the participant, after at most `timeout` seconds."""
-        arrived: list[Verdict | Receipt] = []
+        hints, self._hints = self._hints, []
         for reader, kind in zip(self._readers, (Verdict, Receipt), strict=True):
             for message in reader.poll(timeout / len(self._readers)):
                 if message.key != self._key or message.value is None:
@@ -61,8 +66,12 @@ class Mailbox:
                 except FluvialError:
                     continue
                 if record.participant == self._participant:
-                    arrived.append(record)
-                    self._keep(record)
+                    hints.append(record)
+        arrived: list[Verdict | Receipt] = []
+        for record in hints[-_MOST_HINTS:]:
+            (arrived if self._is_proven(record) else self._hints).append(record)
+        for record in arrived:
+            self._keep(record)
         return arrived
 
     def verdict_at(self, topic: str, position: Position, timeout: float = 0.0) -> Verdict | None:

@@ -101,7 +101,7 @@ class Measuring:
         sent = []
         for variant in wanted:
             measurement = self._measured(variant, data, reference)
-            record = seal(measurement, self._key, self._name)
+            record = seal(measurement, self._key, self._name, self._federation.topics.scope)
             future = self._transport.produce(self._federation.topics.reports, record, key=self._name.encode())
             sent.append(Sent(measurement=measurement, position=future.result(_SEND_SECONDS)))
             on_sent(sent[-1])

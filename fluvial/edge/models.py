@@ -137,14 +137,16 @@ def _unseal_manifest(value: bytes, federation: Federation) -> ModelManifest | No
         envelope = open_envelope(value)
     except DecodeError:
         return None
-    if envelope.payload_type != media_type(ModelManifest):
+    if envelope.payload_type != media_type(ModelManifest, federation.topics.scope):
         # A round, too, is signed by the aggregator, and anybody can copy it here.
         return None
     by_aggregator = verify_envelope(envelope, aggregator_key)
     if not by_aggregator and not verify_envelope(envelope, operator_key):
         return None
     try:
-        manifest = unseal(value, ModelManifest, aggregator_key if by_aggregator else operator_key)
+        manifest = unseal(
+            value, ModelManifest, aggregator_key if by_aggregator else operator_key, federation.topics.scope
+        )
     except DecodeError as error:
         raise VerificationError(f"what is signed as a model cannot be read: {error}") from error
     if not by_aggregator and manifest.version != 0:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from fluvial.edge import enrolment
 from fluvial.edge.contribution import check_difference, least_weight, plain_delta, plain_weight
 from fluvial.edge.error_feedback import ErrorFeedback, state_folder
+from fluvial.edge.errors import NotProvenYet
 from fluvial.edge.events import Event, Interrupted, SatOut
 from fluvial.edge.log_memory import SUFFIX, LogMemory
 from fluvial.edge.mailbox import Mailbox
@@ -35,6 +36,8 @@ from fluvial.edge.model_files import ModelFiles, default_model_files
 from fluvial.edge.models import SHARED_CACHE, check_references, load_model
 from fluvial.edge.outbox import Outbox
 from fluvial.edge.participation import MeasureHeldOut, Participation, Train
+from fluvial.edge.proven_log import FILE as PROVEN_FILE
+from fluvial.edge.proven_log import ProvenLog
 from fluvial.edge.publisher import Publisher
 from fluvial.edge.registry import Registry, Terms
 from fluvial.edge.rounds import RoundFollower
@@ -46,6 +49,7 @@ from fluvial.kafka import Position, Start, Transport, TransportUnavailable, conn
 from fluvial.registry.rounds import is_over
 from fluvial.transparency.note import NoteKey
 from fluvial.wire import records
+from fluvial.wire.errors import VerificationError
 from fluvial.wire.names import check_participant
 from fluvial.wire.records import HeldOutMetrics, Receipt, Round, RoundStatus, Task, Verdict
 
@@ -53,6 +57,7 @@ _POLL_SECONDS = 0.2
 _RETRY_SECONDS = 1.0
 
 _READ_SECONDS = 30.0
+_PROOF_SECONDS = 30.0
 _CLOCKS_APART_MS = 3_600_000  # this machine's and the brokers', before all checkpoints are read
 _CLOCK_SKEW_MS = 60_000  # between brokers, whose times date a record and its verdict
 
@@ -74,13 +79,15 @@ class Participant:
         *,
         window_bytes: int = WINDOW_BYTES,
         model_files: ModelFiles | None = None,
+        proven: bool = False,
     ) -> None:
         """Opens the outbox; connects to a broker at first need.
 
         transport: shared with others, and then left open by `close`; by default one of its own. window_bytes:
         unacknowledged chunk bytes at once. model_files: where base models are kept for all participants on this host;
-        by default what the environment says (`model_files.py`). Raises OutboxUnavailable, and
-        ValueError for a name that cannot enrol.
+        by default what the environment says (`model_files.py`). proven: act on nothing that no leaf of the audit log
+        proves: wait for the proof of a model before it is trained on, of a verdict or receipt before it is told. Raises
+        OutboxUnavailable, and ValueError for a name that cannot enrol.
         """
         check_participant(name)
         self.name = name
@@ -95,6 +102,7 @@ class Participant:
         self._publisher = Publisher(self.transport, self.outbox, self.topics, name, key, window_bytes, self._feedback)
         self._model_files = model_files or default_model_files()
         self._log_file = state_folder(Path(outbox_path)) / f"log{SUFFIX}"
+        self._proven = ProvenLog(self.transport, federation, name, self.state_folder / PROVEN_FILE) if proven else None
         self._mailbox: Mailbox | None = None
         self._stopping = threading.Event()
         self._lent: tuple[bytes, weakref.ref[NDArray[np.float32]]] | None = None  # the last base model
@@ -105,6 +113,31 @@ class Participant:
         Returns the registrar's record. Safe to repeat. See `fluvial.edge.enrolment.enrol`.
         """
         return enrolment.enrol(self.transport, self.federation, self.name, self._key, token, agreements, timeout)
+
+    def rotate_key(self, new_key: SigningKey, timeout: float = 60.0) -> records.Participant:
+        """Enrols a new key in the place of the present one, which vouches for it and is out of force from then on. The
+        new one signs the same agreements. What is signed afterwards is signed by the new key, which the caller
+        keeps.
+
+        Safe to repeat. Raises as `enrolment.enrol`, and ValueError for a name that is not enrolled.
+        """
+        known = self._registry().participant(self.name)
+        if known is None:
+            raise ValueError(f"{self.name} is not enrolled, so no key of it can be replaced")
+        agreements = [signed.agreement for signed in known.agreements]
+        record = enrolment.enrol(
+            self.transport, self.federation, self.name, new_key, "", agreements, timeout, former_key=self._key
+        )
+        self._key = new_key
+        self._publisher.use_key(new_key)
+        return record
+
+    def withdraw(self, agreement: str, timeout: float = 60.0) -> records.Participant:
+        """Withdraws an agreement: from now on no update for a task that asks for it is accepted. What was accepted
+        before stays in the models that it is in. Raises as `enrolment.enrol`."""
+        return enrolment.enrol(
+            self.transport, self.federation, self.name, self._key, "", (), timeout, withdrawn=(agreement,)
+        )
 
     def terms(self, agreement: str) -> Terms:
         """The agreement's text, as the operator signed it. Raises ValueError when there is none of that name."""
@@ -176,9 +209,10 @@ class Participant:
         by torch.from_numpy, which does not heed numpy's flag.
 
         Fetched once for all participants of the process, and of the user on this host where models are kept in files.
-        Raises VerificationError, ChunkUnavailable, TransportUnavailable.
+        Raises VerificationError, ChunkUnavailable, TransportUnavailable; NotProvenYet where proofs are asked for.
         """
         digest, chunks = round_.base_digest, round_.base_chunks
+        self._check_proof(round_)
 
         def download() -> NDArray[np.float32]:
             return load_model(self.transport, self.topics.model_blobs, chunks, digest, round_.num_elements)
@@ -190,6 +224,34 @@ class Participant:
         model_D = SHARED_CACHE.get(digest, load).copy()
         self._lent = digest, weakref.ref(model_D)
         return model_D
+
+    def _check_proof(self, round_: Round) -> None:
+        """Where this participant asks for proofs, that of the model that a round begins on. The first model is in no
+        leaf: the operator vouches for it with the task. Raises VerificationError where a leaf tells of another model,
+        and NotProvenYet."""
+        if self._proven is None:
+            return
+        task = self.task(round_.task)
+        if (round_.base_version, round_.base_digest) == (task.base_version, task.base_digest):
+            return
+        deadline, digest = time.monotonic() + _PROOF_SECONDS, None
+        while (digest := self._proven.model_digest(round_.task, round_.base_version)) is None:
+            if time.monotonic() >= deadline or self._stopping.is_set():
+                raise NotProvenYet(
+                    f"no signed leaf of the audit log tells of version {round_.base_version} of {round_.task} yet"
+                )
+            self._proven.poll(_POLL_SECONDS)
+        if digest != round_.base_digest:
+            raise VerificationError(
+                f"round {round_.round} of {round_.task} begins on another model than the audit log has as version "
+                f"{round_.base_version}"
+            )
+
+    def _has_leaf(self, record: Verdict | Receipt) -> bool:
+        if self._proven is None or self._proven.holds(record):
+            return True
+        self._proven.poll(0.0)
+        return self._proven.holds(record)
 
     def publish(
         self,
@@ -347,7 +409,9 @@ class Participant:
         if self._mailbox is None:
             times = [sent.position.timestamp_ms for sent in self.outbox.envelopes() if sent.position is not None]
             since = max(0, min(times) - _CLOCK_SKEW_MS) if times else Start.END
-            self._mailbox = Mailbox(self.transport, self.topics, self.name, since, self._feedback.answered)
+            self._mailbox = Mailbox(
+                self.transport, self.topics, self.name, since, self._feedback.answered, self._has_leaf
+            )
         return self._mailbox
 
     def close(self) -> None:
@@ -355,6 +419,8 @@ class Participant:
         self.stop()
         if self._mailbox is not None:
             self._mailbox.close()
+        if self._proven is not None:
+            self._proven.close()
         if self._owns_transport:
             self.transport.close()
         self.outbox.close()

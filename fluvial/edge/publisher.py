@@ -71,6 +71,10 @@ class Publisher:
         self._key = key
         self._uploader = Uploader(transport, outbox, topics.update_blobs, participant, window_bytes)
 
+    def use_key(self, key: SigningKey) -> None:
+        """Sign with this key from now on; what is signed already stays as it is."""
+        self._key = key
+
     def store(
         self,
         round_: Round,
@@ -263,7 +267,7 @@ class Publisher:
             task=update.task,
             round=update.round,
             attempt=update.attempt,
-            value=seal(update, self._key, self._participant),
+            value=seal(update, self._key, self._participant, self._topics.scope),
             position=None,
         )
 

@@ -15,7 +15,7 @@ class RoundFollower:
     """The newest round of each task, read from the beginning of the compacted topic `rounds`."""
 
     def __init__(self, transport: Transport, federation: Federation) -> None:
-        self._rounds = NewestRounds(bytes.fromhex(federation.aggregator_key))
+        self._rounds = NewestRounds(bytes.fromhex(federation.aggregator_key), federation.topics.scope)
         self._reader = transport.read(federation.topics.rounds)
 
     def refresh(self, timeout: float = 30.0) -> None:

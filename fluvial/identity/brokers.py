@@ -18,6 +18,9 @@ _FILES = ("ca_file", "certificate_file", "key_file", "sasl_password_file")
 class Security(BaseModel):
     """How the brokers are reached. Files are PEM; the password's file holds the password alone.
 
+    OAUTHBEARER (RFC 7628): sasl_username is the client's id and the file holds its secret; for them oauth_token_url
+    gives tokens (client credentials, RFC 6749, section 4.4). librdkafka and Java take it, kafka-python does not.
+
     SSL with certificate_file and key_file is mutual TLS. One file may hold both (the key as
     PKCS #8); Java asks for that.
     """
@@ -28,9 +31,11 @@ class Security(BaseModel):
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
-    sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
     sasl_username: str | None = Field(default=None, pattern=r'^[^"\\\n]+$')
     sasl_password_file: Path | None = None
+    oauth_token_url: str | None = Field(default=None, pattern=r"^https?://[^\s\"]+$")
+    oauth_scope: str | None = Field(default=None, pattern=r'^[^"\\\n]+$')
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -40,6 +45,8 @@ class Security(BaseModel):
             for name in ("sasl_mechanism", "sasl_username", "sasl_password_file"):
                 if getattr(self, name) is None:
                     raise ValueError(f"security.protocol SASL_SSL needs security.{name}")
+        if (self.sasl_mechanism == "OAUTHBEARER") != (self.oauth_token_url is not None):
+            raise ValueError("security.sasl_mechanism OAUTHBEARER and security.oauth_token_url go together")
         return self
 
     def relative_to(self, folder: Path) -> Security:
@@ -95,7 +102,16 @@ class Brokers(BaseModel):
                 "ssl.certificate.location": _text(security.certificate_file),
                 "ssl.key.location": _text(security.key_file),
             }
-        if security.protocol == "SASL_SSL":
+        if security.protocol == "SASL_SSL" and security.sasl_mechanism == "OAUTHBEARER":
+            settings |= {
+                "sasl.mechanism": "OAUTHBEARER",
+                "sasl.oauthbearer.method": "oidc",
+                "sasl.oauthbearer.client.id": security.sasl_username,
+                "sasl.oauthbearer.client.secret": security.sasl_password(),
+                "sasl.oauthbearer.token.endpoint.url": security.oauth_token_url,
+                "sasl.oauthbearer.scope": security.oauth_scope,
+            }
+        elif security.protocol == "SASL_SSL":
             settings |= {
                 "sasl.mechanism": security.sasl_mechanism,
                 "sasl.username": security.sasl_username,
@@ -106,9 +122,11 @@ class Brokers(BaseModel):
     def kafka_python(self, client_id: str = "fluvial") -> dict[str, Any]:
         """Settings of every client of kafka-python. client_id: name that the broker's logs show.
 
-        Raises OSError when a password's file cannot be read.
+        Raises OSError when a password's file cannot be read, ValueError for OAUTHBEARER.
         """
         security = self.security
+        if security.sasl_mechanism == "OAUTHBEARER":
+            raise ValueError("kafka-python cannot log in by OAUTHBEARER: install confluent-kafka, or use a certificate")
         settings: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers.split(","),
             "client_id": client_id,
@@ -136,6 +154,7 @@ class Brokers(BaseModel):
 
         They become part of a job's graph, so the password is not among them: the client reads its file, which for Java
         holds no line break. Raises ValueError when certificate and key lie in different files: Java reads one.
+        For OAUTHBEARER the JVM wants `-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=` with the URL of tokens.
         """
         security = self.security
         settings: dict[str, str | None] = {
@@ -155,14 +174,24 @@ class Brokers(BaseModel):
             file = security.sasl_password_file
             assert file is not None  # Security sees to it
             provider = f"{package}.common.config.provider.DirectoryConfigProvider"
-            login = f"{package}.common.security.scram.ScramLoginModule"
-            password = f"${{secrets:{file.parent}:{file.name}}}"
+            password, user = f"${{secrets:{file.parent}:{file.name}}}", security.sasl_username
             settings |= {
                 "config.providers": "secrets",
                 "config.providers.secrets.class": provider,
                 "sasl.mechanism": security.sasl_mechanism,
-                "sasl.jaas.config": f'{login} required username="{security.sasl_username}" password="{password}";',
             }
+            if security.sasl_mechanism == "OAUTHBEARER":
+                oauth = f"{package}.common.security.oauthbearer"
+                scope = "" if security.oauth_scope is None else f' scope="{security.oauth_scope}"'
+                login = f'{oauth}.OAuthBearerLoginModule required clientId="{user}" clientSecret="{password}"{scope};'
+                settings |= {
+                    "sasl.jaas.config": login,
+                    "sasl.login.callback.handler.class": f"{oauth}.OAuthBearerLoginCallbackHandler",
+                    "sasl.oauthbearer.token.endpoint.url": security.oauth_token_url,
+                }
+            else:
+                login = f"{package}.common.security.scram.ScramLoginModule"
+                settings["sasl.jaas.config"] = f'{login} required username="{user}" password="{password}";'
         return _without_none(settings)
 
 

@@ -13,9 +13,9 @@ from functools import cache
 from typing import Any, TypeVar
 
 from fluvial.identity.keys import SigningKey, verify
-from fluvial.wire.errors import Malformed, SignatureInvalid
+from fluvial.wire.errors import Malformed, OtherFederation, SignatureInvalid
 from fluvial.wire.framing import HEADER_BYTES, MAX_RECORD_BYTES, decode, encode
-from fluvial.wire.media_types import media_type
+from fluvial.wire.media_types import is_of_kind, media_type
 from fluvial.wire.records import Envelope, ModelManifest, Round, Signature
 from fluvial.wire.terms import terms_of
 
@@ -35,9 +35,9 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def seal(record: Any, key: SigningKey, keyid: str) -> bytes:
-    """The signed envelope of a record, as it goes on a topic."""
-    payload, payload_type = encode(record), media_type(type(record))
+def seal(record: Any, key: SigningKey, keyid: str, scope: str = "") -> bytes:
+    """The signed envelope of a record, as it goes on a topic. scope: `Topics.scope` of its federation."""
+    payload, payload_type = encode(record), media_type(type(record), scope)
     signature = Signature(keyid=keyid, signature=key.sign(pre_authentication_encoding(payload_type, payload)))
     return encode(Envelope(payload_type=payload_type, payload=payload, signatures=(signature,)))
 
@@ -105,11 +105,20 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="verify")
 
 
-def unseal(data: bytes, expected: type[T], public_key: bytes) -> T:
-    """Verify, then decode; of a round or a manifest its terms too. Raises DecodeError or SignatureInvalid."""
+def check_kind(envelope: Envelope, expected: type[Any], scope: str = "") -> None:
+    """Raises Malformed for an envelope of another record, OtherFederation for one that was signed elsewhere."""
+    if envelope.payload_type == media_type(expected, scope):
+        return
+    if is_of_kind(envelope.payload_type, expected):
+        raise OtherFederation(f"a {expected.__name__} that was not signed for this federation")
+    raise Malformed(f"an envelope of {envelope.payload_type}, not of a {expected.__name__}")
+
+
+def unseal(data: bytes, expected: type[T], public_key: bytes, scope: str = "") -> T:
+    """Verify, then decode; of a round or a manifest its terms too. scope: of the federation in which it is read. Raises
+    DecodeError or SignatureInvalid."""
     envelope = open_envelope(data)
-    if envelope.payload_type != media_type(expected):
-        raise Malformed(f"an envelope of {envelope.payload_type}, not of a {expected.__name__}")
+    check_kind(envelope, expected, scope)
     if not verify_envelope(envelope, public_key):
         raise SignatureInvalid(f"the {expected.__name__} is not signed by the expected key")
     record = decode(envelope.payload, expected)

@@ -18,12 +18,19 @@ from fluvial.wire.wrong_fields import in_words
 PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="Ed25519 public key, lower-case hexadecimal.")]
 
 
+FederationId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits.")]
+
+
 class Federation(BaseModel):
     """Brokers, topics and trusted keys of a federation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bootstrap_servers: str
+    federation_id: FederationId | None = Field(
+        default=None,
+        description="Drawn when the topics were made, part of what is signed. None: the first release began it.",
+    )
     topic_prefix: str = "fluvial."
     partitions: int = Field(default=4, ge=1, description="Partitions of update-blobs and model-blobs.")
     operator_key: PublicKey
@@ -39,7 +46,7 @@ class Federation(BaseModel):
 
     @property
     def topics(self) -> Topics:
-        return Topics(self.topic_prefix)
+        return Topics(self.topic_prefix, self.federation_id or "")
 
     @classmethod
     def load(cls, path: Path) -> Federation:
@@ -58,4 +65,5 @@ class Federation(BaseModel):
     def save(self, path: Path) -> None:
         """Write the file, as a whole or not at all. Raises OSError."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, self.model_dump_json(indent=2) + "\n")
+        # The first release refuses a file with a field that it does not know.
+        replace_file(path, self.model_dump_json(indent=2, exclude_none=True) + "\n")

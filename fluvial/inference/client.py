@@ -92,7 +92,7 @@ class Client:
         future: Future[Answer] = Future()
         with self._lock:
             self._waiting[request.request_id] = future
-        record = seal(request, self._key, self.name)
+        record = seal(request, self._key, self.name, self._federation.topics.scope)
         sent = self._transport.produce(self._federation.topics.requests, record, key=request.request_id.encode())
         sent.add_done_callback(lambda done: self._sent(request.request_id, done.exception()))
         return future
@@ -148,7 +148,7 @@ class Client:
 
     def _take(self, record: bytes) -> None:
         try:
-            results = unseal(record, InferenceResults, self._signer)
+            results = unseal(record, InferenceResults, self._signer, self._federation.topics.scope)
         except FluvialError:
             return  # anybody may write to the topic
         for answer in results.answers:

@@ -21,7 +21,7 @@ def read_releases(transport: Transport, federation: Federation, topics: Sequence
         with closing(transport.read(getattr(federation.topics, topic))) as reader:
             for message in read_to_end(reader, _READ_SECONDS):
                 try:
-                    releases.take(topic, message.value or b"", signer)
+                    releases.take(topic, message.value or b"", signer, federation.topics.scope)
                 except FluvialError:
                     continue
     return releases

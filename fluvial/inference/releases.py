@@ -28,9 +28,9 @@ class Released:
     variant: Variant
 
 
-def opened(topic: str, value: bytes, public_key: bytes) -> ReleaseRecord:
+def opened(topic: str, value: bytes, public_key: bytes, scope: str = "") -> ReleaseRecord:
     """The record of one of the topics in `KINDS`. Raises FluvialError for what this key did not sign as such."""
-    record: ReleaseRecord = unseal(value, KINDS[topic], public_key)
+    record: ReleaseRecord = unseal(value, KINDS[topic], public_key, scope)
     return record
 
 
@@ -43,9 +43,9 @@ class Releases:
         self._decisions: dict[str, dict[int, Promotion]] = {}
         self._newest: dict[tuple[str, int, str, str, str], Promotion] = {}
 
-    def take(self, topic: str, value: bytes, public_key: bytes) -> ReleaseRecord:
+    def take(self, topic: str, value: bytes, public_key: bytes, scope: str = "") -> ReleaseRecord:
         """Take in a record of one of the topics in `KINDS`. Raises FluvialError for one that the key did not sign."""
-        record = opened(topic, value, public_key)
+        record = opened(topic, value, public_key, scope)
         match record:
             case Variant():
                 self.add_variant(record)

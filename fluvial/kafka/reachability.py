@@ -66,7 +66,7 @@ def _takes(address: str, context: ssl.SSLContext, security: Security) -> bool:
             with context.wrap_socket(connection, server_hostname=host.strip("[]")) as secured:
                 secured.sendall(_request())
                 read_answer(secured.recv)
-                if security.protocol == "SASL_SSL":
+                if security.protocol == "SASL_SSL" and security.sasl_mechanism != "OAUTHBEARER":
                     _log_in(_asking(secured), address, security)
         except ssl.SSLCertVerificationError as error:
             raise TransportFailed(

@@ -20,6 +20,7 @@ from hashlib import sha256
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.identity.vouching import new_token, public_form
 from fluvial.kafka import Position, Transport, TransportUnavailable
 from fluvial.registry.order import next_version
 from fluvial.registry.reading import read_registry
@@ -84,17 +85,22 @@ class OperatorActs:
             )
         )
 
-    def issue_tokens(self, participants: list[str], *, valid_days: float = 7.0) -> dict[str, str]:
-        """One-time tokens by participant, 256 bits each; only their digests are published.
+    def issue_tokens(self, participants: list[str], *, valid_days: float = 7.0, shown: bool = False) -> dict[str, str]:
+        """One-time tokens by participant, 256 bits each; only the digests of their public halves are published.
+        shown: of the kind that participants of the first release show.
 
         Raises ValueError for a name that cannot enrol.
         """
         for participant in participants:
             check_participant(participant)
-        tokens = {participant: secrets.token_urlsafe(32) for participant in participants}
+        tokens = {participant: secrets.token_urlsafe(32) if shown else new_token() for participant in participants}
         expires_ms = _now_ms() + int(valid_days * _DAY_MS)
         records = [
-            EnrolmentToken(token_sha256=sha256(token.encode()).digest(), participant=participant, expires_ms=expires_ms)
+            EnrolmentToken(
+                token_sha256=sha256(public_form(token).encode()).digest(),
+                participant=participant,
+                expires_ms=expires_ms,
+            )
             for participant, token in tokens.items()
         ]
         self._wait([self._send(record) for record in records])
@@ -155,7 +161,7 @@ class OperatorActs:
         return halted
 
     def _send(self, record: RegistryRecord) -> Future[Position]:
-        sealed = seal(record, self._key, OPERATOR)
+        sealed = seal(record, self._key, OPERATOR, self._federation.topics.scope)
         return self._transport.produce(self._federation.topics.registry, sealed, key=registry_key(record).encode())
 
     def _wait(self, pending: list[Future[Position]]) -> None:

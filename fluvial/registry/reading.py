@@ -13,7 +13,8 @@ _LOGGER = logging.getLogger(__name__)
 
 def empty_view(federation: Federation) -> VerifiedRegistry:
     """A view that nothing is known in yet."""
-    return VerifiedRegistry(bytes.fromhex(federation.operator_key), bytes.fromhex(federation.registrar_key))
+    keys = bytes.fromhex(federation.operator_key), bytes.fromhex(federation.registrar_key)
+    return VerifiedRegistry(*keys, federation.topics.scope)
 
 
 def read_registry(transport: Transport, federation: Federation, timeout: float = 30.0) -> VerifiedRegistry:

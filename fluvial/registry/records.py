@@ -18,11 +18,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fluvial.identity.envelope import open_envelope, verify_envelope
+from fluvial.identity.envelope import check_kind, open_envelope, verify_envelope
 from fluvial.identity.keys import is_acceptable
 from fluvial.wire.errors import SignatureInvalid, VerificationError
 from fluvial.wire.framing import decode
-from fluvial.wire.media_types import media_type
 from fluvial.wire.names import is_name
 from fluvial.wire.records import Agreement, EnrolmentToken, Participant, ParticipantStatus, Task
 
@@ -50,8 +49,10 @@ def registry_key(record: RegistryRecord) -> str:
             return f"participant/{record.participant}"
 
 
-def open_registry_record(key: str, raw: bytes, operator_key: bytes, registrar_key: bytes) -> RegistryRecord:
-    """The verified record that stands under `key`.
+def open_registry_record(
+    key: str, raw: bytes, operator_key: bytes, registrar_key: bytes, scope: str = ""
+) -> RegistryRecord:
+    """The verified record that stands under `key`. scope: of the federation whose registry it is.
 
     1. The key's kind tells the record's type, and the envelope's media type agrees. 2. The signature over the raw bytes
     is the operator's or the registrar's. 3. The bytes decode strictly. 4. The signer may sign this record. 5. The
@@ -64,8 +65,7 @@ def open_registry_record(key: str, raw: bytes, operator_key: bytes, registrar_ke
     if expected is None:
         raise VerificationError("the key is of no kind that the registry holds")
     envelope = open_envelope(raw)
-    if envelope.payload_type != media_type(expected):
-        raise VerificationError(f"the media type is not that of a {expected.__name__}")
+    check_kind(envelope, expected, scope)
     # 2. Signature.
     by_operator = verify_envelope(envelope, operator_key)
     if not by_operator and not verify_envelope(envelope, registrar_key):

@@ -31,10 +31,10 @@ def is_over(record: Round) -> bool:
 
 class NewestRounds:
     """The newest round of each task, each believed for the aggregator's signature. aggregator_key: Ed25519 public key,
-    32 bytes."""
+    32 bytes. scope: `Topics.scope`."""
 
-    def __init__(self, aggregator_key: bytes) -> None:
-        self._aggregator_key = aggregator_key
+    def __init__(self, aggregator_key: bytes, scope: str = "") -> None:
+        self._aggregator_key, self._scope = aggregator_key, scope
         self._newest: dict[str, Round] = {}
 
     def apply(self, raw: bytes) -> Round | None:
@@ -42,7 +42,7 @@ class NewestRounds:
 
         Raises DecodeError, SignatureInvalid.
         """
-        record = unseal(raw, Round, self._aggregator_key)
+        record = unseal(raw, Round, self._aggregator_key, self._scope)
         return record if self.take(record) else None
 
     def take(self, record: Round) -> bool:

@@ -16,10 +16,11 @@ from fluvial.wire.records import Agreement, EnrolmentToken, Participant, Partici
 
 
 class VerifiedRegistry:
-    """operator_key, registrar_key: Ed25519 public keys, 32 bytes each."""
+    """operator_key, registrar_key: Ed25519 public keys, 32 bytes each. scope: `Topics.scope`."""
 
-    def __init__(self, operator_key: bytes, registrar_key: bytes) -> None:
+    def __init__(self, operator_key: bytes, registrar_key: bytes, scope: str = "") -> None:
         self._keys = operator_key, registrar_key
+        self._scope = scope
         self._participants: dict[str, Participant] = {}
         self._revoked: dict[str, set[bytes]] = {}
         self._agreements: dict[str, tuple[Agreement, bytes]] = {}
@@ -40,7 +41,7 @@ class VerifiedRegistry:
         digest = sha256(raw).digest()
         if self._sha256.get(key) == digest:
             return False
-        record = open_registry_record(key, raw, *self._keys)
+        record = open_registry_record(key, raw, *self._keys, self._scope)
         changes = self._apply(record, raw)
         if changes:
             self._sha256[key] = digest

@@ -45,12 +45,19 @@ class ChainEnd:
         return ""
 
 
-def signed_chain(values: Iterable[bytes], checkpoint: Checkpoint) -> list[int] | None:
+def signed_chain(
+    values: Iterable[bytes],
+    checkpoint: Checkpoint,
+    start: ChainEnd | None = None,
+    tree: CompactRange | None = None,
+) -> list[int] | None:
     """Which of the records are the leaves of this checkpoint: their indexes, in order; None if they are not there.
 
-    values: of all records of the topic. Walks back from each record that could be the last leaf, so it takes as long as
+    values: of all records of the topic; or of those behind `start`, where `tree` has the leaves before. Walks back from
+    each record that could be the last leaf, so it takes as long as
     a chain for each of those. Keeps 150 bytes for each record.
     """
+    start, tree = start or ChainEnd(), tree or CompactRange.empty()
     places: dict[bytes, tuple[int, int, bytes, bytes]] = {}
     for index, value in enumerate(values):
         try:
@@ -59,27 +66,26 @@ def signed_chain(values: Iterable[bytes], checkpoint: Checkpoint) -> list[int] |
             continue
         places.setdefault(sha256(value).digest(), (index, leaf.sequence, leaf.previous_sha256, leaf_hash(value)))
     for last in [digest for digest, place in places.items() if place[1] == checkpoint.size - 1]:
-        chain = _walk_back(places, last, checkpoint.size)
-        if chain is not None and _root(hashed for _, hashed in chain) == checkpoint.root:
+        chain = _walk_back(places, last, start, checkpoint.size)
+        if chain is not None and _root(tree, (hashed for _, hashed in chain)) == checkpoint.root:
             return [index for index, _ in chain]
     return None
 
 
 def _walk_back(
-    places: dict[bytes, tuple[int, int, bytes, bytes]], last: bytes, size: int
+    places: dict[bytes, tuple[int, int, bytes, bytes]], last: bytes, start: ChainEnd, size: int
 ) -> list[tuple[int, bytes]] | None:
     chain, digest = [], last
-    for sequence in reversed(range(size)):
+    for sequence in reversed(range(start.size, size)):
         place = places.get(digest)
         if place is None or place[1] != sequence:
             return None
         chain.append((place[0], place[3]))
         digest = place[2]
-    return chain[::-1] if digest == FIRST_PREVIOUS_SHA256 else None
+    return chain[::-1] if digest == start.previous_sha256 else None
 
 
-def _root(leaf_hashes: Iterable[bytes]) -> bytes:
-    tree = CompactRange.empty()
+def _root(tree: CompactRange, leaf_hashes: Iterable[bytes]) -> bytes:
     for hashed in leaf_hashes:
         tree = tree.append(hashed)
     return tree.root()

@@ -8,7 +8,7 @@ that no two causes share one.
 from fluvial.identity.envelope import open_envelope
 from fluvial.wire import framing
 from fluvial.wire.errors import Malformed
-from fluvial.wire.media_types import media_type
+from fluvial.wire.media_types import is_of_kind
 from fluvial.wire.records import (
     AuditEvent,
     InferenceSummary,
@@ -122,9 +122,9 @@ def read_event(event: AuditEvent) -> Recorded:
 
 
 def read_signed_participant(data: bytes) -> Participant:
-    """The participant in an envelope, whose signature is not verified. Raises DecodeError."""
+    """The participant in an envelope, of which neither signature nor federation is looked at. Raises DecodeError."""
     envelope = open_envelope(data)
-    if envelope.payload_type != media_type(Participant):
+    if not is_of_kind(envelope.payload_type, Participant):
         raise Malformed(f"an envelope of {envelope.payload_type}, not of a Participant")
     return framing.decode(envelope.payload, Participant)
 

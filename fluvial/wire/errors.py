@@ -3,6 +3,7 @@
     FluvialError
     ├── DecodeError                 bytes are not the record they should be
     │   ├── Malformed               cut short, of another shape, out of range
+    │   ├── OtherFederation         signed for another federation, or for none
     │   ├── SchemaUnknown           no pinned schema has this fingerprint, or not the one expected
     │   └── NonCanonical            decodes, but other bytes mean the same record
     ├── VerificationError           something is not proven
@@ -29,6 +30,10 @@ class DecodeError(FluvialError):
 
 class Malformed(DecodeError):
     """Cut short, of another shape, or a number out of range."""
+
+
+class OtherFederation(DecodeError):
+    """A record that was signed for another federation, prefix or incarnation, or names none."""
 
 
 class SchemaUnknown(DecodeError):

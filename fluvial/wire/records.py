@@ -157,6 +157,8 @@ class Reason(StrEnum):
     ARTEFACT_UNKNOWN = "ARTEFACT_UNKNOWN"
     OUT_OF_RANGE = "OUT_OF_RANGE"
     LOW_SCORE = "LOW_SCORE"
+    OTHER_FEDERATION = "OTHER_FEDERATION"
+    OVER_RATE = "OVER_RATE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,13 +422,17 @@ class EnrolmentRequest:
     public_key: bytes
     """Ed25519 public key, 32 bytes."""
     token: str
-    """The one-time token; empty when an enrolled participant signs a further agreement."""
+    """The public key of the one-time token, or of the participant that it follows, in hexadecimal, or a token that is shown; empty when an enrolled participant signs a further agreement."""
     agreements: tuple[SignedAgreement, ...]
     """Agreements it signs."""
     device: DeviceProfile
     """The device."""
     requested_ms: int
     """The device's clock: a claim."""
+    proof: bytes | None = None
+    """Signature by the key that the field token names, in hexadecimal: of the token, or the participant's former one. Null where token is a word that is shown."""
+    withdrawn: tuple[str, ...] = ()
+    """Agreements that the participant withdraws."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ()
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -439,6 +445,8 @@ class EnrolmentRequest:
             "agreements": [item.to_avro() for item in self.agreements],
             "device": self.device.to_avro(),
             "requested_ms": self.requested_ms,
+            "proof": self.proof,
+            "withdrawn": list(self.withdrawn),
         }
 
     @classmethod
@@ -450,6 +458,8 @@ class EnrolmentRequest:
             agreements=tuple([SignedAgreement.from_avro(item) for item in data["agreements"]]),
             device=DeviceProfile.from_avro(data["device"]),
             requested_ms=data["requested_ms"],
+            proof=data.get("proof"),
+            withdrawn=tuple(data.get("withdrawn", [])),
         )
 
 

@@ -32,6 +32,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from fluvial.wire.topic_policy import DAYS, TopicPolicy
 
@@ -88,10 +89,19 @@ class TopicSettings:
 
 
 class Topics:
-    """Full names of the topics under a prefix. `topics.update_blobs` is "<prefix>update-blobs"."""
+    """Full names of the topics under a prefix. `topics.update_blobs` is "<prefix>update-blobs".
 
-    def __init__(self, prefix: str = "fluvial.") -> None:
+    scope: what every record signed for these topics names, 32 hexadecimal digits: a digest of the federation's id and
+    the prefix, so that federations which share keys, and one that was begun anew, believe nothing of each other. Empty
+    for a federation without an id.
+    """
+
+    def __init__(self, prefix: str = "fluvial.", federation_id: str = "") -> None:
+        """federation_id: 32 hexadecimal digits, drawn when the topics were made; empty for a federation of the first
+        release."""
         self.prefix = prefix
+        named = f"fluvial federation\n{federation_id}\n{prefix}".encode()
+        self.scope = sha256(named).hexdigest()[:32] if federation_id else ""
         self.registry = f"{prefix}registry"
         self.enrolments = f"{prefix}enrolments"
         self.rounds = f"{prefix}rounds"

@@ -57,7 +57,7 @@ def judge(
 ) -> Iterator[Judgement]:
     """The judgement of each record, in their order. Steps 6 to 10 are taken when the judgement is asked for, so that
     what was accepted of the records before it counts."""
-    cases = [Case.of(raw, source, policy.quarantined) for raw, source in records]
+    cases = [Case.of(raw, source, policy.quarantined, policy.scope) for raw, source in records]
     for case in cases:
         case.fault = (
             check_size(case.raw, policy.max_record_bytes)  # 1. Size.
@@ -113,10 +113,15 @@ def unhandled(raw: bytes, source: Source) -> Refused:
     return Refused(verdict=Case.of(raw, source, QUARANTINED).verdict(Reason.UNHANDLED))
 
 
-def readmitted(raw: bytes, source: Source) -> AcceptedUpdate | None:
+def over_rate(raw: bytes, source: Source) -> Refused:
+    """The outcome of a record that its sender was not given (`fluvial.admission.rates`): nothing of it was opened."""
+    return Refused(verdict=Case.of(raw, source, QUARANTINED).verdict(Reason.OVER_RATE))
+
+
+def readmitted(raw: bytes, source: Source, scope: str = "") -> AcceptedUpdate | None:
     """The reference of a record that was accepted before, of which nothing is judged again; None where it is no update.
     Whoever asks compares its SHA-256 with that of the verdict."""
-    case = Case.of(raw, source, frozenset())
+    case = Case.of(raw, source, frozenset(), scope)
     if open_envelope(case) or find_update(case, {}):
         return None
     return _reference(case.signed, source, case.record_sha256)
@@ -152,6 +157,7 @@ __all__ = [
     "Source",
     "conclude",
     "judge",
+    "over_rate",
     "keeps_raw",
     "readmitted",
     "unhandled",

@@ -20,8 +20,9 @@ A record's first failing check gives its reason; nothing after it is looked at. 
   not an attack; LOW_SCORE: nor is a rare kind of data; and UNHANDLED, always: the fault is ours) are held for a person;
   all others are rejected.
 * **Which bytes are kept.** `keeps_raw`: those of every record refused, as evidence, but not of a duplicate (its bytes
-  are the accepted record's) nor of an oversized one (a flood would be written twice, and what is as large as the broker
-  allows does not fit once more with its reason; its source position and digest stand in the verdict).
+  are the accepted record's) nor of an oversized one or of one too many (a flood would be written twice, and what is as
+  large as the broker allows does not fit once more with its reason; its source position and digest stand in the
+  verdict).
 """
 
 from __future__ import annotations
@@ -65,11 +66,15 @@ MEANINGS: dict[Reason, str] = {
     Reason.ARTEFACT_UNKNOWN: "A measurement of other bytes than the variant's, or of a variant that was not built.",
     Reason.OUT_OF_RANGE: "A number of the measurement that no measurement can give, or names that are too long.",
     Reason.LOW_SCORE: "With this update the model does worse on the task's canary set than its limits allow.",
+    Reason.OTHER_FEDERATION: "Signed, but for another federation, or for none. Take today's federation.json, and a "
+    "release that signs for the federation which it names.",
+    Reason.OVER_RATE: "The sender, or all together who are not enrolled, sent more than they are given. Nothing was "
+    "opened; send again later.",
     Reason.TOO_MANY_FAILURES: "So many updates of the participant for this round failed that no more is looked at.",
 }
 """Every reason has its meaning here; a test compares this table with the schema."""
 
-_RAW_NOT_KEPT = frozenset({Reason.SIZE_LIMIT, Reason.UNHANDLED})
+_RAW_NOT_KEPT = frozenset({Reason.SIZE_LIMIT, Reason.OVER_RATE, Reason.UNHANDLED})
 """Of what was set aside, the job's guard keeps the bytes, beside the traceback."""
 
 

@@ -64,9 +64,11 @@ class Admitted:
 ReportJudgement = Refused | Parked | Admitted
 
 
-def judge_report(raw: bytes, source: Source, *, registry: ArtefactsView, seen: ReportsSeen) -> ReportJudgement:
+def judge_report(
+    raw: bytes, source: Source, *, registry: ArtefactsView, seen: ReportsSeen, scope: str = ""
+) -> ReportJudgement:
     """Exactly one judgement of a record of the topic reports. Changes nothing. Hostile bytes never raise."""
-    case = Case.of(raw, source, QUARANTINED)
+    case = Case.of(raw, source, QUARANTINED, scope)
     fault = open_report(case, registry)  # 1 to 3.
     if fault is None:
         check_signatures([case])  # 4.

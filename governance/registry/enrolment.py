@@ -7,12 +7,15 @@ Steps, the first failing one decides (reason codes: `fluvial.admission.decisions
 3. decode: the one record that is decoded before its signature is verified, because it brings its own key.
 4. signature by that key, which must be canonical and of large order: the request proves possession.
 5. repeat: the request that made the registry's record is a duplicate.
-6. right to the name: the key that the registry has for it, or a one-time token; never a key that was revoked.
-7. agreements: each is registered, in force at broker time, and signed in its present text.
+6. right to the name: the key that the registry has for it, a key that this one vouches for, or a one-time token; never
+   a key that was revoked.
+7. agreements: each is registered, in force at broker time, and signed in its present text; those that are withdrawn are
+   signed no more.
 
-The token of step 6 is known by its SHA-256, issued for this participant, not expired at broker time, not spent, and the
-key's that showed it first (`token_claims`). The key that the registry has needs no token and spends none, so a request
-may be sent again after a crash. A new key for a name starts without agreements: the old key signed those.
+The token of step 6 is known by its SHA-256, issued for this participant, not expired at broker time, not spent, proven
+(`fluvial.identity.vouching`), and the key's that named it first (`token_claims`). The key that the registry has needs
+no token and spends none, so a request may be sent again after a crash. A new key for a name starts without agreements:
+the old key signed those.
 
 Left to the caller: signing the records as registrar, and letting the registry view return them at once, before they
 come back through the topic.
@@ -30,6 +33,7 @@ from fluvial.admission.decisions import QUARANTINED
 from fluvial.admission.judgement import Fault, Parked, Refused, Source
 from fluvial.admission.request import read_request
 from fluvial.admission.views import AgreementsView
+from fluvial.identity.vouching import is_public_form, is_vouched
 from fluvial.registry.order import next_version
 from fluvial.registry.records import is_spent, spent
 from fluvial.wire.records import (
@@ -70,9 +74,11 @@ class Enrolled:
 EnrolmentJudgement = Refused | Parked | Enrolled
 
 
-def judge_enrolment(raw: bytes, source: Source, *, registry: EnrolmentView, claims: TokenClaims) -> EnrolmentJudgement:
+def judge_enrolment(
+    raw: bytes, source: Source, *, registry: EnrolmentView, claims: TokenClaims, scope: str = ""
+) -> EnrolmentJudgement:
     """Exactly one judgement of a record of the topic enrolments. Changes nothing but whose a token is."""
-    case = Case.of(raw, source, QUARANTINED)
+    case = Case.of(raw, source, QUARANTINED, scope)
     # 1 to 4.
     request = read_request(case)
     if isinstance(request, Fault):
@@ -89,12 +95,17 @@ def judge_enrolment(raw: bytes, source: Source, *, registry: EnrolmentView, clai
     if registry.is_revoked(request.participant, request.public_key):
         return refusal(case, Fault(reason=Reason.KEY_REVOKED))
     same_key = known is not None and known.public_key == request.public_key
-    if not same_key:
-        fault = _check_token(token, request, source.timestamp_ms, claims)
+    is_successor = known is not None and request.token == known.public_key.hex()
+    if is_successor and not same_key:
+        if known is None or known.status is not ParticipantStatus.ACTIVE or not _is_vouched(request, scope):
+            return refusal(case, Fault(reason=Reason.TOKEN_INVALID))
+    elif not same_key:
+        fault = _check_token(token, request, source.timestamp_ms, claims, scope)
         if fault is not None:
             return refusal(case, fault)
     # 7. Agreements.
-    before = known.agreements if known is not None and same_key else ()
+    signed_before = known.agreements if known is not None and same_key else ()
+    before = tuple(one for one in signed_before if one.agreement not in request.withdrawn)
     fault = _check_agreements(request.agreements, before, source.timestamp_ms, registry)
     if fault is not None:
         return refusal(case, fault)
@@ -112,23 +123,30 @@ def judge_enrolment(raw: bytes, source: Source, *, registry: EnrolmentView, clai
     return Enrolled(verdict=case.verdict(Reason.ACCEPTED), records=(participant, *spends))
 
 
-def claim_token(raw: bytes, source: Source, *, registry: EnrolmentView, claims: TokenClaims) -> None:
+def claim_token(raw: bytes, source: Source, *, registry: EnrolmentView, claims: TokenClaims, scope: str = "") -> None:
     """What a request that was judged before shows of its token."""
-    request = read_request(Case.of(raw, source, QUARANTINED))
+    request = read_request(Case.of(raw, source, QUARANTINED, scope))
     if not isinstance(request, Fault):
-        _check_token(registry.token(sha256(request.token.encode()).digest()), request, source.timestamp_ms, claims)
+        token = registry.token(sha256(request.token.encode()).digest())
+        _check_token(token, request, source.timestamp_ms, claims, scope)
 
 
 def _check_token(
-    token: EnrolmentToken | None, request: EnrolmentRequest, at_ms: int, claims: TokenClaims
+    token: EnrolmentToken | None, request: EnrolmentRequest, at_ms: int, claims: TokenClaims, scope: str
 ) -> Fault | None:
     if token is None:
         # It may not have come through the registry yet.
         return Fault(reason=Reason.TOKEN_INVALID, waits=True)
     if token.participant != request.participant or is_spent(token) or at_ms > token.expires_ms:
         return Fault(reason=Reason.TOKEN_INVALID)
+    if is_public_form(request.token) and not _is_vouched(request, scope):
+        return Fault(reason=Reason.TOKEN_INVALID)
     is_its_own = claims.claim(token.token_sha256, request.public_key)
     return None if is_its_own else Fault(reason=Reason.TOKEN_INVALID)
+
+
+def _is_vouched(request: EnrolmentRequest, scope: str) -> bool:
+    return is_vouched(request.token, request.proof or b"", scope, request.participant, request.public_key)
 
 
 def _check_agreements(

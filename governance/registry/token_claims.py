@@ -1,8 +1,9 @@
 """Whose a shown enrolment token is.
 
-A token travels in clear, so whoever reads the topic has it as soon as it is shown. It is therefore the key's that
-showed it first, in a request that this key has signed: refused for another reason, it is still its owner's. A token is
-shown where it is known; so the claims are a function of the log.
+A token of the first release travels in clear, so whoever reads the topic has it as soon as it is shown. It is
+therefore the key's that showed it first, in a request that this key has signed: refused for another reason, it is still
+its owner's. Others are named by their public half and proven (`fluvial.identity.vouching`); what is not proven is not
+noted here. A token is shown where it is known; so the claims are a function of the log.
 """
 
 from __future__ import annotations

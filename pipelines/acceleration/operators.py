@@ -190,11 +190,12 @@ class Accelerate(KeyedProcessFunction):
         chunks = self._upload(source, product.name, artefact)
         variant = logic.variant_record(source, spec, product, chunks, now_ms)
         key = f"{source.task}/{source.version}/{product.name}".encode()
-        yield sink_frame(topics.variants, key, seal(variant, self._key, logic.WORKER))
+        yield sink_frame(topics.variants, key, seal(variant, self._key, logic.WORKER, topics.scope))
         yield audit_frame(topics, variant, manifest.created_ms)
         measurement = logic.measurement_record(source, product, now_ms)
         if measurement is not None:
-            yield sink_frame(topics.measurements, logic.WORKER.encode(), seal(measurement, self._key, logic.WORKER))
+            sealed = seal(measurement, self._key, logic.WORKER, topics.scope)
+            yield sink_frame(topics.measurements, logic.WORKER.encode(), sealed)
 
     def _upload(self, source: logic.Source, name: str, artefact: bytes) -> tuple[ChunkReference, ...]:
         """Write the artefact's chunks, durable before the record that names them."""
@@ -234,7 +235,7 @@ class Accelerate(KeyedProcessFunction):
             topic = self._topics.variants
             for record in read_to_end(self._settings.brokers, topic, settle_seconds=SETTLE_SECONDS):
                 try:
-                    self._recorded.append(unseal(record.value, Variant, public_key))
+                    self._recorded.append(unseal(record.value, Variant, public_key, self._topics.scope))
                 except FluvialError as error:
                     _log.warning("%s/%d@%d is not trusted: %s", topic, record.partition, record.offset, error)
         return logic.newest_built(self._recorded, *terms)

@@ -28,6 +28,7 @@ def read_recovery(settings: Settings) -> Recovery:
         registrar_key=bytes.fromhex(settings.registrar_key),
         aggregator_key=bytes.fromhex(settings.aggregator_key),
         read_ms=int(time.time() * 1000),
+        scope=topics.scope,
     )
 
     def read(topic: str, since_ms: int | None = None) -> Iterator[SourceRecord]:

@@ -64,7 +64,7 @@ class LeaseLog:
     def __init__(self, brokers: Brokers, topics: Topics, public_key: bytes) -> None:
         """public_key: that signs leases, the aggregator's."""
         self._brokers, self._topics = brokers, topics
-        self.table = LeaseTable(public_key)
+        self.table = LeaseTable(public_key, topics.scope)
         self._position = 0
 
     def read(self) -> LeaseTable:
@@ -109,7 +109,7 @@ class LeaseLog:
     def write(self, lease: Lease, key: SigningKey) -> bool:
         """Write a lease; whether it counts, which it does not if another one came first."""
         offset = self._produce(
-            self._topics.leases, ",".join(lease.stages).encode(), seal(lease, key, "aggregator")
+            self._topics.leases, ",".join(lease.stages).encode(), seal(lease, key, "aggregator", self._topics.scope)
         ).offset()
         table = self.read()
         return table.epoch >= lease.epoch and table.at(lease.epoch).offset == offset

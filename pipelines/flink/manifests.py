@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyflink.datastream import FlatMapFunction
 
-from fluvial.identity.envelope import open_envelope, verify_envelope
+from fluvial.identity.envelope import check_kind, open_envelope, verify_envelope
 from fluvial.wire.errors import ChunkUnavailable, FluvialError
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ChunkReference, ModelManifest
@@ -27,6 +27,7 @@ class ManifestToMessage(FlatMapFunction):
 
     def __init__(self, settings: Settings) -> None:
         self._keys = [bytes.fromhex(settings.aggregator_key), bytes.fromhex(settings.operator_key)]
+        self._scope = settings.topics.scope
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         return self.of(parse_source(bytes(value)))
@@ -35,6 +36,7 @@ class ManifestToMessage(FlatMapFunction):
         """The message of a record; none, and a line in the job's log, of what nobody signed who may."""
         try:
             envelope = open_envelope(record.value)
+            check_kind(envelope, ModelManifest, self._scope)
             if not any(verify_envelope(envelope, key) for key in self._keys):
                 raise FluvialError("signed by nobody who may")
             manifest = decode(envelope.payload, ModelManifest)

@@ -98,9 +98,9 @@ def read_secret(folder: Path) -> tuple[bytes, int]:
     return secret, since_ms
 
 
-def make_secret(folder: Path) -> None:
-    """Make the file, readable by its owner alone, unless it is there."""
+def make_secret(folder: Path, *, anew: bool = False) -> None:
+    """Make the file, readable by its owner alone, unless it is there. anew: also in place of one."""
     path = folder / FILE
-    if path.exists():
+    if path.exists() and not anew:
         return
     write_private(path, f"{secrets.token_hex(_SECRET_BYTES)} {int(time.time() * 1000)}\n".encode())

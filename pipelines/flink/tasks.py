@@ -27,11 +27,12 @@ class TaskToMessage(FlatMapFunction):
 
     def __init__(self, settings: Settings) -> None:
         self._keys = bytes.fromhex(settings.operator_key), bytes.fromhex(settings.registrar_key)
+        self._scope = settings.topics.scope
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
         try:
-            task = open_registry_record((record.key or b"").decode(), record.value, *self._keys)
+            task = open_registry_record((record.key or b"").decode(), record.value, *self._keys, self._scope)
         except (FluvialError, UnicodeDecodeError) as error:
             _log.warning("registry/%d@%d is not trusted: %s", record.partition, record.offset, error)
             return

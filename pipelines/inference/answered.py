@@ -23,12 +23,12 @@ ReadResults = Callable[[int], Iterable[SourceRecord]]
 _log = logging.getLogger(__name__)
 
 
-def answers_in(records: Iterable[SourceRecord], public_key: bytes) -> Iterator[tuple[str, str]]:
-    """Caller and request of each answer. public_key: that signs results; what it did not sign is passed over, since
-    anybody may write to the topic."""
+def answers_in(records: Iterable[SourceRecord], public_key: bytes, scope: str = "") -> Iterator[tuple[str, str]]:
+    """Caller and request of each answer. public_key, scope: who signs results, and for which federation; what is not
+    signed so is passed over, since anybody may write to the topic."""
     for record in records:
         try:
-            results = unseal(record.value, InferenceResults, public_key)
+            results = unseal(record.value, InferenceResults, public_key, scope)
         except FluvialError:
             continue
         for answer in results.answers:
@@ -38,8 +38,8 @@ def answers_in(records: Iterable[SourceRecord], public_key: bytes) -> Iterator[t
 class Answered:
     """What earlier workers answered, as far back as it was needed."""
 
-    def __init__(self, read: ReadResults, public_key: bytes) -> None:
-        self._read, self._public_key = read, public_key
+    def __init__(self, read: ReadResults, public_key: bytes, scope: str = "") -> None:
+        self._read, self._public_key, self._scope = read, public_key, scope
         self._known: set[tuple[str, str]] = set()
         self._since_ms: int | None = None
 
@@ -49,7 +49,7 @@ class Answered:
             return []
         oldest_ms = min(one.arrived_ms for one in asked)
         if self._since_ms is None or oldest_ms < self._since_ms:
-            found = set(answers_in(self._read(oldest_ms), self._public_key))
+            found = set(answers_in(self._read(oldest_ms), self._public_key, self._scope))
             _log.info("%d answers were given since the broker's time %d", len(found), oldest_ms)
             self._known |= found
             self._since_ms = oldest_ms

@@ -37,9 +37,11 @@ def gathering(tasks: Iterable[Task]) -> Gathering:
     )
 
 
-def tasks_of(registry: Iterable[SourceRecord], operator_key: bytes, registrar_key: bytes) -> list[Task]:
+def tasks_of(
+    registry: Iterable[SourceRecord], operator_key: bytes, registrar_key: bytes, scope: str = ""
+) -> list[Task]:
     """The tasks in force, of the records of topic registry; what is not genuine is skipped."""
-    view = VerifiedRegistry(operator_key, registrar_key)
+    view = VerifiedRegistry(operator_key, registrar_key, scope)
     for record in registry:
         key = (record.key or b"").decode(errors="replace")
         try:

@@ -26,7 +26,8 @@ def attach(graph: Graph) -> None:
     """Add inference to a job. Raises LogUnreadable."""
     settings = graph.settings
     registry = log_reader.read_to_end(settings.brokers, settings.topics.registry)
-    tasks = tasks_of(registry, bytes.fromhex(settings.operator_key), bytes.fromhex(settings.registrar_key))
+    keys = bytes.fromhex(settings.operator_key), bytes.fromhex(settings.registrar_key)
+    tasks = tasks_of(registry, *keys, settings.topics.scope)
     found = gathering(tasks)
     since_ms = int(time.time() * 1000) - LOOK_BACK_MS - found.longest_deadline_ms
     requests = graph.bundled_source(

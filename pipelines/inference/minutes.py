@@ -51,12 +51,12 @@ class Minute:
         if model is not None:
             self.promotion, self.version, self.variant = model.promotion, model.version, model.variant
 
-    def take_earlier(self, records: Iterable[SourceRecord], public_key: bytes) -> None:
+    def take_earlier(self, records: Iterable[SourceRecord], public_key: bytes, scope: str = "") -> None:
         """Count what a worker of this number wrote of this minute before it failed; how long it took is not known.
-        records: of topic results. public_key: that signs them; others are passed over."""
+        records: of topic results. public_key, scope: who signs them, for which federation; others are passed over."""
         for record in records:
             try:
-                results = unseal(record.value, InferenceResults, public_key)
+                results = unseal(record.value, InferenceResults, public_key, scope)
             except FluvialError:
                 continue
             if (results.task, results.worker, minute_of(results.answered_ms)) != (

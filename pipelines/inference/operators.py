@@ -19,7 +19,7 @@ from typing import Any
 
 from pyflink.datastream import KeyedProcessFunction
 
-from fluvial.identity.envelope import open_envelope, seal, verify_envelopes
+from fluvial.identity.envelope import check_kind, open_envelope, seal, verify_envelopes
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import connect
 from fluvial.registry.view import VerifiedRegistry
@@ -83,7 +83,7 @@ class Infer(KeyedProcessFunction):
         producer = leased_producer(settings, f"results-{self._worker}", CONFIG, timeout_s=timeout_s)
         self._results = ResultsWriter(producer, topics.results, timeout_s)
         self._ends.append(ended_with(self, self._results.close))
-        self._answered = Answered(lambda since_ms: _results_since(settings, since_ms), self._signer)
+        self._answered = Answered(lambda since_ms: _results_since(settings, since_ms), self._signer, topics.scope)
 
         def read(variant: Variant) -> bytes:
             return read_chunks(reader, variant.chunks)
@@ -91,7 +91,7 @@ class Infer(KeyedProcessFunction):
         self._serving = Serving(
             lambda: connect(settings.brokers, "fluvial-inference"),
             topics,
-            VerifiedRegistry(bytes.fromhex(settings.operator_key), bytes.fromhex(settings.registrar_key)),
+            VerifiedRegistry(bytes.fromhex(settings.operator_key), bytes.fromhex(settings.registrar_key), topics.scope),
             self._signer,
             read,
         )
@@ -136,6 +136,7 @@ class Infer(KeyedProcessFunction):
         for record in records:
             try:
                 envelope = open_envelope(record.value)
+                check_kind(envelope, InferenceRequest, self._settings.topics.scope)
             except DecodeError as error:
                 _log.warning("requests/%d@%d is no request: %s", record.partition, record.offset, error)
                 continue
@@ -193,7 +194,7 @@ class Infer(KeyedProcessFunction):
             minute.add(asked, answer, now_ms)
         records = []
         for partition, results in logic.results(task, model, answers, now_ms, self._worker):
-            record = seal(results, self._key, SIGNER)
+            record = seal(results, self._key, SIGNER, self._settings.topics.scope)
             minute.add_results(record, model)
             records.append((partition % self._settings.partitions, record))
         self._results.write(records)
@@ -206,7 +207,9 @@ class Infer(KeyedProcessFunction):
         minute = Minute(task=task, worker=self._worker, minute_ms=minute_of(now_ms))
         if minute.minute_ms < self._opened_ms:
             # A worker of this number may have answered in this minute before it failed.
-            minute.take_earlier(_results_since(self._settings, minute.minute_ms), self._signer)
+            minute.take_earlier(
+                _results_since(self._settings, minute.minute_ms), self._signer, self._settings.topics.scope
+            )
         self._minutes.append(minute)
         return minute
 

@@ -125,7 +125,7 @@ class Serving:
                 else:
                     self.registry.apply(key, message.value)
                 return key.removeprefix("task/") if key.startswith("task/") else ""
-            return self._releases.take(name, message.value or b"", self._key).task
+            return self._releases.take(name, message.value or b"", self._key, self._topics.scope).task
         except FluvialError as error:
             _log.warning("%s is not trusted: %s", message, error)
             return ""

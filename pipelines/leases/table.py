@@ -28,9 +28,9 @@ class Held:
 class LeaseTable:
     """The leases of a federation as far as they were read."""
 
-    def __init__(self, public_key: bytes) -> None:
-        """public_key: that signs leases."""
-        self._public_key = public_key
+    def __init__(self, public_key: bytes, scope: str = "") -> None:
+        """public_key: that signs leases. scope: `Topics.scope`."""
+        self._public_key, self._scope = public_key, scope
         self._counting: list[Held] = []
         self._in_force: dict[int, Held] = {}
         self._successors: dict[int, Held] = {}
@@ -43,7 +43,7 @@ class LeaseTable:
     def add(self, value: bytes, offset: int, timestamp_ms: int) -> bool:
         """Take in the next record of the topic; whether it counts. Never raises for bytes of any kind."""
         try:
-            lease = unseal(value, Lease, self._public_key)
+            lease = unseal(value, Lease, self._public_key, self._scope)
         except FluvialError:
             return False
         if lease.epoch != self.epoch + 1 or not lease.stages:

@@ -12,11 +12,10 @@ from pyflink.common import Types
 from pyflink.datastream import FlatMapFunction, KeyedProcessFunction
 from pyflink.datastream.state import ValueStateDescriptor
 
-from fluvial.identity.envelope import open_envelope, seal, unseal
+from fluvial.identity.envelope import check_kind, open_envelope, seal, unseal
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.errors import FluvialError, Malformed
+from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode, encode
-from fluvial.wire.media_types import media_type
 from fluvial.wire.records import Envelope, Measurement, OperatorAct, Promotion, Task, Variant
 from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
@@ -40,11 +39,12 @@ class SignedToMessage(FlatMapFunction):
 
     def __init__(self, settings: Settings, topic: str, kind: type[Variant] | type[Measurement]) -> None:
         self._key, self._topic = bytes.fromhex(settings.aggregator_key), topic
+        self._scope = settings.topics.scope
         self._kind: type[Any] = kind
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
-        content = _opened(record, self._topic, self._kind, self._key)
+        content = _opened(record, self._topic, self._kind, self._key, self._scope)
         if content is not None:
             yield pack(content.task, self._topic, [encode(content), sha256(record.value).digest()])
 
@@ -53,11 +53,11 @@ class ActToMessage(FlatMapFunction):
     """Records of topic operator-acts, whose signatures are verified where the task's terms are known."""
 
     def __init__(self, settings: Settings) -> None:
-        self._topic = settings.topics.operator_acts
+        self._topic, self._scope = settings.topics.operator_acts, settings.topics.scope
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
-        act = _claimed(record, self._topic, OperatorAct)
+        act = _claimed(record, self._topic, OperatorAct, self._scope)
         if act is not None:
             yield pack(act[1].task, "operator_acts", [record.value])
 
@@ -67,11 +67,11 @@ class AdmittedToMessage(FlatMapFunction):
     proven where they are read (`pipelines.topology.PROVEN`)."""
 
     def __init__(self, settings: Settings) -> None:
-        self._topic = settings.topics.admitted_reports
+        self._topic, self._scope = settings.topics.admitted_reports, settings.topics.scope
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
-        report = _claimed(record, self._topic, Measurement)
+        report = _claimed(record, self._topic, Measurement, self._scope)
         if report is not None:
             yield pack(report[1].task, "measurements", [encode(report[1]), sha256(record.value).digest()])
 
@@ -114,7 +114,9 @@ class Promote(KeyedProcessFunction):
         state, decisions = logic.decide(state, int(time.time() * 1000))
         self._tasks[task] = state
         for promotion in decisions:
-            yield sink_frame(self._topics.promotions, task.encode(), seal(promotion, self._key, SIGNER))
+            yield sink_frame(
+                self._topics.promotions, task.encode(), seal(promotion, self._key, SIGNER, self._topics.scope)
+            )
             yield audit_frame(self._topics, promotion, promotion.created_ms)
 
     def _of_log(self) -> dict[str, logic.TaskPromotions]:
@@ -133,7 +135,7 @@ class Promote(KeyedProcessFunction):
         mac = StageMac.load(self._settings.keys_dir)
         records = read_to_end(self._settings.brokers, topic, settle_seconds=SETTLE_SECONDS)
         for record in mac.proven(topic, records):
-            report = _claimed(record, topic, Measurement)
+            report = _claimed(record, topic, Measurement, self._topics.scope)
             if report is not None:
                 digest = sha256(record.value).digest()
                 tasks[report[1].task] = logic.with_measurement(known(report[1].task), report[1], digest)
@@ -141,7 +143,7 @@ class Promote(KeyedProcessFunction):
             tasks[promotion.task] = logic.with_promotion(known(promotion.task), promotion)
         topic = self._topics.operator_acts
         for record in read_to_end(self._settings.brokers, topic, committed=False):
-            opened = _claimed(record, topic, OperatorAct)
+            opened = _claimed(record, topic, OperatorAct, self._topics.scope)
             if opened is not None:
                 task = opened[1].task
                 tasks[task] = logic.with_act(known(task), sha256(record.value).digest(), *opened)
@@ -150,28 +152,27 @@ class Promote(KeyedProcessFunction):
     def _records(self, topic: str, kind: type[T]) -> Iterator[tuple[SourceRecord, T]]:
         key = bytes.fromhex(self._settings.aggregator_key)
         for record in read_to_end(self._settings.brokers, topic, settle_seconds=SETTLE_SECONDS):
-            content = _opened(record, topic, kind, key)
+            content = _opened(record, topic, kind, key, self._topics.scope)
             if content is not None:
                 yield record, content
 
 
-def _claimed(record: SourceRecord, topic: str, kind: type[Claimed]) -> tuple[Envelope, Claimed] | None:
+def _claimed(record: SourceRecord, topic: str, kind: type[Claimed], scope: str) -> tuple[Envelope, Claimed] | None:
     """What claims to be a record of this kind, its signature not verified; None, and a line in the job's log, for
     anything else."""
     try:
         envelope = open_envelope(record.value)
-        if envelope.payload_type != media_type(kind):
-            raise Malformed(f"an envelope of {envelope.payload_type}")
+        check_kind(envelope, kind, scope)
         return envelope, decode(envelope.payload, kind)
     except FluvialError as error:
         _log.warning("%s/%d@%d is no %s: %s", topic, record.partition, record.offset, kind.__name__, error)
         return None
 
 
-def _opened(record: SourceRecord, topic: str, kind: type[T], public_key: bytes) -> T | None:
+def _opened(record: SourceRecord, topic: str, kind: type[T], public_key: bytes, scope: str) -> T | None:
     """What the federation's service key signed; None, and a line in the job's log, for anything else."""
     try:
-        return unseal(record.value, kind, public_key)
+        return unseal(record.value, kind, public_key, scope)
     except FluvialError as error:
         _log.warning("%s/%d@%d is not trusted: %s", topic, record.partition, record.offset, error)
         return None

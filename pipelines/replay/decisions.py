@@ -42,7 +42,7 @@ def _add_reports(transport: Transport, federation: Federation, registry: Registr
                 participant = registry.participant(open_envelope(value).signatures[0].keyid)
                 if participant is None:
                     continue
-                report = unseal(value, Measurement, participant.public_key)
+                report = unseal(value, Measurement, participant.public_key, federation.topics.scope)
             except FluvialError:
                 continue
             if report.measurer == participant.participant:
@@ -76,7 +76,7 @@ def _acts(
             except FluvialError:
                 continue
             key = keys.get(act.operator)
-            genuine = envelope.payload_type == media_type(OperatorAct) and act.task == task
+            genuine = envelope.payload_type == media_type(OperatorAct, federation.topics.scope) and act.task == task
             if key is not None and genuine and verify_envelope(envelope, key):
                 found[sha256(value).digest()] = act
     return found

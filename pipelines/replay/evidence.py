@@ -20,6 +20,10 @@ Position = tuple[int, int]
 class ReplayLog(Protocol):
     """What replay reads. Positions are (partition, offset); what is not there any more raises ChunkUnavailable."""
 
+    @property
+    def scope(self) -> str:
+        """`Topics.scope` of the federation."""
+
     def manifests(self, task: str) -> Mapping[int, ModelManifest]:
         """Manifests of the task by version, each signed by who may sign it. Raises VerificationError."""
 
@@ -84,7 +88,7 @@ def read_updates(
 def _unseal(log: ReplayLog, raw: bytes, participant: str) -> ModelUpdate:
     for key in log.public_keys(participant):
         try:
-            return unseal(raw, ModelUpdate, key)
+            return unseal(raw, ModelUpdate, key, log.scope)
         except SignatureInvalid:
             continue
     raise SignatureInvalid("not signed by a key of this participant")

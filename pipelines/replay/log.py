@@ -31,6 +31,10 @@ class KafkaLog:
         self._transports = (transport, *further)
         self._keys: Keys | None = None
 
+    @property
+    def scope(self) -> str:
+        return self._federation.topics.scope
+
     def manifests(self, task: str) -> Mapping[int, ModelManifest]:
         """Manifests by version. Raises VerificationError for a record of the topic that nobody signed who may."""
         read = read_manifests(self._transport, self._federation)
@@ -42,7 +46,7 @@ class KafkaLog:
             keys = bytes.fromhex(self._federation.registrar_key), bytes.fromhex(self._federation.operator_key)
             topics = self._federation.topics
             log = read_log(self._records(topics.audit))
-            self._keys = read_keys(self._records(topics.registry), log, *keys, Problems(), Problems())
+            self._keys = read_keys(self._records(topics.registry), log, *keys, Problems(), Problems(), topics.scope)
         return [life.public_key for life in self._keys.of(participant)]
 
     def envelopes(self, positions: Sequence[Position]) -> list[bytes]:

@@ -85,7 +85,8 @@ def known(records: CommittedRecords, trusted: TrustedRecords, topics: Topics) ->
     )
     claims = TokenClaims()
     for record in records.enrolments:
-        claim_token(record.value, source_of(record, topics.enrolments), registry=trusted, claims=claims)
+        source = source_of(record, topics.enrolments)
+        claim_token(record.value, source, registry=trusted, claims=claims, scope=topics.scope)
     return Known(
         trusted=trusted,
         judged=found,

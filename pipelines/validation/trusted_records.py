@@ -18,10 +18,11 @@ from fluvial.identity.envelope import unseal
 from fluvial.registry.rounds import NewestRounds, place
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.records import Agreement, EnrolmentToken, Participant, Round, Task, Variant
+from fluvial.wire.topics import Topics
 
 
 class Keys(Protocol):
-    """What is used of `pipelines.config.Settings`: public keys, lower-case hexadecimal."""
+    """What is used of `pipelines.config.Settings`: public keys, lower-case hexadecimal, and the topics' scope."""
 
     @property
     def operator_key(self) -> str: ...
@@ -29,16 +30,18 @@ class Keys(Protocol):
     def registrar_key(self) -> str: ...
     @property
     def aggregator_key(self) -> str: ...
+    @property
+    def topics(self) -> Topics: ...
 
 
 class TrustedRecords:
     """Answers the lookups of `governance.admission` and of `governance.registry.enrolment`. Safe to use from
     several threads."""
 
-    def __init__(self, *, operator_key: bytes, registrar_key: bytes, aggregator_key: bytes) -> None:
-        self._aggregator_key = aggregator_key
-        self._registry = VerifiedRegistry(operator_key, registrar_key)
-        self._newest = NewestRounds(aggregator_key)
+    def __init__(self, *, operator_key: bytes, registrar_key: bytes, aggregator_key: bytes, scope: str = "") -> None:
+        self._aggregator_key, self._scope = aggregator_key, scope
+        self._registry = VerifiedRegistry(operator_key, registrar_key, scope)
+        self._newest = NewestRounds(aggregator_key, scope)
         self._slots: dict[tuple[str, int], Round] = {}
         self._artefacts: dict[tuple[str, int, str], bytes] = {}
         self._lock = threading.Lock()
@@ -52,6 +55,7 @@ class TrustedRecords:
             operator_key=bytes.fromhex(keys.operator_key),
             registrar_key=bytes.fromhex(keys.registrar_key),
             aggregator_key=bytes.fromhex(keys.aggregator_key),
+            scope=keys.topics.scope,
         )
 
     @property
@@ -70,7 +74,7 @@ class TrustedRecords:
     def apply_round(self, raw: bytes) -> bool:
         """Take in a record of topic rounds, signed by the aggregator. Whether it changes anything: a copy of a former
         round does not. Raises FluvialError when the aggregator has not signed it."""
-        record = unseal(raw, Round, self._aggregator_key)
+        record = unseal(raw, Round, self._aggregator_key, self._scope)
         with self._lock:
             is_newest = self._newest.take(record)
             slot = _slot(record.task, record.round, record.max_staleness)
@@ -84,7 +88,7 @@ class TrustedRecords:
     def apply_variant(self, raw: bytes) -> bool:
         """Take in a record of topic variants, signed by the aggregator; of a variant that comes again the first stands.
         Whether it changes anything. Raises FluvialError when the aggregator has not signed it."""
-        variant = unseal(raw, Variant, self._aggregator_key)
+        variant = unseal(raw, Variant, self._aggregator_key, self._scope)
         place = variant.task, variant.version, variant.name
         with self._lock:
             if place in self._artefacts:

@@ -57,10 +57,10 @@ class SmallFederation:
     others: jobs beside it that run further stages (`submit`).
     """
 
-    def __init__(self, directory: Path, *, parallelism: int = 2, **settings: Any) -> None:
-        """settings: further ones of the job."""
+    def __init__(self, directory: Path, *, parallelism: int = 2, named: bool = True, **settings: Any) -> None:
+        """named: as `Stack`. settings: further ones of the job."""
         self._settings = settings
-        self.stack = Stack(directory / "stack", watch=False, partitions=3)
+        self.stack = Stack(directory / "stack", watch=False, partitions=3, named=named)
         self.job = self._new_job(parallelism)
         self.others: list[LocalJob] = []
         self._directory = directory

@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.system.sockets import listening, reachable_from_elsewhere
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAM = "import typer; from deploy.commands.demo import demo; typer.run(demo)"
 COMMAND = [sys.executable, "-c", PROGRAM, "--task", "heart"]
@@ -114,6 +116,9 @@ def test_two_demos_at_the_same_time_do_not_meet_and_the_end_of_one_leaves_the_ot
     file = tmp_path / "summary.json"
     whole, interrupted = start("--json", str(file), "--secure"), start("--task", "engines")
     interrupted.wait_for(r"round 1 done: .*rmse \d")
+    for demo in (whole, interrupted):  # brokers, jobs with Flink's ports, participants
+        assert listening(demo.process.pid)
+        assert reachable_from_elsewhere(demo.process.pid) == {}
     interrupted.process.send_signal(signal.SIGINT)
     interrupted.process.send_signal(signal.SIGINT)  # an impatient user's second one must not stop the clean-up
     assert interrupted.wait() == 130, interrupted.text

@@ -59,7 +59,9 @@ class Releases:
     def register(self) -> None:
         """Put the task in the registry."""
         task: Task = task_record(self.task_file, (), bytes(32))
-        self._write(self.topics.registry, seal(task, self.keys.operator, "operator"), f"task/{task.task}")
+        self._write(
+            self.topics.registry, seal(task, self.keys.operator, "operator", self.topics.scope), f"task/{task.task}"
+        )
 
     def built(self, version: int) -> Variant:
         """Build the release of a version, its model's weights drawn with that seed, and put it on the topics."""
@@ -90,7 +92,9 @@ class Releases:
             failure="",
             created_ms=_now_ms(),
         )
-        self._write(self.topics.variants, seal(variant, self.keys.aggregator, "aggregator"), "variant")
+        self._write(
+            self.topics.variants, seal(variant, self.keys.aggregator, "aggregator", self.topics.scope), "variant"
+        )
         self._runtime = Session(artefact).runtime
         return variant
 
@@ -116,7 +120,9 @@ class Releases:
             acts=(),
             created_ms=_now_ms(),
         )
-        self._write(self.topics.promotions, seal(promotion, self.keys.aggregator, "aggregator"), variant.task)
+        self._write(
+            self.topics.promotions, seal(promotion, self.keys.aggregator, "aggregator", self.topics.scope), variant.task
+        )
         return self.promoted
 
     def _write(self, topic: str, record: bytes, key: str) -> None:

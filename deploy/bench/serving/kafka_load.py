@@ -64,7 +64,7 @@ def main() -> None:
                 shape=chosen.shape,
                 inputs=chosen.astype("<f4").tobytes(),
             )
-            requests.append(seal(request, key, arguments.name))
+            requests.append(seal(request, key, arguments.name, federation.topics.scope))
         producer = Producer(
             {
                 **federation.brokers.librdkafka("bench-load"),
@@ -90,7 +90,8 @@ def main() -> None:
         begin = send_at(intended.tolist(), send)
         producer.flush(30)
         answers.finish(_GRACE_SECONDS)
-    outcome = answers.outcome(prefix, begin + intended, bytes.fromhex(federation.aggregator_key))
+    signer = bytes.fromhex(federation.aggregator_key)
+    outcome = answers.outcome(prefix, begin + intended, signer, federation.topics.scope)
     outcome.save(arguments.out)
 
 
@@ -115,14 +116,14 @@ class Answers:
         self._thread.join()
         self._reader.close()
 
-    def outcome(self, prefix: str, intended: NDArray[np.float64], signer: bytes) -> Outcome:
+    def outcome(self, prefix: str, intended: NDArray[np.float64], signer: bytes, scope: str) -> Outcome:
         count = len(intended)
         received = np.full(count, np.nan)
         promotion, answers = np.zeros(count, np.int64), np.zeros(count, np.int64)
         refused, computed = np.zeros(count, np.bool_), np.full(count, np.nan)
         since_epoch = time.time() - time.monotonic()
         for at, value in self._records:
-            results = unseal(value, InferenceResults, signer)
+            results = unseal(value, InferenceResults, signer, scope)
             for answer in results.answers:
                 if not answer.request_id.startswith(prefix):
                     continue

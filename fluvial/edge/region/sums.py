@@ -17,7 +17,7 @@ class SumFollower:
     """The newest partial sum of a task in the topic `models`."""
 
     def __init__(self, transport: Transport, federation: Federation, task: str) -> None:
-        self._aggregator_key = bytes.fromhex(federation.aggregator_key)
+        self._aggregator_key, self._scope = bytes.fromhex(federation.aggregator_key), federation.topics.scope
         self._task = task
         self._reader = transport.read(federation.topics.models)
         self.newest: ModelManifest | None = None
@@ -40,7 +40,7 @@ class SumFollower:
         if message.value is None or (message.key or b"").decode(errors="replace").rpartition("/")[0] != self._task:
             return
         try:
-            manifest = unseal(message.value, ModelManifest, self._aggregator_key)
+            manifest = unseal(message.value, ModelManifest, self._aggregator_key, self._scope)
         except FluvialError as error:
             _LOGGER.warning("manifest at offset %d ignored: %s", message.offset, error)
             return

@@ -605,7 +605,11 @@ def _read_device_profile(data: bytes, at: int) -> tuple[records.DeviceProfile, i
     return record, at
 
 
-def _write_enrolment_request(record: records.EnrolmentRequest, out: list[bytes]) -> None:
+def _fits_enrolment_request_1(record: records.EnrolmentRequest) -> bool:
+    return record.proof is None and record.withdrawn == ()
+
+
+def _write_enrolment_request_1(record: records.EnrolmentRequest, out: list[bytes]) -> None:
     add = out.append
     text = record.participant.encode()
     add(long_bytes(len(text)))
@@ -624,7 +628,7 @@ def _write_enrolment_request(record: records.EnrolmentRequest, out: list[bytes])
     add(long_bytes(record.requested_ms))
 
 
-def _read_enrolment_request(data: bytes, at: int) -> tuple[records.EnrolmentRequest, int]:
+def _read_enrolment_request_1(data: bytes, at: int) -> tuple[records.EnrolmentRequest, int]:
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -682,6 +686,144 @@ def _read_enrolment_request(data: bytes, at: int) -> tuple[records.EnrolmentRequ
         agreements=f_agreements,
         device=f_device,
         requested_ms=f_requested_ms,
+    )
+    return record, at
+
+
+def _write_enrolment_request_2(record: records.EnrolmentRequest, out: list[bytes]) -> None:
+    add = out.append
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.public_key)))
+    add(record.public_key)
+    text = record.token.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    if record.agreements:
+        add(long_bytes(len(record.agreements)))
+        for agreements_item in record.agreements:
+            _write_signed_agreement(agreements_item, out)
+    add(b"\0")
+    _write_device_profile(record.device, out)
+    add(long_bytes(record.requested_ms))
+    value = record.proof
+    if value is None:
+        add(b"\0")
+    else:
+        add(b"\2")
+        add(long_bytes(len(value)))
+        add(value)
+    if record.withdrawn:
+        add(long_bytes(len(record.withdrawn)))
+        for withdrawn_item in record.withdrawn:
+            text = withdrawn_item.encode()
+            add(long_bytes(len(text)))
+            add(text)
+    add(b"\0")
+
+
+def _read_enrolment_request_2(data: bytes, at: int) -> tuple[records.EnrolmentRequest, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_public_key = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_token = data[at:end].decode()
+    at = end
+    f_agreements_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_agreements_item, at = _read_signed_agreement(data, at)
+            f_agreements_items.append(f_agreements_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_agreements = tuple(f_agreements_items)
+    f_device, at = _read_device_profile(data, at)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_requested_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    tag = data[at]
+    at += 1
+    if tag == 2:
+        zigzag = data[at]
+        at += 1
+        if zigzag > 0x7F:
+            zigzag, at = rest_of_zigzag(zigzag, data, at)
+        if zigzag & 1:
+            raise Unusual
+        end = at + (zigzag >> 1)
+        f_proof = data[at:end]
+        at = end
+    elif tag == 0:
+        f_proof = None
+    else:
+        raise Unusual
+    f_withdrawn_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            if zigzag & 1:
+                raise Unusual
+            end = at + (zigzag >> 1)
+            f_withdrawn_item = data[at:end].decode()
+            at = end
+            f_withdrawn_items.append(f_withdrawn_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_withdrawn = tuple(f_withdrawn_items)
+    record = records.EnrolmentRequest(
+        participant=f_participant,
+        public_key=f_public_key,
+        token=f_token,
+        agreements=f_agreements,
+        device=f_device,
+        requested_ms=f_requested_ms,
+        proof=f_proof,
+        withdrawn=f_withdrawn,
     )
     return record, at
 
@@ -6362,7 +6504,7 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.AcceptedUpdate: (None,),
     records.Agreement: (_fits_agreement_1, None),
     records.AuditEvent: (None,),
-    records.EnrolmentRequest: (None,),
+    records.EnrolmentRequest: (_fits_enrolment_request_1, None),
     records.EnrolmentToken: (_fits_enrolment_token_1, None),
     records.Envelope: (None,),
     records.Failure: (None,),
@@ -6395,7 +6537,7 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.AcceptedUpdate: (_write_accepted_update,),
     records.Agreement: (_write_agreement_1, _write_agreement_2),
     records.AuditEvent: (_write_audit_event,),
-    records.EnrolmentRequest: (_write_enrolment_request,),
+    records.EnrolmentRequest: (_write_enrolment_request_1, _write_enrolment_request_2),
     records.EnrolmentToken: (_write_enrolment_token_1, _write_enrolment_token_2),
     records.Envelope: (_write_envelope,),
     records.Failure: (_write_failure,),
@@ -6428,7 +6570,7 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.AcceptedUpdate: (_read_accepted_update,),
     records.Agreement: (_read_agreement_1, _read_agreement_2),
     records.AuditEvent: (_read_audit_event,),
-    records.EnrolmentRequest: (_read_enrolment_request,),
+    records.EnrolmentRequest: (_read_enrolment_request_1, _read_enrolment_request_2),
     records.EnrolmentToken: (_read_enrolment_token_1, _read_enrolment_token_2),
     records.Envelope: (_read_envelope,),
     records.Failure: (_read_failure,),

@@ -90,7 +90,7 @@ class KeepTask(KeyedProcessFunction):
     def _perform(self, effect: task_life.Effect, now_ms: int) -> Iterator[bytes]:
         match effect:
             case task_life.Announce(round_):
-                envelope = seal(round_, self._key, "aggregator")
+                envelope = seal(round_, self._key, "aggregator", self._topics.scope)
                 yield sink_frame(self._topics.rounds, round_.task.encode(), envelope)
             case task_life.Publish(manifest, updates):
                 yield from self._publish(manifest, updates)
@@ -101,7 +101,7 @@ class KeepTask(KeyedProcessFunction):
                     yield from receipt_frames(self._settings, update, Outcome.ROUND_FAILED)
 
     def _publish(self, manifest: ModelManifest, updates: Sequence[AcceptedUpdate]) -> Iterator[bytes]:
-        envelope = seal(manifest, self._key, "aggregator")
+        envelope = seal(manifest, self._key, "aggregator", self._topics.scope)
         yield sink_frame(self._topics.models, f"{manifest.task}/{manifest.version}".encode(), envelope)
         published = PublishedModel(
             task=manifest.task,

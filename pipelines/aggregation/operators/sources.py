@@ -22,12 +22,12 @@ class RoundToMessage(FlatMapFunction):
     """Records of topic rounds, verified, for the window of their task."""
 
     def __init__(self, settings: Settings) -> None:
-        self._aggregator_key = bytes.fromhex(settings.aggregator_key)
+        self._aggregator_key, self._scope = bytes.fromhex(settings.aggregator_key), settings.topics.scope
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
         try:
-            round_ = unseal(record.value, Round, self._aggregator_key)
+            round_ = unseal(record.value, Round, self._aggregator_key, self._scope)
         except FluvialError as error:
             _log.warning("rounds/%d@%d is not trusted: %s", record.partition, record.offset, error)
             return

@@ -56,13 +56,15 @@ class RecoveredTask:
 class Recovery:
     """Fed topic by topic, in the order of the methods; then asked. What is not genuine is skipped and counted.
 
-    Keys: Ed25519 public keys, 32 bytes. read_ms: when the topics were read.
+    Keys: Ed25519 public keys, 32 bytes. read_ms: when the topics were read. scope: `Topics.scope`.
     """
 
-    def __init__(self, *, operator_key: bytes, registrar_key: bytes, aggregator_key: bytes, read_ms: int) -> None:
-        self._registry = VerifiedRegistry(operator_key, registrar_key)
-        self._rounds = NewestRounds(aggregator_key)
-        self._aggregator_key = aggregator_key
+    def __init__(
+        self, *, operator_key: bytes, registrar_key: bytes, aggregator_key: bytes, read_ms: int, scope: str = ""
+    ) -> None:
+        self._registry = VerifiedRegistry(operator_key, registrar_key, scope)
+        self._rounds = NewestRounds(aggregator_key, scope)
+        self._aggregator_key, self._scope = aggregator_key, scope
         self._newest_ms = read_ms + _CLOCKS_DIFFER_MS
         self._tasks: dict[str, tuple[Task, bool]] = {}
         self._announced_ms: dict[str, int] = {}
@@ -112,7 +114,7 @@ class Recovery:
     def take_models(self, found: Iterable[SourceRecord]) -> None:
         for record in found:
             with self._skipping():
-                manifest = unseal(record.value, ModelManifest, self._aggregator_key)
+                manifest = unseal(record.value, ModelManifest, self._aggregator_key, self._scope)
                 known = self._manifests.get(manifest.task)
                 if known is None or Place(manifest.round, manifest.attempt) >= Place(known.round, known.attempt):
                     self._manifests[manifest.task] = manifest

@@ -66,7 +66,7 @@ class Enrol(HoldsUnhandled):
     def _sign(self, record: SourceRecord, records: Sequence[Participant | EnrolmentToken]) -> None:
         at_ms = now_ms()
         for one in records:
-            key, raw = registry_key(one), seal(one, self._key, "registrar")
+            key, raw = registry_key(one), seal(one, self._key, "registrar", self._topics.scope)
             self._trusted.apply_registry(key, raw)
             self._signed.put(key, _SIGNED_MS.pack(at_ms) + raw)
             self._frames.append(sink_frame(self._topics.registry, key.encode(), raw))
@@ -76,6 +76,10 @@ class Enrol(HoldsUnhandled):
             if _SIGNED_MS.unpack_from(bytes(data))[0] < at_ms - _SETTLED_MS:
                 self._signed.remove(key)
 
+    def _share(self) -> None:
+        """Requests are of names that are not enrolled, and what waits of them is bounded by `unheard`."""
+        return
+
     # The lane's desk.
 
     def judge(self, records: Sequence[SourceRecord]) -> Iterator[EnrolmentJudgement]:
@@ -84,7 +88,13 @@ class Enrol(HoldsUnhandled):
     def _judge(self, records: Sequence[SourceRecord]) -> Iterator[EnrolmentJudgement]:
         for record in records:
             source = source_of(record, self._topic)
-            yield judge_enrolment(record.value, source, registry=self._trusted, claims=self._known.claims)
+            yield judge_enrolment(
+                record.value,
+                source,
+                registry=self._trusted,
+                claims=self._known.claims,
+                scope=self._topics.scope,
+            )
 
     def conclude(self, needs: gate.NeedsEvidence, findings: Sequence[gate.Finding]) -> Concluded:
         raise NotImplementedError("an enrolment waits for no evidence")

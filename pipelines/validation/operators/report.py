@@ -40,7 +40,8 @@ class Report(HoldsUnhandled):
     def _judge(self, records: Sequence[SourceRecord]) -> Iterator[ReportJudgement]:
         for record in records:
             source = source_of(record, self._topic)
-            yield judge_report(record.value, source, registry=self._trusted, seen=self._judged.reports)
+            seen, scope = self._judged.reports, self._topics.scope
+            yield judge_report(record.value, source, registry=self._trusted, seen=seen, scope=scope)
 
     def conclude(self, needs: gate.NeedsEvidence, findings: Sequence[gate.Finding]) -> Concluded:
         raise NotImplementedError("a measurement waits for no evidence")

@@ -50,7 +50,9 @@ class Validate(HoldsUnhandled):
     def open(self, ctx: Any) -> None:
         super().open(ctx)
         settings = self._settings
-        self._policy = gate.GatePolicy(max_record_bytes=settings.max_record_bytes, partitions=settings.partitions)
+        self._policy = gate.GatePolicy(
+            max_record_bytes=settings.max_record_bytes, partitions=settings.partitions, scope=settings.topics.scope
+        )
         self._seen = AcceptedRecords(
             ctx.get_map_state(MapStateDescriptor("accepted", *BYTES_BY_NAME)),
             lambda task: first_remembered(self._trusted.current(task)),
@@ -84,7 +86,7 @@ class Validate(HoldsUnhandled):
         record_sha256 = self._judged.unanswered.get(source.place)
         if record_sha256 is None:
             return
-        accepted = gate.readmitted(record.value, source)
+        accepted = gate.readmitted(record.value, source, self._policy.scope)
         if accepted is None or accepted.record_sha256 != record_sha256:
             _log.error("%s/%d@%d is not the update that was accepted", *source.place)
             return

@@ -88,6 +88,7 @@ class _Reader:
 @pytest.fixture
 def federation():
     class Topics:
+        scope = ""
         variants, measurements, promotions = "f.variants", "f.measurements", "f.promotions"
 
     return type("Federation", (), {"aggregator_key": KEY.public_key.hex(), "topics": Topics})

@@ -42,6 +42,7 @@ def granted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Role]]:
             granted.append((principal, role))
 
     monkeypatch.setattr(module, "Broker", Addressed)
+    monkeypatch.setattr(module, "topic_exists", lambda *_: False)
     monkeypatch.setattr(module, "create_topics", lambda *_: None)
     monkeypatch.setattr(module, "Access", Granting)
     monkeypatch.setattr(module, "set_quotas", lambda *_: None)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from fluvial.admission.rates import LEAST_BURST
 from fluvial.auditor.keys import HEARD_MS
 from fluvial.auditor.patience import MAX_PENDING_MS
 from fluvial.identity.envelope import seal
@@ -245,6 +246,26 @@ for _reason in (
 
     _censor.__name__ = f"censor_as_{_reason.value.lower()}"
     tampering(_censor)
+
+
+@tampering
+def censor_as_one_too_many(world: World) -> str:
+    """Somebody else's flood in the same partition excuses no refusal of what anna sent."""
+    world.now_ms += 2 * HEARD_MS
+    world.open_round(3)
+    for _ in range(LEAST_BURST):
+        world.judge(world.append(world.topics.updates, b"junk", b"mallory"), "mallory", 0, Decision.REJECT)
+    world.judge(world.update("anna", 3), "anna", 0, Decision.REJECT, reason=Reason.OVER_RATE)
+    world.sequence()
+    return "was refused as OVER_RATE, but anna had sent little"
+
+
+@tampering
+def tell_what_was_not_opened(world: World) -> str:
+    world.open_round(3)
+    world.judge(world.update("anna", 3), "anna", 3, Decision.REJECT, reason=Reason.OVER_RATE)
+    world.sequence()
+    return "was refused as OVER_RATE, unopened, yet its verdict says what is in it"
 
 
 @tampering

@@ -8,6 +8,7 @@ import pytest
 
 from fluvial.edge import EnrolmentRejected, EnrolmentTimeout, Participant
 from fluvial.identity.keys import SigningKey
+from fluvial.identity.vouching import is_vouched, new_token
 from fluvial.kafka import Message, Position
 from fluvial.wire.records import Decision, EnrolmentRequest, ParticipantStatus, Reason
 from tests.unit.fluvial.edge.world import World, wait_until
@@ -146,3 +147,33 @@ def test_a_revoked_participant_cannot_enrol(participant: Participant, world: Wor
     participant.enrol("token")
     with pytest.raises(ValueError, match="revoked"):
         participant.enrol("token", agreements=[])
+
+
+def test_a_token_is_named_by_its_public_half_and_proven(participant: Participant, world: World, answer_with) -> None:
+    answer_with(world.admit)
+    token = new_token()
+    participant.enrol(token)
+    ((message, request),) = world.enrolment_requests()
+    assert token.removeprefix("key.").encode() not in (message.value or b"")
+    assert is_vouched(request.token, request.proof or b"", world.topics.scope, "alice", request.public_key)
+
+
+def test_the_present_key_vouches_for_the_new_one_which_signs_from_then_on(
+    participant: Participant, world: World, key, answer_with
+) -> None:
+    world.publish_agreement()
+    answer_with(world.admit)
+    participant.enrol("token", agreements=["research"])
+    new_key = SigningKey.generate()
+    with pytest.raises(EnrolmentTimeout):
+        participant.rotate_key(new_key, timeout=0.3)
+    message, request = world.enrolment_requests()[-1]
+    assert (request.public_key, request.token) == (new_key.public_key, key.public_key.hex())
+    assert is_vouched(request.token, request.proof or b"", world.topics.scope, "alice", new_key.public_key)
+    assert [signed.agreement for signed in request.agreements] == ["research"]
+    world.admit(message, request, version=1)
+    assert participant.rotate_key(new_key).public_key == new_key.public_key
+    with pytest.raises(EnrolmentTimeout):
+        participant.withdraw("research", timeout=0.3)
+    _, withdrawal = world.enrolment_requests()[-1]
+    assert (withdrawal.public_key, withdrawal.withdrawn) == (new_key.public_key, ("research",))

@@ -221,7 +221,11 @@ class World:
         return found
 
     def admit(
-        self, message: Message, request: EnrolmentRequest, status: ParticipantStatus = ParticipantStatus.ACTIVE
+        self,
+        message: Message,
+        request: EnrolmentRequest,
+        status: ParticipantStatus = ParticipantStatus.ACTIVE,
+        version: int = 0,
     ) -> None:
         """What the registrar answers; a revocation is the operator's."""
         record = Participant(
@@ -232,6 +236,7 @@ class World:
             device=request.device,
             enrolled_ms=message.timestamp_ms,
             request_sha256=hashlib.sha256(message.value or b"").digest(),
+            version=version,
         )
         key = f"participant/{request.participant}"
         signer = REGISTRAR if status is ParticipantStatus.ACTIVE else OPERATOR

@@ -1,6 +1,12 @@
+import threading
+import time
+from base64 import b64encode
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
+from confluent_kafka import Producer
 
 from fluvial.identity.brokers import Brokers, Security
 
@@ -89,3 +95,77 @@ def test_what_is_missing_is_named(fields: dict[str, str], missing: str) -> None:
 def test_a_value_can_be_a_key() -> None:
     one, same, other = (Brokers(bootstrap_servers=name, security=MUTUAL) for name in ("a:1", "a:1", "b:1"))
     assert {one, same, other} == {one, other}
+
+
+# OAUTHBEARER.
+
+
+def oauth(password_file: Path, url: str = "https://login.example/token") -> Brokers:
+    security = Security(
+        protocol="SASL_SSL",
+        sasl_mechanism="OAUTHBEARER",
+        sasl_username="clinic",
+        sasl_password_file=password_file,
+        oauth_token_url=url,
+        oauth_scope="federation",
+    )
+    return Brokers(bootstrap_servers="127.0.0.1:1", security=security)
+
+
+def test_a_token_is_asked_for_by_the_clients_that_can(password_file: Path) -> None:
+    brokers = oauth(password_file)
+    assert brokers.librdkafka()["sasl.oauthbearer.token.endpoint.url"] == "https://login.example/token"
+    java = brokers.java("shaded.kafka")
+    assert "geheim" not in str(java)
+    assert java["sasl.jaas.config"] == (
+        'shaded.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId="clinic" '
+        f'clientSecret="${{secrets:{password_file.parent}:password}}" scope="federation";'
+    )
+    with pytest.raises(ValueError, match="kafka-python cannot log in by OAUTHBEARER"):
+        brokers.kafka_python()
+
+
+def test_the_mechanism_and_the_url_of_tokens_go_together(password_file: Path) -> None:
+    for mechanism, url in (("OAUTHBEARER", None), ("SCRAM-SHA-512", "https://login.example/token")):
+        with pytest.raises(ValueError, match="go together"):
+            Security.model_validate(
+                {
+                    "protocol": "SASL_SSL",
+                    "sasl_mechanism": mechanism,
+                    "sasl_username": "clinic",
+                    "sasl_password_file": password_file,
+                    "oauth_token_url": url,
+                }
+            )
+
+
+def test_librdkafka_asks_for_a_token_with_the_clients_credentials(password_file: Path) -> None:
+    """Against a server that answers as an identity provider does."""
+    asked: list[tuple[str, str]] = []
+
+    class Provider(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            asked.append((self.headers.get("Authorization", ""), body))
+            self.send_response(401)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Provider)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        brokers = oauth(password_file, f"http://127.0.0.1:{server.server_port}/token")
+        producer = Producer({**brokers.librdkafka(), "log_level": 0, "error_cb": lambda _: None})
+        deadline = time.monotonic() + 20
+        while not asked and time.monotonic() < deadline:
+            producer.poll(0.1)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    authorization, body = asked[0]
+    assert authorization == "Basic " + b64encode(b"clinic:geheim").decode()
+    assert parse_qs(body) == {"grant_type": ["client_credentials"], "scope": ["federation"]}

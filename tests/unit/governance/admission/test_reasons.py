@@ -29,5 +29,11 @@ def test_decisions() -> None:
 @pytest.mark.parametrize("reason", list(Reason))
 def test_the_raw_bytes_of_refused_records_are_kept_but_neither_duplicates_nor_floods(reason: Reason) -> None:
     case = Case.of(b"", a_source(), frozenset())
-    kept = reason not in (Reason.ACCEPTED, Reason.DUPLICATE_IGNORED, Reason.SIZE_LIMIT, Reason.UNHANDLED)
+    kept = reason not in (
+        Reason.ACCEPTED,
+        Reason.DUPLICATE_IGNORED,
+        Reason.SIZE_LIMIT,
+        Reason.OVER_RATE,
+        Reason.UNHANDLED,
+    )
     assert keeps_raw(case.verdict(reason)) is kept

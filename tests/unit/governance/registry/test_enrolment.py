@@ -10,6 +10,7 @@ from fluvial.admission.judgement import Parked, Refused, Source
 from fluvial.admission.request import MAX_ENROLMENT_BYTES
 from fluvial.identity.envelope import open_envelope, seal
 from fluvial.identity.keys import SigningKey
+from fluvial.identity.vouching import new_token, public_form, token_key, vouch
 from fluvial.registry.records import spent
 from fluvial.wire.framing import encode
 from fluvial.wire.records import (
@@ -334,3 +335,112 @@ def test_an_agreement_signed_twice_or_too_many_of_them_are_refused() -> None:
 
 def test_nobody_has_to_sign_an_agreement_to_enrol() -> None:
     assert participant_of(enrolled(a_request(agreements=()))).agreements == ()
+
+
+# Tokens that are proven without being shown, and keys that follow one another.
+
+SCOPE = "0123456789abcdef" * 2
+SECRET = new_token()
+SECRET_KEY = token_key(SECRET)
+PROVEN_TOKEN = EnrolmentToken(
+    token_sha256=sha256(public_form(SECRET).encode()).digest(), participant="alice", expires_ms=NOW_MS
+)
+
+
+def judge_in(
+    world: World, request: EnrolmentRequest, key: SigningKey, claims: TokenClaims | None = None
+) -> EnrolmentJudgement:
+    source = a_source(topic="fluvial.enrolments", key=request.participant.encode())
+    raw = seal(request, key, request.participant, SCOPE)
+    return judge_enrolment(raw, source, registry=world, claims=claims or TokenClaims(), scope=SCOPE)
+
+
+def a_proven_request(key: SigningKey = KEY, by: SigningKey | None = SECRET_KEY, **changes: Any) -> EnrolmentRequest:
+    assert by is not None
+    proof = vouch(by, SCOPE, "alice", key.public_key)
+    values = {"public_key": key.public_key, "token": by.public_key.hex(), "proof": proof, **changes}
+    return a_request(**values)
+
+
+def a_proving_registry(**changes: Any) -> World:
+    return a_registry(tokens={PROVEN_TOKEN.token_sha256: PROVEN_TOKEN}, **changes)
+
+
+def test_a_token_is_proven_and_nothing_that_is_sent_tells_it() -> None:
+    request = a_proven_request()
+    assert SECRET.removeprefix("key.") not in encode(request).decode("latin1")
+    judgement = judge_in(a_proving_registry(), request, KEY)
+    assert isinstance(judgement, Enrolled)
+    assert judgement.records[1] == spent(PROVEN_TOKEN)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"proof": None},
+        {"proof": b""},
+        {"proof": vouch(KEY, SCOPE, "alice", OTHER_KEY.public_key)},
+        {"proof": vouch(SECRET_KEY or KEY, SCOPE, "alice", KEY.public_key)},
+        {"proof": vouch(SECRET_KEY or KEY, SCOPE, "bob", OTHER_KEY.public_key)},
+        {"proof": vouch(SECRET_KEY or KEY, "another federation", "alice", OTHER_KEY.public_key)},
+        {"token": SECRET, "proof": None},
+    ],
+)
+def test_whoever_reads_a_request_enrols_nobody_with_it(changes: dict[str, Any]) -> None:
+    """With a job that has forgotten everything, too: before or after its owner, the token lets in no other key. And a
+    request that proves nothing does not take the token from its owner."""
+    claims = TokenClaims()
+    stolen = a_proven_request(OTHER_KEY, **changes)
+    assert not isinstance(judge_in(a_proving_registry(), stolen, OTHER_KEY, claims), Enrolled)
+    assert isinstance(judge_in(a_proving_registry(), a_proven_request(), KEY, claims), Enrolled)
+
+
+def test_a_key_vouches_for_the_one_that_follows_it() -> None:
+    world = a_registry(participants={"alice": a_participant(version=3)}, tokens={})
+    judgement = judge_in(world, a_proven_request(OTHER_KEY, KEY), OTHER_KEY)
+    assert isinstance(judgement, Enrolled)
+    (record,) = judgement.records
+    assert isinstance(record, Participant)
+    assert (record.public_key, record.version) == (OTHER_KEY.public_key, 4)
+    assert record.agreements == (SIGNED_TERMS,)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        a_participant(status=ParticipantStatus.REVOKED),
+        a_participant(public_key=SigningKey.from_seed(bytes([5]) * 32).public_key),
+    ],
+)
+def test_a_revoked_or_former_key_vouches_for_nobody(known: Participant) -> None:
+    world = a_registry(participants={"alice": known}, tokens={})
+    judgement = judge_in(world, a_proven_request(OTHER_KEY, KEY), OTHER_KEY)
+    assert not isinstance(judgement, Enrolled)
+    assert judgement.verdict.reason is Reason.TOKEN_INVALID
+
+
+def test_who_names_the_present_key_must_prove_it() -> None:
+    world = a_registry(participants={"alice": a_participant()}, tokens={})
+    request = a_proven_request(OTHER_KEY, KEY, proof=vouch(OTHER_KEY, SCOPE, "alice", OTHER_KEY.public_key))
+    assert not isinstance(judge_in(world, request, OTHER_KEY), Enrolled)
+
+
+def test_a_participant_withdraws_an_agreement() -> None:
+    world = a_registry(participants={"alice": a_participant(agreements=(SIGNED_RULES, SIGNED_TERMS))})
+    judgement = judge_in(world, a_request(token="", agreements=(), withdrawn=("terms", "unknown")), KEY)
+    assert isinstance(judgement, Enrolled)
+    (record,) = judgement.records
+    assert isinstance(record, Participant)
+    assert record.agreements == (SIGNED_RULES,)
+    again = judge_in(replace(world, participants={"alice": record}), a_request(token=""), KEY)
+    assert isinstance(again, Enrolled)
+    assert participant_of(again).agreements == (SIGNED_RULES, SIGNED_TERMS)
+
+
+def test_nobody_withdraws_for_another_nor_signs_and_withdraws_at_once() -> None:
+    world = a_registry(participants={"alice": a_participant()})
+    forged = a_request(public_key=OTHER_KEY.public_key, token="", agreements=(), withdrawn=("terms",))
+    assert not isinstance(judge_in(world, forged, OTHER_KEY), Enrolled)
+    both = judge_in(world, a_request(token="", withdrawn=("terms",)), KEY)
+    assert not isinstance(both, Enrolled)
+    assert both.verdict.reason is Reason.DECODE

@@ -36,6 +36,8 @@ class MemoryLog:
         self.topics[topic].append(value)
         return len(self.topics[topic]) - 1
 
+    scope = ""
+
     def manifests(self, task: str) -> Mapping[int, ModelManifest]:
         return {version: each for version, each in self.published.items() if each.task == task}
 

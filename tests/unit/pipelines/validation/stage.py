@@ -56,6 +56,8 @@ SETTINGS = Settings(
     checkpoint_dir=Path("none"),
     repository_root=Path("none"),
     max_record_bytes=4096,
+    named_rate=(4096, 4096),
+    unnamed_rate=(4096, 4096),
 )
 
 
@@ -89,6 +91,7 @@ class ValidationStage:
 
     def __init__(self, task_file: TaskFile | None = None, scorer: Any = None) -> None:
         self.task_file, self.scorer = task_file, scorer
+        self.settings = SETTINGS
         self.flink = FlinkState()
         self.log = ChunkLog()
         self.now_ms = builders.NOW_MS
@@ -128,7 +131,7 @@ class ValidationStage:
         )
         catching_up = CatchingUp(lambda: None, FOR_EVER_MS)
         self.process = process.Process(self.known, checks, scores, CheckedChunks(), catching_up)
-        self.operator = validate.Validate(SETTINGS, hands_over=True)
+        self.operator = validate.Validate(self.settings, hands_over=True)
         self.operator.open(self.flink)
 
     def start_anew(self) -> None:

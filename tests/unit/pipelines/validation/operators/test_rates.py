@@ -1,0 +1,75 @@
+"""Who sends too much is refused unopened, once for each record, and takes nothing from anybody else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from unittest.mock import patch
+
+from fluvial.identity.keys import SigningKey
+from fluvial.wire.records import Reason
+from governance.admission import signature
+from tests.unit.governance.admission.builders import (
+    KEY,
+    a_participant,
+    an_inline_update,
+    an_update,
+    inline_round,
+    sealed,
+)
+from tests.unit.pipelines.validation.stage import REGISTRAR, ValidationStage
+
+BOB = SigningKey.from_seed(bytes([9]) * 32)
+
+
+def a_stage() -> ValidationStage:
+    stage = ValidationStage()
+    stage.settings = stage.settings.model_copy(update={"named_rate": (64, 32), "unnamed_rate": (64, 32)})
+    return stage
+
+
+def reasons(stage: ValidationStage, offsets: list[int]) -> list[str]:
+    return [reason for offset in offsets for reason in stage.reasons()[3, offset]]
+
+
+def test_what_a_participant_sends_too_much_is_refused_before_its_signature_is_looked_at() -> None:
+    with a_stage() as stage:
+        junk = [sealed(an_update(base_digest=bytes(32), created_ms=number)) for number in range(500)]
+        with patch.object(signature, "verify_envelopes", wraps=signature.verify_envelopes) as verify:
+            offsets = stage.send(junk)
+        found = reasons(stage, offsets)
+        assert found == [Reason.WRONG_BASE.value] * 64 + [Reason.OVER_RATE.value] * 436
+        assert sum(len(call.args[0]) for call in verify.call_args_list) == 64
+        assert len(stage.quarantined) == 64
+
+
+def test_others_are_judged_as_if_nobody_had_sent_junk() -> None:
+    with a_stage() as stage:
+        stage.register(a_participant(participant="bob", public_key=BOB.public_key), REGISTRAR)
+        stage.announce(inline_round(round=4))
+        stage.send([sealed(an_update(created_ms=number)) for number in range(500)])
+        update = an_inline_update(round_=inline_round(round=4))
+        honest = stage.send([sealed(replace(update, participant="bob"), BOB, "bob")], key=b"bob")
+        stage.settle()
+        assert reasons(stage, honest) == ["ACCEPTED"]
+
+
+def test_a_thousand_names_of_nobody_get_no_more_than_one() -> None:
+    with a_stage() as stage:
+        offsets = [
+            offset
+            for number in range(300)
+            for offset in stage.send([sealed(an_update(), KEY, f"nobody-{number}")], key=f"nobody-{number}".encode())
+        ]
+        at_once = [stage.reasons().get((3, offset), [""])[0] for offset in offsets]
+        assert at_once.count("OVER_RATE") == 300 - 64
+
+
+def test_a_job_that_starts_anew_gives_no_second_verdict() -> None:
+    with a_stage() as stage:
+        offsets = stage.send([sealed(an_update(created_ms=number)) for number in range(200)])
+        stage.settle()
+        before = reasons(stage, offsets)
+        stage.start_anew()
+        stage.settle()
+        assert reasons(stage, offsets) == before
+        assert len(before) == 200

@@ -1,7 +1,6 @@
 """`fluvial model`: the published models, verified by their manifests."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,24 +11,22 @@ from fluvial.cli.common import (
     FederationOption,
     JsonOption,
     console,
-    fail,
     load_federation,
     print_json,
     reported,
 )
+from fluvial.cli.model_export import TaskArgument, VersionArgument, find, get, push
 from fluvial.edge import measurements
-from fluvial.edge.models import load_model, read_manifests
-from fluvial.edge.safetensors import to_safetensors
+from fluvial.edge.models import read_manifests
 from fluvial.identity.federation import Federation
 from fluvial.kafka import connect
-from fluvial.wire.files import replace_file
 from fluvial.wire.records import ModelManifest
 from fluvial.wire.terms import stated
 
-app = typer.Typer(help="List, show and download published models.", no_args_is_help=True)
+app = typer.Typer(help="List, show, download and register published models.", no_args_is_help=True)
 
-TaskArgument = Annotated[str, typer.Argument(help="The task.")]
-VersionArgument = Annotated[int | None, typer.Argument(min=0, help="The version; the newest without it.")]
+app.command()(get)
+app.command()(push)
 
 
 @app.command("list")
@@ -112,43 +109,6 @@ def show(
         )
 
 
-@app.command()
-@reported
-def get(
-    task: TaskArgument,
-    version: VersionArgument = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file. [default: TASK-VERSION.safetensors]")
-    ] = None,
-    federation: FederationOption = DEFAULT_FEDERATION,
-    json: JsonOption = False,
-) -> None:
-    """Download a model as a safetensors file, every chunk checked against the signed manifest."""
-    parties = load_federation(federation)
-    manifest = _find(parties, task, version)
-    if manifest.partial:
-        fail(
-            f"{task}, version {manifest.version}, is the exact sum of a region's round, and no model",
-            "The model is made by the parent federation.",
-        )
-    transport = connect(parties.brokers, "fluvial-model")
-    try:
-        model_D = load_model(
-            transport, parties.topics.model_blobs, manifest.chunks, manifest.model_digest, manifest.num_elements
-        )
-    finally:
-        transport.close()
-    path = output or Path(f"{manifest.task}-{manifest.version}.safetensors")
-    metadata = {"task": manifest.task, "version": str(manifest.version), "model_digest": manifest.model_digest.hex()}
-    replace_file(path, to_safetensors(model_D, manifest.layout, metadata))
-    if json:
-        print_json({**_summary(manifest), "file": str(path)})
-    else:
-        console.print(
-            f"{path}: {manifest.task}, version {manifest.version}, {model_D.nbytes} bytes verified", markup=False
-        )
-
-
 def _manifests(federation: Federation) -> list[ModelManifest]:
     transport = connect(federation.brokers, "fluvial-model")
     try:
@@ -166,15 +126,7 @@ def _findings(federation: Federation, manifest: ModelManifest) -> measurements.F
 
 
 def _find(federation: Federation, task: str, version: int | None) -> ModelManifest:
-    found = [manifest for manifest in _manifests(federation) if manifest.task == task]
-    if not found:
-        fail(f"there is no model of the task {task}", "`fluvial model list` shows what there is.")
-    if version is None:
-        return found[-1]
-    matching = [manifest for manifest in found if manifest.version == version]
-    if not matching:
-        fail(f"{task} has no version {version}", f"It has {found[0].version} to {found[-1].version}.")
-    return matching[0]
+    return find(_manifests(federation), task, version)
 
 
 def _summary(manifest: ModelManifest) -> dict[str, Any]:

@@ -245,6 +245,12 @@ class TaskFile(Terms):
     chunk_elements: int = Field(default=262_144, ge=1, le=262_144, description="Elements per chunk; 262144 are 1 MiB.")
     kept_versions: int = Field(default=16, ge=2, description="Versions whose chunks are kept.")
     agreement: AgreementSpec | None = None
+    licence: str = Field(
+        default="",
+        max_length=64,
+        pattern=r"^[A-Za-z0-9.+() -]*$",
+        description="Of the models, as an SPDX identifier: apache-2.0, cc-by-4.0. It stands in their model cards.",
+    )
     package: PackageSpec | None = None
     data: DataSpec = DataSpec()
     loss: LossName = "cross_entropy"
@@ -345,7 +351,7 @@ class TaskFile(Terms):
     def specification(self) -> str:
         """The JSON that is signed. What releases before packages do not know stands in it only where it is in force, so
         that they read every other task."""
-        newer = {"package", "data", "loss", "held_out", "tunes"}
+        newer = {"package", "data", "loss", "held_out", "tunes", "licence"}
         newer_of_model = {"builder", "weights", "train", "local", "statistics", "base_sha256"}
         content = self.model_dump(mode="json")
         for part, model, names in ((content, self, newer), (content["model"], self.model, newer_of_model)):

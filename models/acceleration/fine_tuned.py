@@ -4,8 +4,8 @@ the pruned one (`fluvial variant tune`); what is built here is what they have ma
 from dataclasses import dataclass
 from typing import ClassVar
 
+from fluvial.edge.training.onnx_export import export, to_bytes
 from fluvial.wire.acceleration import PRUNED
-from models.acceleration.onnx_export import export, to_bytes
 from models.acceleration.recipe import Artefact, Subject
 
 

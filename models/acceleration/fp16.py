@@ -7,7 +7,7 @@ from typing import ClassVar
 import onnx
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from models.acceleration.onnx_export import bare, to_bytes
+from fluvial.edge.training.onnx_export import bare, to_bytes
 from models.acceleration.recipe import Artefact, Subject
 
 

@@ -13,8 +13,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
+from fluvial.edge.training.onnx_export import to_bytes
 from models.acceleration.initializers import Stored, constant, node, replace_weights
-from models.acceleration.onnx_export import to_bytes
 from models.acceleration.recipe import Artefact, Subject
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from models.acceleration.onnx_export import INPUT
+from fluvial.edge.training.onnx_export import INPUT
 from models.acceleration.onnx_quantizer import quantised
 from models.acceleration.recipe import Artefact, Subject
 

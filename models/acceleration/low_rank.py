@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.acceleration.onnx_export import export, to_bytes
+from fluvial.edge.training.onnx_export import export, to_bytes
 from models.acceleration.recipe import Artefact, Subject
 
 

@@ -4,7 +4,7 @@ and at batch 1 it is 2 to 8 times as fast, because small models spend their time
 from dataclasses import dataclass
 from typing import ClassVar
 
-from models.acceleration.onnx_export import to_bytes
+from fluvial.edge.training.onnx_export import to_bytes
 from models.acceleration.recipe import Artefact, Subject
 
 

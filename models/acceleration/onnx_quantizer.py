@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from models.acceleration.onnx_export import bare, to_bytes
+from fluvial.edge.training.onnx_export import bare, to_bytes
 
 
 def quantised(model: onnx.ModelProto, quantise: Callable[[str, str], None]) -> bytes:

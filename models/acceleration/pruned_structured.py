@@ -10,7 +10,7 @@ from typing import ClassVar
 from torch import nn
 
 from fluvial.edge.training.narrowing import narrowed
-from models.acceleration.onnx_export import export, to_bytes
+from fluvial.edge.training.onnx_export import export, to_bytes
 from models.acceleration.recipe import Artefact, Subject
 
 

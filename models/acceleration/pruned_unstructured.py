@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from fluvial.edge.training.onnx_export import to_bytes
 from models.acceleration.initializers import Stored, constant, node, replace_weights
-from models.acceleration.onnx_export import to_bytes
 from models.acceleration.recipe import Artefact, Subject
 
 

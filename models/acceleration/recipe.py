@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.acceleration.onnx_export import export
+from fluvial.edge.training.onnx_export import export
 
 
 @dataclass(frozen=True, kw_only=True)

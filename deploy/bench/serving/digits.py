@@ -14,6 +14,7 @@ import torch
 
 from deploy.bench.seeding import task_record, wait
 from deploy.local.keys import ServiceKeys
+from fluvial.edge.training.onnx_export import to_bytes
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.identity.envelope import seal
 from fluvial.inference.processor import processor_class
@@ -23,7 +24,6 @@ from fluvial.wire.document import read_document
 from fluvial.wire.records import ChunkReference, Promotion, PromotionDecision, Task, Variant
 from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
-from models.acceleration.onnx_export import to_bytes
 from models.acceleration.recipe import Subject
 from models.datasets import load_evaluation
 

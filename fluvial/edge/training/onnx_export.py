@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import onnx
 import torch
 from torch import nn
+
+from fluvial.edge.training.batches import Tensors, call
 
 OPSET = 21
 """Operator set: the first with four-bit integers."""
@@ -15,26 +19,43 @@ OPSET = 21
 INPUT, OUTPUT = "inputs", "outputs"
 
 
-def export(module: nn.Module, example: torch.Tensor) -> onnx.ModelProto:
-    """The module in evaluation mode, float32[B, ...] to float32[B, ...] with any B. example: at least two inputs.
+def export(module: nn.Module, example: Tensors) -> onnx.ModelProto:
+    """The module in evaluation mode, of any number B of examples. example: at least two, as the module takes them: one
+    tensor [B, ...], which the model calls `inputs`; a tuple by position, `inputs_0` and so on; a mapping by its names.
+    The model's output is `outputs`.
 
     Exporters write where in their source a node comes from: names of files on this machine. What is not needed to run
     is left out, so that the same module gives the same bytes. Raises ValueError for a module that cannot be exported.
     """
     was_training = module.training
     module.eval()
+    names: list[str]
+    positional: tuple[torch.Tensor, ...]
+    named: dict[str, torch.Tensor] | None = None
+    batch = {0: torch.export.Dim("batch")}
+    if isinstance(example, Mapping):
+        names, positional, named = list(example), (), dict(example)
+    elif isinstance(example, torch.Tensor):
+        names, positional = [INPUT], (example,)
+    else:
+        names, positional = [f"{INPUT}_{number}" for number in range(len(example))], tuple(example)
+    shapes: Any = dict.fromkeys(named, batch) if named else tuple(batch for _ in positional)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of the exporter's own dependencies
             logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+            plain = isinstance(module(*positional, **(named or {})), torch.Tensor)
+            if not plain:  # as the parameters of `_Predictions.forward` are called
+                shapes = {"named": shapes} if named else (shapes,)
             program = torch.onnx.export(
-                module,
-                (example,),
+                module if plain else _Predictions(module),
+                positional,
+                kwargs=named,
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=[INPUT],
+                input_names=names,
                 output_names=[OUTPUT],
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                dynamic_shapes=shapes,
                 verbose=False,
             )
     except Exception as error:
@@ -43,6 +64,17 @@ def export(module: nn.Module, example: torch.Tensor) -> onnx.ModelProto:
         module.train(was_training)
     assert program is not None
     return bare(program.model_proto)
+
+
+class _Predictions(nn.Module):
+    """A module of whose output the predictions alone are wanted."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> Any:
+        return call(self.module, named or inputs)
 
 
 def bare(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -74,3 +106,8 @@ def to_bytes(model: onnx.ModelProto) -> bytes:
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def from_bytes(data: bytes) -> onnx.ModelProto:
+    """The model that `to_bytes` gave."""
+    return onnx.load_model_from_string(data)

@@ -1,0 +1,290 @@
+"""`fluvial model get`: what is loaded back gives the same answers, in every format, and the card says what is known."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+import yaml
+from click.testing import Result
+from safetensors.torch import load as load_safetensors
+from torch import nn
+from typer.testing import CliRunner
+
+from fluvial.cli import model_export
+from fluvial.cli.common import Exit
+from fluvial.cli.main import app, mount_for
+from fluvial.edge.packages import Packages, pinned
+from fluvial.edge.packages.examples import Examples
+from fluvial.edge.training.export import to_onnx
+from fluvial.edge.training.predictions import predict
+from fluvial.edge.training.task_code import TaskCode
+from fluvial.identity.envelope import seal
+from fluvial.wire.framing import encode
+from fluvial.wire.records import Contribution, GroupMeasurement, Metric, ParticipantsMetric, Release, Task
+from tests.unit.fluvial.edge.packages.packages_world import task_file, write
+from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, TASK, World, a_federation, topic_partitions
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
+
+mount_for([])
+
+MODEL = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, inputs):
+        super().__init__()
+        self.kinds = nn.Embedding(4, 3)
+        self.norm = nn.BatchNorm1d(inputs + 3)
+        self.last = nn.Linear(inputs + 3, 2)
+
+    def forward(self, numbers, kind):
+        return self.last(self.norm(torch.cat([numbers, self.kinds(kind)], 1)).relu())
+
+def net(inputs):
+    return Net(inputs)
+"""
+DATA = """
+import numpy as np
+
+def load(path, index):
+    random = np.random.default_rng(index)
+    numbers, kinds = random.normal(size=(30, 3)).astype(np.float32), random.integers(0, 4, 30)
+    return {"numbers": numbers, "kind": kinds}, random.integers(0, 2, 30)
+
+def evaluation(folder):
+    return load(folder, 99)
+"""
+
+
+class PublishedTask:
+    """A federation in memory with two versions of a task with a package."""
+
+    def __init__(self, folder: Path, **changes: Any) -> None:
+        self.package = write(folder, model=MODEL, data=DATA)
+        federation = a_federation()
+        federation.save(folder / ".fluvial/federation.json")
+        self.world = World(federation, MemoryTransport(topic_partitions(federation)))
+        packages = Packages([self.package])
+        agreement = {"name": "research", "text": "For research only."}
+        wanted = task_file(
+            task=TASK,
+            title="Scans | of chests",
+            licence="apache-2.0",
+            agreement=agreement,
+            model={"builder": "chest_xray.model:net", "parameters": {"inputs": 3}, "seed": 4},
+            **changes,
+        )
+        signed = pinned(wanted, packages.of(wanted))
+        self.code = TaskCode.of(signed, packages)
+        state = self.code.state()
+        generator = np.random.default_rng(8)
+        self.model_D = np.abs(state.flatten() + generator.normal(size=state.size).astype(np.float32) / 4)
+        state.load(self.model_D)
+        self.module = state.module.eval()
+        self.world.publish_agreement()
+        record = Task(
+            task=TASK,
+            specification=signed.specification(),
+            layout=state.layout,
+            base_version=0,
+            base_digest=bytes(32),
+            base_chunks=(),
+            created_ms=1,
+        )
+        self.world.put(self.world.topics.registry, f"task/{TASK}", seal(record, OPERATOR, "operator"))
+        chunks, digest = self.world.publish_model(self.model_D)
+        first = self.world.publish_manifest(0, OPERATOR)
+        parts = tuple(
+            Contribution(
+                participant=f"hospital-{number}",
+                update_id=f"u{number}",
+                source_partition=0,
+                source_offset=number,
+                record_sha256=bytes([number] * 32),
+                weight=10,
+                selected=number != 2,
+                effective_weight=10,
+                round=1,
+            )
+            for number in range(3)
+        )
+        self.manifest = replace(
+            first,
+            version=1,
+            round=1,
+            parent_version=0,
+            layout=state.layout,
+            num_elements=state.size,
+            chunks=chunks,
+            model_digest=digest,
+            contributions=parts,
+        )
+        self.world.put(self.world.topics.models, f"{TASK}/1", seal(self.manifest, AGGREGATOR, "aggregator"))
+
+    def release(self) -> None:
+        groups = GroupMeasurement(
+            attribute="site", group="north", num_examples=400, metrics=(Metric(name="auc", value=0.75),), reason=""
+        )
+        told = ParticipantsMetric(
+            version=1, attribute="", group="", metric="auc", participants=3, num_examples=90, mean=0.7,
+            p10=0.5, p25=0.6, p50=0.71, p75=0.8, p90=0.9,
+        )  # fmt: skip
+        for version, fields in ((1, {"metrics": (Metric(name="auc", value=0.8125),), "groups": (groups,)}), (2, {})):
+            release = Release(
+                task=TASK, version=version, model_digest=self.manifest.model_digest, num_examples=1203, device="cpu",
+                duration_ms=1, **{"metrics": (), "participants": (told,) if version == 2 else (), **fields},
+            )  # fmt: skip
+            self.world.put(self.world.topics.releases, TASK, encode(release))
+
+    def answers(self) -> np.ndarray:
+        return predict(self.module, self.examples())
+
+    def examples(self) -> Examples:
+        return self.code.participant_examples(Path(), 5)
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PublishedTask:
+    monkeypatch.chdir(tmp_path)
+    found = PublishedTask(tmp_path)
+    monkeypatch.setattr(model_export, "connect", lambda *_: found.world.transport)
+    monkeypatch.setattr(found.world.transport, "close", lambda: None)
+    return found
+
+
+def get(*words: str) -> Result:
+    return CliRunner().invoke(app, ["model", "get", TASK, *words])
+
+
+def test_torch_reads_the_state_back_without_unpickling_and_answers_alike(published: PublishedTask) -> None:
+    assert get("--format", "torch", "--package", "chest-xray").exit_code == 0
+    state = torch.load(f"{TASK}-1.pt", weights_only=True)
+    module = published.code.module()
+    module.load_state_dict(state)
+    assert (predict(module, published.examples()) == published.answers()).all()
+    assert "num_batches_tracked" in "".join(state), "the whole module, with what does not travel"
+
+
+def test_onnx_answers_alike_for_any_number_of_examples(published: PublishedTask) -> None:
+    assert get("--format", "onnx", "--package", "chest-xray").exit_code == 0
+    session = onnxruntime.InferenceSession(f"{TASK}-1.onnx", providers=["CPUExecutionProvider"])
+    inputs = published.examples().inputs
+    assert isinstance(inputs, dict)
+    assert [each.name for each in session.get_inputs()] == ["numbers", "kind"]
+    for count in (1, 7, 30):
+        (found,) = session.run(["outputs"], {name: array[:count] for name, array in inputs.items()})
+        np.testing.assert_allclose(found, published.answers()[:count], rtol=1e-5, atol=1e-6)
+
+
+def test_safetensors_has_what_travelled(published: PublishedTask) -> None:
+    done = get("-o", "m.safetensors", "--json")
+    assert done.exit_code == 0, done.output
+    tensors = load_safetensors(Path("m.safetensors").read_bytes())
+    assert torch.equal(tensors["last.weight"], published.module.last.weight)
+    assert json.loads(done.stdout) == {
+        "task": TASK,
+        "version": 1,
+        "model_digest": published.manifest.model_digest.hex(),
+        "file": "m.safetensors",
+        "card": "m.md",
+    }
+
+
+def test_the_card_says_what_is_known_and_names_nobody(published: PublishedTask) -> None:
+    published.release()
+    assert get().exit_code == 0
+    card = Path(f"{TASK}-1.md").read_text()
+    _, header, body = card.split("---\n", 2)
+    read = yaml.safe_load(header)
+    assert read["license"] == "apache-2.0"
+    assert read["model-index"][0]["results"][0]["metrics"] == [{"type": "auc", "value": 0.8125}]
+    for said in (
+        "# Scans | of chests",
+        published.manifest.model_digest.hex(),
+        "| all | 1,203 | 0.8125 |",
+        "| site: north | 400 | 0.7500 |",
+        "median 0.7100",
+        "2 updates of 2 participants, in 1 rounds",
+        "| 1 | 1 | 2 of 3 |",
+        "| 0 | 0 | the initial model |",
+        "> For research only.",
+        f"`{TASK}-1.safetensors`",
+    ):
+        assert said in body, said
+    assert "hospital" not in card
+
+
+def test_a_card_of_a_model_that_nobody_measured_says_so(published: PublishedTask) -> None:
+    assert get("--no-card").exit_code == 0
+    assert not Path(f"{TASK}-1.md").exists()
+    assert get().exit_code == 0
+    assert "Nothing was measured of it." in Path(f"{TASK}-1.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--format", "torch"], "--package"),
+        (["--format", "onnx", "--package", "elsewhere"], "elsewhere"),
+        (["7"], "has no version 7"),
+    ],
+)
+def test_what_cannot_be_is_said_and_leaves_nothing(published: PublishedTask, words: list[str], why: str) -> None:
+    done = get(*words)
+    assert done.exit_code in (Exit.USAGE, Exit.FAILURE)
+    assert why in " ".join(done.output.split())
+    assert not list(Path().glob(f"{TASK}-*"))
+
+
+def test_the_package_must_be_the_one_that_the_task_pins(published: PublishedTask) -> None:
+    (published.package / "model.py").write_text(MODEL + "\n# another\n")
+    done = get("--format", "torch", "--package", "chest-xray")
+    assert done.exit_code != 0
+    assert "pins the package" in " ".join(done.output.split())
+
+
+def test_shapes_come_from_a_participants_data_where_there_is_no_evaluation_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = PublishedTask(tmp_path, evaluation=None, data={"participant": "chest_xray.data:load"})
+    monkeypatch.setattr(model_export, "connect", lambda *_: found.world.transport)
+    monkeypatch.setattr(found.world.transport, "close", lambda: None)
+    words = ["--format", "onnx", "--package", "chest-xray"]
+    refused = get(*words)
+    assert refused.exit_code == Exit.USAGE
+    assert "--data" in refused.output
+    assert get(*words, "--data", ".").exit_code == 0
+    assert Path(f"{TASK}-1.onnx").stat().st_size > 0
+
+
+class Output:
+    def __init__(self, logits: torch.Tensor) -> None:
+        self.logits = logits
+
+
+class WithLogits(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> Any:
+        return Output(self.layer(first) * second)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_outputs_with_logits_are_exported_too_of_inputs_by_position_and_by_name(by_name: bool) -> None:
+    module = WithLogits().eval()
+    random = np.random.default_rng(0)
+    arrays = random.normal(size=(5, 3)).astype(np.float32), random.normal(size=(5, 1)).astype(np.float32)
+    named = dict(zip(("first", "second") if by_name else ("inputs_0", "inputs_1"), arrays, strict=True))
+    examples = Examples(inputs=named if by_name else arrays, targets=np.zeros(5))
+    session = onnxruntime.InferenceSession(to_onnx(module, examples), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, named)
+    np.testing.assert_allclose(found, predict(module, examples), rtol=1e-5)

@@ -14,6 +14,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := $(VENV)/.packages
 PROJECTS := $(VENV)/.projects
+EXTRAS_VENV := .venv-extras
+EXTRAS := $(EXTRAS_VENV)/.packages
 JARS := build/jars/.built
 CLASSES := build/classes/.built
 
@@ -22,10 +24,10 @@ PYTEST_ARGS ?=
 # Processes that share the tests out (tests/conftest.py). One more than cores, since most of them wait for brokers and jobs.
 WORKERS ?= 3
 
-.PHONY: help setup demo test soak interop check lock clean
+.PHONY: help setup demo test soak interop extras test-extras check lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(PROJECTS) $(JARS) $(CLASSES) ## Virtual environment, broker and connector jars; at once when nothing changed
 
@@ -40,9 +42,15 @@ soak: setup ## What is too long for each run: thousands of examples for each law
 	@$(BIN)/python -m pytest tests/laws tests/unit -m "not interop" --hypothesis-profile soak --timeout 3600
 	@FLUVIAL_KILLS=10 $(BIN)/python -m pytest tests/system/test_kills.py
 	@FLUVIAL_LOSSES=10 $(BIN)/python -m pytest tests/system/test_recovery.py --timeout 3600
+	@$(BIN)/python -m pytest tests/system/test_held_out.py -m soak
 
 interop: setup ## Build and run consumers of the audit log in Go, Java and JavaScript, where their tools are there
 	@$(BIN)/python -m pytest tests/system/test_interop.py -m interop
+
+extras: $(EXTRAS) ## What optional parts need (lightning, transformers, peft, mlflow), beside the environment of the set-up
+
+test-extras: extras ## Tests of those: callbacks, adapters, a real MLflow server
+	@$(EXTRAS_VENV)/bin/python -m pytest tests/extras -o filterwarnings=default $(PYTEST_ARGS)
 
 check: setup ## Lint, types, layers, generated files
 	@echo "== ruff"
@@ -60,9 +68,12 @@ lock: $(PACKAGES) ## Compile requirements/requirements.in into the lock, with th
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-annotate --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" \
 		--output-file requirements/requirements.txt requirements/requirements.in
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-annotate --no-header --no-emit-index-url \
+		--no-emit-find-links --constraint requirements/requirements.txt requirements/extras.in \
+		| grep -vxFf requirements/requirements.txt > requirements/extras.txt
 
 clean: ## Remove what the set-up and the checks made
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(EXTRAS_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -78,6 +89,16 @@ $(PACKAGES): requirements/requirements.txt | $(VENV)/bin/python
 	@$(BIN)/python -c 'import find_libpython, sys; sys.exit(not find_libpython.find_libpython())' || { \
 		echo "this Python has no shared library, and the jobs' interpreter lives inside Java: install" >&2; \
 		echo "libpython3.11 (Debian, Ubuntu), or make PYTHON=... with one built with --enable-shared" >&2; exit 1; }
+	@touch $@
+
+# Of its own are the packages that only optional parts need; all others, torch first, it reads from the set-up's environment.
+$(EXTRAS): requirements/extras.txt | $(PROJECTS)
+	@echo "== $$(grep -c == $<) packages of optional parts in $(EXTRAS_VENV) (some 210 MB)"
+	@rm -rf $(EXTRAS_VENV)
+	@$(BIN)/python -m venv --without-pip $(EXTRAS_VENV)
+	@$(BIN)/python -m pip --python $(EXTRAS_VENV)/bin/python install --disable-pip-version-check --quiet --no-deps -r $<
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+		> $$($(EXTRAS_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/of-the-setup.pth
 	@touch $@
 
 $(PROJECTS): pyproject.toml deploy/pyproject.toml $(PACKAGES)

@@ -78,7 +78,7 @@ def test_the_training_script_takes_part(tmp_path: Path) -> None:
     world, key = World(federation, transport), SigningKey.from_seed(b"k" * 32)
     world.publish_task()
     world.open_round()
-    (script,) = [block for block in blocks(PAGE, "python") if "Federated" in block]
+    (script,) = [block for block in blocks(PAGE, "python") if "def fit" in block]
     torch.manual_seed(1)
     with Participant(federation, "alice", key, tmp_path / "alice.sqlite", transport) as participant:
         publish = participant.publish

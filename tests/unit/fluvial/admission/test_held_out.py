@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fluvial.admission.held_out import MAX_SUMMARIES, MAX_VALUE, Told, held_out_fits, summarise
 from fluvial.admission.payload import _is_well_formed
 from fluvial.wire.framing import encode
-from fluvial.wire.records import HeldOutMetrics, Metric
+from fluvial.wire.records import HeldOutMetrics, Metric, Release
 from fluvial.wire.terms import HeldOutSpec
 from tests.unit.fluvial.auditor.world import an_update
 
@@ -98,8 +98,6 @@ def test_names_that_liars_make_up_push_nothing_out_and_a_release_stays_small() -
     found = summarise([*liars, *honest], SPEC)
     assert len(found) == MAX_SUMMARIES
     assert {("", ""), ("site", "north")} <= {(each.attribute, each.group) for each in found}
-    from fluvial.wire.records import Release
-
     release = Release(
         task="t", version=5, model_digest=bytes(32), metrics=(), num_examples=0, device="", duration_ms=0,
         participants=found,

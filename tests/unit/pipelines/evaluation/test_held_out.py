@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fluvial.edge.metrics import Measured
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import ChunkUnavailable
@@ -108,8 +109,6 @@ def test_measurements_that_no_event_could_hold_are_a_reason(tmp_path: Path, monk
         num_examples, device = 1, "cpu"
 
         def measure_with_groups(self, model: object) -> object:
-            from fluvial.edge.metrics import Measured
-
             return Measured(metrics={f"recall.{number}": 0.5 for number in range(5000)})
 
     monkeypatch.setattr(measuring, "_evaluator", lambda task: Talkative())

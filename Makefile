@@ -96,7 +96,7 @@ $(EXTRAS): requirements/extras.txt | $(PROJECTS)
 	@echo "== $$(grep -c == $<) packages of optional parts in $(EXTRAS_VENV) (some 210 MB)"
 	@rm -rf $(EXTRAS_VENV)
 	@$(BIN)/python -m venv --without-pip $(EXTRAS_VENV)
-	@$(BIN)/python -m pip --python $(EXTRAS_VENV)/bin/python install --disable-pip-version-check --quiet --no-deps -r $<
+	@$(BIN)/python -m pip --python $(EXTRAS_VENV)/bin/python install --disable-pip-version-check --quiet --no-compile --no-deps -r $<
 	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
 		> $$($(EXTRAS_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/of-the-setup.pth
 	@touch $@

@@ -16,6 +16,7 @@ from deploy.simulation.division import Rows, divided
 from fluvial.edge.metrics import Measured
 from fluvial.edge.packages import Packages, pinned
 from fluvial.edge.packages.examples import Examples, Inputs, joined
+from fluvial.edge.packages.held_out import held_out_rows
 from fluvial.edge.trainer import TrainingRequest
 from fluvial.edge.training.participation import train_on
 from fluvial.edge.training.task_code import TaskCode
@@ -137,7 +138,10 @@ def _groups(code: TaskCode, data: Path) -> tuple[Examples, list[Rows], str]:
     and so on, until it has none), and what the loader said then: whoever reads it sees a file that is damaged."""
     if code.task_file.data.participant is None:
         dataset, groups = load_by_participant(data)
-        return Examples.of(dataset, str(data)), groups, ""
+        examples, held_out = Examples.of(dataset, str(data)), code.task_file.held_out
+        if held_out.metrics:  # as `TaskCode.participant_examples` leaves out what a participant does not train on
+            groups = [rows[~held_out_rows(len(rows), _of(examples.people, rows), held_out.fraction)] for rows in groups]
+        return examples, groups, ""
     parts: list[Examples] = []
     ended = ""
     for index in range(MOST_PARTICIPANTS + 1):
@@ -155,6 +159,10 @@ def _groups(code: TaskCode, data: Path) -> tuple[Examples, list[Rows], str]:
         )
     ends = np.cumsum([len(part) for part in parts])
     return joined(parts), [np.arange(end - len(part), end) for part, end in zip(parts, ends, strict=True)], ended
+
+
+def _of(people: NDArray[np.int64] | None, rows: Rows) -> NDArray[np.int64] | None:
+    return None if people is None else people[rows]
 
 
 def _of_rows(examples: Examples, rows: Rows) -> Examples:

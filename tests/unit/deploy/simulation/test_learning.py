@@ -6,13 +6,16 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from deploy.commands.init import FILES, TEMPLATES
 from deploy.simulation import learning
 from deploy.simulation.federation import SimulatedFederation
 from deploy.simulation.learning import LearningPlan, plan_of
 from deploy.simulation.workers import WorkerEnded
+from fluvial.edge.training.task_code import TaskCode
 from tests.unit.deploy.simulation.small_task import a_plan
 
 
@@ -76,3 +79,16 @@ def test_a_worker_that_is_killed_ends_the_simulation_with_a_reason(tmp_path: Pat
     os.kill(next(iter(pool._processes)), signal.SIGKILL)
     with pytest.raises(WorkerEnded, match="a process that trains has ended"):
         list(rounds)
+
+
+def test_what_a_task_holds_out_is_not_trained_on_here_either(tmp_path: Path) -> None:
+    plan = a_plan(tmp_path, participants=None, held_out={"metrics": ["accuracy"], "fraction": 0.5})
+    rows = np.random.default_rng(1).normal(size=(480, 5)).astype(np.float32)
+    numbers = np.arange(480)
+    save_file({"inputs": rows, "targets": numbers % 2, "group": numbers % 8}, plan.data)
+    opened, code = plan.open(), TaskCode.of(plan.task_file)
+    for participant in range(8):
+        trained_on = learning._of_rows(opened._examples, opened._rows[participant])
+        expected = code.participant_examples(plan.data, participant)
+        assert 10 < opened.num_examples(participant) < 50
+        np.testing.assert_array_equal(trained_on.arrays()["inputs"], expected.arrays()["inputs"])

@@ -11,6 +11,10 @@ Namer = Callable[[str], str]
 """Says what a class or a group is called: "1" -> "defaulters", "age:50-80" -> "aged 50 to 80"."""
 
 
+_FOLLOW_A_NOUN = frozenset({"aged", "among", "at", "from", "in", "of", "who", "with"})
+"""First words of a group's name that wants somebody before it."""
+
+
 def reason(
     variant: str, judgement: Judgement, *, class_name: Namer = str, group_name: Namer = str, operators: int = 0
 ) -> str:
@@ -43,10 +47,13 @@ def reason(
 
 
 def _where(finding: GroupFinding, class_name: Namer, group_name: Namer) -> str:
-    """`recall for defaulters aged 50 to 80`, `accuracy for women`, `accuracy overall`."""
+    """`recall for defaulters aged 50 to 80`, `accuracy for those aged 50 to 80`, `accuracy for women`, `accuracy
+    overall`."""
     metric, _, label = finding.metric.partition(":")
     of_class = class_name(label) if label else ""
     of_group = "" if finding.group == EVERYBODY else group_name(finding.group)
+    if not of_class and of_group.partition(" ")[0] in _FOLLOW_A_NOUN:
+        of_class = "those"
     who = " ".join(part for part in (of_class, of_group) if part)
     return f"{metric} for {who}" if who else f"{metric} overall"
 

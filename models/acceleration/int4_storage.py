@@ -53,15 +53,17 @@ class Int4Storage:
         return Stored(
             [
                 helper.make_tensor(four, onnx.TensorProto.INT4, list(levels.shape), nibbles.tobytes(), raw=True),
-                constant(scale, scales),
+                constant(scale, scales[:, None]),
                 constant(f"{name}/zero", np.array([0], np.int64)),
                 constant(end, np.array([flat.size], np.int64)),
                 constant(f"{name}/flat", np.array([-1], np.int64)),
                 constant(shape, np.array(values.shape, np.int64)),
             ],
             [
-                node("DequantizeLinear", [four, scale], f"{name}/half", axis=0),
-                node("Cast", [f"{name}/half"], f"{name}/blocks", to=onnx.TensorProto.FLOAT),
+                # No DequantizeLinear: the runtime keeps those for its own use, and would unpack with each call.
+                node("Cast", [four], f"{name}/levels", to=onnx.TensorProto.FLOAT),
+                node("Cast", [scale], f"{name}/scales", to=onnx.TensorProto.FLOAT),
+                node("Mul", [f"{name}/levels", f"{name}/scales"], f"{name}/blocks"),
                 node("Reshape", [f"{name}/blocks", f"{name}/flat"], f"{name}/padded"),
                 node("Slice", [f"{name}/padded", f"{name}/zero", end], f"{name}/values"),
                 node("Reshape", [f"{name}/values", shape], name),

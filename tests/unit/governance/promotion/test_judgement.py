@@ -51,6 +51,11 @@ def test_a_group_below_the_least_size_is_undecided_however_well_it_fares():
     assert finding.verdict is GroupVerdict.UNDECIDED
 
 
+def test_a_group_that_is_told_by_what_follows_a_noun_has_one():
+    judgement = judge(POLICY, {("accuracy", "age:50-80"): counts(266, 21)})
+    assert "points of accuracy for those aged 50 to 80 (21 harmed" in words(judgement)
+
+
 def test_a_declared_comparison_that_nobody_measured_is_undecided():
     judgement = judge(
         POLICY, {("accuracy", "all"): counts(1000, 0)}, required=[("accuracy", "all"), ("accuracy", "women")]

@@ -5,6 +5,7 @@ import sys
 from functools import cache
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch import nn
@@ -104,6 +105,13 @@ def test_small_storage_is_small():
     assert size["fp16_storage"] < size["onnx_fp32"] - 0.4 * weights
     assert size["int4_storage"] < size["fp16_storage"]
     assert size["pruned_structured"] < size["onnx_fp32"]
+
+
+def test_what_is_stored_small_is_unpacked_when_it_is_loaded_and_not_with_each_call():
+    """The runtime computes of constants once what it does not keep for its own use, as it does DequantizeLinear."""
+    for recipe in ("int4_storage", "fp16_storage", "pruned_unstructured"):
+        nodes = onnx.load_from_string(artefact("multilayer_perceptron", recipe).data).graph.node
+        assert "DequantizeLinear" not in {node.op_type for node in nodes}, recipe
 
 
 def test_pruned_weights_are_those_of_least_magnitude_and_the_others_are_untouched():

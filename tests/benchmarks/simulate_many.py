@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "participants": options.participants,
         "fluvial": fluvial(options.task, options.participants, options.rounds),
     }
+    _write(document, options.output)
     try:
         if options.flower_rounds:
             document["flower"] = flower(
@@ -57,9 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PeerFailed as error:
         document["flower"] = {"error": str(error)}
     print(json.dumps(document, indent=1))
-    if options.output is not None:
-        options.output.write_text(json.dumps(document, indent=1) + "\n")
+    _write(document, options.output)
     return 1 if "error" in document.get("flower", {}) else 0
+
+
+def _write(document: dict[str, Any], output: Path | None) -> None:
+    if output is not None:
+        output.write_text(json.dumps(document, indent=1) + "\n")
 
 
 def fluvial(task: str, num_participants: int, num_rounds: int) -> dict[str, Any]:

@@ -14,6 +14,11 @@ UNHEARD = "theo"
 """Whom no participant has: the last, so that the others' numbers are the participants'."""
 
 
+UNIT, LEAST_DEVIATION = 64, 0.25
+"""Of a spectrogram's values: 64 are 15 decibels. What is added to a band's deviation, so that silence is not
+amplified."""
+
+
 def load(data: Path, index: int) -> tuple[Spectrograms, Digits]:
     """Spectrograms float32[B, 1, 24, 32] of one speaker, and the digits that were spoken.
 
@@ -37,8 +42,18 @@ def evaluation(folder: Path) -> tuple[Spectrograms, Digits, Mapping[str, list[st
 
 
 def scaled(spectrograms: NDArray[np.uint8]) -> Spectrograms:
-    """float32[B, 1, 24, 32] of uint8[B, 24, 32]: each band without its mean over the recording, which tells of the
-    voice and the microphone more than of what was said. Source: Atal, 1974, on cepstral mean subtraction, here of
-    logarithmic bands."""
-    values = spectrograms[:, None].astype(np.float32) / np.float32(64)
-    return values - values.mean(axis=3, keepdims=True)
+    """float32[B, 1, 24, 32] of uint8[B, 24, 32]: each band without its mean over the recording and divided by its deviation, which tell of the voice and the
+    microphone more than of what was said. What follows a short recording stays 0 and does not count.
+
+    Source: Viikki and Laurila, 1998, "Cepstral domain segmental feature vector normalization for noise robust speech
+    recognition"; here of logarithmic bands.
+    """
+    values = spectrograms.astype(np.float32) / np.float32(UNIT)
+    frames = np.arange(values.shape[2])
+    last = np.where(values.any(axis=1), frames, 0).max(axis=1)
+    spoken = (frames <= last[:, None])[:, None]
+    number = spoken.sum(axis=2, keepdims=True, dtype=np.float32)
+    centred = np.where(spoken, values - values.sum(axis=2, keepdims=True) / number, np.float32(0))
+    deviation = np.sqrt((centred * centred).sum(axis=2, keepdims=True) / number)
+    found: Spectrograms = centred / (deviation + np.float32(LEAST_DEVIATION))
+    return found[:, None]

@@ -115,3 +115,19 @@ def test_the_speaker_nobody_has_is_told_apart() -> None:
     pairs = set(zip(groups["speaker"], groups["voice"], strict=True))
     assert {speaker for speaker, voice in pairs if voice == "nobody's"} == {speech_data.UNHEARD}
     assert len(pairs) == len(speech_data.SPEAKERS) == PARTICIPANTS + 1
+
+
+def test_a_spectrogram_is_scaled_by_what_was_spoken_and_not_by_the_silence_that_fills_it(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    spoken = random.integers(1, 200, (1, 24, 20))
+    short = np.concatenate([spoken, np.zeros((1, 24, 12), np.int64)], axis=2).astype(np.uint8)
+    louder = np.where(short > 0, short + 50, 0).astype(np.uint8)
+    silence = np.zeros_like(short)
+    np.savez(tmp_path / "speaker-0.npz", spectrograms=np.concatenate([short, louder, silence]), digits=[1, 1, 2])
+    found, _ = speech_data.load(tmp_path, 0)
+    assert found.shape == (3, 1, 24, 32)
+    np.testing.assert_allclose(found[0, 0, :, :20].mean(axis=1), 0, atol=1e-5)
+    assert 0.5 < found[0, 0, :, :20].std() < 1
+    np.testing.assert_allclose(found[1], found[0], atol=1e-5)  # the louder microphone is not heard
+    assert not found[0, 0, :, 20:].any()
+    assert not found[2].any()

@@ -5,13 +5,14 @@
 The central model starts from the task's initial one and makes as many passes over the pooled examples as each
 participant makes over its own in all rounds. Both are measured by the task's metrics on its evaluation set. In one
 process and one thread. Shares (accuracy, AUC) are in percent; `behind` is in points for them, otherwise in percent of
-the central model's value, and positive where the federated model is worse. With several seeds, which decide the order
-of examples and arrivals, means are followed by the range of `behind`.
+the central model's value, and positive where the federated model is worse. Of several seeds, which decide the initial
+weights, who arrives first and the central model's order of examples, these are means, with the range of `behind`.
 """
 
 import argparse
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -44,6 +45,13 @@ def both(plan: LearningPlan, code: TaskCode) -> Pair:
     training, num_rounds = plan.task_file.training.model_dump(), plan.task_file.rounds
     model = train_centrally(code, joined(parts), training, num_rounds=num_rounds, seed=plan.seed)
     return federated, evaluator.measure_with_groups(model)
+
+
+def begun_with(plan: LearningPlan, seed: int) -> LearningPlan:
+    """The plan with other initial weights; those of the task's file for 0."""
+    model = plan.task_file.model
+    other = model.model_copy(update={"seed": model.seed + seed})
+    return replace(plan, task_file=plan.task_file.model_copy(update={"model": other}))
 
 
 def behind(metric: str, ours: float, theirs: float) -> float:
@@ -85,7 +93,7 @@ def main() -> None:
     torch.set_num_threads(1)
     started, runs = time.process_time(), []
     for seed in arguments.seeds:
-        plan = plan_of(arguments.task.absolute(), num_rounds=arguments.rounds, seed=seed)
+        plan = begun_with(plan_of(arguments.task.absolute(), num_rounds=arguments.rounds, seed=seed), seed)
         code = TaskCode.of(plan.task_file, plan.packages, CHECKOUT)
         runs.append(both(plan, code))
     print(f"{arguments.task.name}: {code.state().size} elements, {len(runs)} seeds")

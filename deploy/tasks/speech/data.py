@@ -42,8 +42,9 @@ def evaluation(folder: Path) -> tuple[Spectrograms, Digits, Mapping[str, list[st
 
 
 def scaled(spectrograms: NDArray[np.uint8]) -> Spectrograms:
-    """float32[B, 1, 24, 32] of uint8[B, 24, 32]: each band without its mean over the recording and divided by its deviation, which tell of the voice and the
-    microphone more than of what was said. What follows a short recording stays 0 and does not count.
+    """float32[B, 1, 24, 32] of uint8[B, 24, 32]: each band without its mean over the recording and divided by its
+    deviation, which tell of the voice and the microphone more than of what was said. What follows a short recording
+    stays 0 and does not count.
 
     Source: Viikki and Laurila, 1998, "Cepstral domain segmental feature vector normalization for noise robust speech
     recognition"; here of logarithmic bands.

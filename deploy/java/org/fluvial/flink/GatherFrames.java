@@ -37,6 +37,7 @@ public final class GatherFrames extends AbstractStreamOperator<Row>
     private transient int[] laneBytes;
     private transient int records;
     private transient int bytes;
+    private transient long since;
     private transient boolean timed;
 
     /** Without marks of barriers. */
@@ -75,18 +76,31 @@ public final class GatherFrames extends AbstractStreamOperator<Row>
         int lane = lane(frame);
         lanes.get(lane).add(frame);
         laneBytes[lane] += frame.length;
-        records++;
+        if (records++ == 0) {
+            since = getProcessingTimeService().getCurrentProcessingTime();
+        }
         bytes += frame.length;
         if (records >= maxRecords || bytes >= maxBytes) {
             flush();
         } else if (!timed) {
-            timed = true;
-            long now = getProcessingTimeService().getCurrentProcessingTime();
-            getProcessingTimeService().registerTimer(now + waitMillis, time -> {
-                timed = false;
-                flush();
-            });
+            flushAt(since + waitMillis);
         }
+    }
+
+    /** A timer may outlive the bundle that it was set for: what came since then has its own time, or bundles were small. */
+    private void flushAt(long due) {
+        timed = true;
+        getProcessingTimeService().registerTimer(due, time -> {
+            timed = false;
+            if (records == 0) {
+                return;
+            }
+            if (time >= since + waitMillis) {
+                flush();
+            } else {
+                flushAt(since + waitMillis);
+            }
+        });
     }
 
     @Override

@@ -54,10 +54,10 @@ def attach(graph: Graph) -> None:
         return graph.keyed(messages).process(operator, BYTES).name(name).uid(name)
 
     collected = keyed("collect", CollectRound(settings), accepted.union(rounds))
-    measured = keyed("measure", Measure(settings), collected.get_side_output(TO_MEASURE))
-    selected = keyed("select", Select(settings), collected.get_side_output(TO_SELECT).union(measured))
-    combined = keyed("combine", Combine(settings), collected.get_side_output(TO_COMBINE).union(selected))
-    to_keeper = selected.get_side_output(TO_KEEPER), collected.get_side_output(TO_KEEPER), tasks
+    measured = keyed("measure", Measure(settings), graph.side_output(collected, TO_MEASURE))
+    selected = keyed("select", Select(settings), graph.side_output(collected, TO_SELECT).union(measured))
+    combined = keyed("combine", Combine(settings), graph.side_output(collected, TO_COMBINE).union(selected))
+    to_keeper = graph.side_output(selected, TO_KEEPER), graph.side_output(collected, TO_KEEPER), tasks
     kept = keyed("keep", KeepTask(settings), combined.union(*to_keeper))
     graph.emit(collected)
     graph.emit(kept)

@@ -32,7 +32,7 @@ from fluvial.kafka import Message, Start, Transport, connect
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ModelManifest, ModelUpdate
 from fluvial.wire.task_file import Limits, ModelSpec, RuleSpec, TaskFile
-from pipelines.replay import KafkaLog, replay
+from pipelines.replay import kafka_log, replay
 
 TASK = "bench"
 STAGES = ("validation", "aggregation")
@@ -118,7 +118,7 @@ def run(
                 f"{times.megabytes_per_second:.0f} MB/s"
             )
         report("replaying the last version")
-        replayed = replay(KafkaLog(transport, federation), TASK, num_rounds)
+        replayed = replay(ends.enter_context(kafka_log(federation)), TASK, num_rounds)
         figures = summary(rounds)
         read = sequential_read(federation.brokers, federation.topics.update_blobs).megabytes_per_second
         return {

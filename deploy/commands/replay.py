@@ -26,12 +26,9 @@ from fluvial.cli.common import (
     reported,
 )
 from fluvial.edge.packages import Packages
-from fluvial.kafka import connect
 
 if TYPE_CHECKING:
     from pipelines.replay import Counterfactual, ReplayResult
-
-_CONNECTIONS = 2
 
 
 @reported
@@ -66,7 +63,7 @@ def replay(
     With --without: compute the model that the same updates make without somebody, the rule deciding anew; exit status 0
     if it could be computed.
     """
-    from pipelines.replay import KafkaLog, counterfactual
+    from pipelines.replay import counterfactual, kafka_log
     from pipelines.replay import replay as compute_again
     from pipelines.replay.task import initial_model, metrics_of, read_task_file
 
@@ -74,16 +71,12 @@ def replay(
         raise ValueError("--from says from which version on to leave somebody out: it needs --without")
     parties = load_federation(federation)
     with ExitStack() as ends:
-        transports = []
-        for number in range(_CONNECTIONS):
-            transports.append(connect(parties.brokers, f"fluvial-replay-{number}"))
-            ends.callback(transports[-1].close)
-        log = KafkaLog(transports[0], parties, transports[1:])
+        log = ends.enter_context(kafka_log(parties))
         packages = Packages(package or ())
-        initial = partial(initial_model, transports[0], parties, packages=packages)
+        initial = partial(initial_model, log.transport, parties, packages=packages)
         on_progress = ends.enter_context(_progress(f"{task}, version {version}"))
         if without:
-            task_file = read_task_file(transports[0], parties, task)
+            task_file = read_task_file(log.transport, parties, task)
             metrics = None if task_file is None else metrics_of(task_file, CHECKOUT, packages)
             quorum = 1 if task_file is None else task_file.quorum
             found = counterfactual(

@@ -6,7 +6,7 @@ version to version. `recompute` compares bytes, `counterfactual` leaves particip
 
 from pipelines.replay.counterfactual import Counterfactual, counterfactual
 from pipelines.replay.evidence import ReplayLog
-from pipelines.replay.log import KafkaLog
+from pipelines.replay.log import KafkaLog, kafka_log
 from pipelines.replay.recompute import Progress, ReplayResult, replay
 from pipelines.replay.versions import Initial
 
@@ -18,5 +18,6 @@ __all__ = [
     "ReplayLog",
     "ReplayResult",
     "counterfactual",
+    "kafka_log",
     "replay",
 ]

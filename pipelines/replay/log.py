@@ -5,19 +5,33 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 from fluvial.auditor.keys import Keys, read_keys
 from fluvial.auditor.log import read_log
 from fluvial.auditor.report import Problems
 from fluvial.edge.models import read_manifests
 from fluvial.identity.federation import Federation
-from fluvial.kafka import Message, Transport, read_to_end
+from fluvial.kafka import Message, Transport, connect, read_to_end
 from fluvial.wire.records import ModelManifest
 from pipelines.replay.evidence import Position
 
 _READ_SECONDS = 60.0
+_CONNECTIONS = 2
+"""Threads that hash and add while others copy what came."""
 _GAP = 32
 """Records in between that are read through; what lies further on is gone to at once."""
+
+
+@contextmanager
+def kafka_log(federation: Federation) -> Iterator[KafkaLog]:
+    """The log over as many connections as replay has threads. Raises TransportError when the broker is away."""
+    with ExitStack() as ends:
+        transports = []
+        for number in range(_CONNECTIONS):
+            transports.append(connect(federation.brokers, f"fluvial-replay-{number}"))
+            ends.callback(transports[-1].close)
+        yield KafkaLog(transports[0], federation, transports[1:])
 
 
 class KafkaLog:
@@ -27,7 +41,7 @@ class KafkaLog:
     """
 
     def __init__(self, transport: Transport, federation: Federation, further: Sequence[Transport] = ()) -> None:
-        self._transport, self._federation = transport, federation
+        self.transport, self._federation = transport, federation
         self._transports = (transport, *further)
         self._keys: Keys | None = None
 
@@ -37,7 +51,7 @@ class KafkaLog:
 
     def manifests(self, task: str) -> Mapping[int, ModelManifest]:
         """Manifests by version. Raises VerificationError for a record of the topic that nobody signed who may."""
-        read = read_manifests(self._transport, self._federation)
+        read = read_manifests(self.transport, self._federation)
         return {manifest.version: manifest for manifest in read if manifest.task == task}
 
     def public_keys(self, participant: str) -> Iterable[bytes]:
@@ -68,10 +82,10 @@ class KafkaLog:
         return self._fetch(self._federation.topics.model_blobs, positions)
 
     def _fetch(self, topic: str, positions: Sequence[Position]) -> list[bytes]:
-        return self._transport.fetch(topic, positions) if positions else []
+        return self.transport.fetch(topic, positions) if positions else []
 
     def _records(self, topic: str) -> Iterator[Message]:
-        reader = self._transport.read(topic)
+        reader = self.transport.read(topic)
         try:
             yield from read_to_end(reader, _READ_SECONDS)
         finally:

@@ -71,7 +71,8 @@ class LibrdkafkaBackend:
                 "isolation.level": "read_committed",
                 "auto.offset.reset": auto_offset_reset,
                 "fetch.wait.max.ms": 250,
-                "fetch.message.max.bytes": 4 << 20,
+                # Four chunks of a MiB and what they come in: one that is cut off was sent in vain.
+                "fetch.message.max.bytes": (4 << 20) + (64 << 10),
                 "fetch.max.bytes": 16 << 20,
                 "receive.message.max.bytes": 17 << 20,  # more than was asked for is no answer
                 "queued.max.messages.kbytes": 16 << 10,

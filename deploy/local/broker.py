@@ -18,7 +18,7 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 
-from deploy.local import class_archives
+from deploy.local import class_archives, compilers
 from deploy.local.broker_configuration import Ports, configuration
 from deploy.local.errors import StartError, start_error
 from deploy.local.jars import kafka_jars
@@ -30,8 +30,6 @@ from fluvial.identity.brokers import Brokers, Security
 from fluvial.wire.files import make_private_folder
 
 HEAP = ("-Xms128m", "-Xmx384m")
-# The second compiler would take a core for the first gigabytes, and once warm the broker is no faster with it.
-_COMPILER = "-XX:TieredStopAtLevel=1"
 _START_SECONDS = 60.0
 _ATTEMPTS = 3
 _ADDRESS_IN_USE = "Address already in use"
@@ -168,7 +166,7 @@ class Broker:
             java(),
             *class_archives.options(program),
             *options,
-            _COMPILER,
+            compilers.FIRST,  # the second would take a core for the first gigabytes, and once warm gains nothing
             "-XX:+UseSerialGC",
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",

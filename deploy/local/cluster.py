@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from deploy.local import class_archives, flink_home
+from deploy.local import class_archives, compilers, flink_home
 from deploy.local.errors import StackError, StartError, start_error
 from deploy.local.ports import HOST, free_ports
 from deploy.local.processes import end, java, spawn
@@ -20,8 +20,8 @@ from pipelines.flink.loaded_code import ONE_JOB
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 _JOB_MANAGER_OPTIONS = ("-Xms128m", "-Xmx448m", "-XX:MaxMetaspaceSize=256m")
-# The heavy work is Python's and C's: the second compiler and the parallel collector cost more than they bring.
-_LEAN = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+# The heavy work is Python's and C's: the parallel collector costs more than it brings.
+_LEAN = ("-XX:+UseSerialGC", "-XX:-UsePerfData")
 _START_SECONDS = 90.0
 _ATTEMPTS = 3
 
@@ -89,7 +89,7 @@ class SessionCluster:
         """Start further TaskManagers, without waiting for them."""
         for _ in range(count):
             self._started += 1
-            options = self._memory.jvm_options()
+            options = [*self._memory.jvm_options(), *compilers.first_but_for_digests(self.directory)]
             with postponed():
                 self._task_managers.append(self._spawn(_TASK_MANAGER, f"task-manager-{self._started}", options))
 
@@ -130,7 +130,7 @@ class SessionCluster:
 
     def _start_job_manager(self) -> None:
         with postponed():
-            self._job_manager = self._spawn(_JOB_MANAGER, "job-manager", list(_JOB_MANAGER_OPTIONS))
+            self._job_manager = self._spawn(_JOB_MANAGER, "job-manager", [*_JOB_MANAGER_OPTIONS, compilers.FIRST])
 
     def _spawn(self, main_class: str, name: str, options: list[str]) -> _Member:
         log = self.directory / "log" / f"{name}.log"

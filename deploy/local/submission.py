@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from deploy.local import class_archives, flink_home
+from deploy.local import class_archives, compilers, flink_home
 from deploy.local.directory import DataDirectory
 from deploy.local.errors import StackError, start_error
 from deploy.local.holders import arguments_for
@@ -34,16 +34,9 @@ from pipelines.topology import stages_named
 PACKAGES = ("fluvial", "models", "governance", "pipelines")
 """What a job needs of the checkout."""
 
-# The heavy work is Python's and C's: the second compiler and the parallel collector cost more than they bring.
-_LOCAL_JVM = (
-    "-Xms96m",
-    "-Xmx256m",
-    "-XX:MaxMetaspaceSize=256m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "-XX:-UsePerfData",
-)
-_CLIENT_JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+# The heavy work is Python's and C's: the parallel collector costs more than it brings.
+_LOCAL_JVM = ("-Xms96m", "-Xmx256m", "-XX:MaxMetaspaceSize=256m", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+_CLIENT_JVM = ("-Xmx256m", "-XX:+UseSerialGC", compilers.FIRST, "-XX:-UsePerfData")
 _CLIENT = "org.apache.flink.client.cli.CliFrontend"
 _START_SECONDS = 120.0
 _JOB_ID = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
@@ -128,11 +121,17 @@ class LocalJob:
         taking = arguments_for(settings, submission.stages, take_over=submission.take_over)
         self._former_runs = frozenset(self._runs())
         (self._folder / "tmp").mkdir(exist_ok=True)
+        java_options = [
+            *class_archives.options("local-job"),
+            *_LOCAL_JVM,
+            *compilers.first_but_for_digests(self._folder),
+            "-Djava.io.tmpdir=tmp",
+        ]
         environment = {
             **flink_home.environment(self._folder),
             "FLINK_CONF_DIR": str(flink_home.flink_home() / "conf"),
             "FLINK_LOG_DIR": "log",
-            "JVM_ARGS": " ".join([*class_archives.options("local-job"), *_LOCAL_JVM, "-Djava.io.tmpdir=tmp"]),
+            "JVM_ARGS": " ".join(java_options),
         }
         self.log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pipelines.main", *submission.arguments(settings_file), *taking]

@@ -111,6 +111,12 @@ def decode(
     return record
 
 
+def sole_header(kind: type) -> bytes | None:
+    """What the bytes of such a record begin with, where it has one version; None where it has several."""
+    codecs = _CODECS[kind]
+    return codecs[0].header if len(codecs) == 1 else None
+
+
 def version_of(data: bytes) -> Version:
     """The version of a record that these bytes name in their single-object header. Raises Malformed, SchemaUnknown."""
     codec = _BY_HEADER.get(data[:HEADER_BYTES])

@@ -13,17 +13,28 @@ from dataclasses import dataclass
 from fluvial.transparency.chain import ChainEnd
 from fluvial.wire import framing
 from fluvial.wire.records import AuditEvent, SequencedEvent
+from fluvial.wire.varint import long_bytes
 from governance.audit.events import EventRefused, open_event
 from governance.audit.recent_events import RecentEvents
 
 MAX_LEAF_BYTES = 65_535  # so that a leaf fits an entry of C2SP tlog-tiles
 
 
-def append(end: ChainEnd, event: AuditEvent) -> tuple[ChainEnd, bytes]:
+_HEADER = framing.sole_header(SequencedEvent) if framing.sole_header(AuditEvent) else None
+"""There while both have one version: then an event has the same bytes within a leaf as by itself."""
+
+
+def append(end: ChainEnd, event: AuditEvent, encoded: bytes | None = None) -> tuple[ChainEnd, bytes]:
     """Put an event at the end of the log. Returns the end after it and the leaf. Raises EventRefused for an event too
     large for a leaf.
+
+    encoded: the event's bytes as `framing.decode` took them, where the caller has them.
     """
-    leaf = framing.encode(SequencedEvent(sequence=end.size, previous_sha256=end.previous_sha256, event=event))
+    if encoded is not None and _HEADER is not None:
+        place = long_bytes(end.size) + long_bytes(len(end.previous_sha256)) + end.previous_sha256
+        leaf = b"".join((_HEADER, place, encoded[framing.HEADER_BYTES :]))
+    else:
+        leaf = framing.encode(SequencedEvent(sequence=end.size, previous_sha256=end.previous_sha256, event=event))
     if len(leaf) > MAX_LEAF_BYTES:
         raise EventRefused(f"makes a leaf of {len(leaf)} bytes; at most {MAX_LEAF_BYTES} are allowed")
     return end.after(leaf), leaf
@@ -59,13 +70,13 @@ class Sequencer:
         if offset <= self.read_to.get(partition, -1):
             return None
         self.read_to[partition] = offset
-        return self.put(open_event(value), partition, offset)
+        return self.put(open_event(value), partition, offset, value)
 
-    def put(self, event: AuditEvent, partition: int, offset: int) -> Leaf | None:
+    def put(self, event: AuditEvent, partition: int, offset: int, encoded: bytes | None = None) -> Leaf | None:
         """The leaf of an event, unless it has one; the event may be one that came in no record. partition, offset: of
-        the last record that it tells of."""
+        the last record that it tells of. encoded: see `append`."""
         if event.id in self.recent:
             return None
-        self.end, value = append(self.end, event)
+        self.end, value = append(self.end, event, encoded)
         self.recent.add(event.id)
         return Leaf(value, event, partition, offset)

@@ -4,6 +4,8 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fluvial.transparency.chain import FIRST_PREVIOUS_SHA256, ChainEnd
 from fluvial.wire.framing import decode, encode
@@ -31,6 +33,14 @@ def test_leaves_are_numbered_and_chained() -> None:
         assert sequenced.event == event(number)
         previous = sha256(leaf).digest()
     assert end == ChainEnd(5, previous)
+
+
+@given(st.integers(0, 2**62), st.binary(min_size=32, max_size=32), st.binary(max_size=300))
+def test_a_leaf_made_of_an_events_bytes_is_the_record_encoded(size: int, previous: bytes, data: bytes) -> None:
+    end, one = ChainEnd(size, previous), replace(event(7), data=data)
+    _, leaf = append(end, one, encode(one))
+    assert leaf == encode(SequencedEvent(sequence=size, previous_sha256=previous, event=one))
+    assert append(end, one) == append(end, one, encode(one))
 
 
 def test_an_event_too_large_for_a_leaf_is_refused() -> None:

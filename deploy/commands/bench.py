@@ -44,7 +44,7 @@ def limits(json: JsonOption = False) -> None:
     console.print(f"  SHA-256            {result['sha256_megabytes_per_second']:8.0f} MB/s of one core")
     console.print(f"  exact sum          {result['exact_sum_megabytes_per_second']:8.0f} MB/s of one core")
     console.print(f"  Ed25519            {result['ed25519_per_second']:8.0f} verifications/s of one core")
-    console.print(f"  librdkafka         {result['read_megabytes_per_second']:8.0f} MB/s, a partition after the other")
+    console.print(f"  librdkafka         {result['read_megabytes_per_second']:8.0f} MB/s from the broker, read alone")
     console.print(f"  crossing           {result['crossing_microseconds']:8.2f} us from Java to Python and back")
 
 

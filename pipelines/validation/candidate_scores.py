@@ -60,6 +60,7 @@ MakeScorer = Callable[[TaskFile], Scorer]
 AT_ONCE = 64
 """Candidates of one batch: their updates are in memory together."""
 
+_NOTHING = Finding()
 _PAUSE_S = 1.0
 _MODELS = 4
 _log = logging.getLogger(__name__)
@@ -97,15 +98,16 @@ class CandidateScores:
 
     def submit(self, needs: NeedsEvidence) -> None:
         """Begin to score an update; of a task that wants no scores there is nothing to do."""
-        self.withdraw(needs.source.place)
-        task_file = self._task_file(needs.update.task)
+        place, task_file = needs.source.place, self._task_file(needs.update.task)
+        if place in self._claims:
+            self.withdraw(place)
         claim = _Claim(needs)
         if task_file is None or task_file.scoring is None or needs.update.encoding not in encoding.ENCODINGS:
-            claim.found = Finding()
+            claim.found = _NOTHING
+            self._claims[place] = claim
+            return
         with self._changed:
-            self._claims[needs.source.place] = claim
-            if claim.found is not None:
-                return
+            self._claims[place] = claim
             self._waiting.append(claim)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="candidate-scores", daemon=True)
@@ -117,8 +119,7 @@ class CandidateScores:
         return claim.found is not None or claim.error is not None
 
     def settle(self, place: Place) -> Finding:
-        with self._changed:
-            claim = self._claims.pop(place)
+        claim = self._claims.pop(place)
         if claim.error is not None:
             raise claim.error
         assert claim.found is not None

@@ -27,16 +27,18 @@ _DEVICE = DeviceProfile(platform="simulated", machine="", memory_bytes=0, accele
 
 
 class Parties:
-    """The keys of operator, registrar, aggregator and participants, and the records that they have signed."""
+    """The keys of operator, registrar, aggregator and participants, and the records that they have signed. scope: what
+    these name (`Topics.scope`); that of a federation whose updates are given to the server."""
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, seed: int, scope: str = "") -> None:
+        self._seed, self.scope = seed, scope
         operator, registrar, aggregator = map(self.key, ("operator", "registrar", "aggregator"))
         self._operator, self._registrar, self._aggregator = operator, registrar, aggregator
         self.trusted = TrustedRecords(
             operator_key=operator.public_key,
             registrar_key=registrar.public_key,
             aggregator_key=aggregator.public_key,
+            scope=scope,
         )
 
     def key(self, name: str) -> SigningKey:
@@ -71,7 +73,7 @@ class Parties:
         )
 
     def announce(self, round_: Round) -> None:
-        self.trusted.apply_round(seal(round_, self._aggregator, "aggregator"))
+        self.trusted.apply_round(seal(round_, self._aggregator, "aggregator", self.scope))
 
     def _apply(self, record: Agreement | Task | Participant, key: SigningKey, keyid: str) -> None:
-        self.trusted.apply_registry(registry_key(record), seal(record, key, keyid))
+        self.trusted.apply_registry(registry_key(record), seal(record, key, keyid, self.scope))

@@ -60,7 +60,7 @@ class Server:
 
     def __init__(self, log: MemoryLog, parties: Parties) -> None:
         self._log, self._parties, trusted = log, parties, parties.trusted
-        self._policy = GatePolicy(max_record_bytes=_MAX_RECORD_BYTES, partitions=log.partitions)
+        self._policy = GatePolicy(max_record_bytes=_MAX_RECORD_BYTES, partitions=log.partitions, scope=parties.scope)
         self._seen = AcceptedRecords(_Bytes(), lambda task: first_remembered(trusted.current(task)))
         # What lies in this process' memory was hashed by the gate, or by the shard that wrote it.
         source = ChunkSource(

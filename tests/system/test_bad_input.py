@@ -42,6 +42,7 @@ from fluvial.wire.records import (
     Verdict,
 )
 from fluvial.wire.task_file import TaskFile
+from fluvial.wire.topics import Topics
 from pipelines.flink.stage_mac import StageMac
 from tests.system.invariants import assert_invariants
 
@@ -73,6 +74,10 @@ class Sender:
     stack: Stack
     round: Round
     keys: dict[str, SigningKey]
+
+    @property
+    def scope(self) -> str:
+        return self.stack.federation.topics.scope
 
     def chunks(self, delta: Any) -> tuple[ChunkReference, ...]:
         references: dict[int, ChunkReference] = {}
@@ -120,9 +125,9 @@ class Sender:
         self.producer.flush(30)
 
 
-def resigned(payload: bytes, key: SigningKey, keyid: str) -> bytes:
+def resigned(payload: bytes, key: SigningKey, keyid: str, scope: str) -> bytes:
     """An envelope with a true signature over bytes that are no ModelUpdate."""
-    kind = media_type(ModelUpdate)
+    kind = media_type(ModelUpdate, scope)
     signature = key.sign(pre_authentication_encoding(kind, payload))
     return encode(
         Envelope(payload_type=kind, payload=payload, signatures=(Signature(keyid=keyid, signature=signature),))
@@ -138,16 +143,16 @@ def with_value(value: float) -> Any:
 def bad_records(sender: Sender) -> Iterator[tuple[str, str, bytes]]:
     """(reason expected, Kafka key, raw record), all of or about the enrolled participants mallory, and eve, whose
     updates for the round are not looked at any more once three have failed."""
-    key = sender.keys["mallory"]
+    key, scope = sender.keys["mallory"], sender.scope
     good = sender.update("mallory")
-    sealed = seal(good, key, "mallory")
+    sealed = seal(good, key, "mallory", scope)
     payload = encode(good)
 
     def changed(**changes: Any) -> bytes:
-        return seal(replace(good, **changes), key, "mallory")
+        return seal(replace(good, **changes), key, "mallory", scope)
 
     def eves(**changes: Any) -> bytes:
-        return seal(replace(good, participant="eve", **changes), sender.keys["eve"], "eve")
+        return seal(replace(good, participant="eve", **changes), sender.keys["eve"], "eve", scope)
 
     def moved(change: Callable[[ChunkReference], ChunkReference]) -> bytes:
         return eves(chunks=(*good.chunks[:2], change(good.chunks[2])))
@@ -157,13 +162,15 @@ def bad_records(sender: Sender) -> Iterator[tuple[str, str, bytes]]:
     yield "ENVELOPE", "mallory", sealed[:-5]
     yield "NON_CANONICAL", "mallory", sealed + b"\x00"
     yield "SIZE_LIMIT", "mallory", bytes(1_500_000)
-    yield "SCHEMA_UNKNOWN", "mallory", resigned(MAGIC + bytes(8) + payload[10:], key, "mallory")
-    yield "DECODE", "mallory", resigned(payload[:-3], key, "mallory")
-    yield "NON_CANONICAL", "mallory", resigned(payload + b"\x00", key, "mallory")
-    yield "SIGNATURE", "mallory", seal(good, SigningKey.generate(), "mallory")
-    yield "KEY_UNKNOWN", "nobody", seal(replace(good, participant="nobody"), key, "nobody")
+    yield "SCHEMA_UNKNOWN", "mallory", resigned(MAGIC + bytes(8) + payload[10:], key, "mallory", scope)
+    yield "DECODE", "mallory", resigned(payload[:-3], key, "mallory", scope)
+    yield "NON_CANONICAL", "mallory", resigned(payload + b"\x00", key, "mallory", scope)
+    yield "SIGNATURE", "mallory", seal(good, SigningKey.generate(), "mallory", scope)
+    yield "OTHER_FEDERATION", "mallory", seal(good, key, "mallory")
+    yield "OTHER_FEDERATION", "mallory", seal(good, key, "mallory", Topics("other.", "00" * 16).scope)
+    yield "KEY_UNKNOWN", "nobody", seal(replace(good, participant="nobody"), key, "nobody", scope)
     yield "PARTICIPANT_MISMATCH", "alice", sealed
-    yield "PARTICIPANT_MISMATCH", "mallory", seal(replace(good, participant="alice"), key, "mallory")
+    yield "PARTICIPANT_MISMATCH", "mallory", seal(replace(good, participant="alice"), key, "mallory", scope)
     yield "TASK_UNKNOWN", "mallory", changed(task="other")
     yield "ROUND_UNKNOWN", "mallory", changed(round=9)
     yield "DECODE", "mallory", changed(round=0)
@@ -214,14 +221,14 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
             aggregator = bytes.fromhex(federation.aggregator_key)
             servers = federation.brokers.librdkafka()
             producer = Producer({**PRODUCER, **servers})
-            sender = Sender(producer, stack, unseal(opened.value(), Round, aggregator), keys)
+            sender = Sender(producer, stack, unseal(opened.value(), Round, aggregator, topics.scope), keys)
             bad = list(bad_records(sender))
             for _, key, raw in bad:
                 sender.send(raw, key)
             for codec in ("gzip", "snappy", "lz4", "zstd"):  # Flink's connector cannot read the last one
                 compressing = Producer({**PRODUCER, **servers, "compression.type": codec})
                 Sender(compressing, stack, sender.round, keys).send(b"garbage " * 100, "mallory")
-            good = {name: seal(sender.update(name), keys[name], name) for name in names}
+            good = {name: seal(sender.update(name), keys[name], name, topics.scope) for name in names}
             for name, raw in good.items():
                 sender.send(raw, name)
             sender.send(good["alice"], "alice")
@@ -235,7 +242,7 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
             assert len(places) == len(verdicts)
 
             models = read_until(federation, topics.models, lambda found: len(found) >= 2)
-            manifest = unseal(models[1].value(), ModelManifest, aggregator)
+            manifest = unseal(models[1].value(), ModelManifest, aggregator, topics.scope)
             assert {contribution.participant for contribution in manifest.contributions} == set(names)
             assert manifest.chunks[0].sha256 == expected_digest(federation, created.manifest, manifest)
 
@@ -264,16 +271,16 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
 def assert_a_task_is_continued_and_removed(acts: OperatorActs, sender: Sender, model: ModelManifest) -> None:
     """Other terms open a further round; removal gives it up, and answers the update that it has."""
     federation = sender.stack.federation
-    aggregator = bytes.fromhex(federation.aggregator_key)
+    aggregator, scope = bytes.fromhex(federation.aggregator_key), federation.topics.scope
 
     def rounds(status: RoundStatus) -> Callable[[list[Message]], bool]:
-        return lambda found: any(unseal(each.value(), Round, aggregator).status is status for each in found)
+        return lambda found: any(unseal(each.value(), Round, aggregator, scope).status is status for each in found)
 
     read_until(federation, federation.topics.rounds, rounds(RoundStatus.FINISHED))
     update_task(acts, TASK.model_copy(update={"rounds": 3}))
     read_until(federation, federation.topics.rounds, lambda found: len(found) >= 3)
     changes = {"round": 2, "base_version": 1, "base_digest": model.model_digest, "update_id": "second"}
-    sender.send(seal(sender.update("alice", **changes), sender.keys["alice"], "alice"), "alice")
+    sender.send(seal(sender.update("alice", **changes), sender.keys["alice"], "alice", scope), "alice")
     acts.pause("toy")
     read_until(
         federation,

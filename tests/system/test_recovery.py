@@ -180,7 +180,7 @@ def test_a_simulation_makes_the_federations_models_of_its_updates(
 ) -> None:
     """The envelopes and chunks of the log, given to the simulation's server in another order than they came."""
     topics, task_file = federation.federation.topics, small_task_file(task, rule)
-    log, parties = MemoryLog(federation.federation.partitions), Parties(seed=0)
+    log, parties = MemoryLog(federation.federation.partitions), Parties(seed=0, scope=topics.scope)
     for name, key in federation.keys.items():
         parties.enrol(name, key.public_key)
     for chunk in federation.read(topics.update_blobs):

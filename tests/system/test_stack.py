@@ -27,6 +27,7 @@ from deploy.local.stack import Stack, running_stack
 from deploy.local.submission import LocalJob, Submission, submit_to_session
 from deploy.local.tasks import create_task
 from fluvial.identity.envelope import unseal
+from fluvial.identity.vouching import public_form
 from fluvial.kafka import connect
 from fluvial.registry.acts import ActRefused, OperatorActs
 from fluvial.wire.records import EnrolmentToken, ModelManifest
@@ -267,7 +268,8 @@ def test_a_task_is_created_with_a_first_model_that_everyone_can_verify(stack: St
             messages += reader.poll(1.0)
         reader.close()
         assert [message.key for message in messages] == [b"toy/0"]
-        manifest = unseal(messages[0].value or b"", ModelManifest, bytes.fromhex(federation.operator_key))
+        operator, scope = bytes.fromhex(federation.operator_key), federation.topics.scope
+        manifest = unseal(messages[0].value or b"", ModelManifest, operator, scope)
         chunks = transport.fetch(
             federation.topics.model_blobs, [(chunk.partition, chunk.offset) for chunk in manifest.chunks]
         )
@@ -277,7 +279,7 @@ def test_a_task_is_created_with_a_first_model_that_everyone_can_verify(stack: St
     assert created.task.base_digest == manifest.model_digest
 
 
-def test_of_a_token_only_the_digest_is_published(stack: Stack) -> None:
+def test_of_a_token_only_a_digest_of_its_public_half_is_published(stack: Stack) -> None:
     federation = stack.federation
     with closing(connect(federation.brokers, "test")) as transport:
         acts = OperatorActs(transport, federation, stack.keys.operator)
@@ -288,7 +290,8 @@ def test_of_a_token_only_the_digest_is_published(stack: Stack) -> None:
             messages += reader.poll(1.0)
         reader.close()
     (published,) = [message for message in messages if (message.key or b"").startswith(b"token/")]
-    assert published.key == b"token/" + hashlib.sha256(token.encode()).hexdigest().encode()
-    record = unseal(published.value or b"", EnrolmentToken, bytes.fromhex(federation.operator_key))
+    assert published.key == b"token/" + hashlib.sha256(public_form(token).encode()).hexdigest().encode()
+    operator, scope = bytes.fromhex(federation.operator_key), federation.topics.scope
+    record = unseal(published.value or b"", EnrolmentToken, operator, scope)
     assert record.participant == "alice"
     assert all(token.encode() not in (message.value or b"") for message in messages)

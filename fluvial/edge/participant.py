@@ -248,10 +248,7 @@ class Participant:
             )
 
     def _has_leaf(self, record: Verdict | Receipt) -> bool:
-        if self._proven is None or self._proven.holds(record):
-            return True
-        self._proven.poll(0.0)
-        return self._proven.holds(record)
+        return self._proven is None or self._proven.has(record)
 
     def publish(
         self,

@@ -9,6 +9,8 @@ very first it reads the whole log once.
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections import deque
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +27,8 @@ from fluvial.wire.files import make_private_folder, replace_file
 from fluvial.wire.records import PublishedModel, Receipt, SequencedEvent, Verdict
 
 FILE = "log.proven"
+_PAUSE_SECONDS = 0.05
+_CLOCKS_APART_MS = 3_600_000
 _ANSWERS = 4096
 """Of the participant's own leaves that are remembered; what is older was answered long ago."""
 
@@ -40,7 +44,11 @@ class ProvenLog:
         models = kept.get("models", {}).items()
         self._models = {task: (int(version), bytes.fromhex(digest)) for task, (version, digest) in models}
         self._answers = deque((bytes.fromhex(each) for each in kept.get("answers", ())), maxlen=_ANSWERS)
+        # Checkpoints of before say nothing that is not proven; the clocks of two machines may differ.
+        since_ms = int(1000 * path.stat().st_mtime) - _CLOCKS_APART_MS if kept else 0
+        self._since: Start | int = max(0, since_ms) if kept else Start.BEGINNING
         self._readers: tuple[Reader, Reader] | None = None
+        self._polled = -math.inf
 
     @property
     def size(self) -> int:
@@ -50,6 +58,7 @@ class ProvenLog:
     def poll(self, timeout: float) -> None:
         """Take in what has come, after at most `timeout` seconds."""
         checkpoints, leaves = self._opened()
+        self._polled = time.monotonic()
         before = self.size
         for message in checkpoints.poll(timeout / 2):
             self._tell(self._leaves.take_checkpoint(message.value or b""))
@@ -59,6 +68,12 @@ class ProvenLog:
             self._tell(self._leaves.search())
         if self.size > before:
             self._save()
+
+    def has(self, record: Verdict | Receipt) -> bool:
+        """As `holds`; looks first what has come, unless it has just done so: anybody may send answers to ask about."""
+        if not self.holds(record) and time.monotonic() - self._polled >= _PAUSE_SECONDS:
+            self.poll(0.0)
+        return self.holds(record)
 
     def holds(self, record: Verdict | Receipt) -> bool:
         """Whether a leaf has this answer to the participant, to the byte."""
@@ -77,7 +92,7 @@ class ProvenLog:
 
     def _opened(self) -> tuple[Reader, Reader]:
         if self._readers is None:
-            checkpoints = self._transport.read(self._topics.checkpoints, Start.BEGINNING)
+            checkpoints = self._transport.read(self._topics.checkpoints, self._since)
             with_leaves = self._transport.read(self._topics.audit, {0: self._leaves.proven.offset})
             self._readers = checkpoints, with_leaves
         return self._readers

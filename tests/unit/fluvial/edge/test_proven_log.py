@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +134,7 @@ def test_what_was_proven_is_known_after_a_restart_and_read_on_from_there(world: 
     while first.size < 3:
         first.poll(0.1)
     first.close()
+    os.utime(tmp_path / "state" / "log.proven", (0, 0))  # the clock of these topics does not show today's time
     again = opened()
     assert again.size == 3
     assert again.holds(receipt)

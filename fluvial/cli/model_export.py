@@ -18,6 +18,7 @@ from fluvial.cli.common import (
     JsonOption,
     PackageOption,
     console,
+    errors,
     fail,
     load_federation,
     print_json,
@@ -62,22 +63,26 @@ _HOW = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Published:
-    """A model, verified by its manifest, and what is known of it. lineage: its task's manifests up to it. agreement:
-    what participants must have signed."""
+    """A model, verified by its manifest, and what is known of it. lineage: its task's manifests up to it. task_file:
+    None, and `unread` says why, where the registry has none that this release reads. agreement: what participants must
+    have signed."""
 
     manifest: ModelManifest
     model_D: NDArray[np.float32]
     lineage: list[ModelManifest]
     findings: Findings
-    task_file: TaskFile
+    task_file: TaskFile | None
     agreement: Terms | None
+    unread: str = ""
 
     @property
     def name(self) -> str:
         return f"{self.manifest.task}-{self.manifest.version}"
 
     def card(self, file_name: str, chosen: Format) -> str:
-        """The model's card beside that file."""
+        """The model's card beside that file. Raises ValueError without a task file."""
+        if self.task_file is None:
+            raise ValueError(self.unread)
         files = {file_name: _HOW[chosen]}
         return model_card(self.manifest, self.task_file, self.lineage, self.findings, self.agreement, files)
 
@@ -91,6 +96,8 @@ class Published:
                 "model_digest": manifest.model_digest.hex(),
             }
             return to_safetensors(self.model_D, manifest.layout, metadata)
+        if self.task_file is None:
+            raise ValueError(self.unread)
         try:
             from fluvial.edge.training import export
             from fluvial.edge.training.task_code import TaskCode
@@ -134,11 +141,8 @@ def read_published(
             )
         with closing(Registry(opened, federation)) as registry:
             registry.refresh()
-            record = registry.task(task)
-            if record is None:
-                fail(f"the registry has no task {task}", "Its manifests alone do not say what it is.")
-            task_file = TaskFile.model_validate_json(record.specification)
-            terms = registry.terms(task_file.agreement.name) if task_file.agreement else None
+            task_file, unread = _task_file(registry, task)
+            terms = registry.terms(task_file.agreement.name) if task_file and task_file.agreement else None
         return Published(
             manifest=manifest,
             model_D=load_model(
@@ -151,8 +155,20 @@ def read_published(
             lineage=[each for each in manifests if each.task == task and each.version <= manifest.version],
             findings=findings_of(opened, federation, manifest),
             task_file=task_file,
+            unread=unread,
             agreement=terms,
         )
+
+
+def _task_file(registry: Registry, task: str) -> tuple[TaskFile | None, str]:
+    """The task's file, or why there is none."""
+    record = registry.task(task)
+    if record is None:
+        return None, f"the registry has no task {task}, and manifests alone do not say what its module is"
+    try:
+        return TaskFile.model_validate_json(record.specification), ""
+    except ValueError:
+        return None, f"the file of the task {task} is of another release: update fluvial"
 
 
 @reported
@@ -187,6 +203,9 @@ def get(
     content = published.content(chosen, Packages(package or ()), data, index)
     replace_file(path, content)
     card_path = path.with_suffix(".md") if card and path.suffix != ".md" and not path.is_char_device() else None
+    if card_path is not None and published.task_file is None:
+        errors.print(f"warning: no card is written: {published.unread}", markup=False)
+        card_path = None
     if card_path is not None:
         replace_file(card_path, published.card(path.name, chosen))
     if json:

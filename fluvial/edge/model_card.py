@@ -101,7 +101,9 @@ def _measurements(findings: Findings) -> str:
         parts.append("On the task's evaluation set:\n\n" + _table(("group", "examples", *names), rows))
     for version, told in findings.told.items():
         lines = "\n".join(f"* {line}" for line in participants_as_lines(told))
-        parts.append(f"By participants, on examples that they held out (with their updates for {version}):\n\n{lines}")
+        parts.append(
+            f"By participants, on examples that they held out (with their updates for version {version}):\n\n{lines}"
+        )
     return "\n\n".join(parts) or "Nothing was measured of it."
 
 

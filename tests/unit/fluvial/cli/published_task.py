@@ -73,16 +73,8 @@ class PublishedTask:
         state.load(self.model_D)
         self.module = state.module.eval()
         self.world.publish_agreement()
-        record = Task(
-            task=TASK,
-            specification=signed.specification(),
-            layout=state.layout,
-            base_version=0,
-            base_digest=bytes(32),
-            base_chunks=(),
-            created_ms=1,
-        )
-        self.world.put(self.world.topics.registry, f"task/{TASK}", seal(record, OPERATOR, "operator"))
+        self.layout = state.layout
+        self.register(signed.specification())
         chunks, digest = self.world.publish_model(self.model_D)
         first = self.world.publish_manifest(0, OPERATOR)
         parts = tuple(
@@ -111,6 +103,19 @@ class PublishedTask:
             contributions=parts,
         )
         self.world.put(self.world.topics.models, f"{TASK}/1", seal(self.manifest, AGGREGATOR, "aggregator"))
+
+    def register(self, specification: str, created_ms: int = 1) -> None:
+        record = Task(
+            task=TASK,
+            specification=specification,
+            layout=self.layout,
+            base_version=0,
+            base_digest=bytes(32),
+            base_chunks=(),
+            created_ms=created_ms,
+            version=created_ms,
+        )
+        self.world.put(self.world.topics.registry, f"task/{TASK}", seal(record, OPERATOR, "operator"))
 
     def release(self) -> None:
         groups = GroupMeasurement(

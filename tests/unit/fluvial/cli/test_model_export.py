@@ -104,6 +104,18 @@ def test_a_card_of_a_model_that_nobody_measured_says_so(published: PublishedTask
     assert "Nothing was measured of it." in Path(f"{TASK}-1.md").read_text()
 
 
+def test_what_travelled_is_had_although_the_tasks_file_cannot_be_read(published: PublishedTask) -> None:
+    published.register('{"of": "tomorrow"}', created_ms=2)
+    done = get()
+    assert done.exit_code == 0, done.output
+    assert Path(f"{TASK}-1.safetensors").exists()
+    assert not Path(f"{TASK}-1.md").exists()
+    assert "no card is written" in done.output
+    refused = get("--format", "torch")
+    assert refused.exit_code == Exit.USAGE
+    assert "update fluvial" in refused.output
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

@@ -102,7 +102,7 @@ class _Served:
             self._key = self._directory / "caller.pem"
             key.save(self._key)
             register(transport, stack.federation.topics, stack.keys, {_CALLER: key})
-            self._releases = Releases(transport, stack.federation.topics, stack.keys, task_file(_DATA))
+            self._releases = Releases(transport, stack.federation.topics, stack.keys, task_file())
             self._releases.register()
             self._variant = self._releases.built(1)
             self._releases.promote(self._variant)
@@ -190,7 +190,7 @@ class _Compared:
 
     def __enter__(self) -> _Compared:
         specification = self._directory / "task.json"
-        specification.write_text(task_file(_DATA).specification(), encoding="utf-8")
+        specification.write_text(task_file().specification(), encoding="utf-8")
         self._port = _free_port()
         module = "deploy.bench.serving.torch_server"
         self._process = subprocess.Popen([sys.executable, "-m", module, str(specification), str(self._port)])

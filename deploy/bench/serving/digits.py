@@ -31,12 +31,14 @@ _TASK_FILE = Path(__file__).resolve().parents[2] / "tasks" / "digits" / "task.ya
 VARIANT = "onnx"
 
 
-def task_file(data: Path) -> TaskFile:
-    """data: an evaluation file, also named as the gate and calibration sets, which nobody opens here."""
-    content = read_document(_TASK_FILE)
-    sets = {"calibration": str(data), "gate": str(data)}
+def task_file() -> TaskFile:
+    """The task digits, with a variant to serve. Nobody opens the sets that it names."""
     variants = [{"name": VARIANT, "recipe": "onnx_fp32"}]
-    return TaskFile.model_validate({**content, "acceleration": {"variants": variants, **sets}})
+    sets = {
+        "calibration": "deploy/tasks/digits/participants.safetensors",
+        "gate": "deploy/tasks/digits/evaluation.safetensors",
+    }
+    return TaskFile.model_validate({**read_document(_TASK_FILE), "acceleration": {"variants": variants, **sets}})
 
 
 def module_of(specification: str) -> tuple[torch.nn.Module, tuple[int, ...]]:

@@ -14,9 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from fluvial.edge.packages.examples import Examples
+
 WINDOW, AHEAD, STEP = 24, 6, 5
 """Hours that the network looks back on, that it looks ahead, and from one window to the next. A step that is no divisor
 of 24 meets every hour of the day."""
+
+_WINDOWS_A_DAY = 5
 
 SCALES = np.array([1 / 3, 1 / 2, 1 / 2, 1 / 8], np.float32)
 """Steps of the weather: °C, °C, hPa (from 1013), m/s."""
@@ -56,6 +60,39 @@ def evaluation(folder: Path) -> tuple[Values, Values, dict[str, list[str]]]:
     windows, later, silent = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     stations = [name for name, part in zip(STATIONS, parts, strict=True) for _ in part[1]]
     return windows, later, {"station": stations, "silent": ["for hours" if each else "never" for each in silent]}
+
+
+def gate(folder: Path) -> Examples:
+    """What variants of the model are measured on: every other month of the evaluation set, by station. Windows overlap,
+    so a day of a station is resampled as one (Künsch, 1989, "The Jackknife and the Bootstrap for General Stationary
+    Observations")."""
+    parts = _weeks(folder, 0)
+    sizes = [len(later) for _, _, later in parts]
+    days = [np.arange(size) // _WINDOWS_A_DAY for size in sizes]
+    first = np.cumsum([0, *(each[-1] + 1 for each in days[:-1])])
+    return Examples(
+        inputs=np.concatenate([windows for _, windows, _ in parts]),
+        targets=np.concatenate([later for _, _, later in parts]),
+        groups={"station": (np.repeat([station for station, _, _ in parts], sizes).astype(np.int64), STATIONS)},
+        people=np.concatenate([each + start for each, start in zip(days, first, strict=True)]),
+    )
+
+
+def calibration(folder: Path) -> tuple[Values, Values]:
+    """What variants may be calibrated with: the months of the evaluation set that are not in the gate set."""
+    parts = _weeks(folder, 1)
+    return np.concatenate([windows for _, windows, _ in parts]), np.concatenate([later for _, _, later in parts])
+
+
+def _weeks(folder: Path, first: int) -> list[tuple[int, Values, Values]]:
+    """Of every other week from `first` on, by station: its number, windows, and what came later."""
+    every = load_file(Path(folder) / "evaluation.safetensors")
+    weeks = range(first, every["pm"].shape[1], 2)
+    return [
+        (station, *_of_stretch(*(every[name][station, week] for name in ("pm", "weather", "wind")))[:2])
+        for station in range(len(STATIONS))
+        for week in weeks
+    ]
 
 
 def _examples(arrays: Arrays) -> tuple[Values, Values, NDArray[np.bool_]]:

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.packages.examples import Examples
+
 Spectrograms = NDArray[np.float32]
 Digits = NDArray[np.int64]
 
@@ -39,6 +41,24 @@ def evaluation(folder: Path) -> tuple[Spectrograms, Digits, Mapping[str, list[st
         heard = ["nobody's" if speaker == UNHEARD else "a participant's" for speaker in speakers]
         groups = {"speaker": speakers, "voice": heard}
         return scaled(arrays["spectrograms"]), arrays["digits"].astype(np.int64), groups
+
+
+def gate(folder: Path) -> Examples:
+    """What variants of the model are measured on: two of three recordings of the evaluation set, by speaker."""
+    spectrograms, digits, speakers = _every(folder)
+    kept = np.arange(len(digits)) % 3 != 0
+    return Examples(inputs=spectrograms[kept], targets=digits[kept], groups={"speaker": (speakers[kept], SPEAKERS)})
+
+
+def calibration(folder: Path) -> tuple[Spectrograms, Digits]:
+    """What variants may be calibrated with: the recordings of the evaluation set that are not in the gate set."""
+    spectrograms, digits, _ = _every(folder)
+    return spectrograms[::3], digits[::3]
+
+
+def _every(folder: Path) -> tuple[Spectrograms, Digits, NDArray[np.int64]]:
+    with np.load(folder / "evaluation.npz", allow_pickle=False) as arrays:
+        return scaled(arrays["spectrograms"]), arrays["digits"].astype(np.int64), arrays["speakers"].astype(np.int64)
 
 
 def scaled(spectrograms: NDArray[np.uint8]) -> Spectrograms:

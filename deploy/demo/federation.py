@@ -135,9 +135,9 @@ class Run:
             ends.callback(asking.stop)
         self._play_rounds(observer, ledger)
         central = self._await_baseline(observer, ledger)
-        rows = self._await_variants(observer, ledger, variants, asking) if variants and asking else ()
         self._progress.begin("replaying the last version")
         replay = replayed(federation, ledger.task, ledger.last_version)
+        rows = self._await_variants(observer, ledger, variants, asking) if variants and asking else ()
         governed = self._govern(ledger) if variants else None
         self._progress.begin("auditing")
         audit = audited(federation, self._check_processes)

@@ -12,6 +12,7 @@ import typer
 
 from docs.generate import command_line
 from fluvial.wire.task_file import TaskFile
+from governance.promotion.life import picture
 from tests.unit.docs.blocks import CHECKOUT, PAGES, blocks
 
 OF_EXTRAS = {"lightning", "transformers", "peft"}
@@ -80,3 +81,8 @@ def test_terms_of_the_pages_are_those_of_task_files() -> None:
     ]
     assert sections
     assert set(sections) <= schema["properties"].keys()
+
+
+def test_the_picture_of_a_variants_life_is_drawn_from_the_table_that_decides() -> None:
+    (drawn,) = blocks(CHECKOUT / "docs" / "acceleration.md", "mermaid")
+    assert drawn == picture()

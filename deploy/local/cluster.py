@@ -21,7 +21,7 @@ _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntr
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 _JOB_MANAGER_OPTIONS = ("-Xms128m", "-Xmx448m", "-XX:MaxMetaspaceSize=256m")
 # The heavy work is Python's and C's: the parallel collector costs more than it brings.
-_LEAN = ("-XX:+UseSerialGC", "-XX:-UsePerfData")
+_LEAN = ("-XX:+UseSerialGC", compilers.FIRST, "-XX:-UsePerfData")
 _START_SECONDS = 90.0
 _ATTEMPTS = 3
 
@@ -89,7 +89,7 @@ class SessionCluster:
         """Start further TaskManagers, without waiting for them."""
         for _ in range(count):
             self._started += 1
-            options = [*self._memory.jvm_options(), *compilers.first_but_for_digests(self.directory)]
+            options = self._memory.jvm_options()
             with postponed():
                 self._task_managers.append(self._spawn(_TASK_MANAGER, f"task-manager-{self._started}", options))
 
@@ -130,7 +130,7 @@ class SessionCluster:
 
     def _start_job_manager(self) -> None:
         with postponed():
-            self._job_manager = self._spawn(_JOB_MANAGER, "job-manager", [*_JOB_MANAGER_OPTIONS, compilers.FIRST])
+            self._job_manager = self._spawn(_JOB_MANAGER, "job-manager", list(_JOB_MANAGER_OPTIONS))
 
     def _spawn(self, main_class: str, name: str, options: list[str]) -> _Member:
         log = self.directory / "log" / f"{name}.log"

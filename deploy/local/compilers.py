@@ -2,8 +2,9 @@
 
 The first starts fast, and is enough where the heavy work is Python's and C's. But it does not know the processor's
 instructions for SHA-256, which the second does: by it a stage's proof of a record (`org.fluvial.flink.StageMac`) takes
-1 µs and not 15, and a leaf of the audit log has three of them. So programs that run operators have the second compiler
-as well, for the digest alone: for all of Java it costs more than it brings in the first minute.
+1 µs and not 15, and a leaf of the audit log has three of them. Where proofs are much of the work, a job has the second
+compiler as well, for the digest alone. Methods are then compiled twice, first with counters in them, which aggregation
+feels in its first rounds, and it has few proofs; for all of Java the second compiler costs still more.
 
 Source: JEP 165, compiler directives.
 """
@@ -11,6 +12,7 @@ Source: JEP 165, compiler directives.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 FIRST = "-XX:TieredStopAtLevel=1"
@@ -24,8 +26,13 @@ _DIRECTIVES = [
 """The first that matches a method holds."""
 
 
+def of_a_job(stages: Sequence[str], folder: Path) -> list[str]:
+    """Options of the JVM of a job with these stages, which runs in this folder."""
+    return [FIRST] if "aggregation" in stages else first_but_for_digests(folder)
+
+
 def first_but_for_digests(folder: Path) -> list[str]:
-    """Options of a JVM that runs operators. folder: in which it runs; it gets the file that the options name, because
-    PyFlink takes a JVM's options as one text, in which no path may hold a space."""
+    """Options of a JVM that has the second for SHA-256. folder: in which it runs; it gets the file that the options
+    name, because PyFlink takes a JVM's options as one text, in which no path may hold a space."""
     (folder / _FILE).write_text(json.dumps(_DIRECTIVES, indent=1))
     return ["-XX:+UnlockDiagnosticVMOptions", f"-XX:CompilerDirectivesFile={_FILE}"]

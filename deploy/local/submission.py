@@ -124,7 +124,7 @@ class LocalJob:
         java_options = [
             *class_archives.options("local-job"),
             *_LOCAL_JVM,
-            *compilers.first_but_for_digests(self._folder),
+            *compilers.of_a_job(submission.stages, self._folder),
             "-Djava.io.tmpdir=tmp",
         ]
         environment = {

@@ -31,19 +31,35 @@ _KEY_PREFIX = b"participant/"
 @dataclass(slots=True)
 class KeyLife:
     """One key of a participant. enrolled_ms: broker time of the request. known_ms: since when the log or the registry
-    shows it. ended_ms: broker time at which it was revoked, or another took its place; None while it is in force."""
+    shows it. ended_ms: broker time at which it was revoked, or another took its place; None while it is in force.
+    agreements: that it has signed; withdrawn_ms: since when one is withdrawn."""
 
     public_key: bytes
     enrolled_ms: int
     known_ms: int
     ended_ms: int | None = None
     agreements: set[str] = field(default_factory=set)
+    withdrawn_ms: dict[str, int] = field(default_factory=dict)
 
     def may_have_signed(self, at_ms: int) -> bool:
         """Whether an update that the broker had then may have been accepted for this key."""
         if at_ms < self.enrolled_ms - HEARD_MS:
             return False
         return self.ended_ms is None or at_ms <= self.ended_ms + HEARD_MS
+
+    def may_have_agreed(self, agreement: str, at_ms: int) -> bool:
+        """Whether an update that the broker had then may have been accepted under this agreement."""
+        if agreement not in self.agreements:
+            return False
+        return at_ms <= self.withdrawn_ms.get(agreement, at_ms) + HEARD_MS
+
+    def take_agreements(self, names: set[str], at_ms: int) -> None:
+        """A newer record of the key names these."""
+        for name in self.agreements - names:
+            self.withdrawn_ms.setdefault(name, at_ms)
+        for name in names:
+            self.withdrawn_ms.pop(name, None)
+        self.agreements |= names
 
     def was_in_force(self, at_ms: int) -> bool:
         """Whether an update that the broker had then cannot have been refused for this key."""
@@ -147,7 +163,7 @@ def _lives(known: dict[str, list[_Known]]) -> Keys:
                 lives.append(life)
             life.enrolled_ms = min(life.enrolled_ms, record.enrolled_ms)
             life.known_ms = min(life.known_ms, each.at_ms)
-            life.agreements.update(signed.agreement for signed in record.agreements)
+            life.take_agreements({signed.agreement for signed in record.agreements}, each.at_ms)
             if record.status is ParticipantStatus.REVOKED:
                 life.ended_ms = min(life.ended_ms or each.at_ms, each.at_ms)
                 keys.revoked.add(name)

@@ -229,9 +229,10 @@ class Rejudgement:
         if fault:
             return f"was accepted, but is no update of {verdict.participant}: {fault.reason}"
         update = case.signed
-        return _other_fields(verdict, update) or self._not_of_its_round(update, signers, sequence)
+        return _other_fields(verdict, update) or self._not_of_its_round(case, signers, sequence)
 
-    def _not_of_its_round(self, update: ModelUpdate, signers: list[KeyLife], sequence: int | None) -> str:
+    def _not_of_its_round(self, case: Case, signers: list[KeyLife], sequence: int | None) -> str:
+        update, at_ms = case.signed, case.source.timestamp_ms
         named = f"round {update.round}, attempt {update.attempt} of {update.task}"
         opened = self._log.opened.get((update.task, update.round, update.attempt))
         if opened is None or sequence is None or opened.sequence > sequence:
@@ -245,8 +246,8 @@ class Rejudgement:
         fault = self._not_as_asked(update, round_)
         if fault:
             return f"was accepted, but is not what {named} asks for: {fault.reason}"
-        if round_.agreement and not any(round_.agreement in life.agreements for life in signers):
-            return f"was accepted, but {update.participant} has not signed {round_.agreement}"
+        if round_.agreement and not any(life.may_have_agreed(round_.agreement, at_ms) for life in signers):
+            return f"was accepted, but {update.participant} has not signed {round_.agreement}, or has withdrawn it"
         return ""
 
     def _is_trained_from(self, update: ModelUpdate, base_version: int) -> bool:

@@ -21,6 +21,7 @@ from fluvial.wire.records import (
     ParticipantStatus,
     Reason,
     RoundTransition,
+    SignedAgreement,
     Verdict,
 )
 from tests.unit.fluvial.auditor.tamperings import next_manifest, tampering
@@ -179,6 +180,19 @@ def accept_another_layout(world: World) -> str:
     world.judge(record, "anna", 2)
     world.sequence()
     return "was accepted, but is not what round 2, attempt 1 of digits asks for: MANIFEST_MISMATCH"
+
+
+@tampering
+def accept_after_a_withdrawal(world: World) -> str:
+    terms = SignedAgreement(agreement="terms", sha256=bytes(32))
+    world.enrol("anna", version=1, agreements=(terms,))
+    world.now_ms += 1
+    world.enrol("anna", version=2, request_sha256=b"w" * 32)
+    world.now_ms += 2 * HEARD_MS
+    world.open_round(3, agreement="terms")
+    world.judge(world.update("anna", 3), "anna", 3)
+    world.sequence()
+    return "was accepted, but anna has not signed terms, or has withdrawn it"
 
 
 @tampering

@@ -5,7 +5,6 @@ from hashlib import sha256
 
 import pytest
 
-from fluvial.admission.rates import LEAST_BURST
 from fluvial.auditor.keys import HEARD_MS
 from fluvial.auditor.patience import MAX_PENDING_MS
 from fluvial.auditor.reader import TopicRecord
@@ -311,19 +310,3 @@ def test_a_task_that_was_paused_and_removed_is_in_order() -> None:
     world.sign()
     report = audit(world)
     assert report.verified, messages(report)
-
-
-def test_what_somebody_sends_too_much_may_be_refused_unopened() -> None:
-    """A participant's flood, and one of names that nobody has."""
-    world = honest_world()
-    world.now_ms += 2 * HEARD_MS
-    for name in ("anna", "nobody"):
-        for number in range(LEAST_BURST + 2):
-            key = b"%s-%d" % (name.encode(), number) if name == "nobody" else name.encode()
-            record = world.append(world.topics.updates, b"junk %d" % number, key)
-            reason = Reason.ENVELOPE if number < LEAST_BURST else Reason.OVER_RATE
-            world.judge(record, key.decode(), 0, Decision.REJECT, reason=reason)
-    world.sequence()
-    world.sign()
-    report = verify(world, world.federation, now_ms=world.now_ms)
-    assert report.verified, report.problems

@@ -52,6 +52,11 @@ def test_no_site_may_be_more_than_five_points_behind() -> None:
     )
 
 
+def test_credit_is_held_by_sex_and_by_age_band() -> None:
+    held = {each.attribute: (each.margin.metric, each.margin.size) for each in example("credit").group_margins}
+    assert held == {"sex": ("auc", 2), "age": ("auc", 2)}
+
+
 @pytest.mark.parametrize("name", examples())
 def test_what_groups_are_held_to_is_measured_on_groups_of_the_evaluation_set(name: str) -> None:
     found = example(name)

@@ -137,21 +137,22 @@ class _Served:
 
     def swaps(self, per_second: float, seconds: float) -> dict[str, Any]:
         """Latencies before and during swaps, and what each answer rests on."""
-        others = [self._releases.built(version) for version in (2, 3)]
+        others = [self._releases.built(version) for version in range(2, 2 + int(seconds / 2 / SWAP_SECONDS))]
         with self._load("swaps", 1, per_second, seconds) as load:
             load.start()
             time.sleep(seconds / 2)
             first = time.monotonic()
             promoted = [self._releases.promoted]
-            while time.monotonic() < first + seconds / 2 - SWAP_SECONDS:
-                promoted.append(self._releases.promote(others[len(promoted) % 2]))
+            for variant in others:  # each a newer version: an older one would take no other's place
+                promoted.append(self._releases.promote(variant))
                 time.sleep(SWAP_SECONDS)
             outcome = load.outcome()
         before, during = outcome.since(0.0, first).figures(), outcome.since(first).figures()
         served = sorted({int(number) for number in outcome.promotion[~outcome.refused]})
+        served = [number for number in served if number in promoted]
         return {
-            "swaps": len(promoted) - 1,
-            "served": [number for number in served if number in promoted],
+            "swaps": len(served) - 1,
+            "served": served,
             "failed": outcome.failed,
             "mixed": outcome.repeated,
             "before": before,

@@ -10,6 +10,7 @@ from pyflink.datastream.connectors.kafka import KafkaSink
 from pyflink.java_gateway import get_gateway
 
 from fluvial.wire.framing import decode, encode
+from fluvial.wire.media_types import media_type
 from fluvial.wire.records import Heartbeat, HolderState, Lease
 from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
@@ -76,6 +77,7 @@ def _lease(settings: Settings, job_name: str) -> Any:
         holding.epoch,
         holding.offset,
         java_strings(holding.stages),
+        media_type(Lease, topics.scope),
         bytes.fromhex(settings.aggregator_key),
         topics.heartbeats,
         says(HolderState.RUNNING),

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from fluvial.identity.brokers import Brokers
+from fluvial.identity.envelope import open_envelope, seal
+from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import AuditEvent, Lease, LeaseCause
 from fluvial.wire.topics import Topics
@@ -20,14 +22,15 @@ from tests.unit.pipelines.leases.builders import lease
 class JavaLease:
     """In place of `org.fluvial.flink.Lease`."""
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
         self.alarms: list[bytes] = []
 
     def tell(self, alarm: bytes) -> None:
         self.alarms.append(alarm)
 
 
-def alarms(monkeypatch: pytest.MonkeyPatch, record: bytes) -> list[bytes]:
+def made(monkeypatch: pytest.MonkeyPatch, record: bytes) -> JavaLease:
     flink = SimpleNamespace(Lease=JavaLease)
     jvm = SimpleNamespace(org=SimpleNamespace(fluvial=SimpleNamespace(flink=flink)))
     monkeypatch.setattr(leased_sink, "get_gateway", lambda: SimpleNamespace(jvm=jvm))
@@ -35,10 +38,23 @@ def alarms(monkeypatch: pytest.MonkeyPatch, record: bytes) -> list[bytes]:
     monkeypatch.setattr(Brokers, "java", lambda *_: {})
     holding = Holding(epoch=7, offset=3, stages=("audit",), secret="s" * 16, taken_ms=5, record=record)
     settings: Any = SimpleNamespace(
-        held=lambda: holding, topics=Topics("f."), aggregator_key="00" * 32, brokers=Brokers(bootstrap_servers="")
+        held=lambda: holding,
+        topics=Topics("f.", "abc"),
+        aggregator_key="00" * 32,
+        brokers=Brokers(bootstrap_servers=""),
     )
-    told: list[bytes] = leased_sink._lease(settings, "federation").alarms
-    return told
+    lease_of_java: JavaLease = leased_sink._lease(settings, "federation")
+    return lease_of_java
+
+
+def alarms(monkeypatch: pytest.MonkeyPatch, record: bytes) -> list[bytes]:
+    return made(monkeypatch, record).alarms
+
+
+def test_the_guard_knows_the_leases_of_this_federation(monkeypatch: pytest.MonkeyPatch) -> None:
+    next_lease, scope = lease(8, "audit"), Topics("f.", "abc").scope
+    signed = open_envelope(seal(next_lease, SigningKey.from_seed(bytes(32)), "aggregator", scope))
+    assert signed.payload_type in made(monkeypatch, b"").arguments
 
 
 def test_a_lease_that_was_free_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:

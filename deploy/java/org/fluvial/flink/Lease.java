@@ -19,6 +19,7 @@ public final class Lease implements Serializable {
     final long epoch;
     final long offset;
     final List<String> stages;
+    final String mediaType;
     final byte[] publicKey;
     final String heartbeats;
     final byte[] running;
@@ -33,6 +34,7 @@ public final class Lease implements Serializable {
      * @param epoch of the lease that the job took
      * @param offset where that lease lies
      * @param stages of the job
+     * @param mediaType of leases, which names the federation
      * @param publicKey Ed25519 key that signs leases
      * @param heartbeats the topic of the heartbeats
      * @param running record that says that the job runs
@@ -45,6 +47,7 @@ public final class Lease implements Serializable {
             long epoch,
             long offset,
             String[] stages,
+            String mediaType,
             byte[] publicKey,
             String heartbeats,
             byte[] running,
@@ -55,6 +58,7 @@ public final class Lease implements Serializable {
         this.epoch = epoch;
         this.offset = offset;
         this.stages = List.of(stages);
+        this.mediaType = mediaType;
         this.publicKey = publicKey.clone();
         this.heartbeats = heartbeats;
         this.running = running.clone();

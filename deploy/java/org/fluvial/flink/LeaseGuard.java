@@ -56,7 +56,7 @@ final class LeaseGuard implements AutoCloseable {
 
     /** A lease counts if it is signed and the next one: copies of old ones and those that came second do not. */
     private void read(byte[] value) {
-        LeaseRecord next = LeaseRecord.read(value, lease.publicKey);
+        LeaseRecord next = LeaseRecord.read(value, lease.mediaType, lease.publicKey);
         if (next == null || next.epoch != newest + 1) {
             return;
         }

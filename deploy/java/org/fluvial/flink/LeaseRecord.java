@@ -20,7 +20,6 @@ import java.util.List;
  */
 final class LeaseRecord {
     private static final int HEADER_BYTES = 10;
-    private static final String PAYLOAD_TYPE = "application/vnd.fluvial.lease.v1+avro";
     private static final byte[] ED25519_KEY_HEAD = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
 
     final long epoch;
@@ -42,8 +41,8 @@ final class LeaseRecord {
         host = text(payload);
     }
 
-    /** The lease in a record of topic leases, or null for what the key has not signed. */
-    static LeaseRecord read(byte[] value, byte[] publicKey) {
+    /** The lease in a record of topic leases, or null for what the key has not signed as this media type. */
+    static LeaseRecord read(byte[] value, String mediaType, byte[] publicKey) {
         if (value == null || value.length < HEADER_BYTES) {
             return null;
         }
@@ -51,7 +50,7 @@ final class LeaseRecord {
             ByteBuffer envelope = ByteBuffer.wrap(value, HEADER_BYTES, value.length - HEADER_BYTES);
             String payloadType = text(envelope);
             byte[] payload = bytes(envelope);
-            if (!PAYLOAD_TYPE.equals(payloadType) || !isSigned(envelope, payloadType, payload, publicKey)) {
+            if (!mediaType.equals(payloadType) || !isSigned(envelope, payloadType, payload, publicKey)) {
                 return null;
             }
             return new LeaseRecord(ByteBuffer.wrap(payload));

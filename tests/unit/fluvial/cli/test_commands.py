@@ -11,7 +11,7 @@ from click.testing import CliRunner as ClickRunner
 from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
-from fluvial.cli import model, participate, rounds
+from fluvial.cli import model, model_export, participate, rounds
 from fluvial.cli.common import Exit, fail, plain, shown
 from fluvial.cli.main import app, mount_for
 from fluvial.edge import participant as participant_module
@@ -49,7 +49,7 @@ def federation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Federation:
 @pytest.fixture
 def world(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> World:
     transport = MemoryTransport(topic_partitions(federation))
-    for module in (participant_module, rounds, model):
+    for module in (participant_module, rounds, model, model_export):
         monkeypatch.setattr(module, "connect", lambda brokers, client_id: transport)
     return World(federation, transport)
 

@@ -11,7 +11,7 @@ from fluvial.edge.measuring import Measuring, OwnData
 from fluvial.edge.registry import Registry
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
-from fluvial.kafka import Start, connect, read_to_end
+from fluvial.kafka import Start, connect, read_all
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode
 from fluvial.wire.records import Decision, Verdict
@@ -68,8 +68,8 @@ def govern(
                     problems.append(f"{name}'s measurement of {sent.measurement.variant}: {why}")
     with closing(connect(federation.brokers, "fluvial-demo-decisions")) as transport:
         evidence = read_evidence(transport, federation, task)
-        with closing(transport.read(federation.topics.verdicts)) as verdicts:
-            judged = [decode(message.value or b"", Verdict) for message in read_to_end(verdicts, _VERDICT_SECONDS)]
+        verdicts = read_all(transport, federation.topics.verdicts, _VERDICT_SECONDS)
+        judged = [decode(message.value or b"", Verdict) for message in verdicts]
     scored = sum(bool(verdict.scores) for verdict in judged if verdict.decision is Decision.ACCEPT)
     if not scored and TaskFile.model_validate_json(record.specification).scoring is not None:
         problems.append("no candidate was scored")

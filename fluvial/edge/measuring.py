@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
@@ -26,7 +25,7 @@ from fluvial.inference.processor import processor_class
 from fluvial.inference.read_releases import read_releases
 from fluvial.inference.session import Session
 from fluvial.inference.timing import measure_timing
-from fluvial.kafka import Position, Transport, read_to_end
+from fluvial.kafka import Position, Transport, read_all
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError, VerificationError
 from fluvial.wire.framing import decode
@@ -132,14 +131,13 @@ class Measuring:
     def _admitted(self, version: int) -> set[str]:
         """Names of the variants that this participant's measurement was admitted of."""
         found: set[str] = set()
-        with closing(self._transport.read(self._federation.topics.admitted_reports)) as reader:
-            for message in read_to_end(reader, _READ_SECONDS):
-                try:
-                    report = decode(open_envelope(message.value or b"").payload, Measurement)
-                except FluvialError:
-                    continue
-                if (report.measurer, report.task, report.version) == (self._name, self._task, version):
-                    found.add(report.variant)
+        for message in read_all(self._transport, self._federation.topics.admitted_reports, _READ_SECONDS):
+            try:
+                report = decode(open_envelope(message.value or b"").payload, Measurement)
+            except FluvialError:
+                continue
+            if (report.measurer, report.task, report.version) == (self._name, self._task, version):
+                found.add(report.variant)
         return found
 
     def _session(self, variant: Variant) -> Session:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fluvial.identity.envelope import open_envelope, unseal, verify_envelope
 from fluvial.identity.federation import Federation
-from fluvial.kafka import Place, Transport, read_to_end
+from fluvial.kafka import Place, Transport, read_all
 from fluvial.wire.errors import DecodeError, VerificationError
 from fluvial.wire.layout import model_digest
 from fluvial.wire.media_types import media_type
@@ -111,18 +111,14 @@ def read_manifests(transport: Transport, federation: Federation, timeout: float 
     Raises VerificationError for what one of them signed that cannot be: a manifest that the other would have to sign, a
     second one of the same version, bytes that are no manifest. A model list with a doubtful entry is not shown.
     """
-    reader = transport.read(federation.topics.models)
     manifests: dict[tuple[str, int], ModelManifest] = {}
     num_skipped = 0
-    try:
-        for message in read_to_end(reader, timeout):
-            manifest = _unseal_manifest(message.value or b"", federation)
-            if manifest is None:
-                num_skipped += 1
-            elif manifests.setdefault((manifest.task, manifest.version), manifest) != manifest:
-                raise VerificationError(f"version {manifest.version} of {manifest.task!r} was published twice")
-    finally:
-        reader.close()
+    for message in read_all(transport, federation.topics.models, timeout):
+        manifest = _unseal_manifest(message.value or b"", federation)
+        if manifest is None:
+            num_skipped += 1
+        elif manifests.setdefault((manifest.task, manifest.version), manifest) != manifest:
+            raise VerificationError(f"version {manifest.version} of {manifest.task!r} was published twice")
     if num_skipped:
         _log.warning(
             "%d records of %s are not signed by the aggregator or the operator", num_skipped, federation.topics.models

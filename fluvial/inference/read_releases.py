@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 
 from fluvial.identity.federation import Federation
 from fluvial.inference.releases import KINDS, Releases
-from fluvial.kafka import Transport, read_to_end
+from fluvial.kafka import Transport, read_all
 from fluvial.wire.errors import FluvialError
 
 _READ_SECONDS = 30.0
@@ -18,10 +17,9 @@ def read_releases(transport: Transport, federation: Federation, topics: Sequence
     TransportError."""
     releases, signer = Releases(), bytes.fromhex(federation.aggregator_key)
     for topic in topics:
-        with closing(transport.read(getattr(federation.topics, topic))) as reader:
-            for message in read_to_end(reader, _READ_SECONDS):
-                try:
-                    releases.take(topic, message.value or b"", signer, federation.topics.scope)
-                except FluvialError:
-                    continue
+        for message in read_all(transport, getattr(federation.topics, topic), _READ_SECONDS):
+            try:
+                releases.take(topic, message.value or b"", signer, federation.topics.scope)
+            except FluvialError:
+                continue
     return releases

@@ -13,7 +13,7 @@ from fluvial.kafka.interface import (
     Start,
     Transport,
 )
-from fluvial.kafka.read_to_end import read_to_end
+from fluvial.kafka.read_to_end import read_all, read_to_end
 from fluvial.kafka.snapshot import Snapshot, snapshot
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "TransportFailed",
     "TransportUnavailable",
     "connect",
+    "read_all",
     "read_to_end",
     "snapshot",
 ]

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 from fluvial.kafka.errors import TransportUnavailable
-from fluvial.kafka.interface import Message, Reader
+from fluvial.kafka.interface import Message, Reader, Transport
 
 _POLL_SECONDS = 0.2
 
@@ -25,3 +26,14 @@ def read_to_end(reader: Reader, stall_seconds: float) -> Iterator[Message]:
             progress = time.monotonic()
         elif time.monotonic() - progress > stall_seconds:
             raise TransportUnavailable(f"nothing arrived for {stall_seconds:.0f} s, before the end of the topic")
+
+
+def read_all(transport: Transport, topic: str, stall_seconds: float) -> Iterator[Message]:
+    """What the topic holds now, by a reader that goes no further: the broker never lets it wait for what comes next.
+
+    Raises TransportUnavailable, also when nothing arrives for `stall_seconds`.
+    """
+    held = transport.bounds(topic)
+    starts, ends = ({number: bounds[place] for number, bounds in held.items()} for place in (0, 1))
+    with closing(transport.read(topic, starts, ends)) as reader:
+        yield from read_to_end(reader, stall_seconds)

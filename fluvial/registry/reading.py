@@ -4,7 +4,7 @@ genuine one before it."""
 import logging
 
 from fluvial.identity.federation import Federation
-from fluvial.kafka import Message, Transport, read_to_end
+from fluvial.kafka import Message, Transport, read_all
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import FluvialError
 
@@ -19,12 +19,9 @@ def empty_view(federation: Federation) -> VerifiedRegistry:
 
 def read_registry(transport: Transport, federation: Federation, timeout: float = 30.0) -> VerifiedRegistry:
     """The registry as it stands now. Raises TransportUnavailable."""
-    view, reader = empty_view(federation), transport.read(federation.topics.registry)
-    try:
-        for message in read_to_end(reader, timeout):
-            take(view, message)
-    finally:
-        reader.close()
+    view = empty_view(federation)
+    for message in read_all(transport, federation.topics.registry, timeout):
+        take(view, message)
     return view
 
 

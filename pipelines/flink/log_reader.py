@@ -199,6 +199,8 @@ def _consumer_settings(brokers: Brokers) -> dict[str, object]:
         "enable.partition.eof": True,
         # What retention takes while it is read must be an error, not a silent jump.
         "auto.offset.reset": "error",
+        # Behind the marker of a transaction an empty answer tells of the end: one need not wait for it.
+        "fetch.wait.max.ms": 5,
         "fetch.message.max.bytes": 4 << 20,
         "queued.max.messages.kbytes": 16 << 10,
         "fetch.queue.backoff.ms": 1,  # a full queue otherwise postpones the next fetch by a second

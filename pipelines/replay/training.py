@@ -9,7 +9,7 @@ from fluvial.edge.models import read_manifests
 from fluvial.edge.registry import Registry
 from fluvial.identity.envelope import open_envelope
 from fluvial.identity.federation import Federation
-from fluvial.kafka import Message, Transport, read_to_end
+from fluvial.kafka import Message, Transport, read_all
 from fluvial.transparency.event import Recorded, read_event
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, FluvialError
@@ -52,7 +52,7 @@ def read_account(transport: Transport, federation: Federation, task: str) -> Tra
     opened: list[Opened] = []
     accepted: dict[tuple[int, int], bytes] = {}
     receipts: dict[tuple[str, int], Outcome] = {}
-    for leaf in _leaves(_records(transport, topics.audit)):
+    for leaf in _leaves(read_all(transport, topics.audit, _READ_SECONDS)):
         match leaf:
             case RoundEvent(transition=RoundTransition.OPENED) if leaf.task == task and leaf.base_version in digests:
                 seed = round_seed(task, leaf.round, leaf.attempt, digests[leaf.base_version])
@@ -66,7 +66,7 @@ def read_account(transport: Transport, federation: Federation, task: str) -> Tra
                 pass
     updates = [
         update
-        for message in _records(transport, topics.updates)
+        for message in read_all(transport, topics.updates, _READ_SECONDS)
         if (message.partition, message.offset) in accepted and (update := _update(message)) is not None
     ]
     groups = {one.participant: _kind(one.device) for one in participants}
@@ -92,8 +92,3 @@ def _update(message: Message) -> ModelUpdate | None:
         return framing.decode(open_envelope(message.value or b"").payload, ModelUpdate)
     except FluvialError:
         return None
-
-
-def _records(transport: Transport, topic: str) -> Iterator[Message]:
-    with closing(transport.read(topic)) as reader:
-        yield from read_to_end(reader, _READ_SECONDS)

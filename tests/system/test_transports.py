@@ -1,7 +1,9 @@
 """Both real transports against a real broker: the suite that the fake of the unit tests passes as well."""
 
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -50,6 +52,16 @@ class TestTransports(TransportSuite):
             assert [m.value for m in read_to_end(reader, 30)] == [b"committed"]
         finally:
             reader.close()
+        # Behind them nothing comes, and whoever reads no further does not wait until the broker says so.
+        assert min(self._seconds_to_the_end(transport, topic) for _ in range(5)) < 0.2
+
+    @staticmethod
+    def _seconds_to_the_end(transport: Transport, topic: str) -> float:
+        end = transport.bounds(topic)[0].end
+        began = time.monotonic()
+        with closing(transport.read(topic, {0: 0}, {0: end})) as reader:
+            assert [m.value for m in read_to_end(reader, 30)] == [b"committed"]
+        return time.monotonic() - began
 
     @pytest.fixture(params=[kafka_python, librdkafka])
     def transport(self, request, broker) -> Iterator[Transport]:

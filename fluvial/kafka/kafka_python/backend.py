@@ -20,6 +20,9 @@ from fluvial.kafka.kafka_python.producer import KafkaPythonProducer
 from fluvial.kafka.kafka_python.reader import KafkaPythonReader, bounds
 
 _BOOTSTRAP_MS = 15_000
+_FOLLOW_MS = 500
+_BOUNDED_MS = 5
+"""How long a broker may wait for records before it answers: not at all for a reader that goes to the end alone."""
 
 
 class KafkaPythonBackend:
@@ -45,7 +48,8 @@ class KafkaPythonBackend:
         self, topic: str, start: Start | int | Mapping[int, int], until: Mapping[int, int] | None
     ) -> KafkaPythonReader:
         # Whoever names offsets is not served others.
-        with self._consumer("none" if isinstance(start, Mapping) else "earliest", topic) as consumer:
+        reset = "none" if isinstance(start, Mapping) else "earliest"
+        with self._consumer(reset, topic, _FOLLOW_MS if until is None else _BOUNDED_MS) as consumer:
             return KafkaPythonReader(consumer, topic, start, until)
 
     def fetcher(self) -> KafkaPythonFetcher:
@@ -59,7 +63,7 @@ class KafkaPythonBackend:
         return held
 
     @contextmanager
-    def _consumer(self, auto_offset_reset: str, topic: str) -> Iterator[Any]:
+    def _consumer(self, auto_offset_reset: str, topic: str, wait_ms: int = _FOLLOW_MS) -> Iterator[Any]:
         """A consumer, which stays open unless this fails."""
         with opening(topic) as network:
             consumer = kafka.KafkaConsumer(
@@ -69,7 +73,7 @@ class KafkaPythonBackend:
                 isolation_level="read_committed",
                 auto_offset_reset=auto_offset_reset,
                 max_partition_fetch_bytes=4 << 20,
-                fetch_max_wait_ms=500,
+                fetch_max_wait_ms=wait_ms,
                 bootstrap_timeout_ms=_BOOTSTRAP_MS,
                 kafka_client=network,
             )

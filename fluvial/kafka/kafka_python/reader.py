@@ -24,7 +24,7 @@ class KafkaPythonReader:
         self._topic = topic
         self._is_bounded = until is not None
         # The ends come first: a record that arrives while times are looked up then lies behind them and is not missed.
-        held = bounds(consumer, topic)
+        held = {} if until is not None and isinstance(start, Mapping) else bounds(consumer, topic)
         self._ends = {number: end for number, (_, end) in held.items()} if until is None else dict(until)
         starts = self._starts(held, start)
         self._behind = {number for number, offset in starts.items() if offset < self._ends.get(number, 0)}

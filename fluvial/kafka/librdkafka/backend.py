@@ -20,6 +20,11 @@ from fluvial.kafka.librdkafka.reader import LibrdkafkaReader, bounds
 _DELIVERY_MS = 120_000
 """As kafka-python has it. `fluvial.edge.upload` waits a little longer."""
 
+_FOLLOW_MS = 250
+_BOUNDED_MS = 5
+"""How long a broker may wait for records before it answers. Behind the marker of a transaction an empty answer tells a
+reader that it is at the end, so one that reads no further asks for it at once."""
+
 
 class LibrdkafkaBackend:
     """See `fluvial.kafka.backend.Backend`."""
@@ -45,7 +50,9 @@ class LibrdkafkaBackend:
         self, topic: str, start: Start | int | Mapping[int, int], until: Mapping[int, int] | None
     ) -> LibrdkafkaReader:
         # Whoever names offsets is not served others.
-        with self._consumer("error" if isinstance(start, Mapping) else "earliest", topic) as (consumer, troubles):
+        reset = "error" if isinstance(start, Mapping) else "earliest"
+        wait_ms = _FOLLOW_MS if until is None else _BOUNDED_MS
+        with self._consumer(reset, topic, wait_ms) as (consumer, troubles):
             return LibrdkafkaReader(consumer, troubles, topic, start, until)
 
     def fetcher(self) -> LibrdkafkaFetcher:
@@ -57,7 +64,9 @@ class LibrdkafkaBackend:
             return bounds(consumer, topic, troubles)
 
     @contextmanager
-    def _consumer(self, auto_offset_reset: str, topic: str) -> Iterator[tuple[Any, Troubles]]:
+    def _consumer(
+        self, auto_offset_reset: str, topic: str, wait_ms: int = _FOLLOW_MS
+    ) -> Iterator[tuple[Any, Troubles]]:
         """A consumer, which stays open unless this fails."""
         troubles = Troubles()
         consumer = Consumer(
@@ -70,7 +79,7 @@ class LibrdkafkaBackend:
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
                 "auto.offset.reset": auto_offset_reset,
-                "fetch.wait.max.ms": 250,
+                "fetch.wait.max.ms": wait_ms,
                 # Four chunks of a MiB and what they come in: one that is cut off was sent in vain.
                 "fetch.message.max.bytes": (4 << 20) + (64 << 10),
                 "fetch.max.bytes": 16 << 20,

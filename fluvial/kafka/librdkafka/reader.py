@@ -32,7 +32,7 @@ class LibrdkafkaReader:
         self._troubles = troubles
         self._topic = topic
         self._is_bounded = until is not None
-        held = bounds(consumer, topic, troubles)
+        held = {} if until is not None and isinstance(start, Mapping) else bounds(consumer, topic, troubles)
         self._ends = {number: end for number, (_, end) in held.items()} if until is None else dict(until)
         starts = self._starts(held, start)
         self._behind = {number for number, offset in starts.items() if offset < self._ends.get(number, 0)}

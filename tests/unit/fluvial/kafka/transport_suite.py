@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from fluvial.kafka import Bounds, Message, Reader, Snapshot, Start, Transport, TransportFailed, read_to_end
+from fluvial.kafka import Bounds, Message, Reader, Snapshot, Start, Transport, TransportFailed, read_all, read_to_end
 from fluvial.wire.errors import ChunkUnavailable
 
 CHUNK = bytes(range(256)) * 4096
@@ -141,6 +141,16 @@ class TransportSuite:
         with closing(transport.read(topic, until={0: 3, 1: 1, 2: 0})) as reader:
             assert sorted(m.value for m in read_to_end(reader, 30)) == [b"0", b"1", b"3", b"6"]
             assert reader.poll(0.1) == []
+
+    def test_all_that_a_topic_holds_is_read_and_nothing_that_comes_meanwhile(
+        self, transport: Transport, topic: str
+    ) -> None:
+        for n in range(6):
+            transport.produce(topic, b"%d" % n, key=b"k", partition=n % 2).result(30)
+        found = [next(reading := read_all(transport, topic, 30)).value]
+        transport.produce(topic, b"later", key=b"k", partition=2).result(30)
+        found += [message.value for message in reading]
+        assert sorted(found) == [b"%d" % n for n in range(6)]
 
     def test_a_snapshot_holds_what_was_there_when_it_was_taken(self, transport: Transport, topic: str) -> None:
         for n in range(6):

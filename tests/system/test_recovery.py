@@ -9,12 +9,17 @@ when and of what comes after (1).
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,19 +28,25 @@ import pytest
 from confluent_kafka import Producer
 
 from deploy.bench.usage import java_child
+from deploy.local import flink_home
 from deploy.local.errors import StackError
-from deploy.local.submission import LocalJob, Submission
+from deploy.local.jars import CHECKOUT
+from deploy.local.submission import PACKAGES, LocalJob, Submission
 from deploy.simulation.memory_log import MemoryLog
 from deploy.simulation.parties import Parties
 from deploy.simulation.server import Server
 from fluvial.admission.judgement import Source
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.transparency.chain import ChainEnd
-from fluvial.wire.framing import encode
-from fluvial.wire.records import Decision, SetAside
+from fluvial.transparency.event import EVENT_TYPES, read_event
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import Decision, Lease, LeaseCause, SequencedEvent, SetAside
 from governance.audit import sequencer
 from governance.audit.events import audit_event
+from pipelines.flink import log_reader
+from pipelines.flink.leases import LeaseLog
 from pipelines.flink.stage_mac import StageMac
+from pipelines.leases.holding import user_of
 from pipelines.replay import KafkaLog, replay
 from tests.system.small_federation import KRUM, MEAN, NUM_PARTICIPANTS, NUM_ROUNDS, STAGES, SmallFederation
 from tests.system.small_federation import task_file as small_task_file
@@ -113,6 +124,63 @@ def test_a_round_survives(federation: SmallFederation, disaster: Callable[[Small
         federation.play(task, [2])
         check_models(federation, task, calm)
     check_books(federation)
+
+
+@pytest.mark.soak
+def test_the_next_release_goes_on_from_a_savepoint(
+    federation: SmallFederation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rolling upgrade in the middle of a round: the job's last state is given to code in which every record has one
+    version more."""
+    tasks = {"upgraded": "calm", "upgraded-krum": "calm-krum"}
+    for task, rule in zip(tasks, (MEAN, KRUM), strict=True):
+        federation.create_task(task, rule)
+    rounds = [federation.wait_for_round(task, 1) for task in tasks]
+    for round_ in rounds:
+        federation.wait_for_verdicts(range(HALF), federation.publish(round_, range(HALF)))
+    assert not federation.others
+    state = federation.stack.directory.checkpoints / federation.job.name
+    federation.stop()
+    savepoint = max(state.glob("*/chk-*/_metadata"), key=lambda metadata: metadata.stat().st_mtime_ns).parent
+
+    release = next_release(tmp_path / "release")
+    monkeypatch.setattr(flink_home, "CHECKOUT", release)
+    settings = {"repository_root": release}
+    federation.job = LocalJob(
+        federation.stack.directory,
+        Submission(stages=STAGES, name="next", parallelism=2, savepoint=savepoint, settings=settings),
+    )
+    federation.job.start()
+    federation.job.wait_until_running()
+    for round_ in rounds:
+        federation.publish(round_, range(HALF, NUM_PARTICIPANTS))
+    for task, calm in tasks.items():
+        federation.wait_for_version(task, 1)
+        federation.play(task, [2])
+        check_models(federation, task, calm)
+    check_books(federation)
+    assert "the next release" in federation.job.log.read_text()
+    assert "goes on from the log" not in federation.job.log.read_text(), "its state was taken, not made anew"
+
+
+def next_release(folder: Path) -> Path:
+    """A copy of the checkout with another field at the end of every record that is no part of another; its operators
+    say what they are."""
+    for package in (*PACKAGES, "schemas"):
+        shutil.copytree(CHECKOUT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "build").symlink_to(CHECKOUT / "build")
+    texts = {file: file.read_text() for file in (folder / "schemas").glob("*.avsc")}
+    for file, text in texts.items():
+        schema = json.loads(text)
+        if sum(f'"name": "{schema["name"]}"' in other for other in texts.values()) > 1:
+            continue  # a part of others, whose copies would have to change with it
+        schema["fields"].append({"name": "in_the_next", "type": "string", "doc": "A new field.", "default": ""})
+        file.write_text(json.dumps(schema, indent=2) + "\n")
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    subprocess.run([sys.executable, "-m", "schemas.generate"], cwd=folder, env=environment, check=True)
+    with (folder / "pipelines" / "__init__.py").open("a") as code:
+        code.write("\nimport logging\n\nlogging.getLogger(__name__).warning('the next release')\n")
+    return folder
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + NUM_LOSSES))
@@ -233,6 +301,107 @@ def test_of_two_jobs_of_a_stage_one_acts_and_the_other_never_again(federation: S
     federation.publish(federation.wait_for_round("frozen", 2), range(1, NUM_PARTICIPANTS))
     check_models(federation, "frozen", "calm")
     check_books(federation)
+
+
+def test_a_job_that_loses_a_prepared_transaction_is_started_again_from_the_log(federation: SmallFederation) -> None:
+    """Whoever has learnt the job's transactional ids uses them, so that the brokers refuse what a checkpoint had
+    prepared. What is missing then is made again from the log, and a leaf says so."""
+    if federation.others:
+        federation.stop()
+        federation.submit([STAGES], "robbed", 1)
+    lost, tasks = [*lost_transactions(federation)], []
+    deadline = time.monotonic() + 150.0
+    with Robber(federation) as robber:
+        while lost_transactions(federation) == lost:
+            assert time.monotonic() < deadline, f"{robber.num_uses} uses of ids, and none met a prepared transaction"
+            tasks.append(f"robbed-{len(tasks)}")
+            federation.create_task(tasks[-1], MEAN)
+            round_ = federation.wait_for_round(tasks[-1], 1)
+            for number in range(NUM_PARTICIPANTS):
+                federation.publish(round_, [number])
+                time.sleep(0.3)
+    for task in tasks:
+        federation.wait_for_version(task, 1)
+        federation.play(task, [2])
+        check_models(federation, task, "calm")
+    check_books(federation)
+    alarms = [read_event(leaf.event) for leaf in leaves(federation) if leaf.event.type == EVENT_TYPES[Lease]]
+    told = [alarm for alarm in alarms if isinstance(alarm, Lease) and alarm.cause is LeaseCause.TRANSACTION_LOST]
+    assert [alarm.epoch for alarm in told] == lost_transactions(federation)
+    assert federation.job.pid is not None, "it has started again in its process"
+
+
+class Robber:
+    """Uses the transactional ids of the newest job's sink while something is prepared, as long as it is entered.
+
+    A transaction is prepared when its checkpoint is complete, and committed some milliseconds later: the job's JVM is
+    stopped as soon as there is a checkpoint more, and the ids are used where uncommitted records lie in the log then.
+    """
+
+    def __init__(self, small: SmallFederation) -> None:
+        self._small, self._brokers, self._topics = small, small.federation.brokers, small.federation.topics
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._rob, daemon=True)
+        self.num_uses = 0
+
+    def __enter__(self) -> Robber:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _rob(self) -> None:
+        known = self._checkpoints()
+        while not self._over.wait(0.001):
+            if self._checkpoints() <= known:
+                continue
+            jvm = java_child(self._small.job.pid or 0)
+            with suppress(psutil.NoSuchProcess):  # it has just ended, and starts again
+                process = psutil.Process(jvm or 0)
+                process.suspend()
+                try:
+                    if self._is_something_open():
+                        self._use()
+                finally:
+                    process.resume()
+            known = self._checkpoints()
+
+    def _checkpoints(self) -> set[Path]:
+        folder = self._small.stack.directory.checkpoints / self._small.job.name
+        return set(folder.glob("*/chk-*/_metadata"))
+
+    def _is_something_open(self) -> bool:
+        every = [log_reader.bounds(self._brokers, topic) for topic in (self._topics.events, self._topics.audit)]
+        return any(held.written > held.end for topic in every for held in topic.values())
+
+    def _use(self) -> None:
+        """The coordinator's records are keyed by version and id, each a length before its bytes."""
+        keys = [record.key or b"" for record in log_reader.read_to_end(self._brokers, "__transaction_state")]
+        sinks = {key[4:].decode() for key in keys if b"/sink" in key}
+        newest = max((epoch_of(known) for known in sinks), default=0)
+        for known in sinks:
+            if epoch_of(known) == newest:
+                Producer({**self._brokers.librdkafka("robber"), "transactional.id": known}).init_transactions(20)
+                self.num_uses += 1
+
+
+def epoch_of(transactional_id: str) -> int:
+    user = user_of(transactional_id, "fluvial.")
+    assert user is not None
+    return user.epoch
+
+
+def lost_transactions(small: SmallFederation) -> list[int]:
+    """Epochs of the leases that were taken because one was lost."""
+    table = LeaseLog(small.federation.brokers, small.federation.topics, small.stack.keys.aggregator.public_key).read()
+    held = [table.at(epoch).lease for epoch in range(1, table.epoch + 1)]
+    return [lease.epoch for lease in held if lease.cause is LeaseCause.TRANSACTION_LOST]
+
+
+def leaves(small: SmallFederation) -> list[SequencedEvent]:
+    return [decode(message.value, SequencedEvent) for message in small.read(small.federation.topics.audit)]
 
 
 def test_the_audit_stage_goes_on_from_the_log_alone(federation: SmallFederation) -> None:

@@ -326,8 +326,10 @@ def test_a_job_that_loses_a_prepared_transaction_is_started_again_from_the_log(f
         check_models(federation, task, "calm")
     check_books(federation)
     alarms = [read_event(leaf.event) for leaf in leaves(federation) if leaf.event.type == EVENT_TYPES[Lease]]
-    told = [alarm for alarm in alarms if isinstance(alarm, Lease) and alarm.cause is LeaseCause.TRANSACTION_LOST]
-    assert [alarm.epoch for alarm in told] == lost_transactions(federation)
+    told = {one.epoch for one in alarms if isinstance(one, Lease) and one.cause is LeaseCause.TRANSACTION_LOST}
+    lost = lost_transactions(federation)
+    assert told <= set(lost)
+    assert lost[-1] in told, "of others the alarm itself may have been lost"
     assert federation.job.pid is not None, "it has started again in its process"
 
 

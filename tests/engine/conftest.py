@@ -62,6 +62,7 @@ def settings(broker: Broker, tmp_path: Path) -> Settings:
     settings = Settings(
         brokers=broker.brokers,
         topic_prefix=f"test-{uuid.uuid4().hex[:8]}.",
+        federation_id=uuid.uuid4().hex,
         partitions=PARTITIONS,
         operator_key="00" * 32,
         registrar_key="00" * 32,

@@ -334,7 +334,7 @@ def test_a_job_that_loses_a_prepared_transaction_is_started_again_from_the_log(f
 
 
 class Robber:
-    """Uses the transactional ids of the newest job's sink while something is prepared, as long as it is entered.
+    """Uses the transactional ids of the newest job's sink while something is prepared, until a transaction was lost.
 
     A transaction is prepared when its checkpoint is complete, and committed some milliseconds later: the job's JVM is
     stopped as soon as there is a checkpoint more, and the ids are used where uncommitted records lie in the log then.
@@ -355,10 +355,12 @@ class Robber:
         self._thread.join()
 
     def _rob(self) -> None:
-        known = self._checkpoints()
+        known, lost = self._checkpoints(), lost_transactions(self._small)
         while not self._over.wait(0.001):
             if self._checkpoints() <= known:
                 continue
+            if self.num_uses and lost_transactions(self._small) != lost:
+                return
             jvm = java_child(self._small.job.pid or 0)
             with suppress(psutil.NoSuchProcess):  # it has just ended, and starts again
                 process = psutil.Process(jvm or 0)

@@ -30,6 +30,7 @@ import org.apache.flink.util.IOUtils;
  */
 final class LeasedWriter
         implements StatefulSinkWriter<byte[], KafkaWriterState>, CommittingSinkWriter<byte[], Witnessed> {
+    private static final System.Logger LOG = System.getLogger(LeasedWriter.class.getName());
     private static final long IDLE_CHECK_NANOS = 1_000_000_000L;
     private static final Context NO_TIME = new Context() {
         @Override
@@ -134,9 +135,17 @@ final class LeasedWriter
         return state;
     }
 
+    /**
+     * Raises nothing. What was not flushed is in no transaction that is committed; and an error here, on top of the one
+     * that ends the task, would end the TaskManager: a local job has one, and would wait for another for ever.
+     */
     @Override
-    public void close() throws Exception {
-        IOUtils.closeAll(heartbeat, guard, writer);
+    public void close() {
+        try {
+            IOUtils.closeAll(heartbeat, guard, writer);
+        } catch (Exception error) {
+            LOG.log(System.Logger.Level.WARNING, "the writer's clients did not close as they should", error);
+        }
     }
 
     /** The writer's context, in which `observer` is told where each record came to lie. */

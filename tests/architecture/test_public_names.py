@@ -32,6 +32,7 @@ PUBLIC = {
         "TransportFailed",
         "TransportUnavailable",
         "connect",
+        "read_all",
         "read_to_end",
         "snapshot",
     },

@@ -13,6 +13,9 @@ from fluvial.kafka.librdkafka.errors import Troubles, translate
 CALL_SECONDS = 15.0
 """Longest wait for an answer."""
 
+_NO_LEADER_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+"""What a broker says of a partition while a topic is made or a broker starts."""
+_ASK_AGAIN_SECONDS = 0.1
 _ASK_SECONDS = 2.0
 _BATCH = 64
 
@@ -101,7 +104,18 @@ def bounds(consumer: Any, topic: str, troubles: Troubles) -> dict[int, Bounds]:
     Raises TransportFailed, TransportUnavailable, KafkaException.
     """
     places = [TopicPartition(topic, number) for number in partitions(consumer, topic, troubles)]
-    return {at.partition: Bounds(*consumer.get_watermark_offsets(at, CALL_SECONDS)) for at in places}
+    return {place.partition: _held(consumer, place) for place in places}
+
+
+def _held(consumer: Any, place: TopicPartition) -> Bounds:
+    deadline = time.monotonic() + CALL_SECONDS
+    while True:
+        try:
+            return Bounds(*consumer.get_watermark_offsets(place, CALL_SECONDS))
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
+                raise
+            time.sleep(_ASK_AGAIN_SECONDS)
 
 
 def partitions(client: Any, topic: str, troubles: Troubles) -> list[int]:

@@ -39,6 +39,7 @@ from pipelines.flink import log_reader, process_resources
 from pipelines.flink.attempts import attempt_of
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
+from pipelines.flink.chunk_writer import subtask_of
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.leased_producer import leased_producer
 from pipelines.flink.manifests import read_chunks
@@ -75,7 +76,7 @@ class Infer(KeyedProcessFunction):
         self._ends.append(ended_with(self, partial(process_resources.release, settings, attempt_of(ctx))))
         reader = resources.reader(topics.variant_blobs, "inference")
         self._quotas: dict[str, Quotas] = resources.part(dict, dict, name="quotas of inference")
-        self._worker = f"{ctx._runtime_context.getTaskInfo().getIndexOfThisSubtask()}"
+        self._worker = f"{subtask_of(ctx)}"
         timeout_s = settings.read_timeout_ms / 1000
         # The thread that commits results takes its turns from this one, and there are several in a transaction.
         sys.setswitchinterval(_SWITCH_SECONDS)

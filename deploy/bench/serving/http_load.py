@@ -6,15 +6,13 @@ wait counts.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import time
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.bench.serving.load_process import wait_for_start
+from deploy.bench.serving.load_process import load_arguments, wait_for_start
 from deploy.bench.serving.open_loop import Outcome, arrivals
 
 _CONNECTIONS = 64
@@ -23,14 +21,8 @@ _PATIENCE_SECONDS = 5.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
+    parser = load_arguments(__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--inputs", type=Path, required=True, help=".npy of float32[N, ...] to draw from")
-    parser.add_argument("--examples", type=int, required=True, help="in each request")
-    parser.add_argument("--per-second", type=float, required=True, help="requests")
-    parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     inputs = np.load(arguments.inputs, allow_pickle=False).astype("<f4")
     intended = arrivals(arguments.per_second, arguments.seconds, arguments.seed)

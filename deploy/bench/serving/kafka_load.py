@@ -6,7 +6,6 @@ Answers are taken as they come, and verified and opened after the last, so that 
 
 from __future__ import annotations
 
-import argparse
 import threading
 import time
 from contextlib import closing
@@ -16,7 +15,7 @@ import numpy as np
 from confluent_kafka import Producer
 from numpy.typing import NDArray
 
-from deploy.bench.serving.load_process import send_at, wait_for_start
+from deploy.bench.serving.load_process import load_arguments, send_at, wait_for_start
 from deploy.bench.serving.open_loop import Outcome, arrivals
 from fluvial.identity.envelope import seal, unseal
 from fluvial.identity.federation import Federation
@@ -31,17 +30,11 @@ _POLL_SECONDS = 0.05
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
+    parser = load_arguments(__doc__)
     parser.add_argument("--federation", type=Path, required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--key", type=Path, required=True)
     parser.add_argument("--task", required=True)
-    parser.add_argument("--inputs", type=Path, required=True, help=".npy of float32[N, ...] to draw from")
-    parser.add_argument("--examples", type=int, required=True, help="in each request")
-    parser.add_argument("--per-second", type=float, required=True, help="requests")
-    parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     federation = Federation.load(arguments.federation)
     key = SigningKey.load(arguments.key)

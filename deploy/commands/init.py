@@ -34,7 +34,8 @@ def init(
         Template, typer.Option("--template", help="What kind of model and data it starts with.")
     ] = Template.IMAGE,
 ) -> None:
-    """Write a small task package that runs as it is, on made-up data: task.yaml, model.py, data.py, README.md."""
+    """Write a small task package that runs as it is, on made-up data: task.yaml, model.py, data.py, README.md, and an
+    empty folder data for a participant's own."""
     folder = Path(name).expanduser()
     package = folder.absolute().name
     module = module_name(package)
@@ -42,7 +43,7 @@ def init(
         fail(
             f"{folder} is there already and not empty: a package is written into a folder of its own", status=Exit.USAGE
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "data").mkdir(parents=True, exist_ok=True)  # a participant's own, which is no part of the package
     for file in FILES:
         text = (TEMPLATES / template / file).read_text()
         for word, meant in (("MODULE", module), ("NAME", package), ("PATH", str(folder))):

@@ -39,7 +39,9 @@ def on_device(device: str) -> Reduce:
         else:
             for place in places(reduction, len(rows)):
                 total += ordered[place]
-        quotient: Float64 = (total.to(torch.float64) / (count * divisor)).cpu().numpy().astype(np.float64, copy=False)
+        # A tensor: by a number, CUDA's kernels multiply with its rounded reciprocal, which is not the same bits.
+        denominator = torch.tensor(count * divisor, dtype=torch.float64, device=device)
+        quotient: Float64 = (total.to(torch.float64) / denominator).cpu().numpy().astype(np.float64, copy=False)
         return quotient
 
     return reduce_rows

@@ -78,7 +78,7 @@ class Settings(BaseModel):
         description="Wait after a deadline for updates that the broker had in time to arrive at the window.",
     )
     checkpoint_every_ms: int = Field(default=1_000, description="Interval of signed tree heads while the log grows.")
-    device: str = Field(default="auto", description="Evaluation device: auto, cpu or cuda.")
+    device: str = Field(default="auto", description="Device of evaluation, acceleration, inference: auto, cpu, cuda.")
     packages: tuple[Path, ...] = Field(default=(), description="Folders of task packages whose code may run here.")
     repository_root: Path = Field(description="Folder against which a task's evaluation data is resolved.")
 

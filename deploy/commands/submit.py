@@ -39,7 +39,9 @@ def submit(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take the stages also from jobs that are alive, which then end.")
     ] = False,
-    device: Annotated[str, typer.Option(help="Device of the evaluation: auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="Device of evaluation, acceleration and inference: auto, cpu or cuda.")
+    ] = "auto",
     package: PackageOption = None,
     federation_file: Annotated[
         Path | None, typer.Option("--federation", help="Another federation's file; else that of the data directory.")

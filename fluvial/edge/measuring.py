@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.sessions import open_session
 from fluvial.identity.envelope import open_envelope, seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
@@ -145,7 +146,7 @@ class Measuring:
         artefact = b"".join(self._transport.fetch(self._federation.topics.variant_blobs, places))
         if sha256(artefact).digest() != variant.artefact_sha256:
             raise VerificationError(f"the artefact of {variant.name} has other bytes than its record says")
-        return Session(artefact, device=self._device)
+        return open_session(artefact, device=self._device)
 
     def _measured(self, variant: Variant, data: OwnData, reference: NDArray[np.float32]) -> Measurement:
         session = self._session(variant)

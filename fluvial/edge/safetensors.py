@@ -4,7 +4,8 @@ package.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,26 +18,56 @@ _ALIGNMENT = 8
 _DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64"}
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A tensor as it lies in a file. dtype: as the specification names it. data: little-endian, rows first."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
 def to_safetensors(model_D: NDArray[np.float32], layout: Sequence[TensorLayout], metadata: Mapping[str, str]) -> bytes:
     """The file's bytes, each tensor in its own dtype. Raises ValueError when the layout has another number of elements
     than the model."""
     sizes = [elements_of(tensor) for tensor in layout]
     if sum(sizes) != model_D.size:
         raise ValueError(f"a layout of {sum(sizes)} elements for a model of {model_D.size}")
-    header: dict[str, object] = {"__metadata__": dict(metadata)}
-    parts, position, first = [], 0, 0
+    tensors, first = [], 0
     for tensor, size in zip(layout, sizes, strict=True):
-        parts.append(_bytes_of(model_D[first : first + size], tensor.dtype))
-        end = position + len(parts[-1])
+        data = _bytes_of(model_D[first : first + size], tensor.dtype)
+        tensors.append(Stored(tensor.name, _DTYPES[tensor.dtype], tuple(tensor.shape), data))
+        first += size
+    return file_of(tensors, metadata)
+
+
+def file_of(tensors: Iterable[Stored], metadata: Mapping[str, str]) -> bytes:
+    """The bytes of a file with these tensors, in their order: the same ones give the same bytes."""
+    header: dict[str, object] = {"__metadata__": dict(metadata)}
+    parts, position = [], 0
+    for tensor in tensors:
+        end = position + len(tensor.data)
         header[tensor.name] = {
-            "dtype": _DTYPES[tensor.dtype],
+            "dtype": tensor.dtype,
             "shape": list(tensor.shape),
             "data_offsets": [position, end],
         }
-        position, first = end, first + size
+        parts.append(tensor.data)
+        position = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
     return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+
+def metadata_of(content: bytes) -> Mapping[str, str]:
+    """What a file says of itself; nothing for bytes that are no such file."""
+    length = int.from_bytes(content[:8], "little")
+    try:
+        metadata = json.loads(content[8 : 8 + length])["__metadata__"] if length < len(content) else {}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return {str(name): str(value) for name, value in metadata.items()} if isinstance(metadata, dict) else {}
 
 
 def _bytes_of(elements: NDArray[np.float32], dtype: str) -> bytes:

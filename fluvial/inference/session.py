@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,22 @@ from numpy.typing import NDArray
 INPUT, OUTPUT = "inputs", "outputs"
 
 
+class Session(Protocol):
+    """What answers, whatever runs it. runtime: name and version, as measurements and decisions name it. input_shape: of
+    the inputs; None for the number of examples. Threads may share it."""
+
+    runtime: str
+    input_shape: tuple[int | None, ...]
+
+    def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32[B, ...] of float32[B, ...]. Raises ValueError for inputs of another shape or type."""
+
+    def run_in_batches(self, inputs: NDArray[np.float32], batch: int = 256) -> NDArray[np.float32]:
+        """As `run`, so many examples at a time. Raises ValueError for no inputs."""
+
+
 def runtime() -> str:
-    """Name and version of what runs artefacts here, as measurements and decisions name it. Raises ValueError where it
-    is not installed."""
+    """Name and version of what runs ONNX artefacts here. Raises ValueError where it is not installed."""
     return f"onnxruntime {_onnxruntime().__version__}"
 
 
@@ -25,7 +38,7 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-class Session:
+class OnnxSession:
     """An ONNX artefact on one device. Threads may share it.
 
     threads: of one call; servers with several calls at once want 1. device: cpu or cuda.
@@ -51,19 +64,28 @@ class Session:
         self.runtime = runtime()
         shape: Sequence[Any] = self._session.get_inputs()[0].shape
         self.input_shape: tuple[int | None, ...] = tuple(size if isinstance(size, int) else None for size in shape)
-        """Shape of the inputs; None for the number of examples."""
 
     def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32[B, ...] of float32[B, ...]. Raises ValueError for inputs of another shape or type."""
-        if inputs.dtype != np.float32 or inputs.shape[1:] != self.input_shape[1:]:
-            raise ValueError(
-                f"the model takes float32 of shape {('B', *self.input_shape[1:])}, got {inputs.dtype} of {inputs.shape}"
-            )
+        """As `Session`."""
+        check_inputs(inputs, self.input_shape)
         outputs: NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: inputs})[0]
         return outputs
 
     def run_in_batches(self, inputs: NDArray[np.float32], batch: int = 256) -> NDArray[np.float32]:
-        """As `run`, so many examples at a time. Raises ValueError for no inputs."""
-        if not len(inputs):
-            raise ValueError("there are no inputs")
-        return np.concatenate([self.run(inputs[start : start + batch]) for start in range(0, len(inputs), batch)])
+        """As `Session`."""
+        return in_batches(self.run, inputs, batch)
+
+
+def check_inputs(inputs: NDArray[np.float32], shape: Sequence[int | None]) -> None:
+    """Raises ValueError for inputs that are not float32 of this shape; its first size is the number of examples."""
+    if inputs.dtype != np.float32 or inputs.shape[1:] != tuple(shape[1:]):
+        raise ValueError(f"the model takes float32 of shape {('B', *shape[1:])}, got {inputs.dtype} of {inputs.shape}")
+
+
+def in_batches(
+    run: Callable[[NDArray[np.float32]], NDArray[np.float32]], inputs: NDArray[np.float32], batch: int
+) -> NDArray[np.float32]:
+    """The outputs of all inputs, so many examples at a time. Raises ValueError for no inputs."""
+    if not len(inputs):
+        raise ValueError("there are no inputs")
+    return np.concatenate([run(inputs[start : start + batch]) for start in range(0, len(inputs), batch)])

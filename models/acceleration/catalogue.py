@@ -16,6 +16,7 @@ from models.acceleration.onnx_fp32 import OnnxFloat32
 from models.acceleration.pruned_structured import PrunedStructured
 from models.acceleration.pruned_unstructured import PrunedUnstructured
 from models.acceleration.recipe import Recipe
+from models.acceleration.torch_precision import TorchBfloat16, TorchFloat16, TorchFloat32
 
 RECIPES: Mapping[str, Callable[..., Recipe]] = {
     recipe.name: recipe
@@ -30,6 +31,9 @@ RECIPES: Mapping[str, Callable[..., Recipe]] = {
         PrunedUnstructured,
         LowRank,
         FineTuned,
+        TorchFloat32,
+        TorchBfloat16,
+        TorchFloat16,
     )
 }
 

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fluvial.edge.sessions import open_session
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.inference.comparison import answers_of
-from fluvial.inference.session import Session
 from fluvial.wire.records import Variant
 from models.acceleration.catalogue import parse_recipe
 from models.acceleration.recipe import Subject
@@ -81,7 +83,8 @@ def rebuild(
         return Rebuilt(other_builders=others, failure=str(error), expected_failure=variant.failure)
     if variant.failure:
         return Rebuilt(other_builders=others, expected_failure=variant.failure)
-    outputs = [Session(data).run_in_batches(calibration) for data in (artefact, built.data)]
+    own = partial(deepcopy, module)
+    outputs = [open_session(data, module=own).run_in_batches(calibration) for data in (artefact, built.data)]
     same_shape = outputs[0].shape == outputs[1].shape
     return Rebuilt(
         same_bytes=built.data == artefact,

@@ -49,7 +49,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artefact:
-    """An ONNX model with input `inputs` float32[B, ...] and output `outputs` float32[B, ...].
+    """An ONNX model with input `inputs` float32[B, ...] and output `outputs` float32[B, ...]; or, for torch, the state
+    of the task's module (`fluvial.edge.training.torch_artefact`).
 
     deterministic: whether the same model, recipe and builder versions give these very bytes on any machine. Otherwise a
     verifier compares answers.

@@ -18,17 +18,21 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fluvial.edge.artefact_kinds import is_measured_on, runs_in_torch
 from fluvial.edge.packages import Packages
+from fluvial.edge.sessions import open_session
+from fluvial.edge.training.device import choose_device
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.inference.processor import processor_class
-from fluvial.inference.session import Session
 from fluvial.inference.timing import Timing, measure_timing
 from fluvial.wire.acceleration import VariantSpec
 from fluvial.wire.records import GroupCounts, MetricDrop
@@ -36,7 +40,7 @@ from fluvial.wire.task_file import TaskFile
 from models.acceleration.bench import Bench, before_pruning, outputs_of
 from models.acceleration.catalogue import parse_recipe
 from models.acceleration.example_sets import load_set
-from models.acceleration.recipe import Subject
+from models.acceleration.recipe import Artefact, Subject
 from models.acceleration.versions import builder_versions
 
 
@@ -44,7 +48,8 @@ from models.acceleration.versions import builder_versions
 class Order:
     """What to build and measure. specification: the task's file, as JSON. packages: folders whose code may run here.
     calibration, gate: files, or loaders of the package. root: the checkout that files are relative to. metrics: of the
-    policy. batch: for the throughput."""
+    policy. batch: for the throughput. device: auto, cpu or cuda: on what variants for accelerators are measured.
+    """
 
     specification: str
     packages: tuple[str, ...]
@@ -54,6 +59,7 @@ class Order:
     root: str
     metrics: tuple[str, ...]
     batch: int
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +78,9 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """A variant that was built and measured, or why it could not be. builders: canonical versions, by package.
-    calibration_sha256: of the file whose inputs were looked at, hexadecimal."""
+    """A variant that was built, or why it could not be. builders: canonical versions, by package. calibration_sha256:
+    of the file whose inputs were looked at, hexadecimal. measured: None also of a variant for accelerators where there
+    is none: no class of processors is covered then, until somebody who has an accelerator measures it."""
 
     name: str
     builders: dict[str, str]
@@ -129,28 +136,16 @@ def products(
     calibration = load_set(code, order.calibration)
     subject = Subject(module=state.module.eval(), calibration=calibration.inputs)
     for variant in order.variants:
-        product, artefact = _product(variant, subject, bench, order.batch)
+        product, artefact = _product(variant, subject, bench, order.batch, order.device)
         yield replace(product, calibration_sha256=calibration.sha256.hex()), artefact
 
 
-def _product(variant: VariantSpec, subject: Subject, bench: Bench, batch: int) -> tuple[Product, bytes]:
-    inputs = bench.gate.inputs
+def _product(variant: VariantSpec, subject: Subject, bench: Bench, batch: int, device: str) -> tuple[Product, bytes]:
     try:
         artefact = parse_recipe(variant.recipe, variant.parameters).build(subject)
-        session = Session(artefact.data)
-        counts, found = bench.compared(session.run_in_batches(inputs), artefact.digest)
+        measured = _measured(artefact, subject, bench, batch, device)
     except ValueError as error:
         return Product(name=variant.name, builders=builder_versions(), failure=str(error)[:300]), b""
-    measured = Measured(
-        runtime=session.runtime,
-        processor=processor_class(),
-        threads=1,
-        data_sha256=bench.gate.sha256.hex(),
-        num_examples=len(inputs),
-        counts=counts,
-        drops=found,
-        timing=measure_timing(session.run, inputs, batch=batch),
-    )
     product = Product(
         name=variant.name,
         builders=builder_versions(),
@@ -160,6 +155,26 @@ def _product(variant: VariantSpec, subject: Subject, bench: Bench, batch: int) -
         measured=measured,
     )
     return product, artefact.data
+
+
+def _measured(artefact: Artefact, subject: Subject, bench: Bench, batch: int, device: str) -> Measured | None:
+    """On the processor, or what is for accelerators on the device; None where that is none."""
+    on = choose_device(device) if runs_in_torch(artefact.data) else "cpu"
+    if not is_measured_on(artefact.data, on):
+        return None
+    session = open_session(artefact.data, module=partial(deepcopy, subject.module), device=on)
+    inputs = bench.gate.inputs
+    counts, found = bench.compared(session.run_in_batches(inputs), artefact.digest)
+    return Measured(
+        runtime=session.runtime,
+        processor=processor_class(on),
+        threads=1,
+        data_sha256=bench.gate.sha256.hex(),
+        num_examples=len(inputs),
+        counts=counts,
+        drops=found,
+        timing=measure_timing(session.run, inputs, batch=batch),
+    )
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ Shapes: K candidates, D parameters, M examples, C classes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -64,6 +64,8 @@ class CandidateScorer:
         self._module = state.module.to(self.device).eval()
         self._inputs = torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device)
         self._targets = torch.from_numpy(np.ascontiguousarray(targets)).to(self.device)
+        self._labels = np.unique(targets)
+        self._is_label = (targets[:, None] == self._labels).astype(np.float64)
         self._shapes = [(tensor.name, tuple(tensor.shape), prod(tensor.shape)) for tensor in state.layout]
         self._trained = {name for name, _ in self._module.named_parameters()}
         self._chunk: int | None = 1 if self.device == "cpu" else None
@@ -109,22 +111,34 @@ class CandidateScorer:
             return []
         if self._chunk is None:
             self._chunk = self._fastest(model, deltas)
-        cosines = [cosine(delta, step) for delta in deltas]
-        return self._scores(self.logits(model, deltas, self._chunk), cosines)
+        if self.device == "cpu":
+            return self._scores(self.logits(model, deltas, self._chunk), [cosine(delta, step) for delta in deltas])
+        base, own_step = (torch.from_numpy(vector).to(self.device) for vector in (model, step))
+        with torch.inference_mode():
+            pairs = [
+                (self._logits_of(base + stacked), _cosines(stacked, own_step))
+                for stacked in self._stacks(deltas, self._chunk)
+            ]
+            logits, cosines = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+        return self._scores(logits, cosines.tolist())
 
     def logits(self, model: NDArray[np.float32], deltas: Sequence[NDArray[np.float32]], chunk: int) -> torch.Tensor:
         """Logits float32[K, M, C] of all candidates, `chunk` at once; 1 is the loop."""
         with torch.inference_mode():
             base = torch.from_numpy(model).to(self.device)
-            parts = []
-            for first in range(0, len(deltas), chunk):
-                stacked = torch.stack([torch.from_numpy(delta) for delta in deltas[first : first + chunk]])
-                candidates = base + stacked.to(self.device)
-                if chunk == 1:
-                    parts.append(self._run(self._views(candidates[0]))[None])
-                else:
-                    parts.append(vmap(self._run)(self._views(candidates)))
-            return torch.cat(parts)
+            return torch.cat([self._logits_of(base + stacked) for stacked in self._stacks(deltas, chunk)])
+
+    def _stacks(self, deltas: Sequence[NDArray[np.float32]], chunk: int) -> Iterator[torch.Tensor]:
+        """The updates on the device, at most `chunk` at once: float32[k, D]."""
+        for first in range(0, len(deltas), chunk):
+            yield torch.from_numpy(np.stack(deltas[first : first + chunk])).to(self.device)
+
+    def _logits_of(self, candidates: torch.Tensor) -> torch.Tensor:
+        """Logits float32[k, M, C] of float32[k, D], all at once; one by itself as a plain call."""
+        if len(candidates) == 1:
+            return self._run(self._views(candidates[0]))[None]
+        logits: torch.Tensor = vmap(self._run)(self._views(candidates))
+        return logits
 
     def _run(self, parameters: dict[str, torch.Tensor]) -> torch.Tensor:
         logits: torch.Tensor = functional_call(self._module, parameters, (self._inputs,))
@@ -139,18 +153,22 @@ class CandidateScorer:
         return views
 
     def _scores(self, logits: torch.Tensor, cosines: Sequence[float]) -> list[CandidateScore]:
-        """Of logits float32[K, M, C]; computed on the processor, in float64."""
-        all_logits, targets = logits.cpu().double(), self._targets.cpu()
-        right = all_logits.argmax(dim=2) == targets
-        found = []
-        for number, of_one in enumerate(all_logits):
-            loss = float(nn.functional.cross_entropy(of_one, targets))
-            recall = {
-                int(label): float(right[number][targets == label].double().mean()) for label in torch.unique(targets)
-            }
-            bounded = min(loss, LARGEST_LOSS) if loss == loss else LARGEST_LOSS
-            found.append(CandidateScore(loss=bounded, recall=recall, cosine=cosines[number]))
-        return found
+        """Of logits float32[K, M, C], in float64. Losses and answers of the examples are the device's work, their means
+        numpy's: row by row, so that a score does not depend on who else is scored."""
+        wide = logits.double()
+        targets = self._targets.expand(len(wide), -1)
+        chances = torch.log_softmax(wide, dim=2).gather(2, targets[:, :, None])
+        of_examples = -chances[:, :, 0].cpu().numpy()
+        right = (wide.argmax(dim=2) == targets).cpu().numpy()
+        losses = np.nan_to_num(of_examples.mean(axis=1), nan=LARGEST_LOSS, posinf=LARGEST_LOSS)
+        recalls = right @ self._is_label / self._is_label.sum(axis=0)
+        labels = self._labels.tolist()
+        return [
+            CandidateScore(
+                loss=min(float(loss), LARGEST_LOSS), recall=dict(zip(labels, of_one, strict=True)), cosine=cosine
+            )
+            for loss, of_one, cosine in zip(losses, recalls.tolist(), cosines, strict=True)
+        ]
 
     def _fastest(self, model: NDArray[np.float32], deltas: Sequence[NDArray[np.float32]]) -> int:
         """The chunk that takes the least time for a candidate; a size that memory does not hold is not taken."""
@@ -179,6 +197,13 @@ def cosine(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     a, b = first.astype(np.float64), second.astype(np.float64)
     lengths = float(np.sqrt(a @ a) * np.sqrt(b @ b))
     return float(np.clip((a @ b) / lengths, -1.0, 1.0)) if lengths > 0 else 0.0
+
+
+def _cosines(vectors: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+    """As `cosine`, of each of float32[k, D] with float32[D], on their device: float64[k]."""
+    wide, other = vectors.double(), step.double()
+    lengths = torch.linalg.vector_norm(wide, dim=1) * torch.linalg.vector_norm(other)
+    return torch.where(lengths > 0, (wide @ other / lengths).clamp(-1.0, 1.0), torch.zeros_like(lengths))
 
 
 def _seconds(run: Callable[[], torch.Tensor]) -> float:

@@ -164,6 +164,7 @@ class Accelerate(KeyedProcessFunction):
             root=str(root),
             metrics=spec.policy.metrics,
             batch=spec.policy.batch,
+            device=self._settings.device,
         )
         self._workers[task] = _Work(manifest=manifest, terms=terms, worker=Worker(order, model, root, reference))
 

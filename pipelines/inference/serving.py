@@ -14,9 +14,10 @@ from hashlib import sha256
 
 import numpy as np
 
+from fluvial.edge.sessions import open_session
 from fluvial.inference.processor import processor_class
 from fluvial.inference.releases import Released, Releases
-from fluvial.inference.session import Session, runtime
+from fluvial.inference.session import runtime
 from fluvial.kafka import Message, Reader, Transport
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.acceleration import AccelerationSpec
@@ -34,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class Serving:
-    """One for a process. `start` before use, `close` after. device: as `Session`."""
+    """One for a process. `start` before use, `close` after. device: cpu or cuda."""
 
     def __init__(
         self,
@@ -164,7 +165,7 @@ class Serving:
             artefact = self._read(variant)
             if sha256(artefact).digest() != variant.artefact_sha256:
                 raise ValueError("the artefact is not the one that was promoted")
-            session = Session(artefact, device=self._device)
+            session = open_session(artefact, device=self._device)
             shape = session.input_shape[1:]
             for size in (max_batch, 1):
                 session.run(np.zeros((size, *(length or 1 for length in shape)), np.float32))

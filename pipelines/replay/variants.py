@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from fluvial.edge.models import load_model, read_manifests
 from fluvial.edge.packages import Packages
 from fluvial.edge.registry import Registry
+from fluvial.edge.sessions import open_session
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.identity.federation import Federation
 from fluvial.inference.processor import processor_class
 from fluvial.inference.read_releases import read_releases
-from fluvial.inference.session import Session
 from fluvial.kafka import Transport
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
@@ -154,7 +154,7 @@ def _measured_again(
     gate: ExampleSet = load_set(code, spec.gate)
     if gate.sha256 != recorded.data_sha256:
         return f"the gate set {spec.gate} here is not the one that was measured on", ()
-    session = Session(artefact)
+    session = open_session(artefact)
     if session.runtime != recorded.runtime:
         return f"with {recorded.runtime}; here is {session.runtime}", ()
     reference = outputs_of(code, published, gate.inputs)

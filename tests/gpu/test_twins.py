@@ -2,23 +2,32 @@
 runs on the processor too, through the same code.
 """
 
+import time
+from copy import deepcopy
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from fluvial.edge.packages.examples import Examples
+from fluvial.edge.sessions import open_session
+from fluvial.edge.training.config import TrainingConfig
 from fluvial.edge.training.flat import flatten
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.predictions import predict
+from fluvial.edge.training.trainer import train
+from fluvial.inference import nvml
 from fluvial.inference.comparison import answers_of
-from fluvial.inference.session import Session
+from fluvial.inference.processor import processor_class
 from models.acceleration import RECIPES, Subject, parse_recipe
 from models.aggregation.coordinates import reduce_rows
 from models.aggregation.coordinates_torch import on_device
 from models.aggregation.reduction import MeanAroundMedian, Median, TrimmedMean
 from models.architectures import build
 from models.evaluation.inference import Evaluator
-from models.evaluation.scoring import CHUNKS, CandidateScorer
+from models.evaluation.scoring import CHUNKS, CandidateScorer, cosine
+from tests.gpu.nets import NETS
 
 CUDA = pytest.param(
     "cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
@@ -96,20 +105,46 @@ def test_evaluation_measures_what_the_processor_measures(device, module):
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_variants_answer_as_on_the_processor(device, recipe, module):
     data = parse_recipe(recipe, {}).build(Subject(module=module, calibration=INPUTS)).data
-    expected = Session(data).run_in_batches(INPUTS)
+    own = partial(deepcopy, module)
+    expected = open_session(data, module=own).run_in_batches(INPUTS)
     try:
-        session = Session(data, device=device)
+        session = open_session(data, module=own, device=device)
     except ValueError as error:
         pytest.skip(str(error))
     same = answers_of(session.run_in_batches(INPUTS)) == answers_of(expected)
     assert same.mean() > (0.9 if recipe.startswith("int") else 0.98)
 
 
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("recipe", "least_same"), [("torch_fp32", 0.99), ("torch_bf16", 0.95), ("torch_fp16", 0.98)])
+@pytest.mark.parametrize("net", NETS, ids=lambda net: net.name)
+def test_torchs_variants_keep_the_answers_of_the_model(device, recipe, least_same, net):
+    inputs = net.inputs(128)
+    data = parse_recipe(recipe, {}).build(Subject(module=net.make(), calibration=inputs)).data
+    session = open_session(data, module=net.make, device=device)
+    expected = predict(net.make(), net.examples(128))
+    outputs = session.run_in_batches(inputs, 50)
+    assert (answers_of(outputs) == answers_of(expected)).mean() >= least_same
+    assert session.runtime.startswith("torch ")
+    assert f" {device} " in session.runtime
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_training_goes_where_the_processor_goes(device, precision, module, deltas):
+    config = TrainingConfig(epochs=1, batch_size=64, learning_rate=0.01)
+    base = flatten(module).copy()
+    expected, _ = train(ModuleState(build(ARCHITECTURE, PARAMETERS)), base, EXAMPLES, config, 5)
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+        found, _ = train(ModuleState(build(ARCHITECTURE, PARAMETERS)), base, EXAMPLES, config, 5, device=device)
+    assert cosine(found, expected) > (0.999 if precision == "float32" else 0.95)
+
+
 @pytest.mark.parametrize("device", [CUDA])
-@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
-def test_half_precision_on_an_accelerator_keeps_most_answers(device, kind, module):
-    expected = predict(module, EXAMPLES).argmax(axis=1)
-    with torch.inference_mode(), torch.autocast(device, dtype=kind):
-        answers = predict(module, EXAMPLES, device=device).argmax(axis=1)
-    module.to("cpu")
-    assert (answers == expected).mean() > 0.95
+def test_a_devices_energy_and_class_are_told(device):
+    before = nvml.millijoules()
+    started = time.monotonic()
+    while time.monotonic() < started + 0.5:
+        torch.ones(1000, 1000, device=device).sum().item()
+    assert processor_class(device).startswith("CUDA_")
+    assert nvml.millijoules() > before > 0

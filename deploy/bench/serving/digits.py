@@ -18,7 +18,7 @@ from fluvial.edge.training.onnx_export import to_bytes
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.identity.envelope import seal
 from fluvial.inference.processor import processor_class
-from fluvial.inference.session import Session
+from fluvial.inference.session import OnnxSession
 from fluvial.kafka import Transport
 from fluvial.wire.document import read_document
 from fluvial.wire.records import ChunkReference, Promotion, PromotionDecision, Task, Variant
@@ -97,7 +97,7 @@ class Releases:
         self._write(
             self.topics.variants, seal(variant, self.keys.aggregator, "aggregator", self.topics.scope), "variant"
         )
-        self._runtime = Session(artefact).runtime
+        self._runtime = OnnxSession(artefact).runtime
         return variant
 
     def promote(self, variant: Variant) -> int:

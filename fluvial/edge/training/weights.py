@@ -26,6 +26,14 @@ _DTYPES = {
 }
 
 
+def dtype_name(dtype: torch.dtype) -> str:
+    """What safetensors files call it. Raises ValueError for a type that they do not have."""
+    for name, known in _DTYPES.items():
+        if known == dtype:
+            return name
+    raise ValueError(f"tensors of {dtype} have no place in a safetensors file")
+
+
 def load_weights(module: nn.Module, content: bytes, called: str) -> None:
     """Set the tensors that the file has; others stay as they are (an adapter over a base whose weights these are).
 

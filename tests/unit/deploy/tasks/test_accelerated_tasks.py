@@ -8,7 +8,7 @@ import pytest
 from deploy.commands.simulate import folder_of
 from deploy.simulation.learning import plan_of
 from fluvial.edge.training.task_code import TaskCode
-from fluvial.inference.session import Session
+from fluvial.inference.session import OnnxSession
 from models.acceleration.bench import Bench, outputs_of
 from models.acceleration.catalogue import parse_recipe
 from models.acceleration.example_sets import load_set
@@ -31,7 +31,7 @@ def test_a_served_task_measures_its_variants_by_group_on_other_examples_than_it_
     bench = Bench(gate=gate, reference=reference, metrics=acceleration.policy.metrics)
     for variant in acceleration.variants:
         artefact = parse_recipe(variant.recipe, variant.parameters).build(subject)
-        outputs = Session(artefact.data).run_in_batches(np.ascontiguousarray(gate.inputs))
+        outputs = OnnxSession(artefact.data).run_in_batches(np.ascontiguousarray(gate.inputs))
         assert np.abs(outputs - reference).max() < 0.05
         counts, drops = bench.compared(outputs, artefact.data)
         assert GROUPS[name] in {(each.metric, each.group) for each in [*counts, *drops]}

@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from fluvial.inference.session import Session
+from fluvial.inference.session import OnnxSession
 
 
 @pytest.mark.parametrize("data", [b"", b"junk", bytes(1000)])
 def test_bytes_that_are_no_model_are_refused(data):
     with pytest.raises(ValueError, match="no model that onnxruntime can run"):
-        Session(data)
+        OnnxSession(data)
 
 
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="does not run on 'npu'"):
-        Session(b"", device="npu")
+        OnnxSession(b"", device="npu")
 
 
 def test_inputs_of_another_shape_or_type_are_refused():
@@ -28,7 +28,7 @@ def test_inputs_of_another_shape_or_type_are_refused():
         [helper.make_tensor_value_info("outputs", TensorProto.FLOAT, shape)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    session = Session(model.SerializeToString())
+    session = OnnxSession(model.SerializeToString())
     assert session.run(np.ones((2, 3), np.float32)).tolist() == [[1, 1, 1], [1, 1, 1]]
     with pytest.raises(ValueError, match="takes float32"):
         session.run(np.ones((2, 4), np.float32))

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import torch
 
-from fluvial.inference.session import Session
+from fluvial.inference.session import OnnxSession
 from models.acceleration import Subject, parse_recipe
 from models.architectures import build
 
@@ -22,4 +22,4 @@ def test_weights_and_products_are_float16_and_the_edges_float32():
     assert {edge.type.tensor_type.elem_type for edge in edges} == {onnx.TensorProto.FLOAT}
     with torch.no_grad():
         expected = module(torch.from_numpy(INPUTS)).numpy()
-    np.testing.assert_allclose(Session(data).run(INPUTS), expected, atol=5e-3)
+    np.testing.assert_allclose(OnnxSession(data).run(INPUTS), expected, atol=5e-3)

@@ -15,7 +15,7 @@ from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.narrowing import narrowed
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.inference.comparison import answers_of
-from fluvial.inference.session import Session
+from fluvial.inference.session import OnnxSession
 from fluvial.wire.acceleration import VariantSpec
 from fluvial.wire.task_file import Limits, ModelSpec, TaskFile
 from models.acceleration import Subject, parse_recipe
@@ -91,7 +91,7 @@ def test_a_worker_builds_measures_and_says_what_does_not_fit(order, model, repos
     finally:
         worker.close()
     product, artefact = products["plain"]
-    assert Session(artefact).run(np.zeros((1, 6), np.float32)).shape == (1, 2)
+    assert OnnxSession(artefact).run(np.zeros((1, 6), np.float32)).shape == (1, 2)
     assert product.measured is not None
     keys = {(counts.metric, counts.group) for counts in product.measured.counts}
     assert {("accuracy", "sex:women"), ("recall:1", "all"), ("agreement", "all")} <= keys

@@ -57,6 +57,7 @@ class Stage:
                 keys_dir=world.folder,
                 partitions=2,
                 packages=(),
+                device="cpu",
                 aggregator_key=world.federation.aggregator_key,
                 operator_key=world.federation.operator_key,
             )

@@ -27,7 +27,7 @@ OWN = "own"
 """What `Measurement.data` says of a participant's own data."""
 
 _MAX_CHARACTERS = 128
-_MAX_EXAMPLES = 1 << 40
+_MAX_EXAMPLES = 1 << 32
 _LEAST_CALLS_FOR_P99 = 10_000
 
 

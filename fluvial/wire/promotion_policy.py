@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -20,6 +20,8 @@ ERRORS = frozenset({"mae", "rmse"})
 """Metrics of which less is better; their drop is what is added, in the unit of the targets."""
 
 MetricName = Literal["accuracy", "recall", "agreement", "auc", "macro_f1", "mae", "rmse"]
+
+_METRICS = frozenset(get_args(MetricName))
 
 FEDERATION_OPERATOR = "operator"
 """What the federation's operator is called where a policy names no operators of its own."""
@@ -61,7 +63,10 @@ class PromotionPolicy(BaseModel):
         default="hold", description="What too few examples mean: hold the variant, or let it pass without proof."
     )
     min_organisations: int = Field(
-        default=0, ge=0, description="Distinct participants that must have measured a class of processors."
+        default=0,
+        ge=0,
+        description="Distinct participants that must have measured a class of processors; two at the least where no "
+        "worker has.",
     )
     operators: int = Field(
         default=0, ge=0, description="Operators that must sign a promotion; 0: the gate's is enough."
@@ -79,6 +84,22 @@ class PromotionPolicy(BaseModel):
             named = any(key.partition(":")[0] == metric for key in self.margins)
             if metric in ERRORS and not named:
                 raise ValueError(f"margins: {metric} needs one of its own, in the unit of the targets")
+        return self
+
+    @model_validator(mode="after")
+    def _limits_are_of_something(self) -> PromotionPolicy:
+        for field, most in (("margins", "is more than a share can lose"), ("floors", "is more than a share can be")):
+            for key, value in getattr(self, field).items():
+                kind = key.partition(":")[0]
+                if kind in _METRICS and kind not in self.metrics:
+                    raise ValueError(f"{field}: {key} is of a metric that `metrics` does not name: nobody would look")
+                if kind not in _METRICS and ":" not in key and key != "all":
+                    raise ValueError(f"{field}: {key} is neither a metric nor a group (ATTRIBUTE:NAME, or all)")
+                if value < 0 or (value == 0 and field == "margins"):
+                    raise ValueError(f"{field}: {key} is {value:g}, which is not above 0")
+                of_errors = kind in ERRORS or (kind not in _METRICS and not ERRORS.isdisjoint(self.metrics))
+                if not of_errors and (value > 1 or (value == 1 and field == "margins")):
+                    raise ValueError(f"{field}: {key} is {value:g}, which {most}: 0.02 are two points")
         return self
 
     @model_validator(mode="after")

@@ -35,7 +35,8 @@ class ArtefactsView(RegistryView, Protocol):
     """The verified registry, and the variants that acceleration signed."""
 
     def artefact(self, task: str, version: int, variant: str, /) -> bytes | None:
-        """SHA-256 of the artefact, 32 bytes; None for a variant that is not heard of."""
+        """SHA-256 of the artefact, 32 bytes; empty of a variant that could not be built, None of one that is not
+        heard of."""
 
 
 class ReportsSeen:

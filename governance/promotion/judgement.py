@@ -9,7 +9,8 @@ processor whose products saturate. What nobody measured is not covered.
 | no | yes | PROMOTED; AWAITING where the policy wants operators to sign |
 | no | no | UNDECIDED, held unless the policy says `allow` |
 
-A value below its floor counts as harm shown: the variant is HELD.
+A value below its floor counts as harm shown: the variant is HELD. What was not measured at all is UNDECIDED whatever
+the policy says: `allow` lets too few examples pass, not none.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Comparison = tuple[str, str]
 """Metric and group that are compared: ("recall:1", "age:50-80")."""
 
 
-Reported = TypeVar("Reported", PairedCounts, "Measured")
+Reported = TypeVar("Reported", bound="PairedCounts | Measured")
 
 
 class GroupVerdict(StrEnum):
@@ -101,18 +102,20 @@ def judge(
     *,
     required: Sequence[Comparison] = (),
     organisations: int = 0,
+    least_organisations: int | None = None,
 ) -> Judgement:
     """Judge one artefact on one runtime and class of processors.
 
     comparisons: what was measured, by metric and group. required: comparisons that the task declares; one that is
     missing is UNDECIDED with no examples. organisations: distinct participants whose measurements of this class were
-    accepted."""
+    accepted; least_organisations: how many there must be, the policy's number without it."""
     everything = {**dict.fromkeys(required, PairedCounts(both=0, harmed=0, helped=0, neither=0)), **comparisons}
     keys = sorted(everything)
     raw = [_p_value(everything[key]) for key in keys]
     findings = [_finding(policy, key, everything[key], p) for key, p in zip(keys, holm(raw), strict=True)]
     findings.sort(key=lambda finding: (_SEVERITY[finding.verdict], finding.margin - finding.bound, finding.metric))
-    missing = max(0, policy.min_organisations - organisations)
+    least = policy.min_organisations if least_organisations is None else least_organisations
+    missing = max(0, least - organisations)
     return Judgement(
         decision=_decision(policy, findings, missing), findings=tuple(findings), organisations_missing=missing
     )
@@ -170,7 +173,8 @@ def _finding(
 def _decision(policy: PromotionPolicy, findings: Sequence[GroupFinding], organisations_missing: int) -> Decision:
     if any(finding.verdict is GroupVerdict.HARMED or finding.below_floor for finding in findings):
         return Decision.HELD
-    undecided = not findings or any(finding.verdict is GroupVerdict.UNDECIDED for finding in findings)
-    if organisations_missing or (undecided and policy.undecided == "hold"):
+    unmeasured = not findings or any(not finding.num_examples for finding in findings)
+    undecided = any(finding.verdict is GroupVerdict.UNDECIDED for finding in findings)
+    if unmeasured or organisations_missing or (undecided and policy.undecided == "hold"):
         return Decision.UNDECIDED
     return Decision.AWAITING if policy.operators else Decision.PROMOTED

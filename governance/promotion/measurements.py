@@ -17,33 +17,63 @@ MAX_FINDINGS = 200
 """Comparisons that a decision spells out, worst first; an audit event holds 32 KiB."""
 
 
+LEAST_ORGANISATIONS = 2
+"""Participants that must have measured what no worker did: nobody promotes a variant alone."""
+
+
 def judged(spec: AccelerationSpec, reports: Iterable[Measurement]) -> Judgement:
     """The judgement on measurements of one artefact, runtime and class of processors: what anybody can compute again.
 
     Where a worker measured the gate set, its counts stand for themselves. Participants' reports stand together, as the
-    median of their bounds, for comparisons that no worker made.
+    median of their bounds, for comparisons that no worker made. Every metric of the policy must have been measured of
+    everybody, recall of at least one class; of participants by as many as the policy says, and by two at the least.
     """
     reports = list(reports)
     of_workers = [report for report in reports if report.data == GATE]
     of_others = [report for report in reports if report.data != GATE]
+    metrics = spec.policy.metrics
     comparisons: dict[Comparison, PairedCounts | Measured] = {}
-    counted: dict[Comparison, list[PairedCounts]] = {}
-    drawn: dict[Comparison, list[Measured]] = {}
-    for report in of_others:
-        for counts in report.counts:
-            counted.setdefault((counts.metric, counts.group), []).append(_paired(counts))
-        for drop in report.drops:
-            drawn.setdefault((drop.metric, drop.group), []).append(_measured(drop))
-    if not of_workers:
-        comparisons.update({key: of_participants(reported) for key, reported in drawn.items()})
-        comparisons.update({key: of_participants(reported) for key, reported in counted.items()})
     for report in of_workers:
-        comparisons.update({(counts.metric, counts.group): _paired(counts) for counts in report.counts})
-        comparisons.update({(drop.metric, drop.group): _measured(drop) for drop in report.drops})
-    wanted = {key: value for key, value in comparisons.items() if key[0].partition(":")[0] in spec.policy.metrics}
-    required = [(metric, EVERYBODY) for metric in spec.policy.metrics if metric != "recall"]
-    organisations = len({report.measurer for report in of_others})
-    return judge(spec.policy, wanted, required=required if of_workers else (), organisations=organisations)
+        comparisons.update(_compared(report))
+    if not of_workers:
+        by_place: dict[Comparison, list[PairedCounts | Measured]] = {}
+        for report in of_others:
+            for key, found in _compared(report).items():
+                by_place.setdefault(key, []).append(found)
+        comparisons = {key: of_participants(reported) for key, reported in by_place.items()}
+    wanted = {key: value for key, value in comparisons.items() if _kind(key[0]) in metrics}
+    measured = {_kind(metric) for metric, group in wanted if group == EVERYBODY}
+    missing = [(metric, EVERYBODY) for metric in metrics if metric not in measured]
+    return judge(spec.policy, wanted, required=missing, **_organisations(spec, of_others, alone=not of_workers))
+
+
+def _organisations(spec: AccelerationSpec, reports: list[Measurement], *, alone: bool) -> dict[str, int]:
+    """How many participants measured, and how many must have. alone: no worker did; then each metric needs as many."""
+    reporters = {
+        metric: {
+            report.measurer
+            for report in reports
+            if any(_kind(key[0]) == metric and key[1] == EVERYBODY for key in _compared(report))
+        }
+        for metric in spec.policy.metrics
+    }
+    if alone:
+        least = max(LEAST_ORGANISATIONS, spec.policy.min_organisations)
+        return {"organisations": min(map(len, reporters.values())), "least_organisations": least}
+    return {
+        "organisations": len(set().union(*reporters.values())),
+        "least_organisations": spec.policy.min_organisations,
+    }
+
+
+def _compared(report: Measurement) -> dict[Comparison, PairedCounts | Measured]:
+    counted = {(counts.metric, counts.group): _paired(counts) for counts in report.counts}
+    return {**counted, **{(drop.metric, drop.group): _measured(drop) for drop in report.drops}}
+
+
+def _kind(metric: str) -> str:
+    """The policy's name of a metric: recall of `recall:1`."""
+    return metric.partition(":")[0]
 
 
 def in_words(spec: AccelerationSpec, variant: str, judgement: Judgement) -> str:

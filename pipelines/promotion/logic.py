@@ -136,7 +136,7 @@ def _decision(state: TaskPromotions, subject: Subject, now_ms: int) -> tuple[Tas
     who measured then; nothing else changes it."""
     version, name, runtime, processor = subject
     spec, variant = state.spec, state.variants.get((version, name))
-    if spec is None or variant is None or spec.variant(name) is None:
+    if spec is None or variant is None or variant.failure or spec.variant(name) is None:
         return state, None
     before = state.decided.get(subject)
     if before is not None and before.decision in _FINAL:

@@ -93,11 +93,11 @@ class TrustedRecords:
         with self._lock:
             if place in self._artefacts:
                 return False
-            self._artefacts[place] = variant.artefact_sha256
+            self._artefacts[place] = b"" if variant.failure else variant.artefact_sha256
             return True
 
     def artefact(self, task: str, version: int, variant: str) -> bytes | None:
-        """SHA-256 of a variant's artefact."""
+        """SHA-256 of a variant's artefact; empty of one that could not be built."""
         return self._artefacts.get((task, version, variant))
 
     def participant(self, participant: str) -> Participant | None:

@@ -52,6 +52,12 @@ def test_a_harmful_variant_passes_at_most_one_time_in_twenty(size, margin, exces
     assert pass_rate(size, harmed, helped, margin) <= 0.05
 
 
+@pytest.mark.parametrize(("size", "margin"), [(200, 0.005), (150, 0.005), (60, 0.02), (15, 0.1), (300, 0.005)])
+@pytest.mark.parametrize("helped", [0.002, 0.01, 0.02])
+def test_so_it_does_where_fewer_losses_than_three_would_be_expected(size, margin, helped):
+    assert pass_rate(size, helped + margin, helped, margin) <= 0.05
+
+
 @pytest.mark.parametrize("excess", [1.0, 1.2])
 def test_so_it_does_in_the_largest_groups_of_the_table(excess):
     margin = 0.01

@@ -98,6 +98,7 @@ def test_there_is_one_measurement_of_a_participant_and_variant():
         ({"variant": "low"}, {}, Reason.NOT_ASKED, False),
         ({}, {"artefacts": {}}, Reason.ARTEFACT_UNKNOWN, True),
         ({"artefact_sha256": bytes(32)}, {}, Reason.ARTEFACT_UNKNOWN, False),
+        ({}, {"artefacts": {("credit", 8, "int8"): b""}}, Reason.ARTEFACT_UNKNOWN, False),
         ({"measurer": "bob"}, {}, Reason.PARTICIPANT_MISMATCH, False),
         ({"version": -1}, {}, Reason.DECODE, False),
         ({}, {"participants": {"alice": a_participant(agreements=())}}, Reason.AGREEMENT, True),

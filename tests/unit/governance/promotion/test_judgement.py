@@ -72,11 +72,11 @@ def test_a_value_below_its_floor_holds_whatever_the_drop():
 
 
 def test_margins_hold_by_their_most_specific_name():
-    policy = PromotionPolicy(margin=0.02, margins={"recall": 0.03, "small": 0.05, "recall:1:small": 0.08})
+    policy = PromotionPolicy(margin=0.02, margins={"recall": 0.03, "size:small": 0.05, "recall:1:size:small": 0.08})
     assert policy.margin_of("accuracy", "all") == 0.02
     assert policy.margin_of("recall:0", "all") == 0.03
-    assert policy.margin_of("accuracy", "small") == 0.05
-    assert policy.margin_of("recall:1", "small") == 0.08
+    assert policy.margin_of("accuracy", "size:small") == 0.05
+    assert policy.margin_of("recall:1", "size:small") == 0.08
 
 
 def test_as_many_organisations_must_have_measured_as_the_policy_says():
@@ -115,3 +115,34 @@ def test_a_policys_digest_depends_on_what_it_says_alone():
 def test_the_least_group_is_not_smaller_than_what_may_be_published():
     with pytest.raises(ValueError, match="greater than or equal to 10"):
         PromotionPolicy(min_group=9)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"margins": {"recall": 1.0}}, "margins: recall is 1, which is more than a share can lose"),
+        ({"margins": {"sex:women": 5}}, "more than a share can lose"),
+        ({"margins": {"accuracy": 0.0}}, "not above 0"),
+        ({"margins": {"recall:1:age:50-80": -0.1}}, "not above 0"),
+        ({"margins": {"acuracy": 0.01}}, "acuracy is neither a metric nor a group"),
+        ({"floors": {"recal": 0.9}}, "recal is neither a metric nor a group"),
+        ({"floors": {"recall": 7}}, "more than a share can be"),
+        ({"floors": {"auc": 0.9}}, "floors: auc is of a metric that `metrics` does not name"),
+    ],
+)
+def test_a_limit_that_would_limit_nothing_is_refused(limits, message):
+    with pytest.raises(ValueError, match=message):
+        PromotionPolicy(**limits)
+
+
+def test_limits_of_errors_are_in_the_unit_of_the_targets():
+    limits = {"margins": {"mae": 40.0, "site:north": 60.0}, "floors": {"mae": 90.0}}
+    policy = PromotionPolicy(metrics=("mae",), **limits)
+    assert policy.margin_of("mae", "site:north") == 60.0
+
+
+def test_what_was_not_measured_at_all_is_not_let_pass_either():
+    policy = PromotionPolicy(min_group=200, undecided="allow")
+    judgement = judge(policy, {("accuracy", "all"): counts(1000, 0)}, required=[("recall", "all")])
+    assert judgement.decision is Decision.UNDECIDED
+    assert judge(policy, {}).decision is Decision.UNDECIDED

@@ -38,7 +38,17 @@ def counts(metric, group, size, harmed=0, helped=0):
     return GroupCounts(metric=metric, group=group, both=size - harmed - helped, harmed=harmed, helped=helped, neither=0)
 
 
-FINE = (counts("accuracy", "all", 12_000, 5, 7), counts("agreement", "all", 12_000, 12))
+def everything(size, harmed=0):
+    """All metrics of the policy, of everybody."""
+    return tuple(counts(metric, "all", size, harmed) for metric in ("accuracy", "agreement", "recall:0", "recall:1"))
+
+
+FINE = (
+    counts("accuracy", "all", 12_000, 5, 7),
+    counts("agreement", "all", 12_000, 12),
+    counts("recall:0", "all", 9_000, 5, 2),
+    counts("recall:1", "all", 3_000, 0, 5),
+)
 HARMFUL = (*FINE, counts("recall:1", "age:50-80", 266, 21))
 
 

@@ -1,5 +1,6 @@
 """Decisions of one task, from what was measured."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from pipelines.promotion.logic import (
     with_spec,
     with_variant,
 )
-from tests.unit.pipelines.promotion.builders import FINE, HARMFUL, SPEC, a_measurement, a_variant, counts
+from tests.unit.pipelines.promotion.builders import FINE, HARMFUL, SPEC, a_measurement, a_variant, counts, everything
 
 START = with_spec(TaskPromotions(), SPEC, bytes(32))
 
@@ -76,10 +77,10 @@ def test_a_variant_that_the_task_does_not_name_is_not_decided_upon():
 
 
 def test_undecided_is_decided_when_more_is_known():
-    few = (counts("accuracy", "all", 150), counts("agreement", "all", 150))
+    few = everything(150)
     own = {"data": "own", "processor": "NEON"}
     first = a_measurement(few, measurer="anna", **own)
-    more = tuple(counts(metric, "all", 4_000) for metric in ("accuracy", "agreement"))
+    more = everything(4_000)
     _, decisions = run(
         a_variant(), first, a_measurement(more, measurer="ben", **own), a_measurement(more, measurer="carl", **own)
     )
@@ -103,14 +104,15 @@ def test_a_participant_with_a_workers_name_keeps_no_worker_from_measuring():
 
 
 def test_what_was_promoted_is_held_when_participants_show_harm_later_and_nothing_less_changes_it():
-    fine, bad = (counts("agreement", "all", 4_000, 4),), (counts("agreement", "all", 4_000, 400),)
+    fine, bad = everything(4_000, 4), everything(4_000, 400)
 
     def own(name, rows):
         return a_measurement(rows, measurer=name, data="own", processor="NEON")
 
     state, decisions = run(a_variant(), own("anna", fine), own("ben", fine))
-    assert [d.decision.value for d in decisions] == ["PROMOTED"]
-    assert decisions[0].gate_uses == 0
+    assert [d.decision.value for d in decisions] == ["UNDECIDED", "PROMOTED"]  # nobody promotes alone
+    assert decisions[0].reason == "undecided: 1 more participant must have measured int8"
+    assert decisions[1].gate_uses == 0
     state, decisions = run(own("carl", bad), state=state)
     assert decisions == []
     state, decisions = run(own("dora", bad), own("emil", bad), state=state)
@@ -128,3 +130,39 @@ def test_in_whatever_order_records_come_each_variant_has_the_same_decision(recor
     _, decisions = run(*records)
     assert {d.variant: d.decision.value for d in decisions} == {"int8": "HELD", "onnx": "PROMOTED"}
     assert [d.sequence for d in decisions] == [1, 2]
+
+
+def own(rows, measurer="anna", **changes):
+    return a_measurement(rows, measurer=measurer, data="own", data_sha256=b"", processor="NEON", **changes)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (counts("agreement", "all", 12_000, 3),),
+        (counts("accuracy", "x:y", 12_000, 3),),
+        (counts("recall:7", "x:y", 12_000, 3),),
+        everything(12_000)[:3:2],
+    ],
+)
+@pytest.mark.parametrize("undecided", ["hold", "allow"])
+def test_a_metric_that_nobody_measured_of_everybody_promotes_nothing(rows, undecided):
+    spec = SPEC.model_copy(update={"policy": SPEC.policy.model_copy(update={"undecided": undecided})})
+    reports = [own(rows, name) for name in ("anna", "ben", "carl")]
+    assert judged(spec, reports).decision.value == "UNDECIDED"
+    assert judged(spec, [a_measurement(FINE[:2])]).decision.value == "UNDECIDED"
+
+
+def test_nobody_counts_as_an_organisation_that_measured_something_else():
+    policy = SPEC.policy.model_copy(update={"metrics": ("accuracy",), "min_organisations": 3})
+    spec = SPEC.model_copy(update={"policy": policy})
+    fine, other = counts("accuracy", "all", 12_000, 3), counts("agreement", "all", 10)
+    reports = [own((fine,)), own((other,), "ben"), own((counts("accuracy", "x:y", 10),), "carl")]
+    assert judged(spec, reports).organisations_missing == 2
+    with_worker = [a_measurement((fine,)), *reports]
+    assert judged(spec, with_worker).organisations_missing == 2
+    assert judged(spec, [own((fine,), name) for name in ("anna", "ben", "carl")]).decision.value == "PROMOTED"
+
+
+def test_a_variant_that_was_not_built_is_promoted_by_nobody():
+    assert run(a_variant(failure="does not fit"), own(FINE), own(FINE, "ben"), own(FINE, "carl"))[1] == []

@@ -19,6 +19,7 @@ from fluvial.wire.records import (
 )
 from pipelines.validation.trusted_records import TrustedRecords
 from tests.unit.pipelines.aggregation.builders import a_round
+from tests.unit.pipelines.promotion.builders import a_variant
 
 KEYS = {name: SigningKey.from_seed(bytes([number]) * 32) for number, name in enumerate(("operator", "registrar"), 1)}
 AGGREGATOR = SigningKey.from_seed(bytes([3]) * 32)
@@ -121,3 +122,11 @@ def test_a_copy_of_a_former_round_changes_nothing(trusted: TrustedRecords) -> No
         assert not trusted.apply_round(raw)
     assert trusted.current("demo") == history[-1]
     assert trusted.num_changes == before
+
+
+def test_a_variant_that_could_not_be_built_has_no_artefact_that_anybody_could_measure(trusted: TrustedRecords) -> None:
+    built, failed = a_variant(), a_variant("onnx", failure="does not fit")
+    for variant in (built, failed):
+        assert trusted.apply_variant(seal(variant, AGGREGATOR, "aggregator"))
+    assert trusted.artefact("credit", 8, "int8") == built.artefact_sha256
+    assert trusted.artefact("credit", 8, "onnx") == b""

@@ -144,12 +144,14 @@ def verify_log(
         fail(f"{state}: there is no folder {state.parent} to keep it in", status=Exit.USAGE)
     proven = Proven.load(state.read_text()) if state is not None and state.exists() else Proven()
     topics = loaded.topics
-    with closing(connect(loaded.brokers, _CLIENT_ID)) as transport:
-        with closing(transport.read(topics.checkpoints)) as reader:
-            notes = [message.value or b"" for message in read_to_end(reader, _READ_SECONDS)]
-        with closing(transport.read(topics.audit, {0: proven.offset})) as reader:
-            records = read_to_end(reader, _READ_SECONDS)
-            report, proven = verify_signed_log(notes, records, NoteKey.parse(loaded.log_key), proven)
+    with (
+        closing(connect(loaded.brokers, _CLIENT_ID)) as transport,
+        closing(transport.read(topics.checkpoints)) as signed,
+        closing(transport.read(topics.audit, {0: proven.offset})) as leaves,
+    ):
+        notes = (message.value or b"" for message in read_to_end(signed, _READ_SECONDS))
+        records = read_to_end(leaves, _READ_SECONDS)
+        report, proven = verify_signed_log(notes, records, NoteKey.parse(loaded.log_key), proven)
     if json:
         print_json(asdict(report))
     else:

@@ -61,17 +61,23 @@ def records(count: int, first: int = 0) -> Iterator[TopicRecord]:
             yield TopicRecord(topic="audit", partition=0, offset=number, timestamp_ms=number, key=None, value=leaf)
 
 
+def signed(count: int, key: SigningKey, between: int = BETWEEN_CHECKPOINTS) -> tuple[list[bytes], bytes]:
+    """The checkpoints of so many leaves, and the root of all. between: leaves from one to the next."""
+    tree, notes = CompactRange.empty(), []
+    for number, leaf in enumerate(leaves(count), 1):
+        tree = tree.append(leaf_hash(leaf))
+        if number % between == 0:
+            notes.append(sign_checkpoint(Checkpoint(origin=NAME, size=number, root=tree.root()), key))
+    return notes, tree.root()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--leaves", type=int, default=1_000_000)
     count = parser.parse_args().leaves
     key = SigningKey.generate()
-    began, tree, notes = time.process_time(), CompactRange.empty(), []
-    num_bytes = 0
-    for number, leaf in enumerate(leaves(count), 1):
-        tree, num_bytes = tree.append(leaf_hash(leaf)), num_bytes + len(leaf)
-        if number % BETWEEN_CHECKPOINTS == 0:
-            notes.append(sign_checkpoint(Checkpoint(origin=NAME, size=number, root=tree.root()), key))
+    began = time.process_time()
+    notes, root = signed(count, key)
     making, before_kib = time.process_time() - began, _peak_kib()
     log_key = NoteKey(name=NAME, public_key=key.public_key)
 
@@ -89,12 +95,12 @@ def main() -> None:
     later, proven = verify_signed_log(notes[-2:], tail, log_key, proven)
     on_seconds = time.process_time() - began
     assert later.verified
-    assert (later.size, later.root) == (count, tree.root().hex())
+    assert (later.size, later.root) == (count, root.hex())
     print(
         json.dumps(
             {
                 "leaves": count,
-                "megabytes": round(num_bytes / 1e6, 1),
+                "megabytes": round(sum(len(leaf) for leaf in leaves(count)) / 1e6, 1),
                 "processor_seconds": round(seconds, 1),
                 "leaves_per_second": round(middle / seconds),
                 "memory_before_mib": round(before_kib / 1024, 1),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Iterator
 from dataclasses import replace
 
+from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.signed_log import LogReport, verify_signed_log
+from fluvial.identity.keys import SigningKey
+from fluvial.transparency.note import NoteKey
 from fluvial.transparency.signed_leaves import Proven
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import SequencedEvent
+from tests.benchmarks import million_leaves
 from tests.unit.fluvial.auditor.world import World, honest_world
 
 
@@ -77,3 +83,22 @@ def test_a_fork_is_found() -> None:
     world.append(world.topics.checkpoints, other.sign())
     report, _ = verified(world)
     assert "forked" in report.problems[0].message
+
+
+def test_a_log_of_eight_times_the_leaves_takes_no_more_memory_and_goes_on_from_any_checkpoint() -> None:
+    key = SigningKey.from_seed(bytes(32))
+    log_key = NoteKey(name=million_leaves.NAME, public_key=key.public_key)
+    peaks = []
+    for count in (1_000, 8_000):
+        notes, root = million_leaves.signed(count, key, between=100)
+        tracemalloc.start()
+        report, proven = verify_signed_log(iter(notes[:-1]), million_leaves.records(count - 100), log_key, Proven())
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert (report.verified, report.size) == (True, count - 100)
+        peaks.append(peak)
+        rest: Iterator[TopicRecord] = million_leaves.records(count, first=proven.offset)
+        later, proven = verify_signed_log(iter(notes), rest, log_key, Proven.load(proven.dump()))
+        assert (later.verified, later.first, later.size, later.root) == (True, count - 100, count, root.hex())
+    # A root for each checkpoint is kept until it is reached; of 7,000 further leaves nothing is.
+    assert peaks[1] < peaks[0] + 70 * 400

@@ -15,15 +15,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
+from deploy.acts.tasks import create_task
 from deploy.bench.limits import sequential_read
 from deploy.bench.round_times import RoundTimes, summary
 from deploy.bench.seeding import register
 from deploy.bench.usage import Usage, java_child
 from deploy.bench.workers import Workers
-from deploy.local.errors import start_error
+from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
-from deploy.local.submission import LocalJob, Submission
-from deploy.local.tasks import create_task
+from deploy.machine.errors import start_error
 from fluvial.edge.model_files import VARIABLE
 from fluvial.edge.publisher import INLINE_BYTES
 from fluvial.identity.envelope import open_envelope, unseal

@@ -8,8 +8,8 @@ from typing import Any
 
 from deploy.bench.rates import SteadyRate, steady_rate, windows
 from deploy.bench.usage import Usage
-from deploy.local.errors import start_error
-from deploy.local.submission import LocalJob
+from deploy.jobs.submission import LocalJob
+from deploy.machine.errors import start_error
 from fluvial.kafka import Reader
 
 _PATIENCE_SECONDS = 120.0

@@ -16,8 +16,8 @@ from confluent_kafka import Producer
 from deploy.bench.arrivals import collect
 from deploy.bench.limits import sequential_read
 from deploy.bench.usage import Usage, java_child
+from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
-from deploy.local.submission import LocalJob, Submission
 from fluvial.identity.brokers import Brokers
 from fluvial.kafka import connect
 from fluvial.wire.framing import encode

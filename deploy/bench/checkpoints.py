@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
+from deploy.acts.tasks import create_task
 from deploy.bench.load import an_update
 from deploy.bench.seeding import register, wait
 from deploy.bench.usage import Usage, java_child
-from deploy.local.errors import start_error
+from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
-from deploy.local.submission import LocalJob, Submission
-from deploy.local.tasks import create_task
+from deploy.machine.errors import start_error
 from fluvial.edge.rounds import RoundFollower
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey

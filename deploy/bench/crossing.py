@@ -17,7 +17,7 @@ from pyflink.common import Types, WatermarkStrategy
 from pyflink.datastream.connectors.number_seq import NumberSequenceSource
 from pyflink.java_gateway import get_gateway
 
-from deploy.local import flink_home
+from deploy.cluster import flink_home
 from fluvial.identity.brokers import Brokers
 from pipelines.config import Settings
 from pipelines.flink.environment import end_gateway, execute, stream_environment

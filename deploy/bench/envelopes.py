@@ -17,8 +17,8 @@ from deploy.bench.limits import ed25519_per_second
 from deploy.bench.load import Load
 from deploy.bench.seeding import announce, register, wait
 from deploy.bench.usage import Usage, java_child
+from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
-from deploy.local.submission import LocalJob, Submission
 from fluvial.kafka import connect
 from fluvial.wire.framing import decode
 from fluvial.wire.records import Verdict

@@ -21,8 +21,8 @@ from typing import Any
 
 from deploy.bench.load import Load
 from deploy.bench.seeding import announce, register
+from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
-from deploy.local.submission import LocalJob, Submission
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position, Reader, Transport, connect
 from fluvial.wire.errors import DecodeError

@@ -28,8 +28,8 @@ from deploy.bench.serving.digits import Releases, task_file
 from deploy.bench.serving.load_process import LoadProcess
 from deploy.bench.serving.open_loop import Outcome
 from deploy.bench.usage import Usage, java_child
+from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
-from deploy.local.submission import LocalJob, Submission
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.client import Client, InferenceRefused
 from fluvial.kafka import connect

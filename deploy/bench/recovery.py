@@ -20,9 +20,9 @@ from confluent_kafka import Producer
 from deploy.bench.load import Load
 from deploy.bench.seeding import announce, register, wait
 from deploy.bench.usage import Usage, java_child
-from deploy.local.errors import start_error
+from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
-from deploy.local.submission import LocalJob, Submission
+from deploy.machine.errors import start_error
 from fluvial.identity.brokers import Brokers
 from fluvial.kafka import Message, Position, Reader, connect
 from fluvial.wire.framing import decode, encode

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 
-from deploy.local.keys import ServiceKeys
+from deploy.federation.keys import ServiceKeys
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position, Transport

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from deploy.commands.common import DataDirOption
-from deploy.local.directory import DEFAULT, DataDirectory
+from deploy.federation.directory import DEFAULT, DataDirectory
 from deploy.security.certificates import CERTIFICATE_DAYS
 from fluvial.cli.common import JsonOption, console, print_json, reported
 
@@ -49,7 +49,7 @@ def grant(
     data_dir: DataDirOption = DEFAULT,
 ) -> None:
     """Let somebody connect: writes federation.json and credentials into a folder, for that one alone."""
-    from deploy.local.access import grant_access
+    from deploy.acts.access import grant_access
 
     if password and request is not None:
         raise ValueError("--password and --request are two ways to be recognised: choose one")
@@ -75,7 +75,7 @@ def grant(
 @reported
 def revoke(name: _Name, auditor: _Auditor = False, data_dir: DataDirOption = DEFAULT) -> None:
     """Take all rights away at once. The certificate never gets them back; `grant` issues another."""
-    from deploy.local.access import revoke_access
+    from deploy.acts.access import revoke_access
 
     principal = revoke_access(DataDirectory(data_dir), name, auditor=auditor)
     console.print(f"{principal} may do nothing any more", markup=False)
@@ -85,7 +85,7 @@ def revoke(name: _Name, auditor: _Auditor = False, data_dir: DataDirOption = DEF
 @reported
 def list_access(as_json: JsonOption = False, data_dir: DataDirOption = DEFAULT) -> None:
     """List who may connect."""
-    from deploy.local.access import principals_with_access
+    from deploy.acts.access import principals_with_access
 
     found = principals_with_access(DataDirectory(data_dir))
     if as_json:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.local.errors import StackError
+from deploy.machine.errors import StackError
 from fluvial.cli.common import JsonOption, console, errors, print_json, reported
 from fluvial.cli.interruption import interruptible, uninterrupted
 

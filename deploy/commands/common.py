@@ -23,8 +23,8 @@ DataDirOption = Annotated[
 @contextmanager
 def acting(data_dir: Path) -> Iterator[OperatorActs]:
     """The operator of the embedded federation, connected. Raises NotRunning, TransportUnavailable."""
-    from deploy.local.directory import DataDirectory
-    from deploy.local.keys import ServiceKeys
+    from deploy.federation.directory import DataDirectory
+    from deploy.federation.keys import ServiceKeys
     from fluvial.kafka import connect
     from fluvial.registry.acts import OPERATOR, OperatorActs
 

@@ -20,8 +20,8 @@ from deploy.demo.federation import Run
 from deploy.demo.measures import margins_in_words
 from deploy.demo.progress import Progress
 from deploy.demo.summary import Summary
-from deploy.local.directory import DataDirectory
-from deploy.local.errors import StackError
+from deploy.federation.directory import DataDirectory
+from deploy.machine.errors import StackError
 from fluvial.cli.common import Exit, fail, reported
 from fluvial.cli.interruption import interruptible, uninterrupted
 from fluvial.wire.errors import FluvialError

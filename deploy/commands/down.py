@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from deploy.commands.common import DataDirOption
+from deploy.federation.directory import DEFAULT
 from deploy.local.detached import stop_detached
-from deploy.local.directory import DEFAULT
 from fluvial.cli.common import console, reported
 
 

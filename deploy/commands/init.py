@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.local.jars import CHECKOUT
+from deploy.machine.jars import CHECKOUT
 from fluvial.cli.common import Exit, console, fail, reported
 from fluvial.edge.packages.package import module_name
 from fluvial.wire.files import replace_file

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy.commands.common import DataDirOption
-from deploy.local.directory import DEFAULT, DataDirectory
+from deploy.federation.directory import DEFAULT, DataDirectory
 from fluvial.cli.common import console, reported
 
 app = typer.Typer(no_args_is_help=True, help="Act upon participants, as the operator of the federation.")
@@ -26,7 +26,7 @@ def revoke(
 ) -> None:
     """Take a participant's key out of force, for good: what it signs from now on is refused. It is a leaf of the audit
     log."""
-    from deploy.local import revocation
+    from deploy.acts import revocation
 
     directory = DataDirectory(data_dir)
     revocation.revoke(directory, name)

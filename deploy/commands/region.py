@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from deploy.commands.common import DataDirOption
-from deploy.local.directory import DEFAULT, DataDirectory
-from deploy.local.keys import ServiceKeys
+from deploy.federation.directory import DEFAULT, DataDirectory
+from deploy.federation.keys import ServiceKeys
 from fluvial.cli import participate
 from fluvial.cli.common import Exit, JsonOption, console, fail, load_federation, print_json, reported
 from fluvial.cli.interruption import interruptible, uninterrupted

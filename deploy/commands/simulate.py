@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from deploy.local.jars import CHECKOUT
+from deploy.machine.jars import CHECKOUT
 from fluvial.cli.common import Exit, JsonOption, console, errors, fail, print_json, reported
 from fluvial.wire.records import Round
 

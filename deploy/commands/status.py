@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from deploy.broker.topics import group_lags, topic_statuses
+from deploy.cluster.rest import RestClient
 from deploy.commands.common import DataDirOption
-from deploy.local.directory import DEFAULT, DataDirectory
-from deploy.local.holders import holders
-from deploy.local.rest import RestClient
-from deploy.local.topics import group_lags, topic_statuses
+from deploy.federation.directory import DEFAULT, DataDirectory
+from deploy.jobs.holders import holders
 from fluvial.cli.common import console, print_json, reported
 from fluvial.wire.records import LeaseCause
 from fluvial.wire.topics import NAMES
@@ -57,7 +57,7 @@ def _collect(directory: DataDirectory) -> dict[str, Any]:
 
 
 def _health(directory: DataDirectory) -> dict[str, Any]:
-    from deploy.local.health import read_health
+    from deploy.federation.health import read_health
     from pipelines.flink.stage_mac import StageMac
 
     health = read_health(directory.federation(), StageMac.load(directory.keys))

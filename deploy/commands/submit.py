@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from deploy.commands.common import DataDirOption
-from deploy.local.directory import DEFAULT, DataDirectory
-from deploy.local.submission import LocalJob, Submission, submit_to_session
+from deploy.federation.directory import DEFAULT, DataDirectory
+from deploy.jobs.submission import LocalJob, Submission, submit_to_session
 from fluvial.cli.common import Exit, PackageOption, console, fail, load_federation, reported
 from fluvial.cli.interruption import interruptible, uninterrupted
 from fluvial.identity.federation import Federation

@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from deploy.commands.common import DataDirOption, acting
-from deploy.local.directory import DEFAULT, DataDirectory
-from deploy.local.keys import ServiceKeys
+from deploy.federation.directory import DEFAULT, DataDirectory
+from deploy.federation.keys import ServiceKeys
 from fluvial.cli.common import JsonOption, PackageOption, console, fail, print_json, reported
 from fluvial.edge.packages import Packages
 from fluvial.kafka import connect
@@ -50,7 +50,7 @@ def create(
     with closing(connect(federation.brokers, OPERATOR)) as transport:
         # A producer waits for a second until the broker has numbered it: torch is loaded meanwhile.
         transport.num_partitions(federation.topics.registry)
-        from deploy.local.tasks import create_task
+        from deploy.acts.tasks import create_task
 
         created = create_task(federation, keys, task_file, packages, connected=transport)
     size, digest = created.manifest.num_elements, created.manifest.model_digest.hex()
@@ -106,7 +106,7 @@ def update(
     data_dir: DataDirOption = DEFAULT,
 ) -> None:
     """Register a task again with other terms, which hold from the next round on. Its model and windows stay."""
-    from deploy.local.tasks import update_task
+    from deploy.acts.tasks import update_task
 
     with acting(data_dir) as acts:
         task_file = TaskFile.read(file)

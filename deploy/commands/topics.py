@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.local.topics import create_topics
+from deploy.broker.topics import create_topics
 from fluvial.cli.common import DEFAULT_FEDERATION, FederationOption, console, load_federation, print_json, reported
 from fluvial.wire.topic_policy import TopicPolicy
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from deploy.commands.common import DataDirOption
+from deploy.federation.directory import DEFAULT, DataDirectory
 from deploy.local.detached import start_detached
-from deploy.local.directory import DEFAULT, DataDirectory
 from deploy.local.stack import DEFAULT_PARTITIONS
 from deploy.local.supervisor import supervise
 from fluvial.cli.common import console, reported

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.commands.common import DataDirOption
-from deploy.local.directory import DEFAULT, DataDirectory
-from deploy.local.jars import CHECKOUT
-from deploy.local.keys import ServiceKeys
+from deploy.federation.directory import DEFAULT, DataDirectory
+from deploy.federation.keys import ServiceKeys
+from deploy.machine.jars import CHECKOUT
 from fluvial.cli.common import (
     DEFAULT_FEDERATION,
     Exit,
@@ -94,7 +94,7 @@ def tune(
     directory = DataDirectory(data_dir)
     federation, keys = directory.federation(), ServiceKeys.load_or_make(directory.keys)
     with closing(connect(federation.brokers, OPERATOR)) as transport:
-        from deploy.local.tuning import open_rounds
+        from deploy.acts.tuning import open_rounds
 
         created = open_rounds(transport, federation, keys, task, version, name, Packages(package or ()), called)
     size, rounds = created.manifest.num_elements, TaskFile.model_validate_json(created.task.specification).rounds

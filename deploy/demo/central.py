@@ -17,7 +17,7 @@ import torch
 
 from deploy.demo.groups import to_dicts
 from deploy.demo.training import seed_of
-from deploy.local.jars import CHECKOUT
+from deploy.machine.jars import CHECKOUT
 from fluvial.edge.metrics import Measured
 from fluvial.edge.packages import Examples, Packages, joined
 from fluvial.edge.training.task_code import TaskCode

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Self
 
 from deploy.demo.errors import DemoFailed, tail
-from deploy.local.jars import CHECKOUT
-from deploy.local.processes import end, spawn
+from deploy.machine.jars import CHECKOUT
+from deploy.machine.processes import end, spawn
 from fluvial.cli.interruption import uninterrupted
 
 _GRACE_SECONDS = 5.0

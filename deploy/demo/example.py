@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from deploy.demo.groups import GroupMargin
 from deploy.demo.measures import LOWER_IS_BETTER, Margin
-from deploy.local.jars import CHECKOUT
+from deploy.machine.jars import CHECKOUT
 from fluvial.edge.metrics import metric_name
 from fluvial.wire.task_file import TaskFile
 

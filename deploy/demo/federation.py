@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from deploy.acts.access import grant_access
 from deploy.demo.asking import Asked, Asking
 from deploy.demo.asking import shortfalls_of as asked_shortfalls
 from deploy.demo.cast import Member, Role, cast, dump
@@ -32,10 +33,9 @@ from deploy.demo.reports import Ended, Enrolled, Failed, Ready, Report, ReportRe
 from deploy.demo.summary import Audited, Summary
 from deploy.demo.variants import VariantObserver, VariantRow, shortfalls_of
 from deploy.demo.variants_page import page
-from deploy.local.access import grant_access
-from deploy.local.jars import CHECKOUT
+from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
-from deploy.local.submission import LocalJob, Submission
+from deploy.machine.jars import CHECKOUT
 from fluvial.cli.interruption import uninterrupted
 from fluvial.edge.metrics import Measured
 from fluvial.edge.packages import Packages
@@ -175,7 +175,7 @@ class Run:
     def _open_for_participants(self, transport: Transport) -> None:
         """Create the task, hand out tokens, and give the signal to start."""
         # It needs torch for the initial model: seconds, in which the job starts.
-        from deploy.local.tasks import create_task
+        from deploy.acts.tasks import create_task
 
         federation, keys = self._stack.federation, self._stack.keys
         create_task(federation, keys, self._task_file, Packages(self._example.packages))

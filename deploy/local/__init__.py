@@ -1,1 +1,1 @@
-"""The embedded stack: one Kafka broker and a Flink session cluster on this machine, and nothing left behind."""
+"""The stack of one machine: a broker and a Flink session cluster, begun and ended together; nothing is left behind."""

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.local.directory import DataDirectory, StackState
-from deploy.local.errors import NotRunning, StackError, start_error
-from deploy.local.jars import CHECKOUT
-from deploy.local.processes import end_all, wait_until_ended
+from deploy.federation.directory import DataDirectory, StackState
+from deploy.machine.errors import NotRunning, StackError, start_error
+from deploy.machine.jars import CHECKOUT
+from deploy.machine.processes import end_all, wait_until_ended
 
 _START_SECONDS = 180.0
 _STOP_SECONDS = 60.0

@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from deploy.local import federation_ids
-from deploy.local.broker import Broker
-from deploy.local.cluster import SessionCluster
-from deploy.local.directory import DataDirectory, StackState
-from deploy.local.errors import StackError
-from deploy.local.keys import ServiceKeys
-from deploy.local.ports import HOST
-from deploy.local.processes import ProcessIdentity
-from deploy.local.topics import create_topics, topic_exists
+from deploy.broker.process import Broker
+from deploy.broker.topics import create_topics, topic_exists
+from deploy.cluster.session import SessionCluster
+from deploy.federation import federation_ids
+from deploy.federation.directory import DataDirectory, StackState
+from deploy.federation.keys import ServiceKeys
+from deploy.machine.errors import StackError
+from deploy.machine.ports import HOST
+from deploy.machine.processes import ProcessIdentity
 from deploy.security.access import Access
 from deploy.security.credentials import OWN_ROLES
 from deploy.security.quotas import PARTICIPANT, UNBOUNDED, set_quotas

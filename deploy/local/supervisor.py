@@ -7,8 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
-from deploy.local.errors import StackError
 from deploy.local.stack import DEFAULT_PARTITIONS, Report, running_stack
+from deploy.machine.errors import StackError
 
 
 def supervise(

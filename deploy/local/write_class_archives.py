@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.class_archives import FOLDER, WRITING
-from deploy.local.errors import StackError
+from deploy.jobs.submission import LocalJob, Submission, submit_to_session
 from deploy.local.stack import Stack
-from deploy.local.submission import LocalJob, Submission, submit_to_session
+from deploy.machine.class_archives import FOLDER, WRITING
+from deploy.machine.errors import StackError
 from fluvial.cli.interruption import interruptible
 
 STAGES = ("validation", "aggregation", "evaluation", "audit")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.local.jars import CHECKOUT
+from deploy.machine.jars import CHECKOUT
 from deploy.simulation.division import Rows, divided
 from fluvial.edge.metrics import Measured
 from fluvial.edge.packages import Packages, pinned

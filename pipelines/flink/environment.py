@@ -138,7 +138,7 @@ def _site_packages() -> list[str]:
 
 
 def _give_the_gateway_our_jars() -> None:
-    """Put the job's jars on the class path of the JVM, so that their classes come from an archive (deploy.local.
+    """Put the job's jars on the class path of the JVM, so that their classes come from an archive (deploy.machine.
     class_archives), in the place of Hadoop's, whose empty entries mean the working directory."""
     jars = os.pathsep.join(str(jar.resolve()) for jar in flink_jars())
     pyflink_gateway_server.construct_hadoop_classpath = lambda _: jars

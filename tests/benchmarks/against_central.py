@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from deploy.demo.measures import LOWER_IS_BETTER, is_share, told
-from deploy.local.jars import CHECKOUT
+from deploy.machine.jars import CHECKOUT
 from deploy.simulation.federation import SimulatedFederation
 from deploy.simulation.learning import LearningPlan, plan_of
 from deploy.simulation.report import line_of

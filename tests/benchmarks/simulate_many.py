@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 from deploy.commands.simulate import folder_of
-from deploy.local.jars import CHECKOUT
+from deploy.machine.jars import CHECKOUT
 from deploy.simulation.federation import SimulatedFederation
 from deploy.simulation.learning import plan_of
 from tests.benchmarks.machine import machine

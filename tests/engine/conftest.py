@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from pyflink import java_gateway
 
-from deploy.local.broker import Broker
-from deploy.local.topics import create_topics
+from deploy.broker.process import Broker
+from deploy.broker.topics import create_topics
 from fluvial.identity.keys import SigningKey
 from pipelines.config import Settings
 from pipelines.flink.stage_mac import make_secret

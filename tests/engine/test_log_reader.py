@@ -10,8 +10,8 @@ import uuid
 import pytest
 from confluent_kafka import Producer
 
-from deploy.local.broker import Broker
-from deploy.local.topics import create_topics
+from deploy.broker.process import Broker
+from deploy.broker.topics import create_topics
 from fluvial.wire.framing import encode
 from fluvial.wire.records import AuditEvent
 from fluvial.wire.topics import TopicSettings

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.local.broker import Broker
+from deploy.broker.process import Broker
 from tests.system.small_federation import SmallFederation
 
 

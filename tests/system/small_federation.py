@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from deploy.acts.tasks import create_task
 from deploy.bench.seeding import register
 from deploy.bench.usage import java_child
+from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
-from deploy.local.submission import LocalJob, Submission
-from deploy.local.tasks import create_task
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.report import Report
 from fluvial.auditor.verify import verify

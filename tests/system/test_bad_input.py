@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
+from deploy.acts.tasks import create_task, update_task
 from deploy.bench.seeding import register
-from deploy.local.health import read_health
+from deploy.federation.health import read_health
+from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack, running_stack
-from deploy.local.submission import LocalJob, Submission
-from deploy.local.tasks import create_task, update_task
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify
 from fluvial.identity.envelope import pre_authentication_encoding, seal, unseal

@@ -7,8 +7,8 @@ import uuid
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from deploy.local.broker import Broker
-from deploy.local.topics import admin_client, create_topics
+from deploy.broker.process import Broker
+from deploy.broker.topics import admin_client, create_topics
 from fluvial.wire.topics import Topics, TopicSettings
 
 pytestmark = pytest.mark.system

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.topics import create_topics
+from deploy.broker.topics import create_topics
 from fluvial.identity.federation import Federation
 from fluvial.kafka import connect
 from fluvial.wire.framing import decode, encode, version_of

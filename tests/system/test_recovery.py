@@ -28,10 +28,10 @@ import pytest
 from confluent_kafka import Producer
 
 from deploy.bench.usage import java_child
-from deploy.local import flink_home
-from deploy.local.errors import StackError
-from deploy.local.jars import CHECKOUT
-from deploy.local.submission import PACKAGES, LocalJob, Submission
+from deploy.cluster import flink_home
+from deploy.jobs.submission import PACKAGES, LocalJob, Submission
+from deploy.machine.errors import StackError
+from deploy.machine.jars import CHECKOUT
 from deploy.simulation.memory_log import MemoryLog
 from deploy.simulation.parties import Parties
 from deploy.simulation.server import Server

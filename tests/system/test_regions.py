@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from deploy.acts.tasks import create_task
 from deploy.bench.seeding import register
-from deploy.local.broker import Broker
-from deploy.local.directory import DataDirectory
-from deploy.local.keys import ServiceKeys
-from deploy.local.submission import LocalJob, Submission
-from deploy.local.tasks import create_task
-from deploy.local.topics import create_topics
+from deploy.broker.process import Broker
+from deploy.broker.topics import create_topics
+from deploy.federation.directory import DataDirectory
+from deploy.federation.keys import ServiceKeys
+from deploy.jobs.submission import LocalJob, Submission
 from fluvial import encoding
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify

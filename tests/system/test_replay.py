@@ -14,10 +14,10 @@ import typer
 from typer.testing import CliRunner
 
 from deploy.bench.seeding import register, wait
+from deploy.broker.process import Broker
+from deploy.broker.topics import create_topics
 from deploy.commands.replay import replay
-from deploy.local.broker import Broker
-from deploy.local.keys import ServiceKeys
-from deploy.local.topics import create_topics
+from deploy.federation.keys import ServiceKeys
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Transport, connect

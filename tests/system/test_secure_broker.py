@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from deploy.local.broker import Broker
-from deploy.local.topics import create_topics
+from deploy.broker.process import Broker
+from deploy.broker.topics import create_topics
 from deploy.security.access import Access
 from deploy.security.certificates import Authority
 from deploy.security.quotas import UNBOUNDED, Quota, default_quota, set_quotas

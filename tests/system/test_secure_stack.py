@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deploy.local.access import grant_access, principals_with_access, revoke_access
-from deploy.local.broker_configuration import Ports
+from deploy.acts.access import grant_access, principals_with_access, revoke_access
+from deploy.acts.tasks import create_task
+from deploy.broker.configuration import Ports
+from deploy.federation.directory import DataDirectory
+from deploy.federation.keys import ServiceKeys
+from deploy.jobs.submission import Submission, submit_to_session
 from deploy.local.detached import stop_detached
-from deploy.local.directory import DataDirectory
-from deploy.local.errors import StackError
-from deploy.local.jars import kafka_jars
-from deploy.local.keys import ServiceKeys
-from deploy.local.processes import java
-from deploy.local.submission import Submission, submit_to_session
-from deploy.local.tasks import create_task
+from deploy.machine.errors import StackError
+from deploy.machine.jars import kafka_jars
+from deploy.machine.processes import java
 from deploy.security.quotas import PARTICIPANT, default_quota
 from deploy.security.rights import ADMIN
 from fluvial.edge import Participant

@@ -18,14 +18,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.local import submission
-from deploy.local.directory import DataDirectory
-from deploy.local.errors import StackError
-from deploy.local.ports import is_listening
-from deploy.local.rest import RestClient
+from deploy.acts.tasks import create_task
+from deploy.cluster.rest import RestClient
+from deploy.federation.directory import DataDirectory
+from deploy.jobs import submission
+from deploy.jobs.submission import LocalJob, Submission, submit_to_session
 from deploy.local.stack import Stack, running_stack
-from deploy.local.submission import LocalJob, Submission, submit_to_session
-from deploy.local.tasks import create_task
+from deploy.machine.errors import StackError
+from deploy.machine.ports import is_listening
 from fluvial.identity.envelope import unseal
 from fluvial.identity.vouching import public_form
 from fluvial.kafka import connect

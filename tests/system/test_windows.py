@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from deploy.local.tasks import create_task
+from deploy.acts.tasks import create_task
 from fluvial.identity.envelope import seal
 from fluvial.transparency.event import EVENT_TYPES
 from fluvial.wire.framing import decode

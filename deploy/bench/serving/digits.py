@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from deploy.bench.seeding import task_record, wait
-from deploy.local.keys import ServiceKeys
+from deploy.federation.keys import ServiceKeys
 from fluvial.edge.training.onnx_export import to_bytes
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.identity.envelope import seal

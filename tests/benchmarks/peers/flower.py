@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from deploy.local.ports import HOST, free_ports, is_listening
+from deploy.machine.ports import HOST, free_ports, is_listening
 from tests.benchmarks.peers.environments import Environment
 from tests.benchmarks.peers.processes import Processes
 from tests.benchmarks.peers.rounds import Report, Shape, differences

@@ -13,7 +13,7 @@ from types import TracebackType
 
 import psutil
 
-from deploy.local.processes import end, spawn
+from deploy.machine.processes import end, spawn
 from tests.benchmarks.peers.environments import MARKER
 from tests.benchmarks.peers.rounds import PeerFailed
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deploy.local.jars import CHECKOUT
+from deploy.machine.jars import CHECKOUT
 from deploy.simulation.division import divided
 from deploy.simulation.learning import PARTICIPANTS, TASK_FILE
 from fluvial.edge.packages.examples import Examples

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deploy.bench.arrivals import collect
-from deploy.local.errors import StartError
+from deploy.machine.errors import StartError
 from fluvial.kafka import Message
 
 

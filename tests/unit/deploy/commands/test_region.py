@@ -10,7 +10,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from deploy.commands.region import app, as_dict, as_line
-from deploy.local.keys import ServiceKeys
+from deploy.federation.keys import ServiceKeys
 from fluvial.edge.events import Interrupted
 from fluvial.edge.region import region as region_module
 from fluvial.edge.region.events import Attempted, Event, Followed, Missed, Refused, Summed

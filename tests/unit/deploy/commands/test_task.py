@@ -7,7 +7,7 @@ from typer.testing import CliRunner, Result
 
 from deploy.commands import task as task_verbs
 from deploy.commands.task import app
-from deploy.local.keys import ServiceKeys
+from deploy.federation.keys import ServiceKeys
 from fluvial.identity.brokers import Brokers
 from fluvial.registry.acts import OperatorActs
 from fluvial.wire.records import Task

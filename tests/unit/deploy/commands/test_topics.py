@@ -4,7 +4,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from deploy.commands.topics import app
-from deploy.local.keys import ServiceKeys
+from deploy.federation.keys import ServiceKeys
 from fluvial.cli.common import Exit
 from fluvial.identity.brokers import Brokers
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from deploy.acts import tasks, tuning
 from deploy.commands import variant
-from deploy.local import tasks, tuning
-from tests.unit.deploy.local.test_tuning import World
+from tests.unit.deploy.acts.test_tuning import World
 from tests.unit.pipelines.replay.test_variants import Stage
 
 RUNNER = CliRunner()

@@ -13,7 +13,7 @@ from deploy.demo.example import TASKS, example, examples
 from deploy.demo.groups import GroupMargin
 from deploy.demo.measures import Margin
 from deploy.demo.training import local_trainer
-from deploy.local.jars import CHECKOUT
+from deploy.machine.jars import CHECKOUT
 from fluvial.edge.packages import Packages
 from fluvial.edge.training.task_code import TaskCode
 

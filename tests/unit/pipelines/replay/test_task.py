@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deploy.local.jars import CHECKOUT
+from deploy.machine.jars import CHECKOUT
 from fluvial.wire.task_file import TaskFile
 from models.architectures import initial_state
 from pipelines.replay.task import metrics_of

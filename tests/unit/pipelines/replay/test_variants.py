@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from deploy.local import tasks, tuning
+from deploy.acts import tasks, tuning
 from fluvial.identity.envelope import unseal
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import encode
@@ -22,7 +22,7 @@ from pipelines.acceleration.operators import Accelerate
 from pipelines.flink.frames import SourceRecord, parse_sink
 from pipelines.flink.messages import pack
 from pipelines.flink.process_resources import ProcessResources
-from tests.unit.deploy.local.test_tuning import RANDOM, Vector, World
+from tests.unit.deploy.acts.test_tuning import RANDOM, Vector, World
 from tests.unit.pipelines.flink_state import FlinkState
 
 

@@ -1,0 +1,1 @@
+"""What an operator does in a federation: create and change tasks, let parties in and out."""

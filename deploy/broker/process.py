@@ -1,0 +1,209 @@
+"""One real Kafka broker on this machine: KRaft, broker and controller in one JVM, on the loopback interface.
+
+The data directory holds the log, the configuration and the ports. Data and, where they are still free, ports survive a
+stop and a start in the same directory, so that clients with an old address find the broker again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+
+from deploy.broker.configuration import Ports, configuration
+from deploy.broker.topics import admin_client
+from deploy.machine import class_archives, compilers
+from deploy.machine.errors import StartError, start_error
+from deploy.machine.jars import kafka_jars
+from deploy.machine.ports import HOST, free_ports, is_free, is_listening
+from deploy.machine.processes import JAVA_LOCALE, end, java, spawn
+from fluvial.cli.interruption import postponed
+from fluvial.identity.brokers import Brokers, Security
+from fluvial.wire.files import make_private_folder
+
+HEAP = ("-Xms128m", "-Xmx384m")
+_START_SECONDS = 60.0
+_ATTEMPTS = 3
+_ADDRESS_IN_USE = "Address already in use"
+
+
+class Broker:
+    """A broker in a data directory. A context manager: it runs between enter and exit. Safe to use from threads."""
+
+    def __init__(self, directory: Path, certificates: Path | None = None) -> None:
+        """certificates: folder of the embedded authority with `broker.pem` and `admin.pem`; without it the broker is
+        plain, and whoever reaches it may do everything."""
+        self.directory = directory.resolve()
+        self.certificates = certificates.resolve() if certificates is not None else None
+        self.log = self.directory / "broker.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._mutex = threading.RLock()
+        self._ports: Ports | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Address of the broker. Raises StartError before the first start."""
+        if self._ports is None:
+            raise StartError("the broker was not started yet")
+        return f"{HOST}:{self._ports.clients}"
+
+    @property
+    def brokers(self) -> Brokers:
+        """How its administrator reaches it. Raises StartError before the first start."""
+        return self._brokers(self.bootstrap_servers)
+
+    @property
+    def password_servers(self) -> str:
+        """Address for clients with a password; a secure broker alone has one. Raises StartError before the start."""
+        if self._ports is None:
+            raise StartError("the broker was not started yet")
+        return f"{HOST}:{self._ports.passwords}"
+
+    @property
+    def has_started(self) -> bool:
+        """Whether it runs, and its address is known: while it starts it has a process but no address yet."""
+        return self._ports is not None and self.pid is not None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start and wait until it answers; again on the ports it had before. Does nothing if it runs.
+
+        Raises StartError with the end of its log.
+        """
+        with self._mutex:
+            if self.pid is None:
+                make_private_folder(self.directory)  # it holds what everybody sends
+                self._start()
+
+    def stop(self) -> None:
+        """Clean shutdown."""
+        with self._mutex:
+            if self._process is not None:
+                end(self._process, grace_seconds=20.0)
+                self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash does it; `start` then recovers the log."""
+        with self._mutex:
+            if self._process is not None:
+                self._process.send_signal(signal.SIGKILL)
+                self._process.wait()
+                self._process = None
+
+    def restart(self) -> None:
+        with self._mutex:
+            self.stop()
+            self.start()
+
+    def __enter__(self) -> Broker:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        for attempts_left in reversed(range(_ATTEMPTS)):
+            ports = self._ports or self._remembered_ports()
+            try:
+                self._start_on(ports)
+            except BaseException as error:
+                self.stop()
+                lost_a_port = isinstance(error, StartError) and _ADDRESS_IN_USE in str(error)
+                if self._ports is not None or not lost_a_port or not attempts_left:
+                    raise
+                self._ports_file.unlink()
+            else:
+                self._ports = ports
+                return
+
+    @property
+    def _ports_file(self) -> Path:
+        return self.directory / "ports.json"
+
+    def _remembered_ports(self) -> Ports:
+        if self._ports_file.exists():
+            remembered: list[int] = json.loads(self._ports_file.read_text())
+            remembered += free_ports(len(Ports._fields) - len(remembered))  # written before there were so many
+            if all(map(is_free, remembered)):
+                return Ports(*remembered)
+        ports = Ports(*free_ports(len(Ports._fields)))
+        self._ports_file.write_text(json.dumps(ports))
+        return ports
+
+    def _start_on(self, ports: Ports) -> None:
+        file = self.directory / "server.properties"
+        certificates = self.certificates and Path(os.path.relpath(self.certificates, self.directory))
+        file.write_text(configuration(ports, certificates))
+        self.log.unlink(missing_ok=True)
+        if not (self.directory / "log" / "meta.properties").exists():
+            self._format(file)
+        with postponed():
+            self._process = self._spawn("broker", *HEAP, main=["kafka.Kafka", file.name])
+        self._wait_until_ready(ports.clients)
+
+    def _format(self, file: Path) -> None:
+        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        arguments = ["format", "--standalone", f"--cluster-id={cluster_id}", "--config", file.name]
+        with postponed():
+            self._process = self._spawn("storage-tool", main=["kafka.tools.StorageTool", *arguments])
+        if self._process.wait(_START_SECONDS) != 0:
+            raise start_error("the broker's directory could not be formatted", self.log)
+
+    def _spawn(self, program: str, *options: str, main: list[str]) -> subprocess.Popen[bytes]:
+        command = [
+            java(),
+            *class_archives.options(program),
+            *options,
+            compilers.FIRST,  # the second would take a core for the first gigabytes, and once warm gains nothing
+            "-XX:+UseSerialGC",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+            "-Dorg.slf4j.simpleLogger.showDateTime=true",
+            "-cp",
+            f"{kafka_jars().resolve()}/*",
+            *main,
+        ]
+        return spawn(command, log=self.log, environment=_environment(), folder=self.directory)
+
+    def _brokers(self, bootstrap_servers: str) -> Brokers:
+        if self.certificates is None:
+            return Brokers(bootstrap_servers=bootstrap_servers)
+        own = self.certificates / "admin.pem"
+        security = Security(protocol="SSL", ca_file=self.certificates / "ca.pem", certificate_file=own, key_file=own)
+        return Brokers(bootstrap_servers=bootstrap_servers, security=security)
+
+    def _wait_until_ready(self, port: int) -> None:
+        process = self._process
+        assert process is not None
+        deadline = time.monotonic() + _START_SECONDS
+        while not (is_listening(port) and _answers(self._brokers(f"{HOST}:{port}"))):
+            if process.poll() is not None:
+                raise start_error(f"the broker ended while it started (exit status {process.returncode})", self.log)
+            if time.monotonic() > deadline:
+                raise start_error(f"the broker did not answer on port {port} in {_START_SECONDS:.0f} s", self.log)
+            time.sleep(0.05)
+
+
+def _answers(brokers: Brokers) -> bool:
+    client = admin_client(brokers)
+    try:
+        return len(client.list_topics(timeout=2.0).brokers) == 1
+    except KafkaException:
+        return False
+
+
+def _environment() -> dict[str, str]:
+    """Only what a JVM needs: options of the user's other Java programs stay out."""
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "JAVA_HOME", "TMPDIR")}
+    return {**kept, **JAVA_LOCALE}

@@ -1,0 +1,178 @@
+"""Creating the topics of a federation, and looking at how far they and their readers are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from deploy.machine.errors import StackError
+from fluvial.identity.brokers import Brokers
+from fluvial.wire.topics import TopicSettings
+
+_SECONDS = 15.0
+_LEADERS_SECONDS = 60.0
+_LOOK_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicStatus:
+    """end_offsets: one for each partition. They count control records and what compaction removed, too."""
+
+    name: str
+    end_offsets: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupLag:
+    """How many offsets a group of readers is behind the end of a topic, as far as its last checkpoint said."""
+
+    group: str
+    topic: str
+    lag: int
+
+
+def admin_client(brokers: Brokers) -> AdminClient:
+    return AdminClient({**brokers.librdkafka("fluvial-admin"), "log_level": 0, "error_cb": lambda _: None})
+
+
+def topic_exists(brokers: Brokers, name: str) -> bool:
+    """Whether the brokers have this topic. Raises KafkaException when they do not answer."""
+    return name in admin_client(brokers).list_topics(timeout=_SECONDS).topics
+
+
+def create_topics(brokers: Brokers, settings: Iterable[TopicSettings]) -> None:
+    """Create the topics that are not there, and give those that are the present configuration.
+
+    Raises StackError if the broker refuses, or one has other partitions.
+    """
+    admin = admin_client(brokers)
+    wanted = {topic.name: topic for topic in settings}
+    futures = admin.create_topics(
+        [
+            NewTopic(topic.name, topic.partitions, topic.replication_factor, config=topic.config)
+            for topic in wanted.values()
+        ],
+        operation_timeout=_SECONDS,
+    )
+    found = []
+    for name, future in futures.items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise StackError(f"the topic {name} cannot be created: {error.args[0].str()}") from error
+            found.append(wanted[name])
+    _configure(admin, found)
+    existing = admin.list_topics(timeout=_SECONDS).topics
+    for name, topic in wanted.items():
+        if name in existing and len(existing[name].partitions) != topic.partitions:
+            raise StackError(
+                f"the topic {name} has {len(existing[name].partitions)} partitions, not {topic.partitions}: "
+                "their number cannot change once there is data; use another data directory"
+            )
+    _wait_until_led(
+        brokers, [TopicPartition(topic.name, number) for topic in wanted.values() for number in range(topic.partitions)]
+    )
+
+
+def topic_statuses(brokers: Brokers, names: Sequence[str]) -> list[TopicStatus]:
+    """End offsets of these topics, those that do not exist left out."""
+    admin = admin_client(brokers)
+    existing = admin.list_topics(timeout=_SECONDS).topics
+    partitions = [
+        TopicPartition(name, partition) for name in names if name in existing for partition in existing[name].partitions
+    ]
+    ends = _end_offsets(admin, partitions)
+    return [
+        TopicStatus(
+            name=name,
+            end_offsets=tuple(ends[name, partition] for partition in sorted(existing[name].partitions)),
+        )
+        for name in names
+        if name in existing
+    ]
+
+
+def group_lags(brokers: Brokers, prefix: str) -> list[GroupLag]:
+    """The lag of each group whose name starts with `prefix`, by topic."""
+    admin = admin_client(brokers)
+    groups = sorted(
+        group.group_id
+        for group in admin.list_consumer_groups(request_timeout=_SECONDS).result().valid
+        if group.group_id.startswith(prefix)
+    )
+    lags = []
+    for group in groups:
+        request = [ConsumerGroupTopicPartitions(group)]
+        found = admin.list_consumer_group_offsets(request, request_timeout=_SECONDS)[group].result()
+        committed = [partition for partition in found.topic_partitions or () if partition.offset >= 0]
+        ends = _end_offsets(admin, [TopicPartition(place.topic, place.partition) for place in committed])
+        by_topic: dict[str, int] = {}
+        for place in committed:
+            behind = max(0, ends[place.topic, place.partition] - place.offset)
+            by_topic[place.topic] = by_topic.get(place.topic, 0) + behind
+        lags += [GroupLag(group=group, topic=topic, lag=lag) for topic, lag in sorted(by_topic.items())]
+    return lags
+
+
+def _configure(admin: AdminClient, topics: Sequence[TopicSettings]) -> None:
+    """Set what a topic of an earlier version lacks, and leave alone what the operator has set besides."""
+    if not topics:
+        return
+    resources = [
+        ConfigResource(
+            ResourceType.TOPIC,
+            topic.name,
+            incremental_configs=[
+                ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+                for name, value in topic.config.items()
+            ],
+        )
+        for topic in topics
+    ]
+    for resource, future in admin.incremental_alter_configs(resources, request_timeout=_SECONDS).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            raise StackError(f"the topic {resource.name} cannot be configured: {error.args[0].str()}") from error
+
+
+def _wait_until_led(brokers: Brokers, partitions: Sequence[TopicPartition]) -> None:
+    """The broker acknowledges a topic before it leads its partitions; the first client would be refused."""
+    deadline = time.monotonic() + _LEADERS_SECONDS
+    while True:
+        try:
+            # A client of its own for each look: one that has once heard of no leader waits for its next metadata.
+            _end_offsets(admin_client(brokers), partitions, _LOOK_SECONDS)
+            return
+        except KafkaException as error:
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"the broker does not lead its topics after {_LEADERS_SECONDS:.0f} s: {error}"
+                ) from error
+        time.sleep(0.05)
+
+
+def _end_offsets(
+    admin: AdminClient, partitions: Sequence[TopicPartition], timeout: float = _SECONDS
+) -> dict[tuple[str, int], int]:
+    if not partitions:
+        return {}
+    futures = admin.list_offsets(
+        {partition: OffsetSpec.latest() for partition in partitions},
+        isolation_level=IsolationLevel.READ_COMMITTED,
+        request_timeout=timeout,
+    )
+    return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}

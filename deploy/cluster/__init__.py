@@ -1,0 +1,1 @@
+"""A Flink session cluster on this machine: its processes and configuration, and its REST interface."""

@@ -1,0 +1,276 @@
+"""Submitting stages as a job: to a local Flink in a child process, or to the session cluster.
+
+Both run pipelines.main: one code path.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import time
+import zipfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+from deploy.cluster import flink_home
+from deploy.cluster.rest import ENDED, RestClient
+from deploy.federation.directory import DataDirectory
+from deploy.jobs.holders import arguments_for
+from deploy.jobs.settings import job_settings
+from deploy.machine import class_archives, compilers
+from deploy.machine.errors import StackError, start_error
+from deploy.machine.jars import CHECKOUT
+from deploy.machine.processes import end, java, kill, spawn
+from fluvial.cli.interruption import postponed
+from fluvial.identity.federation import Federation
+from pipelines.config import Settings
+from pipelines.flink.jars import flink_jars
+from pipelines.topology import stages_named
+
+PACKAGES = ("fluvial", "models", "governance", "pipelines")
+"""What a job needs of the checkout."""
+
+# The heavy work is Python's and C's: the parallel collector costs more than it brings.
+_LOCAL_JVM = ("-Xms96m", "-Xmx256m", "-XX:MaxMetaspaceSize=256m", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+_CLIENT_JVM = ("-Xmx256m", "-XX:+UseSerialGC", compilers.FIRST, "-XX:-UsePerfData")
+_CLIENT = "org.apache.flink.client.cli.CliFrontend"
+_START_SECONDS = 120.0
+_JOB_ID = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A job to be, which starts from the log. name: also of its checkpoints and reader group, so two running jobs never
+    share one.
+
+    savepoint: start from this state instead; it must be the last thing that a job of these stages did, because what the
+    log holds beyond it would be done a second time. take_over: take stages also from jobs that are alive, which then
+    end. settings: further fields of pipelines.config.Settings.
+    """
+
+    stages: tuple[str, ...]
+    name: str = ""
+    parallelism: int = 1
+    savepoint: Path | None = None
+    take_over: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        stages_named(list(self.stages))
+        if not _NAME.fullmatch(self.job_name):
+            raise ValueError(f"{self.job_name!r} cannot be a job's name: lower-case letters, digits, and . _ -")
+        if self.savepoint is not None and not (self.savepoint / "_metadata").is_file():
+            raise ValueError(f"{self.savepoint} is no savepoint and no complete checkpoint: it holds no _metadata")
+
+    @property
+    def job_name(self) -> str:
+        return self.name or "-".join(self.stages)
+
+    def write(self, directory: DataDirectory, federation: Federation) -> tuple[Path, Settings]:
+        """Write the settings file that pipelines.main reads."""
+        settings = job_settings(
+            directory, federation, parallelism=self.parallelism, savepoint=self.savepoint, **self.settings
+        )
+        file = directory.jobs / f"{self.job_name}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(settings.model_dump_json(indent=1))
+        return file, settings
+
+    def arguments(self, settings_file: Path) -> list[str]:
+        return ["--settings", str(settings_file), "--stages", ",".join(self.stages), "--name", self.job_name]
+
+
+class LocalJob:
+    """A job in a child process with a Flink of its own. It ends with this process."""
+
+    def __init__(self, directory: DataDirectory, submission: Submission, federation: Federation | None = None) -> None:
+        self.name = submission.job_name
+        self._folder = directory.jobs / self.name
+        self.log = self._folder / "job.log"
+        self._checkpoints = directory.checkpoints / self.name
+        self._directory, self._submission, self._federation = directory, submission, federation
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[str] | None = None
+        self._former_runs: frozenset[Path] = frozenset()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start it, from the log; `wait_until_running` waits.
+
+        Raises StackError if the name runs here, or a stage has a holder that is alive.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        federation, submission = self._federation or self._directory.federation(), self._submission
+        settings_file, settings = submission.write(self._directory, federation)
+        taking = arguments_for(settings, submission.stages, take_over=submission.take_over)
+        self._former_runs = frozenset(self._runs())
+        (self._folder / "tmp").mkdir(exist_ok=True)
+        java_options = [
+            *class_archives.options("local-job"),
+            *_LOCAL_JVM,
+            *compilers.of_a_job(submission.stages, self._folder),
+            "-Djava.io.tmpdir=tmp",
+        ]
+        environment = {
+            **flink_home.environment(self._folder),
+            "FLINK_CONF_DIR": str(flink_home.flink_home() / "conf"),
+            "FLINK_LOG_DIR": "log",
+            "JVM_ARGS": " ".join(java_options),
+        }
+        self.log.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "pipelines.main", *submission.arguments(settings_file), *taking]
+        with postponed():
+            self._process = spawn(command, log=self.log, environment=environment, folder=self._folder)
+
+    def wait_until_running(self, timeout_seconds: float = _START_SECONDS) -> None:
+        """Wait for the first checkpoint: then every operator runs. Raises StartError with the end of the log."""
+        deadline = time.monotonic() + timeout_seconds
+        while not any(any(run.glob("chk-*/_metadata")) for run in self._runs() if run not in self._former_runs):
+            if self.pid is None:
+                raise start_error(f"the job {self.name} ended while it started", self.log)
+            if time.monotonic() > deadline:
+                raise start_error(f"the job {self.name} was not running in {timeout_seconds:.0f} s", self.log)
+            time.sleep(0.05)
+
+    def wait(self) -> int:
+        """Wait until it ends by itself; its exit status."""
+        if self._process is None:
+            raise StackError(f"the job {self.name} was not started")
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """End it. What it has not committed is made again by whoever takes its stages next."""
+        if self._process is not None:
+            end(self._process)
+            self._process = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def kill(self) -> None:
+        """SIGKILL to the process that runs the operators and to the one that started it, as a crash does it."""
+        if self._process is not None:
+            kill(self._process)
+        self.stop()
+
+    def __enter__(self) -> LocalJob:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _runs(self) -> list[Path]:
+        return list(self._checkpoints.glob("*")) if self._checkpoints.exists() else []
+
+    def _take_lock(self) -> None:
+        lock = (self._folder / "lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise StackError(
+                f"a job {self.name} runs already in this data directory: stop it first, or give this one another "
+                "--name if it has other stages"
+            ) from None
+        self._lock = lock
+
+
+def submit_to_session(directory: DataDirectory, submission: Submission, federation: Federation | None = None) -> str:
+    """Submit to the session cluster of the running stack and wait for the first checkpoint. Returns Flink's job id.
+
+    Asks the stack for more TaskManagers where slots are missing. Raises NotRunning, StackError.
+    """
+    state = directory.running()
+    if not state.rest_url:
+        raise StackError(
+            "the stack has no session cluster: start it with `fluvial up --task-managers 1`, or --target local"
+        )
+    rest = RestClient(state.rest_url)
+    name = submission.job_name
+    if any(job.name == name and job.state not in ENDED for job in rest.jobs()):
+        raise StackError(
+            f"a job {name} runs already on this cluster: stop it first, or give this one another --name if it has "
+            "other stages"
+        )
+    federation = federation or directory.federation()
+    directory.jobs.mkdir(parents=True, exist_ok=True)
+    archive, code = _archive(directory.jobs / f"{name}.zip")
+    submission = replace(submission, settings={**submission.settings, "code": code})
+    settings_file, settings = submission.write(directory, federation)
+    taking = arguments_for(settings, submission.stages, take_over=submission.take_over, rest=rest)
+    _wait_for_slots(directory, rest, submission.parallelism)
+    command = [java(), *class_archives.options("client"), *_CLIENT_JVM, *flink_home.java_options()]
+    command += [f"-Djava.io.tmpdir={directory.cluster / 'tmp'}"]
+    command += [f"-Dlog4j.configurationFile={flink_home.flink_home() / 'conf' / 'log4j-cli.properties'}"]
+    command += [f"-Dlog.file=log/{name}-client.log", "-cp", flink_home.class_path(), _CLIENT, "run", "--detached"]
+    command += ["-pyfs", os.path.relpath(archive, directory.cluster), "-pym", "pipelines.main"]
+    command += [*submission.arguments(settings_file), *taking]
+    environment = {**flink_home.environment(directory.cluster), "FLUVIAL_JARS": str(flink_jars()[0].parent)}
+    log = directory.jobs / f"{name}.log"
+    log.unlink(missing_ok=True)
+    # `python -m` looks into the working directory first: not into the checkout, which may change while the job runs.
+    client = spawn(command, log=log, environment=environment, folder=directory.cluster)
+    try:
+        status = client.wait(_START_SECONDS)
+    finally:
+        end(client)
+    found = _JOB_ID.search(log.read_text(errors="replace"))
+    if status != 0 or found is None:
+        raise start_error(f"Flink did not accept the job {name}", log)
+    job_id = found.group(1)
+    rest.wait_for(job_id, frozenset({"RUNNING"}), _START_SECONDS)
+    _wait_for_checkpoint(rest, job_id)
+    return job_id
+
+
+def _wait_for_slots(directory: DataDirectory, rest: RestClient, needed: int) -> None:
+    missing = needed - rest.num_free_slots()
+    if missing > 0:
+        directory.want_task_managers(rest.num_task_managers() + missing)
+    deadline = time.monotonic() + _START_SECONDS
+    while rest.num_free_slots() < needed:
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"the cluster has no {needed} free slots after {_START_SECONDS:.0f} s: see `fluvial status`"
+            )
+        time.sleep(0.1)
+
+
+def _wait_for_checkpoint(rest: RestClient, job_id: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while rest.num_checkpoints(job_id) == 0:
+        state = rest.job_state(job_id)
+        if state in ENDED or time.monotonic() > deadline:
+            raise StackError(f"the job is {state} and has no checkpoint: {rest.last_failure(job_id)}")
+        time.sleep(0.1)
+
+
+def _archive(path: Path) -> tuple[Path, str]:
+    """The checkout's packages as they are now, and their digest: what is submitted keeps running whatever becomes of
+    the checkout."""
+    digest = hashlib.sha256()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for package in PACKAGES:
+            for file in sorted((CHECKOUT / package).rglob("*.py")):
+                code, name = file.read_bytes(), file.relative_to(CHECKOUT).as_posix()
+                archive.writestr(name, code)
+                digest.update(f"{name} {len(code)}\n".encode() + code)
+    return path, digest.hexdigest()

@@ -1,0 +1,144 @@
+"""Child processes that are ours for certain: known by process id and start time, ended only when both agree.
+
+A process id alone is not enough: the system gives it to another process once ours has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from deploy.machine.errors import StackError
+from pipelines.flink.die_with_parent import dying_with_us
+
+_CLOCK_SECONDS = 1.5  # Linux reports starts relative to the boot, whose time moves with the clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessIdentity:
+    """role: what it is in the stack. started: seconds since the epoch, as the system reports it."""
+
+    role: str
+    pid: int
+    started: float
+
+    @classmethod
+    def find(cls, role: str, pid: int) -> ProcessIdentity | None:
+        """The identity of the process that has this id now, None if there is none."""
+        try:
+            return cls(role=role, pid=pid, started=psutil.Process(pid).create_time())
+        except psutil.NoSuchProcess:
+            return None
+
+    def process(self) -> psutil.Process | None:
+        """The process if it is still this one and alive, else None."""
+        try:
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.started) > _CLOCK_SECONDS or process.status() == psutil.STATUS_ZOMBIE:
+                return None
+            return process
+        except psutil.NoSuchProcess:
+            return None
+
+
+def spawn(
+    command: Sequence[str], *, log: Path, environment: Mapping[str, str], folder: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a command that ends with this process, its output appended to `log`, in the working directory
+    `folder`.
+
+    Java programs are given names relative to it: what else a path may hold (spaces, commas, hashes, letters beyond
+    ASCII) would be taken apart somewhere, in their properties, their lists or their options.
+
+    It gets a session of its own, so that Ctrl-C reaches us alone and we choose the order of the shutdown.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            dying_with_us([*command], signal.SIGTERM),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            cwd=folder,
+            start_new_session=True,
+        )
+
+
+def end(child: subprocess.Popen[bytes], grace_seconds: float = 10.0) -> None:
+    """SIGTERM, and SIGKILL for what is left after `grace_seconds`: the child and its descendants. Waits for the end."""
+    descendants = _descendants(child)
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(grace_seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+    _kill(descendants)
+
+
+def kill(child: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to the child and its descendants at once, as a crash does it. Waits for the end."""
+    descendants = _descendants(child)
+    child.kill()
+    _kill(descendants)
+    child.wait()
+
+
+def _descendants(child: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(child.pid).children(recursive=True)
+    return []
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:  # psutil compares start times before it sends a signal
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=5.0)
+
+
+def end_all(identities: Iterable[ProcessIdentity], grace_seconds: float = 10.0) -> None:
+    """End processes that are not our children, as far as they are still those that were recorded."""
+    processes = [process for identity in identities if (process := identity.process()) is not None]
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=grace_seconds)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=5.0)
+
+
+def wait_until_ended(identity: ProcessIdentity, timeout_seconds: float) -> bool:
+    """Whether the process ended within the time."""
+    deadline = time.monotonic() + timeout_seconds
+    while identity.process() is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+JAVA_LOCALE = {"LC_ALL": "C.UTF-8"}
+"""Java writes names of files by the locale; in plain C every letter beyond ASCII would become a question mark."""
+
+
+def java() -> str:
+    """The Java of JAVA_HOME, else of the path. Raises StackError where there is none."""
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which(str(Path(home) / "bin" / "java")) if home else shutil.which("java")
+    if found is None:
+        raise StackError("Java 17 is needed: no `java` on the path" + (f" nor in JAVA_HOME={home}" if home else ""))
+    return found

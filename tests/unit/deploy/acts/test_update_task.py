@@ -1,0 +1,70 @@
+"""Registering a task again: what may change, and what is refused before it is signed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.acts.tasks import update_task
+from deploy.federation.keys import ServiceKeys
+from deploy.machine.jars import CHECKOUT
+from fluvial.edge.training.flat import layout_of
+from fluvial.identity.brokers import Brokers
+from fluvial.registry.acts import ActRefused, OperatorActs
+from fluvial.wire.records import Task
+from fluvial.wire.task_file import TaskFile
+from models.architectures import build
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
+
+HEART = TaskFile.read(CHECKOUT / "deploy" / "tasks" / "heart" / "task.yaml")
+
+
+@pytest.fixture
+def acts(tmp_path: Path) -> OperatorActs:
+    keys = ServiceKeys.load_or_make(tmp_path)
+    federation = keys.federation(Brokers(bootstrap_servers="none:1"), topic_prefix="x.", partitions=1)
+    made = OperatorActs(MemoryTransport({federation.topics.registry: 1}), federation, keys.operator)
+    made.register(
+        Task(
+            task=HEART.task,
+            specification=HEART.model_dump_json(),
+            layout=layout_of(build(HEART.model.architecture, HEART.model.parameters)),
+            base_version=0,
+            base_digest=bytes(32),
+            base_chunks=(),
+            created_ms=1,
+        )
+    )
+    return made
+
+
+def changed(**changes: Any) -> TaskFile:
+    return TaskFile.model_validate({**HEART.model_dump(), **changes})
+
+
+def test_other_terms_are_registered_as_the_next_version(acts: OperatorActs) -> None:
+    updated = update_task(acts, changed(rounds=99))
+    assert acts.registry().task(HEART.task) == updated
+    assert (TaskFile.model_validate_json(updated.specification).rounds, updated.version) == (99, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "why"),
+    [
+        ({}, ActRefused, "these very terms"),
+        ({"task": "lung"}, ActRefused, "there is no task lung"),
+        ({"chunk_elements": 8, "kept_versions": 3}, ValueError, "chunk_elements, kept_versions: as the task was"),
+        ({"target": 100_000}, ValueError, "room for"),
+        ({"rule": {"name": "mode"}}, ValueError, "unknown aggregation rule"),
+    ],
+)
+def test_what_could_not_run_or_holds_for_life_is_refused(
+    acts: OperatorActs, changes: dict[str, Any], error: type[Exception], why: str
+) -> None:
+    with pytest.raises(error, match=why):
+        update_task(acts, changed(**changes))
+    task = acts.registry().task(HEART.task)
+    assert task is not None
+    assert task.version == 0

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 
 from fluvial.kafka import FETCH_TIMEOUT_SECONDS, Bounds, Place, Position, Reader, Start, Transport
-from fluvial.kafka.interface import Take
+from fluvial.kafka.interface import Take, Until
 
 
 class ForwardingTransport:
@@ -28,7 +28,7 @@ class ForwardingTransport:
         self,
         topic: str,
         start: Start | int | Mapping[int, int] = Start.BEGINNING,
-        until: Mapping[int, int] | None = None,
+        until: Until | None = None,
     ) -> Reader:
         return self._transport.read(topic, start, until)
 

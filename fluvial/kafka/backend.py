@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Protocol
 
-from fluvial.kafka.interface import Bounds, Message, Position, Start, Take
+from fluvial.kafka.interface import Bounds, Message, Position, Start, Take, Until
 
 Missing = dict[int, deque[int]]
 """By partition, the offsets that are yet to be fetched, in their order; emptied on the way."""
@@ -45,6 +45,10 @@ class BackendReader(Protocol):
         """Whether the ends are reached that were there at its start."""
         ...
 
+    def ends(self) -> Mapping[int, int]:
+        """By partition, where it ended at the reader's start, or what `until` named."""
+        ...
+
     def positions(self) -> Mapping[int, int]:
         """By partition that is read, the offset behind the last record returned."""
         ...
@@ -76,9 +80,7 @@ class Backend(Protocol):
         """Does not wait for a connection where the library can do without."""
         ...
 
-    def reader(
-        self, topic: str, start: Start | int | Mapping[int, int], until: Mapping[int, int] | None
-    ) -> BackendReader:
+    def reader(self, topic: str, start: Start | int | Mapping[int, int], until: Until | None) -> BackendReader:
         """See `Transport.read`."""
         ...
 

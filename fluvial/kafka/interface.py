@@ -43,6 +43,17 @@ class Start(Enum):
     END = "end"
 
 
+class End(Enum):
+    """Where a Reader stops when it is not given offsets."""
+
+    PRESENT = "present"
+    """Where the topic ends when the reader is opened."""
+
+
+Until = Mapping[int, int] | End
+"""By partition, the offset before which a Reader stops; or where that is to be found."""
+
+
 class Bounds(NamedTuple):
     """What a partition holds. first: the first offset that is kept. end: the one after the last committed record, below
     every transaction that is still open."""
@@ -118,13 +129,14 @@ class Transport(Protocol):
         self,
         topic: str,
         start: Start | int | Mapping[int, int] = Start.BEGINNING,
-        until: Mapping[int, int] | None = None,
+        until: Until | None = None,
     ) -> Reader:
         """Opens a reader.
 
         start: or a broker time in milliseconds, for the records from then on, or offsets by partition: then those
         partitions alone, and a record that was removed meanwhile is an error. until: by partition, the offset before
-        which the reader stops; a partition that is not named is not read. Raises TransportFailed, TransportUnavailable.
+        which the reader stops; a partition that is not named is not read. None: it goes on for ever. Raises
+        TransportFailed, TransportUnavailable.
         """
         ...
 

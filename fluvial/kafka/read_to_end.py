@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from fluvial.kafka.errors import TransportUnavailable
-from fluvial.kafka.interface import Message, Reader, Transport
+from fluvial.kafka.interface import End, Message, Reader, Transport
 
 _POLL_SECONDS = 0.2
 
@@ -33,7 +33,5 @@ def read_all(transport: Transport, topic: str, stall_seconds: float) -> Iterator
 
     Raises TransportUnavailable, also when nothing arrives for `stall_seconds`.
     """
-    held = transport.bounds(topic)
-    starts, ends = ({number: bounds[place] for number, bounds in held.items()} for place in (0, 1))
-    with closing(transport.read(topic, starts, ends)) as reader:
+    with closing(transport.read(topic, until=End.PRESENT)) as reader:
         yield from read_to_end(reader, stall_seconds)

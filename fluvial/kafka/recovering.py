@@ -23,6 +23,7 @@ from fluvial.kafka.interface import (
     Reader,
     Start,
     Take,
+    Until,
     fetch_all,
 )
 from fluvial.kafka.reachability import is_reached
@@ -62,7 +63,7 @@ class RecoveringTransport:
         self,
         topic: str,
         start: Start | int | Mapping[int, int] = Start.BEGINNING,
-        until: Mapping[int, int] | None = None,
+        until: Until | None = None,
     ) -> Reader:
         self._door.check()
         return RecoveringReader(self._backend, self._door, topic, start, until)
@@ -134,12 +135,14 @@ class RecoveringReader:
         door: "_Door",
         topic: str,
         start: Start | int | Mapping[int, int],
-        until: Mapping[int, int] | None,
+        until: Until | None,
     ) -> None:
-        self._backend, self._door, self._topic, self._until = backend, door, topic, until
+        self._backend, self._door, self._topic = backend, door, topic
         self._positions: Mapping[int, int] = {}
         self._again_at = 0.0
-        self._reader: BackendReader | None = backend.reader(topic, start, until)
+        reader = backend.reader(topic, start, until)
+        self._reader: BackendReader | None = reader
+        self._until = None if until is None else reader.ends()
 
     def poll(self, timeout: float) -> list[Message]:
         reader = self._reader or self._reopened(timeout)

@@ -22,6 +22,7 @@ PUBLIC = {
         "FETCH_TIMEOUT_SECONDS",
         "MAX_REQUEST_BYTES",
         "Bounds",
+        "End",
         "Message",
         "Place",
         "Position",

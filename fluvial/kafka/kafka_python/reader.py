@@ -7,7 +7,7 @@ from typing import Any
 from kafka import TopicPartition, errors
 
 from fluvial.kafka.errors import ConnectionLost, TransportFailed
-from fluvial.kafka.interface import Bounds, Message, Start
+from fluvial.kafka.interface import Bounds, Message, Start, Until
 from fluvial.kafka.kafka_python.errors import translate
 
 _POLL_MS = 500
@@ -17,15 +17,13 @@ _UNKNOWN_TOPIC_SECONDS = 5.0
 class KafkaPythonReader:
     """See `fluvial.kafka.backend.BackendReader`; the arguments are those of `Transport.read`."""
 
-    def __init__(
-        self, consumer: Any, topic: str, start: Start | int | Mapping[int, int], until: Mapping[int, int] | None
-    ) -> None:
+    def __init__(self, consumer: Any, topic: str, start: Start | int | Mapping[int, int], until: Until | None) -> None:
         self._consumer = consumer
         self._topic = topic
         self._is_bounded = until is not None
         # The ends come first: a record that arrives while times are looked up then lies behind them and is not missed.
-        held = {} if until is not None and isinstance(start, Mapping) else bounds(consumer, topic)
-        self._ends = {number: end for number, (_, end) in held.items()} if until is None else dict(until)
+        held = {} if isinstance(until, Mapping) and isinstance(start, Mapping) else bounds(consumer, topic)
+        self._ends = dict(until) if isinstance(until, Mapping) else {number: end for number, (_, end) in held.items()}
         starts = self._starts(held, start)
         self._behind = {number for number, offset in starts.items() if offset < self._ends.get(number, 0)}
         self._reads = set(self._behind if self._is_bounded else starts)
@@ -67,6 +65,9 @@ class KafkaPythonReader:
     def caught_up(self) -> bool:
         self._look_at_positions()
         return not self._behind
+
+    def ends(self) -> Mapping[int, int]:
+        return self._ends
 
     def positions(self) -> Mapping[int, int]:
         return {number: offset for number, offset in self._positions.items() if number in self._reads}

@@ -11,7 +11,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException
 
 from fluvial.identity.brokers import Brokers
-from fluvial.kafka.interface import MAX_REQUEST_BYTES, Bounds, Start
+from fluvial.kafka.interface import MAX_REQUEST_BYTES, Bounds, Start, Until
 from fluvial.kafka.librdkafka.errors import Troubles, translate
 from fluvial.kafka.librdkafka.fetch import LibrdkafkaFetcher
 from fluvial.kafka.librdkafka.producer import LibrdkafkaProducer
@@ -46,11 +46,9 @@ class LibrdkafkaBackend:
             }
         )
 
-    def reader(
-        self, topic: str, start: Start | int | Mapping[int, int], until: Mapping[int, int] | None
-    ) -> LibrdkafkaReader:
-        # Whoever names offsets is not served others.
-        reset = "error" if isinstance(start, Mapping) else "earliest"
+    def reader(self, topic: str, start: Start | int | Mapping[int, int], until: Until | None) -> LibrdkafkaReader:
+        # Whoever names offsets, or reads what there is now, is not served others.
+        reset = "error" if isinstance(start, Mapping) or until is not None else "earliest"
         wait_ms = _FOLLOW_MS if until is None else _BOUNDED_MS
         with self._consumer(reset, topic, wait_ms) as (consumer, troubles):
             return LibrdkafkaReader(consumer, troubles, topic, start, until)

@@ -7,7 +7,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from fluvial.kafka.errors import TransportFailed
-from fluvial.kafka.interface import Bounds, Message, Start
+from fluvial.kafka.interface import Bounds, Message, Start, Until
 from fluvial.kafka.librdkafka.errors import Troubles, translate
 
 CALL_SECONDS = 15.0
@@ -29,14 +29,14 @@ class LibrdkafkaReader:
         troubles: Troubles,
         topic: str,
         start: Start | int | Mapping[int, int],
-        until: Mapping[int, int] | None,
+        until: Until | None,
     ) -> None:
         self._consumer = consumer
         self._troubles = troubles
         self._topic = topic
         self._is_bounded = until is not None
-        held = {} if until is not None and isinstance(start, Mapping) else bounds(consumer, topic, troubles)
-        self._ends = {number: end for number, (_, end) in held.items()} if until is None else dict(until)
+        held = {} if isinstance(until, Mapping) and isinstance(start, Mapping) else bounds(consumer, topic, troubles)
+        self._ends = dict(until) if isinstance(until, Mapping) else {number: end for number, (_, end) in held.items()}
         starts = self._starts(held, start)
         self._behind = {number for number, offset in starts.items() if offset < self._ends.get(number, 0)}
         self._reads = set(self._behind if self._is_bounded else starts)
@@ -77,6 +77,9 @@ class LibrdkafkaReader:
 
     def caught_up(self) -> bool:
         return not self._behind
+
+    def ends(self) -> Mapping[int, int]:
+        return self._ends
 
     def positions(self) -> Mapping[int, int]:
         return {number: offset for number, offset in self._positions.items() if number in self._reads}

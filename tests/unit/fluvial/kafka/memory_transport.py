@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from fluvial.kafka import (
     FETCH_TIMEOUT_SECONDS,
     Bounds,
+    End,
     Message,
     Place,
     Position,
@@ -20,7 +21,7 @@ from fluvial.kafka import (
     TransportFailed,
     TransportUnavailable,
 )
-from fluvial.kafka.interface import Take, fetch_all
+from fluvial.kafka.interface import Take, Until, fetch_all
 from fluvial.wire.errors import ChunkUnavailable
 
 
@@ -84,7 +85,7 @@ class MemoryTransport:
         self,
         topic: str,
         start: Start | int | Mapping[int, int] = Start.BEGINNING,
-        until: Mapping[int, int] | None = None,
+        until: Until | None = None,
     ) -> "MemoryReader":
         return MemoryReader(self._log(topic), start, until)
 
@@ -114,12 +115,10 @@ class MemoryTransport:
 class MemoryReader:
     """See `fluvial.kafka.interface.Reader`."""
 
-    def __init__(
-        self, logs: list[list[Message]], start: Start | int | Mapping[int, int], until: Mapping[int, int] | None
-    ) -> None:
+    def __init__(self, logs: list[list[Message]], start: Start | int | Mapping[int, int], until: Until | None) -> None:
         self._logs = logs
-        self._until = until
         ends = {number: _next_offset(log) for number, log in enumerate(logs)}
+        self._until = ends if until is End.PRESENT else until
         if isinstance(start, Mapping):
             self._next = dict(start)
         elif start is Start.END:
@@ -131,7 +130,7 @@ class MemoryReader:
                 number: next((m.offset for m in log if m.timestamp_ms >= start), ends[number])
                 for number, log in enumerate(logs)
             }
-        self._ends = ends if until is None else until
+        self._ends = ends if self._until is None else self._until
 
     def poll(self, timeout: float) -> list[Message]:
         messages = []

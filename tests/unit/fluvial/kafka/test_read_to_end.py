@@ -2,7 +2,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from fluvial.kafka import Message, TransportUnavailable, read_to_end
+from fluvial.kafka import Message, TransportUnavailable, read_all, read_to_end
+from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 
 def message(offset: int) -> Message:
@@ -44,3 +45,12 @@ def test_a_broker_that_says_nothing_is_not_waited_for_for_ever() -> None:
 
 def test_records_know_where_they_lie() -> None:
     assert str(message(3)) == "t/0@3"
+
+
+def test_one_connection_is_enough_to_read_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader finds where its topic ends; to ask for that beforehand takes a consumer of its own."""
+    transport = MemoryTransport({"t": 2})
+    for number in range(4):
+        transport.produce("t", b"%d" % number, key=b"", partition=number % 2).result()
+    monkeypatch.setattr(transport, "bounds", lambda topic: pytest.fail("a second consumer"))
+    assert sorted(read.value or b"" for read in read_all(transport, "t", 1.0)) == [b"0", b"1", b"2", b"3"]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from fluvial.identity.brokers import Brokers, Security
-from fluvial.kafka import Message, Position, Start, TransportFailed, TransportUnavailable, recovering
+from fluvial.kafka import End, Message, Position, Start, TransportFailed, TransportUnavailable, recovering
 from fluvial.kafka.backend import Missing
 from fluvial.kafka.errors import ConnectionLost
-from fluvial.kafka.interface import Bounds, Take
+from fluvial.kafka.interface import Bounds, Take, Until
 from fluvial.kafka.recovering import RecoveringTransport
 
 PLAIN = Brokers(bootstrap_servers="a:1")
@@ -33,8 +33,9 @@ class Library:
         self.producers.append(Producer())
         return self.producers[-1]
 
-    def reader(self, topic: str, start: Start | int | Mapping[int, int], until: Mapping[int, int] | None) -> "Reader":
-        self.readers.append(Reader(self, 0 if start is Start.BEGINNING else dict(start)[0]))  # type: ignore[call-overload]
+    def reader(self, topic: str, start: Start | int | Mapping[int, int], until: Until | None) -> "Reader":
+        begin = 0 if start is Start.BEGINNING else dict(start)[0]  # type: ignore[call-overload]
+        self.readers.append(Reader(self, begin, until[0] if isinstance(until, Mapping) else self.records))
         return self.readers[-1]
 
     def fetcher(self) -> "Fetcher":
@@ -72,6 +73,7 @@ class Producer:
 class Reader:
     library: Library
     at: int
+    end: int
     lost: bool = False
     closed: bool = False
 
@@ -84,7 +86,10 @@ class Reader:
         return [Message(topic="t", partition=0, offset=self.at - 1, timestamp_ms=0, key=None, value=b"")]
 
     def caught_up(self) -> bool:
-        return self.at >= self.library.records
+        return self.at >= self.end
+
+    def ends(self) -> Mapping[int, int]:
+        return {0: self.end}
 
     def positions(self) -> Mapping[int, int]:
         return {0: self.at}
@@ -141,6 +146,16 @@ def test_a_reader_goes_on_behind_the_last_record_it_returned(library: Library) -
     assert [message.offset for _ in range(2) for message in reader.poll(0.0)] == [1, 2]
     assert reader.caught_up()
     assert library.readers[0].closed
+
+
+def test_a_reader_that_stops_where_the_topic_ended_keeps_that_end_over_a_loss(library: Library) -> None:
+    reader = RecoveringTransport(PLAIN, library).read("t", until=End.PRESENT)
+    reader.poll(0.0)
+    library.readers[0].lost = True
+    library.records = 9
+    reader.poll(0.0)
+    reader.poll(0.0)
+    assert library.readers[1].end == 3
 
 
 def test_a_fetch_goes_on_with_what_is_missing(library: Library) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import time
 from concurrent.futures import Future
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Position, Transport, connect
 from fluvial.registry.acts import OPERATOR, ActRefused, OperatorActs
+from fluvial.registry.order import next_version
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import ChunkReference, ModelManifest, Task
 from fluvial.wire.task_file import TaskFile
@@ -102,7 +103,22 @@ def signed_form(code: TaskCode, state: ModuleState) -> TaskFile:
 
 
 def update_task(acts: OperatorActs, task_file: TaskFile, packages: Packages = NO_PACKAGES) -> Task:
-    """Register a task again with other terms, which hold from the next round on.
+    """Register a task again with other terms, which hold from the next round on. Raises as `other_terms`, and
+    ActRefused for terms that further operators must sign first."""
+    task = other_terms(acts, task_file, packages)
+    acts.agree(task_file.agreement)
+    return acts.update(acts.task(task.task), task.specification)
+
+
+def propose_terms(acts: OperatorActs, task_file: TaskFile, packages: Packages = NO_PACKAGES) -> bytes:
+    """The signed record of a task with other terms, for further operators to sign. Raises as `other_terms`."""
+    task = other_terms(acts, task_file, packages)
+    acts.agree(task_file.agreement)
+    return acts.propose(task)
+
+
+def other_terms(acts: OperatorActs, task_file: TaskFile, packages: Packages = NO_PACKAGES) -> Task:
+    """The record of a task with other terms, checked.
 
     packages: those whose code may run here; another version of the task's package is such a term, too.
 
@@ -124,8 +140,7 @@ def update_task(acts: OperatorActs, task_file: TaskFile, packages: Packages = NO
     state.check_fits(task.layout)
     records.check(task_file, task.layout)
     evaluator_of(code, "cpu")
-    acts.agree(task_file.agreement)
-    return acts.update(task, task_file.specification())
+    return replace(task, specification=task_file.specification(), version=next_version(task))
 
 
 def _publish_chunks(

@@ -15,10 +15,27 @@ from rich.table import Table
 from deploy.commands.common import DataDirOption, acting
 from deploy.federation.directory import DEFAULT, DataDirectory
 from deploy.federation.keys import ServiceKeys
-from fluvial.cli.common import JsonOption, PackageOption, console, fail, print_json, reported
+from fluvial.cli.common import (
+    DEFAULT_FEDERATION,
+    Exit,
+    FederationOption,
+    JsonOption,
+    PackageOption,
+    console,
+    fail,
+    load_federation,
+    print_json,
+    reported,
+    shown,
+)
 from fluvial.edge.packages import Packages
+from fluvial.identity.keys import SigningKey
 from fluvial.kafka import connect
 from fluvial.registry.acts import OPERATOR
+from fluvial.registry.approval import approve, open_proposal, signers, weakened
+from fluvial.registry.reading import read_registry
+from fluvial.wire.canonical_json import canonical_json
+from fluvial.wire.files import replace_file
 from fluvial.wire.layout import num_elements
 from fluvial.wire.names import check_participant
 from fluvial.wire.records import Task
@@ -103,14 +120,73 @@ def show(
 def update(
     file: Annotated[Path, typer.Argument(help="The task file with its new terms.", exists=True, dir_okay=False)],
     package: PackageOption = None,
+    propose: Annotated[
+        Path | None,
+        typer.Option(help="Register nothing: write what further operators are to sign to this file.", dir_okay=False),
+    ] = None,
     data_dir: DataDirOption = DEFAULT,
 ) -> None:
-    """Register a task again with other terms, which hold from the next round on. Its model and windows stay."""
-    from deploy.acts.tasks import update_task
+    """Register a task again with other terms, which hold from the next round on. Its model and windows stay.
+
+    Terms that weaken a task which names operators (`approval`) need their signatures: --propose, then `fluvial task
+    approve` by each of them, then `fluvial task register`.
+    """
+    from deploy.acts.tasks import propose_terms, update_task
 
     with acting(data_dir) as acts:
         task_file = TaskFile.read(file)
-        task = update_task(acts, task_file, _packages(file, task_file, package))
+        packages = _packages(file, task_file, package)
+        if propose is not None:
+            replace_file(propose, propose_terms(acts, task_file, packages))
+            console.print(f"{propose} awaits signatures: `fluvial task approve {propose}`", markup=False)
+            return
+        task = update_task(acts, task_file, packages)
+    console.print(f"{task.task} has other terms from its next round on", markup=False)
+
+
+@app.command("approve")
+@reported
+def approve_terms(
+    proposal: Annotated[Path, typer.Argument(help="What `task update --propose` wrote.", exists=True, dir_okay=False)],
+    name: Annotated[str, typer.Option(help="The operator's name in the task's terms.")],
+    key: Annotated[Path, typer.Option(help="The operator's private key.", exists=True, dir_okay=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    federation: FederationOption = DEFAULT_FEDERATION,
+) -> None:
+    """Sign terms that another operator proposes, after showing what they change. The file then has the signature."""
+    loaded, sealed, signing = load_federation(federation), proposal.read_bytes(), SigningKey.load(key)
+    proposed = open_proposal(sealed, loaded)
+    with closing(connect(loaded.brokers, OPERATOR)) as transport:
+        known = read_registry(transport, loaded).task(proposed.task)
+    if known is None:
+        fail(f"there is no task {proposed.task}", "`fluvial task list` shows those that there are.")
+    before, after = (TaskFile.model_validate_json(each.specification) for each in (known, proposed))
+    if before.approval.operator_keys.get(name) != signing.public_key.hex():
+        named = ", ".join(sorted(before.approval.operator_keys)) or "nobody"
+        fail(f"{key} is not the key of the operator {name!r}", f"The task's terms name {named}.", Exit.USAGE)
+    weaker = weakened(before, after)
+    for field in (each for each in TaskFile.model_fields if getattr(before, each) != getattr(after, each)):
+        console.print(f"{field}{' (weaker)' if field in weaker else ''}", markup=False)
+        for sign, terms in (("-", before), ("+", after)):
+            text = canonical_json(terms.model_dump(mode="json", include={field})[field])
+            console.print(f"  {sign} {shown(text)}")
+    if not yes:
+        typer.confirm(f"Sign these terms of {proposed.task} as {name}?", abort=True)
+    sealed = approve(sealed, signing, name)
+    replace_file(proposal, sealed)
+    signed, needed = signers(before.approval, sealed), before.approval.operators if weaker else 0
+    console.print(f"signed by {', '.join(signed)}; {max(0, needed - len(signed))} are missing", markup=False)
+
+
+@app.command("register")
+@reported
+def register_terms(
+    proposal: Annotated[Path, typer.Argument(help="What the operators have signed.", exists=True, dir_okay=False)],
+    data_dir: DataDirOption = DEFAULT,
+) -> None:
+    """Register terms that were proposed, once enough operators have signed them."""
+    with acting(data_dir) as acts:
+        task = acts.register_approved(proposal.read_bytes())
     console.print(f"{task.task} has other terms from its next round on", markup=False)
 
 

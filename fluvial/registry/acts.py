@@ -22,11 +22,12 @@ from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.identity.vouching import new_token, public_form
 from fluvial.kafka import Position, Transport, TransportUnavailable
+from fluvial.registry.approval import check_approved, open_proposal
 from fluvial.registry.order import next_version
 from fluvial.registry.reading import read_registry
 from fluvial.registry.records import RegistryRecord, registry_key
 from fluvial.registry.view import VerifiedRegistry
-from fluvial.wire.errors import FluvialError
+from fluvial.wire.errors import FluvialError, VerificationError
 from fluvial.wire.names import check_participant
 from fluvial.wire.records import Agreement, EnrolmentToken, Participant, ParticipantStatus, Task, TaskStatus
 from fluvial.wire.task_file import AgreementSpec
@@ -129,10 +130,34 @@ class OperatorActs:
 
     def update(self, task: Task, specification: str) -> Task:
         """Register a task again with other terms, which whoever calls has checked. They hold from the next round on;
-        its status stays."""
+        its status stays. Raises ActRefused for terms that further operators must sign first."""
         updated = replace(task, specification=specification, version=next_version(task))
+        sealed = self.propose(updated)
+        try:
+            check_approved(task.specification, specification, sealed)
+        except VerificationError as error:
+            raise ActRefused(f"{error}: write a proposal for them to sign, with --propose FILE") from error
         self.register(updated)
         return updated
+
+    def propose(self, task: Task) -> bytes:
+        """The signed record of a task with other terms, for further operators to sign (`approval.approve`)."""
+        return seal(task, self._key, OPERATOR, self._federation.topics.scope)
+
+    def register_approved(self, sealed: bytes) -> Task:
+        """Put a task's record that operators have signed into the registry. Raises ActRefused where it lacks a
+        signature, or the task has gone on since, FluvialError for what is no task's record of this federation."""
+        proposed = open_proposal(sealed, self._federation)
+        known = self.task(proposed.task)
+        try:
+            check_approved(known.specification, proposed.specification, sealed)
+        except VerificationError as error:
+            raise ActRefused(str(error)) from error
+        if proposed.version != next_version(known):
+            raise ActRefused(f"the task {known.task} was registered again since this was proposed: propose it anew")
+        key = registry_key(proposed).encode()
+        self._wait([self._transport.produce(self._federation.topics.registry, sealed, key=key)])
+        return proposed
 
     def pause(self, name: str, reason: str = "") -> Task:
         """No further round is opened; the open one ends. Raises ActRefused for a task that is halted already."""

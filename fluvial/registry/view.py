@@ -10,6 +10,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from fluvial.identity.envelope import open_envelope
+from fluvial.registry.approval import check_approved
 from fluvial.registry.order import replaces
 from fluvial.registry.records import RegistryRecord, open_registry_record, registry_key
 from fluvial.wire.records import Agreement, EnrolmentToken, Participant, ParticipantStatus, Task
@@ -36,7 +37,7 @@ class VerifiedRegistry:
         its bytes, before its signature is looked at.
 
         Raises DecodeError, SignatureInvalid, VerificationError when it is not what its key says, or not signed by who
-        may sign it.
+        may sign it, or terms that weaken a task not by as many as its terms before ask for.
         """
         digest = sha256(raw).digest()
         if self._sha256.get(key) == digest:
@@ -112,6 +113,9 @@ class VerifiedRegistry:
             case Task():
                 if not self._is_newer(record, self.task(record.task)):
                     return False
+                known = self.task(record.task) or self._withdrawn.get(registry_key(record))
+                if isinstance(known, Task):
+                    check_approved(known.specification, record.specification, raw)
                 self._tasks[record.task] = record
         return True
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from fluvial.wire.canonical_json import canonical_json
-from fluvial.wire.names import GivenName
+from fluvial.wire.operators import FEDERATION_OPERATOR, Operators
 
 LEAST_PUBLISHED = 10
 """Groups of fewer people are never published: their counts would tell of somebody."""
@@ -23,16 +23,10 @@ MetricName = Literal["accuracy", "recall", "agreement", "auc", "macro_f1", "mae"
 
 _METRICS = frozenset(get_args(MetricName))
 
-FEDERATION_OPERATOR = "operator"
-"""What the federation's operator is called where a policy names no operators of its own."""
 
-PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class PromotionPolicy(BaseModel):
-    """Margins, sizes and floors are shares: 0.02 are two points."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class PromotionPolicy(Operators):
+    """Margins, sizes and floors are shares: 0.02 are two points. `operators` of them must sign a promotion (0: the
+    gate's is enough); each of them may hold and roll back."""
 
     metrics: tuple[MetricName, ...] = Field(
         default=("accuracy", "recall", "agreement"),
@@ -68,14 +62,6 @@ class PromotionPolicy(BaseModel):
         description="Distinct participants that must have measured a class of processors; two at the least where no "
         "worker has.",
     )
-    operators: int = Field(
-        default=0, ge=0, description="Operators that must sign a promotion; 0: the gate's is enough."
-    )
-    operator_keys: Mapping[GivenName, PublicKey] = Field(
-        default={},
-        description="Who may promote, hold and roll back: Ed25519 public keys by name, in hexadecimal. Without any the "
-        "federation's operator, under the name `operator`.",
-    )
     batch: int = Field(default=64, ge=1, description="Examples at once when throughput is measured.")
 
     @model_validator(mode="after")
@@ -102,20 +88,6 @@ class PromotionPolicy(BaseModel):
                     raise ValueError(f"{field}: {key} is {value:g}, which {most}: 0.02 are two points")
         return self
 
-    @model_validator(mode="after")
-    def _enough_operators(self) -> PromotionPolicy:
-        known = len(set(self.operator_keys.values())) or 1
-        if len(set(self.operator_keys.values())) < len(self.operator_keys):
-            raise ValueError("operator_keys: two operators have one key, which would sign for both")
-        if self.operators > known:
-            raise ValueError(f"operators: {self.operators} must sign, but only {known} can")
-        return self
-
-    def keys_of_operators(self, federation_operator: bytes) -> dict[str, bytes]:
-        """Public keys of those who may act upon decisions, by name. federation_operator: the federation's own."""
-        named = {name: bytes.fromhex(key) for name, key in self.operator_keys.items()}
-        return named or {FEDERATION_OPERATOR: federation_operator}
-
     def margin_of(self, metric: str, group: str) -> float:
         """The margin for a metric in a group."""
         margin = _most_specific(self.margins, metric, group)
@@ -132,6 +104,9 @@ class PromotionPolicy(BaseModel):
     def canonical(self) -> str:
         """The text that is hashed."""
         return canonical_json(self.model_dump(mode="json"))
+
+
+__all__ = ["ERRORS", "FEDERATION_OPERATOR", "LEAST_PUBLISHED", "MetricName", "PromotionPolicy"]
 
 
 def _most_specific(values: Mapping[str, float], metric: str, group: str) -> float | None:

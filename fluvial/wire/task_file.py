@@ -307,6 +307,7 @@ class TaskFile(Terms):
                 ("server_optimizer belongs to the parent", self.server_optimizer is not None),
                 ("evaluation belongs to the parent", self.evaluation is not None),
                 ("held_out belongs to the parent", bool(self.held_out.metrics)),
+                ("approval belongs to the parent", self.approval != type(self.approval)()),
                 ("acceleration belongs to the parent", self.acceleration is not None),
                 ("scoring belongs to the parent", self.scoring is not None),
             )
@@ -351,7 +352,7 @@ class TaskFile(Terms):
     def specification(self) -> str:
         """The JSON that is signed. What releases before packages do not know stands in it only where it is in force, so
         that they read every other task."""
-        newer = {"package", "data", "loss", "held_out", "tunes", "licence"}
+        newer = {"package", "data", "loss", "held_out", "tunes", "licence", "approval"}
         newer_of_model = {"builder", "weights", "train", "local", "statistics", "base_sha256"}
         content = self.model_dump(mode="json")
         for part, model, names in ((content, self, newer), (content["model"], self.model, newer_of_model)):

@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from fluvial.wire.canonical_json import canonical_json
 from fluvial.wire.errors import Malformed, NonCanonical, SchemaUnknown
+from fluvial.wire.operators import Operators
 from fluvial.wire.records import ModelManifest, Round
 from fluvial.wire.task_code import MetricName
 
@@ -67,6 +68,11 @@ class HeldOutSpec(Section):
         return self
 
 
+class ApprovalSpec(Operators, Section):
+    """Who must sign terms that weaken the task (`fluvial.registry.approval`), beside the federation's operator, who
+    signs every record of the registry. These are asked under the terms that were in force before."""
+
+
 def _fields(section: Section) -> Iterable[tuple[str, FieldInfo]]:
     return type(section).model_fields.items()
 
@@ -76,6 +82,7 @@ class Terms(Section):
 
     participation: ParticipationSpec = ParticipationSpec()
     held_out: HeldOutSpec = HeldOutSpec()
+    approval: ApprovalSpec = ApprovalSpec()
 
 
 def terms_text(terms: Terms) -> str:

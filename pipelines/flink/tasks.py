@@ -9,6 +9,8 @@ from functools import lru_cache
 from pydantic import ValidationError
 from pyflink.datastream import FlatMapFunction
 
+from fluvial.registry.approval import check_approved
+from fluvial.registry.order import replaces
 from fluvial.registry.records import open_registry_record
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
@@ -23,21 +25,32 @@ _log = logging.getLogger(__name__)
 
 
 class TaskToMessage(FlatMapFunction):
-    """Tasks of topic registry, verified."""
+    """Tasks of topic registry, verified, each with its envelope, in which operators may have signed it too."""
 
     def __init__(self, settings: Settings) -> None:
         self._keys = bytes.fromhex(settings.operator_key), bytes.fromhex(settings.registrar_key)
         self._scope = settings.topics.scope
+        self._accepted: dict[str, Task] = {}
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
         try:
             task = open_registry_record((record.key or b"").decode(), record.value, *self._keys, self._scope)
+            if isinstance(task, Task):
+                self._check(task, record.value)
         except (FluvialError, UnicodeDecodeError) as error:
             _log.warning("registry/%d@%d is not trusted: %s", record.partition, record.offset, error)
             return
         if isinstance(task, Task):
-            yield pack(task.task, "task", [encode(task)])
+            yield pack(task.task, "task", [encode(task), record.value])
+
+    def _check(self, task: Task, sealed: bytes) -> None:
+        """Within this process alone: the keeper remembers."""
+        known = self._accepted.get(task.task)
+        if known is None or replaces(task, known):
+            if known is not None:
+                check_approved(known.specification, task.specification, sealed)
+            self._accepted[task.task] = task
 
 
 def acceleration_of(task: Task) -> AccelerationSpec | None:

@@ -59,7 +59,7 @@ class KeepTask(KeyedProcessFunction):
         task, kind, parts = unpack(bytes(value))
         now_ms = int(time.time() * 1000)
         state, effects = self._begin(task, now_ms)
-        event = _registered(state, decode(parts[0], Task)) if kind == "task" else _REPORTS[kind].of(parts)
+        event = _registered(state, *parts) if kind == "task" else _REPORTS[kind].of(parts)
         if event is not None:
             state, further = task_life.step(state, event, now_ms)
             effects += further
@@ -129,9 +129,10 @@ class KeepTask(KeyedProcessFunction):
             yield from frames_of_receipt(self._settings, receipt, manifest.created_ms)
 
 
-def _registered(state: task_life.TaskState | None, task: Task) -> Task | None:
+def _registered(state: task_life.TaskState | None, record: bytes, sealed: bytes = b"") -> Task | None:
+    task = decode(record, Task)
     try:
-        return admitted(state, task)
+        return admitted(state, task, sealed)
     except ValueError as why:
         _log.warning("the task %s is not taken as it was registered: %s", task.task, why)
         return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from fluvial.identity.envelope import unseal
+from fluvial.registry.approval import why_not_approved
 from fluvial.registry.order import order
 from fluvial.registry.rounds import NewestRounds, is_over
 from fluvial.registry.view import VerifiedRegistry
@@ -67,6 +68,8 @@ class Recovery:
         self._aggregator_key, self._scope = aggregator_key, scope
         self._newest_ms = read_ms + _CLOCKS_DIFFER_MS
         self._tasks: dict[str, tuple[Task, bool]] = {}
+        self._registered: dict[str, list[tuple[str, bytes]]] = {}
+        """Of each task the first record that is there and the newest: file and envelope."""
         self._announced_ms: dict[str, int] = {}
         self._manifests: dict[str, ModelManifest] = {}
         self._answered: set[bytes] = set()
@@ -88,6 +91,8 @@ class Recovery:
                 task = self._registry.task(key.removeprefix("task/"))
                 if task is not None:
                     self._register(task)
+                    there = task.specification, record.value
+                    self._registered[task.task] = [self._registered.get(task.task, [there])[0], there]
 
     def _register(self, task: Task) -> None:
         known, was_refused = self._tasks.get(task.task, (None, True))
@@ -162,7 +167,7 @@ class Recovery:
         known, round_ = self._tasks.get(task), self._rounds.newest(task)
         if known is None or round_ is None:
             return None
-        state = _state(known[0], round_)
+        state = _state(known[0], round_, self._registered[task])
         if state is None:
             _log.error("the task %s cannot go on: its record and its newest round contradict each other", task)
             return None
@@ -188,9 +193,10 @@ class Recovery:
             self.num_skipped += 1
 
 
-def _state(task: Task, round_: Round) -> TaskState | None:
+def _state(task: Task, round_: Round, registered: list[tuple[str, bytes]]) -> TaskState | None:
     """The task in its round, with the terms of its record for the next one. A region's record comes again, and tells
-    then whether its parent has come further."""
+    then whether its parent has come further. registered: its first record that is there and its newest, each with its
+    envelope; the newest follows from the first, and one of them must be what the round's own terms allow."""
     try:
         file = TaskFile.model_validate_json(task.specification)
         opened = terms.of_round(file, round_)
@@ -213,7 +219,18 @@ def _state(task: Task, round_: Round) -> TaskState | None:
     )
     if round_.partial or refusal(state, task):
         return state
+    if not any(_is_approved(opened, *each) for each in registered):
+        _log.error("the task %s keeps its terms: those in the registry lack the signatures of operators", task.task)
+        return state
     return replace(state, registered=terms.changed(opened, file).model_dump_json())
+
+
+def _is_approved(opened: TaskFile, specification: str, sealed: bytes) -> bool:
+    try:
+        file = TaskFile.model_validate_json(specification)
+    except ValueError:
+        return False
+    return not why_not_approved(opened, terms.changed(opened, file), sealed)
 
 
 def _takes(round_: Round, verdict: Verdict) -> bool:

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from deploy.acts.tasks import update_task
+from deploy.acts.tasks import propose_terms, update_task
 from deploy.federation.keys import ServiceKeys
 from deploy.machine.jars import CHECKOUT
 from fluvial.edge.training.flat import layout_of
 from fluvial.identity.brokers import Brokers
+from fluvial.identity.keys import SigningKey
 from fluvial.registry.acts import ActRefused, OperatorActs
+from fluvial.registry.approval import approve
 from fluvial.wire.records import Task
 from fluvial.wire.task_file import TaskFile
 from models.architectures import build
@@ -68,3 +70,26 @@ def test_what_could_not_run_or_holds_for_life_is_refused(
     task = acts.registry().task(HEART.task)
     assert task is not None
     assert task.version == 0
+
+
+def test_weaker_terms_are_proposed_signed_and_registered(acts: OperatorActs) -> None:
+    anna, ben = (SigningKey.from_seed(bytes([number]) * 32) for number in (1, 2))
+    keys = {"anna": anna.public_key.hex(), "ben": ben.public_key.hex()}
+    approval = {"operators": 2, "operator_keys": keys}
+    stricter = changed(approval=approval, quorum=HEART.quorum)
+    assert update_task(acts, stricter).version == 1
+    weaker = changed(approval=approval, quorum=HEART.quorum - 1)
+    with pytest.raises(ActRefused, match=r"need 2 signatures, of anna, ben; there are 0.*--propose"):
+        update_task(acts, weaker)
+    sealed = propose_terms(acts, weaker)
+    with pytest.raises(ActRefused, match="there are 1"):
+        acts.register_approved(approve(sealed, anna, "anna"))
+    approved = approve(approve(sealed, anna, "anna"), ben, "ben")
+    registered = acts.register_approved(approved)
+    assert acts.registry().task(HEART.task) == registered
+    assert TaskFile.model_validate_json(registered.specification).quorum == HEART.quorum - 1
+    with pytest.raises(ActRefused, match="propose it anew"):
+        acts.register_approved(approved)
+    # What was approved stays as it is when the operator alone halts the task.
+    paused = acts.pause(HEART.task)
+    assert acts.registry().task(HEART.task) == paused

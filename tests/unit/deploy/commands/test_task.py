@@ -1,6 +1,8 @@
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -9,8 +11,10 @@ from deploy.commands import task as task_verbs
 from deploy.commands.task import app
 from deploy.federation.keys import ServiceKeys
 from fluvial.identity.brokers import Brokers
+from fluvial.identity.keys import SigningKey
 from fluvial.registry.acts import OperatorActs
 from fluvial.wire.records import Task
+from fluvial.wire.task_file import TaskFile
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 
@@ -66,3 +70,46 @@ def test_a_task_is_removed_when_its_operator_has_said_so_twice(acts: OperatorAct
     assert run("remove", "heart", answer="y\n").exit_code == 0
     gone = run("remove", "heart", "--yes")
     assert (gone.exit_code, "removed, for good" in gone.stderr) == (1, True)
+
+
+def test_an_operator_sees_what_weakens_before_it_signs(
+    acts: OperatorActs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = SigningKey.from_seed(bytes([1]) * 32)
+    anna.save(tmp_path / "anna.pem")
+    approval = {"operators": 1, "operator_keys": {"anna": anna.public_key.hex()}}
+    before, after = (
+        replace(TASK, task="lung", version=version, specification=a_file(quorum=quorum, approval=approval))
+        for version, quorum in ((0, 3), (1, 2))
+    )
+    acts.register(before)
+    proposal = tmp_path / "terms"
+    proposal.write_bytes(acts.propose(after))
+    federation, transport = acts._federation, acts._transport
+    federation.save(tmp_path / "federation.json")
+    monkeypatch.setattr(task_verbs, "connect", lambda *_: transport)
+    monkeypatch.setattr(transport, "close", lambda: None)
+    where = ("--federation", str(tmp_path / "federation.json"), "--key", str(tmp_path / "anna.pem"))
+    assert run("register", str(proposal)).exit_code == 1
+    stranger = run("approve", str(proposal), "--name", "ben", *where)
+    assert (stranger.exit_code, "not the key of the operator 'ben'" in stranger.stderr) == (2, True)
+    declined = run("approve", str(proposal), "--name", "anna", *where, answer="n\n")
+    assert (declined.exit_code, "quorum (weaker)" in declined.stdout) == (1, True)
+    signed = run("approve", str(proposal), "--name", "anna", *where, "--yes")
+    assert (signed.exit_code, "signed by anna; 0 are missing" in signed.stdout) == (0, True)
+    assert run("register", str(proposal)).exit_code == 0
+    assert acts.task("lung") == after
+
+
+def a_file(**changes: Any) -> str:
+    content = {
+        "task": "lung",
+        "title": "Lungs",
+        "model": {"architecture": "none"},
+        "rounds": 1,
+        "quorum": 1,
+        "target": 3,
+        "deadline_seconds": 5,
+        "limits": {"max_abs": 1.0, "max_weight": 10},
+    }
+    return TaskFile.model_validate({**content, **changes}).specification()

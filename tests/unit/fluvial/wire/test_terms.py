@@ -93,6 +93,7 @@ def test_the_defaults_of_sections_are_those_that_records_were_written_with() -> 
     assert Terms().model_dump() == {
         "participation": {"min_examples": 1},
         "held_out": {"metrics": [], "fraction": 0.2, "min_participants": 3},
+        "approval": {"operators": 0, "operator_keys": {}},
     }
 
 

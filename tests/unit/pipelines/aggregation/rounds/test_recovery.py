@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fluvial.identity.keys import SigningKey
+from fluvial.registry.approval import approve
 from fluvial.wire.records import Decision, Outcome, RoundStatus, Task, WindowMode
 from pipelines.aggregation.messages import Place, RoundFailed, Selected, ShardDone, Undecided
 from pipelines.aggregation.rounds import task_life
@@ -201,3 +202,19 @@ def test_an_update_that_came_after_the_log_was_read_has_no_receipt_there() -> No
     recovery = log.recovery()
     assert recovery.is_answered(update)
     assert not recovery.is_answered(replace(update, source_timestamp_ms=log.now_ms + 120_000))
+
+
+def test_a_job_without_state_takes_no_weaker_terms_that_lack_signatures_although_the_former_record_is_gone() -> None:
+    """The registry is compacted: the newest record alone is there, and the round says what was in force before."""
+    anna = SigningKey.from_seed(bytes([9]) * 32)
+    approval = {"operators": 1, "operator_keys": {"anna": anna.public_key.hex()}}
+    for signs, quorum in ((False, 2), (True, 1)):
+        log = CommittedLog()
+        history(log, a_task(quorum=2, rounds=9, approval=approval))
+        log.records["registry"].clear()
+        log.register(replace(a_task(quorum=1, rounds=9, approval=approval), version=1))
+        if signs:
+            newest = log.records["registry"].pop()
+            log.write("registry", "task/demo", approve(newest.value, anna, "anna"))
+        state = recovered(log).state
+        assert json.loads(state.registered or state.specification)["quorum"] == quorum

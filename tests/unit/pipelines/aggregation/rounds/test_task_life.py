@@ -6,15 +6,27 @@ from typing import Any
 
 import pytest
 
+from fluvial.identity.envelope import seal
+from fluvial.identity.keys import SigningKey
+from fluvial.registry.approval import approve
 from fluvial.wire.framing import encode, version_of
 from fluvial.wire.layout import model_digest
-from fluvial.wire.records import ChunkReference, Round, RoundStatus, RoundTransition, Task, TensorLayout, WindowMode
+from fluvial.wire.records import (
+    ChunkReference,
+    Round,
+    RoundStatus,
+    RoundTransition,
+    Task,
+    TaskStatus,
+    TensorLayout,
+    WindowMode,
+)
 from fluvial.wire.sampling import round_seed
 from fluvial.wire.task_file import TaskFile
 from models.aggregation.staleness import UNIT
 from pipelines.aggregation.messages import Place, RoundFailed, Selected, ShardDone, ShardFailed, Undecided
 from pipelines.aggregation.rounds import task_life, task_state, terms
-from pipelines.aggregation.rounds.registration import refusal
+from pipelines.aggregation.rounds.registration import admitted, refusal
 from tests.unit.pipelines.aggregation.builders import LAYOUT, a_chunk, an_update
 
 BASE_DIGEST = model_digest([bytes(32), bytes(32)])
@@ -423,3 +435,19 @@ def test_a_region_needs_a_rule_that_adds_up() -> None:
     krum = a_partial_task(0, 0, rule={"name": "median"}, quorum=2)
     with pytest.raises(ValueError, match="must be linear, and median is not"):
         terms.check(TaskFile.model_validate_json(krum.specification))
+
+
+def test_the_keeper_opens_no_round_on_weaker_terms_that_too_few_operators_have_signed() -> None:
+    """It remembers the terms before, also where what it is told of was the first that anybody read."""
+    federation, anna = (SigningKey.from_seed(bytes([number]) * 32) for number in (1, 2))
+    approval = {"operators": 1, "operator_keys": {"anna": anna.public_key.hex()}}
+    state, _ = task_life.step(None, a_task(quorum=2, rounds=9, approval=approval), 5_000)
+    weaker = replace(a_task(quorum=1, rounds=9, approval=approval), version=1)
+    sealed = seal(weaker, federation, "operator")
+    with pytest.raises(ValueError, match="quorum need 1 signatures, of anna; there are 0"):
+        admitted(state, weaker, sealed)
+    halted = replace(weaker, status=TaskStatus.PAUSED)
+    assert json.loads(admitted(state, halted, seal(halted, federation, "operator")).specification)["quorum"] == 2
+    assert admitted(state, weaker, approve(sealed, anna, "anna")) == weaker
+    stronger = replace(a_task(quorum=2, rounds=10, approval=approval), version=1)
+    assert admitted(state, stronger, seal(stronger, federation, "operator")) == stronger

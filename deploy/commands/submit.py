@@ -60,7 +60,8 @@ def submit(
         settings={"device": device, "packages": _checked(package or [])},
     )
     if target is Target.session:
-        job_id = submit_to_session(directory, submission, federation)
+        with interruptible():
+            job_id = submit_to_session(directory, submission, federation)
         console.print(f"the job {submission.job_name} runs: {job_id}", markup=False)
     else:
         _run_here(directory, submission, federation)

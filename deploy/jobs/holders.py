@@ -55,10 +55,15 @@ def holders(federation: Federation) -> list[Holder]:
 
 
 def arguments_for(
-    settings: Settings, stages: Sequence[str], *, take_over: bool, rest: RestClient | None = None
+    settings: Settings,
+    stages: Sequence[str],
+    *,
+    take_over: bool,
+    rest: RestClient | None = None,
+    cut_short: Callable[[str], bool] = lambda job: False,
 ) -> list[str]:
     """Arguments of pipelines.main with which it takes the stages. settings: of the job to be. rest: of the stack's
-    session cluster, if it has one.
+    session cluster, if it has one. cut_short: of a job's name, whether its submission to that cluster was.
 
     Waits for a holder that may just have died, until it says something or counts as gone. Raises StackError when one of
     the stages has a holder that is alive, unless it is to be taken over.
@@ -66,7 +71,12 @@ def arguments_for(
     if take_over:
         return ["--take-over"]
     log = lease_log(settings)
-    gone = [held.lease.epoch for held in log.read().holders(stages) if is_gone(held, rest)]
+    beats = log.beats()
+    gone = [
+        held.lease.epoch
+        for held in log.read().holders(stages)
+        if is_gone(held, rest, held.lease.epoch not in beats and cut_short(held.lease.job))
+    ]
     try:
         wait_until_free(log, stages, gone)
     except StagesHeld as error:
@@ -74,8 +84,9 @@ def arguments_for(
     return ["--gone", *map(str, gone)] if gone else []
 
 
-def is_gone(held: Held, rest: RestClient | None) -> bool:
-    """Whether this machine knows that the holder is gone: its process has ended, or the cluster says that its job has.
+def is_gone(held: Held, rest: RestClient | None, cut_short: bool = False) -> bool:
+    """Whether this machine knows that the holder is gone: its process has ended, or the cluster says that its job has,
+    or knows of none and never will, because the submission that took the lease was cut short.
 
     False where it cannot know."""
     lease = held.lease
@@ -87,7 +98,7 @@ def is_gone(held: Held, rest: RestClient | None) -> bool:
     if rest is None:
         return False
     states = {job.state for job in rest.jobs() if job.name == lease.job}
-    return bool(states) and states <= ENDED
+    return states <= ENDED if states else cut_short
 
 
 def wait_until_free(

@@ -5,6 +5,7 @@ Both run pipelines.main: one code path.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -22,11 +24,12 @@ from deploy.cluster.rest import ENDED, RestClient
 from deploy.federation.directory import DataDirectory
 from deploy.jobs.holders import arguments_for
 from deploy.jobs.settings import job_settings
+from deploy.jobs.submitting import submitting, was_cut_short
 from deploy.machine import class_archives, compilers
 from deploy.machine.errors import StackError, start_error
 from deploy.machine.jars import CHECKOUT
 from deploy.machine.processes import end, java, kill, spawn
-from fluvial.cli.interruption import postponed
+from fluvial.cli.interruption import postponed, uninterrupted
 from fluvial.identity.federation import Federation
 from pipelines.config import Settings
 from pipelines.flink.jars import flink_jars
@@ -196,7 +199,8 @@ class LocalJob:
 def submit_to_session(directory: DataDirectory, submission: Submission, federation: Federation | None = None) -> str:
     """Submit to the session cluster of the running stack and wait for the first checkpoint. Returns Flink's job id.
 
-    Asks the stack for more TaskManagers where slots are missing. Raises NotRunning, StackError.
+    Asks the stack for more TaskManagers where slots are missing. Interrupted, it leaves no job behind. Raises
+    NotRunning, StackError.
     """
     state = directory.running()
     if not state.rest_url:
@@ -205,17 +209,57 @@ def submit_to_session(directory: DataDirectory, submission: Submission, federati
         )
     rest = RestClient(state.rest_url)
     name = submission.job_name
-    if any(job.name == name and job.state not in ENDED for job in rest.jobs()):
-        raise StackError(
-            f"a job {name} runs already on this cluster: stop it first, or give this one another --name if it has "
-            "other stages"
-        )
-    federation = federation or directory.federation()
-    directory.jobs.mkdir(parents=True, exist_ok=True)
+    with submitting(directory, name) as was_before:
+        running = _running(rest, name)
+        if running and not submission.take_over:
+            raise StackError(
+                f"a job {name} runs already on this cluster: --take-over ends it and starts it again, with the "
+                "packages and settings given here; if this one has other stages, give it another --name"
+            )
+        try:
+            return _submit(
+                directory,
+                submission,
+                federation or directory.federation(),
+                rest,
+                replaced=running,
+                cut_short=lambda job: was_before if job == name else was_cut_short(directory, job),
+            )
+        except KeyboardInterrupt:
+            with uninterrupted(), contextlib.suppress(StackError):
+                for job_id in set(_running(rest, name)) - set(running):
+                    rest.cancel(job_id)
+            raise
+
+
+def _running(rest: RestClient, name: str) -> list[str]:
+    """Ids of the jobs of this name that have not ended."""
+    return [job.job_id for job in rest.jobs() if job.name == name and job.state not in ENDED]
+
+
+def _submit(
+    directory: DataDirectory,
+    submission: Submission,
+    federation: Federation,
+    rest: RestClient,
+    *,
+    replaced: list[str],
+    cut_short: Callable[[str], bool],
+) -> str:
+    """Submit it; the jobs that are replaced end when all that can be checked before was."""
+    name = submission.job_name
     archive, code = _archive(directory.jobs / f"{name}.zip")
     submission = replace(submission, settings={**submission.settings, "code": code})
     settings_file, settings = submission.write(directory, federation)
-    taking = arguments_for(settings, submission.stages, take_over=submission.take_over, rest=rest)
+    taking = arguments_for(
+        settings,
+        submission.stages,
+        take_over=submission.take_over,
+        rest=rest,
+        cut_short=cut_short,
+    )
+    for job_id in replaced:
+        rest.cancel(job_id)
     _wait_for_slots(directory, rest, submission.parallelism)
     command = [java(), *class_archives.options("client"), *_CLIENT_JVM, *flink_home.java_options()]
     command += [f"-Djava.io.tmpdir={directory.cluster / 'tmp'}"]

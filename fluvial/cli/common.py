@@ -105,7 +105,8 @@ def load_federation(path: Path) -> Federation:
     except FileNotFoundError:
         fail(
             f"there is no federation file at {path}",
-            "Name it with --federation or FLUVIAL_FEDERATION; the operator of the federation gives it out.",
+            "Name it with --federation or FLUVIAL_FEDERATION; the operator of the federation gives it out. "
+            "`fluvial up` begins one on this machine.",
             Exit.USAGE,
         )
     except ValueError as error:
@@ -129,7 +130,7 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
             retriable = getattr(error, "retriable", False)
             fail(
                 str(error),
-                "Trying again may help." if retriable else "",
+                _again(error) if retriable else "",
                 # Who could not ask has no answer: a broker that refuses says nothing for or against a federation.
                 Exit.UNAVAILABLE if retriable or isinstance(error, TransportError) else Exit.FAILURE,
             )
@@ -145,6 +146,15 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
             raise typer.Exit(Exit.INTERRUPTED) from None
 
     return run
+
+
+def _again(error: FluvialError) -> str:
+    if isinstance(error, TransportError):
+        return (
+            "Does the broker run, and is its address in the federation's file right? On this machine `fluvial status` "
+            "says so, and `fluvial up` starts it. Trying again may help."
+        )
+    return "Trying again may help."
 
 
 def plain(text: str) -> str:

@@ -21,6 +21,7 @@ from fluvial.cli.common import (
 )
 from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
 from fluvial.edge import Participant
+from fluvial.edge.advice import advice, advice_on
 from fluvial.edge.error_feedback import state_folder
 from fluvial.edge.events import (
     Answered,
@@ -38,13 +39,17 @@ from fluvial.edge.events import (
     RoundOpened,
     SatOut,
     Trained,
+    Waiting,
 )
 from fluvial.edge.packages import Packages
 from fluvial.edge.trainer import TrainingRequest, load_trainer, training_request
 from fluvial.encoding import ENCODINGS, encoder
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.records import HeldOutMetrics, Round
+from fluvial.wire.records import HeldOutMetrics, Round, Verdict
 from fluvial.wire.task_file import TaskFile
+
+DEVICES = ("auto", "cpu", "cuda")
+_KINDS = {"enrolments": "the enrolment", "reports": "a measurement"}
 
 DEFAULT_TRAINER = "fluvial.edge.training.participation:trainer"
 
@@ -101,6 +106,12 @@ def participate(
     if not data.exists():
         fail(f"there is no data at {data}", status=Exit.USAGE)
     train_round = load_trainer(trainer)
+    if trainer == DEFAULT_TRAINER:  # before the first round, not in it
+        from fluvial.edge.training.device import choose_device  # brings in torch
+
+        choose_device(device)
+    elif device not in DEVICES:  # one's own trainer may not know torch
+        raise ValueError(f"device must be {', '.join(DEVICES)}, got {device!r}")
     encoder(encoding)
     outbox_file = outbox or outbox_path(name)
     state = state_folder(outbox_file)
@@ -143,9 +154,17 @@ def participate(
         console.print(f"contributed to {contributed} {'round' if contributed == 1 else 'rounds'}")
 
 
+def _topic(verdict: Verdict) -> str:
+    return verdict.source_topic.rpartition(".")[2]
+
+
 def as_line(event: Event) -> str:
     """The event for people; empty for what they need not see."""
     match event:
+        case Waiting(task=task):
+            return (
+                f"waiting for a round of {task}: none was opened yet; the operator's jobs open them (`fluvial submit`)"
+            )
         case RoundOpened(round=found, reopened=reopened):
             again = ", attempt " + str(found.attempt) if found.attempt > 1 else ""
             doing = "continues its update" if reopened else "trains"
@@ -164,14 +183,18 @@ def as_line(event: Event) -> str:
         case Trained(weight=weight, seconds=seconds):
             return f"  trained on {weight} examples in {seconds:.1f} s"
         case Published(update_id=update_id, num_uploaded=num_uploaded):
-            return f"  published {update_id} ({num_uploaded} chunks sent)"
+            sent = f" ({num_uploaded} {'chunk' if num_uploaded == 1 else 'chunks'} sent)" if num_uploaded else ""
+            return f"  published {update_id}{sent}"
         case Discarded(round=number):
             return f"  round {number} is over: its unsent update is dropped"
         case Judged(verdict=verdict):
-            return f"  verdict on round {verdict.round}: {verdict.decision.value} ({verdict.reason.value})"
+            about = f"round {verdict.round}" if verdict.round else _KINDS.get(_topic(verdict), _topic(verdict))
+            why = f": {hint}" if (hint := advice(verdict)) else ""
+            return f"  verdict on {about}: {verdict.decision.value} ({verdict.reason.value}){why}"
         case Answered(receipt=receipt):
             version = f", model version {receipt.version}" if receipt.version else ""
-            return f"  receipt for round {receipt.round}: {receipt.outcome.value}{version}"
+            why = f": {hint}" if (hint := advice_on(receipt)) else ""
+            return f"  receipt for round {receipt.round}: {receipt.outcome.value}{version}{why}"
         case Interrupted(reason=reason):
             return f"  the broker is away, trying again ({reason})"
         case Paused():
@@ -187,8 +210,10 @@ def as_line(event: Event) -> str:
 def as_dict(event: Event) -> dict[str, Any]:
     """The event for programs: its kind and its plain fields."""
     match event:
+        case Waiting(task=name):
+            fields: dict[str, Any] = {"task": name}
         case RoundOpened(round=found, reopened=reopened):
-            fields: dict[str, Any] = {"round": found.round, "attempt": found.attempt, "reopened": reopened}
+            fields = {"round": found.round, "attempt": found.attempt, "reopened": reopened}
         case NotInvited(round=found):
             fields = {"round": found.round, "attempt": found.attempt}
         case SatOut(round=found, weight=weight, min_examples=least):

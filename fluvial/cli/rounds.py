@@ -12,14 +12,18 @@ from fluvial.cli.common import (
     FederationOption,
     JsonOption,
     console,
+    errors,
     load_federation,
+    plain,
     print_json,
     reported,
 )
 from fluvial.edge.invitations import invitations
 from fluvial.edge.measurements import MeasurementFollower, as_dict, as_lines, participants_as_lines
+from fluvial.edge.registry import Registry
 from fluvial.edge.rounds import RoundFollower
-from fluvial.kafka import connect
+from fluvial.identity.federation import Federation
+from fluvial.kafka import Transport, connect
 from fluvial.registry.rounds import is_over
 from fluvial.wire.records import Release, Round, RoundStatus, WindowMode
 
@@ -46,7 +50,10 @@ def watch(
         measured = ends.enter_context(closing(MeasurementFollower(transport, parties)))
         follower.refresh()
         newest = {release.task: release for release in measured.refresh()}
-        _print([record for record in follower.all_newest() if task in (None, record.task)], json)
+        found = [record for record in follower.all_newest() if task in (None, record.task)]
+        if not found:
+            _explain(transport, parties, task)
+        _print(found, json)
         _print_measured([release for release in newest.values() if task in (None, release.task)], json)
         while not once:
             _print([record for record in follower.poll(_POLL_SECONDS) if task in (None, record.task)], json)
@@ -130,6 +137,21 @@ def line(record: Round, now_ms: int) -> str:
     return (
         f"{record.task}: round {record.round}{attempt} open on model version {record.base_version}, "
         f"closes {at_once}with {record.quorum} at the deadline ({deadline})"
+    )
+
+
+def _explain(transport: Transport, federation: Federation, task: str | None) -> None:
+    """Say on standard error why there is no round to show. Raises ValueError for a task that does not exist."""
+    if task is not None:
+        with closing(Registry(transport, federation)) as registry:
+            registry.refresh()
+            if registry.task(task) is None:
+                known = ", ".join(found.task for found in registry.tasks()) or "none"
+                raise ValueError(f"the registry has no task {task!r} signed by the operator; it has {known}")
+    errors.print(
+        f"no round {'' if task is None else f'of {plain(task)} '}was opened yet: the stage aggregation opens those of "
+        "a task (`fluvial task create`, `fluvial submit`)",
+        markup=False,
     )
 
 

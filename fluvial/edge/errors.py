@@ -15,6 +15,7 @@ The caller's mistake is a ValueError.
 
 from typing import ClassVar
 
+from fluvial.edge.advice import advice
 from fluvial.kafka.errors import TransportUnavailable
 from fluvial.wire.errors import FluvialError, Refused
 from fluvial.wire.records import Verdict
@@ -32,7 +33,8 @@ class EnrolmentRejected(Refused):
     """Validation refused the enrolment. verdict: the decision, with its reason."""
 
     def __init__(self, verdict: Verdict) -> None:
-        super().__init__(f"the enrolment of {verdict.participant} was refused: {verdict.reason.value}")
+        why = f" ({found})" if (found := advice(verdict)) else ""
+        super().__init__(f"the enrolment of {verdict.participant} was refused: {verdict.reason.value}{why}")
         self.verdict = verdict
 
 

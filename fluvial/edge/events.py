@@ -17,6 +17,13 @@ class RoundOpened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """No round of the task was opened yet; told once."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotInvited:
     """A round opened whose public seed did not invite this participant; it waits for the next one."""
 
@@ -132,7 +139,8 @@ class Finished:
 
 
 Event = (
-    RoundOpened
+    Waiting
+    | RoundOpened
     | NotInvited
     | SatOut
     | NotTrained

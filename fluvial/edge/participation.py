@@ -1,6 +1,6 @@
 """The loop of a participant: follow rounds, train, publish, and see what became of it.
 
-For each open round one of these things happens:
+Where none was opened yet, that is told, and waited for. For each open round one of these things happens:
 * its public seed did not invite this participant: wait;
 * training returned None, or had fewer examples than the round takes, none for example: it is sat out, wait;
 * training failed, with a loss or weights that are no numbers: nothing is published, the reason is logged, wait;
@@ -41,6 +41,7 @@ from fluvial.edge.events import (
     RoundOpened,
     SatOut,
     Trained,
+    Waiting,
 )
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.outbox import Outbox
@@ -102,6 +103,8 @@ class Participation:
         contributed: set[int] = set()
         handled: Round | None = None
         self.follower.refresh()
+        if self.follower.newest(self.task) is None:
+            self.on_event(Waiting(task=self.task))
         while not self.stopping.is_set():
             newest = self.follower.newest(self.task)
             if newest is not None and newest is not handled:

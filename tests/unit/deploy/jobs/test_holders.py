@@ -53,6 +53,12 @@ def test_a_holder_on_the_cluster_is_gone_when_the_cluster_says_so(states: tuple[
     assert not is_gone(held(), None)
 
 
+def test_a_holder_that_the_cluster_never_heard_of_is_gone_if_its_submission_was_cut_short() -> None:
+    assert is_gone(held(), Cluster(), cut_short=True)  # type: ignore[arg-type]
+    assert not is_gone(held(), Cluster("RUNNING"), cut_short=True)  # type: ignore[arg-type]
+    assert not is_gone(held(), None, cut_short=True)
+
+
 class Silent(MemoryLog):
     """Its holder spoke once; the broker's time goes on with every question."""
 

@@ -12,12 +12,13 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 from fluvial.cli import model, model_export, participate, rounds
-from fluvial.cli.common import Exit, fail, plain, shown
+from fluvial.cli.common import Exit, fail, plain, reported, shown
 from fluvial.cli.main import app, mount_for
 from fluvial.edge import participant as participant_module
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.kafka import TransportUnavailable
 from fluvial.wire.framing import encode
 from fluvial.wire.records import (
     DeviceProfile,
@@ -175,6 +176,19 @@ def test_rounds_are_shown_with_what_closes_them(world: World) -> None:
     assert "finished with model version 1" in run("rounds", "watch", TASK, "--once").stdout
 
 
+def test_watching_says_that_no_round_is_open_and_refuses_a_task_that_is_not_there(world: World) -> None:
+    watched = run("rounds", "watch", "--once")
+    assert watched.exit_code == 0
+    assert "no round was opened yet" in watched.stderr
+    unknown = run("rounds", "watch", "hearts", "--once")
+    assert unknown.exit_code == Exit.USAGE
+    assert "no task 'hearts'" in unknown.stderr
+    world.publish_task()
+    watched = run("rounds", "watch", TASK, "--once")
+    assert (watched.exit_code, watched.stdout) == (0, "")
+    assert f"no round of {TASK} was opened yet" in watched.stderr
+
+
 def test_rounds_are_watched_with_what_was_measured_of_their_models(world: World) -> None:
     world.open_round()
     site = GroupMeasurement(
@@ -320,6 +334,44 @@ def test_participating_without_the_trainer_says_what_is_missing(world: World, tm
     result = run("participate", TASK, *arguments, "--trainer", "absent_module:train")
     assert result.exit_code == Exit.USAGE
     assert "no module absent_module" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("trainer", "device"), [("", "gpu"), ("", "cuda"), ("--trainer=trainer_of_the_test:train", "gpu")]
+)
+def test_a_device_that_is_not_there_is_refused_before_the_first_round(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trainer: str, device: str
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+    SigningKey.generate().save(tmp_path / "key.pem")
+    (tmp_path / "data.bin").touch()
+    (tmp_path / "trainer_of_the_test.py").write_text(TRAINER)
+    arguments = [
+        "--name",
+        "alice",
+        "--key",
+        "key.pem",
+        "--data",
+        "data.bin",
+        "--device",
+        device,
+        *filter(None, [trainer]),
+    ]
+    result = run("participate", TASK, *arguments)
+    assert result.exit_code == Exit.USAGE
+    assert "device" in result.stderr
+
+
+def test_who_cannot_reach_the_broker_is_told_what_to_look_at(capsys: pytest.CaptureFixture[str]) -> None:
+    @reported
+    def command() -> None:
+        raise TransportUnavailable("no broker")
+
+    with pytest.raises(typer.Exit) as exit_:
+        command()
+    assert exit_.value.exit_code == Exit.UNAVAILABLE
+    assert "`fluvial up` starts it" in capsys.readouterr().err
 
 
 def test_foreign_text_cannot_steer_a_terminal() -> None:

@@ -25,6 +25,7 @@ from fluvial.edge.events import (
     RoundOpened,
     SatOut,
     Trained,
+    Waiting,
 )
 from fluvial.encoding import encoder
 from fluvial.encoding.fitting import decoded
@@ -251,6 +252,41 @@ def test_what_an_update_leaves_out_goes_with_the_next_after_the_receipt(particip
     expected = codec.encode(deltas[0] - sent[0], LAYOUT, CHUNK_ELEMENTS)
     np.testing.assert_array_equal(sent[1], np.concatenate(list(decoded(codec, expected, LAYOUT, CHUNK_ELEMENTS))))
     assert np.count_nonzero(sent[2]), "what the second left out is in the third"
+
+
+def test_that_no_round_was_opened_yet_is_told_once(participant, world: World) -> None:
+    script = Script(
+        Waiting=lambda event: threading.Timer(0.3, world.open_round).start(),
+        Published=lambda event: world.open_round(number=2, status=RoundStatus.FINISHED),
+    )
+    assert participant.participate(TASK, train, on_event=script) == 1
+    assert script.events[0] == Waiting(task=TASK)
+    assert len(script.of(Waiting)) == 1
+    assert "waiting for a round of demo" in as_line(script.events[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"round": 0, "source_topic": "x.enrolments"}, "verdict on the enrolment: ACCEPT (ACCEPTED)"),
+        ({"round": 0, "source_topic": "x.reports"}, "verdict on a measurement: ACCEPT (ACCEPTED)"),
+        (
+            {"decision": Decision.REJECT, "reason": Reason.NORM_EXCEEDED, "norm": 12.5},
+            "verdict on round 1: REJECT (NORM_EXCEEDED): its L2 norm is 12.5, above the task's limits.max_norm",
+        ),
+        ({"decision": Decision.REJECT, "reason": Reason.TOKEN_INVALID}, "fluvial task token NAME"),
+    ],
+)
+def test_a_verdict_is_told_with_what_it_is_on_and_what_to_do(participant, world: World, changes, line) -> None:
+    def judge(event: Published) -> None:
+        at = participant.outbox.envelopes()[0].position
+        world.judge(world.topics.updates, at, "alice", Decision.ACCEPT, Reason.ACCEPTED, event.update_id)
+
+    world.open_round()
+    script = Script(Published=judge, Judged=lambda event: world.open_round(number=2, status=RoundStatus.FINISHED))
+    participant.participate(TASK, train, on_event=script)
+    (judged,) = script.of(Judged)
+    assert line in as_line(Judged(verdict=replace(judged.verdict, **{"round": 1, **changes})))
 
 
 def test_stopping_ends_the_loop_between_rounds(participant, world: World) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from deploy.machine.jars import CHECKOUT
 from fluvial.cli.common import Exit, console, fail, reported
+from fluvial.edge.packages.importing import check_free
 from fluvial.edge.packages.package import module_name
 from fluvial.wire.files import replace_file
 
@@ -39,6 +40,7 @@ def init(
     folder = Path(name).expanduser()
     package = folder.absolute().name
     module = module_name(package)
+    check_free(module, str(folder.absolute()))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         fail(
             f"{folder} is there already and not empty: a package is written into a folder of its own", status=Exit.USAGE

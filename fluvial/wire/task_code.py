@@ -12,7 +12,9 @@ METRICS = ("accuracy", "auc", "macro_f1", "recall", "loss", "mae", "rmse", "r2",
 
 _REFERENCE = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*"
 
-Reference = Annotated[str, Field(pattern=rf"^{_REFERENCE}$", max_length=256)]
+REFERENCE_PATTERN = rf"^{_REFERENCE}$"
+
+Reference = Annotated[str, Field(pattern=REFERENCE_PATTERN, max_length=256)]
 """Code of the task's package, as `chest_xray.model:net`."""
 
 

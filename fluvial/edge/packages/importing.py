@@ -105,8 +105,7 @@ def import_module(sources: Sources, name: str) -> ModuleType:
 
 def _install(sources: Sources) -> None:
     present = _FINDER.packages.get(sources.module)
-    if present is None:
-        _check_free(sources)
+    check_free(sources.module, sources.folder)
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
     if present is None or present.digest != sources.digest:
@@ -115,20 +114,21 @@ def _install(sources: Sources) -> None:
         _FINDER.packages[sources.module] = sources
 
 
-def _check_free(sources: Sources) -> None:
+def check_free(module: str, folder: str) -> None:
     """Raises PackageError where the name is that of other code: it would be hidden, for all of this process. The same
     folder, found on Python's own path, is no other code; what was imported from there is imported again."""
-    module = sources.module
+    if module in _FINDER.packages:
+        return
     taken = module in sys.builtin_module_names or module in sys.stdlib_module_names
     if not taken and (loaded := sys.modules.get(module)) is not None:
-        taken = not _lies_in(getattr(loaded, "__file__", None), sources.folder)
+        taken = not _lies_in(getattr(loaded, "__file__", None), folder)
     elif not taken:
         try:
             spec = importlib.util.find_spec(module)
         except (ImportError, ValueError):
             spec = None
         # Without an origin it is any folder on the path, and no code.
-        taken = spec is not None and spec.origin is not None and not _lies_in(spec.origin, sources.folder)
+        taken = spec is not None and spec.origin is not None and not _lies_in(spec.origin, folder)
     if taken:
         raise PackageError(f"a package cannot be called {module}: there is a Python module of this name; rename it")
 

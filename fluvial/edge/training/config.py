@@ -52,7 +52,10 @@ class TrainingConfig:
         names = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - names)
         if unknown:
-            raise ValueError(f"unknown training parameters: {', '.join(unknown)}")
+            raise ValueError(
+                f"unknown training parameters: {', '.join(unknown)}; the built-in trainer has "
+                f"{', '.join(sorted(names))}"
+            )
         try:
             return cls(**values)
         except TypeError as error:

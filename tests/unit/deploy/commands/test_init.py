@@ -69,7 +69,13 @@ def test_adapters_alone_travel(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("Chest X-ray", "cannot be the name of a package"), ("class", "cannot be the name")]
+    ("name", "message"),
+    [
+        ("Chest X-ray", "cannot be the name of a package"),
+        ("class", "cannot be the name"),
+        ("math", "there is a Python module of this name"),
+        ("torch", "there is a Python module of this name"),
+    ],
 )
 def test_names_that_cannot_be_are_refused(tmp_path: Path, name: str, message: str) -> None:
     status, _, complaint = run(init, tmp_path / name)

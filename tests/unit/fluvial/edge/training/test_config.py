@@ -34,3 +34,8 @@ def test_what_cannot_train_is_refused(change: dict[str, Any]) -> None:
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(ValueError, match="learning_rate"):
         TrainingConfig.from_mapping({"epochs": 1, "batch_size": 1})
+
+
+def test_an_unknown_parameter_is_answered_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"unknown training parameters: epoch; .*batch_size, .*epochs, learning_rate"):
+        TrainingConfig.from_mapping({"epoch": 2})

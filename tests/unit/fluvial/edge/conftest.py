@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from fluvial.edge import Participant
+from fluvial.edge import Participant, participation
+from fluvial.edge import participant as participants
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from tests.unit.fluvial.edge.world import World, a_federation, topic_partitions
@@ -36,3 +37,10 @@ def participant(
 ) -> Iterator[Participant]:
     with Participant(federation, "alice", key, tmp_path / "alice.sqlite", transport) as participant:
         yield participant
+
+
+@pytest.fixture(autouse=True)
+def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker in memory is back at once."""
+    for module in (participants, participation):
+        monkeypatch.setattr(module, "_RETRY_SECONDS", 0.05)

@@ -91,7 +91,7 @@ def test_a_restart_within_a_round_trains_no_second_time(
     transport.heal()
     participant.outbox.close()
     with Participant(federation, "alice", key, tmp_path / "alice.sqlite", transport) as again:
-        timer = threading.Timer(0.5, lambda: world.open_round(status=RoundStatus.FINISHED))
+        timer = threading.Timer(0.1, lambda: world.open_round(status=RoundStatus.FINISHED))
         timer.start()
         assert loop_of_the_readme(again, lambda count: None) == []
         timer.join()
@@ -108,7 +108,7 @@ def test_the_next_attempt_of_a_round_is_not_trained_for_again(
         world.open_round(attempt=2, window=window)
         timer.start()
 
-    timer = threading.Timer(0.5, lambda: world.open_round(attempt=2, status=RoundStatus.FINISHED))
+    timer = threading.Timer(0.1, lambda: world.open_round(attempt=2, status=RoundStatus.FINISHED))
     world.open_round(window=window)
     assert loop_of_the_readme(participant, go_on) == [(1, 1)]
     timer.join()
@@ -120,7 +120,7 @@ def test_the_next_attempt_of_a_round_is_not_trained_for_again(
 def test_rounds_that_do_not_invite_are_not_yielded(participant, world: World, key) -> None:
     """The seeds of zeros and of ones put alice at 0.68 and at 0.61."""
     world.open_round(invited_fraction=0.65, seed=bytes(32))
-    timer = threading.Timer(0.5, lambda: world.open_round(number=2, invited_fraction=0.65, seed=bytes([1]) * 32))
+    timer = threading.Timer(0.1, lambda: world.open_round(number=2, invited_fraction=0.65, seed=bytes([1]) * 32))
     timer.start()
     end = lambda count: world.open_round(number=3, status=RoundStatus.FINISHED)  # noqa: E731
     assert loop_of_the_readme(participant, end) == [(2, 1)]

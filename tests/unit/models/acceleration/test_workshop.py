@@ -21,7 +21,7 @@ from fluvial.wire.task_file import Limits, ModelSpec, TaskFile
 from models.acceleration import Subject, parse_recipe
 from models.acceleration.bench import Bench, outputs_of
 from models.acceleration.example_sets import ExampleSet
-from models.acceleration.workshop import Order, main, read_product, write_order
+from models.acceleration.workshop import Order, main, products, read_product, write_order
 from models.architectures import build
 from models.datasets import load_evaluation
 from pipelines.acceleration.workers import Worker
@@ -75,22 +75,32 @@ def model():
 
 
 def finished(worker):
-    products = {}
+    made = {}
     while True:
         over = worker.is_over
-        products.update({product.name: (product, artefact) for product, artefact in worker.finished()})
+        made.update({product.name: (product, artefact) for product, artefact in worker.finished()})
         if over:
-            return products
+            return made
         time.sleep(0.1)
 
 
-def test_a_worker_builds_measures_and_says_what_does_not_fit(order, model, repository_root):
+@pytest.fixture(scope="module")
+def of_a_worker(order, model, repository_root):
+    """What a process of its own makes of the order: (product, artefact) by name."""
     worker = Worker(order, model, repository_root)
     try:
-        products = finished(worker)
+        return finished(worker)
     finally:
         worker.close()
-    product, artefact = products["plain"]
+
+
+def in_this_process(order, model, reference=None):
+    """The same without the seconds that a process takes to import all that it builds with."""
+    return {product.name: (product, artefact) for product, artefact in products(order, model, reference)}
+
+
+def test_a_worker_builds_measures_and_says_what_does_not_fit(order, model, of_a_worker):
+    product, artefact = of_a_worker["plain"]
     assert OnnxSession(artefact).run(np.zeros((1, 6), np.float32)).shape == (1, 2)
     assert product.measured is not None
     keys = {(counts.metric, counts.group) for counts in product.measured.counts}
@@ -106,37 +116,25 @@ def test_a_worker_builds_measures_and_says_what_does_not_fit(order, model, repos
         module=module.module.eval(), calibration=load_evaluation(Path(order.root) / order.calibration).inputs
     )
     here = parse_recipe("int8_static", {}).build(subject)
-    assert here.digest.hex() == products["rounded"][0].artefact_sha256, "another process builds other bytes"
-    failure, nothing = products["none"]
+    assert here.digest.hex() == of_a_worker["rounded"][0].artefact_sha256, "another process builds other bytes"
+    failure, nothing = of_a_worker["none"]
     assert "between 0 and 1" in failure.failure
     assert nothing == b""
 
 
-def test_a_tuned_model_is_compared_with_the_one_before_it_was_pruned(order, model, repository_root):
+def test_a_tuned_model_is_compared_with_the_one_before_it_was_pruned(order, model, of_a_worker):
     tunes = {"task": "toy", "version": 1, "model_digest": "00" * 32, "variant": "tuned", "fraction": 0.5}
     task = TaskFile.model_validate({**TASK.model_dump(mode="json"), "task": "toy-1-tuned", "tunes": tunes})
     tuned = VariantSpec(name="tuned", recipe="fine_tuned", parameters={"of": "pruned"})
     pruned = flatten(narrowed(build("multilayer_perceptron", PARAMETERS), 0.5))
     of_rounds = replace(order, specification=task.specification(), variants=(tuned,))
-    worker = Worker(of_rounds, pruned, repository_root, model)
-    try:
-        product, artefact = finished(worker)["tuned"]
-    finally:
-        worker.close()
+    product, artefact = in_this_process(of_rounds, pruned, model)["tuned"]
     assert not product.failure, product.failure
     assert product.measured is not None
     everybody = next(each for each in product.measured.counts if (each.metric, each.group) == ("agreement", "all"))
     expected = [answers_of(outputs_of(TaskCode(of), vector, INPUTS)) for of, vector in ((TASK, model), (task, pruned))]
     assert everybody.harmed == (expected[0] != expected[1]).sum() > 0
-    assert len(artefact) < len(finished_plain(order, model, repository_root))
-
-
-def finished_plain(order, model, repository_root):
-    worker = Worker(order, model, repository_root)
-    try:
-        return finished(worker)["plain"][1]
-    finally:
-        worker.close()
+    assert len(artefact) < len(of_a_worker["plain"][1])
 
 
 def test_values_are_measured_by_errors_and_not_by_shares_of_right_answers():
@@ -152,11 +150,11 @@ def test_values_are_measured_by_errors_and_not_by_shares_of_right_answers():
 def test_a_model_that_does_not_fit_fails_every_variant_with_the_reason(order, model, repository_root):
     worker = Worker(order, model[:-1], repository_root)
     try:
-        products = finished(worker)
+        made = finished(worker)
     finally:
         worker.close()
-    assert products.keys() == {variant.name for variant in VARIANTS}
-    assert all("the module's state has" in product.failure for product, _ in products.values())
+    assert made.keys() == {variant.name for variant in VARIANTS}
+    assert all("the module's state has" in product.failure for product, _ in made.values())
 
 
 def test_a_worker_that_is_closed_leaves_no_process_and_no_folder(order, model, repository_root):

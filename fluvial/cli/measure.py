@@ -13,6 +13,7 @@ from fluvial.cli.common import (
     Exit,
     FederationOption,
     JsonOption,
+    PackageOption,
     console,
     fail,
     load_federation,
@@ -22,6 +23,7 @@ from fluvial.cli.common import (
 from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
 from fluvial.edge import Participant
 from fluvial.edge.measuring import OwnData, Sent
+from fluvial.edge.packages import Packages
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import Decision, Verdict
 
@@ -43,14 +45,16 @@ def measure(
     version: Annotated[int | None, typer.Option("--version", min=0, help="The version; the newest without it.")] = None,
     wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for the verdicts.")] = 30.0,
     device: Annotated[str, typer.Option("--device", help="What models run on: cpu or cuda.")] = "cpu",
+    package: PackageOption = None,
     key: KeyOption = None,
     outbox: OutboxOption = None,
     federation: FederationOption = DEFAULT_FEDERATION,
     json: JsonOption = False,
 ) -> None:
     """Measure each variant that this participant has not measured yet: answers that changed, counted by group, and
-    times. Examples and labels stay here; groups of fewer than ten people are left out. Exit status 1 if one of the
-    measurements was refused, or has no verdict in time."""
+    times. Examples and labels stay here; groups of fewer than ten people are left out. Variants for accelerators are
+    measured with --device cuda alone, by torch and the task's own code. Exit status 1 if one of the measurements was
+    refused, or has no verdict in time."""
     parties = load_federation(federation)
     key_file = key or key_path(name)
     if not key_file.exists():
@@ -58,13 +62,16 @@ def measure(
     own = read_own_data(data)
     with Participant(parties, name, SigningKey.load(key_file), outbox or outbox_path(name)) as participant:
         participant.mailbox()  # from now on, so that no verdict is missed
-        sent = participant.measure(task, own, version, device=device)
+        sent = participant.measure(task, own, version, device=device, packages=Packages(package or ()))
         topic = parties.topics.reports
         verdicts = [participant.verdict_at(topic, one.position, wait) for one in sent]
     for one, verdict in zip(sent, verdicts, strict=True):
         _show(one, verdict, json)
     if not sent and not json:
-        console.print("nothing to measure: all variants of the version have this participant's measurement")
+        console.print(
+            f"nothing to measure: all variants of the version that are measured on {device} have this participant's "
+            "measurement"
+        )
     if any(verdict is None or verdict.decision is not Decision.ACCEPT for verdict in verdicts):
         raise typer.Exit(Exit.FAILURE)
 

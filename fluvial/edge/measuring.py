@@ -2,13 +2,15 @@
 
 What leaves are counts and times: for each metric and group of at least ten people how many answers changed. Without
 labels only agreement with the float32 model is counted. The float32 model is the task's variant of recipe `onnx_fp32`,
-so a device that only infers needs onnxruntime and no torch.
+so a device that only infers needs onnxruntime and no torch. What torch runs is measured on accelerators alone, with
+the task's own module.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
@@ -16,6 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.artefact_kinds import is_measured_on
+from fluvial.edge.packages import Packages
+from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.edge.sessions import open_session
 from fluvial.identity.envelope import open_envelope, seal
 from fluvial.identity.federation import Federation
@@ -35,6 +40,7 @@ from fluvial.wire.task_file import TaskFile
 
 _READ_SECONDS = 30.0
 _SEND_SECONDS = 60.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,15 +75,18 @@ class Measuring:
         key: SigningKey,
         task: Task,
         device: str = "cpu",
+        packages: Packages = NO_PACKAGES,
     ) -> None:
-        """device: what models run on, cpu or cuda."""
+        """device: what variants run on, cpu or cuda; the float32 model runs on the processor. packages: those whose
+        code may run here, for variants that torch runs."""
         spec = TaskFile.model_validate_json(task.specification).acceleration
         if spec is None or not spec.participants_measure or spec.reference is None:
             raise ValueError(f"the task {task.task} asks participants for no measurements")
         self._spec: AccelerationSpec = spec
         self._reference: str = spec.reference.name
         self._transport, self._federation, self._name, self._key = transport, federation, name, key
-        self._task, self._device = task.task, device
+        self._task, self._device, self._packages = task.task, device, packages
+        self._specification = task.specification
         self._processor = processor_class(device)
 
     def measure(
@@ -86,21 +95,23 @@ class Measuring:
         """Measure and send what this participant has not had admitted of a version's variants, by default of the newest
         version that has all of them. on_sent: told of each.
 
-        Raises ValueError for data of fewer than ten people, or that does not fit the model, FluvialError when there is
-        no such version, VerificationError for an artefact with other bytes, TransportError.
+        Raises ValueError for data of fewer than ten people, or that does not fit the model, and where none of the
+        variants that are left can run on the device, FluvialError when there is no such version, VerificationError for
+        an artefact with other bytes, TransportError.
         """
         people = len(data.inputs) if data.people is None else len(np.unique(data.people))
         if people < LEAST_EXAMPLES:
             raise ValueError(f"examples of {people} people: of fewer than {LEAST_EXAMPLES} nothing may be told")
         variants = self._variants(version)
-        wanted = [variant for variant in variants if variant.name not in self._admitted(variants[0].version)]
-        if not wanted:
+        admitted = self._admitted(variants[0].version)
+        opened = self._opened([variant for variant in variants if variant.name not in admitted])
+        if not opened:
             return []
         by_name = {variant.name: variant for variant in variants}
-        reference = self._session(by_name[self._reference]).run_in_batches(data.inputs)
+        reference = open_session(self._artefact(by_name[self._reference])).run_in_batches(data.inputs)
         sent = []
-        for variant in wanted:
-            measurement = self._measured(variant, data, reference)
+        for variant, session in opened:
+            measurement = self._measured(variant, session, data, reference)
             record = seal(measurement, self._key, self._name, self._federation.topics.scope)
             future = self._transport.produce(self._federation.topics.reports, record, key=self._name.encode())
             sent.append(Sent(measurement=measurement, position=future.result(_SEND_SECONDS)))
@@ -141,15 +152,39 @@ class Measuring:
                 found.add(report.variant)
         return found
 
-    def _session(self, variant: Variant) -> Session:
+    def _opened(self, wanted: Sequence[Variant]) -> list[tuple[Variant, Session]]:
+        """Those that are measured on this device, ready to answer. Raises ValueError, as `open_session` does, where
+        none of those that could be measured here is."""
+        opened: list[tuple[Variant, Session]] = []
+        refused: ValueError | None = None
+        for variant in wanted:
+            artefact = self._artefact(variant)
+            if not is_measured_on(artefact, self._device):
+                continue
+            try:
+                opened.append((variant, open_session(artefact, module=self._module, device=self._device)))
+            except ValueError as error:
+                refused = error
+                _log.warning("%s is not measured on %s: %s", variant.name, self._device, error)
+        if refused is not None and not opened:
+            raise refused
+        return opened
+
+    def _module(self) -> Any:
+        from fluvial.edge.training.task_code import TaskCode  # late: a device that only infers has no torch
+
+        return TaskCode.of(TaskFile.model_validate_json(self._specification), self._packages).module()
+
+    def _artefact(self, variant: Variant) -> bytes:
         places = [(chunk.partition, chunk.offset) for chunk in variant.chunks]
         artefact = b"".join(self._transport.fetch(self._federation.topics.variant_blobs, places))
         if sha256(artefact).digest() != variant.artefact_sha256:
             raise VerificationError(f"the artefact of {variant.name} has other bytes than its record says")
-        return open_session(artefact, device=self._device)
+        return artefact
 
-    def _measured(self, variant: Variant, data: OwnData, reference: NDArray[np.float32]) -> Measurement:
-        session = self._session(variant)
+    def _measured(
+        self, variant: Variant, session: Session, data: OwnData, reference: NDArray[np.float32]
+    ) -> Measurement:
         outputs = session.run_in_batches(data.inputs)
         groups, people, metrics = data.groups, data.people, self._metrics(data)
         counts = compare(

@@ -35,6 +35,8 @@ from fluvial.edge.measuring import Measuring, OwnData, Sent
 from fluvial.edge.model_files import ModelFiles, default_model_files
 from fluvial.edge.models import SHARED_CACHE, check_references, load_model
 from fluvial.edge.outbox import Outbox
+from fluvial.edge.packages import Packages
+from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.edge.participation import MeasureHeldOut, Participation, Train
 from fluvial.edge.proven_log import FILE as PROVEN_FILE
 from fluvial.edge.proven_log import ProvenLog
@@ -382,10 +384,12 @@ class Participant:
         on_sent: Callable[[Sent], None] = lambda sent: None,
         *,
         device: str = "cpu",
+        packages: Packages = NO_PACKAGES,
     ) -> list[Sent]:
         """Measures the variants of a version, by default the newest, on this participant's own data, where the task
-        asks for it, and sends what was not admitted before. Needs onnxruntime. See `fluvial.edge.measuring`."""
-        measuring = Measuring(self.transport, self.federation, self.name, self._key, self.task(task), device)
+        asks for it, and sends what was not admitted before. Needs onnxruntime, and torch for variants that it runs, of
+        tasks whose code is in `packages`. See `fluvial.edge.measuring`."""
+        measuring = Measuring(self.transport, self.federation, self.name, self._key, self.task(task), device, packages)
         return measuring.measure(data, version, on_sent)
 
     def verdict_at(self, topic: str, position: Position, timeout: float = 0.0) -> Verdict | None:

@@ -6,7 +6,7 @@ same choice everywhere, so an answer's release can be checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -18,6 +18,11 @@ KINDS: Mapping[str, type[Any]] = {"variants": Variant, "measurements": Measureme
 """The topics, by attribute name of `Topics`, and the record of each."""
 
 ReleaseRecord = Variant | Measurement | Promotion
+
+
+Here = Callable[[str, str], int | None]
+"""Of a runtime, by name and version, and a class of processors: how far down the list of this machine's devices it is;
+None for one that is not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,26 +114,19 @@ class Releases:
         known = self._decisions.get(task, {})
         return [known[sequence] for sequence in sorted(known)]
 
-    def serving(self, task: str, runtime: str, processor: str, preference: Sequence[str]) -> Released | None:
-        """What serves a task; None while nothing was promoted for this runtime and class of processors. A verdict
-        belongs to (artefact, runtime, class): another version of the runtime may answer otherwise, and nobody has
-        measured how.
+    def candidates(self, task: str, here: Here, preference: Sequence[str]) -> list[Released]:
+        """What may serve a task, the best first; nothing while nothing was promoted for this machine. A verdict belongs
+        to (artefact, runtime, class): another version of the runtime may answer otherwise, and nobody has measured how.
 
-        runtime: name and version, as `fluvial.inference.session.runtime`. preference: names of variants, first the one
-        that serves before all others of its version. What is not named there serves nobody."""
-        where = runtime, processor
-        here = [found for found in self.promotions(task) if (found.runtime, found.processor) == where]
-        newest = {(promotion.version, promotion.variant): promotion for promotion in here}
-        candidates = [
-            Released(promotion, variant)
-            for promotion in newest.values()
+        here: ranks what there is. preference: names of variants, first the one that serves before all others of its
+        version. What is not named there serves nobody."""
+        found = [
+            (-promotion.version, preference.index(promotion.variant), rank, Released(promotion, variant))
+            for promotion in self.promotions(task)
             if promotion.decision is PromotionDecision.PROMOTED
             and promotion.variant in preference
             and (variant := self._variants.get((task, promotion.version, promotion.variant))) is not None
             and variant.artefact_sha256 == promotion.artefact_sha256
+            and (rank := here(promotion.runtime, promotion.processor)) is not None
         ]
-        return max(
-            candidates,
-            key=lambda released: (released.promotion.version, -preference.index(released.promotion.variant)),
-            default=None,
-        )
+        return [released for *_, released in sorted(found, key=lambda one: one[:3])]

@@ -30,6 +30,14 @@ def runtime() -> str:
     return f"onnxruntime {_onnxruntime().__version__}"
 
 
+def provider_is_here(device: str) -> bool:
+    """Whether onnxruntime runs on a device here, cpu or cuda. Raises ValueError as `runtime` does."""
+    return _PROVIDERS.get(device) in _onnxruntime().get_available_providers()
+
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
 def _onnxruntime() -> Any:
     try:
         import onnxruntime
@@ -51,11 +59,10 @@ class OnnxSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(device)
-        if provider not in onnxruntime.get_available_providers():
+        if not provider_is_here(device):
             raise ValueError(f"onnxruntime {onnxruntime.__version__} here does not run on {device!r}")
         try:
-            self._session: Any = onnxruntime.InferenceSession(artefact, options, providers=[provider])
+            self._session: Any = onnxruntime.InferenceSession(artefact, options, providers=[_PROVIDERS[device]])
         except Exception as error:
             raise ValueError(f"the artefact is no model that onnxruntime can run: {error}") from error
         names = [item.name for item in self._session.get_inputs()], [item.name for item in self._session.get_outputs()]

@@ -15,10 +15,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pyflink.datastream import KeyedProcessFunction
 
+from fluvial.edge.packages import Packages
 from fluvial.identity.envelope import check_kind, open_envelope, seal, verify_envelopes
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import connect
@@ -32,8 +34,10 @@ from fluvial.wire.records import (
     InferenceRequest,
     InferenceStatus,
     ParticipantStatus,
+    Task,
     Variant,
 )
+from fluvial.wire.task_file import TaskFile
 from pipelines.config import Settings
 from pipelines.flink import log_reader, process_resources
 from pipelines.flink.attempts import attempt_of
@@ -95,6 +99,8 @@ class Infer(KeyedProcessFunction):
             VerifiedRegistry(bytes.fromhex(settings.operator_key), bytes.fromhex(settings.registrar_key), topics.scope),
             self._signer,
             read,
+            partial(_module, Packages(settings.packages), settings.repository_root),
+            settings.device,
         )
         self._serving.start()
         self._ends.append(ended_with(self, self._serving.close))
@@ -223,6 +229,13 @@ class Infer(KeyedProcessFunction):
             for quotas in self._quotas.values():
                 quotas.forget(now_ms)
             yield pack_bundle(Kind.SINK, frames)
+
+
+def _module(packages: Packages, root: Path, record: Task) -> Any:
+    # Torch takes seconds to load: only a stage that serves in it waits for it.
+    from fluvial.edge.training.task_code import TaskCode
+
+    return TaskCode.of(TaskFile.model_validate_json(record.specification), packages, root).module()
 
 
 def _now_ms() -> int:

@@ -2,40 +2,48 @@
 promoted, warms it, and puts it in the place of what served before, between two batches.
 
 The old artefact answers until the new one is ready, so no request waits for a swap; a batch holds on to the one that it
-began with. If loading fails the old one goes on serving.
+began with. If loading fails, the next best that was promoted for this machine serves, which may be the old one.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 
+from fluvial.edge.artefact_kinds import runs_in_torch
+from fluvial.edge.host import Host
 from fluvial.edge.sessions import open_session
-from fluvial.inference.processor import processor_class
 from fluvial.inference.releases import Released, Releases
-from fluvial.inference.session import runtime
 from fluvial.kafka import Message, Reader, Transport
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.acceleration import AccelerationSpec
-from fluvial.wire.errors import ChunkUnavailable, FluvialError
-from fluvial.wire.records import Variant
+from fluvial.wire.errors import FluvialError
+from fluvial.wire.records import Task, Variant
 from fluvial.wire.topics import Topics
+from pipelines.flink.process_end import skip_destructors
 from pipelines.flink.tasks import acceleration_of
 from pipelines.inference.logic import Model
 
 ReadArtefact = Callable[[Variant], bytes]
 """The bytes of an artefact. Raises ChunkUnavailable, TimeoutError."""
 
+MakeModule = Callable[[Task], Any]
+"""The torch module of a task, for artefacts that torch runs. Raises ValueError, PackageError where its code is not
+allowed here."""
+
 _POLL_SECONDS = 0.05
 _log = logging.getLogger(__name__)
 
 
 class Serving:
-    """One for a process. `start` before use, `close` after. device: cpu or cuda."""
+    """One for a process. `start` before use, `close` after. device: auto, cpu or cuda. module: of
+    artefacts that torch runs."""
 
     def __init__(
         self,
@@ -44,14 +52,15 @@ class Serving:
         registry: VerifiedRegistry,
         aggregator_key: bytes,
         read: ReadArtefact,
-        device: str = "cpu",
+        module: MakeModule,
+        device: str = "auto",
     ) -> None:
-        self._connect, self._topics, self._key, self._read, self._device = connect, topics, aggregator_key, read, device
+        self._connect, self._topics, self._key, self._read = connect, topics, aggregator_key, read
+        self._module, self._host = module, Host(device)
         self.registry = registry
         self._releases = Releases()
         self._models: Mapping[str, Model] = {}
-        self._refused: set[bytes] = set()
-        self._processor, self._runtime = processor_class(), runtime()
+        self._refused: set[tuple[bytes, str]] = set()
         self._error: Exception | None = None
         self._stopping, self._caught_up = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="inference-serving", daemon=True)
@@ -70,16 +79,15 @@ class Serving:
         self._thread.join(10)
 
     def model(self, task: str) -> Model | None:
-        """What serves the task now; None while nothing is released for this runtime and
-        processor. Raises what has ended the
-        thread: what serves would otherwise stay as it is for ever."""
+        """What serves the task now; None while nothing is released for this machine. Raises what has ended the thread:
+        what serves would otherwise stay as it is for ever."""
         if self._error is not None:
             raise self._error
         return self._models.get(task)
 
     def why_not(self) -> str:
         """Why a task is not served, for its callers."""
-        return f"no variant is promoted for {self._runtime} on processors of the class {self._processor}"
+        return f"no variant is promoted for {self._host.in_words()}"
 
     def spec(self, task: str) -> AccelerationSpec | None:
         """The task's terms of acceleration; None for a task that is not registered, or has none."""
@@ -140,40 +148,55 @@ class Serving:
             if spec is None:
                 continue
             preference = [variant.name for variant in spec.variants]
-            released = self._releases.serving(task, self._runtime, self._processor, preference)
-            before = self._models.get(task)
-            if released is None:
-                # Held or rolled back, and nothing else is promoted: nobody is served by what may harm.
-                self._models = {name: model for name, model in self._models.items() if name != task}
-            elif before is None or before.promotion != released.promotion.sequence:
-                try:
-                    model = self._load(released, spec.batching.max_batch)
-                except TimeoutError as error:
-                    _log.warning("%s: the artefact is not read yet: %s", task, error)
-                    again.add(task)
-                    continue
-                if model is not None:
-                    self._models = {**self._models, task: model}
+            candidates = self._releases.candidates(task, self._host.rank, preference)
+            try:
+                model = self._best(task, candidates, spec.batching.max_batch)
+            except TimeoutError as error:
+                _log.warning("%s: the artefact is not read yet: %s", task, error)
+                again.add(task)
+                continue
+            others = {name: model for name, model in self._models.items() if name != task}
+            # Held or rolled back, and nothing else is promoted: nobody is served by what may harm.
+            self._models = others if model is None else {**others, task: model}
         return again
+
+    def _best(self, task: str, candidates: Sequence[Released], max_batch: int) -> Model | None:
+        """The first of them that can be loaded; what serves already is. Raises TimeoutError."""
+        before = self._models.get(task)
+        for released in candidates:
+            if before is not None and before.promotion == released.promotion.sequence:
+                return before
+            if (model := self._load(released, max_batch)) is not None:
+                return model
+        return None
 
     def _load(self, released: Released, max_batch: int) -> Model | None:
         """None for what cannot be loaded. Raises TimeoutError."""
         promotion, variant = released.promotion, released.variant
-        if variant.artefact_sha256 in self._refused:
+        device = self._host.device_of(promotion.runtime, promotion.processor)
+        if device is None or (variant.artefact_sha256, device) in self._refused:
             return None
         try:
             artefact = self._read(variant)
             if sha256(artefact).digest() != variant.artefact_sha256:
                 raise ValueError("the artefact is not the one that was promoted")
-            session = open_session(artefact, device=self._device)
+            session = open_session(artefact, module=partial(self._module_of, promotion.task), device=device)
+            if runs_in_torch(artefact):
+                skip_destructors()
+            if session.runtime != promotion.runtime:
+                raise ValueError(f"it was promoted for {promotion.runtime}, and {session.runtime} would run it")
             shape = session.input_shape[1:]
             for size in (max_batch, 1):
                 session.run(np.zeros((size, *(length or 1 for length in shape)), np.float32))
-        except (ValueError, ChunkUnavailable) as error:
-            self._refused.add(variant.artefact_sha256)
+        except TimeoutError:
+            raise
+        except (
+            Exception
+        ) as error:  # whatever artefact, package, torch and device come to: the others serve all the same
+            self._refused.add((variant.artefact_sha256, device))
             _log.error("SWAP_FAILED: %s version %d, %s: %s", promotion.task, promotion.version, variant.name, error)
             return None
-        _log.info("%s is served by version %d, %s", promotion.task, promotion.version, variant.name)
+        _log.info("%s is served by version %d, %s, on %s", promotion.task, promotion.version, variant.name, device)
         return Model(
             run=session.run,
             shape=shape,
@@ -182,3 +205,9 @@ class Serving:
             variant=variant.name,
             artefact_sha256=variant.artefact_sha256,
         )
+
+    def _module_of(self, task: str) -> Any:
+        record = self.registry.task(task)
+        if record is None:
+            raise ValueError(f"the registry has no task {task}")
+        return self._module(record)

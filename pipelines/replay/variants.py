@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.host import Host
 from fluvial.edge.models import load_model, read_manifests
 from fluvial.edge.packages import Packages
 from fluvial.edge.registry import Registry
 from fluvial.edge.sessions import open_session
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.identity.federation import Federation
-from fluvial.inference.processor import processor_class
 from fluvial.inference.read_releases import read_releases
 from fluvial.kafka import Transport
 from fluvial.wire.acceleration import AccelerationSpec
@@ -134,11 +134,11 @@ class _Log:
 
 
 def _recorded(transport: Transport, federation: Federation, variant: Variant) -> Measurement | None:
-    """What a worker measured of the artefact on this machine's class of processors."""
+    """What a worker measured of the artefact on a class of processors that this machine has."""
     releases = read_releases(transport, federation, ("measurements",))
     for found in releases.measurements(variant.task, variant.version, variant.name):
-        same = found.artefact_sha256 == variant.artefact_sha256 and found.processor == processor_class()
-        if found.data == GATE and same:
+        here = Host().device_of_class(found.processor) is not None
+        if found.data == GATE and found.artefact_sha256 == variant.artefact_sha256 and here:
             return found
     return None
 
@@ -154,7 +154,10 @@ def _measured_again(
     gate: ExampleSet = load_set(code, spec.gate)
     if gate.sha256 != recorded.data_sha256:
         return f"the gate set {spec.gate} here is not the one that was measured on", ()
-    session = open_session(artefact)
+    try:
+        session = open_session(artefact, module=code.module, device=Host().device_of_class(recorded.processor) or "cpu")
+    except ValueError as error:
+        return f"with {recorded.runtime}; here {error}", ()
     if session.runtime != recorded.runtime:
         return f"with {recorded.runtime}; here is {session.runtime}", ()
     reference = outputs_of(code, published, gate.inputs)

@@ -22,6 +22,11 @@ def runtime(device: str, precision: str) -> str:
     return f"torch {version} {f'cuda {torch.version.cuda}' if device == 'cuda' else 'cpu'} {precision}"
 
 
+def runtimes(device: str) -> frozenset[str]:
+    """All that torch may be on a device, one for each type."""
+    return frozenset(runtime(device, precision) for precision in PRECISIONS)
+
+
 class TorchSession:
     """An artefact of `torch_artefact` on one device. Threads may share it.
 

@@ -6,16 +6,21 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from fluvial.cli.main import app, mount_for
 from fluvial.cli.measure import read_own_data
+from fluvial.edge import measuring as measuring_module
 from fluvial.edge import participant as participant_module
 from fluvial.edge.measuring import Measuring, OwnData
+from fluvial.edge.training import torch_session
+from fluvial.edge.training.torch_artefact import pack
 from fluvial.identity.envelope import seal, unseal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import FluvialError, VerificationError
 from fluvial.wire.records import ChunkReference, Measurement, Task
+from models.architectures import build
 from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, a_federation, topic_partitions
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 from tests.unit.governance.admission.test_reports import ASKING
@@ -51,7 +56,7 @@ class Topics:
 
     def build(self, version, factors, damaged=False):
         for name, factor in factors.items():
-            data = artefact(factor)
+            data = factor if isinstance(factor, bytes) else artefact(factor)
             stored = data[:-1] if damaged else data
             place = self.transport.produce(self.topics.variant_blobs, stored, key=b"x").result(5)
             chunk = ChunkReference(
@@ -60,8 +65,8 @@ class Topics:
             variant = replace(a_variant(name, version), artefact_sha256=sha256(data).digest(), chunks=(chunk,))
             self.transport.produce(self.topics.variants, seal(variant, AGGREGATOR, "aggregator"), key=b"x").result(5)
 
-    def measuring(self, task=None):
-        return Measuring(self.transport, self.federation, "alice", KEY, task or a_task())
+    def measuring(self, task=None, device="cpu"):
+        return Measuring(self.transport, self.federation, "alice", KEY, task or a_task(), device)
 
     def reports(self):
         return [unseal(m.value, Measurement, KEY.public_key) for m in self.transport.messages(self.topics.reports)]
@@ -120,6 +125,54 @@ def test_a_task_that_does_not_ask_is_not_measured(world):
         world.measuring(a_task(participants_measure=False))
     with pytest.raises(FluvialError, match="of version 3 of credit"):
         world.measuring().measure(OwnData(inputs=INPUTS), 3)
+
+
+def a_task_with_torch():
+    variants = [*ASKING["variants"], {"name": "halves", "recipe": "torch_bf16"}]
+    model = {"architecture": "logistic_regression", "parameters": {"inputs": 3, "classes": 3}}
+    specification = {**SPECIFICATION, "model": model, "acceleration": {**ASKING, "variants": variants}}
+    return replace(a_task(), specification=json.dumps(specification))
+
+
+def with_torch():
+    made = Topics()
+    module = build("logistic_regression", {"inputs": 3, "classes": 3})
+    with torch.no_grad():
+        module[0].weight.copy_(torch.eye(3))
+        module[0].bias.zero_()
+    made.build(8, {"onnx": 1.0, "int8": 1.0, "halves": pack(module, torch.zeros(2, 3), "bfloat16")})
+    return made
+
+
+def test_what_torch_runs_is_not_measured_on_a_processor():
+    world = with_torch()
+    sent = world.measuring(a_task_with_torch()).measure(OwnData(inputs=INPUTS))
+    assert {one.measurement.variant for one in sent} == {"onnx", "int8"}
+
+
+@pytest.fixture
+def an_accelerator(monkeypatch):
+    """This processor in an accelerator's place: the class is its, the sessions are torch's own on the processor."""
+    monkeypatch.setattr(measuring_module, "processor_class", lambda device: "CUDA_9_0")
+    monkeypatch.setattr(torch_session, "choose_device", lambda device: "cpu")
+
+
+@pytest.mark.usefixtures("an_accelerator")
+def test_an_accelerator_measures_what_torch_runs_with_the_tasks_module_and_leaves_what_it_has_no_runtime_for():
+    world = with_torch()
+    sent = world.measuring(a_task_with_torch(), "cuda").measure(OwnData(inputs=INPUTS))
+    (measurement,) = [one.measurement for one in sent]
+    assert (measurement.variant, measurement.processor) == ("halves", "CUDA_9_0")
+    assert measurement.runtime == torch_session.runtime("cpu", "bfloat16")
+    (everybody,) = measurement.counts
+    assert everybody.harmed <= 1  # two outputs that bfloat16 cannot tell apart
+
+
+@pytest.mark.usefixtures("an_accelerator")
+def test_where_the_device_has_a_runtime_for_no_variant_that_is_said(world):
+    with pytest.raises(ValueError, match="does not run on 'cuda'"):
+        world.measuring(device="cuda").measure(OwnData(inputs=INPUTS))
+    assert world.reports() == []
 
 
 def test_other_bytes_than_the_record_names_are_not_run():

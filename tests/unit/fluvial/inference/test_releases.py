@@ -25,9 +25,15 @@ def releases(*promotions, variants=((8, "int8"), (8, "onnx"), (9, "onnx"))):
     return made
 
 
+def here(*places):
+    """The places of a machine, runtime and class by turns, the preferred one first."""
+    pairs = list(zip(places[::2], places[1::2], strict=True))
+    return lambda runtime, processor: pairs.index(place) if (place := (runtime, processor)) in pairs else None
+
+
 def serving(made):
-    released = made.serving("credit", "onnxruntime", "AVX2", ORDER)
-    return None if released is None else (released.promotion.version, released.promotion.variant)
+    found = made.candidates("credit", here("onnxruntime", "AVX2"), ORDER)
+    return (found[0].promotion.version, found[0].promotion.variant) if found else None
 
 
 def test_without_a_promotion_nothing_serves():
@@ -47,7 +53,17 @@ def test_a_promotion_for_another_class_of_processors_serves_nobody_here():
 def test_a_promotion_for_another_version_of_the_runtime_serves_nobody_here():
     made = releases(replace(promoted(1), runtime="onnxruntime 1.31.0"))
     assert serving(made) is None
-    assert made.serving("credit", "onnxruntime 1.31.0", "AVX2", ORDER) is not None
+    assert made.candidates("credit", here("onnxruntime 1.31.0", "AVX2"), ORDER)
+
+
+def test_of_one_variant_the_device_that_is_preferred_serves_and_the_newest_version_before_any_device():
+    on_cuda = replace(promoted(3, name="int8"), runtime="torch 2 cuda 13 bfloat16", processor="CUDA_9_0")
+    made = releases(promoted(1), promoted(2, name="int8"), on_cuda)
+    both = here("torch 2 cuda 13 bfloat16", "CUDA_9_0", "onnxruntime", "AVX2")
+    ranked = [each.promotion.sequence for each in made.candidates("credit", both, ORDER)]
+    assert ranked == [3, 2, 1]
+    made.add_promotion(promoted(4, version=9))
+    assert [each.promotion.sequence for each in made.candidates("credit", both, ORDER)] == [4, 3, 2, 1]
 
 
 def test_what_is_rolled_back_serves_no_more_and_what_was_before_serves_again():

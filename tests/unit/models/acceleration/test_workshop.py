@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from fluvial.edge.artefact_kinds import runs_in_torch
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.training.flat import flatten
 from fluvial.edge.training.module_state import ModuleState
@@ -31,6 +32,7 @@ PARAMETERS = {"inputs": 6, "classes": 2, "hidden": 8}
 VARIANTS = (
     VariantSpec(name="plain", recipe="onnx_fp32"),
     VariantSpec(name="rounded", recipe="int8_static"),
+    VariantSpec(name="halved", recipe="torch_bf16"),
     VariantSpec(name="none", recipe="pruned_structured", parameters={"fraction": 2.0}),
 )
 
@@ -117,6 +119,10 @@ def test_a_worker_builds_measures_and_says_what_does_not_fit(order, model, of_a_
     )
     here = parse_recipe("int8_static", {}).build(subject)
     assert here.digest.hex() == of_a_worker["rounded"][0].artefact_sha256, "another process builds other bytes"
+    halved, numbers = of_a_worker["halved"]
+    assert runs_in_torch(numbers)
+    assert not halved.failure
+    assert halved.measured is None, "measured where it is slower than others, and would serve"
     failure, nothing = of_a_worker["none"]
     assert "between 0 and 1" in failure.failure
     assert nothing == b""

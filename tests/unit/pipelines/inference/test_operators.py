@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fluvial.edge.packages import Packages
+from fluvial.edge.packages.errors import PackageError
 from fluvial.identity.envelope import seal, unseal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import (
@@ -17,6 +21,7 @@ from fluvial.wire.records import (
     InferenceResults,
     InferenceStatus,
     ParticipantStatus,
+    Task,
 )
 from fluvial.wire.topics import Topics
 from pipelines.flink.bundles import Kind, pack_bundle
@@ -27,6 +32,7 @@ from pipelines.inference.logic import Model
 from pipelines.inference.operators import Infer
 from tests.unit.pipelines.flink_state import FlinkState
 from tests.unit.pipelines.inference.test_logic import a_request
+from tests.unit.pipelines.inference.test_serving import SPECIFICATION
 from tests.unit.pipelines.promotion.builders import SPEC
 
 KEY, CALLER = (SigningKey.from_seed(bytes([number]) * 32) for number in (8, 9))
@@ -72,6 +78,9 @@ class Inference:
             operator_key="00" * 32,
             registrar_key="00" * 32,
             aggregator_key=KEY.public_key.hex(),
+            packages=(),
+            repository_root=folder,
+            device="cpu",
         )
         self.operator = Infer(settings)
         self.operator.open(self.state)
@@ -149,3 +158,18 @@ def test_what_cannot_be_opened_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path
     junk = pack_bundle(Kind.SOURCE, [source_frame(SourceRecord(0, 1, 1, b"x", b"junk"))])
     assert list(stage.operator.set_aside(junk, stage.state, FAILURE)) == []
     assert stage.answers == {}
+
+
+def test_the_module_of_what_torch_runs_is_made_as_the_tasks_file_says(tmp_path: Path) -> None:
+    model = {"architecture": "logistic_regression", "parameters": {"inputs": 3, "classes": 2}}
+    task = replace(A_TASK, specification=json.dumps({**SPECIFICATION, "model": model}))
+    module = operators._module(Packages(), tmp_path, task)
+    assert [tuple(parameter.shape) for parameter in module.parameters()] == [(2, 3), (2,)]
+    packaged = {**SPECIFICATION, "model": {"builder": "other.model:net"}, "package": {"name": "other"}}
+    with pytest.raises(PackageError, match="not allowed here"):
+        operators._module(Packages(), tmp_path, replace(A_TASK, specification=json.dumps(packaged)))
+
+
+A_TASK = Task(
+    task="credit", specification="", layout=(), base_version=0, base_digest=bytes(32), base_chunks=(), created_ms=1
+)

@@ -7,8 +7,13 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
+import torch
 from onnx import TensorProto, helper
+from torch import nn
 
+from fluvial.edge.packages.errors import PackageError
+from fluvial.edge.training.torch_artefact import pack
+from fluvial.edge.training.torch_session import runtime as torch_runtime
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
@@ -61,10 +66,11 @@ def artefact(factor):
 
 
 class World:
-    def __init__(self):
+    def __init__(self, device="auto"):
         self.transport = MemoryTransport(dict.fromkeys((TOPICS.registry, TOPICS.variants, TOPICS.promotions), 1))
         self.artefacts = {}
         self.sequence = self.slow = 0
+        self.forbidden = False
         task = Task(
             task="credit",
             specification=json.dumps(SPECIFICATION),
@@ -81,7 +87,15 @@ class World:
             VerifiedRegistry(OPERATOR.public_key, bytes(32)),
             AGGREGATOR.public_key,
             self.read,
+            self.module,
+            device,
         )
+
+    def module(self, task):
+        assert task.task == "credit"
+        if self.forbidden:
+            raise PackageError("the package is not allowed here")
+        return nn.Linear(3, 3)
 
     def produce(self, topic, value, key=""):
         self.transport.produce(topic, value, key=key.encode()).result(5)
@@ -95,12 +109,14 @@ class World:
             raise ChunkUnavailable("gone")
         return data
 
-    def promote(self, version, factor, data=b"", decision=PromotionDecision.PROMOTED, signer=AGGREGATOR):
+    def promote(
+        self, version, factor, data=b"", decision=PromotionDecision.PROMOTED, signer=AGGREGATOR, runs_in="", name="int8"
+    ):
         data = data or artefact(factor)
         digest = sha256(data).digest()
         self.artefacts.setdefault(digest, data)
         self.sequence += 1
-        variant = replace(a_variant("int8", version), artefact_sha256=digest)
+        variant = replace(a_variant(name, version), artefact_sha256=digest)
         promotion = replace(
             a_promotion(),
             sequence=self.sequence,
@@ -108,7 +124,8 @@ class World:
             artefact_sha256=digest,
             decision=decision,
             processor=processor_class(),
-            runtime=runtime(),
+            runtime=runs_in or runtime(),
+            variant=name,
         )
         self.produce(TOPICS.variants, seal(variant, signer, "aggregator"))
         self.produce(TOPICS.promotions, seal(promotion, signer, "aggregator"))
@@ -164,6 +181,38 @@ def test_a_release_that_cannot_be_loaded_leaves_the_old_one_serving(world):
     world.promote(2, 0.0, data=b"no model")
     world.promote(3, 4.0)
     assert answer(world.serves(3)) == 4.0
+
+
+def in_torch(factor, precision="bfloat16"):
+    module = nn.Linear(3, 3)
+    with torch.no_grad():
+        module.weight.copy_(factor * torch.eye(3))
+        module.bias.zero_()
+    return pack(module, torch.zeros(2, 3), precision)
+
+
+def test_what_was_promoted_for_torch_is_run_by_it_with_the_tasks_module(world):
+    world.promote(1, 0.0, data=in_torch(2.0), runs_in=torch_runtime("cpu", "bfloat16"))
+    world.serving.start()
+    assert answer(world.serves(1)) == 2.0
+
+
+def test_where_the_tasks_code_is_not_allowed_the_next_best_serves(world):
+    world.forbidden = True
+    world.promote(1, 2.0)
+    world.promote(2, 3.0, name="onnx")
+    world.promote(2, 0.0, data=in_torch(4.0), runs_in=torch_runtime("cpu", "bfloat16"))
+    world.serving.start()
+    model = world.serves(2)
+    assert (model.variant, answer(model)) == ("onnx", 3.0)
+
+
+def test_what_was_promoted_for_another_precision_or_an_accelerator_that_is_not_here_serves_nobody(world):
+    world.promote(1, 2.0)
+    world.promote(2, 0.0, data=in_torch(3.0), runs_in=torch_runtime("cpu", "float16"))
+    world.promote(3, 0.0, data=in_torch(4.0), runs_in=torch_runtime("cuda", "bfloat16"))
+    world.serving.start()
+    assert answer(world.serves(1)) == 2.0
 
 
 def test_a_release_that_is_rolled_back_serves_no_more(world):

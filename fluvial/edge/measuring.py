@@ -200,7 +200,7 @@ class Measuring:
             drawn = [metric for metric in metrics if metric not in COUNTED]
             seed = variant.artefact_sha256
             found = drops(reference, outputs, data.targets, metrics=drawn, seed=seed, groups=groups, people=people)
-        timing = measure_timing(session.run, data.inputs, batch=self._spec.policy.batch)
+        timing = measure_timing(session.run, data.inputs, batch=self._spec.policy.batch, device=self._device)
         return Measurement(
             task=self._task,
             version=variant.version,

@@ -30,7 +30,8 @@ Run = Callable[[NDArray[np.float32]], object]
 class Timing:
     """latency: microseconds of one call with one example; p99 is 0 below LEAST_CALLS_FOR_P99 calls. throughput:
     examples a second at `batch`. processor_us: processor time for an example at `batch`. peak_memory_bytes: of this
-    process so far. joules: for an example at `batch`, where the machine tells (RAPL, NVML); 0 where it does not."""
+    process so far. joules: for an example at `batch`, of the processor (RAPL) or the NVIDIA devices (NVML) that the
+    model ran on; 0 where the machine does not tell."""
 
     latency_p50_us: float
     latency_p95_us: float
@@ -44,10 +45,17 @@ class Timing:
 
 
 def measure_timing(
-    run: Run, inputs: NDArray[np.float32], *, batch: int, calls: int | None = None, batches: int = 20
+    run: Run,
+    inputs: NDArray[np.float32],
+    *,
+    batch: int,
+    calls: int | None = None,
+    batches: int = 20,
+    device: str = "cpu",
 ) -> Timing:
     """Time `run` on the first inputs, after a warm-up. calls: with one example; without it as many as a 99th percentile
-    needs, or as FEW_CALLS and CALLS_SECONDS allow. Raises ValueError for no inputs."""
+    needs, or as FEW_CALLS and CALLS_SECONDS allow. device: whose energy is counted, cpu or cuda. Raises ValueError for
+    no inputs."""
     if not len(inputs):
         raise ValueError("there are no inputs")
     single = inputs[:1]
@@ -55,12 +63,12 @@ def measure_timing(
     for warm_up in (single, many, single):
         run(warm_up)
     latencies = np.array(list(_latencies_us(run, single, calls)))
-    energy, processor, started = joules_so_far(), time.process_time(), time.perf_counter()
+    energy, processor, started = joules_so_far(device), time.process_time(), time.perf_counter()
     for _ in range(batches):
         run(many)
     seconds = time.perf_counter() - started
     examples = batch * batches
-    used = joules_so_far()
+    used = joules_so_far(device)
     return Timing(
         latency_p50_us=float(np.percentile(latencies, 50)),
         latency_p95_us=float(np.percentile(latencies, 95)),
@@ -100,9 +108,12 @@ def _peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def joules_so_far() -> float:
-    """Energy that processor packages and NVIDIA devices have used since some moment; 0 where nobody may read it."""
-    total = 1000 * nvml.millijoules()
+def joules_so_far(device: str = "cpu") -> float:
+    """Energy that this machine's processor packages, or for cuda its NVIDIA devices, have used since some moment; 0
+    where nobody may read it. Never both: what stands idle beside would be counted to what works."""
+    if device == "cuda":
+        return nvml.millijoules() / 1000
+    total = 0
     for counter in _POWERCAP.glob("intel-rapl:*/energy_uj"):
         if os.access(counter, os.R_OK):
             total += int(counter.read_text())

@@ -173,7 +173,7 @@ def _measured(artefact: Artefact, subject: Subject, bench: Bench, batch: int, de
         num_examples=len(inputs),
         counts=counts,
         drops=found,
-        timing=measure_timing(session.run, inputs, batch=batch),
+        timing=measure_timing(session.run, inputs, batch=batch, device=on),
     )
 
 

@@ -76,18 +76,18 @@ def _session(session: Session, inputs: np.ndarray[Any, np.dtype[np.float32]], de
             "calls": len(times),
             "examples_per_second": batch / float(np.median(times)),
         }
-    found["microjoules_an_example_at_256"] = _microjoules(partial(session.run, inputs[:256]), 256)
+    found["microjoules_an_example_at_256"] = _microjoules(partial(session.run, inputs[:256]), 256, device)
     return found
 
 
-def _microjoules(run: Callable[[], object], examples: int) -> float:
-    """Of all processor packages and devices, what they use when idle included; 0 where the machine does not tell."""
-    before, ends, count = joules_so_far(), time.perf_counter() + ENERGY_SECONDS, 0
+def _microjoules(run: Callable[[], object], examples: int, device: str) -> float:
+    """Of the device that computes, what it uses when idle included; 0 where the machine does not tell."""
+    before, ends, count = joules_so_far(device), time.perf_counter() + ENERGY_SECONDS, 0
     while time.perf_counter() < ends:
         run()
         count += examples
     wait()
-    return 1e6 * (joules_so_far() - before) / count if before else 0.0
+    return 1e6 * (joules_so_far(device) - before) / count if before else 0.0
 
 
 def modules() -> dict[str, Any]:

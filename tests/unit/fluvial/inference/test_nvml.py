@@ -32,7 +32,8 @@ def test_energy_and_capability_of_devices_are_told(monkeypatch, tmp_path):
     monkeypatch.setattr(nvml, "_library", Library)
     monkeypatch.setattr(timing, "_POWERCAP", tmp_path)
     assert nvml.millijoules() == 7_000
-    assert timing.joules_so_far() == 7.0
+    assert timing.joules_so_far("cuda") == 7.0
+    assert timing.joules_so_far() == 0.0, "what stands idle beside a processor is counted to what that does"
     assert processor_class.__wrapped__("cuda") == "CUDA_9_0"
 
 

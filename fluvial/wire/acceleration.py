@@ -25,7 +25,7 @@ class VariantSpec(_Strict):
     name: GivenName
     recipe: str = Field(
         description="onnx_fp32, fp16_storage, fp16, int8_static, int8_dynamic, int4_storage, pruned_..., low_rank, "
-        "fine_tuned"
+        "fine_tuned, torch_fp32, torch_bf16, torch_fp16"
     )
     parameters: dict[str, int | float | str | bool] = {}
 

@@ -34,12 +34,13 @@ from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Transport, connect
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Round
 from fluvial.wire.task_file import TaskFile
 
 _POLL_SECONDS = 0.05
 _ENROL_SECONDS = 150.0
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Company:

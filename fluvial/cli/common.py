@@ -21,6 +21,7 @@ from rich.markup import escape
 
 from fluvial.identity.federation import Federation
 from fluvial.wire.errors import FluvialError, TransportError
+from fluvial.wire.foreign_text import plain
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -155,12 +156,6 @@ def _again(error: FluvialError) -> str:
             "says so, and `fluvial up` starts it. Trying again may help."
         )
     return "Trying again may help."
-
-
-def plain(text: str) -> str:
-    """Foreign text made harmless for a terminal: control characters, and those that turn or hide others, are spelt out;
-    lines stay lines."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(text: str) -> str:

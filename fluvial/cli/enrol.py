@@ -14,7 +14,6 @@ from fluvial.cli.common import (
     errors,
     fail,
     load_federation,
-    plain,
     print_json,
     reported,
 )
@@ -22,6 +21,7 @@ from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
 from fluvial.edge import Participant
 from fluvial.edge.registry import Terms
 from fluvial.identity.keys import SigningKey
+from fluvial.wire.foreign_text import plain
 from fluvial.wire.names import check_participant
 from fluvial.wire.task_file import TaskFile
 

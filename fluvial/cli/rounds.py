@@ -14,7 +14,6 @@ from fluvial.cli.common import (
     console,
     errors,
     load_federation,
-    plain,
     print_json,
     reported,
 )
@@ -25,6 +24,7 @@ from fluvial.edge.rounds import RoundFollower
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Transport, connect
 from fluvial.registry.rounds import is_over
+from fluvial.wire.foreign_text import plain
 from fluvial.wire.records import Release, Round, RoundStatus, WindowMode
 
 app = typer.Typer(help="Follow the rounds of the federation's tasks.", no_args_is_help=True)

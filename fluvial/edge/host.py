@@ -3,14 +3,14 @@ holds on a device here that is of this class, with this very runtime, and on no 
 
 from __future__ import annotations
 
-import logging
 from functools import cache
 
 from fluvial.inference import nvml
 from fluvial.inference.processor import processor_class
 from fluvial.inference.session import provider_is_here, runtime
+from fluvial.wire.foreign_text import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Host:

@@ -4,17 +4,17 @@ A verdict counts only when it names the position of a record that this participa
 under another's name, and the verdict on that forgery carries the same name.
 """
 
-import logging
 import time
 from collections.abc import Callable
 
 from fluvial.kafka import Position, Reader, Start, Transport
 from fluvial.wire.errors import FluvialError, SchemaUnknown
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
 from fluvial.wire.records import Receipt, Verdict
 from fluvial.wire.topics import Topics
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 _POLL_SECONDS = 0.1
 _MOST_HINTS = 4096

@@ -6,7 +6,6 @@ compares the two. Here the first that is of a version's published model counts.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from typing import Any
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Message, Transport, read_to_end
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ModelManifest, ParticipantsMetric, Release
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class MeasurementFollower:

@@ -8,7 +8,6 @@ the task's own module.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -34,13 +33,14 @@ from fluvial.inference.timing import measure_timing
 from fluvial.kafka import Position, Transport, read_all
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError, VerificationError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
 from fluvial.wire.records import Measurement, MetricDrop, Task, Variant
 from fluvial.wire.task_file import TaskFile
 
 _READ_SECONDS = 30.0
 _SEND_SECONDS = 60.0
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

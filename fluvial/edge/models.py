@@ -6,7 +6,6 @@ Shapes: D parameters.
 """
 
 import hashlib
-import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -18,13 +17,14 @@ from fluvial.identity.envelope import open_envelope, unseal, verify_envelope
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Place, Transport, read_all
 from fluvial.wire.errors import DecodeError, VerificationError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.layout import model_digest
 from fluvial.wire.media_types import media_type
 from fluvial.wire.records import ChunkReference, ModelManifest
 
 _CACHE_BYTES = 512 << 20
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 def load_model(

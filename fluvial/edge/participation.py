@@ -17,7 +17,6 @@ made, when newer rounds have been opened since.
 While the broker is away the loop waits and tries again; everything unsent is in the outbox.
 """
 
-import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,11 +51,12 @@ from fluvial.encoding import encoder
 from fluvial.kafka import TransportUnavailable
 from fluvial.registry.rounds import is_over
 from fluvial.wire.errors import ChunkUnavailable
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import HeldOutMetrics, Round, RoundStatus, Verdict
 from fluvial.wire.sampling import invited
 from fluvial.wire.terms import terms_of
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0

@@ -1,14 +1,13 @@
 """Following rounds: which one is open (`fluvial.registry.rounds`)."""
 
-import logging
-
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Message, Transport, read_to_end
 from fluvial.registry.rounds import NewestRounds
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Round
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 
 class RoundFollower:

@@ -4,7 +4,6 @@ Before a client connects by TLS for the first time, and again after a loss, one 
 all: so a refusal is told at once and in words, and an absence is waited for.
 """
 
-import logging
 import threading
 import time
 from collections import deque
@@ -28,9 +27,10 @@ from fluvial.kafka.interface import (
 )
 from fluvial.kafka.reachability import is_reached
 from fluvial.wire.errors import TransportError
+from fluvial.wire.foreign_text import logger
 
 _PAUSE_SECONDS = 1.0
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class RecoveringTransport:

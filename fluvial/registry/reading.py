@@ -1,14 +1,13 @@
 """Reading the topic `registry` into a view. A record that does not verify is skipped, so that it cannot hide the
 genuine one before it."""
 
-import logging
-
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Message, Transport, read_all
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.foreign_text import logger
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 
 def empty_view(federation: Federation) -> VerifiedRegistry:

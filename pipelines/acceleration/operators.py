@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from fluvial.identity.envelope import seal, unseal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import ChunkUnavailable, FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import ChunkReference, Failure, ModelManifest, Task, Variant
@@ -44,7 +44,7 @@ LOOK_MS = 250
 Terms = tuple[TaskFile, AccelerationSpec]
 
 _CHUNK_BYTES = 1 << 20
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

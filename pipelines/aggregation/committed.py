@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Receipt, Verdict
 from pipelines.aggregation.rounds.recovery import Recovery
 from pipelines.config import Settings
@@ -16,7 +16,7 @@ from pipelines.flink.stage_mac import StageMac
 _CLOCK_MARGIN_MS = 60_000
 _DAY_MS = 24 * 3_600_000
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 def read_recovery(settings: Settings) -> Recovery:

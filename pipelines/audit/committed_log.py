@@ -6,12 +6,12 @@ What no stage wrote is skipped and counted.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Mapping
 
 from fluvial.identity.keys import SigningKey
 from fluvial.transparency.note import NoteKey
+from fluvial.wire.foreign_text import logger
 from pipelines.audit import recovery
 from pipelines.audit.recovery import LogView, Signed
 from pipelines.config import Settings
@@ -25,7 +25,7 @@ _CHECKPOINTS_TAIL = 1_000
 _OFFSETS_A_LEAF = 2  # its own and, where every leaf has a transaction of its own, a control record's
 _SETTLE_MARGIN_SECONDS = 30.0
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class CommittedLog:

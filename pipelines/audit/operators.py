@@ -11,7 +11,6 @@ a timer is due.
 from __future__ import annotations
 
 import itertools
-import logging
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -21,6 +20,7 @@ from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ValueStateDescriptor
 
 from fluvial.wire.errors import TransportError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import InputGap
 from governance.audit import signer
 from governance.audit.cloud_events import headers
@@ -46,7 +46,7 @@ _LOOK_AGAIN_MS = 30_000
 _MOST_AT_ONCE = 10_000
 """Events taken in by one timer, so that checkpoints need not wait long."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class LeavesLost(TransportError):

@@ -6,18 +6,18 @@ retention has taken is left out, as it is for whoever computes the same later.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from hashlib import sha256
 
 from fluvial.admission.held_out import Told, summarise
 from fluvial.identity.envelope import open_envelope
 from fluvial.wire.errors import ChunkUnavailable, FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ChunkReference, ModelManifest, ModelUpdate, ParticipantsMetric
 from fluvial.wire.terms import terms_of
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 ReadRecord = Callable[[ChunkReference], bytes]
 """The value of the record of topic updates at a place. Raises ChunkUnavailable, TimeoutError."""

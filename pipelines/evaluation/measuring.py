@@ -6,7 +6,6 @@ then the model may well be measured a moment later.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,6 +19,7 @@ from fluvial.edge.metrics import Measured
 from fluvial.edge.packages import Packages
 from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.wire.errors import ChunkUnavailable
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import encode
 from fluvial.wire.records import GroupMeasurement, Metric, ModelManifest, ParticipantsMetric, Release, Task
 from fluvial.wire.task_file import TaskFile
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 REASON_CHARACTERS = 300
 """The longest reason in a release: it stands in the audit log for ever."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 ReadModel = Callable[[ModelManifest], NDArray[np.float32]]
 """The flattened model, float32[num_elements]. Raises ChunkUnavailable, TimeoutError."""

@@ -5,7 +5,6 @@ Written at once and not in the job's transaction, which the failure aborts. Read
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from uuid import uuid4
 from confluent_kafka import KafkaException
 
 from fluvial.wire.errors import TransportError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import encode
 from fluvial.wire.records import Failure
 from pipelines.config import Settings
@@ -26,7 +26,7 @@ from pipelines.topology import PROVEN
 _SECONDS = 20.0
 _TOGETHER_SECONDS = 1.0
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _read: dict[tuple[str, str], tuple[float, list[Failure]]] = {}
 _read_lock = threading.Lock()

@@ -16,7 +16,6 @@ Errors of the surroundings (a broker that does not answer, memory) are nobody's 
 
 from __future__ import annotations
 
-import logging
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +28,7 @@ from confluent_kafka import KafkaException
 from pyflink.datastream import FlatMapFunction, KeyedBroadcastProcessFunction, KeyedProcessFunction
 
 from fluvial.wire.errors import TransportError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Failure, SetAside
 from pipelines.config import Settings
 from pipelines.flink import failure_log
@@ -42,7 +42,7 @@ from pipelines.flink.suspects import Suspects
 _TRACEBACK_CHARACTERS = 4_000
 _OF_THE_SURROUNDINGS = (TransportError, TimeoutError, ConnectionError, KafkaException, MemoryError)
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Form(Enum):

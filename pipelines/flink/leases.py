@@ -7,7 +7,6 @@ nothing that such a holder does becomes visible afterwards.
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from collections.abc import Collection, Sequence
@@ -22,6 +21,7 @@ from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka.errors import TransportUnavailable
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import encode
 from fluvial.wire.records import Heartbeat, HolderState, Lease, LeaseCause
 from fluvial.wire.topics import Topics
@@ -35,7 +35,7 @@ _SECONDS = 15.0
 _ATTEMPTS = 20
 _FORMER_LEADER_SECONDS = 10.0
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class StagesHeld(FluvialError):

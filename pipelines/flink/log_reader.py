@@ -11,7 +11,6 @@ written meanwhile. Each partition comes in the order of its offsets; partitions 
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from fluvial.identity.brokers import Brokers
 from fluvial.wire.errors import DecodeError, TransportError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.offsets import Bounds, starting_offsets
@@ -37,7 +37,7 @@ _CALL_SECONDS = 15.0
 _POLL_SECONDS = 0.2
 _BATCH = 1_000
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 T = TypeVar("T")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
@@ -12,6 +11,7 @@ from pyflink.datastream import FlatMapFunction
 
 from fluvial.identity.envelope import check_kind, open_envelope, verify_envelope
 from fluvial.wire.errors import ChunkUnavailable, FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ChunkReference, ModelManifest
 from pipelines.config import Settings
@@ -19,7 +19,7 @@ from pipelines.flink.blobs import BlobReader
 from pipelines.flink.frames import SourceRecord, parse_source
 from pipelines.flink.messages import pack
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class ManifestToMessage(FlatMapFunction):

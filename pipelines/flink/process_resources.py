@@ -17,7 +17,6 @@ The road of a chunk through a process, from the content check to the sums:
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,13 +24,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from fluvial.wire.foreign_text import logger
 from pipelines.config import Settings
 from pipelines.flink.blobs import BlobReader, BlobWriter
 from pipelines.flink.checked_chunks import Announcements, CheckedChunks
 from pipelines.flink.chunk_writer import chunk_writer, subtask_of
 from pipelines.flink.shared import Shared
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 T = TypeVar("T")
 
 

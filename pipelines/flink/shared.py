@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import weakref
 from collections.abc import Callable, Hashable
@@ -10,7 +9,9 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-_log = logging.getLogger(__name__)
+from fluvial.wire.foreign_text import logger
+
+_log = logger(__name__)
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 

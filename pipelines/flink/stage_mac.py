@@ -15,13 +15,13 @@ had before that time needs no proof: the topics of a federation that is older th
 from __future__ import annotations
 
 import hmac
-import logging
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fluvial.wire.files import write_private
+from fluvial.wire.foreign_text import logger
 from pipelines.flink.frames import SourceRecord, sink_frame
 
 FILE = "stages.key"
@@ -33,7 +33,7 @@ _COVERED = "fluvial-"
 _SECRET_BYTES = 32
 _PURPOSE = b"fluvial stage mac v1"
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class StageMac:

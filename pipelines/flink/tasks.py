@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -14,6 +13,7 @@ from fluvial.registry.order import replaces
 from fluvial.registry.records import open_registry_record
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import encode
 from fluvial.wire.records import Task, TaskStatus
 from fluvial.wire.task_file import TaskFile
@@ -21,7 +21,7 @@ from pipelines.config import Settings
 from pipelines.flink.frames import parse_source
 from pipelines.flink.messages import pack
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class TaskToMessage(FlatMapFunction):

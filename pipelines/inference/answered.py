@@ -8,11 +8,11 @@ workers. It is read back to the oldest request that comes, and further where an 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from fluvial.identity.envelope import unseal
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import InferenceResults
 from pipelines.flink.frames import SourceRecord
 from pipelines.inference.logic import Asked
@@ -20,7 +20,7 @@ from pipelines.inference.logic import Asked
 ReadResults = Callable[[int], Iterable[SourceRecord]]
 """Committed records of topic results, from a broker time in milliseconds to the end."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 def answers_in(records: Iterable[SourceRecord], public_key: bytes, scope: str = "") -> Iterator[tuple[str, str]]:

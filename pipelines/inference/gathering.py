@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.acceleration import BatchingSpec
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Task
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.tasks import acceleration_of
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

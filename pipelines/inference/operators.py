@@ -10,7 +10,6 @@ The operator has no state of Flink's. Where nothing is released a request is tol
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +25,7 @@ from fluvial.identity.keys import SigningKey
 from fluvial.kafka import connect
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import DecodeError, TransportError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
 from fluvial.wire.records import (
     Envelope,
@@ -61,7 +61,7 @@ SIGNER = "aggregator"
 _START_SECONDS = 30.0
 _SWITCH_SECONDS = 0.0005
 _DEFAULT_DEADLINE_MS = 5_000
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Infer(KeyedProcessFunction):

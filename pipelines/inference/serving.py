@@ -7,7 +7,6 @@ began with. If loading fails, the next best that was promoted for this machine s
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -24,6 +23,7 @@ from fluvial.kafka import Message, Reader, Transport
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Task, Variant
 from fluvial.wire.topics import Topics
 from pipelines.flink.process_end import skip_destructors
@@ -38,7 +38,7 @@ MakeModule = Callable[[Task], Any]
 allowed here."""
 
 _POLL_SECONDS = 0.05
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Serving:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 from hashlib import sha256
@@ -15,6 +14,7 @@ from pyflink.datastream.state import ValueStateDescriptor
 from fluvial.identity.envelope import check_kind, open_envelope, seal, unseal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Envelope, Measurement, OperatorAct, Promotion, Task, Variant
 from pipelines.config import Settings
@@ -29,7 +29,7 @@ from pipelines.promotion import logic
 SIGNER = "aggregator"
 """Who signs promotions: the federation's service key, by its name."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 T = TypeVar("T", Variant, Measurement, Promotion)
 Claimed = TypeVar("Claimed", Measurement, OperatorAct)
 

@@ -7,7 +7,6 @@ score and is told in the log; an update is never refused for what the cluster la
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import OrderedDict
@@ -22,6 +21,7 @@ from fluvial import encoding
 from fluvial.admission.judgement import NeedsEvidence, Place
 from fluvial.encoding import Span
 from fluvial.wire.errors import ChunkUnavailable
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import ChunkReference, ModelUpdate, Round
 from fluvial.wire.task_file import TaskFile
 from governance.admission.evidence import Finding
@@ -63,7 +63,7 @@ AT_ONCE = 64
 _NOTHING = Finding()
 _PAUSE_S = 1.0
 _MODELS = 4
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass(slots=True, eq=False)

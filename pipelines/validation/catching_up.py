@@ -8,17 +8,17 @@ what it finds is known as if the sources had brought it.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
 from fluvial.wire.errors import TransportError
+from fluvial.wire.foreign_text import logger
 
 _PAUSE_SECONDS = 0.5
 """Between two readings: names are free, and a flood of them must not become one of readings."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 def _now_ms() -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 
+from fluvial.wire.foreign_text import logger
 from pipelines.config import Settings
 from pipelines.flink import log_reader
 from pipelines.flink.frames import SourceRecord
@@ -19,7 +19,7 @@ INPUTS = ("updates", "enrolments", "reports")
 
 _DAY_MS = 24 * 3_600_000
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 def read_known(settings: Settings, *, settled: bool = True) -> Known:

@@ -7,7 +7,6 @@ serves all. Threads of the process make it in the background: no operator ever r
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from bisect import bisect_left
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 
 from fluvial.admission.judgement import NeedsEvidence, Place
 from fluvial.wire.errors import ChunkUnavailable
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import ChunkReference, ModelUpdate
 from governance.admission.content import ContentInspector
 from governance.admission.evidence import Finding
@@ -46,7 +46,7 @@ _THREADS = 2
 _PAUSE_S = 1.0
 """Before a partition is tried again whose broker did not answer."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass(slots=True, eq=False)

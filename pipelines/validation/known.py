@@ -6,13 +6,13 @@ nobody let in, for what simply has not been heard of yet. They live in memory al
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from fluvial.admission.judgement import Source
 from fluvial.wire.errors import DecodeError, FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
 from fluvial.wire.records import InputGap, Receipt, Verdict
 from fluvial.wire.topics import Topics
@@ -28,7 +28,7 @@ from pipelines.validation.trusted_records import TrustedRecords
 HEARD = ("registry", "rounds", "variants")
 """Attribute names of the topics that say whom and what to believe."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 T = TypeVar("T")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -11,6 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from fluvial.admission.judgement import NeedsEvidence
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import ModelUpdate, Round
 from fluvial.wire.task_file import TaskFile
 from governance.admission.uploads import is_own_chunk
@@ -26,7 +26,7 @@ from pipelines.validation.committed import read_known, read_on
 from pipelines.validation.content_checks import ContentChecks
 from pipelines.validation.known import Known
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 from fluvial.identity.envelope import unseal
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Message, Transport, read_to_end
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import ModelManifest
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 
 class SumFollower:

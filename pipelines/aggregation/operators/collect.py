@@ -6,7 +6,6 @@ topic), those that have a receipt are passed over, and the others are gathered b
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any
 
 from pyflink.datastream import KeyedProcessFunction, OutputTag
 
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import AcceptedUpdate, Outcome, Round
 from pipelines.aggregation import committed
@@ -35,7 +35,7 @@ from pipelines.flink.shared import ended_with
 GATHERING_MS = 60_000
 """Longest wait, after a start without state, for what the log holds for a window to come again."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class CollectRound(KeyedProcessFunction):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -15,6 +14,7 @@ from pyflink.datastream.state import ValueStateDescriptor
 
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
 from fluvial.wire.records import AcceptedUpdate, ModelManifest, Outcome, PublishedModel, Receipt, Task
 from pipelines.aggregation import committed
@@ -29,7 +29,7 @@ from pipelines.flink.frames import sink_frame
 from pipelines.flink.messages import unpack
 from pipelines.flink.shared import ended_with
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _REPORTS: dict[str, type[task_life.Report]] = {
     report.kind: report for report in (Selected, Undecided, ShardDone, ShardFailed, RoundFailed)

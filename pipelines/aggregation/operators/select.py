@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import AcceptedUpdate
 from models.aggregation.plan import Plan
 from pipelines.aggregation.messages import (
@@ -29,7 +29,7 @@ from pipelines.flink.environment import MAX_PARALLELISM
 from pipelines.flink.keys import shard_keys
 from pipelines.flink.messages import pack, unpack
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Select(KeyedProcessFunction):

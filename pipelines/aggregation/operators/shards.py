@@ -7,7 +7,6 @@ command starts again, from the log.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ListStateDescriptor
 
 from fluvial.wire.errors import ChunkUnavailable
+from fluvial.wire.foreign_text import logger
 from pipelines.aggregation.messages import (
     Add,
     Begin,
@@ -47,7 +47,7 @@ from pipelines.flink.shared import ended_with
 BATCH_MS = 100
 """Wait of an admitted update before a shard reads it. Timers are rounded, so that a batch has one."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class _OnShards(KeyedProcessFunction):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 from pyflink.datastream import FlatMapFunction
 
 from fluvial.identity.envelope import unseal
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import AcceptedUpdate, Round
 from pipelines.config import Settings
 from pipelines.flink.frames import parse_source
 from pipelines.flink.messages import pack
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class RoundToMessage(FlatMapFunction):

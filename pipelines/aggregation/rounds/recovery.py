@@ -7,7 +7,6 @@ answered; what is accepted and not answered belongs to a window. Pure folds over
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from fluvial.registry.order import order
 from fluvial.registry.rounds import NewestRounds, is_over
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import (
     AcceptedUpdate,
     Decision,
@@ -39,7 +39,7 @@ from pipelines.aggregation.rounds.registration import refusal
 from pipelines.aggregation.rounds.task_life import TaskState
 from pipelines.flink.frames import SourceRecord
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 _KEY_BYTES = 16
 _CLOCKS_DIFFER_MS = 60_000
 """At most, the brokers' from ours."""

@@ -7,10 +7,10 @@ where the judgement raises, that is its verdict. The judgement is a pure functio
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Failure
 from governance.admission import gate
 from pipelines.flink.bundles import parse_sources
@@ -18,7 +18,7 @@ from pipelines.flink.frames import SourceRecord
 from pipelines.validation.known import source_of
 from pipelines.validation.operators.judging import Judging, now_ms
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class HoldsUnhandled(Judging):

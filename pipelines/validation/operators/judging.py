@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -14,6 +13,7 @@ from pyflink.datastream.state import MapStateDescriptor
 
 from fluvial.admission.case import claimed_name
 from fluvial.admission.rates import Rate, Rates
+from fluvial.wire.foreign_text import logger
 from governance.admission import gate
 from governance.admission.evidence import Evidence
 from pipelines.config import Settings
@@ -34,7 +34,7 @@ BYTES_BY_NAME = Types.STRING(), Types.PICKLED_BYTE_ARRAY()
 NOTHING_BROADCAST = MapStateDescriptor("unused", *BYTES_BY_NAME)
 """Flink wants a state for what is broadcast. There is none: what is known is in memory, and in the log."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 def now_ms() -> int:

@@ -6,12 +6,12 @@ once for each participant and bundle, and gives what they became as two bundles.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pyflink.datastream.state import MapStateDescriptor
 
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import encode
 from fluvial.wire.records import AcceptedUpdate, Verdict
 from fluvial.wire.topics import Topics
@@ -33,7 +33,7 @@ from pipelines.validation.verdict_frames import verdict_frames
 _CHUNKS_UNDER_CHECK = 65_536
 """Of one subtask: references of some 300 bytes."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Validate(HoldsUnhandled):

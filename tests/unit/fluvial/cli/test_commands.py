@@ -12,13 +12,14 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 from fluvial.cli import model, model_export, participate, rounds
-from fluvial.cli.common import Exit, fail, plain, reported, shown
+from fluvial.cli.common import Exit, fail, reported, shown
 from fluvial.cli.main import app, mount_for
 from fluvial.edge import participant as participant_module
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import TransportUnavailable
+from fluvial.wire.foreign_text import plain
 from fluvial.wire.framing import encode
 from fluvial.wire.records import (
     DeviceProfile,

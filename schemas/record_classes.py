@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from fluvial.wire.quick_init import quick_init
+
 '''
 
 
@@ -105,7 +107,8 @@ def _record(schema: Schema, always: set[str]) -> str:
     """A record's class. always: the fields that every version has."""
     name = schema["name"]
     ints = tuple(field["name"] for field in schema["fields"] if field["type"] == "int")
-    lines = ["@dataclass(frozen=True, slots=True, kw_only=True)", f"class {name}:", f'    """{schema["doc"]}"""', ""]
+    lines = ["@quick_init", "@dataclass(frozen=True, slots=True, kw_only=True)"]
+    lines += [f"class {name}:", f'    """{schema["doc"]}"""', ""]
     for field in schema["fields"]:
         default = f" = {python_default(field['type'], field['default'])}" if "default" in field else ""
         lines += [f"    {field['name']}: {_python_type(field['type'])}{default}", f'    """{field["doc"]}"""']

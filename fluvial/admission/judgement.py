@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fluvial.admission.decisions import QUARANTINED
+from fluvial.wire.quick_init import quick_init
 from fluvial.wire.records import ModelUpdate, Participant, Reason, Round, Verdict
 from fluvial.wire.version import Version
 
@@ -13,6 +14,7 @@ Place = tuple[str, int, int]
 """Topic, partition and offset of a record."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Where a record lies and what the broker says of it.
@@ -57,6 +59,7 @@ class GatePolicy:
             raise ValueError("neither accepted records nor duplicates can be quarantined")
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """What a check found. waits: a record under way on another topic may still turn it."""
@@ -65,6 +68,7 @@ class Fault:
     waits: bool = False
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """The record is judged: rejected, quarantined or a duplicate."""
@@ -72,6 +76,7 @@ class Refused:
     verdict: Verdict
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parked:
     """A record under way on another topic may still turn it: judge it again. verdict: holds when the wait is over."""
@@ -79,6 +84,7 @@ class Parked:
     verdict: Verdict
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeedsEvidence:
     """Everything that the record itself says is in order. verdict: ACCEPTED, should all evidence be in its favour."""

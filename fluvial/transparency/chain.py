@@ -20,11 +20,13 @@ from fluvial.transparency.compact_range import CompactRange
 from fluvial.transparency.merkle import leaf_hash
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
+from fluvial.wire.quick_init import quick_init
 from fluvial.wire.records import SequencedEvent
 
 FIRST_PREVIOUS_SHA256 = bytes(32)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class ChainEnd:
     """Where a log ends: its number of leaves, and the SHA-256 of the last (32 bytes; zeros for none)."""

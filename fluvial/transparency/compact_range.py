@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Self
 
 from fluvial.transparency.merkle import EMPTY_ROOT, HASH_BYTES, node_hash
+from fluvial.wire.quick_init import quick_init
 
 _SIZE_BYTES = 8
 _VERSION = b"\x01"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class CompactRange:
     """The first `size` leaves of a log.

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from fluvial.wire.quick_init import quick_init
+
 
 class HolderState(StrEnum):
     """TRANSACTION_LOST: it ended because the broker had aborted a transaction that it had prepared."""
@@ -161,6 +163,7 @@ class Reason(StrEnum):
     OVER_RATE = "OVER_RATE"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkReference:
     """One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be."""
@@ -195,6 +198,7 @@ class ChunkReference:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedUpdate:
     """An accepted update on its way to aggregation: references, not tensors."""
@@ -269,6 +273,7 @@ class AcceptedUpdate:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """Terms that participants sign. Signed by the operator; in the topic registry."""
@@ -307,6 +312,7 @@ class Agreement:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
     """Something that happened, for the audit log: a CloudEvent whose data is an Avro record. Its id is a function of its cause, so that a repeat can be recognised."""
@@ -349,6 +355,7 @@ class AuditEvent:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedAgreement:
     """An agreement that the participant signed by signing its enrolment."""
@@ -375,6 +382,7 @@ class SignedAgreement:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceProfile:
     """What a device says of itself at enrolment."""
@@ -413,6 +421,7 @@ class DeviceProfile:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentRequest:
     """A participant asks to take part, proves its key and signs agreements. Self-signed; payload of the topic enrolments."""
@@ -463,6 +472,7 @@ class EnrolmentRequest:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentToken:
     """A one-time token that lets one participant enrol. Signed by the operator; in the topic registry."""
@@ -497,6 +507,7 @@ class EnrolmentToken:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """One signature over the envelope."""
@@ -523,6 +534,7 @@ class Signature:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """DSSE envelope (secure-systems-lab/dsse v1.0.2) in Avro: the signatures cover the pre-authentication encoding of payload_type and the raw payload bytes, and are checked before the payload is decoded."""
@@ -553,6 +565,7 @@ class Envelope:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """An operator raised: what it had in hand, so that a job that starts again knows which record is set aside."""
@@ -599,6 +612,7 @@ class Failure:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
     """What the holder of a lease says of itself. Unsigned: a hint whether it is alive, on which nothing rests."""
@@ -629,6 +643,7 @@ class Heartbeat:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceRequest:
     """Examples for which somebody wants a model's outputs. Signed by the caller, an enrolled participant; topic requests."""
@@ -675,6 +690,7 @@ class InferenceRequest:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceAnswer:
     """What became of one request."""
@@ -717,6 +733,7 @@ class InferenceAnswer:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceResults:
     """Answers of one batch, all by one released artefact. Signed once; topic results."""
@@ -767,6 +784,7 @@ class InferenceResults:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceSummary:
     """What was answered of one task in one minute: the audit log's word on a flood of requests."""
@@ -841,6 +859,7 @@ class InferenceSummary:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputGap:
     """Offsets of an input topic that were gone before they were judged. What lay there, if anything did, has no verdict."""
@@ -875,6 +894,7 @@ class InputGap:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """Which job writes for which stages. A lease counts if it is signed and its epoch follows the last that counts; it ends those before it that name one of its stages."""
@@ -925,6 +945,7 @@ class Lease:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupCounts:
     """Paired answers of one metric in one group of at least ten people."""
@@ -967,6 +988,7 @@ class GroupCounts:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricDrop:
     """A metric that is no share of right answers, from the paired bootstrap."""
@@ -1013,6 +1035,7 @@ class MetricDrop:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """What a participant or a worker measured of a variant beside the float32 model, on its own data and processor. Signed by whoever measured; workers' on topic measurements, participants' on topic reports and, once admitted, on topic admitted-reports."""
@@ -1123,6 +1146,7 @@ class Measurement:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorLayout:
     """One tensor of a model; models and updates are these tensors, flattened in row-major order and concatenated."""
@@ -1153,6 +1177,7 @@ class TensorLayout:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contribution:
     """One update that the round had."""
@@ -1207,6 +1232,7 @@ class Contribution:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelManifest:
     """A published model: where its chunks lie, what they must be, and everything needed to compute it again. Signed by the aggregator (version 0: by the operator); payload of the topic models."""
@@ -1309,6 +1335,7 @@ class ModelManifest:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingReport:
     """How an update was trained: claims of the participant, for the federation's account of speed and cost."""
@@ -1355,6 +1382,7 @@ class TrainingReport:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """One measurement."""
@@ -1381,6 +1409,7 @@ class Metric:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOutMetrics:
     """Metrics of a model on examples of a participant's own that it does not train on: claims, which medians over participants bound."""
@@ -1415,6 +1444,7 @@ class HeldOutMetrics:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUpdate:
     """What a participant contributes to a round: the difference between its trained model and the round's base model. Payload of the topic updates."""
@@ -1497,6 +1527,7 @@ class ModelUpdate:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorAct:
     """What an operator wants done about a decision on a variant. Signed by the operator, named by the keyid; topic operator-acts."""
@@ -1543,6 +1574,7 @@ class OperatorAct:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
     """An enrolled participant. Signed by the registrar, or by the operator who revokes; in the topic registry."""
@@ -1593,6 +1625,7 @@ class Participant:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupFinding:
     """One metric in one group."""
@@ -1655,6 +1688,7 @@ class GroupFinding:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion:
     """What became of a variant on one class of processors: promoted, held, undecided, rolled back; with the numbers behind it. Signed; topic promotions."""
@@ -1741,6 +1775,7 @@ class Promotion:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedModel:
     """A model version in the audit log: the manifest by its digest."""
@@ -1791,6 +1826,7 @@ class PublishedModel:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """What became of an accepted update."""
@@ -1845,6 +1881,7 @@ class Receipt:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupMeasurement:
     """Measurements on the examples of one group."""
@@ -1883,6 +1920,7 @@ class GroupMeasurement:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantsMetric:
     """What participants measured of one model on held-out examples of their own, one metric and group. Quantiles are over participants, each once; each is a value that one of them told."""
@@ -1949,6 +1987,7 @@ class ParticipantsMetric:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """What evaluation measured of a model version."""
@@ -2007,6 +2046,7 @@ class Release:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """A round of a task: what participants train from and what an update must satisfy. Signed by the aggregator; payload of the topic rounds."""
@@ -2168,6 +2208,7 @@ class Round:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundEvent:
     """A round in the audit log."""
@@ -2214,6 +2255,7 @@ class RoundEvent:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequencedEvent:
     """A leaf of the audit log: the event, its position and the hash of the leaf before it. The raw bytes of this record are the leaf."""
@@ -2244,6 +2286,7 @@ class SequencedEvent:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetAside:
     """An operator raised again and again on one item, and goes on without it. Its bytes and the traceback are in topic quarantine."""
@@ -2278,6 +2321,7 @@ class SetAside:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A task of the federation. Signed by the operator; in the topic registry."""
@@ -2336,6 +2380,7 @@ class Task:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     """An accelerated form of a published model: what made it, and where its bytes lie. Signed; topic variants."""
@@ -2406,6 +2451,7 @@ class Variant:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """What one kind of evidence measured of an update."""
@@ -2432,6 +2478,7 @@ class Score:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What validation decided about one input record; exactly one per record of the topics updates and enrolments."""

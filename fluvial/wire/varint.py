@@ -57,6 +57,9 @@ def rest_of_zigzag(first: int, data: bytes, at: int) -> tuple[int, int]:
 
     Raises Unusual for a form that is not the shortest or has more than 64 bits, IndexError at the end of the data.
     """
+    byte = data[at]
+    if 0 < byte < 0x80:  # as most lengths and numbers are: two bytes
+        return first & 0x7F | byte << 7, at + 1
     zigzag, shift = first & 0x7F, 7
     while True:
         byte = data[at]

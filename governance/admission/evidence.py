@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fluvial.admission.judgement import NeedsEvidence, Place
+from fluvial.wire.quick_init import quick_init
 from fluvial.wire.records import Reason, Score
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """What one kind of evidence says of one record.

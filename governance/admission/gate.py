@@ -39,7 +39,7 @@ from fluvial.admission.manifest import check_manifest
 from fluvial.admission.payload import find_update, read_update
 from fluvial.admission.size import check_size
 from fluvial.admission.views import RegistryView, RoundsView, SeenView
-from fluvial.wire.records import AcceptedUpdate, ModelUpdate, Reason, Verdict
+from fluvial.wire.records import AcceptedUpdate, ModelUpdate, Reason, Score, Verdict
 from governance.admission.evidence import Finding
 from governance.admission.freshness import find_rounds
 from governance.admission.reasons import keeps_raw
@@ -84,8 +84,14 @@ def conclude(
 ) -> tuple[Verdict, AcceptedUpdate | None]:
     """11. Evidence: the verdict, and the reference for aggregation when the update is accepted. The first finding that
     is not in its favour gives the reason; what all of them measured stands in the verdict."""
-    reason = next((finding.fault for finding in findings if finding.fault), needs.verdict.reason)
     judged = needs.verdict
+    reason, norm, max_abs = judged.reason, 0.0, 0.0
+    scores: tuple[Score, ...] = ()
+    for finding in findings:
+        if finding.fault and reason is judged.reason:
+            reason = finding.fault
+        norm, max_abs = max(norm, finding.norm), max(max_abs, finding.max_abs)
+        scores += finding.scores
     verdict = Verdict(  # `replace` takes twice as long
         source_topic=judged.source_topic,
         source_partition=judged.source_partition,
@@ -99,9 +105,9 @@ def conclude(
         update_id=judged.update_id,
         decision=decision(reason, policy.quarantined),
         reason=reason,
-        norm=max((finding.norm for finding in findings), default=0.0),
-        max_abs=max((finding.max_abs for finding in findings), default=0.0),
-        scores=tuple(score for finding in findings for score in finding.scores),
+        norm=norm,
+        max_abs=max_abs,
+        scores=scores,
     )
     if reason is not needs.verdict.reason:
         return verdict, None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from fluvial.transparency.chain import ChainEnd
 from fluvial.wire import framing
+from fluvial.wire.quick_init import quick_init
 from fluvial.wire.records import AuditEvent, SequencedEvent
 from fluvial.wire.varint import long_bytes
 from governance.audit.events import EventRefused, open_event
@@ -40,6 +41,7 @@ def append(end: ChainEnd, event: AuditEvent, encoded: bytes | None = None) -> tu
     return end.after(leaf), leaf
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """A leaf made: its bytes, its event, and the partition and offset of the record in `events` that it is made of."""

@@ -6,7 +6,7 @@ record that does not continue the log (`fluvial.transparency.chain`) is never si
 with it, as a header of its record, so that the next signer need not read the log from its beginning.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
 
@@ -17,19 +17,22 @@ from fluvial.transparency.compact_range import CompactRange
 from fluvial.transparency.merkle import leaf_hash
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, VerificationError
+from fluvial.wire.quick_init import quick_init
 from fluvial.wire.records import SequencedEvent
 
 _VERSION = b"\x01"
 _OFFSET_BYTES = 8
+_EMPTY = CompactRange.empty()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerState:
     """The leaves appended so far: their compact range, the SHA-256 of the last one (32 bytes) and its offset in the
     topic (-1: none).
     """
 
-    tree: CompactRange = field(default_factory=CompactRange.empty)
+    tree: CompactRange = _EMPTY
     previous_sha256: bytes = FIRST_PREVIOUS_SHA256
     last_offset: int = -1
 

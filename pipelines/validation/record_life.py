@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fluvial.admission.judgement import NeedsEvidence, Parked, Refused
+from fluvial.wire.quick_init import quick_init
 from fluvial.wire.records import AcceptedUpdate, Verdict
 from governance.admission.evidence import Evidence, Finding
 from pipelines.flink.frames import SourceRecord
@@ -46,6 +47,7 @@ _AT_ONCE = 512
 _IN_ONE_TURN = 32
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Concluded:
     """All that the verdict waited for is known."""

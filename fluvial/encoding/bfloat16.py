@@ -22,7 +22,7 @@ class BFloat16Encoding(ElementwiseEncoding):
     """Every value is a float32 exactly."""
 
     name = "bfloat16"
-    dtype = "<u2"
+    dtype = np.dtype("<u2")
 
     def to_codes(self, values: Float32) -> npt.NDArray[Any]:
         bits = np.ascontiguousarray(values).view(np.uint32)

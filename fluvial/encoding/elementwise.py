@@ -17,7 +17,7 @@ from fluvial.encoding.span import Layout, Span
 class ElementwiseEncoding(TensorEncoding):
     """dtype: of one element's bytes, little-endian."""
 
-    dtype: ClassVar[npt.DTypeLike]
+    dtype: ClassVar[np.dtype[Any]]
 
     @abstractmethod
     def to_codes(self, values: Float32) -> npt.NDArray[Any]:
@@ -28,13 +28,13 @@ class ElementwiseEncoding(TensorEncoding):
         """float32[n] of [n], exactly."""
 
     def length_bounds(self, num_elements: int) -> tuple[int, int]:
-        length = num_elements * np.dtype(self.dtype).itemsize
+        length = num_elements * self.dtype.itemsize
         return length, length
 
     def encode(self, delta: Float32, layout: Layout, chunk_elements: int) -> Encoded:
         check_delta(delta, layout)
         encoded = np.ascontiguousarray(self.to_codes(delta)).view(np.uint8).data
-        return Encoded(list(split(encoded, chunk_elements * np.dtype(self.dtype).itemsize)))
+        return Encoded(list(split(encoded, chunk_elements * self.dtype.itemsize)))
 
     def decode(self, raw: Bytes, span: Span, scales: Sequence[float]) -> Float32:
         check_length(self, raw, span)

@@ -21,7 +21,7 @@ class Float16Encoding(ElementwiseEncoding):
     """Every value is a float32 exactly."""
 
     name = "float16"
-    dtype = "<f2"
+    dtype = np.dtype("<f2")
 
     def to_codes(self, values: Float32) -> npt.NDArray[Any]:
         codes = rounded(values)

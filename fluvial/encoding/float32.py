@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
 import numpy.typing as npt
 
 from fluvial.encoding.base import Float32
@@ -16,7 +17,7 @@ class Float32Encoding(ElementwiseEncoding):
 
     name = "float32"
     lossless: ClassVar[bool] = True
-    dtype = "<f4"
+    dtype = np.dtype("<f4")
 
     def to_codes(self, values: Float32) -> npt.NDArray[Any]:
         return values.astype("<f4", copy=False)

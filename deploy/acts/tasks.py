@@ -81,7 +81,10 @@ def create_task(
         acts = OperatorActs(transport, federation, keys.operator)
         registry = acts.registry()
         if registry.task(task_file.task) is not None:
-            raise ActRefused(f"the task {task_file.task} exists already: see `fluvial task show {task_file.task}`")
+            raise ActRefused(
+                f"the task {task_file.task} exists already: `fluvial task show {task_file.task}` shows it, "
+                "`fluvial task update` gives it other terms; another model is another task"
+            )
         acts.agree(task_file.agreement, registry)
         chunks = _publish_chunks(transport, federation, task_file, initial)
         manifest = records.first_manifest(task_file, layout, chunks, now_ms=_now_ms())

@@ -64,13 +64,14 @@ def simulate(
         federation = SimulatedFederation(plan, workers=workers, encoding=encoding, on_progress=shown)
         if ended := federation.learning.loader_ended:
             number = federation.learning.num_groups
-            errors.print(f"the data tell {number} participants apart, then: {ended}", markup=False)
+            errors.print(f"participants in the data: {number}; the loader ends there: {ended}", markup=False)
         for row in federation.run():
             rows.append(row)
             if not json:
                 console.print(line_of(row), markup=False)
     seconds, number = time.monotonic() - started, len(federation.names)
-    told = f"{number} participants, quorum {task_file.quorum}, target {task_file.target}, seed {seed}"
+    noun = "participant" if number == 1 else "participants"
+    told = f"{number} {noun}, quorum {task_file.quorum}, target {task_file.target}, seed {seed}"
     if html is not None:
         write_page(html, f"{task_file.title} (simulated)", told, rows)
     if json:

@@ -74,6 +74,13 @@ def create(
     console.print(f"task {created.task.task}: model version 0, {size:,} parameters, {digest[:16]}", markup=False)
     if (pinned := TaskFile.model_validate_json(created.task.specification).package) is not None:
         console.print(f"package {pinned.name}, digest {pinned.digest}: who takes part needs it", markup=False)
+        for job, stages in _jobs_without(directory, pinned.name).items():
+            console.print(
+                f"the job {job} was submitted without --package {packages.folders[0]}: its {' and '.join(stages)} will "
+                "refuse this task's models, for good. Before the first round submit it again with the package and "
+                "--take-over",
+                markup=False,
+            )
     console.print(precision.in_words(created.manifest.fraction_bits), markup=False)
 
 
@@ -258,6 +265,20 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _jobs_without(directory: DataDirectory, package: str) -> dict[str, tuple[str, ...]]:
+    """The jobs of this data directory that were not given the package, with the stages that need it."""
+    from deploy.jobs.holders import holders, jobs_without
+
+    def packages_of(job: str) -> list[str] | None:
+        try:
+            settings = json.loads((directory.jobs / f"{job}.json").read_text())
+        except (OSError, ValueError):
+            return None
+        return [Path(folder).name for folder in settings.get("packages", ())]
+
+    return jobs_without(holders(directory.federation()), package, packages_of)
 
 
 def _packages(file: Path, task_file: TaskFile, named: list[Path] | None) -> Packages:

@@ -17,6 +17,9 @@ from pipelines.leases.table import Held
 
 _PAUSE_SECONDS = 0.3
 
+RUN_PACKAGES = frozenset({"evaluation", "acceleration"})
+"""Stages that run the code of a task's package."""
+
 
 def lease_log(of: Federation | Settings) -> LeaseLog:
     """A federation's leases, read as who its file names, or as its jobs."""
@@ -52,6 +55,22 @@ def holders(federation: Federation) -> list[Holder]:
         )
         for held in in_force
     ]
+
+
+def jobs_without(
+    held: Sequence[Holder], package: str, packages_of: Callable[[str], Sequence[str] | None]
+) -> dict[str, tuple[str, ...]]:
+    """The jobs that were submitted without the package, by name, and their stages that run a package's code.
+
+    packages_of: the packages that a job was given; None for one that was not submitted from here.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for holder in held:
+        stages = tuple(stage for stage in holder.stages if stage in RUN_PACKAGES)
+        given = packages_of(holder.job) if stages else None
+        if given is not None and package not in given:
+            found[holder.job] = stages
+    return found
 
 
 def arguments_for(

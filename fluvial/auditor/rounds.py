@@ -48,15 +48,16 @@ def read_rounds(
     settling = Settling()
     total = matched = 0
     for record in records:
-        total += 1
         try:
             round_ = unseal(record.value or b"", Round, aggregator_key, scope)
         except (DecodeError, VerificationError) as error:
+            total += 1
             skipped.add(CHECK, record, f"no round signed by the aggregator: {error}")
             continue
         newest.take(round_)
         if round_.status is not RoundStatus.OPEN:
-            continue
+            continue  # it opens nothing, so there is no leaf to be counted
+        total += 1
         place = round_.task, round_.round, round_.attempt
         rounds.signed[place] = round_
         leaf = log.opened.get(place)

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from deploy.cluster.rest import Job
-from deploy.jobs.holders import is_gone, wait_until_free
+from deploy.jobs.holders import Holder, is_gone, jobs_without, wait_until_free
 from pipelines.flink.leases import StagesHeld
 from pipelines.leases.liveness import GONE_AFTER_MS
 from pipelines.leases.table import Held
@@ -57,6 +57,20 @@ def test_a_holder_that_the_cluster_never_heard_of_is_gone_if_its_submission_was_
     assert is_gone(held(), Cluster(), cut_short=True)  # type: ignore[arg-type]
     assert not is_gone(held(), Cluster("RUNNING"), cut_short=True)  # type: ignore[arg-type]
     assert not is_gone(held(), None, cut_short=True)
+
+
+def test_jobs_without_a_package_are_those_that_run_code_and_were_submitted_here_without_it() -> None:
+    def holder(job: str, *stages: str) -> Holder:
+        return Holder(epoch=1, stages=stages, job=job, host=HERE, cause="FREE", since_ms=0, heard_ms=0)
+
+    held = [
+        holder("gate", "validation"),
+        holder("all", "validation", "evaluation", "acceleration"),
+        holder("given", "evaluation"),
+        holder("of-another-machine", "evaluation"),
+    ]
+    given = {"gate": [], "all": ["other"], "given": ["other", "churn"]}
+    assert jobs_without(held, "churn", given.get) == {"all": ("evaluation", "acceleration")}
 
 
 class Silent(MemoryLog):

@@ -310,3 +310,5 @@ def test_a_task_that_was_paused_and_removed_is_in_order() -> None:
     world.sign()
     report = audit(world)
     assert report.verified, messages(report)
+    rounds = report.copies["rounds"]
+    assert rounds.total == rounds.matched + rounds.pending, "what opens no round is no round without its leaf"

@@ -35,6 +35,7 @@ from fluvial.registry.acts import OPERATOR
 from fluvial.registry.approval import approve, open_proposal, signers, weakened
 from fluvial.registry.reading import read_registry
 from fluvial.wire.canonical_json import canonical_json
+from fluvial.wire.errors import FluvialError
 from fluvial.wire.files import replace_file
 from fluvial.wire.layout import num_elements
 from fluvial.wire.names import check_participant
@@ -278,7 +279,10 @@ def _jobs_without(directory: DataDirectory, package: str) -> dict[str, tuple[str
             return None
         return [Path(folder).name for folder in settings.get("packages", ())]
 
-    return jobs_without(holders(directory.federation()), package, packages_of)
+    try:
+        return jobs_without(holders(directory.federation()), package, packages_of)
+    except FluvialError:  # the task is created, whatever is known of the jobs
+        return {}
 
 
 def _packages(file: Path, task_file: TaskFile, named: list[Path] | None) -> Packages:

@@ -33,6 +33,10 @@ from fluvial.wire.records import InferenceAnswer, InferenceRequest, InferenceRes
 TIMEOUT_SECONDS = 15.0
 """Default of the longest wait for an answer; the task's own deadline is usually shorter."""
 
+DEADLINE_MS = 120_000
+"""Of a request that names no deadline: long past all waiting, and short enough that the worker which answered it still
+knows, should somebody write a copy of it."""
+
 _POLL_SECONDS = 0.05
 
 
@@ -87,11 +91,12 @@ class Client:
             reply_partition=self._partition,
             shape=array.shape,
             inputs=array.tobytes(),
-            deadline_ms=deadline_ms,
+            deadline_ms=deadline_ms or int(time.time() * 1000) + DEADLINE_MS,
         )
         future: Future[Answer] = Future()
         with self._lock:
             self._waiting[request.request_id] = future
+        future.add_done_callback(lambda _: self._forget(request.request_id))
         record = seal(request, self._key, self.name, self._federation.topics.scope)
         sent = self._transport.produce(self._federation.topics.requests, record, key=request.request_id.encode())
         sent.add_done_callback(lambda done: self._sent(request.request_id, done.exception()))
@@ -100,9 +105,11 @@ class Client:
     def infer(self, task: str, inputs: NDArray[np.float32], timeout: float = TIMEOUT_SECONDS) -> Answer:
         """Ask, and wait. Raises InferenceRefused, TransportUnavailable (no answer in `timeout` seconds: is the stage
         inference running?)."""
+        future = self.submit(task, inputs)
         try:
-            return self.submit(task, inputs).result(timeout)
+            return future.result(timeout)
         except TimeoutError as error:
+            future.cancel()
             raise TransportUnavailable(
                 f"no answer within {timeout:.0f} s: is the stage inference running (fluvial submit inference)?"
             ) from error
@@ -132,6 +139,11 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _forget(self, request_id: str) -> None:
+        """Also of a request that was given up: a gateway asks for months."""
+        with self._lock:
+            self._waiting.pop(request_id, None)
 
     def _sent(self, request_id: str, error: BaseException | None) -> None:
         if error is not None:

@@ -1,4 +1,5 @@
-"""Which requests were answered before: so that none is answered by two. Pure.
+"""Which requests were answered before: so that none is answered by two, and a copy of one, which anybody may write,
+spends nobody's quota. Pure.
 
 After a restart Flink reads again what came since its checkpoint, and a new submission what came in the last minutes;
 some of that has an answer in topic results. Results are committed as they are written, and what an earlier worker
@@ -35,16 +36,23 @@ def answers_in(records: Iterable[SourceRecord], public_key: bytes, scope: str = 
             yield answer.caller, answer.request_id
 
 
+REMEMBERED_MS = 120_000
+"""How long an answer is remembered at least. A caller that signs no deadline, or a later one, can be copied later."""
+
+
 class Answered:
-    """What earlier workers answered, as far back as it was needed."""
+    """What earlier workers answered, as far back as it was needed, and what this one did."""
 
     def __init__(self, read: ReadResults, public_key: bytes, scope: str = "") -> None:
         self._read, self._public_key, self._scope = read, public_key, scope
         self._known: set[tuple[str, str]] = set()
         self._since_ms: int | None = None
+        self._newer: set[int] = set()
+        self._older: set[int] = set()
+        self._turned_ms = 0
 
     def unanswered(self, asked: Sequence[Asked]) -> list[Asked]:
-        """Those that no earlier worker answered. Raises what reading raises."""
+        """Those that nobody answered, each once. Raises what reading raises."""
         if not asked:
             return []
         oldest_ms = min(one.arrived_ms for one in asked)
@@ -53,6 +61,20 @@ class Answered:
             _log.info("%d answers were given since the broker's time %d", len(found), oldest_ms)
             self._known |= found
             self._since_ms = oldest_ms
-        if not self._known:
-            return list(asked)
-        return [one for one in asked if (one.request.caller, one.request.request_id) not in self._known]
+        once = {_place(one): one for one in reversed(asked)}
+        return [one for one in asked if once[_place(one)] is one and not self._is_answered(one)]
+
+    def remember(self, asked: Iterable[Asked], now_ms: int) -> None:
+        """These have an answer now."""
+        if now_ms - self._turned_ms > REMEMBERED_MS:
+            self._older, self._newer, self._turned_ms = self._newer, set(), now_ms
+        self._newer.update(hash(_place(one)) for one in asked)
+
+    def _is_answered(self, one: Asked) -> bool:
+        place = _place(one)
+        # Hashes with this process's seed: half the memory of names, and nobody can look for two that collide.
+        return place in self._known or hash(place) in self._newer or hash(place) in self._older
+
+
+def _place(one: Asked) -> tuple[str, str]:
+    return one.request.caller, one.request.request_id

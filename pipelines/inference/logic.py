@@ -17,6 +17,10 @@ from fluvial.wire.records import InferenceAnswer, InferenceRequest, InferenceRes
 MAX_EXAMPLES = 4_096
 """Examples that one request may hold."""
 
+MAX_ANSWER_BYTES = 2 << 20
+"""Outputs of one request, and of all answers in one record of results, which the broker takes up to 4 MiB of: one
+request must not make a record that nobody takes."""
+
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """float32[B, ...] to float32[B, ...]. Raises ValueError for inputs that do not fit the model."""
 
@@ -40,6 +44,10 @@ class Asked:
 
     request: InferenceRequest
     arrived_ms: int
+
+
+_ANSWER_BYTES = 1_024
+"""Most that an answer takes beside its outputs: names, reason, shape."""
 
 
 def inputs_of(request: InferenceRequest, shape: Sequence[int | None]) -> NDArray[np.float32]:
@@ -104,6 +112,10 @@ def _run(model: Model, batch: Sequence[tuple[Asked, NDArray[np.float32]]]) -> It
     for one, inputs in batch:
         part = np.ascontiguousarray(outputs[first : first + len(inputs)], "<f4")
         first += len(inputs)
+        if part.nbytes > MAX_ANSWER_BYTES:
+            why = f"{part.nbytes} bytes of outputs; an answer holds {MAX_ANSWER_BYTES}: ask for fewer examples at once"
+            yield one, refusal(one.request, InferenceStatus.BAD_INPUT, why)
+            continue
         yield (
             one,
             InferenceAnswer(
@@ -120,11 +132,18 @@ def _run(model: Model, batch: Sequence[tuple[Asked, NDArray[np.float32]]]) -> It
 def results(
     task: str, model: Model | None, answers: Iterable[tuple[Asked, InferenceAnswer]], now_ms: int, worker: str
 ) -> Iterator[tuple[int, InferenceResults]]:
-    """Partition of topic results and record: one for each partition that callers read."""
-    by_partition: dict[int, list[InferenceAnswer]] = {}
+    """Partition of topic results and record: one for each partition that callers read, and MAX_ANSWER_BYTES."""
+    records: list[tuple[int, list[InferenceAnswer]]] = []
+    open_: dict[int, tuple[list[InferenceAnswer], int]] = {}
     for asked, answer in answers:
-        by_partition.setdefault(asked.request.reply_partition, []).append(answer)
-    for partition, of_partition in sorted(by_partition.items()):
+        partition, size = asked.request.reply_partition, len(answer.outputs) + _ANSWER_BYTES
+        together, filled = open_.get(partition, ([], MAX_ANSWER_BYTES))
+        if filled + size > MAX_ANSWER_BYTES:
+            together, filled = [], 0
+            records.append((partition, together))
+        together.append(answer)
+        open_[partition] = together, filled + size
+    for partition, of_partition in sorted(records, key=lambda record: record[0]):
         yield (
             partition,
             InferenceResults(

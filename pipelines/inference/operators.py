@@ -27,6 +27,7 @@ from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import DecodeError, TransportError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
+from fluvial.wire.names import is_name
 from fluvial.wire.records import (
     Envelope,
     Failure,
@@ -170,7 +171,7 @@ class Infer(KeyedProcessFunction):
             runnable: list[logic.Asked] = []
             for asked in of_task:
                 limit_ms = spec.batching.deadline_ms if spec is not None else _DEFAULT_DEADLINE_MS
-                deadline_ms = asked.request.deadline_ms or asked.arrived_ms + limit_ms
+                deadline_ms = min(asked.request.deadline_ms or asked.arrived_ms + limit_ms, asked.arrived_ms + limit_ms)
                 if spec is None:
                     status, why = InferenceStatus.UNKNOWN_TASK, "no such task, or it serves no model"
                 elif model is None:
@@ -191,20 +192,25 @@ class Infer(KeyedProcessFunction):
         quotas = self._quotas.get(task)
         if quotas is None or quotas.per_minute != per_minute:
             quotas = self._quotas[task] = Quotas(per_minute)
-        return quotas.take(asked.request.caller, asked.request.shape[0] if asked.request.shape else 1, now_ms)
+        examples = max(1, asked.request.shape[0] if asked.request.shape else 1)
+        return quotas.take(asked.request.caller, examples, now_ms)
 
     def _write(
         self, task: str, model: logic.Model | None, answers: list[tuple[logic.Asked, InferenceAnswer]], now_ms: int
     ) -> None:
-        minute = self._minute(task, now_ms)
+        # Of what is no task there is no account: whoever asks would write the audit log.
+        minute = None if self._serving.spec(task) is None else self._minute(task, now_ms)
         for asked, answer in answers:
-            minute.add(asked, answer, now_ms)
+            if minute is not None:
+                minute.add(asked, answer, now_ms)
         records = []
         for partition, results in logic.results(task, model, answers, now_ms, self._worker):
             record = seal(results, self._key, SIGNER, self._settings.topics.scope)
-            minute.add_results(record, model)
+            if minute is not None:
+                minute.add_results(record, model)
             records.append((partition % self._settings.partitions, record))
         self._results.write(records)
+        self._answered.remember((asked for asked, _ in answers), now_ms)
 
     def _minute(self, task: str, now_ms: int) -> Minute:
         """Of the answers that are dated now."""
@@ -249,10 +255,17 @@ def _results_since(settings: Settings, since_ms: int) -> Iterator[SourceRecord]:
 
 
 def _request(record: SourceRecord, envelope: Envelope) -> InferenceRequest | None:
-    """What the caller signed; None, and a line in the job's log, for anything else than a request of its own."""
+    """What the caller signed; None, and a line in the job's log, for anything else than a request of its own. Its names
+    come back in results and in the audit log. Its id is the record's key: so a copy of a request, which anybody may
+    write, comes to the same worker."""
     try:
         request = decode(envelope.payload, InferenceRequest)
     except DecodeError as error:
         _log.warning("requests/%d@%d is no request: %s", record.partition, record.offset, error)
         return None
-    return request if request.caller == envelope.signatures[0].keyid else None
+    names = request.task, request.request_id
+    own = request.caller == envelope.signatures[0].keyid and record.key == request.request_id.encode()
+    if not own or not all(is_name(name) for name in names):
+        _log.warning("requests/%d@%d is no request of its signer", record.partition, record.offset)
+        return None
+    return request

@@ -15,7 +15,7 @@ class Quotas:
         self._buckets: dict[str, tuple[float, int]] = {}
 
     def take(self, caller: str, examples: int, now_ms: int) -> bool:
-        """Whether the caller may have so many examples now; if so, they are taken."""
+        """Whether the caller may have so many examples, at least 1, now; if so, they are taken."""
         if not self.per_minute:
             return True
         with self._lock:

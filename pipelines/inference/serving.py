@@ -154,7 +154,10 @@ class Serving:
             except TimeoutError as error:
                 _log.warning("%s: the artefact is not read yet: %s", task, error)
                 again.add(task)
-                continue
+                before = self._models.get(task)
+                if before is None or before.promotion in {each.promotion.sequence for each in candidates}:
+                    continue
+                model = None
             others = {name: model for name, model in self._models.items() if name != task}
             # Held or rolled back, and nothing else is promoted: nobody is served by what may harm.
             self._models = others if model is None else {**others, task: model}

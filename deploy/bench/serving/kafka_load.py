@@ -46,7 +46,7 @@ def main() -> None:
         partition = min(bounds)
         reader = transport.read(federation.topics.results, {partition: bounds[partition].end})
         prefix = f"{time.time_ns():x}-"
-        requests = []
+        requests: list[tuple[bytes, bytes]] = []
         for number in range(len(intended)):
             chosen = inputs[random.integers(0, len(inputs), arguments.examples)]
             request = InferenceRequest(
@@ -57,7 +57,8 @@ def main() -> None:
                 shape=chosen.shape,
                 inputs=chosen.astype("<f4").tobytes(),
             )
-            requests.append(seal(request, key, arguments.name, federation.topics.scope))
+            record = seal(request, key, arguments.name, federation.topics.scope)
+            requests.append((request.request_id.encode(), record))
         producer = Producer(
             {
                 **federation.brokers.librdkafka("bench-load"),
@@ -75,7 +76,8 @@ def main() -> None:
         topic = federation.topics.requests
 
         def send(number: int) -> None:
-            producer.produce(topic, requests[number], key=requests[number][-8:])
+            request_id, record = requests[number]
+            producer.produce(topic, record, key=request_id)
             if number % 64 == 0:
                 producer.poll(0)
 

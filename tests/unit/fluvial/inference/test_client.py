@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -128,7 +129,19 @@ def test_silence_is_told_with_what_to_do(federation, transport):
         with Client(federation, "anna", ANNA, transport) as client:
             with pytest.raises(TransportUnavailable, match="fluvial submit inference"):
                 client.infer("credit", np.ones((1, 1), np.float32), timeout=0.2)
+            with pytest.raises(TransportUnavailable, match="no answer"):
+                asyncio.run(client.infer_async("credit", np.ones((1, 1), np.float32), timeout=0.2))
+            assert client._waiting == {}  # what was given up is forgotten
             waiting = client.submit("credit", np.ones((1, 1), np.float32))
         assert waiting.cancelled()
     finally:
         worker.close()
+
+
+def test_every_request_has_a_deadline_that_its_caller_signed(federation, transport):
+    with Client(federation, "anna", ANNA, transport) as client:
+        client.submit("credit", np.ones((1, 1), np.float32))
+        (message,) = transport.messages(federation.topics.requests)
+    request = unseal(message.value, InferenceRequest, ANNA.public_key)
+    assert 0 < request.deadline_ms - time.time() * 1000 < 150_000
+    assert message.key == request.request_id.encode()

@@ -8,7 +8,7 @@ from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import InferenceAnswer, InferenceResults, InferenceStatus
 from pipelines.flink.frames import SourceRecord
-from pipelines.inference.answered import Answered
+from pipelines.inference.answered import REMEMBERED_MS, Answered
 from pipelines.inference.logic import Asked
 from tests.unit.pipelines.inference.test_logic import a_request
 
@@ -95,3 +95,14 @@ def test_ids_are_each_callers_own() -> None:
     log = Log()
     log.answer(["a"], 120, caller="berta")
     assert names(Answered(log.read, KEY.public_key).unanswered([asked("a", 100)])) == ["a"]
+
+
+def test_a_copy_of_a_request_is_not_answered_again_while_its_deadline_may_lie_ahead() -> None:
+    known = Answered(Log().read, KEY.public_key)
+    (first,) = known.unanswered([asked("a", 100), asked("a", 100)])
+    known.remember([first], 1_000)
+    assert names(known.unanswered([asked("a", 200), asked("b", 200)])) == ["b"]
+    known.remember([asked("b", 200)], 1_001 + REMEMBERED_MS)
+    assert names(known.unanswered([asked("a", 300), asked("b", 300)])) == []
+    known.remember([asked("c", 300)], 1_002 + 2 * REMEMBERED_MS)
+    assert names(known.unanswered([asked("a", 400), asked("b", 400), asked("c", 400)])) == ["a"]

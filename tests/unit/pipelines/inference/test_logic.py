@@ -132,3 +132,32 @@ def test_a_caller_over_its_quota_waits_until_it_fills_again():
     quotas.forget(10 * MINUTE_MS)
     assert quotas._buckets == {}
     assert all(Quotas(0).take("anna", 10**6, 0) for _ in range(3))
+
+
+def test_no_request_makes_a_record_that_the_broker_would_not_take():
+    wide = Model(
+        run=lambda inputs: np.repeat(inputs, 100, axis=1),
+        shape=(3,),
+        promotion=1,
+        version=1,
+        variant="v",
+        artefact_sha256=b"",
+    )
+    requests = asked(*(a_request(np.ones((1_000, 3)), f"r{number}", partition=number % 2) for number in range(9)))
+    huge = asked(a_request(np.ones((4_096, 3)), "huge"))
+    found = list(answered(wide, [*requests, *huge], 64))
+    records = list(results("credit", wide, found, 5, "0"))
+    assert max(len(encode(record)) for _, record in records) < 3 << 20
+    answers = {answer.request_id: answer for _, record in records for answer in record.answers}
+    assert len(answers) == len(found) == 10
+    assert answers["huge"].status is InferenceStatus.BAD_INPUT
+    assert "ask for fewer examples at once" in answers["huge"].reason
+    places = {answer.request_id: partition for partition, record in records for answer in record.answers}
+    assert all(places[f"r{number}"] == number % 2 for number in range(9))
+
+
+def test_refusals_alone_fill_no_record_either():
+    requests = asked(*(a_request(np.ones((1, 4)), f"{number:0128}") for number in range(5_000)))
+    records = list(results("credit", MODEL, answered(MODEL, requests, 64), 5, "0"))
+    assert max(len(encode(record)) for _, record in records) < 3 << 20
+    assert sum(len(record.answers) for _, record in records) == 5_000

@@ -18,6 +18,7 @@ from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import (
     Failure,
     InferenceAnswer,
+    InferenceRequest,
     InferenceResults,
     InferenceStatus,
     ParticipantStatus,
@@ -45,6 +46,7 @@ class Inference:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         KEY.save(folder / "aggregator.pem")
+        self.spec = SPEC
         self.state, self.answers, self.model = FlinkState(), dict[str, InferenceAnswer](), None
         self.state._runtime_context = SimpleNamespace(  # type: ignore[attr-defined]
             getTaskInfo=lambda: SimpleNamespace(getIndexOfThisSubtask=lambda: 0, getAttemptNumber=lambda: 0)
@@ -56,7 +58,7 @@ class Inference:
             ready=lambda _: True,
             registry=SimpleNamespace(participant=lambda _: caller),
             model=lambda _: self.model,
-            spec=lambda _: SPEC,
+            spec=lambda task: self.spec if task == "credit" else None,
             why_not=lambda: "nothing is promoted",
         )
         monkeypatch.setattr(operators, "Serving", lambda *_: serving)
@@ -110,7 +112,7 @@ def bundle(*inputs: int) -> bytes:
     frames = []
     for offset, value in enumerate(inputs):
         request = seal(a_request(np.full((1, 3), value), f"r{value}"), CALLER, "anna")
-        frames.append(source_frame(SourceRecord(0, offset, operators._now_ms(), b"anna", request)))
+        frames.append(source_frame(SourceRecord(0, offset, operators._now_ms(), f"r{value}".encode(), request)))
     return pack_bundle(Kind.SOURCE, frames)
 
 
@@ -173,3 +175,64 @@ def test_the_module_of_what_torch_runs_is_made_as_the_tasks_file_says(tmp_path: 
 A_TASK = Task(
     task="credit", specification="", layout=(), base_version=0, base_digest=bytes(32), base_chunks=(), created_ms=1
 )
+
+
+def sent(request: InferenceRequest, key: str | None = None, offset: int = 0) -> bytes:
+    """A bundle of one request. key: the record's, without it the request's id."""
+    name = request.request_id if key is None else key
+    record = SourceRecord(0, offset, operators._now_ms(), name.encode(), seal(request, CALLER, "anna"))
+    return pack_bundle(Kind.SOURCE, [source_frame(record)])
+
+
+def test_a_negative_number_of_examples_fills_no_quota(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stage = Inference(monkeypatch, tmp_path)
+    stage.serve()
+    batching = SPEC.batching.model_copy(update={"examples_per_minute": 2})
+    stage.spec = SPEC.model_copy(update={"batching": batching})
+    zeros = np.zeros((1, 3))
+    for number, shape in enumerate([(1, 3), (1, 3), (-(10**9), 3), (1, 3), (0, 3), (1, 3)]):
+        stage.state.call(stage.operator, LANE, sent(a_request(zeros, f"q{number}", shape=shape)))
+    statuses = [stage.answers[f"q{number}"].status.value for number in range(6)]
+    assert statuses == ["ANSWERED", "ANSWERED", *["OVER_QUOTA"] * 4]
+
+
+def test_a_copied_request_is_answered_once_and_spends_no_quota(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stage = Inference(monkeypatch, tmp_path)
+    stage.serve()
+    batching = SPEC.batching.model_copy(update={"examples_per_minute": 3})
+    stage.spec = SPEC.model_copy(update={"batching": batching})
+    for _ in range(5):
+        stage.state.call(stage.operator, LANE, sent(a_request(np.zeros((1, 3)), "first")))
+    stage.state.call(stage.operator, LANE, sent(a_request(np.zeros((1, 3)), "first"), key="elsewhere"))
+    assert len(stage.log) == 1
+    stage.state.call(stage.operator, LANE, sent(a_request(np.zeros((1, 3)), "second")))
+    assert stage.answers["second"].status is InferenceStatus.ANSWERED
+
+
+def test_names_that_are_none_have_no_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stage = Inference(monkeypatch, tmp_path)
+    stage.serve()
+    for name, task in (("x" * 2_000_000, "credit"), ("a\nb", "credit"), ("", "credit"), ("r", "t" * 2_000_000)):
+        stage.state.call(stage.operator, LANE, sent(replace(a_request(np.zeros((1, 3)), name), task=task)))
+    assert stage.log == []
+
+
+def test_what_is_no_task_is_told_so_and_writes_no_audit_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stage = Inference(monkeypatch, tmp_path)
+    for number in range(3):
+        request = replace(a_request(np.zeros((1, 3)), f"u{number}"), task=f"invented-{number}")
+        stage.state.call(stage.operator, LANE, sent(request))
+        assert stage.answers[f"u{number}"].status is InferenceStatus.UNKNOWN_TASK
+    assert stage.operator._minutes == []
+    assert list(stage.operator._summaries(operators._now_ms() + 120_000)) == []
+
+
+def test_a_deadline_of_the_callers_own_is_no_later_than_the_tasks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stage = Inference(monkeypatch, tmp_path)
+    stage.serve()
+    request = replace(a_request(np.zeros((1, 3)), "late"), deadline_ms=1 << 60)
+    record = SourceRecord(0, 0, operators._now_ms() - 60_000, b"late", seal(request, CALLER, "anna"))
+    stage.state.call(stage.operator, LANE, pack_bundle(Kind.SOURCE, [source_frame(record)]))
+    assert stage.answers["late"].status is InferenceStatus.EXPIRED

@@ -279,3 +279,32 @@ def test_a_removed_task_is_answered_no_more(world):
             return
         time.sleep(0.02)
     raise AssertionError("it is served still")
+
+
+def test_what_was_held_does_not_serve_on_because_nothing_else_can_be_loaded(world):
+    world.promote(1, 2.0)
+    world.artefacts[sha256(artefact(2.0)).digest()] = None
+    world.promote(2, 3.0)
+    world.serving.start()
+    world.serves(2)
+    world.promote(2, 3.0, decision=PromotionDecision.HELD)
+    world.serves(None)
+
+
+def test_what_was_rolled_back_does_not_serve_while_the_broker_is_slow(world):
+    world.promote(1, 2.0)
+    world.promote(2, 3.0)
+    world.serving.start()
+    world.serves(2)
+    world.slow = 20
+    world.promote(2, 3.0, decision=PromotionDecision.ROLLED_BACK)
+    world.serves(None)
+    world.serves(1)
+
+
+def test_what_cannot_be_loaded_gives_its_place_to_the_next_that_is_promoted(world):
+    world.promote(1, 2.0)
+    world.promote(2, 0.0, data=b"no model")
+    world.serving.start()
+    assert world.serving.ready(10)
+    assert answer(world.serves(1)) == 2.0

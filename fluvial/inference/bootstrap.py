@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fluvial.inference.comparison import LEAST_EXAMPLES, Groups, members_of
+from fluvial.inference.comparison import LEAST_EXAMPLES, Groups, answers_of, members_of
 from fluvial.wire.promotion_policy import ERRORS
 from fluvial.wire.records import MetricDrop
 
@@ -128,6 +128,8 @@ def _auc(outputs: NDArray[Any], targets: NDArray[Any]) -> Weighted:
     else:
         raise ValueError(f"auc is for two classes; outputs have shape {list(outputs.shape)}")
     _check_classes(targets, 2, "auc")
+    if np.isnan(scores).any():
+        return lambda weights: np.full(len(weights), np.nan)  # no order has them
     order = np.argsort(scores, kind="stable")
     positive = (targets == 1)[order]
     starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) > 0])
@@ -147,10 +149,7 @@ def _auc(outputs: NDArray[Any], targets: NDArray[Any]) -> Weighted:
 
 def _macro_f1(outputs: NDArray[Any], targets: NDArray[Any]) -> Weighted:
     """Mean over the classes that occur, in targets or answers, of the harmonic mean of precision and recall."""
-    if outputs.ndim == 2 and outputs.shape[1] > 1:
-        answers, classes = outputs.argmax(axis=1), outputs.shape[1]
-    else:
-        answers, classes = (outputs.reshape(len(outputs), -1)[:, 0] > 0).astype(np.int64), 2
+    answers, classes = answers_of(outputs), outputs.shape[1] if outputs.ndim == 2 and outputs.shape[1] > 1 else 2
     _check_classes(targets, classes, "macro_f1")
     one_hot = np.arange(classes)
     right = (answers == targets)[:, None] & (targets[:, None] == one_hot)

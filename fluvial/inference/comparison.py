@@ -22,17 +22,22 @@ COUNTED = ("accuracy", "recall", "agreement")
 LEAST_EXAMPLES = 10
 """Groups of fewer people are never counted: it would tell of somebody."""
 
+NO_ANSWER = int(np.iinfo(np.int64).min)
+"""What outputs that are NaN answer: no class, so never right."""
+
 Answers = NDArray[np.int64]
 Groups = Mapping[str, tuple[NDArray[np.int64], Sequence[str]]]
 """By attribute (sex, age, writer): int64[B], the number of each example's group, and the groups' names."""
 
 
 def answers_of(outputs: NDArray[np.floating[Any]]) -> Answers:
-    """int64[B], the class of the largest of C outputs; of equal ones the first. One output: whether it is above 0."""
+    """int64[B], the class of the largest of C outputs; of equal ones the first. One output: whether it is above 0.
+    NO_ANSWER where one of them is NaN, which `argmax` would take for the largest."""
     if outputs.ndim == 2 and outputs.shape[1] > 1:
         answers: Answers = outputs.argmax(axis=1).astype(np.int64)
     else:
         answers = (outputs.reshape(len(outputs), -1)[:, 0] > 0).astype(np.int64)
+    answers[np.isnan(outputs.reshape(len(outputs), -1)).any(axis=1)] = NO_ANSWER
     return answers
 
 

@@ -47,6 +47,7 @@ class Releases:
         self._measurements: dict[bytes, Measurement] = {}
         self._decisions: dict[str, dict[int, Promotion]] = {}
         self._newest: dict[tuple[str, int, str, str, str], Promotion] = {}
+        self._repeated: set[tuple[str, int]] = set()
 
     def take(self, topic: str, value: bytes, public_key: bytes, scope: str = "") -> ReleaseRecord:
         """Take in a record of one of the topics in `KINDS`. Raises FluvialError for one that the key did not sign."""
@@ -66,12 +67,15 @@ class Releases:
 
     def add_measurement(self, record_sha256: bytes, measurement: Measurement) -> None:
         """record_sha256: of the whole record, signature included: what a decision names."""
-        self._measurements[record_sha256] = measurement
+        self._measurements.setdefault(record_sha256, measurement)
 
     def add_promotion(self, promotion: Promotion) -> bool:
         """Whether it is news: of two decisions with one number the first stands, and a decision older than the newest
         on its subject changes nothing of what serves."""
-        self._decisions.setdefault(promotion.task, {}).setdefault(promotion.sequence, promotion)
+        first = self._decisions.setdefault(promotion.task, {}).setdefault(promotion.sequence, promotion)
+        if first != promotion:
+            self._repeated.add((promotion.task, promotion.sequence))
+            return False
         key = promotion.task, promotion.version, promotion.variant, promotion.runtime, promotion.processor
         known = self._newest.get(key)
         if known is not None and known.sequence >= promotion.sequence:
@@ -100,6 +104,11 @@ class Releases:
         of = task, version, name
         return [found for found in self._measurements.values() if (found.task, found.version, found.variant) == of]
 
+    def measurements_of(self, task: str) -> dict[bytes, Measurement]:
+        """All that was measured of a task's variants, by the SHA-256 of the records, in the order in which they
+        came."""
+        return {digest: found for digest, found in self._measurements.items() if found.task == task}
+
     def promotions(self, task: str) -> list[Promotion]:
         """The newest decision on each variant, runtime and class of processors, oldest decision first."""
         found = [promotion for promotion in self._newest.values() if promotion.task == task]
@@ -108,6 +117,10 @@ class Releases:
     def decision(self, task: str, sequence: int) -> Promotion | None:
         """A decision by its number, also one that was followed by another."""
         return self._decisions.get(task, {}).get(sequence)
+
+    def repeated(self, task: str) -> list[int]:
+        """Numbers that two decisions have which are not the same: whoever signs them has said two things."""
+        return sorted(sequence for of_task, sequence in self._repeated if of_task == task)
 
     def decisions(self, task: str) -> list[Promotion]:
         """All decisions of a task, by number."""

@@ -38,12 +38,12 @@ def fits(act: OperatorAct, decision: Promotion) -> bool:
 def followed(decision: Promotion, acts: Sequence[SignedAct], operators: int) -> Promotion | None:
     """What follows from acts that fit a decision; None while too few have signed. Its sequence and time are the
     caller's to set. acts: one for each operator and step. operators: how many must sign a promotion."""
-    by_step: dict[OperatorStep, list[SignedAct]] = {}
+    by_step: dict[OperatorStep, dict[str, SignedAct]] = {}
     for signed in sorted(acts, key=lambda signed: signed[1].operator):
-        by_step.setdefault(signed[1].step, []).append(signed)
+        by_step.setdefault(signed[1].step, {}).setdefault(signed[1].operator, signed)  # nobody signs for two
     needed = {OperatorStep.ROLL_BACK: 1, OperatorStep.HOLD: 1, OperatorStep.PROMOTE: max(1, operators)}
     for step, enough in needed.items():
-        signed_acts = by_step.get(step, [])
+        signed_acts = list(by_step.get(step, {}).values())
         if len(signed_acts) < enough:
             continue
         names = tuple(act.operator for _, act in signed_acts)

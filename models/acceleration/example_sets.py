@@ -32,6 +32,15 @@ def load_set(code: TaskCode, named: str) -> ExampleSet:
     return ExampleSet(inputs=examples.inputs.astype(np.float32, copy=False), examples=examples, sha256=digest)
 
 
+def check_apart(calibration: ExampleSet, gate: ExampleSet) -> None:
+    """Raises ValueError where most calibration inputs are the gate's, under whatever names: a variant that was made
+    with what it is measured on is flattered."""
+    measured = {row.tobytes() for row in gate.inputs}
+    shared = sum(row.tobytes() in measured for row in calibration.inputs)
+    if 2 * shared > len(calibration.inputs):
+        raise ValueError(f"{shared} of {len(calibration.inputs)} calibration inputs are of the gate: keep them apart")
+
+
 def _digest(examples: Examples) -> bytes:
     """SHA-256 of all arrays, each after its name, type and shape, and of the groups' names."""
     digest = sha256()

@@ -31,10 +31,10 @@ order turn an answer that hung in the balance."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
-    """What came out. same_bytes: the artefact that was built here has the recorded digest. must_be_same_bytes: recipe
-    and builders promise it. other_builders: by package the recorded version and the one here. same_answers: share of
-    calibration inputs that both answer alike; largest_difference: of any output. failure: why the recipe does not fit
-    the model, here; empty if it does. expected_failure: the record's."""
+    """What came out. same_bytes: the artefact that was built here has the recorded digest. must_be_same_bytes: the
+    recipe, whatever the record says of it, and builders promise it. other_builders: by package the recorded version and
+    the one here. same_answers: share of calibration inputs that both answer alike; largest_difference: of any output.
+    failure: why the recipe does not fit the model, here; empty if it does. expected_failure: the record's."""
 
     same_bytes: bool = False
     must_be_same_bytes: bool = True
@@ -88,7 +88,7 @@ def rebuild(
     same_shape = outputs[0].shape == outputs[1].shape
     return Rebuilt(
         same_bytes=built.data == artefact,
-        must_be_same_bytes=variant.deterministic and not others,
+        must_be_same_bytes=built.deterministic and not others,
         other_builders=others,
         same_answers=float((answers_of(outputs[0]) == answers_of(outputs[1])).mean()) if same_shape else 0.0,
         largest_difference=float(np.abs(outputs[0] - outputs[1]).max()) if same_shape else float("inf"),

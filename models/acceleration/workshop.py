@@ -39,7 +39,7 @@ from fluvial.wire.records import GroupCounts, MetricDrop
 from fluvial.wire.task_file import TaskFile
 from models.acceleration.bench import Bench, before_pruning, outputs_of
 from models.acceleration.catalogue import parse_recipe
-from models.acceleration.example_sets import load_set
+from models.acceleration.example_sets import check_apart, load_set
 from models.acceleration.recipe import Artefact, Subject
 from models.acceleration.versions import builder_versions
 
@@ -134,6 +134,7 @@ def products(
     state = code.state()
     state.load(model)
     calibration = load_set(code, order.calibration)
+    check_apart(calibration, gate)
     subject = Subject(module=state.module.eval(), calibration=calibration.inputs)
     for variant in order.variants:
         product, artefact = _product(variant, subject, bench, order.batch, order.device)

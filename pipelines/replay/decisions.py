@@ -51,14 +51,17 @@ def _add_reports(transport: Transport, federation: Federation, registry: Registr
 
 def _evidence(releases: Releases, task: str, spec: AccelerationSpec | None, acts: dict[bytes, OperatorAct]) -> Evidence:
     decisions = {each.sequence: each for each in releases.decisions(task)}
-    measurements: dict[bytes, Measurement] = {}
-    for digest in {digest for each in decisions.values() for digest in each.measurements}:
-        measurement = releases.measurement(digest)
-        if measurement is not None:
-            measurements[digest] = measurement
+    measurements = releases.measurements_of(task)
     places = {(each.version, each.variant) for each in decisions.values()}
     variants = {place: variant for place in places if (variant := releases.variant(task, *place)) is not None}
-    return Evidence(spec=spec, variants=variants, measurements=measurements, acts=acts, decisions=decisions)
+    return Evidence(
+        spec=spec,
+        variants=variants,
+        measurements=measurements,
+        acts=acts,
+        decisions=decisions,
+        repeated=tuple(releases.repeated(task)),
+    )
 
 
 def _acts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +69,33 @@ def verified(
     places = [(chunk.partition, chunk.offset) for chunk in variant.chunks]
     artefact = b"".join(transport.fetch(federation.topics.variant_blobs, places)) if places else b""
     calibration = load_set(code, task_file.acceleration.calibration)
-    if variant.calibration_sha256 and calibration.sha256 != variant.calibration_sha256:
+    if calibration.sha256 != variant.calibration_sha256 and (variant.calibration_sha256 or not variant.failure):
         raise FluvialError(f"{task_file.acceleration.calibration} is not what the variant was calibrated with")
     rebuilt = rebuild(variant, artefact, state=built_of.state(), model=model, calibration=calibration.inputs)
     recorded = _recorded(transport, federation, variant)
     measured = "nothing was recorded on this class of processors and runtime"
-    found: tuple[str, ...] = ()
-    if artefact and recorded is not None:
-        measured, found = _measured_again(code, task_file.acceleration, published, artefact, variant, recorded)
+    found = _not_as_the_terms_say(variant, task_file.acceleration, artefact)
+    if artefact and recorded:
+        measured, others = _measured_again(code, task_file.acceleration, published, artefact, variant, recorded)
+        found += others
     return Verified(rebuilt=rebuilt, tuned_by=by, measured=measured, differences=found)
+
+
+def _not_as_the_terms_say(variant: Variant, spec: AccelerationSpec, artefact: bytes) -> tuple[str, ...]:
+    """Where the record is not of what the task's terms name, or not of these bytes, in words."""
+    wanted, recipe, found = spec.variant(variant.name), json.loads(variant.recipe), []
+    if wanted is None:
+        found.append(f"the terms name no variant {variant.name}")
+    elif (recipe.get("recipe"), recipe.get("parameters")) != (wanted.recipe, wanted.parameters):
+        found.append(f"the terms want {wanted.recipe} {wanted.parameters}, the record says {variant.recipe}")
+    if variant.artefact_bytes != len(artefact):
+        found.append(f"{variant.artefact_bytes} bytes are recorded, there are {len(artefact)}")
+    first = 0
+    for number, chunk in enumerate(variant.chunks):
+        if sha256(artefact[first : first + chunk.length]).digest() != chunk.sha256:
+            found.append(f"chunk {number} has other bytes than its digest says: nobody could load it")
+        first += chunk.length
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +152,17 @@ class _Log:
         return self.code(own), self.model(manifest), name
 
 
-def _recorded(transport: Transport, federation: Federation, variant: Variant) -> Measurement | None:
-    """What a worker measured of the artefact on a class of processors that this machine has."""
+def _recorded(transport: Transport, federation: Federation, variant: Variant) -> list[Measurement]:
+    """All that workers measured of the artefact on classes of processors that this machine has: a decision may name
+    any."""
     releases = read_releases(transport, federation, ("measurements",))
-    for found in releases.measurements(variant.task, variant.version, variant.name):
-        here = Host().device_of_class(found.processor) is not None
-        if found.data == GATE and found.artefact_sha256 == variant.artefact_sha256 and here:
-            return found
-    return None
+    return [
+        found
+        for found in releases.measurements(variant.task, variant.version, variant.name)
+        if found.data == GATE
+        and found.artefact_sha256 == variant.artefact_sha256
+        and Host().device_of_class(found.processor) is not None
+    ]
 
 
 def _measured_again(
@@ -149,20 +171,28 @@ def _measured_again(
     published: NDArray[np.float32],
     artefact: bytes,
     variant: Variant,
-    recorded: Measurement,
+    recorded: list[Measurement],
 ) -> tuple[str, tuple[str, ...]]:
     gate: ExampleSet = load_set(code, spec.gate)
-    if gate.sha256 != recorded.data_sha256:
-        return f"the gate set {spec.gate} here is not the one that was measured on", ()
-    try:
-        session = open_session(artefact, module=code.module, device=Host().device_of_class(recorded.processor) or "cpu")
-    except ValueError as error:
-        return f"with {recorded.runtime}; here {error}", ()
-    if session.runtime != recorded.runtime:
-        return f"with {recorded.runtime}; here is {session.runtime}", ()
+    if any(gate.sha256 != each.data_sha256 for each in recorded):
+        words = f"the gate set {spec.gate} here is not the one that was measured on"
+        return words, (words,)
     reference = outputs_of(code, published, gate.inputs)
     bench = Bench(gate=gate, reference=reference, metrics=spec.policy.metrics)
-    counts, drops = bench.compared(session.run_in_batches(gate.inputs), variant.artefact_sha256)
-    found = differences(recorded, counts, drops)
-    words = f"{len(counts)} counts and {len(drops)} bounds, {'the same' if not found else 'others'}"
-    return words, tuple(found)
+    told: list[str] = []
+    found: list[str] = []
+    for each in recorded:
+        try:
+            device = Host().device_of_class(each.processor) or "cpu"
+            session = open_session(artefact, module=code.module, device=device)
+        except ValueError as error:
+            told.append(f"with {each.runtime}; here {error}")
+            continue
+        if session.runtime != each.runtime:
+            told.append(f"with {each.runtime}; here is {session.runtime}")
+            continue
+        counts, drops = bench.compared(session.run_in_batches(gate.inputs), variant.artefact_sha256)
+        others = differences(each, counts, drops)
+        told.append(f"{len(counts)} counts and {len(drops)} bounds, {'others' if others else 'the same'}")
+        found += others
+    return "; ".join(dict.fromkeys(told)), tuple(dict.fromkeys(found))

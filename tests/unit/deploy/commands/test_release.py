@@ -172,3 +172,13 @@ def test_verify_finds_a_decision_that_the_aggregator_made_up(stage):
     bad = verify()
     assert bad.exit_code == 1
     assert "decision is recorded as PROMOTED, but follows as HELD" in bad.stdout
+
+
+def test_a_decision_whose_number_another_one_has_serves_nobody_and_is_found(stage):
+    forged = replace(stage.state.decided[8, "int8", "onnxruntime 1.32.0", "AVX2"], processor="NEON")
+    stage.produce(stage.topics.promotions, seal(forged, AGGREGATOR, "aggregator"))
+    listed = [json.loads(line)["processor"] for line in run("list", "credit", "--json").stdout.splitlines()]
+    assert listed == ["AVX2", "AVX2"]
+    bad = verify()
+    assert bad.exit_code == 1
+    assert "another decision has the number 1, too" in bad.stdout

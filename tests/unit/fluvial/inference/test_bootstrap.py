@@ -86,3 +86,12 @@ def test_what_does_not_fit_a_metric_is_said(metric, outputs, targets, why):
 def test_outputs_of_another_number_are_refused():
     with pytest.raises(ValueError, match="20 and 19 outputs for 20"):
         drops(np.zeros(20), np.zeros(19), np.zeros(20), metrics=["mae"], seed=SEED)
+
+
+def test_scores_that_are_nan_have_no_auc_and_no_f1_of_being_right():
+    targets = np.arange(200) % 2
+    reference = np.stack([1.0 - targets, targets], axis=1).astype(np.float32)
+    broken = np.where(targets[:, None] == 1, np.float32(np.nan), reference)  # NaN would be sorted above all others
+    found = {one.metric: one for one in drops(reference, broken, targets, metrics=["auc", "macro_f1"], seed=b"s" * 32)}
+    assert "auc" not in found
+    assert found["macro_f1"].drop > 0.4

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, recall_score
 
-from fluvial.inference.comparison import answers_of, compare
+from fluvial.inference.comparison import NO_ANSWER, answers_of, compare
 
 ALL = ("accuracy", "recall", "agreement")
 
@@ -80,3 +80,12 @@ def test_answers_are_the_largest_output_or_the_sign_of_one():
     assert answers_of(np.array([[0.1, 0.9], [0.5, 0.5]])).tolist() == [1, 0]
     assert answers_of(np.array([[0.3], [-0.1]])).tolist() == [1, 0]
     assert answers_of(np.array([0.3, 0.0])).tolist() == [1, 0]
+
+
+def test_outputs_that_are_nan_are_never_right():
+    outputs = np.array([[np.nan, 1.0], [0.0, np.nan], [1.0, 0.0], [np.inf, 0.0]], np.float32)
+    assert answers_of(outputs).tolist() == [NO_ANSWER, NO_ANSWER, 0, 0]
+    assert answers_of(np.array([np.nan, -1.0], np.float32)).tolist() == [NO_ANSWER, 0]
+    broken = np.full((20, 2), np.nan, np.float32)
+    (counts,) = compare(np.zeros(20, np.int64), answers_of(broken), metrics=["accuracy"], targets=np.zeros(20))
+    assert (counts.both, counts.harmed) == (0, 20)

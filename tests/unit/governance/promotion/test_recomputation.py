@@ -1,6 +1,6 @@
 """Decisions computed again from what they name."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -8,7 +8,7 @@ from fluvial.wire.records import PromotionDecision
 from governance.promotion.recomputation import Evidence, differences, missing_numbers
 from pipelines.promotion.logic import TaskPromotions, decide, with_act, with_measurement, with_spec, with_variant
 from tests.unit.pipelines.promotion.acts import a_spec, an_act
-from tests.unit.pipelines.promotion.builders import FINE, HARMFUL, a_measurement, a_variant, counts
+from tests.unit.pipelines.promotion.builders import FINE, HARMFUL, a_measurement, a_variant, counts, everything
 
 SPEC = a_spec(2)
 ACTS = an_act(operator="north"), an_act(operator="south")
@@ -95,3 +95,98 @@ def test_without_the_tasks_terms_nothing_can_be_computed(log):
 def test_numbers_that_were_taken_out_are_missed(log):
     assert missing_numbers(log.decisions) == []
     assert missing_numbers(dict.fromkeys((1, 4), log.decisions[1])) == [2, 3]
+
+
+def promoted(log, sequence=4, **changes):
+    """The log with one decision more: on the variant that was held, as if its recall had not been measured."""
+    harmless = a_measurement(FINE, "onnx")
+    made_up = replace(
+        log.decisions[1],
+        sequence=sequence,
+        variant="onnx",
+        measurements=(b"\x03" * 32,),
+        gate_uses=3,
+        **changes,
+    )
+    made_up = replace(made_up, reason=made_up.reason.replace("int8", "onnx"))
+    return made_up, replace(
+        log,
+        measurements={**log.measurements, b"\x03" * 32: harmless},
+        decisions={**log.decisions, sequence: made_up},
+    )
+
+
+def test_what_was_held_stays_so_and_a_second_measurement_is_none(log):
+    made_up, lied = promoted(log)
+    found = differences(made_up, lied)
+    assert "decision 2 was HELD, which AWAITING cannot follow" in found
+    assert "aggregator had measured before what is named, and the first counts" in found
+    assert any("would have it held" in difference for difference in found)
+
+
+def test_what_was_rolled_back_is_promoted_by_nobody_again(log):
+    back = replace(log.decisions[3], sequence=4, decision=PromotionDecision.ROLLED_BACK)
+    again = replace(log.decisions[1], sequence=5, gate_uses=3)
+    lied = replace(log, decisions={**log.decisions, 4: back, 5: again})
+    assert differences(again, lied) == ["decision 4 was ROLLED_BACK, which AWAITING cannot follow"]
+    signed = replace(log.decisions[3], sequence=5)
+    lied = replace(log, decisions={**log.decisions, 4: back, 5: signed})
+    assert differences(signed, lied) == ["the operators acted upon decision 1, which decision 4 had followed"]
+
+
+def test_nobody_signs_for_two(log):
+    (digest, _, act), again = ACTS[0], an_act(operator="north", reason="and once more")
+    for acts, twice in (({digest: act}, (digest, digest)), ({digest: act, again[0]: again[2]}, (digest, again[0]))):
+        reason = "promoted by north, north: " + "; ".join(dict.fromkeys(each.reason for each in acts.values()))
+        forged = replace(log.decisions[3], acts=twice, signers=("north", "north"), reason=reason)
+        found = differences(forged, replace(log, acts=acts, decisions={**log.decisions, 3: forged}))
+        assert found == ["the acts do not suffice: 2 operators must sign a promotion"]
+
+
+def test_a_number_that_two_decisions_have_is_said(log):
+    assert differences(log.decisions[1], replace(log, repeated=(1,))) == ["another decision has the number 1, too"]
+
+
+def test_a_report_that_would_hold_the_variant_cannot_be_left_out():
+    def own(name, harmed):
+        rows = everything(4_000, harmed)
+        return a_measurement(rows, measurer=name, data="own", data_sha256=b"", processor="NEON")
+
+    reports = {bytes([n]) * 32: own(f"p{n}", harmed) for n, harmed in enumerate((0, 0, 800, 800, 800))}
+    state = with_variant(with_spec(TaskPromotions(), SPEC, bytes(32)), a_variant())
+    for digest, report in list(reports.items())[:2]:
+        state = with_measurement(state, report, digest)
+    _, (decision,) = decide(state, 1_000)
+    assert decision.decision is PromotionDecision.AWAITING
+    log = Evidence(
+        spec=SPEC, variants={(8, "int8"): a_variant()}, measurements=reports, acts={}, decisions={1: decision}
+    )
+    assert differences(decision, log) == ["3 measurements that it does not name would have it held"]
+    twice = replace(decision, measurements=(*decision.measurements, decision.measurements[0]))
+    assert "p0 is counted 2 times" in differences(twice, replace(log, decisions={1: twice}))
+
+
+@pytest.mark.parametrize("sequence", [1, 2, 3])
+def test_every_field_of_a_decision_counts_but_its_time(log, sequence):
+    decision = log.decisions[sequence]
+    changes = {
+        "sequence": -1,
+        "version": 9,
+        "model_digest": b"\x09" * 32,
+        "variant": "other",
+        "artefact_sha256": b"\x09" * 32,
+        "runtime": "onnxruntime 9",
+        "processor": "AMX",
+        "decision": PromotionDecision.UNDECIDED,
+        "reason": "because",
+        "policy_sha256": b"\x09" * 32,
+        "measurements": (),
+        "findings": decision.findings[1:],
+        "gate_uses": decision.gate_uses + 1,
+        "signers": ("nobody",),
+        "acts": (b"\x09" * 32,),
+    }
+    assert {field.name for field in fields(decision)} - changes.keys() == {"task", "created_ms"}
+    for name, value in changes.items():
+        changed = replace(decision, **{name: value})
+        assert differences(changed, replace(log, decisions={**log.decisions, sequence: changed})), name

@@ -175,3 +175,14 @@ def test_an_order_that_is_no_order_ends_with_one_line(tmp_path, order, model, mo
     assert main([str(tmp_path)]) == 1
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
     assert read_product(tmp_path, "plain") is None
+
+
+def test_calibration_inputs_that_are_the_gates_under_another_name_are_refused(order, model, tmp_path):
+    folder = Path(order.root)
+    (tmp_path / "gate.safetensors").write_bytes((folder / order.gate).read_bytes())
+    save_file({"inputs": INPUTS[10:40], "targets": np.arange(30) % 2}, tmp_path / "part.safetensors")
+    (tmp_path / "copy.safetensors").write_bytes((folder / order.gate).read_bytes())
+    for calibration in ("part.safetensors", "copy.safetensors"):
+        again = replace(order, root=str(tmp_path), calibration=calibration, gate="gate.safetensors")
+        with pytest.raises(ValueError, match="calibration inputs are of the gate"):
+            next(products(again, model))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,16 +14,19 @@ import pytest
 from safetensors.numpy import save_file
 
 from deploy.acts import tasks, tuning
-from fluvial.identity.envelope import unseal
+from fluvial.identity.envelope import seal, unseal
+from fluvial.wire.acceleration import AccelerationSpec
+from fluvial.wire.canonical_json import canonical_json
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import encode
-from fluvial.wire.records import ModelManifest, Task, Variant
+from fluvial.wire.records import Measurement, ModelManifest, Task, Variant
 from models.acceleration.workshop import Order, Product, products
 from pipelines.acceleration import operators
 from pipelines.acceleration.operators import Accelerate
 from pipelines.flink.frames import SourceRecord, parse_sink
 from pipelines.flink.messages import pack
 from pipelines.flink.process_resources import ProcessResources
+from pipelines.replay.variants import _not_as_the_terms_say
 from tests.unit.deploy.acts.test_tuning import RANDOM, Vector, World
 from tests.unit.pipelines.flink_state import FlinkState
 
@@ -131,7 +136,56 @@ def test_what_the_rounds_make_is_the_variant_and_whoever_builds_it_again_finds_t
     # The same gate set with other answers: what was signed is not what is measured here.
     other = np.random.default_rng(8).normal(size=(60, 6)).astype(np.float32)
     save_file({"inputs": other, "targets": np.arange(60) % 2}, world.folder / "gate.safetensors")
-    assert "not the one that was measured on" in world.verified(variant).measured
+    found = world.verified(variant)
+    assert "not the one that was measured on" in found.measured
+    assert not found.good
+
+
+def test_a_record_that_is_not_of_what_the_terms_name_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = world.open_rounds()
+    stage = Stage(monkeypatch, world)
+    trained = RANDOM.normal(size=sum(int(np.prod(t.shape)) for t in task.layout)).astype(np.float32)
+    variant = stage.built(task, world.publish(task, 1, trained))
+    recipe = json.loads(variant.recipe)
+    chunk = variant.chunks[0]
+    changed = {
+        "the terms want": {"recipe": canonical_json({**recipe, "parameters": {"of": "pruned", "rounds": 9}})},
+        "the terms name no variant other": {"name": "other"},
+        "1 bytes are recorded": {"artefact_bytes": 1},
+        "chunk 0 has other bytes": {"chunks": (replace(chunk, sha256=bytes(32)),)},
+    }
+    for expected, change in changed.items():
+        found = _not_as_the_terms_say(replace(variant, **change), spec_of(world), artefact_of(world, variant))
+        assert any(expected in words for words in found), (expected, found)
+    assert _not_as_the_terms_say(variant, spec_of(world), artefact_of(world, variant)) == ()
+    with pytest.raises(FluvialError, match="is not what the variant was calibrated with"):
+        world.verified(replace(variant, calibration_sha256=b""))
+
+
+def test_a_second_measurement_with_other_counts_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = world.open_rounds()
+    stage = Stage(monkeypatch, world)
+    trained = RANDOM.normal(size=sum(int(np.prod(t.shape)) for t in task.layout)).astype(np.float32)
+    variant = stage.built(task, world.publish(task, 1, trained))
+    topic, key = world.federation.topics.measurements, world.keys.aggregator
+    measured = unseal(world.transport.messages(topic)[0].value or b"", Measurement, key.public_key)
+    flattered = [replace(each, both=each.both + each.harmed + 40, harmed=0, helped=40) for each in measured.counts]
+    lie = replace(measured, counts=tuple(flattered))
+    world.transport.produce(topic, seal(lie, key, "aggregator"), key=b"aggregator")
+    found = world.verified(variant)
+    assert not found.good
+    assert "others" in found.measured
+
+
+def spec_of(world: World) -> AccelerationSpec:
+    spec = world.task_file("toy").acceleration
+    assert spec is not None
+    return spec
+
+
+def artefact_of(world: World, variant: Variant) -> bytes:
+    places = [(chunk.partition, chunk.offset) for chunk in variant.chunks]
+    return b"".join(world.transport.fetch(world.federation.topics.variant_blobs, places))
 
 
 def test_rounds_that_did_not_begin_with_the_pruned_model_are_found(

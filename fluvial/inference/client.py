@@ -98,7 +98,11 @@ class Client:
             self._waiting[request.request_id] = future
         future.add_done_callback(lambda _: self._forget(request.request_id))
         record = seal(request, self._key, self.name, self._federation.topics.scope)
-        sent = self._transport.produce(self._federation.topics.requests, record, key=request.request_id.encode())
+        try:
+            sent = self._transport.produce(self._federation.topics.requests, record, key=request.request_id.encode())
+        except BaseException:
+            self._forget(request.request_id)
+            raise
         sent.add_done_callback(lambda done: self._sent(request.request_id, done.exception()))
         return future
 

@@ -30,6 +30,7 @@ from fluvial.inference.open_inference import (
 )
 from fluvial.inference.session import INPUT, OUTPUT
 from fluvial.kafka import TransportUnavailable
+from fluvial.wire.errors import TransportError
 from fluvial.wire.records import InferenceStatus
 
 _HTTP_STATUS = {
@@ -39,6 +40,9 @@ _HTTP_STATUS = {
     InferenceStatus.EXPIRED: 504,
 }
 """What a refusal is in HTTP; anything else is the request's fault, 400."""
+
+MAX_BODY_BYTES = 32 << 20
+"""Of one HTTP request: a request's record holds 4 MiB, which are ten times as much when each number is written out."""
 
 _BODY = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": InferRequest.model_json_schema()}}}
@@ -96,12 +100,14 @@ def gateway(client: Asks, tasks: Sequence[str], timeout: float) -> FastAPI:
 
     async def answer_of(model_name: str, request: Request) -> tuple[InferRequest, Answer]:
         try:
-            asked, inputs = parsed(await request.body(), request.headers.get(JSON_LENGTH))
+            asked, inputs = parsed(await _body(request), request.headers.get(JSON_LENGTH))
             return asked, await client.infer_async(known(model_name), inputs, timeout)
         except InferenceRefused as error:
             raise HTTPException(_HTTP_STATUS.get(error.status, 400), str(error)) from error
         except TransportUnavailable as error:
             raise HTTPException(504, str(error)) from error
+        except (TransportError, BufferError) as error:
+            raise HTTPException(503, f"the request could not be sent: {error}") from error
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
 
@@ -131,6 +137,17 @@ def gateway(client: Asks, tasks: Sequence[str], timeout: float) -> FastAPI:
         return _response(model_name, asked, answer)
 
     return app
+
+
+async def _body(request: Request) -> bytes:
+    """What the client sent. Ends the request with 413 as soon as there is more than MAX_BODY_BYTES."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise HTTPException(413, f"a request has at most {MAX_BODY_BYTES} bytes: ask for fewer examples at once")
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _response(model_name: str, asked: InferRequest, answer: Answer) -> Response:

@@ -128,6 +128,19 @@ def rendered(request: InferRequest, response: InferResponse, outputs: NDArray[np
     return response.model_copy(update={"outputs": [tensor]}).model_dump_json(exclude_none=True).encode(), None
 
 
+def _as_sent(data: list[Any], kind: str) -> NDArray[Any]:
+    """The values as this datatype. Raises ValueError for what it cannot hold: whoever sends 1.5 as INT32 is not to be
+    answered for 1."""
+    sent = np.asarray(data) if data else np.zeros(0)
+    if sent.dtype.kind not in "iufb":
+        raise ValueError("they are not all numbers")
+    with np.errstate(all="ignore"):
+        values: NDArray[Any] = sent.astype(kind)
+        if values.dtype.kind != "f" and not (values == sent).all():
+            raise ValueError("they are no whole numbers in its range")
+    return values
+
+
 def _inputs_of(tensor: InferTensor, behind: bytes) -> NDArray[np.float32]:
     kind = DATATYPES.get(tensor.datatype)
     if kind is None:
@@ -137,9 +150,11 @@ def _inputs_of(tensor: InferTensor, behind: bytes) -> NDArray[np.float32]:
         raise ValueError(f"{tensor.name}: {len(behind)} bytes follow the JSON, binary_data_size is {size or 0}")
     try:
         if size is None:
-            values = np.asarray(tensor.data if tensor.data is not None else [], kind).astype(np.float32)
+            sent = _as_sent(tensor.data or [], kind)
         else:
-            values = np.frombuffer(behind, kind).astype(np.float32)
+            sent = np.frombuffer(behind, kind)
+        with np.errstate(over="ignore"):  # what becomes infinite is refused where the model runs
+            values = sent.astype(np.float32)
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"the data of {tensor.name} are no {tensor.datatype}: {error}") from error
     if min(tensor.shape, default=0) < 1 or values.size != prod(tensor.shape):

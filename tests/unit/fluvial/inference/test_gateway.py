@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fluvial.inference.client import Answer, InferenceRefused
-from fluvial.inference.gateway import gateway
-from fluvial.kafka import TransportUnavailable
+from fluvial.inference.gateway import MAX_BODY_BYTES, gateway
+from fluvial.kafka import TransportFailed, TransportUnavailable
 from fluvial.wire.records import InferenceStatus
 
 
@@ -171,3 +171,47 @@ def test_server_and_models_describe_themselves(http):
     assert http.post("/v2/models/nobody/infer", json=body([1], [1])).status_code == 404
     assert http.get("/elsewhere").json() == {"error": "Not Found"}
     assert "/v2/models/{model_name}/infer" in http.get("/openapi.json").json()["paths"]
+
+
+def tensor(datatype, data, shape=(1, 1)):
+    return {"inputs": [{"name": "inputs", "shape": list(shape), "datatype": datatype, "data": data}]}
+
+
+@pytest.mark.parametrize(
+    ("datatype", "data"),
+    [
+        ("INT32", [1.5]),
+        ("UINT8", [300]),
+        ("UINT8", [-1]),
+        ("UINT8", [2.7]),
+        ("INT64", [1e30]),
+        ("FP32", ["1.5"]),
+        ("FP32", [None]),
+        ("FP32", [{"a": 1}]),
+        ("FP32", [[1], [1, 2]]),
+    ],
+)
+def test_values_that_a_datatype_does_not_hold_are_refused_and_not_changed(http, federation, datatype, data):
+    answer = http.post("/v2/models/credit/infer", json=tensor(datatype, data))
+    assert answer.status_code == 400
+    assert f"are no {datatype}" in answer.json()["error"]
+    assert federation.asked == []
+
+
+@pytest.mark.parametrize(("datatype", "data"), [("INT32", [2.0]), ("UINT8", [255]), ("FP32", [True]), ("INT64", [7])])
+def test_values_that_it_holds_however_they_are_written_are_taken(http, datatype, data):
+    assert http.post("/v2/models/credit/infer", json=tensor(datatype, data)).status_code == 200
+
+
+def test_what_the_broker_does_not_take_is_told_in_the_protocols_form(http, federation):
+    for error in (TransportFailed("the record is too large"), BufferError("the queue is full")):
+        federation.error = error
+        answer = http.post("/v2/models/credit/infer", json=tensor("FP32", [1.0]))
+        assert answer.status_code == 503
+        assert str(error) in answer.json()["error"]
+
+
+def test_a_body_without_end_is_refused_before_it_is_held(http, federation):
+    answer = http.post_bytes("/v2/models/credit/infer", b" " * (MAX_BODY_BYTES + 1), 2)
+    assert answer.status_code == 413
+    assert federation.asked == []

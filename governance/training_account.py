@@ -9,10 +9,15 @@ Fairness and Discrimination for Resource Allocation in Shared Computer Systems",
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from statistics import median
 
-from fluvial.wire.records import ModelUpdate, Outcome
+from fluvial.wire.records import ModelUpdate, Outcome, TrainingReport
+
+_MAX_CHARACTERS = 64
+_MOST = 1e15
+"""Seconds, joules or bytes of one update."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +59,8 @@ class GroupShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingAccount:
-    """The account of one task. silent: accepted updates that do not say how they were trained."""
+    """The account of one task. silent: accepted updates that do not say how they were trained, or say what cannot be
+    (`is_plausible`)."""
 
     devices: tuple[DeviceCost, ...]
     groups: tuple[GroupShare, ...]
@@ -71,7 +77,9 @@ def account(
 ) -> TrainingAccount:
     """groups: of each enrolled participant. accepted: updates that the gate let in. receipts: what became of an update,
     by participant and round."""
-    updates = list(accepted)
+    updates = [
+        update if all(map(is_plausible, update.trained)) else replace(update, trained=()) for update in accepted
+    ]
     answered = {(update.participant, update.round) for update in updates}
     included = {place for place in answered if receipts.get(place) is Outcome.INCLUDED}
     invitations = {(name, attempt.round) for attempt in opened for name in attempt.invited if name in groups}
@@ -95,6 +103,19 @@ def account(
         groups=tuple(shares),
         jain_index=jain_index(counts),
         silent=sum(not update.trained for update in updates),
+    )
+
+
+def is_plausible(told: TrainingReport) -> bool:
+    """Whether a claim is one that training can give: plain names, numbers that are no infinity and no less than
+    nothing. One participant's claim must not make the account of all unreadable."""
+    names = told.device_class, told.precision
+    amounts = told.processor_seconds, told.joules, told.bytes_sent
+    return (
+        all(0 < len(name) <= _MAX_CHARACTERS and name.isprintable() for name in names)
+        and all(isfinite(amount) and 0 <= amount <= _MOST for amount in amounts)
+        and 1 <= told.epochs <= 1_000_000
+        and 1e-6 <= told.seconds <= _MOST
     )
 
 

@@ -14,6 +14,10 @@ _STYLE = (
 )
 
 
+_MOST_BARS = 40
+"""Of a plot; the tables have them all."""
+
+
 def page(task: str, found: TrainingAccount) -> str:
     """The page, complete in itself."""
     devices = [
@@ -66,17 +70,20 @@ def _plots(found: TrainingAccount) -> str:
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    rows = max(len(found.devices), len(found.groups), 1)
+    # Names are what participants say of themselves: no mathematics.
+    pyplot.rcParams["text.parse_math"] = False
+    devices, groups = found.devices[:_MOST_BARS], found.groups[:_MOST_BARS]
+    rows = max(len(devices), len(groups), 1)
     figure, axes = pyplot.subplots(1, 2, figsize=(11, 0.5 * rows + 1.6))
     axes[0].barh(
-        [f"{one.device} {one.precision}" for one in found.devices] or ["nobody tells"],
-        [one.examples_per_second for one in found.devices] or [0.0],
+        [f"{one.device} {one.precision}" for one in devices] or ["nobody tells"],
+        [one.examples_per_second for one in devices] or [0.0],
     )
     axes[0].set_title("examples a second", fontsize=10)
-    names = [one.group for one in found.groups] or ["nobody"]
+    names = [one.group for one in groups] or ["nobody"]
     places = list(range(len(names)))
-    axes[1].barh([place - 0.2 for place in places], [one.met for one in found.groups] or [0.0], 0.4, label="met")
-    included = [one.included for one in found.groups] or [0.0]
+    axes[1].barh([place - 0.2 for place in places], [one.met for one in groups] or [0.0], 0.4, label="met")
+    included = [one.included for one in groups] or [0.0]
     axes[1].barh([place + 0.2 for place in places], included, 0.4, label="included")
     axes[1].set_yticks(places, names)
     axes[1].set_xlim(0, 1)

@@ -74,3 +74,27 @@ def test_jains_index_is_between_one_nth_and_one(amounts):
 def test_jains_index_is_one_for_equals_and_one_nth_where_one_has_all(count, amount):
     assert jain_index([amount] * count) == pytest.approx(1.0)
     assert jain_index([amount] + [0.0] * (count - 1)) == pytest.approx(1 / count)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"device_class": "x" * 65},
+        {"device_class": ""},
+        {"precision": "a\nb"},
+        {"epochs": 0},
+        {"epochs": -5},
+        {"seconds": 0.0},
+        {"seconds": float("nan")},
+        {"seconds": 1e-300},
+        {"processor_seconds": float("inf")},
+        {"processor_seconds": -1.0},
+        {"joules": 1e308},
+        {"bytes_sent": -1},
+    ],
+)
+def test_a_claim_that_cannot_be_is_none(lie):
+    honest = an_answer("anna", 1)
+    found = account(groups=GROUPS, opened=[], accepted=[honest, an_answer("ben", 1, **lie)], receipts={})
+    assert [(one.device, one.updates) for one in found.devices] == [("AVX2", 1)]
+    assert found.silent == 1

@@ -77,9 +77,7 @@ def account(
 ) -> TrainingAccount:
     """groups: of each enrolled participant. accepted: updates that the gate let in. receipts: what became of an update,
     by participant and round."""
-    updates = [
-        update if all(map(is_plausible, update.trained)) else replace(update, trained=()) for update in accepted
-    ]
+    updates = [update if all(map(is_plausible, update.trained)) else replace(update, trained=()) for update in accepted]
     answered = {(update.participant, update.round) for update in updates}
     included = {place for place in answered if receipts.get(place) is Outcome.INCLUDED}
     invitations = {(name, attempt.round) for attempt in opened for name in attempt.invited if name in groups}

@@ -81,8 +81,9 @@ class Client:
         self._thread.start()
 
     def submit(self, task: str, inputs: NDArray[np.float32], deadline_ms: int = 0) -> Future[Answer]:
-        """Ask, and do not wait. inputs: float32[B, ...]. deadline_ms: time of day, milliseconds since 1970, by which
-        the answer is of use, and no later than the task's terms say; 0: as they say. The future raises InferenceRefused."""
+        """Ask, and do not wait. inputs: float32[B, ...]. deadline_ms: time of day, milliseconds since 1970, by
+        which the answer is of use, no later than the task's terms say; 0: as they say. The future raises
+        InferenceRefused."""
         array = np.ascontiguousarray(inputs, "<f4")
         request = InferenceRequest(
             task=task,

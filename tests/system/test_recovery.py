@@ -3,7 +3,7 @@
 Every test plays the same updates as in `calm` and `calm-krum`, tasks of the same seed that nothing happened to: the
 models' bytes must be theirs, every input must have exactly one verdict, every update one receipt, the audit must hold.
 
-FLUVIAL_LOSSES: how often all jobs and checkpoints are lost (1; `make soak`: 10). FLUVIAL_LOSS_SEED: the first seed of
+FLUVIAL_LOSSES: how often all jobs and checkpoints are lost, in a round each (10). FLUVIAL_LOSS_SEED: the first seed of
 when and of what comes after (1).
 """
 
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +51,7 @@ from pipelines.replay import KafkaLog, replay
 from tests.system.small_federation import KRUM, MEAN, NUM_PARTICIPANTS, NUM_ROUNDS, STAGES, SmallFederation
 from tests.system.small_federation import task_file as small_task_file
 
-NUM_LOSSES = int(os.environ.get("FLUVIAL_LOSSES", "1"))
+NUM_LOSSES = int(os.environ.get("FLUVIAL_LOSSES", "10"))
 FIRST_SEED = int(os.environ.get("FLUVIAL_LOSS_SEED", "1"))
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -183,46 +183,62 @@ def next_release(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + NUM_LOSSES))
-def test_flinks_state_is_a_cache_over_the_log(federation: SmallFederation, seed: int) -> None:
-    """All jobs are killed at any moment of a round and every checkpoint is deleted; the stages go on in other jobs, of
-    other names and another parallelism."""
-    generator = random.Random(seed)
-    tasks = {f"lost-{seed}": "calm", f"lost-krum-{seed}": "calm-krum"}
-    for task, rule in zip(tasks, (MEAN, KRUM), strict=True):
-        federation.create_task(task, rule)
-    disturbed = generator.randint(1, NUM_ROUNDS)
-    for number in range(1, NUM_ROUNDS + 1):
-        rounds = [federation.wait_for_round(task, number) for task in tasks]
-        turns = [(round_, who) for round_ in rounds for who in range(NUM_PARTICIPANTS)]
-        generator.shuffle(turns)
-        before = generator.randint(0, len(turns)) if number == disturbed else len(turns)
-        for round_, who in turns[:before]:
-            federation.publish(round_, [who])
-        if number == disturbed:
-            time.sleep(generator.uniform(0.0, 1.0))
-            composition, parallelism = generator.choice(COMPOSITIONS), generator.choice([1, 2, 3])
-            print(f"round {number}, {before} of {len(turns)} updates; then {composition}, parallelism {parallelism}")
-            federation.lose_jobs_and_checkpoints()
-            federation.submit(composition, f"after-{seed}", parallelism)
-        for round_, who in turns[before:]:
-            federation.publish(round_, [who])
-        for task in tasks:
+def test_flinks_state_is_a_cache_over_the_log(federation: SmallFederation) -> None:
+    """In every round all jobs are killed at any moment and every checkpoint is deleted; the stages go on in other jobs,
+    of other names and another parallelism. A seed says of each round when, and what comes after.
+
+    The rounds are of the same tasks, so that a job also goes on from what several before it have left.
+    """
+    steady, tasks = {"steady": MEAN, "steady-krum": KRUM}, {"lost": "steady", "lost-krum": "steady-krum"}
+    for task, rule in zip((*steady, *tasks), (MEAN, KRUM, MEAN, KRUM), strict=True):
+        federation.create_task(task, rule, rounds=NUM_LOSSES)
+    for number in range(1, NUM_LOSSES + 1):
+        for task in steady:
+            federation.play(task, [number])
+    for task in steady:
+        federation.wait_for_version(task, NUM_LOSSES)
+    for number, seed in enumerate(range(FIRST_SEED, FIRST_SEED + NUM_LOSSES), 1):
+        began = time.monotonic()
+        lose_everything_in_a_round(federation, list(tasks), number, seed)
+        for task, undisturbed in tasks.items():
             federation.wait_for_version(task, number)
-    for task, calm in tasks.items():
-        check_models(federation, task, calm)
+            check_models(federation, task, undisturbed, number, replayed=False)
+        print(f"seed {seed}: {time.monotonic() - began:.0f} s")
+    for task in tasks:
+        check_replay(federation, task, NUM_LOSSES)
     check_books(federation)
 
 
-def check_models(small: SmallFederation, task: str, calm: str) -> None:
-    models, undisturbed = small.wait_for_version(task, NUM_ROUNDS), small.manifests(calm)
+def lose_everything_in_a_round(federation: SmallFederation, tasks: Sequence[str], number: int, seed: int) -> None:
+    generator = random.Random(seed)
+    rounds = [federation.wait_for_round(task, number) for task in tasks]
+    turns = [(round_, who) for round_ in rounds for who in range(NUM_PARTICIPANTS)]
+    generator.shuffle(turns)
+    before = generator.randint(0, len(turns))
+    for round_, who in turns[:before]:
+        federation.publish(round_, [who])
+    time.sleep(generator.uniform(0.0, 1.0))
+    composition, parallelism = generator.choice(COMPOSITIONS), generator.choice([1, 2, 3])
+    print(f"seed {seed}: {before} of {len(turns)} updates; then {composition}, parallelism {parallelism}")
+    federation.lose_jobs_and_checkpoints()
+    federation.submit(composition, f"after-{seed}", parallelism)
+    for round_, who in turns[before:]:
+        federation.publish(round_, [who])
+
+
+def check_models(
+    small: SmallFederation, task: str, calm: str, num_rounds: int = NUM_ROUNDS, *, replayed: bool = True
+) -> None:
+    """num_rounds: that the task has had."""
+    models, undisturbed = small.wait_for_version(task, num_rounds), small.manifests(calm)[: 1 + num_rounds]
     assert [model.model_digest for model in models] == [model.model_digest for model in undisturbed]
-    assert [model.attempt for model in models] == [0, 1, 1]
-    check_replay(small, task)
+    assert [model.attempt for model in models] == [0, *[1] * num_rounds]
+    if replayed:
+        check_replay(small, task, num_rounds)
 
 
-def check_replay(small: SmallFederation, task: str) -> None:
-    for version in range(1, NUM_ROUNDS + 1):
+def check_replay(small: SmallFederation, task: str, num_rounds: int) -> None:
+    for version in range(1, num_rounds + 1):
         assert replay(KafkaLog(small.transport, small.federation), task, version).differs == ()
 
 

@@ -24,6 +24,9 @@ class ForwardingTransport:
     def bounds(self, topic: str) -> Mapping[int, Bounds]:
         return self._transport.bounds(topic)
 
+    def offsets_at(self, topic: str, timestamp_ms: int) -> Mapping[int, int]:
+        return self._transport.offsets_at(topic, timestamp_ms)
+
     def read(
         self,
         topic: str,

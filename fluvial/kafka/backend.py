@@ -91,3 +91,7 @@ class Backend(Protocol):
     def bounds(self, topic: str) -> Mapping[int, Bounds]:
         """See `Transport.bounds`."""
         ...
+
+    def offsets_at(self, topic: str, timestamp_ms: int) -> Mapping[int, int]:
+        """See `Transport.offsets_at`."""
+        ...

@@ -6,8 +6,8 @@
 What an implementation guarantees:
 * `produce` is acknowledged by all in-sync replicas, idempotent within one process, and its Future resolves to where the
   record lies.
-* A `Reader` sees committed records only, needs no consumer group, and lives through broker restarts: while the broker
-  is away, `poll` returns nothing.
+* A `Reader` sees committed records only, unless the connection was made to show all; it needs no consumer group, and
+  lives through broker restarts: while the broker is away, `poll` returns nothing.
 * What a new connection cures needs no help of the caller's: a producer that gave up for good, a certificate or password
   that was renewed in its file. What the broker refuses is told at once, with what to do about it.
 * `fetch` and `fetch_each` return the records at exactly the offsets asked for, or raise; a record that is not there,
@@ -123,6 +123,13 @@ class Transport(Protocol):
 
     def bounds(self, topic: str) -> Mapping[int, Bounds]:
         """What each partition holds now. Raises TransportFailed, TransportUnavailable."""
+        ...
+
+    def offsets_at(self, topic: str, timestamp_ms: int) -> Mapping[int, int]:
+        """By partition the first offset of this broker time or later; the end where there is none.
+
+        Raises TransportFailed, TransportUnavailable.
+        """
         ...
 
     def read(

@@ -59,6 +59,10 @@ class RecoveringTransport:
         self._door.check()
         return self._backend.bounds(topic)
 
+    def offsets_at(self, topic: str, timestamp_ms: int) -> Mapping[int, int]:
+        self._door.check()
+        return self._backend.offsets_at(topic, timestamp_ms)
+
     def read(
         self,
         topic: str,

@@ -17,7 +17,7 @@ from fluvial.kafka.kafka_python.errors import translated
 from fluvial.kafka.kafka_python.fetch import KafkaPythonFetcher
 from fluvial.kafka.kafka_python.opening import opening
 from fluvial.kafka.kafka_python.producer import KafkaPythonProducer
-from fluvial.kafka.kafka_python.reader import KafkaPythonReader, bounds
+from fluvial.kafka.kafka_python.reader import KafkaPythonReader, bounds, offsets_at
 
 _BOOTSTRAP_MS = 15_000
 _FOLLOW_MS = 500
@@ -28,8 +28,9 @@ _BOUNDED_MS = 5
 class KafkaPythonBackend:
     """See `fluvial.kafka.backend.Backend`."""
 
-    def __init__(self, brokers: Brokers, client_id: str) -> None:
+    def __init__(self, brokers: Brokers, client_id: str, *, committed: bool = True) -> None:
         self._brokers, self._client_id = brokers, client_id
+        self._isolation = "read_committed" if committed else "read_uncommitted"
 
     def producer(self) -> KafkaPythonProducer:
         return KafkaPythonProducer(
@@ -60,6 +61,12 @@ class KafkaPythonBackend:
             consumer.close(autocommit=False)
         return held
 
+    def offsets_at(self, topic: str, timestamp_ms: int) -> Mapping[int, int]:
+        with self._consumer("earliest", topic) as consumer:
+            found = offsets_at(consumer, topic, timestamp_ms, bounds(consumer, topic))
+            consumer.close(autocommit=False)
+        return found
+
     @contextmanager
     def _consumer(self, auto_offset_reset: str, topic: str, wait_ms: int = _FOLLOW_MS) -> Iterator[Any]:
         """A consumer, which stays open unless this fails."""
@@ -68,7 +75,7 @@ class KafkaPythonBackend:
                 **self._brokers.kafka_python(self._client_id),
                 group_id=None,
                 enable_auto_commit=False,
-                isolation_level="read_committed",
+                isolation_level=self._isolation,
                 auto_offset_reset=auto_offset_reset,
                 max_partition_fetch_bytes=4 << 20,
                 fetch_max_wait_ms=wait_ms,

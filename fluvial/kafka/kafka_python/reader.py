@@ -39,11 +39,7 @@ class KafkaPythonReader:
             return {number: end for number, (_, end) in held.items()}
         if isinstance(start, Mapping):
             return dict(start)
-        found = self._consumer.offsets_for_times({TopicPartition(self._topic, number): start for number in held})
-        return {
-            number: held[number].end if (at := found.get(TopicPartition(self._topic, number))) is None else at.offset
-            for number in held
-        }
+        return offsets_at(self._consumer, self._topic, start, held)
 
     def poll(self, timeout: float) -> list[Message]:
         if not self._reads:
@@ -95,6 +91,15 @@ def bounds(consumer: Any, topic: str) -> dict[int, Bounds]:
     places = [TopicPartition(topic, number) for number in sorted(_partitions(consumer, topic))]
     ends, firsts = consumer.end_offsets(places), consumer.beginning_offsets(places)
     return {at.partition: Bounds(firsts[at], ends[at]) for at in places}
+
+
+def offsets_at(consumer: Any, topic: str, timestamp_ms: int, held: Mapping[int, Bounds]) -> dict[int, int]:
+    """By partition the first offset of that broker time or later, else the end. Raises KafkaError."""
+    found = consumer.offsets_for_times({TopicPartition(topic, number): timestamp_ms for number in held})
+    return {
+        number: held[number].end if (at := found.get(TopicPartition(topic, number))) is None else at.offset
+        for number in held
+    }
 
 
 def _partitions(consumer: Any, topic: str) -> set[int]:

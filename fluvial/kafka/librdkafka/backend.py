@@ -15,7 +15,7 @@ from fluvial.kafka.interface import MAX_REQUEST_BYTES, Bounds, Start, Until
 from fluvial.kafka.librdkafka.errors import Troubles, translate
 from fluvial.kafka.librdkafka.fetch import LibrdkafkaFetcher
 from fluvial.kafka.librdkafka.producer import LibrdkafkaProducer
-from fluvial.kafka.librdkafka.reader import LibrdkafkaReader, bounds
+from fluvial.kafka.librdkafka.reader import LibrdkafkaReader, bounds, offsets_at
 
 _DELIVERY_MS = 120_000
 """As kafka-python has it. `fluvial.edge.upload` waits a little longer."""
@@ -29,8 +29,9 @@ reader that it is at the end, so one that reads no further asks for it at once."
 class LibrdkafkaBackend:
     """See `fluvial.kafka.backend.Backend`."""
 
-    def __init__(self, brokers: Brokers, client_id: str) -> None:
+    def __init__(self, brokers: Brokers, client_id: str, *, committed: bool = True) -> None:
         self._brokers, self._client_id = brokers, client_id
+        self._isolation = "read_committed" if committed else "read_uncommitted"
 
     def producer(self) -> LibrdkafkaProducer:
         return LibrdkafkaProducer(
@@ -61,6 +62,10 @@ class LibrdkafkaBackend:
         with self._consumer("earliest", topic) as (consumer, troubles), closing(consumer):
             return bounds(consumer, topic, troubles)
 
+    def offsets_at(self, topic: str, timestamp_ms: int) -> Mapping[int, int]:
+        with self._consumer("earliest", topic) as (consumer, troubles), closing(consumer):
+            return offsets_at(consumer, topic, timestamp_ms, bounds(consumer, topic, troubles))
+
     @contextmanager
     def _consumer(
         self, auto_offset_reset: str, topic: str, wait_ms: int = _FOLLOW_MS
@@ -75,7 +80,7 @@ class LibrdkafkaBackend:
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "enable.partition.eof": True,
-                "isolation.level": "read_committed",
+                "isolation.level": self._isolation,
                 "auto.offset.reset": auto_offset_reset,
                 "fetch.wait.max.ms": wait_ms,
                 # Four chunks of a MiB and what they come in: one that is cut off was sent in vain.

@@ -50,10 +50,7 @@ class LibrdkafkaReader:
             return {number: end for number, (_, end) in held.items()}
         if isinstance(start, Mapping):
             return dict(start)
-        times = [TopicPartition(self._topic, number, start) for number in held]
-        found = self._consumer.offsets_for_times(times, CALL_SECONDS)
-        # Where no record is as new as that, the end, taken before: what has arrived meanwhile is not missed.
-        return {at.partition: held[at.partition].end if at.offset < 0 else at.offset for at in found}
+        return offsets_at(self._consumer, self._topic, start, held)
 
     def poll(self, timeout: float) -> list[Message]:
         if not self._reads:
@@ -108,6 +105,13 @@ def bounds(consumer: Any, topic: str, troubles: Troubles) -> dict[int, Bounds]:
     """
     places = [TopicPartition(topic, number) for number in partitions(consumer, topic, troubles)]
     return {place.partition: _held(consumer, place) for place in places}
+
+
+def offsets_at(consumer: Any, topic: str, timestamp_ms: int, held: Mapping[int, Bounds]) -> dict[int, int]:
+    """By partition the first offset of that broker time or later. Raises KafkaException."""
+    found = consumer.offsets_for_times([TopicPartition(topic, number, timestamp_ms) for number in held], CALL_SECONDS)
+    # Where no record is as new as that, the end, taken before: what has arrived meanwhile is not missed.
+    return {at.partition: held[at.partition].end if at.offset < 0 else at.offset for at in found}
 
 
 def _held(consumer: Any, place: TopicPartition) -> Bounds:

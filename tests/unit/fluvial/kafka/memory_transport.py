@@ -81,6 +81,12 @@ class MemoryTransport:
             for number, log in enumerate(self._log(topic))
         }
 
+    def offsets_at(self, topic: str, timestamp_ms: int) -> Mapping[int, int]:
+        return {
+            number: next((each.offset for each in log if each.timestamp_ms >= timestamp_ms), _next_offset(log))
+            for number, log in enumerate(self._log(topic))
+        }
+
     def read(
         self,
         topic: str,

@@ -45,6 +45,9 @@ class Library:
     def bounds(self, topic: str) -> Mapping[int, Bounds]:
         return {0: Bounds(0, self.records)}
 
+    def offsets_at(self, topic: str, timestamp_ms: int) -> Mapping[int, int]:
+        return {0: 0}
+
 
 @dataclass
 class Producer:

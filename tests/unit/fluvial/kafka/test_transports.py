@@ -21,8 +21,8 @@ class TestMemoryTransport(TransportSuite):
 
 
 def test_librdkafka_is_chosen_where_it_is_installed_and_kafka_python_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "librdkafka", lambda *_: "librdkafka")
-    monkeypatch.setattr(connection, "kafka_python", lambda *_: "kafka-python")
+    monkeypatch.setattr(connection, "librdkafka", lambda *_, committed: "librdkafka")
+    monkeypatch.setattr(connection, "kafka_python", lambda *_, committed: "kafka-python")
     assert connect(NOBODY, "test") == "librdkafka"
     monkeypatch.setattr(connection, "find_spec", lambda name: None)
     assert connect(NOBODY, "test") == "kafka-python"

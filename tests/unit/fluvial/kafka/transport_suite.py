@@ -129,6 +129,13 @@ class TransportSuite:
             transport.produce(topic, b"%d" % n, key=b"k", partition=n % 2).result(30)
         assert transport.bounds(topic) == {0: Bounds(0, 2), 1: Bounds(0, 2), 2: Bounds(0, 0)}
 
+    def test_offsets_of_a_time_are_those_of_what_came_since_or_the_ends(self, transport: Transport, topic: str) -> None:
+        transport.produce(topic, b"before", key=b"k", partition=0).result(30)
+        time.sleep(0.01)
+        at = transport.produce(topic, b"at", key=b"k", partition=0).result(30)
+        assert transport.offsets_at(topic, at.timestamp_ms) == {0: at.offset, 1: 0, 2: 0}
+        assert transport.offsets_at(topic, at.timestamp_ms + 3_600_000) == {0: at.offset + 1, 1: 0, 2: 0}
+
     def test_a_reader_reads_from_offsets_on_those_partitions_alone(self, transport: Transport, topic: str) -> None:
         for n in range(8):
             transport.produce(topic, b"%d" % n, key=b"k", partition=n % 2).result(30)

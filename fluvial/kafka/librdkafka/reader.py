@@ -17,7 +17,7 @@ _NO_LEADER_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVA
 """What a broker says of a partition while a topic is made or a broker starts."""
 _ASK_AGAIN_SECONDS = 0.1
 _ASK_SECONDS = 2.0
-_BATCH = 64
+_BATCH = 1_000
 
 
 class LibrdkafkaReader:
@@ -60,9 +60,10 @@ class LibrdkafkaReader:
         for record in arrived(self._consumer, timeout):
             number, error = record.partition(), record.error()
             if error is None:
-                if self._take(number, record.offset()):
-                    messages.append(_message(record))
-                    self._positions[number] = record.offset() + 1
+                offset = record.offset()
+                if self._take(number, offset):
+                    messages.append(_message(record, number, offset))
+                    self._positions[number] = offset + 1
             elif error.code() == KafkaError._PARTITION_EOF:
                 # Control records of transactions may lie between the last record and the end.
                 self._reached(number)
@@ -152,13 +153,14 @@ def arrived(consumer: Any, timeout: float) -> list[Any]:
     return [] if first is None else [first, *consumer.consume(_BATCH, 0)]
 
 
-def _message(record: Any) -> Message:
+def _message(record: Any, partition: int, offset: int) -> Message:
+    headers = record.headers()
     return Message(
-        topic=record.topic(),
-        partition=record.partition(),
-        offset=record.offset(),
-        timestamp_ms=record.timestamp()[1],
-        key=record.key(),
-        value=record.value(),
-        headers=tuple((name, value or b"") for name, value in record.headers() or ()),
+        record.topic(),
+        partition,
+        offset,
+        record.timestamp()[1],
+        record.key(),
+        record.value(),
+        tuple([(name, value or b"") for name, value in headers]) if headers else (),
     )

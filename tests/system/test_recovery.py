@@ -54,7 +54,7 @@ from tests.system.small_federation import task_file as small_task_file
 NUM_LOSSES = int(os.environ.get("FLUVIAL_LOSSES", "10"))
 FIRST_SEED = int(os.environ.get("FLUVIAL_LOSS_SEED", "1"))
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 HALF = NUM_PARTICIPANTS // 2
 COMPOSITIONS = [

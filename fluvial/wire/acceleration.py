@@ -3,9 +3,10 @@ the gate demands of them."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from fluvial.wire.names import GivenName
+from fluvial.wire.plain_values import PlainValues
 from fluvial.wire.promotion_policy import PromotionPolicy
 
 REFERENCE = "onnx_fp32"
@@ -15,11 +16,7 @@ PRUNED, FINE_TUNED = "pruned_structured", "fine_tuned"
 """The recipe that rounds of fine-tuning may follow, and what comes of them."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class VariantSpec(_Strict):
+class VariantSpec(PlainValues):
     """A variant: a recipe of models/acceleration and its parameters, under a name of its own."""
 
     name: GivenName
@@ -27,10 +24,10 @@ class VariantSpec(_Strict):
         description="onnx_fp32, fp16_storage, fp16, int8_static, int8_dynamic, int4_storage, pruned_..., low_rank, "
         "fine_tuned, torch_fp32, torch_bf16, torch_fp16"
     )
-    parameters: dict[str, int | float | str | bool] = {}
+    parameters: dict[str, int | float | str | bool] = Field(default={})
 
 
-class BatchingSpec(_Strict):
+class BatchingSpec(PlainValues):
     """How requests are put together: as soon as there are `max_batch`, or when the oldest has waited `max_delay_ms`.
 
     A job gathers the requests of all its tasks in one place, by the largest `max_batch` and the shortest `max_delay_ms`
@@ -50,7 +47,7 @@ class BatchingSpec(_Strict):
     )
 
 
-class AccelerationSpec(_Strict):
+class AccelerationSpec(PlainValues):
     """Acceleration of a task's models, governed by the federation."""
 
     variants: list[VariantSpec] = Field(

@@ -1,8 +1,9 @@
 """Documents that people write, as YAML or JSON, read into plain values.
 
-Numbers are read as people write them: YAML 1.1, which the library knows, takes 1e-05 for a text; YAML 1.2 and JSON for
-a number. What would cost more to read than any document of ours is worth is refused before it is built: depth, size,
-and aliases that repeat each other.
+Plain values are those of YAML 1.2 and JSON, not of YAML 1.1, which the library knows: 1e-05 is a number, `no` a text,
+and `true` and `false` alone are truth values. What the two take for different numbers (010, 1:30, 1_000) is refused.
+What would cost more to read than any document of ours is worth is refused before it is built: depth, size, and aliases
+that repeat each other.
 """
 
 from __future__ import annotations
@@ -39,30 +40,74 @@ class _Loader(yaml.SafeLoader):
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    re.compile(r"[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$"),
     list("-+.0123456789"),
 )
+
+
+_TAG = "tag:yaml.org,2002:"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in known if tag.removeprefix(_TAG) not in ("bool", "timestamp", "merge")]
+    for first, known in _Loader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_TAG + "bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+
+
+def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    if re.fullmatch(r"[-+]?(?:0|[1-9][0-9]*)", text):
+        return int(text)
+    if re.fullmatch(r"[-+]?0x[0-9a-fA-F]+", text):
+        return int(text, 16)
+    raise _not_the_same_to_everybody(text, node)
+
+
+def _float(loader: _Loader, node: yaml.ScalarNode) -> float:
+    text = str(loader.construct_scalar(node))
+    if "_" in text or ":" in text:
+        raise _not_the_same_to_everybody(text, node)
+    return loader.construct_yaml_float(node)
+
+
+def _not_the_same_to_everybody(text: str, node: yaml.ScalarNode) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(
+        None, None, f"{text} is not the same number to everybody: write plain digits, or quotes", node.start_mark
+    )
+
+
+_Loader.add_constructor(_TAG + "int", _integer)
+_Loader.add_constructor(_TAG + "float", _float)
 
 
 def read_document(path: Path) -> Any:
     """The content of a file in UTF-8, with or without a byte order mark. A file that ends in .json, or holds JSON, is
     read as JSON. Raises ValueError that names the file, OSError."""
-    content = Path(path).read_bytes()
+    with Path(path).open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
     kind = "JSON" if Path(path).suffix == ".json" else "YAML"
     try:
         if len(content) > MAX_BYTES:
-            raise ValueError(f"it has {len(content)} bytes, more than {MAX_BYTES}")
+            raise ValueError(f"it has more than {MAX_BYTES} bytes")
         text = content.decode("utf-8-sig")
-        if kind == "JSON":
-            return _json(text)
-        if text.lstrip().startswith("{"):
-            try:
-                return _json(text)
-            except json.JSONDecodeError:
-                pass  # braces are YAML too
-        return _yaml(text)
+        found = _parsed(text, kind)
+        # Escapes can write half of a pair of UTF-16, which no file and no record can hold.
+        json.dumps(found, ensure_ascii=False, default=str, skipkeys=True).encode()
+        return found
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{path} holds {error.object[error.start]!a}, which is half of a character") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not {kind} that can be read: {error}") from error
+
+
+def _parsed(text: str, kind: str) -> Any:
+    if kind == "JSON":
+        return _json(text)
+    if text.lstrip().startswith("{"):
+        try:
+            return _json(text)
+        except json.JSONDecodeError:
+            pass  # braces are YAML too
+    return _yaml(text)
 
 
 def _json(text: str) -> Any:

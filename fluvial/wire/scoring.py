@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from fluvial.wire.plain_values import PlainValues
 
 
-class ScoringSpec(BaseModel):
+class ScoringSpec(PlainValues):
     """Each candidate, the round's model plus one update, is run on the canary set. Its scores stand in the verdict; an
     update beyond a limit is held for a person (LOW_SCORE). Without limits scores are recorded alone."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     canary: str = Field(
         description="File of examples with targets, relative to the checkout; apart from what measures models."

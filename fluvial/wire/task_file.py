@@ -17,6 +17,7 @@ from fluvial.encoding import DECODINGS
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.document import read_document
 from fluvial.wire.names import GivenName
+from fluvial.wire.plain_values import PlainValues
 from fluvial.wire.scoring import ScoringSpec
 from fluvial.wire.task_code import LossName, MetricName, Reference, is_reference
 from fluvial.wire.terms import Terms
@@ -40,18 +41,14 @@ Scalar = int | float | str | bool
 ParameterValue = Scalar | list[Scalar]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class PackageSpec(_Strict):
+class PackageSpec(PlainValues):
     """The folder with the task's own code. Its digest is filled in when the task is created, and pins it."""
 
     name: GivenName
     digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
 
 
-class ModelSpec(_Strict):
+class ModelSpec(PlainValues):
     """The model: an architecture of models/architectures or a builder of the task's package, its parameters, and the
     seed of its initial weights.
 
@@ -61,13 +58,13 @@ class ModelSpec(_Strict):
 
     architecture: str = ""
     builder: Reference | None = None
-    parameters: dict[str, ParameterValue] = {}
+    parameters: dict[str, ParameterValue] = Field(default={})
     seed: int = 0
     weights: str = Field(
         default="", max_length=256, description="File of the package, safetensors, with weights to start from."
     )
-    train: list[str] = []
-    local: list[str] = []
+    train: list[str] = Field(default=[])
+    local: list[str] = Field(default=[])
     statistics: Literal["aggregate", "local", "frozen"] = "aggregate"
     base_sha256: str = Field(
         default="",
@@ -82,7 +79,7 @@ class ModelSpec(_Strict):
         return self
 
 
-class DataSpec(_Strict):
+class DataSpec(PlainValues):
     """Loaders of the task's package: of a participant's examples and of those that it holds out (path, index), and of
     the evaluation set (folder of the package). Without them: the data files of models/datasets, and a share of each
     participant's examples."""
@@ -100,7 +97,7 @@ class RuleSpec(BaseModel):
     name: str = "weighted_mean"
 
 
-class Limits(_Strict):
+class Limits(PlainValues):
     """Bounds of an update. They also fix the precision of the exact sum."""
 
     max_abs: float = Field(gt=0, description="Largest absolute value of an element of a delta.")
@@ -115,7 +112,7 @@ class Limits(_Strict):
     )
 
 
-class StalenessSpec(_Strict):
+class StalenessSpec(PlainValues):
     """How an update that was trained on an older model is weighted, s being the rounds it lags behind.
 
     constant: 1. polynomial: (1 + s) ** -exponent. hinge: 1 up to `delay`, then 1 / (exponent * (s - delay) + 1).
@@ -126,7 +123,7 @@ class StalenessSpec(_Strict):
     delay: int = Field(default=0, ge=0)
 
 
-class WindowSpec(_Strict):
+class WindowSpec(PlainValues):
     """Which updates a round takes, and what closes it.
 
     synchronous: updates of the round itself; the target closes it, or the deadline with a quorum. buffered: the target
@@ -152,7 +149,7 @@ class WindowSpec(_Strict):
         return self
 
 
-class SamplingSpec(_Strict):
+class SamplingSpec(PlainValues):
     """Which participants a round invites: by a public seed, so that anyone can recompute it.
 
     fraction: expected share of the enrolled participants that a round needs. over_invitation: how many times as many
@@ -176,7 +173,7 @@ class ServerOptimizerSpec(BaseModel):
     name: str
 
 
-class AgreementSpec(_Strict):
+class AgreementSpec(PlainValues):
     """Terms that a participant must have signed."""
 
     name: GivenName
@@ -184,7 +181,7 @@ class AgreementSpec(_Strict):
     valid_days: int = Field(default=365, gt=0)
 
 
-class TrainingSpec(BaseModel):
+class TrainingSpec(PlainValues):
     """How participants train; fields beyond these go to the trainer as they are."""
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
@@ -207,7 +204,7 @@ class TrainingSpec(BaseModel):
         return self
 
 
-class EvaluationSpec(_Strict):
+class EvaluationSpec(PlainValues):
     """What each published model is measured on, and by."""
 
     data: str = Field(

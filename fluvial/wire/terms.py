@@ -15,20 +15,19 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from fluvial.wire.canonical_json import canonical_json
 from fluvial.wire.errors import Malformed, NonCanonical, SchemaUnknown
 from fluvial.wire.operators import Operators
+from fluvial.wire.plain_values import PlainValues
 from fluvial.wire.records import ModelManifest, Round
 from fluvial.wire.task_code import MetricName
 
 
-class Section(BaseModel):
+class Section(PlainValues):
     """A part of the terms; frozen, and closed to what it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ParticipationSpec(Section):

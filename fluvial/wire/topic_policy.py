@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from fluvial.wire.document import read_document
+from fluvial.wire.plain_values import PlainValues
 from fluvial.wire.wrong_fields import in_words
 
 _DAY_MS = 86_400_000
@@ -41,10 +42,8 @@ EVIDENCE_DAYS = 183.0
 _FEWEST_DAYS = 1.0
 
 
-class TopicPolicy(BaseModel):
+class TopicPolicy(PlainValues):
     """Decisions about the topics of a federation; the defaults are those of one broker on one machine."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     retention_days: dict[str, float] = Field(
         default={},

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from fluvial.wire.names import GivenName
+from fluvial.wire.plain_values import PlainValues
 
 
-class TuningSpec(BaseModel):
+class TuningSpec(PlainValues):
     """Signed by the operator with the task. Version 0 is the pruned model: whoever has the other task's model computes
     it again. What the last round makes is that version's variant."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     task: GivenName = Field(description="The task whose model was pruned.")
     version: int = Field(ge=0, description="The version of that model.")

@@ -239,6 +239,19 @@ def test_numbers_are_read_as_people_write_them(tmp_path: Path) -> None:
     assert task.training.model_dump()["proximal_mu"] == 1e-05
 
 
+@pytest.mark.parametrize("field", ["rounds", "quorum", "deadline_seconds", "kept_versions"])
+@pytest.mark.parametrize("value", [True, False])
+def test_truth_is_no_number(tmp_path: Path, field: str, value: bool) -> None:
+    with pytest.raises(ValueError, match=f"{field}: must be a number, not {str(value).lower()}"):
+        _read(tmp_path, {**MINIMAL, field: value})
+
+
+def test_truth_is_no_number_in_a_section_either(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"limits\.max_weight: must be a number, not true"):
+        _read(tmp_path, {**MINIMAL, "limits": {"max_abs": 1.0, "max_weight": True}})
+    assert _read(tmp_path, {**MINIMAL, "partial": False}).partial is False
+
+
 @pytest.mark.parametrize("name", ["task.json", "task.yaml"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_json_is_read_as_json(tmp_path: Path, name: str, mark: bytes) -> None:

@@ -230,6 +230,23 @@ def another_checkout(folder: Path) -> Path:
 
 
 @pytest.mark.soak
+def test_a_benchmark_listens_on_loopback_alone_from_its_beginning_to_its_end() -> None:
+    """Looked at as often as that goes: broker, Java, Python's workers, and whatever comes and goes between them."""
+    command = [*FLUVIAL, "bench", "audit", "--count", "1000", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    seen: dict[int, str] = {}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as bench:
+        while bench.poll() is None:
+            assert reachable_from_elsewhere(bench.pid) == {}
+            seen |= listening(bench.pid)
+            time.sleep(0.2)
+        out, err = bench.communicate()
+    assert bench.returncode == 0, err
+    assert json.loads(out)["events"] == 1_000
+    assert len(seen) >= 6, "broker, controller, Flink's REST, BLOB server, RPC, Py4J"
+
+
+@pytest.mark.soak
 def test_a_local_job_starts_from_the_log_after_a_kill(stack: Stack) -> None:
     directory = stack.directory
     both = Submission(stages=("validation", "audit"))

@@ -85,7 +85,10 @@ def enrol(
 def _token(given: str, file: Path | None) -> str:
     if file is None:
         return given
-    token = (sys.stdin.read() if file == Path("-") else file.read_text(encoding="utf-8-sig")).strip()
+    try:
+        token = (sys.stdin.read() if file == Path("-") else file.read_text(encoding="utf-8-sig")).strip()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} holds no token: it is not text") from error
     if not token:
         raise ValueError(f"{file} holds no token")
     if given and given != token:

@@ -264,6 +264,14 @@ def test_a_token_is_read_from_a_file_or_variable(world: World, tmp_path: Path, m
     assert run("enrol", "--name", "carol", "--token-file", str(tmp_path / "token")).exit_code == Exit.USAGE
 
 
+def test_a_file_that_is_no_text_is_named_as_one_without_a_token(world: World, tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes("secret".encode("utf-16"))
+    result = run("enrol", "--name", "carol", "--token-file", str(tmp_path / "token"), "--yes")
+    assert result.exit_code == Exit.USAGE
+    assert "token holds no token: it is not text" in " ".join(result.stderr.split())
+    assert world.enrolment_requests() == []
+
+
 def test_enrolling_shows_why_it_was_refused_before_asking_the_broker(world: World) -> None:
     result = run("enrol", "--name", "../alice")
     assert result.exit_code == Exit.USAGE

@@ -2,6 +2,7 @@
 
 The network of the task digits, one job with the stage inference, the broker and the load, all on this machine. Beside
 it, in the same run and with the same load, the same network behind plain FastAPI and torch (`deploy.bench.serving`).
+Inputs are sent as what pictures are, a byte for each of 784 values; all requests are one caller's, as a gateway's are.
 Phases, each with arrival times of its own:
 
 * `single`: one example a request. At half the target rate for latencies, and at the target for the rate.
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from deploy.bench.seeding import register
-from deploy.bench.serving.digits import Releases, task_file
+from deploy.bench.serving.digits import PICTURE_DIVISOR, Releases, pictures, task_file
 from deploy.bench.serving.load_process import LoadProcess
 from deploy.bench.serving.open_loop import Outcome
 from deploy.bench.usage import Usage, java_child
@@ -56,7 +57,7 @@ def run(
 ) -> dict[str, Any]:
     """Measure in a directory. seconds: of each load. Returns what `--json` prints. Raises TimeoutError."""
     inputs = directory / "inputs.npy"
-    np.save(inputs, load_evaluation(_DATA).inputs[:1024])
+    np.save(inputs, pictures(load_evaluation(_DATA).inputs[:1024]))
     found: dict[str, Any] = {"seconds": seconds, "parallelism": parallelism, "cores": os.cpu_count()}
     with ExitStack() as ends:
         report("starting the broker and the job (inference)")
@@ -176,7 +177,7 @@ class _Served:
         with Client(self._stack.federation, _CALLER, key) as client:
             while True:
                 try:
-                    client.infer(self._variant.task, example, _PATIENCE_SECONDS)
+                    client.infer(self._variant.task, example, _PATIENCE_SECONDS, divisor=PICTURE_DIVISOR)
                     return
                 except InferenceRefused:
                     if time.monotonic() > deadline:

@@ -25,6 +25,7 @@ from fluvial.cli.places import KeyOption, key_path
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.client import TIMEOUT_SECONDS, Client, InferenceRefused
 from fluvial.inference.streaming import Answered, answers
+from fluvial.inference.tensors import packed
 from fluvial.wire.files import replacing
 
 _BATCH = 256
@@ -111,14 +112,14 @@ def _lines(source: Iterable[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
             ) from error
 
 
-def _read(path: Path) -> NDArray[np.float32]:
-    """float32[B, ...]. Raises ValueError that says what is wrong with the file."""
+def _read(path: Path) -> NDArray[np.generic]:
+    """[B, ...]: uint8 and float16 as they are, all else as float32. Raises ValueError that says what is wrong."""
     try:
         if path.suffix == ".npy":
             values = np.load(path, allow_pickle=False)
         else:
             values = np.loadtxt(path, delimiter=",", ndmin=2)
-        inputs: NDArray[np.float32] = np.asarray(values, np.float32)
+        inputs: NDArray[np.generic] = packed(values)[1]
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:

@@ -1,7 +1,7 @@
 """Asking a federation's released model, over Kafka.
 
     with Client(Federation.load(path), "clinic-7", SigningKey.load(key)) as client:
-        answer = client.infer("heart", inputs)                # float32[B, ...]
+        answer = client.infer("heart", inputs)                # [B, ...], a model is given float32
         answers = [client.submit("heart", part) for part in parts]   # futures
         answer = await client.infer_async("heart", inputs)
 
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from fluvial.identity.envelope import seal, unseal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.inference.tensors import check_divisor, packed
 from fluvial.kafka import Reader, Transport, TransportUnavailable, connect
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.records import InferenceAnswer, InferenceRequest, InferenceResults, InferenceStatus
@@ -75,16 +76,22 @@ class Client:
         self._closing = threading.Event()
         bounds = self._transport.bounds(federation.topics.results)
         self._partition = secrets.choice(sorted(bounds))
+        # Of requests: spread by their keys, those of one moment would be many small batches for the broker (KIP-480).
+        self._sends_to = secrets.choice(sorted(self._transport.bounds(federation.topics.requests)))
         start = {self._partition: bounds[self._partition].end}
         self._reader: Reader = self._transport.read(federation.topics.results, start)
         self._thread = threading.Thread(target=self._read, name="fluvial-answers", daemon=True)
         self._thread.start()
 
-    def submit(self, task: str, inputs: NDArray[np.float32], deadline_ms: int = 0) -> Future[Answer]:
-        """Ask, and do not wait. inputs: float32[B, ...]. deadline_ms: time of day, milliseconds since 1970, by
-        which the answer is of use, no later than the task's terms say; 0: as they say. The future raises
-        InferenceRefused."""
-        array = np.ascontiguousarray(inputs, "<f4")
+    def submit(
+        self, task: str, inputs: NDArray[np.generic], deadline_ms: int = 0, *, divisor: float = 1.0
+    ) -> Future[Answer]:
+        """Ask, and do not wait. inputs: [B, ...]; uint8 and float16 are sent as they are, all else as float32.
+        deadline_ms: time of day, milliseconds since 1970, by which the answer is of use, no later than the task's terms
+        say; 0: as they say. divisor: the model is given the inputs divided by this (pictures: uint8, 255), in float32.
+        The future raises InferenceRefused. Raises ValueError for a divisor that is not positive."""
+        check_divisor(divisor)
+        datatype, array = packed(np.asarray(inputs))
         request = InferenceRequest(
             task=task,
             request_id=secrets.token_hex(12),
@@ -93,24 +100,29 @@ class Client:
             shape=array.shape,
             inputs=array.tobytes(),
             deadline_ms=deadline_ms or int(time.time() * 1000) + DEADLINE_MS,
+            datatype=datatype,
+            divisor=divisor,
         )
         future: Future[Answer] = Future()
         with self._lock:
             self._waiting[request.request_id] = future
         future.add_done_callback(lambda _: self._forget(request.request_id))
         record = seal(request, self._key, self.name, self._federation.topics.scope)
+        topic, request_key = self._federation.topics.requests, request.request_id.encode()
         try:
-            sent = self._transport.produce(self._federation.topics.requests, record, key=request.request_id.encode())
+            sent = self._transport.produce(topic, record, key=request_key, partition=self._sends_to)
         except BaseException:
             self._forget(request.request_id)
             raise
         sent.add_done_callback(lambda done: self._sent(request.request_id, done.exception()))
         return future
 
-    def infer(self, task: str, inputs: NDArray[np.float32], timeout: float = TIMEOUT_SECONDS) -> Answer:
+    def infer(
+        self, task: str, inputs: NDArray[np.generic], timeout: float = TIMEOUT_SECONDS, *, divisor: float = 1.0
+    ) -> Answer:
         """Ask, and wait. Raises InferenceRefused, TransportUnavailable (no answer in `timeout` seconds: is the stage
         inference running?)."""
-        future = self.submit(task, inputs)
+        future = self.submit(task, inputs, divisor=divisor)
         try:
             return future.result(timeout)
         except TimeoutError as error:
@@ -119,10 +131,12 @@ class Client:
                 f"no answer within {timeout:.0f} s: is the stage inference running (fluvial submit inference)?"
             ) from error
 
-    async def infer_async(self, task: str, inputs: NDArray[np.float32], timeout: float = TIMEOUT_SECONDS) -> Answer:
+    async def infer_async(
+        self, task: str, inputs: NDArray[np.generic], timeout: float = TIMEOUT_SECONDS, *, divisor: float = 1.0
+    ) -> Answer:
         """As `infer`, in an event loop."""
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(self.submit(task, inputs)), timeout)
+            return await asyncio.wait_for(asyncio.wrap_future(self.submit(task, inputs, divisor=divisor)), timeout)
         except TimeoutError as error:
             raise TransportUnavailable(f"no answer within {timeout:.0f} s: is the stage inference running?") from error
 

@@ -20,7 +20,7 @@ JSON_LENGTH = "Inference-Header-Content-Length"
 """HTTP header: how many bytes of a body are JSON; tensors follow."""
 
 DATATYPES = {"FP32": "<f4", "FP64": "<f8", "INT32": "<i4", "INT64": "<i8", "UINT8": "|u1"}
-"""Datatypes of inputs, which become float32."""
+"""Datatypes of inputs; bytes go on as they are, the others become float32."""
 
 
 class Parameters(BaseModel):
@@ -99,7 +99,7 @@ class ErrorResponse(BaseModel):
     error: str
 
 
-def parsed(body: bytes, json_length: str | None) -> tuple[InferRequest, NDArray[np.float32]]:
+def parsed(body: bytes, json_length: str | None) -> tuple[InferRequest, NDArray[np.generic]]:
     """The request, and its inputs in the tensor's shape. json_length: value of the header JSON_LENGTH, if there is one.
     Raises ValueError that says what is wrong."""
     try:
@@ -141,7 +141,7 @@ def _as_sent(data: list[Any], kind: str) -> NDArray[Any]:
     return values
 
 
-def _inputs_of(tensor: InferTensor, behind: bytes) -> NDArray[np.float32]:
+def _inputs_of(tensor: InferTensor, behind: bytes) -> NDArray[np.generic]:
     kind = DATATYPES.get(tensor.datatype)
     if kind is None:
         raise ValueError(f"datatype {tensor.datatype} is not taken: {', '.join(DATATYPES)} are")
@@ -149,12 +149,14 @@ def _inputs_of(tensor: InferTensor, behind: bytes) -> NDArray[np.float32]:
     if (size or 0) != len(behind):
         raise ValueError(f"{tensor.name}: {len(behind)} bytes follow the JSON, binary_data_size is {size or 0}")
     try:
+        values: NDArray[np.generic]
         if size is None:
-            sent = _as_sent(tensor.data or [], kind)
+            values = _as_sent(tensor.data or [], kind)
         else:
-            sent = np.frombuffer(behind, kind)
-        with np.errstate(over="ignore"):  # what becomes infinite is refused where the model runs
-            values = sent.astype(np.float32)
+            values = np.frombuffer(behind, kind)
+        if tensor.datatype != "UINT8":
+            with np.errstate(over="ignore"):  # what becomes infinite is refused where the model runs
+                values = values.astype(np.float32)
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"the data of {tensor.name} are no {tensor.datatype}: {error}") from error
     if min(tensor.shape, default=0) < 1 or values.size != prod(tensor.shape):

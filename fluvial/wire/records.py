@@ -659,9 +659,13 @@ class InferenceRequest:
     shape: tuple[int, ...]
     """Shape of the inputs, the number of examples first."""
     inputs: bytes
-    """Float32, little-endian, row-major."""
+    """Values of the datatype, little-endian, row-major."""
     deadline_ms: int = 0
     """Broker time by which an answer is of use, milliseconds since 1970; 0: as the task's terms say."""
+    datatype: str = "FP32"
+    """Of the inputs: FP32, FP16 or UINT8, as the Open Inference Protocol names them. The model is given float32."""
+    divisor: float = 1.0
+    """The model is given the inputs divided by this, in float32."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ("reply_partition",)
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -675,6 +679,8 @@ class InferenceRequest:
             "shape": list(self.shape),
             "inputs": self.inputs,
             "deadline_ms": self.deadline_ms,
+            "datatype": self.datatype,
+            "divisor": self.divisor,
         }
 
     @classmethod
@@ -687,6 +693,8 @@ class InferenceRequest:
             shape=tuple(data["shape"]),
             inputs=data["inputs"],
             deadline_ms=data["deadline_ms"],
+            datatype=data["datatype"],
+            divisor=data["divisor"],
         )
 
 

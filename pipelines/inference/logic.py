@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.inference.tensors import DATATYPES, check_divisor, unpacked
 from fluvial.wire.records import InferenceAnswer, InferenceRequest, InferenceResults, InferenceStatus
 
 MAX_EXAMPLES = 4_096
@@ -50,9 +52,9 @@ _ANSWER_BYTES = 1_024
 """Most that an answer takes beside its outputs: names, reason, shape."""
 
 
-def inputs_of(request: InferenceRequest, shape: Sequence[int | None]) -> NDArray[np.float32]:
-    """The request's inputs, float32[B, ...]. shape: of one example, None for any size. Raises ValueError that says what
-    does not fit."""
+def check_fits(request: InferenceRequest, shape: Sequence[int | None]) -> None:
+    """Raises ValueError that says what of a request does not fit, its values apart. shape: of one example, None for any
+    size."""
     given = tuple(request.shape)
     if not given or not 1 <= given[0] <= MAX_EXAMPLES:
         raise ValueError(f"a request holds 1 to {MAX_EXAMPLES} examples, this one has the shape {list(given)}")
@@ -61,12 +63,25 @@ def inputs_of(request: InferenceRequest, shape: Sequence[int | None]) -> NDArray
     )
     if not fits:
         raise ValueError(f"an example of this model has the shape {list(shape)}, not {list(given[1:])}")
-    if len(request.inputs) != 4 * prod(given):
-        raise ValueError(f"{len(request.inputs)} bytes are no float32 of shape {list(given)}")
-    values = np.frombuffer(request.inputs, "<f4").reshape(given)
-    if not np.isfinite(values).all():
-        raise ValueError("inputs must be finite")
-    return values.astype(np.float32, copy=False)
+    kind = DATATYPES.get(request.datatype)
+    if kind is None:
+        raise ValueError(f"inputs of datatype {request.datatype[:20]} are not taken: {', '.join(DATATYPES)} are")
+    if len(request.inputs) != kind.itemsize * prod(given):
+        raise ValueError(f"{len(request.inputs)} bytes are no {request.datatype} of shape {list(given)}")
+    if request.divisor != 1.0:
+        check_divisor(request.divisor)
+
+
+def inputs_of(requests: Iterable[InferenceRequest]) -> NDArray[np.float32]:
+    """The inputs of requests that fit one model, float32[B, ...], whether finite or not. Those that follow one another
+    and are alike are converted together. Raises ValueError where examples differ in their shapes."""
+    parts = [
+        unpacked(b"".join(request.inputs for request in alike), datatype, divisor).reshape(-1, *shape)
+        for (datatype, divisor, shape), alike in groupby(
+            requests, lambda request: (request.datatype, request.divisor, tuple(request.shape[1:]))
+        )
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def refusal(request: InferenceRequest, status: InferenceStatus, reason: str) -> InferenceAnswer:
@@ -79,52 +94,59 @@ def refusal(request: InferenceRequest, status: InferenceStatus, reason: str) -> 
 def answered(model: Model, asked: Sequence[Asked], max_batch: int) -> Iterator[tuple[Asked, InferenceAnswer]]:
     """Each request with its answer by this model, in whatever order; at most `max_batch` examples are run at once,
     unless one request alone holds more."""
-    batch: list[tuple[Asked, NDArray[np.float32]]] = []
+    batch: list[Asked] = []
     size = 0
     for one in asked:
         try:
-            inputs = inputs_of(one.request, model.shape)
+            check_fits(one.request, model.shape)
         except ValueError as error:
             yield one, refusal(one.request, InferenceStatus.BAD_INPUT, str(error))
             continue
-        if batch and size + len(inputs) > max_batch:
+        examples = one.request.shape[0]
+        if batch and size + examples > max_batch:
             yield from _run(model, batch)
             batch, size = [], 0
-        batch.append((one, inputs))
-        size += len(inputs)
+        batch.append(one)
+        size += examples
     if batch:
         yield from _run(model, batch)
 
 
-def _run(model: Model, batch: Sequence[tuple[Asked, NDArray[np.float32]]]) -> Iterator[tuple[Asked, InferenceAnswer]]:
+def _run(model: Model, batch: Sequence[Asked]) -> Iterator[tuple[Asked, InferenceAnswer]]:
     try:
-        outputs = model.run(np.concatenate([inputs for _, inputs in batch]))
+        inputs = inputs_of(one.request for one in batch)
+        if not np.isfinite(inputs).all():
+            raise ValueError("inputs must be finite")
+        outputs = np.ascontiguousarray(model.run(inputs), "<f4")
+        if len(outputs) != len(inputs):
+            raise ValueError(f"the model gives {len(outputs)} outputs for {len(inputs)} examples")
     except ValueError as error:
         if len(batch) > 1:
             # One caller's inputs must not cost the others their answers.
             for alone in batch:
                 yield from _run(model, [alone])
             return
-        ((one, _),) = batch
-        yield one, refusal(one.request, InferenceStatus.BAD_INPUT, str(error))
+        yield batch[0], refusal(batch[0].request, InferenceStatus.BAD_INPUT, str(error))
         return
-    first = 0
-    for one, inputs in batch:
-        part = np.ascontiguousarray(outputs[first : first + len(inputs)], "<f4")
-        first += len(inputs)
-        if part.nbytes > MAX_ANSWER_BYTES:
-            why = f"{part.nbytes} bytes of outputs; an answer holds {MAX_ANSWER_BYTES}: ask for fewer examples at once"
-            yield one, refusal(one.request, InferenceStatus.BAD_INPUT, why)
+    raw, shape, first = outputs.tobytes(), outputs.shape[1:], 0
+    width = len(raw) // len(outputs)
+    for one in batch:
+        request, examples = one.request, one.request.shape[0]
+        part = raw[first : first + examples * width]
+        first += len(part)
+        if len(part) > MAX_ANSWER_BYTES:
+            why = f"{len(part)} bytes of outputs; an answer holds {MAX_ANSWER_BYTES}: ask for fewer examples at once"
+            yield one, refusal(request, InferenceStatus.BAD_INPUT, why)
             continue
         yield (
             one,
             InferenceAnswer(
-                caller=one.request.caller,
-                request_id=one.request.request_id,
+                caller=request.caller,
+                request_id=request.request_id,
                 status=InferenceStatus.ANSWERED,
                 reason="",
-                shape=part.shape,
-                outputs=part.tobytes(),
+                shape=(examples, *shape),
+                outputs=part,
             ),
         )
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from deploy.bench.seeding import task_record, wait
 from deploy.federation.keys import ServiceKeys
@@ -29,6 +31,8 @@ from models.datasets import load_evaluation
 
 _TASK_FILE = Path(__file__).resolve().parents[2] / "tasks" / "digits" / "task.yaml"
 VARIANT = "onnx"
+PICTURE_DIVISOR = 255.0
+"""The values of a picture, uint8, over this are what the network takes."""
 
 
 def task_file() -> TaskFile:
@@ -45,6 +49,14 @@ def module_of(specification: str) -> tuple[torch.nn.Module, tuple[int, ...]]:
     """The module of a task file's text, ready to answer, and the shape of one example."""
     state = TaskCode.of(TaskFile.model_validate_json(specification)).state()
     return state.module.eval(), load_evaluation(_TASK_FILE.with_name("evaluation.safetensors")).inputs.shape[1:]
+
+
+def pictures(inputs: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The bytes that were divided by PICTURE_DIVISOR before training. Raises ValueError where there are none such."""
+    found = np.rint(inputs * np.float32(PICTURE_DIVISOR)).astype(np.uint8)
+    if not np.array_equal(found.astype(np.float32) / np.float32(PICTURE_DIVISOR), inputs):
+        raise ValueError("the inputs are no pictures")
+    return found
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ def main() -> None:
     parser = load_arguments(__doc__)
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
-    inputs = np.load(arguments.inputs, allow_pickle=False).astype("<f4")
+    inputs = np.load(arguments.inputs, allow_pickle=False)
     intended = arrivals(arguments.per_second, arguments.seconds, arguments.seed)
     random = np.random.default_rng(arguments.seed)
     bodies = [inputs[random.integers(0, len(inputs), arguments.examples)].tobytes() for _ in range(256)]

@@ -15,6 +15,7 @@ import numpy as np
 from confluent_kafka import Producer
 from numpy.typing import NDArray
 
+from deploy.bench.serving.digits import PICTURE_DIVISOR
 from deploy.bench.serving.load_process import load_arguments, send_at, wait_for_start
 from deploy.bench.serving.open_loop import Outcome, arrivals
 from fluvial.identity.envelope import seal, unseal
@@ -55,7 +56,9 @@ def main() -> None:
                 caller=arguments.name,
                 reply_partition=partition,
                 shape=chosen.shape,
-                inputs=chosen.astype("<f4").tobytes(),
+                inputs=chosen.tobytes(),
+                datatype="UINT8",
+                divisor=PICTURE_DIVISOR,
             )
             record = seal(request, key, arguments.name, federation.topics.scope)
             requests.append((request.request_id.encode(), record))
@@ -77,7 +80,8 @@ def main() -> None:
 
         def send(number: int) -> None:
             request_id, record = requests[number]
-            producer.produce(topic, record, key=request_id)
+            # As `fluvial.inference.Client`: one caller's requests go to one partition.
+            producer.produce(topic, record, key=request_id, partition=partition)
             if number % 64 == 0:
                 producer.poll(0)
 

@@ -60,7 +60,7 @@ def load_arguments(description: str | None) -> argparse.ArgumentParser:
     """What every load is told; one may add what it alone needs."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--inputs", type=Path, required=True, help=".npy of float32[N, ...] to draw from")
+    parser.add_argument("--inputs", type=Path, required=True, help=".npy of uint8[N, ...] to draw from")
     parser.add_argument("--examples", type=int, required=True, help="in each request")
     parser.add_argument("--per-second", type=float, required=True, help="requests")
     parser.add_argument("--seconds", type=float, required=True)

@@ -14,16 +14,17 @@ import torch
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
-from deploy.bench.serving.digits import module_of
+from deploy.bench.serving.digits import PICTURE_DIVISOR, module_of
 
 
 def application(module: torch.nn.Module, shape: tuple[int, ...]) -> FastAPI:
-    """POST /infer: float32 of shape (B, *shape) in the body, float32 of the outputs back."""
+    """POST /infer: uint8 of shape (B, *shape) in the body, float32 of the outputs back."""
     app = FastAPI()
 
     @app.post("/infer")
     async def infer(request: Request) -> Response:
-        values = np.frombuffer(bytearray(await request.body()), "<f4").reshape(-1, *shape)
+        pictures = np.frombuffer(await request.body(), np.uint8).reshape(-1, *shape)
+        values = pictures.astype(np.float32) / np.float32(PICTURE_DIVISOR)
         with torch.inference_mode():
             outputs = module(torch.from_numpy(values))
         return Response(outputs.numpy().tobytes(), media_type="application/octet-stream")

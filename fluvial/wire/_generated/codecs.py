@@ -1183,6 +1183,10 @@ def _write_inference_request(record: records.InferenceRequest, out: list[bytes])
     add(long_bytes(len(record.inputs)))
     add(record.inputs)
     add(long_bytes(record.deadline_ms))
+    text = record.datatype.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(_DOUBLE.pack(record.divisor))
 
 
 def _read_inference_request(data: bytes, at: int) -> tuple[records.InferenceRequest, int]:
@@ -1255,6 +1259,19 @@ def _read_inference_request(data: bytes, at: int) -> tuple[records.InferenceRequ
     if zigzag > 0x7F:
         zigzag, at = rest_of_zigzag(zigzag, data, at)
     f_deadline_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_datatype = data[at:end].decode()
+    at = end
+    (f_divisor,) = _DOUBLE.unpack_from(data, at)
+    if f_divisor != f_divisor:
+        raise Unusual
+    at += 8
     record = records.InferenceRequest(
         task=f_task,
         request_id=f_request_id,
@@ -1263,6 +1280,8 @@ def _read_inference_request(data: bytes, at: int) -> tuple[records.InferenceRequ
         shape=f_shape,
         inputs=f_inputs,
         deadline_ms=f_deadline_ms,
+        datatype=f_datatype,
+        divisor=f_divisor,
     )
     return record, at
 

@@ -17,7 +17,7 @@ def test_the_loads_are_the_goals_of_the_benchmarks_page() -> None:
 
 
 def test_the_service_to_compare_with_answers_and_ends(tmp_path: Path) -> None:
-    np.save(tmp_path / "inputs.npy", np.zeros((4, 1, 28, 28), np.float32))
+    np.save(tmp_path / "inputs.npy", np.zeros((4, 1, 28, 28), np.uint8))
     with inference._Compared(tmp_path, tmp_path / "inputs.npy") as other:
         outcome = other.measure("few", 2, 20.0, 1.0)
     assert outcome.failed == 0

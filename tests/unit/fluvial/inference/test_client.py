@@ -11,6 +11,7 @@ from fluvial.identity.envelope import seal, unseal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.client import Client, InferenceRefused
+from fluvial.inference.tensors import unpacked
 from fluvial.kafka import TransportUnavailable
 from fluvial.wire.records import InferenceAnswer, InferenceRequest, InferenceResults, InferenceStatus
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
@@ -34,6 +35,7 @@ class Worker:
 
     def __init__(self, federation, transport, forger=False, silent=False):
         self.federation, self.transport, self.forger, self.silent = federation, transport, forger, silent
+        self.requests = []
         self.reader = transport.read(federation.topics.requests)
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.work)
@@ -51,7 +53,8 @@ class Worker:
                 self.answer(request, AGGREGATOR, 2)
 
     def answer(self, request, key, factor):
-        inputs = np.frombuffer(request.inputs, "<f4").reshape(tuple(request.shape))
+        self.requests.append(request)
+        inputs = unpacked(request.inputs, request.datatype, request.divisor).reshape(tuple(request.shape))
         refused = bool((inputs < 0).any())
         answer = InferenceAnswer(
             caller=request.caller,
@@ -104,6 +107,35 @@ def test_many_requests_are_under_way_at_once_and_each_gets_its_own_answer(federa
     with Client(federation, "anna", ANNA, transport) as client:
         futures = [client.submit("credit", np.full((1, 2), number, np.float32)) for number in range(50)]
         assert [future.result(10).outputs[0, 0] for future in futures] == [2.0 * number for number in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "datatype", "size"),
+    [("u1", "UINT8", 1), ("f2", "FP16", 2), ("f4", "FP32", 4), (">f4", "FP32", 4), ("f8", "FP32", 4)],
+)
+def test_inputs_are_sent_as_what_they_are_and_as_float32_where_that_cannot_be(
+    federation, transport, worker, kind, datatype, size
+):
+    with Client(federation, "anna", ANNA, transport) as client:
+        answer = client.infer("credit", np.array([[51, 255]], kind), divisor=255.0)
+        assert answer.outputs.tolist() == [[np.float32(51) / np.float32(255) * 2, 2.0]]
+        with pytest.raises(ValueError, match="a positive number, not by 0"):
+            client.submit("credit", np.ones((1, 1)), divisor=0)
+    assert (worker.requests[0].datatype, len(worker.requests[0].inputs)) == (datatype, 2 * size)
+
+
+def test_one_callers_requests_go_to_one_partition_so_that_those_of_a_moment_are_one_batch(
+    federation, transport, worker
+):
+    with Client(federation, "anna", ANNA, transport) as client:
+        for future in [client.submit("credit", np.ones((1, 1), np.float32)) for _ in range(20)]:
+            future.result(10)
+    reader = transport.read(federation.topics.requests)
+    found = []
+    while len(found) < 20:
+        found += reader.poll(1.0)
+    assert len({message.partition for message in found}) == 1
+    assert len({message.key for message in found}) == 20
 
 
 def test_a_refusal_is_an_error_that_says_why(federation, transport, worker):

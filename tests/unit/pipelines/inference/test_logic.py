@@ -1,5 +1,7 @@
 """From requests to answers."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import InferenceRequest, InferenceResults, InferenceStatus
-from pipelines.inference.logic import Asked, Model, answered, inputs_of, results
+from pipelines.inference.logic import Asked, Model, answered, check_fits, inputs_of, results
 from pipelines.inference.minutes import MINUTE_MS, Minute, minute_of
 from pipelines.inference.quotas import Quotas
 
@@ -22,8 +24,8 @@ def double(inputs):
 MODEL = Model(run=double, shape=(3,), promotion=7, version=2, variant="int8", artefact_sha256=b"\x01" * 32)
 
 
-def a_request(inputs, request_id="r", partition=0, shape=None):
-    array = np.asarray(inputs, "<f4")
+def a_request(inputs, request_id="r", partition=0, shape=None, kind="<f4", **fields):
+    array = np.asarray(inputs, kind)
     return InferenceRequest(
         task="credit",
         request_id=request_id,
@@ -32,6 +34,7 @@ def a_request(inputs, request_id="r", partition=0, shape=None):
         shape=array.shape if shape is None else shape,
         inputs=array.tobytes(),
         deadline_ms=0,
+        **fields,
     )
 
 
@@ -62,19 +65,60 @@ def test_every_request_gets_its_own_outputs_whatever_the_batches(sizes, max_batc
         (a_request(np.zeros((2, 4))), r"has the shape \[3\], not \[4\]"),
         (a_request(np.zeros((0, 3))), "1 to 4096 examples"),
         (a_request(np.zeros((2, 3)), shape=(2, 3, 1)), "has the shape"),
-        (a_request(np.zeros((2, 3)), shape=(3, 3)), "are no float32"),
+        (a_request(np.zeros((2, 3)), shape=(3, 3)), "are no FP32"),
         (a_request(np.zeros((2, 3)), shape=()), "1 to 4096 examples"),
         (a_request(np.zeros((2, 3)), shape=(-2, 3)), "1 to 4096 examples"),
+        (a_request(np.zeros((2, 3)), datatype="UINT8"), "24 bytes are no UINT8"),
+        (a_request(np.zeros((2, 3)), datatype="BF16"), "BF16 are not taken: FP32, FP16, UINT8 are"),
+        (a_request(np.zeros((2, 3)), divisor=0.0), "a positive number, not by 0.0"),
+        (a_request(np.zeros((2, 3)), divisor=-1.0), "a positive number"),
+        (a_request(np.zeros((2, 3)), divisor=float("inf")), "a positive number"),
+        (a_request(np.zeros((2, 3)), divisor=1e-300), "a positive number"),
         (a_request(np.array([[np.nan, 0, 0]])), "finite"),
+        (a_request(np.array([[np.inf, 0, 0]]), kind="<f2", datatype="FP16"), "finite"),
+        (a_request(np.array([[3e38, 0, 0]]), divisor=1e-30), "finite"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused_with_the_reason_and_stop_nobody(request_, message):
-    with pytest.raises(ValueError, match=message):
-        inputs_of(request_, MODEL.shape)
+    if message != "finite":
+        with pytest.raises(ValueError, match=message):
+            check_fits(request_, MODEL.shape)
     good = a_request(np.ones((1, 3)), "good")
     answers = {one.request.request_id: answer for one, answer in answered(MODEL, asked(request_, good), 64)}
     assert answers["r"].status is InferenceStatus.BAD_INPUT
+    assert re.search(message, answers["r"].reason)
     assert answers["good"].status is InferenceStatus.ANSWERED
+
+
+@given(st.lists(st.tuples(st.sampled_from(["FP32", "FP16", "UINT8"]), st.sampled_from([1.0, 255.0])), max_size=9))
+def test_requests_of_any_datatypes_are_one_batch_and_each_is_divided_as_its_caller_says(kinds):
+    values = np.array([[0, 7, 255], [1, 128, 254]])
+    codes = {"FP32": "<f4", "FP16": "<f2", "UINT8": "u1"}
+    requests = asked(
+        *(
+            a_request(values, f"r{number}", kind=codes[datatype], datatype=datatype, divisor=divisor)
+            for number, (datatype, divisor) in enumerate(kinds)
+        )
+    )
+    BATCHES.clear()
+    answers = {one.request.request_id: outputs_of(answer) for one, answer in answered(MODEL, requests, 64)}
+    assert list(BATCHES) == ([2 * len(kinds)] if kinds else [])
+    for number, (_, divisor) in enumerate(kinds):
+        np.testing.assert_array_equal(answers[f"r{number}"], values.astype(np.float32) / np.float32(divisor) * 2)
+
+
+def test_the_bytes_of_a_picture_become_the_very_float32_that_training_saw():
+    picture = np.arange(256, dtype=np.uint8)[None]
+    request = a_request(picture, kind="u1", datatype="UINT8", divisor=255.0)
+    trained_on = picture.astype(np.float32) / np.float32(255)
+    np.testing.assert_array_equal(inputs_of([request]), trained_on)
+
+
+def test_examples_of_different_sizes_are_run_apart_where_a_model_takes_both():
+    model = Model(run=double, shape=(None,), promotion=1, version=1, variant="v", artefact_sha256=b"")
+    requests = asked(a_request(np.ones((1, 3)), "a"), a_request(np.ones((1, 2)), "b"))
+    found = {one.request.request_id: outputs_of(answer).shape for one, answer in answered(model, requests, 64)}
+    assert found == {"a": (1, 3), "b": (1, 2)}
 
 
 def test_a_model_that_cannot_run_a_batch_refuses_it():
@@ -84,6 +128,15 @@ def test_a_model_that_cannot_run_a_batch_refuses_it():
     model = Model(run=broken, shape=(3,), promotion=1, version=1, variant="v", artefact_sha256=b"")
     ((_, answer),) = answered(model, asked(a_request(np.ones((1, 3)))), 64)
     assert (answer.status, answer.reason) == (InferenceStatus.BAD_INPUT, "does not run")
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_model_that_loses_examples_gives_nobody_anothers_answer(kept):
+    model = Model(run=lambda inputs: inputs[:kept], shape=(3,), promotion=1, version=1, variant="v", artefact_sha256=b"")
+    requests = asked(a_request(np.ones((2, 3)), "a"), a_request(np.zeros((2, 3)), "b"))
+    found = {answer.request_id: answer for _, answer in answered(model, requests, 64)}
+    assert {answer.status for answer in found.values()} == {InferenceStatus.BAD_INPUT}
+    assert f"gives {kept} outputs for 2 examples" in found["b"].reason
 
 
 def test_inputs_that_a_model_cannot_run_cost_nobody_else_an_answer():

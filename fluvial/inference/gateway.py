@@ -53,7 +53,7 @@ _BODY = {
 class Asks(Protocol):
     """What is used of `fluvial.inference.client.Client`."""
 
-    async def infer_async(self, task: str, inputs: NDArray[np.float32], timeout: float = ...) -> Answer: ...
+    async def infer_async(self, task: str, inputs: NDArray[np.generic], timeout: float = ...) -> Answer: ...
 
 
 def gateway(client: Asks, tasks: Sequence[str], timeout: float) -> FastAPI:

@@ -104,6 +104,15 @@ def test_tensors_may_follow_the_json_as_bytes_there_and_back(http, federation):
     assert federation.asked[0][1].shape == (2, 3)
 
 
+def test_bytes_go_on_as_bytes_and_other_whole_numbers_as_float32(http, federation):
+    tensor = {"name": "inputs", "shape": [2, 3], "datatype": "UINT8", "parameters": {"binary_data_size": 6}}
+    head = json.dumps({"inputs": [tensor]}).encode()
+    assert http.post_bytes("/v2/models/credit/infer", head + bytes([0, 1, 2, 3, 4, 255]), len(head)).status_code == 200
+    assert http.post("/v2/models/credit/infer", json=body([7], [1], "INT32")).status_code == 200
+    assert [asked[1].dtype for asked in federation.asked] == [np.uint8, np.float32]
+    assert federation.asked[0][1].tolist() == [[0, 1, 2], [3, 4, 255]]
+
+
 @pytest.mark.parametrize(("length_of_head", "sent"), [(None, 20), (None, 28), (10_000, 24), (-1, 24), ("x", 24)])
 def test_bytes_that_do_not_fit_the_json_are_refused(http, federation, length_of_head, sent):
     tensor = {"name": "inputs", "shape": [2, 3], "datatype": "FP32", "parameters": {"binary_data_size": 24}}

@@ -9,7 +9,6 @@ out (a product with 1 / 255 rounds to other bits than a division by 255).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ DATATYPES: Mapping[str, np.dtype[np.generic]] = {
 }
 """Datatypes of inputs, little-endian."""
 
+_LEAST, _MOST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 _NAMES = {"e": "FP16", "B": "UINT8"}
 
 
@@ -43,5 +43,5 @@ def unpacked(data: bytes, datatype: str, divisor: float) -> NDArray[np.float32]:
 
 def check_divisor(divisor: float) -> None:
     """Raises ValueError for what is no positive float32."""
-    if not (isfinite(divisor) and np.finfo(np.float32).tiny <= divisor <= np.finfo(np.float32).max):
+    if not _LEAST <= divisor <= _MOST:  # NaN is not, either
         raise ValueError(f"values are divided by a positive number, not by {divisor}")

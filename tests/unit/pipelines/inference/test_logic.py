@@ -73,6 +73,7 @@ def test_every_request_gets_its_own_outputs_whatever_the_batches(sizes, max_batc
         (a_request(np.zeros((2, 3)), divisor=0.0), "a positive number, not by 0.0"),
         (a_request(np.zeros((2, 3)), divisor=-1.0), "a positive number"),
         (a_request(np.zeros((2, 3)), divisor=float("inf")), "a positive number"),
+        (a_request(np.zeros((2, 3)), divisor=float("nan")), "a positive number"),
         (a_request(np.zeros((2, 3)), divisor=1e-300), "a positive number"),
         (a_request(np.array([[np.nan, 0, 0]])), "finite"),
         (a_request(np.array([[np.inf, 0, 0]]), kind="<f2", datatype="FP16"), "finite"),

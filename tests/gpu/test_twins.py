@@ -3,6 +3,7 @@ runs on the processor too, through the same code.
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from functools import partial
 
@@ -127,6 +128,24 @@ def test_torchs_variants_keep_the_answers_of_the_model(device, recipe, least_sam
     assert (answers_of(outputs) == answers_of(expected)).mean() >= least_same
     assert session.runtime.startswith("torch ")
     assert f" {device} " in session.runtime
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("recipe", ["torch_fp32", "torch_bf16"])
+def test_a_batch_is_answered_alike_whatever_was_asked_before_and_beside_it(device, recipe, module):
+    """On CUDA the first calls of a size are the module's, later ones a graph's."""
+    data = parse_recipe(recipe, {}).build(Subject(module=module, calibration=INPUTS)).data
+    session = open_session(data, module=partial(deepcopy, module), device=device)
+    parts = [INPUTS[start : start + size] for start, size in ((0, 1), (3, 7), (10, 64), (74, 7), (90, 1))]
+    first = [session.run(part) for part in parts]
+    with ThreadPoolExecutor(4) as pool:
+        again = list(pool.map(session.run, parts * 20))
+    for number, answers in enumerate(again):
+        np.testing.assert_allclose(answers, first[number % len(parts)], atol=0.02 if recipe == "torch_bf16" else 2e-3)
+    if device == "cuda":
+        recorded = session._outputs._recorded
+        assert recorded.keys() == {1, 7, 64}
+        assert all(call is not session._outputs._call for call in recorded.values()), "nothing was recorded"
 
 
 @pytest.mark.parametrize("device", DEVICES)

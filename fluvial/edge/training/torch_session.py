@@ -12,6 +12,7 @@ from torch import nn
 
 from fluvial.edge.training.batches import call
 from fluvial.edge.training.device import choose_device
+from fluvial.edge.training.replayed import Call, CudaGraphs, Replayed
 from fluvial.edge.training.torch_artefact import PRECISIONS, unpack
 from fluvial.inference.session import check_inputs, in_batches
 
@@ -40,6 +41,7 @@ class TorchSession:
         self._device = choose_device(device)
         loaded, precision, shape = unpack(artefact, module())
         self._module, self._dtype = loaded.to(self._device), PRECISIONS[precision]
+        self._outputs: Call = Replayed(self._call, CudaGraphs()) if self._device == "cuda" else self._call
         self.runtime = runtime(self._device, precision)
         self.input_shape: tuple[int | None, ...] = (None, *shape)
         """Shape of the inputs; None for the number of examples."""
@@ -48,12 +50,14 @@ class TorchSession:
         """float32[B, ...] of float32[B, ...]. Raises ValueError for inputs of another shape or type."""
         check_inputs(inputs, self.input_shape)
         with torch.inference_mode():
-            # Cast there: a device does it in no time, a processor does not.
-            placed = torch.from_numpy(np.ascontiguousarray(inputs)).to(self._device).to(self._dtype)
-            outputs = call(self._module, placed)
-            answers: NDArray[np.float32] = outputs.float().cpu().numpy()
+            answers: NDArray[np.float32] = self._outputs(torch.from_numpy(np.ascontiguousarray(inputs))).numpy()
         return answers
 
     def run_in_batches(self, inputs: NDArray[np.float32], batch: int = 256) -> NDArray[np.float32]:
         """As `run`, so many examples at a time. Raises ValueError for no inputs."""
         return in_batches(self.run, inputs, batch)
+
+    def _call(self, inputs: torch.Tensor) -> torch.Tensor:
+        # Cast there: a device does it in no time, a processor does not.
+        outputs: torch.Tensor = call(self._module, inputs.to(self._device).to(self._dtype)).float()
+        return outputs

@@ -11,7 +11,7 @@ def test_calls_and_batches_are_as_many_as_asked_for():
     result = timing.measure_timing(
         lambda x: sizes.append(len(x)), np.zeros((3, 2), np.float32), batch=8, calls=5, batches=4
     )
-    assert sizes == [1, 8, 1] + [1] * 5 + [8] * 4
+    assert sizes == [1, 8, 1, 8, 1] + [1] * 5 + [8] * 4
     assert result.calls == 5
     assert result.batch == 8
     assert result.throughput > 0

@@ -8,12 +8,13 @@ docs/acceleration.md).
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import torch
+
+from fluvial.wire.foreign_text import logger
 
 Call = Callable[[torch.Tensor], torch.Tensor]
 """Outputs on the device, of inputs float32[B, ...] on the processor or on the device."""
@@ -27,7 +28,7 @@ MOST_SIZES = 64
 
 _WARM_UP = 3
 _capturing = threading.Lock()
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Replayed:

@@ -63,7 +63,7 @@ def test_what_a_stranger_writes_between_the_stages_records_changes_nothing(name:
     world = a_copy()
     records = world.kept[getattr(world.topics, name)]
     at = data.draw(st.integers(0, len(records)))
-    records.insert(at, replace(records[0], offset=10_000 + at, value=data.draw(junk()), key=b"anna"))
+    records.insert(at, records[0]._replace(offset=10_000 + at, value=data.draw(junk()), key=b"anna"))
     report = audit(world)
     assert report.verified, messages(report)
     assert report.root == audit(HONEST).root
@@ -83,7 +83,7 @@ def test_nothing_can_be_changed(name: str, data: st.DataObject) -> None:
     records = world.kept[getattr(world.topics, name)]
     at = data.draw(st.integers(0, len(records) - 1))
     value = data.draw(junk())
-    records[at] = replace(records[at], value=value)
+    records[at] = records[at]._replace(value=value)
     report = audit(world)
     genuine = HONEST.kept[getattr(world.topics, name)]
     assert report.verified == (value == (genuine[at].value or b""))
@@ -94,7 +94,7 @@ def test_the_auditor_answers_whatever_the_topics_hold(changes: dict[tuple[str, i
     world = a_copy()
     for (name, at), value in changes.items():
         records = world.kept[getattr(world.topics, name)]
-        records[at % len(records)] = replace(records[at % len(records)], value=value)
+        records[at % len(records)] = records[at % len(records)]._replace(value=value)
     report = audit(world)
     assert report.num_problems >= len(report.problems)
     check_history(world, world.federation)

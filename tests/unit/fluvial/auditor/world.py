@@ -374,7 +374,7 @@ class World:
 
     def replace_value(self, topic: str, index: int, value: bytes) -> None:
         """Tamper with a record."""
-        self.kept[topic][index] = replace(self.kept[topic][index], value=value)
+        self.kept[topic][index] = self.kept[topic][index]._replace(value=value)
 
 
 def honest_world() -> World:

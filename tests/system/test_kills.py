@@ -78,7 +78,7 @@ def test_models_are_the_same_whenever_the_job_is_killed(federation: SmallFederat
             play(federation, storm, [number], generator)
             federation.restarted()
         assert [digests(federation, task) for task in storm] == expected
-        check_replay(federation, storm[-1])
+        check_replay(federation, storm[-1], NUM_ROUNDS)
     check_books(federation)
 
 

@@ -149,6 +149,23 @@ def test_it_notices_a_leaf_that_was_altered_behind_the_chain(consumer: list[str]
 
 
 @pytest.mark.interop
+def test_javas_tool_makes_classes_of_every_schema_at_once(tmp_path: Path) -> None:
+    """As schemas/README.md tells."""
+    for tool in ("mvn", "java"):
+        if not shutil.which(tool):
+            pytest.skip(f"{tool} is not on this machine")
+    tool, schemas = BUILT / "avro-tools-1.12.0.jar", CHECKOUT / "schemas"
+    if not tool.exists():
+        copy = ["mvn", "-B", "-q", "dependency:copy", "-Dartifact=org.apache.avro:avro-tools:1.12.0"]
+        subprocess.run([*copy, f"-DoutputDirectory={BUILT}"], check=True)
+    arguments = ["compile", "schema", str(schemas / "bundle" / "fluvial.avsc"), str(tmp_path)]
+    made = subprocess.run(["java", "-jar", str(tool), *arguments], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    classes = {file.stem for file in tmp_path.rglob("*.java")}
+    assert {json.loads(file.read_text())["name"] for file in schemas.glob("*.avsc")} <= classes
+
+
+@pytest.mark.interop
 def test_a_producer_in_go_can_write_the_one_form_that_is_accepted() -> None:
     if not shutil.which("go"):
         pytest.skip("go is not on this machine")

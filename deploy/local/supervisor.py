@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
 from deploy.local.stack import DEFAULT_PARTITIONS, Report, running_stack
 from deploy.machine.errors import StackError
+from fluvial.cli.interruption import wait_until_asked
 
 
 def supervise(
@@ -20,8 +20,7 @@ def supervise(
             root, task_managers=task_managers, partitions=partitions, secure=secure, named=named, report=report
         ):
             report("the stack is up")
-            while True:
-                signal.pause()
+            wait_until_asked()
     except KeyboardInterrupt:
         report("the stack has stopped; its data stays")
 

@@ -11,8 +11,10 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
+from typing import Never
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -22,6 +24,7 @@ _ending = False
 """Whether such a signal came, and what is inside the blocks is on its way out."""
 
 _INTERRUPTED = 130
+_LOOK_SECONDS = 0.5
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
@@ -48,6 +51,16 @@ def interruptible() -> Iterator[None]:
             _blocks.remove(block)
             if not _blocks:
                 _ending = False
+
+
+def wait_until_asked() -> Never:
+    """Inside such a block: wait for a signal that asks the process to end. Raises KeyboardInterrupt.
+
+    One that came before counts: its exception may have been lost, in a callback of a library for example, where Python
+    tells it on standard error and goes on, and all further signals do nothing."""
+    while not _ending:
+        time.sleep(_LOOK_SECONDS)
+    raise KeyboardInterrupt
 
 
 def leave_when_asked() -> None:

@@ -1,9 +1,10 @@
 import os
 import signal
+import threading
 
 import pytest
 
-from fluvial.cli.interruption import interruptible, postponed, uninterrupted
+from fluvial.cli.interruption import interruptible, postponed, uninterrupted, wait_until_asked
 
 
 def send(number: int) -> None:
@@ -16,6 +17,39 @@ def test_a_signal_raises_inside_and_the_handlers_are_restored(number: int) -> No
     with pytest.raises(KeyboardInterrupt), interruptible():
         send(number)
     assert signal.getsignal(number) is before
+
+
+class Callback:
+    """Python tells an exception of a finaliser on standard error, and goes on."""
+
+    def __del__(self) -> None:
+        send(signal.SIGINT)
+        signal.getsignal(signal.SIGINT)  # the handler runs before the next instruction
+
+
+def interrupted_in_a_callback(went_on: list[bool]) -> None:
+    with interruptible():
+        callback = Callback()
+        del callback
+        send(signal.SIGINT)  # does nothing any more
+        went_on.append(True)
+        wait_until_asked()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interruption_that_was_lost_in_a_callback_ends_the_wait() -> None:
+    went_on: list[bool] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_in_a_callback(went_on)
+    assert went_on, "the exception was lost"
+
+
+def test_the_wait_ends_when_a_signal_comes() -> None:
+    timer = threading.Timer(0.05, send, [signal.SIGTERM])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        wait_until_asked()
+    timer.join()
 
 
 def interrupted_twice(done: list[str]) -> None:

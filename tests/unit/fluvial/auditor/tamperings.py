@@ -123,7 +123,7 @@ def drop_input(world: World) -> str:
 @tampering
 def shift_input_in_time(world: World) -> str:
     records = world.kept[world.topics.updates]
-    records[0] = replace(records[0], timestamp_ms=1)
+    records[0] = records[0]._replace(timestamp_ms=1)
     return "has broker time 1"
 
 

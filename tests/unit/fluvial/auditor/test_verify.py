@@ -198,7 +198,7 @@ def insert(world: World, topic: str, index: int, value: bytes) -> None:
     """Put a record between others, at an offset that a transaction left."""
     records = world.kept[topic]
     offset = records[index].offset - 1 if index < len(records) else records[-1].offset + 1
-    records.insert(index, replace(records[0], offset=offset, value=value))
+    records.insert(index, records[0]._replace(offset=offset, value=value))
 
 
 @pytest.mark.parametrize("index", [0, 5, 11, 12])

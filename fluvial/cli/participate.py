@@ -109,9 +109,11 @@ def participate(
     if trainer == DEFAULT_TRAINER:  # before the first round, not in it
         from fluvial.edge.training.device import choose_device  # brings in torch
 
-        choose_device(device)
+        trains_on = choose_device(device)
     elif device not in DEVICES:  # one's own trainer may not know torch
         raise ValueError(f"device must be {', '.join(DEVICES)}, got {device!r}")
+    else:
+        trains_on = "cuda" if device == "cuda" else "cpu"
     encoder(encoding)
     outbox_file = outbox or outbox_path(name)
     state = state_folder(outbox_file)
@@ -146,6 +148,7 @@ def participate(
             show,
             encoding=encoding,
             tells_training=tell_training,
+            device=trains_on,
             measure=measure if tell_metrics else None,
         )
     if json:

@@ -348,11 +348,13 @@ class Participant:
         *,
         encoding: str = "float32",
         tells_training: bool = False,
+        device: str = "cpu",
         measure: MeasureHeldOut | None = None,
     ) -> int:
         """Takes part until the task is finished, `max_rounds` rounds are contributed to and over, or `stop` is called.
 
         measure: called before training where the round asks for metrics on held-out examples, and told with the update.
+        tells_training: whether the update says how it was trained; device: what `train` runs on then, cpu or cuda.
         Returns the number of rounds contributed to. See `fluvial.edge.participation`.
         """
         follower = RoundFollower(self.transport, self.federation)
@@ -371,6 +373,7 @@ class Participant:
                 encoding=encoding,
                 stopping=self._stopping,
                 tells_training=tells_training,
+                device=device,
                 measure=measure,
             ).run(max_rounds)
         finally:

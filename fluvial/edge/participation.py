@@ -76,8 +76,8 @@ MeasureHeldOut = Callable[[NDArray[np.float32], Round], tuple[HeldOutMetrics, ..
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participation:
     """Taking part in one task. encoding: of the updates. stopping: ends the loop at its next step. tells_training: say
-    with each update how it was trained. measure: what is told of the model that it was trained from, where the round
-    asks for it."""
+    with each update how it was trained. device: what `train` runs on, cpu or cuda. measure: what is told of the model
+    that it was trained from, where the round asks for it."""
 
     task: str
     participant: str
@@ -92,6 +92,7 @@ class Participation:
     encoding: str
     stopping: threading.Event
     tells_training: bool = False
+    device: str = "cpu"
     measure: MeasureHeldOut | None = None
 
     def run(self, max_rounds: int | None) -> int:
@@ -149,7 +150,7 @@ class Participation:
                 self.feedback.wait(round_.task, lambda: self._report(_POLL_SECONDS), self.stopping.is_set)
             base_D = self.base_model(round_)
             measured = self._measured(base_D, round_)
-            watch = TrainingWatch()
+            watch = TrainingWatch(self.device)
             least = least_weight(round_)
             try:
                 returned, weight = plain_result(self.train(base_D, round_), round_)

@@ -45,10 +45,10 @@ from fluvial.edge.packages import Packages
 from fluvial.edge.trainer import TrainingRequest, load_trainer, training_request
 from fluvial.encoding import ENCODINGS, encoder
 from fluvial.identity.keys import SigningKey
+from fluvial.inference.processor import check_device
 from fluvial.wire.records import HeldOutMetrics, Round, Verdict
 from fluvial.wire.task_file import TaskFile
 
-DEVICES = ("auto", "cpu", "cuda")
 _KINDS = {"enrolments": "the enrolment", "reports": "a measurement"}
 
 DEFAULT_TRAINER = "fluvial.edge.training.participation:trainer"
@@ -110,9 +110,8 @@ def participate(
         from fluvial.edge.training.device import choose_device  # brings in torch
 
         trains_on = choose_device(device)
-    elif device not in DEVICES:  # one's own trainer may not know torch
-        raise ValueError(f"device must be {', '.join(DEVICES)}, got {device!r}")
-    else:
+    else:  # one's own trainer may not know torch
+        check_device(device)
         trains_on = "cuda" if device == "cuda" else "cpu"
     encoder(encoding)
     outbox_file = outbox or outbox_path(name)

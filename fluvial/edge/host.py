@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import cache
 
 from fluvial.inference import nvml
-from fluvial.inference.processor import processor_class
+from fluvial.inference.processor import check_device, processor_class
 from fluvial.inference.session import provider_is_here, runtime
 from fluvial.wire.foreign_text import logger
 
@@ -22,8 +22,7 @@ class Host:
 
     def __init__(self, device: str = "auto") -> None:
         """Raises ValueError for another name."""
-        if device not in ("auto", "cpu", "cuda"):
-            raise ValueError(f"device must be auto, cpu or cuda, got {device!r}")
+        check_device(device)
         with_cuda = device != "cpu" and bool(nvml.capabilities())
         if device == "cuda" and not with_cuda:
             _log.warning("device cuda was asked for, and this machine has no NVIDIA device: its processor serves")

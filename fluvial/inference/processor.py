@@ -34,6 +34,15 @@ def class_of(flags: frozenset[str], machine: str) -> str:
     return next((name for name in CLASSES if name in found), "OTHER")
 
 
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def check_device(name: str) -> None:
+    """Raises ValueError for what is no device's name."""
+    if name not in DEVICES:
+        raise ValueError(f"device must be auto, cpu or cuda, got {name!r}")
+
+
 @cache
 def processor_class(device: str = "cpu") -> str:
     """The class of this machine's processor. Where the system does not list instructions: by its architecture. device:

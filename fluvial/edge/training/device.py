@@ -2,14 +2,15 @@
 
 import torch
 
+from fluvial.inference.processor import check_device
+
 
 def choose_device(name: str) -> str:
     """ "cpu" or "cuda"; "auto" is CUDA where there is one. Raises ValueError for another name, or CUDA that is not
     there."""
+    check_device(name)
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda"):
-        raise ValueError(f"device must be auto, cpu or cuda, got {name!r}")
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("device cuda was asked for, but torch finds none: ask for cpu, or install torch with CUDA")
     return name

@@ -31,7 +31,7 @@ from fluvial.kafka import Transport, connect
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.operator_acts import check_step
-from fluvial.wire.promotion_policy import FEDERATION_OPERATOR
+from fluvial.wire.operators import FEDERATION_OPERATOR
 from fluvial.wire.records import OperatorAct, OperatorStep, Promotion
 from fluvial.wire.task_file import TaskFile
 

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from pydantic import Field, model_validator
 
 from fluvial.wire.canonical_json import canonical_json
-from fluvial.wire.operators import FEDERATION_OPERATOR, Operators
+from fluvial.wire.operators import Operators
 
 LEAST_PUBLISHED = 10
 """Groups of fewer people are never published: their counts would tell of somebody."""
@@ -104,9 +104,6 @@ class PromotionPolicy(Operators):
     def canonical(self) -> str:
         """The text that is hashed."""
         return canonical_json(self.model_dump(mode="json"))
-
-
-__all__ = ["ERRORS", "FEDERATION_OPERATOR", "LEAST_PUBLISHED", "MetricName", "PromotionPolicy"]
 
 
 def _most_specific(values: Mapping[str, float], metric: str, group: str) -> float | None:

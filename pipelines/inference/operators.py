@@ -171,7 +171,8 @@ class Infer(KeyedProcessFunction):
             runnable: list[logic.Asked] = []
             for asked in of_task:
                 limit_ms = spec.batching.deadline_ms if spec is not None else _DEFAULT_DEADLINE_MS
-                deadline_ms = min(asked.request.deadline_ms or asked.arrived_ms + limit_ms, asked.arrived_ms + limit_ms)
+                latest_ms = asked.arrived_ms + limit_ms
+                deadline_ms = min(asked.request.deadline_ms or latest_ms, latest_ms)
                 if spec is None:
                     status, why = InferenceStatus.UNKNOWN_TASK, "no such task, or it serves no model"
                 elif model is None:

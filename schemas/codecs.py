@@ -244,6 +244,8 @@ _LENGTH = [*_ZIGZAG, "if zigzag & 1:", "    raise Unusual"]
 
 
 def _is_default(field: Any, value: str) -> str:
+    if isinstance(field["default"], bool):
+        return value if field["default"] else f"not {value}"
     default = python_default(field["type"], field["default"])
     if isinstance(field["type"], list):
         return f"{value} is None"

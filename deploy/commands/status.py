@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -14,9 +14,9 @@ from deploy.broker.topics import group_lags, topic_statuses
 from deploy.cluster.rest import RestClient
 from deploy.commands.common import DataDirOption
 from deploy.federation.directory import DEFAULT, DataDirectory
-from deploy.jobs.holders import holders
+from deploy.jobs.holders import Holder, holders, jobs_without, packages_given
 from fluvial.cli.common import console, print_json, reported
-from fluvial.wire.records import LeaseCause
+from fluvial.wire.records import LeaseCause, TaskStatus
 from fluvial.wire.topics import NAMES
 
 
@@ -36,6 +36,7 @@ def status(
 
 def _collect(directory: DataDirectory) -> dict[str, Any]:
     state, federation = directory.running(), directory.federation()
+    held = holders(federation)
     rest = RestClient(state.rest_url) if state.rest_url else None
     names = [getattr(federation.topics, name) for name in NAMES]
     return {
@@ -50,19 +51,23 @@ def _collect(directory: DataDirectory) -> dict[str, Any]:
         "restarts": state.restarts,
         "topics": [asdict(topic) for topic in topic_statuses(federation.brokers, names)],
         "jobs": [{**asdict(job), "last_failure": rest.last_failure(job.job_id)} for job in rest.jobs()] if rest else [],
-        **_health(directory),
-        "holders": [asdict(holder) for holder in holders(federation)],
+        **_health(directory, held),
+        "holders": [asdict(holder) for holder in held],
         "lag": [asdict(lag) for lag in group_lags(federation.brokers, federation.topic_prefix)],
     }
 
 
-def _health(directory: DataDirectory) -> dict[str, Any]:
+def _health(directory: DataDirectory, held: Sequence[Holder]) -> dict[str, Any]:
     from deploy.federation.health import read_health
     from pipelines.flink.stage_mac import StageMac
 
     health = read_health(directory.federation(), StageMac.load(directory.keys))
+    given = packages_given(directory)
     return {
-        "tasks": [asdict(task) for task in health.tasks.values()],
+        "tasks": [
+            {**asdict(task), "jobs_without_package": jobs_without(held, task.package, given) if task.package else {}}
+            for task in health.tasks.values()
+        ],
         "quarantined": dict(health.quarantined),
         "set_aside": {name: {"count": n, "error": health.last_error[name]} for name, n in health.set_aside.items()},
     }
@@ -105,6 +110,7 @@ def _print(found: dict[str, Any]) -> None:
 def _findings(found: dict[str, Any]) -> Iterator[str]:
     """What needs a look, a line each."""
     for task in found["tasks"]:
+        removed = task["status"] == TaskStatus.REMOVED
         if task["status"] != "RUNNING":
             ends = " when its open round is over" if task["is_open"] else ""
             why = f": {task['reason']}" if task["reason"] else ""
@@ -112,6 +118,18 @@ def _findings(found: dict[str, Any]) -> Iterator[str]:
         if task["failed"]:
             where = f"round {task['round']}, attempt {task['attempt']}"
             yield f"task {task['task']} has failed {task['failed']} times by {where}, last: {task['last_failure']}"
+        for job, stages in {} if removed else task["jobs_without_package"].items():
+            yield (
+                f"task {task['task']} runs code of the package {task['package']}, which the job {job} was not given: "
+                f"its {' and '.join(stages)} measures none of its models until it is submitted again with --package "
+                "and --take-over"
+            )
+        if (unmeasured := task["unmeasured"]) and not removed:
+            newest = max(unmeasured)
+            yield (
+                f"task {task['task']} has {len(unmeasured)} versions that were not measured, the newest {newest}: "
+                f"{unmeasured[newest]}; evaluation tries once more whenever it is submitted again"
+            )
     for operator, aside in found["set_aside"].items():
         yield f"{aside['count']} records were set aside by {operator}, last: {aside['error']} (topic quarantine)"
     if found["quarantined"]:

@@ -78,8 +78,7 @@ def create(
         for job, stages in _jobs_without(directory, pinned.name).items():
             console.print(
                 f"the job {job} was submitted without --package {packages.folders[0]}: its {' and '.join(stages)} will "
-                "refuse this task's models, for good. Before the first round submit it again with the package and "
-                "--take-over",
+                "refuse this task's models until it is submitted again, with the package and --take-over",
                 markup=False,
             )
     console.print(precision.in_words(created.manifest.fraction_bits), markup=False)
@@ -270,17 +269,10 @@ def _json(text: str) -> Any:
 
 def _jobs_without(directory: DataDirectory, package: str) -> dict[str, tuple[str, ...]]:
     """The jobs of this data directory that were not given the package, with the stages that need it."""
-    from deploy.jobs.holders import holders, jobs_without
-
-    def packages_of(job: str) -> list[str] | None:
-        try:
-            settings = json.loads((directory.jobs / f"{job}.json").read_text())
-        except (OSError, ValueError):
-            return None
-        return [Path(folder).name for folder in settings.get("packages", ())]
+    from deploy.jobs.holders import holders, jobs_without, packages_given
 
     try:
-        return jobs_without(holders(directory.federation()), package, packages_of)
+        return jobs_without(holders(directory.federation()), package, packages_given(directory))
     except FluvialError:  # the task is created, whatever is known of the jobs
         return {}
 

@@ -81,6 +81,8 @@ class Ledger:
             case Receipt():
                 return _put(self.receipts, (record.participant, record.update_id), record)
             case Release():
+                if record.again:
+                    self.releases.pop(record.version, None)
                 return _put(self.releases, record.version, record)
             case ModelManifest():
                 self.published_ms.setdefault(record.version, timestamp_ms)

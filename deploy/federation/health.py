@@ -16,7 +16,17 @@ from fluvial.registry.reading import read_registry
 from fluvial.transparency.event import event_id, read_event
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode
-from fluvial.wire.records import AuditEvent, PublishedModel, RoundEvent, RoundTransition, SetAside, Task, TaskStatus
+from fluvial.wire.records import (
+    AuditEvent,
+    PublishedModel,
+    Release,
+    RoundEvent,
+    RoundTransition,
+    SetAside,
+    Task,
+    TaskStatus,
+)
+from fluvial.wire.task_file import TaskFile
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.log_reader import read_to_end
 from pipelines.flink.stage_mac import StageMac
@@ -27,7 +37,8 @@ NEWEST_EVENTS = 20_000
 
 @dataclass(slots=True, kw_only=True)
 class TaskHealth:
-    """failed: rounds that made no model since the last that did; last_failure: why the newest of them failed."""
+    """failed: rounds that made no model since the last that did; last_failure: why the newest of them failed.
+    unmeasured: why versions have no measurement. package: whose code it runs, if any."""
 
     task: str
     status: str
@@ -37,6 +48,8 @@ class TaskHealth:
     is_open: bool = False
     failed: int = 0
     last_failure: str = ""
+    unmeasured: dict[int, str] = field(default_factory=dict)
+    package: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,7 +65,9 @@ class Health:
     def take_tasks(self, tasks: Iterable[Task]) -> None:
         """The registry's."""
         for task in tasks:
-            self.tasks[task.task] = TaskHealth(task=task.task, status=task.status.value, reason=task.reason)
+            self.tasks[task.task] = TaskHealth(
+                task=task.task, status=task.status.value, reason=task.reason, package=_package_of(task)
+            )
 
     def take_events(self, records: Iterable[SourceRecord]) -> None:
         """Of topic events, in its order; what is none is left to the stages, which tell of it."""
@@ -66,6 +81,11 @@ class Health:
                     self._take_round(found)
                 case PublishedModel() if found.task in self.tasks:
                     self.tasks[found.task].failed, self.tasks[found.task].last_failure = 0, ""
+                case Release() if found.task in self.tasks:
+                    if found.reason:
+                        self.tasks[found.task].unmeasured[found.version] = found.reason
+                    else:
+                        self.tasks[found.task].unmeasured.pop(found.version, None)
                 case SetAside() if event_id(found) not in self._told:
                     self._told.add(event_id(found))
                     self.set_aside[found.operator] += 1
@@ -89,6 +109,14 @@ class Health:
         task.is_open = event.transition in (RoundTransition.OPENED, RoundTransition.CLOSED)
         if event.transition is RoundTransition.FAILED:
             task.failed, task.last_failure = task.failed + 1, event.reason
+
+
+def _package_of(task: Task) -> str:
+    try:
+        package = TaskFile.model_validate_json(task.specification).package
+    except ValueError:  # the stages tell of it
+        return ""
+    return package.name if package is not None else ""
 
 
 def read_health(federation: Federation, mac: StageMac) -> Health:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from deploy.cluster.rest import ENDED, RestClient
+from deploy.federation.directory import DataDirectory
 from deploy.machine.errors import StackError
 from deploy.machine.processes import ProcessIdentity
 from fluvial.identity.federation import Federation
@@ -71,6 +74,19 @@ def jobs_without(
         if given is not None and package not in given:
             found[holder.job] = stages
     return found
+
+
+def packages_given(directory: DataDirectory) -> Callable[[str], Sequence[str] | None]:
+    """Of a job's name the packages that it was given; None for one that was not submitted from this directory."""
+
+    def packages_of(job: str) -> list[str] | None:
+        try:
+            settings = json.loads((directory.jobs / f"{job}.json").read_text())
+        except (OSError, ValueError):
+            return None
+        return [Path(folder).name for folder in settings.get("packages", ())]
+
+    return packages_of
 
 
 def arguments_for(

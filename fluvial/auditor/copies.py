@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha256
 
 from fluvial.auditor.log import Log
@@ -119,10 +120,23 @@ def check_copies(log: Log, models: Mapping[tuple[str, int], ModelManifest], prob
                 manifest = models.get((release.task, release.version))
                 is_its_model = manifest is not None and manifest.model_digest == release.model_digest
                 why = "" if is_its_model else "measures a model that was not published as this version"
+                why = why or _why_not_again(release, leaf.sequence, log)
             case _:
                 continue
         if why:
             problems.add("receipts" if isinstance(leaf.record, Receipt) else "releases", f"leaf {leaf.sequence}", why)
+
+
+def _why_not_again(release: Release, sequence: int, log: Log) -> str:
+    """A measurement that is there, good or bad, is never replaced: only the want of one is."""
+    if not release.again:
+        return ""
+    first = log.copied.get(event_id(replace(release, again=False)))
+    if first is None or first.sequence > sequence:
+        return "measures again what was not released before"
+    if not isinstance(first.record, Release) or not first.record.reason:
+        return "measures again what had been measured"
+    return "" if release.metrics and not release.reason else "measures again, and has no measurement"
 
 
 _Update = tuple[str, str, int, int, str]

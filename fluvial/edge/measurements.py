@@ -1,7 +1,8 @@
 """What evaluation measured of models, from the topic `releases`.
 
 These records are not signed one by one: evaluation's events in the audit log say the same, and `fluvial audit verify`
-compares the two. Here the first that is of a version's published model counts.
+compares the two. Here the first that is of a version's published model counts, or, where that tells why nothing was
+measured, the first that was measured later.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def findings_of(transport: Transport, federation: Federation, manifest: ModelMan
             if release.task != manifest.task:
                 continue
             if (release.version, release.model_digest) == (manifest.version, manifest.model_digest):
-                of_model = of_model or release
+                of_model = release if of_model is None or (of_model.reason and release.again) else of_model
             if about := tuple(each for each in release.participants if each.version == manifest.version):
                 told.setdefault(release.version, about)
     return Findings(release=of_model, told=told)

@@ -81,7 +81,7 @@ def event_id(record: Recorded) -> str:
         case Receipt():
             return _join("receipt", record.participant, record.task, record.round, record.attempt, record.update_id)
         case Release():
-            return _join("release", record.task, record.version)
+            return _join("release", record.task, record.version, *(["again"] if record.again else []))
         case Variant():
             return _join("variant", record.task, record.version, record.name)
         case Promotion():

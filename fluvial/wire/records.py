@@ -2020,6 +2020,8 @@ class Release:
     """Measurements by group, of the groups that the evaluation set tells apart."""
     participants: tuple[ParticipantsMetric, ...] = ()
     """What the participants whose updates made this version measured of the model that they started from. It can be computed again from their signed updates."""
+    again: bool = False
+    """Whether it takes the place of a release that told why this model was not measured: a later submission could measure it. There is one such at most, always with measurements."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ()
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ("participants",)
@@ -2036,6 +2038,7 @@ class Release:
             "reason": self.reason,
             "groups": [item.to_avro() for item in self.groups],
             "participants": [item.to_avro() for item in self.participants],
+            "again": self.again,
         }
 
     @classmethod
@@ -2051,6 +2054,7 @@ class Release:
             reason=data.get("reason", ""),
             groups=tuple([GroupMeasurement.from_avro(item) for item in data.get("groups", [])]),
             participants=tuple([ParticipantsMetric.from_avro(item) for item in data.get("participants", [])]),
+            again=data.get("again", False),
         )
 
 

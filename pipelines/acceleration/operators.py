@@ -15,6 +15,7 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ValueStateDescriptor
 
+from fluvial.edge.packages import PackageError, Packages
 from fluvial.identity.envelope import seal, unseal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.acceleration import AccelerationSpec
@@ -144,6 +145,13 @@ class Accelerate(KeyedProcessFunction):
         task_file, spec = terms
         manifest = decode(bytes(waiting), ModelManifest)
         if manifest.version <= self._newest_built(terms) or not logic.is_due(spec, manifest.version, task_file):
+            self._waiting.clear()
+            return
+        try:
+            Packages(self._settings.packages).of(task_file)
+        except PackageError as error:
+            # Nothing is recorded, so that the next submission, with the package, finds the version without variants.
+            _log.warning("%s version %d gets no variants from this job: %s", task, manifest.version, error)
             self._waiting.clear()
             return
         try:

@@ -63,6 +63,7 @@ class Measuring:
         self._root, self._device, self._read_model, self._packages = root, device, read_model, packages
         self._evaluators: dict[str, tuple[str, Evaluator]] = {}
         self._used: Evaluator | None = None
+        self._without: dict[str, str] = {}
 
     def release(self, task: Task, manifest: ModelManifest) -> Release | None:
         """What evaluation says of the model: what it measures on the task's evaluation set, and what participants told.
@@ -113,6 +114,20 @@ class Measuring:
             f"its measurements take {size} bytes, more than an event of the audit log has: name fewer metrics or groups"
         )
         return replace(release, metrics=(), groups=(), num_examples=0, device="", reason=why)
+
+    def again(self, task: Task, manifest: ModelManifest) -> Release | None:
+        """What takes the place of a release that told why the model was not measured; None where it cannot be measured
+        now either. A task's file that no evaluator can be made of is tried once, not for each version.
+
+        Raises TimeoutError."""
+        if self._without.get(task.task) == task.specification:
+            return None
+        release = self.release(task, manifest)
+        if task.task not in self._evaluators:
+            self._without[task.task] = task.specification
+        if release is None or release.reason or not release.metrics:
+            return None
+        return replace(release, again=True)
 
     def _evaluator(self, task: Task) -> Evaluator | None:
         # Torch takes seconds to load: no job that is submitted waits for it, and none whose tasks need no evaluation.

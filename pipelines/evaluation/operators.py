@@ -16,7 +16,7 @@ from fluvial.wire.records import ModelManifest, Release, Task
 from pipelines.config import Settings
 from pipelines.evaluation import logic
 from pipelines.evaluation.held_out import participants_metrics
-from pipelines.evaluation.logic import Measured
+from pipelines.evaluation.logic import Measured, Turn
 from pipelines.evaluation.measuring import Measuring
 from pipelines.flink import process_resources
 from pipelines.flink.attempts import attempt_of
@@ -74,14 +74,21 @@ class Evaluate(KeyedProcessFunction):
     def _evaluate(self, task: str, manifest: ModelManifest) -> Iterator[bytes]:
         stored = self._measured.value()
         measured = logic.load(bytes(stored)) if stored is not None else self._of_log(task)
-        measured, wanted = measured.take(manifest.version)
-        release = self._measuring.release(decode(bytes(self._task.value()), Task), manifest) if wanted else None
+        measured, turn = measured.take(manifest.version)
+        release = self._release(turn, manifest)
         self._measured.update(logic.dump(measured))
         if release is None:
             return
         topics = self._settings.topics
         yield sink_frame(topics.releases, release.task.encode(), encode(release))
         yield audit_frame(topics, release, manifest.created_ms)
+
+    def _release(self, turn: Turn, manifest: ModelManifest) -> Release | None:
+        if turn is Turn.NOTHING:
+            return None
+        task = decode(bytes(self._task.value()), Task)
+        measure = self._measuring.release if turn is Turn.FIRST else self._measuring.again
+        return measure(task, manifest)
 
     def _of_log(self, task: str) -> Measured:
         """What the log says was measured of a task that this job knows nothing of; read once, when first asked."""

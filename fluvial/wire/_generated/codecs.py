@@ -4314,7 +4314,7 @@ def _read_receipt(data: bytes, at: int) -> tuple[records.Receipt, int]:
 
 
 def _fits_release_1(record: records.Release) -> bool:
-    return record.reason == "" and record.groups == () and record.participants == ()
+    return record.reason == "" and record.groups == () and record.participants == () and not record.again
 
 
 def _write_release_1(record: records.Release, out: list[bytes]) -> None:
@@ -4440,6 +4440,7 @@ def _write_release_2(record: records.Release, out: list[bytes]) -> None:
         for participants_item in record.participants:
             _write_participants_metric(participants_item, out)
     add(b"\0")
+    add(b"\1" if record.again else b"\0")
 
 
 def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
@@ -4545,6 +4546,10 @@ def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
             raise Unusual
         at += 1
     f_participants = tuple(f_participants_items)
+    if data[at] > 1:
+        raise Unusual
+    f_again = data[at] == 1
+    at += 1
     record = records.Release(
         task=f_task,
         version=f_version,
@@ -4556,6 +4561,7 @@ def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
         reason=f_reason,
         groups=f_groups,
         participants=f_participants,
+        again=f_again,
     )
     return record, at
 

@@ -7,7 +7,16 @@ from typing import Any
 
 from deploy.commands.status import _findings
 from deploy.federation.health import Health
-from fluvial.wire.records import PublishedModel, RoundEvent, RoundTransition, SetAside, Task, TaskStatus
+from fluvial.wire.records import (
+    Metric,
+    PublishedModel,
+    Release,
+    RoundEvent,
+    RoundTransition,
+    SetAside,
+    Task,
+    TaskStatus,
+)
 from fluvial.wire.topics import Topics
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import SourceRecord, parse_sink
@@ -57,7 +66,7 @@ def happened(transition: str, attempt: int = 1, reason: str = "") -> RoundEvent:
 
 def told(found: Health) -> list[str]:
     aside = {name: {"count": count, "error": found.last_error[name]} for name, count in found.set_aside.items()}
-    tasks = [asdict(task) for task in found.tasks.values()]
+    tasks = [{**asdict(task), "jobs_without_package": {}} for task in found.tasks.values()]
     return list(_findings({"tasks": tasks, "set_aside": aside, "quarantined": dict(found.quarantined), "holders": []}))
 
 
@@ -87,3 +96,29 @@ def test_quarantine_is_counted_by_reason() -> None:
     headers = [(("reason", reason),) for reason in (b"NON_FINITE", b"RAISED", b"NON_FINITE")]
     found.take_quarantine(SourceRecord(0, n, 1, b"", b"", each) for n, each in enumerate(headers))
     assert told(found) == ["in quarantine: 2 NON_FINITE, 1 RAISED"]
+
+
+def a_release(version: int, reason: str, *, again: bool = False) -> Release:
+    metrics = () if reason else (Metric(name="auc", value=0.5),)
+    return Release(
+        task="heart", version=version, model_digest=bytes(32), metrics=metrics, num_examples=0, device="",
+        duration_ms=0, reason=reason, again=again,
+    )  # fmt: skip
+
+
+def test_models_that_were_not_measured_are_told_until_a_later_submission_has_measured_them() -> None:
+    first = [a_release(1, "not allowed here"), a_release(2, "still not allowed"), a_release(3, "")]
+    (line,) = told(health(*first))
+    assert line.startswith("task heart has 2 versions that were not measured, the newest 2: still not allowed; ")
+    assert "submitted again" in line
+    assert told(health(*first, a_release(1, "", again=True), a_release(2, "", again=True))) == []
+
+
+def test_a_job_that_was_not_given_the_package_of_a_task_is_told() -> None:
+    task = {"task": "churn", "status": "RUNNING", "failed": 0, "unmeasured": {}, "package": "churn"}
+    found: dict[str, Any] = {"tasks": [task], "set_aside": {}, "quarantined": {}, "holders": []}
+    task["jobs_without_package"] = {"all": ("evaluation", "acceleration")}
+    (line,) = _findings(found)
+    assert "the job all was not given: its evaluation and acceleration measures none" in line
+    task["status"], task["is_open"], task["reason"] = "REMOVED", False, ""
+    assert list(_findings(found)) == ["task churn is removed"]

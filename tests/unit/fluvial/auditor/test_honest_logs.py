@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
@@ -312,3 +313,29 @@ def test_a_task_that_was_paused_and_removed_is_in_order() -> None:
     assert report.verified, messages(report)
     rounds = report.copies["rounds"]
     assert rounds.total == rounds.matched + rounds.pending, "what opens no round is no round without its leaf"
+
+
+def test_a_release_without_a_measurement_may_have_one_that_takes_its_place() -> None:
+    world = honest_world()
+    world.release(1, metrics=(), reason="not allowed here")
+    world.release(1, again=True)
+    world.sequence()
+    world.sign()
+    assert audit(world).verified
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "why"),
+    [
+        ({}, {}, "measures again what had been measured"),
+        ({"version": 2}, {}, "measures again what was not released before"),
+        ({"metrics": (), "reason": "no"}, {"metrics": (), "reason": "still no"}, "and has no measurement"),
+    ],
+)
+def test_no_measurement_that_is_there_is_replaced(first: dict[str, Any], again: dict[str, Any], why: str) -> None:
+    world = honest_world()
+    world.release(first.pop("version", 1), **first)
+    world.release(1, again=True, **again)
+    world.sequence()
+    world.sign()
+    assert why in messages(audit(world))

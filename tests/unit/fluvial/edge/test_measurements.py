@@ -50,6 +50,16 @@ def test_the_first_measurement_of_the_published_model_counts(world: World, caplo
     assert findings_of(world.transport, world.federation, first).release is None
 
 
+def test_a_measurement_takes_the_place_of_a_release_that_has_none(world: World) -> None:
+    manifest = world.publish_manifest(0, OPERATOR)
+    publish(world, a_release(manifest, metrics=(), groups=(), reason="not allowed here"))
+    publish(world, a_release(manifest, 0.7, again=True))
+    publish(world, a_release(manifest, 0.9, again=True))
+    found = findings_of(world.transport, world.federation, manifest)
+    assert found.release is not None
+    assert found.release.metrics[0].value == 0.7
+
+
 def test_a_follower_gives_what_was_there_and_then_what_comes(world: World) -> None:
     manifest = world.publish_manifest(0, OPERATOR)
     publish(world, a_release(manifest))

@@ -48,6 +48,7 @@ class Acceleration:
             repository_root=folder,
             keys_dir=folder,
             partitions=1,
+            packages=(),
             aggregator_key=KEY.public_key.hex(),
         )
         self.operator = Accelerate(settings)
@@ -94,3 +95,16 @@ def test_a_task_whose_file_cannot_be_read_has_no_variants(monkeypatch: pytest.Mo
     stage = Acceleration(monkeypatch, tmp_path, "no task file")
     stage.publish(1)
     assert stage.state.fire(stage.operator, 1 << 60) == []
+
+
+def test_a_version_whose_package_is_not_allowed_is_left_to_the_next_submission(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Recorded as failed it would never be built, also where the package is allowed."""
+    model = {"builder": "credit_code.model:net"}
+    specification = {**SPECIFICATION, "package": {"name": "credit-code", "digest": "0" * 64}, "model": model}
+    stage = Acceleration(monkeypatch, tmp_path, json.dumps(specification))
+    stage.publish(1)
+    assert stage.state.fire(stage.operator, 1 << 60) == []
+    assert stage.num_reads == 0
+    assert stage.state.fire(stage.operator, 1 << 61) == [], "and it is not asked again and again"

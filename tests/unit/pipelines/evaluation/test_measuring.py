@@ -95,6 +95,37 @@ def test_a_task_with_a_package_is_measured_where_it_is_allowed_and_refused_where
     assert str(tmp_path) not in other.reason + refused.reason
 
 
+def test_a_later_submission_that_may_run_the_package_measures_and_one_that_may_not_says_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = Packages([write(tmp_path)])
+    record = replace(task(), specification=pinned(task_file(), packages.of(task_file())).specification())
+    model = np.array([1, 0, 0, 0, 1, 1, 0, 0], np.float32)
+    release = Measuring(tmp_path, "cpu", lambda _: model, packages).again(record, MANIFEST)
+    assert release is not None
+    assert (release.again, release.reason, bool(release.metrics)) == (True, "", True)
+    refused = Measuring(tmp_path, "cpu", lambda _: model)
+    assert refused.again(record, MANIFEST) is None
+    monkeypatch.setattr(refused, "_evaluator", lambda _: pytest.fail("one try of a task's file is enough"))
+    assert refused.again(record, MANIFEST) is None
+
+
+def test_a_model_that_is_gone_stays_unmeasured_and_the_next_one_is_measured_again(root: Path) -> None:
+    models = iter([ChunkUnavailable("retention has it"), IDENTITY])
+
+    def read(_: ModelManifest) -> Any:
+        found = next(models)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    measuring = Measuring(root, "cpu", read)
+    assert measuring.again(task(), MANIFEST) is None
+    release = measuring.again(task(), replace(MANIFEST, version=2))
+    assert release is not None
+    assert release.again
+
+
 def test_a_task_without_an_evaluation_set_has_no_release(root: Path) -> None:
     assert Measuring(root, "cpu", lambda _: IDENTITY).release(task(evaluation=None), MANIFEST) is None
 

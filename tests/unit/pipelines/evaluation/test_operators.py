@@ -7,8 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
+from fluvial.transparency.event import event_id
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Release, Task
@@ -139,3 +142,25 @@ def test_a_set_that_is_missing_gives_releases_with_a_reason(evaluation: Evaluati
     (release,) = [decode(value, Release) for value in evaluation.releases]
     assert release.metrics == ()
     assert "there is no data at sets/toy.safetensors" in release.reason
+
+
+def test_what_could_not_be_measured_is_measured_by_the_next_submission_from_the_log(
+    evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluation.task()
+    evaluation.manifest(0)
+    evaluation.manifest(1)
+    (tmp_path / "sets").mkdir()
+    tensors = {"inputs": np.eye(2, dtype=np.float32), "targets": np.array([0, 1])}
+    save_file(tensors, tmp_path / "sets" / "toy.safetensors")
+    monkeypatch.setattr(operators, "read_model", lambda *_: np.array([1, 0, 0, 1, 0, 0], np.float32))
+    for _ in range(2):
+        evaluation.restart(lost=True)
+        evaluation.task()
+        for version in (0, 1):
+            evaluation.manifest(version)
+    found = [decode(value, Release) for value in evaluation.releases]
+    assert [(release.version, release.again, bool(release.metrics)) for release in found] == [
+        (0, False, False), (1, False, False), (0, True, True), (1, True, True),
+    ]  # fmt: skip
+    assert len({event_id(release) for release in found}) == 4, "each is an event of the audit log"

@@ -3,6 +3,7 @@ bytes, and one kind of error."""
 
 import io
 import json
+from functools import cache
 from typing import Any
 
 import fastavro
@@ -27,6 +28,11 @@ def _written(value: Any, version: Version) -> bytes:
     out = [MAGIC + version.fingerprint]
     WRITERS[version.record][version.number - 1](value, out)
     return b"".join(out)
+
+
+@cache
+def _parsed(version: Version) -> Any:
+    return fastavro.parse_schema(json.loads(version.schema))
 
 
 def _refused_or_canonical(data: bytes, version: Version) -> None:
@@ -77,7 +83,7 @@ def test_the_slow_encoder_agrees(version: Version, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_fastavro_agrees(version: Version, data: st.DataObject) -> None:
     value, out = data.draw(records_of(version)), io.BytesIO()
-    fastavro.schemaless_writer(out, fastavro.parse_schema(json.loads(version.schema)), value.to_avro())
+    fastavro.schemaless_writer(out, _parsed(version), value.to_avro())
     assert _written(value, version)[HEADER_BYTES:] == out.getvalue()
 
 
@@ -116,7 +122,7 @@ def test_versions_read_each_other_by_the_rules_of_avro(writer: Version, reader: 
     value = data.draw(records_of(writer))
     stream = io.BytesIO(_written(value, writer)[HEADER_BYTES:])
     try:
-        resolved = fastavro.schemaless_reader(stream, json.loads(writer.schema), json.loads(reader.schema))
+        resolved = fastavro.schemaless_reader(stream, _parsed(writer), _parsed(reader))
     except Exception:
         # Version 1 named no symbol for those that it does not know.
         assert reader.number == 1

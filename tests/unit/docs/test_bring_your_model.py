@@ -10,7 +10,6 @@ import pytest
 import torch
 import typer
 from torch import nn
-from typer.testing import CliRunner
 
 from deploy.commands.init import init
 from deploy.commands.simulate import simulate
@@ -18,6 +17,7 @@ from fluvial.edge import Participant
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import RoundStatus
 from tests.unit.docs.blocks import CHECKOUT, blocks
+from tests.unit.fluvial.cli.runner import invoke
 from tests.unit.fluvial.edge.world import World, a_federation, topic_partitions
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
@@ -60,12 +60,12 @@ def test_the_package_of_the_template_and_that_of_the_page_learn(
     for branch in range(3):
         a_table(tmp_path / f"churn/data/branch-{branch}.csv", seed=branch)
     for words in commands("init"):
-        result = CliRunner().invoke(fluvial, words)
+        result = invoke(fluvial, *words)
         assert result.exit_code == 0, result.output
     simulated = commands("simulate")
     assert [words[1] for words in simulated] == ["chest-xray", "churn"]
     for words in simulated:
-        result = CliRunner().invoke(fluvial, words)
+        result = invoke(fluvial, *words)
         assert result.exit_code == 0, result.output
         assert "8 participants" in result.stdout if words[1] == "chest-xray" else "3 participants" in result.stdout
     auc = float(re.findall(r"auc ([0-9.]+)", result.stdout)[-1])

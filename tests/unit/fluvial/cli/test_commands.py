@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from click.testing import CliRunner as ClickRunner
+from click.testing import CliRunner, Result
 from safetensors.numpy import load_file
-from typer.testing import CliRunner, Result
 
 from fluvial.cli import model, model_export, participate, rounds
 from fluvial.cli.common import Exit, fail, reported, shown
@@ -32,6 +31,7 @@ from fluvial.wire.records import (
 )
 from fluvial.wire.sampling import invited, round_seed
 from fluvial.wire.terms import stated
+from tests.unit.fluvial.cli.runner import command_of, invoke
 from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, REGISTRAR, TASK, World, a_federation, topic_partitions
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
@@ -57,7 +57,7 @@ def world(federation: Federation, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def run(*arguments: str, **options) -> Result:
-    return CliRunner().invoke(app, list(arguments), **options)
+    return invoke(app, *arguments, **options)
 
 
 def test_version() -> None:
@@ -65,12 +65,12 @@ def test_version() -> None:
 
 
 def test_every_verb_explains_itself() -> None:
-    group = typer.main.get_command(app)
-    verbs = [[name] for name in group.commands]  # type: ignore[attr-defined]
-    verbs += [[name, verb] for name, sub in group.commands.items() for verb in getattr(sub, "commands", {})]  # type: ignore[attr-defined]
+    group = command_of(app)
+    verbs = [[name] for name in group.commands]
+    verbs += [[name, verb] for name, sub in group.commands.items() for verb in getattr(sub, "commands", {})]
     assert ["model", "get"] in verbs
     for verb in verbs:
-        shown = ClickRunner().invoke(group, [*verb, "--help"])  # Typer's own runner makes all verbs anew each time
+        shown = CliRunner().invoke(group, [*verb, "--help"])
         assert shown.exit_code == 0, verb
         assert f"fluvial {' '.join(verb)}" in shown.output
 

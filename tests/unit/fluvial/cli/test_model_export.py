@@ -12,7 +12,6 @@ import yaml
 from click.testing import Result
 from safetensors.torch import load as load_safetensors
 from torch import nn
-from typer.testing import CliRunner
 
 from fluvial.cli import model_export
 from fluvial.cli.common import Exit
@@ -21,6 +20,7 @@ from fluvial.edge.packages.examples import Examples
 from fluvial.edge.training.export import to_onnx
 from fluvial.edge.training.predictions import predict
 from tests.unit.fluvial.cli.published_task import MODEL, PublishedTask
+from tests.unit.fluvial.cli.runner import invoke
 from tests.unit.fluvial.edge.world import TASK
 
 mount_for([])
@@ -36,7 +36,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PublishedTask:
 
 
 def get(*words: str) -> Result:
-    return CliRunner().invoke(app, ["model", "get", TASK, *words])
+    return invoke(app, "model", "get", TASK, *words)
 
 
 def test_torch_reads_the_state_back_without_unpickling_and_answers_alike(published: PublishedTask) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
-from typer.testing import CliRunner
 
 from fluvial.cli import participate
 from fluvial.cli.common import Exit
@@ -20,6 +19,7 @@ from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.layout import layout_digest
 from fluvial.wire.records import RoundStatus, Task
+from tests.unit.fluvial.cli.runner import invoke
 from tests.unit.fluvial.edge.packages.packages_world import task_file, write
 from tests.unit.fluvial.edge.world import OPERATOR, TASK, World, a_federation, topic_partitions
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
@@ -105,7 +105,7 @@ def run(packaged: Packaged, monkeypatch: pytest.MonkeyPatch, *more: str, until: 
 
     monkeypatch.setattr(participate, "as_dict", end_after)
     arguments = ["--name", "alice", "--key", "key.pem", "--data", ".", "--index", "1", "--json", *more]
-    return CliRunner().invoke(app, ["participate", TASK, *arguments])
+    return invoke(app, "participate", TASK, *arguments)
 
 
 def test_the_packages_own_trainer_trains_and_its_float64_travels(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

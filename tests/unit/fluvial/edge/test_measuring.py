@@ -7,7 +7,6 @@ from hashlib import sha256
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from fluvial.cli.main import app, mount_for
 from fluvial.cli.measure import read_own_data
@@ -21,6 +20,7 @@ from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import FluvialError, VerificationError
 from fluvial.wire.records import ChunkReference, Measurement, Task
 from models.architectures import build
+from tests.unit.fluvial.cli.runner import invoke
 from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, a_federation, topic_partitions
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 from tests.unit.governance.admission.test_reports import ASKING
@@ -206,7 +206,7 @@ def test_the_verb_measures_and_says_that_a_verdict_is_missing(world, tmp_path, m
     world.transport.produce(world.topics.registry, seal(a_task(), OPERATOR, "operator"), key=b"task/credit").result(5)
     monkeypatch.setattr(participant_module, "connect", lambda brokers, client_id: world.transport)
     arguments = ["measure", "credit", "--name", "alice", "--data", "own.npz", "--key", "key.pem", "--wait", "0"]
-    result = CliRunner().invoke(app, arguments)
+    result = invoke(app, *arguments)
     assert result.exit_code == 1
     assert "int8, version 8: 40 of 40 answers changed" in result.stdout
     assert "no verdict yet" in result.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -39,6 +40,7 @@ def records(record: type, *, allow_nan: bool = False) -> st.SearchStrategy[Any]:
     return records_of(newest(record), allow_nan=allow_nan)
 
 
+@cache
 def records_of(version: Version, *, allow_nan: bool = False) -> st.SearchStrategy[Any]:
     """Any records of this version."""
     return _values(schema_of(version), allow_nan).map(version.record.from_avro)  # type: ignore[attr-defined]

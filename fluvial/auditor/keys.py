@@ -32,7 +32,8 @@ _KEY_PREFIX = b"participant/"
 class KeyLife:
     """One key of a participant. enrolled_ms: broker time of the request. known_ms: since when the log or the registry
     shows it. ended_ms: broker time at which it was revoked, or another took its place; None while it is in force.
-    agreements: that it has signed; withdrawn_ms: since when one is withdrawn."""
+    agreements: that it has signed. withdrawn_ms: of what it signs no more, since when the log or the registry shows it.
+    withdrawals: broker times of all withdrawals, of what it signed again too."""
 
     public_key: bytes
     enrolled_ms: int
@@ -40,6 +41,7 @@ class KeyLife:
     ended_ms: int | None = None
     agreements: set[str] = field(default_factory=set)
     withdrawn_ms: dict[str, int] = field(default_factory=dict)
+    withdrawals: dict[str, set[int]] = field(default_factory=dict)
 
     def may_have_signed(self, at_ms: int) -> bool:
         """Whether an update that the broker had then may have been accepted for this key."""
@@ -47,14 +49,24 @@ class KeyLife:
             return False
         return self.ended_ms is None or at_ms <= self.ended_ms + HEARD_MS
 
-    def may_have_agreed(self, agreement: str, at_ms: int) -> bool:
-        """Whether an update that the broker had then may have been accepted under this agreement."""
+    def may_have_agreed(self, agreement: str, at_ms: int, opened_ms: int) -> bool:
+        """Whether an update that the broker had then may have been accepted under this agreement, for a round that was
+        opened at `opened_ms`: before a withdrawal, or before every stage had heard of it."""
         if agreement not in self.agreements:
             return False
+        if any(opened_ms < withdrawn_ms for withdrawn_ms in self.withdrawals.get(agreement, ())):
+            return True
         return at_ms <= self.withdrawn_ms.get(agreement, at_ms) + HEARD_MS
 
-    def take_agreements(self, names: set[str], at_ms: int) -> None:
-        """A newer record of the key names these."""
+    def had_withdrawn(self, agreement: str, opened_ms: int) -> bool:
+        """Whether the agreement was withdrawn when a round was opened, or has been once before."""
+        return any(withdrawn_ms <= opened_ms for withdrawn_ms in self.withdrawals.get(agreement, ()))
+
+    def take_agreements(self, record: Participant, at_ms: int) -> None:
+        """A newer record of the key."""
+        names = {signed.agreement for signed in record.agreements}
+        for gone in record.withdrawn:
+            self.withdrawals.setdefault(gone.agreement, set()).add(gone.withdrawn_ms)
         for name in self.agreements - names:
             self.withdrawn_ms.setdefault(name, at_ms)
         for name in names:
@@ -77,6 +89,8 @@ class Keys:
     """Public key by the SHA-256 of the request that enrolled it."""
     revoked: set[str] = field(default_factory=set)
     """Participants of whom a revocation is known, or may have been forgotten."""
+    requested_ms: dict[str, int] = field(default_factory=dict)
+    """By participant, the latest time that an accepted request of it names."""
 
     def of(self, participant: str) -> Iterable[KeyLife]:
         return self.lives.get(participant, ())
@@ -123,7 +137,7 @@ def read_keys(
             problems.add(CHECK, where, f"enrols a key of {enrolled.participant}: {why}")
             continue
         known.setdefault(enrolled.participant, []).append(_Known(enrolled, told.leaf.timestamp_ms))
-    return _lives(known)
+    return _lives(known, problems)
 
 
 def _why_not(
@@ -147,7 +161,7 @@ def _open(key: str, sealed: bytes, operator_key: bytes, registrar_key: bytes, sc
     return record
 
 
-def _lives(known: dict[str, list[_Known]]) -> Keys:
+def _lives(known: dict[str, list[_Known]], problems: Problems) -> Keys:
     keys = Keys()
     for name, found in known.items():
         found.sort(key=lambda each: (*order(each.record), each.at_ms))
@@ -163,12 +177,27 @@ def _lives(known: dict[str, list[_Known]]) -> Keys:
                 lives.append(life)
             life.enrolled_ms = min(life.enrolled_ms, record.enrolled_ms)
             life.known_ms = min(life.known_ms, each.at_ms)
-            life.take_agreements({signed.agreement for signed in record.agreements}, each.at_ms)
+            life.take_agreements(record, each.at_ms)
+            keys.requested_ms[name] = max(record.requested_ms, keys.requested_ms.get(name, 0))
             if record.status is ParticipantStatus.REVOKED:
                 life.ended_ms = min(life.ended_ms or each.at_ms, each.at_ms)
                 keys.revoked.add(name)
+        _check_requests(name, found, problems)
         # Compaction took what a newer text replaced, and with it perhaps a revocation.
         versions = {each.record.version for each in found}
         if len(versions) <= max(versions) or (len(lives) > 1 and max(versions) == 0):
             keys.revoked.add(name)
     return keys
+
+
+def _check_requests(name: str, found: list[_Known], problems: Problems) -> None:
+    """Each record was made from a later request of its key than the one before: a copy of a former one, accepted again,
+    would sign again what was withdrawn. found: in the order of versions."""
+    newest: dict[bytes, Participant] = {}
+    for each in found:
+        record, before = each.record, newest.get(each.record.public_key)
+        is_another = before is not None and before.request_sha256 != record.request_sha256
+        if before is not None and is_another and 0 < record.requested_ms <= before.requested_ms:
+            where = f"participant/{name}, version {record.version}"
+            problems.add(CHECK, where, "was made from a request that is not later than that of the version before")
+        newest[record.public_key] = record

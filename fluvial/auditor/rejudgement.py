@@ -142,6 +142,9 @@ class Rejudgement:
         if verdict.reason is Reason.DUPLICATE_IGNORED:
             known = sequence is None or verdict.record_sha256 in self._accepted_digests | self._keys.requests.keys()
             return "" if known else "was refused as a repeat, but nothing with its bytes was accepted"
+        if verdict.reason is Reason.REQUEST_OUTDATED and not isinstance(request, Fault) and sequence is not None:
+            is_earlier = request.requested_ms <= self._keys.requested_ms.get(request.participant, 0)
+            return "" if is_earlier else "was refused as REQUEST_OUTDATED, but no later request was accepted"
         if verdict.reason in _OF_THE_BYTES:
             in_order = not isinstance(request, Fault)
             return f"was refused as {verdict.reason}, though it is in order" if in_order else ""
@@ -246,7 +249,9 @@ class Rejudgement:
         fault = self._not_as_asked(update, round_)
         if fault:
             return f"was accepted, but is not what {named} asks for: {fault.reason}"
-        if round_.agreement and not any(life.may_have_agreed(round_.agreement, at_ms) for life in signers):
+        if round_.agreement and not any(
+            life.may_have_agreed(round_.agreement, at_ms, round_.opened_ms) for life in signers
+        ):
             return f"was accepted, but {update.participant} has not signed {round_.agreement}, or has withdrawn it"
         return ""
 
@@ -312,8 +317,15 @@ class Rejudgement:
             case Reason.AGREEMENT:
                 round_ = self._round_of(update)
                 return None if round_ is None or round_.agreement else False
+            case Reason.AGREEMENT_WITHDRAWN:
+                round_ = self._round_of(update)
+                return None if round_ is None or self._lacks_rounds else self._had_withdrawn(update.participant, round_)
             case _:
                 return None
+
+    def _had_withdrawn(self, participant: str, round_: Round) -> bool:
+        lives = self._keys.of(participant)
+        return any(life.had_withdrawn(round_.agreement, round_.opened_ms) for life in lives)
 
     def _round_of(self, update: ModelUpdate) -> Round | None:
         """The round that alone could take the update, where the topic still has it."""

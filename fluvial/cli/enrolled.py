@@ -23,13 +23,16 @@ def withdraw(
     timeout: TimeoutOption = 60.0,
     federation: FederationOption = DEFAULT_FEDERATION,
 ) -> None:
-    """Withdraw an agreement. From then on nothing is accepted of this participant for tasks that ask for it; models
-    that its updates are in already stay. The withdrawal is a leaf of the audit log."""
+    """Withdraw an agreement. It takes effect with the next round: none that is opened from then on takes anything of
+    this participant, where it asks for the agreement. What was sent for an open round still counts, and models that its
+    updates are in stay. The withdrawal is a leaf of the audit log."""
     key_file = _existing(key or key_path(name))
     with Participant(load_federation(federation), name, SigningKey.load(key_file), outbox or outbox_path(name)) as own:
         record = own.withdraw(agreement, timeout)
     signed = ", ".join(each.agreement for each in record.agreements) or "none"
-    console.print(f"{name} has withdrawn {agreement}; agreements: {signed}", markup=False)
+    console.print(
+        f"{name} has withdrawn {agreement}, which holds from the next round on; agreements: {signed}", markup=False
+    )
 
 
 @reported

@@ -32,6 +32,7 @@ from fluvial.edge.events import (
     Interrupted,
     Judged,
     Measured,
+    NotAgreed,
     NotInvited,
     NotTrained,
     Paused,
@@ -173,6 +174,12 @@ def as_line(event: Event) -> str:
             return f"round {found.round}{again}: {doing}, on model version {found.base_version}"
         case NotInvited(round=found):
             return f"round {found.round}: not invited by its seed, waits for the next"
+        case NotAgreed(round=found, withdrawn=withdrawn):
+            why = "is withdrawn" if withdrawn else "is not signed"
+            return (
+                f"round {found.round}: its agreement {found.agreement} {why}, nothing is trained or sent; "
+                f"`fluvial enrol --task {found.task}` shows and signs it"
+            )
         case SatOut(round=found, weight=weight, min_examples=least):
             return f"  sits round {found.round} out: {weight} examples, and it takes {least} or more"
         case NotTrained(round=found, reason=reason):
@@ -218,6 +225,8 @@ def as_dict(event: Event) -> dict[str, Any]:
             fields = {"round": found.round, "attempt": found.attempt, "reopened": reopened}
         case NotInvited(round=found):
             fields = {"round": found.round, "attempt": found.attempt}
+        case NotAgreed(round=found, withdrawn=withdrawn):
+            fields = {"round": found.round, "agreement": found.agreement, "withdrawn": withdrawn}
         case SatOut(round=found, weight=weight, min_examples=least):
             fields = {"round": found.round, "weight": weight, "min_examples": least}
         case NotTrained(round=found, reason=reason):

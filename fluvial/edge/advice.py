@@ -8,6 +8,9 @@ _ADVICE = {
     Reason.KEY_UNKNOWN: "nobody of this name is enrolled with this key: `fluvial enrol` does it",
     Reason.KEY_REVOKED: "the operator took the key out of force",
     Reason.AGREEMENT: "the task's agreement is not signed, or no more: `fluvial enrol --task TASK` shows and signs it",
+    Reason.AGREEMENT_WITHDRAWN: "the task's agreement was withdrawn: `fluvial enrol --task TASK` shows it and signs it "
+    "again",
+    Reason.REQUEST_OUTDATED: "another request of this participant was accepted since: run the command again",
     Reason.WEIGHT: "the number of examples is outside what the task takes (participation.min_examples, "
     "limits.max_weight)",
     Reason.OTHER_FEDERATION: "it was signed for another federation: is the federation file the right one?",

@@ -70,7 +70,7 @@ def enrol(
             token=public_form(token) if known is None else "",
             agreements=signed,
             device=profile(),
-            requested_ms=time.time_ns() // 1_000_000,
+            requested_ms=_requested_ms(known),
             withdrawn=tuple(sorted(set(withdrawn))),
         )
         topics = federation.topics
@@ -87,6 +87,12 @@ def enrol(
             mailbox.close()
     finally:
         registry.close()
+
+
+def _requested_ms(known: Participant | None) -> int:
+    """This device's clock, but after the request before, whatever clock that one was made by."""
+    now_ms = time.time_ns() // 1_000_000
+    return now_ms if known is None else max(now_ms, known.requested_ms + 1)
 
 
 def _sign_for(registry: Registry, agreement: str) -> SignedAgreement:

@@ -31,6 +31,15 @@ class NotInvited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotAgreed:
+    """A round asks for an agreement that this participant has not signed, or has withdrawn: nothing is trained or sent
+    until it signs. Told once for each round."""
+
+    round: Round
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SatOut:
     """Training had fewer examples than the round takes, so nothing is published; the next round is waited for.
 
@@ -142,6 +151,7 @@ Event = (
     Waiting
     | RoundOpened
     | NotInvited
+    | NotAgreed
     | SatOut
     | NotTrained
     | Measured

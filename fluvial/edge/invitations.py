@@ -1,4 +1,5 @@
-"""Whom a round invited, computed again from what is public: the round, its base model, the enrolled participants."""
+"""Whom a round invited, computed again from what is public: the round, its base model, the enrolled participants. The
+newest round invites nobody who had withdrawn its agreement when it was opened."""
 
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from fluvial.edge.registry import Registry
 from fluvial.edge.rounds import RoundFollower
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Transport
+from fluvial.registry.agreements import Standing, standing
 from fluvial.wire.errors import VerificationError
 from fluvial.wire.records import ParticipantStatus, Round
 from fluvial.wire.sampling import invited, round_seed
@@ -57,7 +59,10 @@ def invitations(
         attempt=attempt,
         seed=seed,
         invited_fraction=newest.invited_fraction,
-        participants={name: invited(name, seed, newest.invited_fraction) for name in _enrolled(transport, federation)},
+        participants={
+            name: is_asked and invited(name, seed, newest.invited_fraction)
+            for name, is_asked in _enrolled(transport, federation, newest if number == newest.round else None).items()
+        },
     )
 
 
@@ -70,10 +75,18 @@ def _newest(transport: Transport, federation: Federation, task: str) -> Round | 
     return follower.newest(task)
 
 
-def _enrolled(transport: Transport, federation: Federation) -> list[str]:
+def _enrolled(transport: Transport, federation: Federation, round_: Round | None) -> dict[str, bool]:
+    """Those that are enrolled, and whether the round may ask them."""
     registry = Registry(transport, federation)
     try:
         registry.refresh()
     finally:
         registry.close()
-    return [one.participant for one in registry.participants() if one.status is ParticipantStatus.ACTIVE]
+    terms = registry.terms(round_.agreement) if round_ is not None else None
+    enrolled = [one for one in registry.participants() if one.status is ParticipantStatus.ACTIVE]
+    if round_ is None or terms is None:
+        return {one.participant: True for one in enrolled}
+    return {
+        one.participant: standing(one, round_.agreement, terms.sha256, round_.opened_ms) is not Standing.WITHDRAWN
+        for one in enrolled
+    }

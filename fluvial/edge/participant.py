@@ -28,13 +28,14 @@ from fluvial.edge import enrolment
 from fluvial.edge.contribution import check_difference, least_weight, plain_delta, plain_weight
 from fluvial.edge.error_feedback import ErrorFeedback, state_folder
 from fluvial.edge.errors import NotProvenYet
-from fluvial.edge.events import Event, Interrupted, SatOut
+from fluvial.edge.events import Event, Interrupted, NotAgreed, SatOut
 from fluvial.edge.log_memory import SUFFIX, LogMemory
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.measuring import Measuring, OwnData, Sent
 from fluvial.edge.model_files import ModelFiles, default_model_files
 from fluvial.edge.models import SHARED_CACHE, check_references, load_model
 from fluvial.edge.outbox import Outbox
+from fluvial.edge.own_agreements import OwnAgreements
 from fluvial.edge.packages import Packages
 from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.edge.participation import MeasureHeldOut, Participation, Train
@@ -48,6 +49,7 @@ from fluvial.encoding import encoder
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position, Start, Transport, TransportUnavailable, connect, read_to_end
+from fluvial.registry.agreements import Standing
 from fluvial.registry.rounds import is_over
 from fluvial.transparency.note import NoteKey
 from fluvial.wire import records
@@ -105,7 +107,9 @@ class Participant:
         self._model_files = model_files or default_model_files()
         self._log_file = state_folder(Path(outbox_path)) / f"log{SUFFIX}"
         self._proven = ProvenLog(self.transport, federation, name, self.state_folder / PROVEN_FILE) if proven else None
+        self._agreements = OwnAgreements(self.transport, federation, name)
         self._mailbox: Mailbox | None = None
+        self._refrained: Round | None = None
         self._stopping = threading.Event()
         self._lent: tuple[bytes, weakref.ref[NDArray[np.float32]]] | None = None  # the last base model
 
@@ -135,8 +139,9 @@ class Participant:
         return record
 
     def withdraw(self, agreement: str, timeout: float = 60.0) -> records.Participant:
-        """Withdraws an agreement: from now on no update for a task that asks for it is accepted. What was accepted
-        before stays in the models that it is in. Raises as `enrolment.enrol`."""
+        """Withdraws an agreement: a round that is opened from now on takes no update of this participant where it asks
+        for it. What is sent for rounds that were opened before still counts, and what was accepted stays in the models
+        that it is in. Raises as `enrolment.enrol`."""
         return enrolment.enrol(
             self.transport, self.federation, self.name, self._key, "", (), timeout, withdrawn=(agreement,)
         )
@@ -189,6 +194,9 @@ class Participant:
                     follower.poll(_POLL_SECONDS)
                     continue
                 try:
+                    if not self._agrees(newest, on_event):
+                        follower.poll(_POLL_SECONDS)
+                        continue
                     self._publisher.resume(newest, on_event)
                 except TransportUnavailable as error:
                     on_event(Interrupted(reason=str(error)))
@@ -375,6 +383,7 @@ class Participant:
                 tells_training=tells_training,
                 device=device,
                 measure=measure,
+                standing=self._agreements.standing,
             ).run(max_rounds)
         finally:
             follower.close()
@@ -425,9 +434,18 @@ class Participant:
             self._mailbox.close()
         if self._proven is not None:
             self._proven.close()
+        self._agreements.close()
         if self._owns_transport:
             self.transport.close()
         self.outbox.close()
+
+    def _agrees(self, round_: Round, on_event: Callable[[Event], None]) -> bool:
+        """Whether the round takes updates of this participant, by what it has signed; where not, that is told once."""
+        found = self._agreements.standing(round_, self._publisher.stored(round_) is not None)
+        if not found.counts and self._refrained is not round_:
+            self._refrained = round_
+            on_event(NotAgreed(round=round_, withdrawn=found is Standing.WITHDRAWN))
+        return found.counts
 
     def _has_unsent(self, round_: Round) -> bool:
         """Whether the outbox has an update that this round waits for."""

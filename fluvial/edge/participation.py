@@ -2,6 +2,8 @@
 
 Where none was opened yet, that is told, and waited for. For each open round one of these things happens:
 * its public seed did not invite this participant: wait;
+* it asks for an agreement that this participant has not signed, or has withdrawn: wait until it signs. What was trained
+  for a round that was opened before the withdrawal is sent, as the gate takes it; nothing more is trained;
 * training returned None, or had fewer examples than the round takes, none for example: it is sat out, wait;
 * training failed, with a loss or weights that are no numbers: nothing is published, the reason is logged, wait;
 * nothing of this round is in the outbox: fetch the base model, train, publish;
@@ -34,6 +36,7 @@ from fluvial.edge.events import (
     Interrupted,
     Judged,
     Measured,
+    NotAgreed,
     NotInvited,
     NotTrained,
     Paused,
@@ -49,6 +52,7 @@ from fluvial.edge.rounds import RoundFollower
 from fluvial.edge.training_watch import TrainingWatch
 from fluvial.encoding import encoder
 from fluvial.kafka import TransportUnavailable
+from fluvial.registry.agreements import Standing
 from fluvial.registry.rounds import is_over
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.foreign_text import logger
@@ -77,7 +81,8 @@ MeasureHeldOut = Callable[[NDArray[np.float32], Round], tuple[HeldOutMetrics, ..
 class Participation:
     """Taking part in one task. encoding: of the updates. stopping: ends the loop at its next step. tells_training: say
     with each update how it was trained. device: what `train` runs on, cpu or cuda. measure: what is told of the model
-    that it was trained from, where the round asks for it."""
+    that it was trained from, where the round asks for it. standing: of a round, and of whether there is an
+    update for it already: how the participant stands to its agreement."""
 
     task: str
     participant: str
@@ -94,6 +99,7 @@ class Participation:
     tells_training: bool = False
     device: str = "cpu"
     measure: MeasureHeldOut | None = None
+    standing: Callable[[Round, bool], Standing] = lambda round_, has_update: Standing.SIGNED
 
     def run(self, max_rounds: int | None) -> int:
         """Until the task is finished, or `max_rounds` rounds have this participant's update and the last of them is
@@ -103,6 +109,7 @@ class Participation:
         """
         contributed: set[int] = set()
         handled: Round | None = None
+        refrained: Round | None = None
         self.follower.refresh()
         if self.follower.newest(self.task) is None:
             self.on_event(Waiting(task=self.task))
@@ -116,17 +123,25 @@ class Participation:
                     self._report()
                     break
                 try:
-                    if self._contribute(newest):
+                    found = self.standing(newest, self._has_update(newest))
+                    if found.counts and self._contribute(newest):
                         contributed.add(newest.round)
                 except (TransportUnavailable, ChunkUnavailable) as error:
                     # A chunk of the base model is also gone when the round that names it has meanwhile been superseded.
                     self.on_event(Interrupted(reason=str(error)))
                     self.stopping.wait(_RETRY_SECONDS)
                 else:
-                    handled = newest
+                    if found.counts:
+                        handled = newest
+                    elif newest is not refrained:
+                        self.on_event(NotAgreed(round=newest, withdrawn=found is not Standing.NEVER))
+                        refrained = newest
             self.follower.poll(_POLL_SECONDS)
             self._report()
         return len(contributed)
+
+    def _has_update(self, round_: Round) -> bool:
+        return self.outbox.upload_of(round_.task, round_.round) is not None or self.publisher.is_answered(round_)
 
     def _contribute(self, round_: Round) -> bool:
         """Whether the round has this participant's update."""

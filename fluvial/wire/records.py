@@ -161,6 +161,8 @@ class Reason(StrEnum):
     LOW_SCORE = "LOW_SCORE"
     OTHER_FEDERATION = "OTHER_FEDERATION"
     OVER_RATE = "OVER_RATE"
+    AGREEMENT_WITHDRAWN = "AGREEMENT_WITHDRAWN"
+    REQUEST_OUTDATED = "REQUEST_OUTDATED"
 
 
 @quick_init
@@ -1584,6 +1586,37 @@ class OperatorAct:
 
 @quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawnAgreement:
+    """An agreement that the participant has signed and signs no more."""
+
+    agreement: str
+    """Name."""
+    sha256: bytes
+    """SHA-256 of the signed payload of the text that was signed, 32 bytes."""
+    withdrawn_ms: int
+    """Broker time of the withdrawal: rounds that were opened before it still take what the participant sends."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "agreement": self.agreement,
+            "sha256": self.sha256,
+            "withdrawn_ms": self.withdrawn_ms,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> WithdrawnAgreement:
+        return cls(
+            agreement=data["agreement"],
+            sha256=data["sha256"],
+            withdrawn_ms=data["withdrawn_ms"],
+        )
+
+
+@quick_init
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
     """An enrolled participant. Signed by the registrar, or by the operator who revokes; in the topic registry."""
 
@@ -1603,6 +1636,10 @@ class Participant:
     """SHA-256 of the raw enrolment record, 32 bytes."""
     version: int = 0
     """Which text of this entry: counted up by whoever signs it, so that an older one cannot come back; 0: not counted."""
+    withdrawn: tuple[WithdrawnAgreement, ...] = ()
+    """Agreements that it has withdrawn, each since when; not those that it has signed again."""
+    requested_ms: int = 0
+    """requested_ms of the request that this record was made from: an earlier one of the participant is refused. 0: not told."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ()
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -1617,6 +1654,8 @@ class Participant:
             "enrolled_ms": self.enrolled_ms,
             "request_sha256": self.request_sha256,
             "version": self.version,
+            "withdrawn": [item.to_avro() for item in self.withdrawn],
+            "requested_ms": self.requested_ms,
         }
 
     @classmethod
@@ -1630,6 +1669,8 @@ class Participant:
             enrolled_ms=data["enrolled_ms"],
             request_sha256=data["request_sha256"],
             version=data.get("version", 0),
+            withdrawn=tuple([WithdrawnAgreement.from_avro(item) for item in data.get("withdrawn", [])]),
+            requested_ms=data.get("requested_ms", 0),
         )
 
 

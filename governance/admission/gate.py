@@ -10,7 +10,7 @@
 6. replay: bytes accepted before are a duplicate, others for the same attempt an equivocation.
 7. freshness: task and round are known, the open round takes the update, it was trained from its round's model.
 8. invitation: the round's public seed invited the participant.
-9. agreement: signed by the participant and in force.
+9. agreement: signed by the participant, not withdrawn before the open round was opened, and in force.
 10. manifest: layout, weight, encoding and the list of chunks fit the round.
 
 `conclude`, when these have passed and the evidence has been gathered:
@@ -73,10 +73,16 @@ def judge(
             or check_replay(case.signed, case.record_sha256, seen)  # 6. Replay.
             or find_rounds(case, registry, rounds, seen)  # 7. Freshness.
             or check_invitation(case.signed, case.trained_for)  # 8. Invitation.
-            or check_agreement(case.participant, case.round.agreement, registry, case.source.timestamp_ms)  # 9.
+            or _check_agreement(case, registry)  # 9. Agreement.
             or check_manifest(case.signed, case.round, policy)  # 10. Manifest.
         )
         yield case.judgement()
+
+
+def _check_agreement(case: Case, registry: RegistryView) -> Fault | None:
+    """Of the open round, which takes the update, whatever round it was trained for."""
+    open_ = case.round
+    return check_agreement(case.participant, open_.agreement, registry, case.source.timestamp_ms, open_.opened_ms)
 
 
 def conclude(

@@ -11,9 +11,10 @@ A record's first failing check gives its reason; nothing after it is looked at. 
   go wrong; but to look at content costs more than to sign an envelope, so after MAX_FAILURES it is over.
 * **Waiting.** Registry, rounds and updates are three topics, and a record may overtake what it refers to. Where a
   record under way may still turn the answer, the gate says `Parked`; when the wait is over, it is refused. That is so
-  for KEY_UNKNOWN, TASK_UNKNOWN, ROUND_UNKNOWN and ARTEFACT_UNKNOWN, for AGREEMENT when the agreement or its signing is
-  not heard of (an agreement that has ended is refused at once), and for TOKEN_INVALID when the token or the enrolment
-  that used it is not. SIGNATURE never waits: anybody can make a wrong signature in somebody else's name.
+  for KEY_UNKNOWN, TASK_UNKNOWN, ROUND_UNKNOWN and ARTEFACT_UNKNOWN, for AGREEMENT and AGREEMENT_WITHDRAWN when the
+  agreement or its signing is not heard of (an agreement that has ended is refused at once), and for TOKEN_INVALID when
+  the token or the enrolment that used it is not. SIGNATURE never waits: anybody can make a wrong signature in somebody
+  else's name.
 * **Late is not refused here.** Broker time after the round's deadline is the business of aggregation, which gives a
   receipt.
 * **Who decides QUARANTINE.** Reasons named by `GatePolicy.quarantined` (by default SCHEMA_UNKNOWN: a newer client is
@@ -45,6 +46,8 @@ MEANINGS: dict[Reason, str] = {
     Reason.STALE_ROUND: "A newer round or attempt is open and takes the update no more, or the task is finished.",
     Reason.WRONG_BASE: "Trained from another model than its round's.",
     Reason.AGREEMENT: "The agreement is unknown, not in force at broker time, or not signed in its present text.",
+    Reason.AGREEMENT_WITHDRAWN: "The participant withdrew the agreement before the open round was opened.",
+    Reason.REQUEST_OUTDATED: "The participant has asked for something else since: a copy of a former request.",
     Reason.DUPLICATE_IGNORED: "The very bytes were accepted before.",
     Reason.EQUIVOCATION: "The participant signed two different updates for one attempt (of an asynchronous round: for "
     "one round); the one accepted first counts.",

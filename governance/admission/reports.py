@@ -7,7 +7,7 @@ Steps, the first failing one decides:
 6. repeat: bytes accepted before are a duplicate; others of the same variant an equivocation: one measurement for each
    participant and variant.
 7. asked: the task is known, asks participants to measure, and names the variant.
-8. agreement: the task's, signed by the participant and in force.
+8. agreement: the task's, signed by the participant, not withdrawn by the record's broker time, and in force.
 9. artefact: the variant was built, and these are its bytes.
 10. ranges: every number is one that a measurement can give.
 """
@@ -118,7 +118,8 @@ def _check_asked(report: Measurement, case: Case, registry: ArtefactsView) -> Fa
     if terms is None or spec is None or not spec.participants_measure or spec.variant(report.variant) is None:
         return Fault(reason=Reason.NOT_ASKED)
     agreement = "" if terms.agreement is None else terms.agreement.name
-    return check_agreement(case.participant, agreement, registry, case.source.timestamp_ms)
+    at_ms = case.source.timestamp_ms
+    return check_agreement(case.participant, agreement, registry, at_ms, at_ms)
 
 
 def _check_artefact(report: Measurement, registry: ArtefactsView) -> Fault | None:

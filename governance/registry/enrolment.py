@@ -6,11 +6,12 @@ Steps, the first failing one decides (reason codes: `fluvial.admission.decisions
 2. framing: a canonical envelope with exactly one signature; the Kafka key and its keyid name one participant.
 3. decode: the one record that is decoded before its signature is verified, because it brings its own key.
 4. signature by that key, which must be canonical and of large order: the request proves possession.
-5. repeat: the request that made the registry's record is a duplicate.
+5. repeat: the request that made the registry's record is a duplicate, an earlier one of the participant is outdated:
+   copied, it would sign again what was withdrawn since.
 6. right to the name: the key that the registry has for it, a key that this one vouches for, or a one-time token; never
    a key that was revoked.
 7. agreements: each is registered, in force at broker time, and signed in its present text; those that are withdrawn are
-   signed no more.
+   signed no more from the next round on (`fluvial.registry.agreements`).
 
 The token of step 6 is known by its SHA-256, issued for this participant, not expired at broker time, not spent, proven
 (`fluvial.identity.vouching`), and the key's that named it first (`token_claims`). The key that the registry has needs
@@ -34,6 +35,7 @@ from fluvial.admission.judgement import Fault, Parked, Refused, Source
 from fluvial.admission.request import read_request
 from fluvial.admission.views import AgreementsView
 from fluvial.identity.vouching import is_public_form, is_vouched
+from fluvial.registry.agreements import MAX_AGREEMENTS, agreements_after
 from fluvial.registry.order import next_version
 from fluvial.registry.records import is_spent, spent
 from fluvial.wire.records import (
@@ -46,9 +48,6 @@ from fluvial.wire.records import (
     Verdict,
 )
 from governance.registry.token_claims import TokenClaims
-
-MAX_AGREEMENTS = 64
-"""Agreements that one participant may have signed."""
 
 
 class EnrolmentView(AgreementsView, Protocol):
@@ -96,6 +95,8 @@ def judge_enrolment(
         return refusal(case, Fault(reason=Reason.KEY_REVOKED))
     same_key = known is not None and known.public_key == request.public_key
     is_successor = known is not None and request.token == known.public_key.hex()
+    if known is not None and (same_key or is_successor) and request.requested_ms <= known.requested_ms:
+        return refusal(case, Fault(reason=Reason.REQUEST_OUTDATED))
     if is_successor and not same_key:
         if known is None or known.status is not ParticipantStatus.ACTIVE or not _is_vouched(request, scope):
             return refusal(case, Fault(reason=Reason.TOKEN_INVALID))
@@ -105,19 +106,22 @@ def judge_enrolment(
             return refusal(case, fault)
     # 7. Agreements.
     signed_before = known.agreements if known is not None and same_key else ()
-    before = tuple(one for one in signed_before if one.agreement not in request.withdrawn)
-    fault = _check_agreements(request.agreements, before, source.timestamp_ms, registry)
+    withdrawn_before = known.withdrawn if known is not None and same_key else ()
+    agreements, withdrawn = agreements_after(signed_before, withdrawn_before, request, source.timestamp_ms)
+    fault = _check_agreements(request.agreements, agreements, source.timestamp_ms, registry)
     if fault is not None:
         return refusal(case, fault)
     participant = Participant(
         participant=request.participant,
         public_key=request.public_key,
         status=ParticipantStatus.ACTIVE,
-        agreements=_merged(before, request.agreements),
+        agreements=agreements,
         device=request.device,
         enrolled_ms=known.enrolled_ms if known is not None and same_key else source.timestamp_ms,
         request_sha256=case.record_sha256,
         version=next_version(known),
+        withdrawn=withdrawn,
+        requested_ms=max(0, request.requested_ms),
     )
     spends = (spent(token),) if token is not None and not same_key else ()
     return Enrolled(verdict=case.verdict(Reason.ACCEPTED), records=(participant, *spends))
@@ -150,10 +154,10 @@ def _is_vouched(request: EnrolmentRequest, scope: str) -> bool:
 
 
 def _check_agreements(
-    signed: tuple[SignedAgreement, ...], before: tuple[SignedAgreement, ...], at_ms: int, registry: EnrolmentView
+    signed: tuple[SignedAgreement, ...], after: tuple[SignedAgreement, ...], at_ms: int, registry: EnrolmentView
 ) -> Fault | None:
     names = [one.agreement for one in signed]
-    if len(set(names)) < len(names) or len({*names, *(one.agreement for one in before)}) > MAX_AGREEMENTS:
+    if len(set(names)) < len(names) or len(after) > MAX_AGREEMENTS:
         return Fault(reason=Reason.AGREEMENT)
     for one in signed:
         terms, digest = registry.agreement(one.agreement), registry.agreement_sha(one.agreement)
@@ -163,9 +167,3 @@ def _check_agreements(
         if not in_force(terms, at_ms):
             return Fault(reason=Reason.AGREEMENT)
     return None
-
-
-def _merged(before: tuple[SignedAgreement, ...], signed: tuple[SignedAgreement, ...]) -> tuple[SignedAgreement, ...]:
-    """By name, what is signed now in place of what was signed before."""
-    newest = {one.agreement: one for one in (*before, *signed)}
-    return tuple(newest[name] for name in sorted(newest))

@@ -21,6 +21,7 @@ from typing import Any, Self
 from fluvial.edge.events import Answered, Finished, Interrupted, Judged
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.outbox import Outbox
+from fluvial.edge.own_agreements import OwnAgreements
 from fluvial.edge.publisher import Publisher
 from fluvial.edge.region import step as steps
 from fluvial.edge.region import terms
@@ -101,6 +102,7 @@ class Region:
         self._acts = OperatorActs(lower, below, operator_key)
         self._above = _Side(federation=above, transport=upper)
         self._publisher = Publisher(upper, self.outbox, above.topics, name, key)
+        self._agreements = OwnAgreements(upper, above, name)
         self._task: Task | None = None
         self._stopping = threading.Event()
         self._reported: set[tuple[Any, ...]] = set()
@@ -141,6 +143,7 @@ class Region:
     def close(self) -> None:
         """Closes everything; nothing is lost."""
         self.stop()
+        self._agreements.close()
         if self._owns_transports:
             self._below.transport.close()
             self._above.transport.close()
@@ -189,10 +192,15 @@ class Region:
             task=self._task,
             manifest=followed.sums.newest,
             name=self.name,
+            agrees=parent is None or self._agreements.standing(parent, self._has_begun(parent)).counts,
             stored=stored,
             sent=sent,
             seconds=seconds,
         )
+
+    def _has_begun(self, parent: Round) -> bool:
+        """Whether the participants below have been asked for this round of the parent: what they send is its update."""
+        return self._task is not None and terms.follows(self._task, parent)
 
     def _perform(self, action: steps.Action, on_event: Callable[[Event], None]) -> None:
         match action:

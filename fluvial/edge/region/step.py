@@ -20,7 +20,8 @@ from fluvial.wire.task_file import TaskFile
 class View:
     """What is known. parent: its newest round. task: as registered below. manifest: of the newest sum published below.
 
-    name: the region's in the parent federation. stored: whether the outbox has the region's update of the parent's
+    name: the region's in the parent federation. agrees: whether the parent's round takes updates of the region, by the
+    agreement that it has signed. stored: whether the outbox has the region's update of the parent's
     round. sent: whether it was sent for this very attempt. seconds: what the region's round could take now.
     """
 
@@ -28,6 +29,7 @@ class View:
     task: Task | None
     manifest: ModelManifest | None
     name: str
+    agrees: bool
     stored: bool
     sent: bool
     seconds: float
@@ -100,6 +102,9 @@ def step(view: View) -> Action:
         return Close(parent) if number else End(parent)
     if view.sent or not invited(view.name, parent.seed, parent.invited_fraction):
         return Wait()
+    if not view.agrees:
+        why = f"the region has not signed the parent's agreement {parent.agreement}, or has withdrawn it"
+        return GiveUp(parent, why)
     if view.stored:
         return Send(parent)
     manifest = view.manifest

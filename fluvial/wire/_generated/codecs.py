@@ -3569,7 +3569,7 @@ def _read_operator_act(data: bytes, at: int) -> tuple[records.OperatorAct, int]:
 
 
 def _fits_participant_1(record: records.Participant) -> bool:
-    return record.version == 0
+    return record.version == 0 and record.withdrawn == () and record.requested_ms == 0
 
 
 def _write_participant_1(record: records.Participant, out: list[bytes]) -> None:
@@ -3679,6 +3679,12 @@ def _write_participant_2(record: records.Participant, out: list[bytes]) -> None:
     add(long_bytes(len(record.request_sha256)))
     add(record.request_sha256)
     add(long_bytes(record.version))
+    if record.withdrawn:
+        add(long_bytes(len(record.withdrawn)))
+        for withdrawn_item in record.withdrawn:
+            _write_withdrawn_agreement(withdrawn_item, out)
+    add(b"\0")
+    add(long_bytes(record.requested_ms))
 
 
 def _read_participant_2(data: bytes, at: int) -> tuple[records.Participant, int]:
@@ -3744,6 +3750,28 @@ def _read_participant_2(data: bytes, at: int) -> tuple[records.Participant, int]
     if zigzag > 0x7F:
         zigzag, at = rest_of_zigzag(zigzag, data, at)
     f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    f_withdrawn_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_withdrawn_item, at = _read_withdrawn_agreement(data, at)
+            f_withdrawn_items.append(f_withdrawn_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_withdrawn = tuple(f_withdrawn_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_requested_ms = (zigzag >> 1) ^ -(zigzag & 1)
     record = records.Participant(
         participant=f_participant,
         public_key=f_public_key,
@@ -3753,6 +3781,50 @@ def _read_participant_2(data: bytes, at: int) -> tuple[records.Participant, int]
         enrolled_ms=f_enrolled_ms,
         request_sha256=f_request_sha256,
         version=f_version,
+        withdrawn=f_withdrawn,
+        requested_ms=f_requested_ms,
+    )
+    return record, at
+
+
+def _write_withdrawn_agreement(record: records.WithdrawnAgreement, out: list[bytes]) -> None:
+    add = out.append
+    text = record.agreement.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.sha256)))
+    add(record.sha256)
+    add(long_bytes(record.withdrawn_ms))
+
+
+def _read_withdrawn_agreement(data: bytes, at: int) -> tuple[records.WithdrawnAgreement, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_agreement = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_withdrawn_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.WithdrawnAgreement(
+        agreement=f_agreement,
+        sha256=f_sha256,
+        withdrawn_ms=f_withdrawn_ms,
     )
     return record, at
 

@@ -23,6 +23,7 @@ from fluvial.wire.records import (
     RoundTransition,
     SignedAgreement,
     Verdict,
+    WithdrawnAgreement,
 )
 from tests.unit.fluvial.auditor.tamperings import next_manifest, tampering
 from tests.unit.fluvial.auditor.world import World, a_participant, an_update
@@ -32,7 +33,7 @@ from tests.unit.governance.admission.test_reports import a_report
 def request_of(key: SigningKey, name: str, token: str = "token") -> bytes:
     device = DeviceProfile(platform="linux", machine="x86_64", memory_bytes=0, accelerator="", network="")
     request = EnrolmentRequest(
-        participant=name, public_key=key.public_key, token=token, agreements=(), device=device, requested_ms=0
+        participant=name, public_key=key.public_key, token=token, agreements=(), device=device, requested_ms=1
     )
     return seal(request, key, name)
 
@@ -193,6 +194,56 @@ def accept_after_a_withdrawal(world: World) -> str:
     world.judge(world.update("anna", 3), "anna", 3)
     world.sequence()
     return "was accepted, but anna has not signed terms, or has withdrawn it"
+
+
+@tampering
+def accept_for_a_round_after_a_withdrawal(world: World) -> str:
+    """The record says since when, so the round that was opened then has to refuse."""
+    terms = SignedAgreement(agreement="terms", sha256=bytes(32))
+    world.enrol("anna", version=1, agreements=(terms,))
+    gone = WithdrawnAgreement(agreement="terms", sha256=bytes(32), withdrawn_ms=world.now_ms + 5)
+    world.now_ms += 10
+    world.enrol("anna", version=2, request_sha256=b"w" * 32, withdrawn=(gone,))
+    world.now_ms += 2 * HEARD_MS
+    world.open_round(3, agreement="terms", opened_ms=gone.withdrawn_ms)
+    world.judge(world.update("anna", 3), "anna", 3)
+    world.sequence()
+    return "was accepted, but anna has not signed terms, or has withdrawn it"
+
+
+@tampering
+def refuse_for_a_withdrawal_that_came_later(world: World) -> str:
+    """What anna sends for a round that was opened before she withdrew is kept out."""
+    terms = SignedAgreement(agreement="terms", sha256=bytes(32))
+    world.enrol("anna", version=1, agreements=(terms,))
+    world.open_round(3, agreement="terms", opened_ms=world.now_ms)
+    gone = WithdrawnAgreement(agreement="terms", sha256=bytes(32), withdrawn_ms=world.now_ms + 5)
+    world.now_ms += 10
+    world.enrol("anna", version=2, request_sha256=b"w" * 32, withdrawn=(gone,))
+    world.judge(world.update("anna", 3), "anna", 3, Decision.REJECT, reason=Reason.AGREEMENT_WITHDRAWN)
+    world.sequence()
+    return "was refused as AGREEMENT_WITHDRAWN, which the log refutes"
+
+
+@tampering
+def sign_again_by_a_copied_request(world: World) -> str:
+    """The request of anna's enrolment, taken for a new one, undoes her withdrawal."""
+    terms = SignedAgreement(agreement="terms", sha256=bytes(32))
+    gone = WithdrawnAgreement(agreement="terms", sha256=bytes(32), withdrawn_ms=world.now_ms + 5)
+    world.enrol("anna", version=1, agreements=(terms,), request_sha256=b"a" * 32, requested_ms=5)
+    world.enrol("anna", version=2, request_sha256=b"w" * 32, withdrawn=(gone,), requested_ms=6)
+    world.enrol("anna", version=3, agreements=(terms,), request_sha256=b"a" * 32, requested_ms=5)
+    world.sequence()
+    return "was made from a request that is not later than that of the version before"
+
+
+@tampering
+def refuse_a_request_as_outdated(world: World) -> str:
+    raw = request_of(world.key("carl"), "carl")
+    request = world.append(world.topics.enrolments, raw, b"carl")
+    world.judge(request, "carl", 0, Decision.REJECT, reason=Reason.REQUEST_OUTDATED)
+    world.sequence()
+    return "was refused as REQUEST_OUTDATED, but no later request was accepted"
 
 
 @tampering

@@ -28,6 +28,8 @@ from fluvial.wire.records import (
     ParticipantStatus,
     Release,
     RoundStatus,
+    SignedAgreement,
+    WithdrawnAgreement,
 )
 from fluvial.wire.sampling import invited, round_seed
 from fluvial.wire.terms import stated
@@ -158,6 +160,19 @@ def test_whom_a_round_invites_is_computed_from_what_is_public(world: World) -> N
     assert "of 3 invited, share 0.5" in run("rounds", "invited", TASK).stdout
     for wrong in (("x",), (TASK, "7"), (TASK, "--attempt", "3")):
         assert run("rounds", "invited", *wrong).exit_code == Exit.USAGE
+
+
+def test_a_round_invites_nobody_who_had_withdrawn_its_agreement(world: World) -> None:
+    text = world.publish_agreement()
+    signed = SignedAgreement(agreement="research", sha256=text)
+    gone = WithdrawnAgreement(agreement="research", sha256=text, withdrawn_ms=5_000)
+    world.enrolled("anna", SigningKey.generate(), agreements=(signed,))
+    world.enrolled("ben", SigningKey.generate(), withdrawn=(gone,))
+    for number, (opened_ms, expected) in enumerate(((4_999, True), (5_000, False)), 1):
+        seed = round_seed(TASK, number, 1, world.a_round(number).base_digest)
+        world.open_round(number, agreement="research", opened_ms=opened_ms, seed=seed)
+        found = json.loads(run("rounds", "invited", TASK, "--json").stdout)["participants"]
+        assert found == [{"participant": "anna", "invited": True}, {"participant": "ben", "invited": expected}]
 
 
 def test_a_seed_that_does_not_follow_from_the_base_model_is_told(world: World) -> None:

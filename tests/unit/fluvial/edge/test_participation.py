@@ -18,6 +18,7 @@ from fluvial.edge.events import (
     Interrupted,
     Judged,
     Measured,
+    NotAgreed,
     NotInvited,
     NotTrained,
     Paused,
@@ -32,7 +33,18 @@ from fluvial.encoding.fitting import decoded
 from fluvial.encoding.span import spans
 from fluvial.inference.processor import processor_class
 from fluvial.wire.framing import MAGIC
-from fluvial.wire.records import Decision, HeldOutMetrics, Metric, Outcome, Reason, Round, RoundStatus, WindowMode
+from fluvial.wire.records import (
+    Decision,
+    HeldOutMetrics,
+    Metric,
+    Outcome,
+    Reason,
+    Round,
+    RoundStatus,
+    SignedAgreement,
+    WindowMode,
+    WithdrawnAgreement,
+)
 from tests.unit.fluvial.edge.world import CHUNK_ELEMENTS, LAYOUT, TASK, World
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
@@ -307,6 +319,45 @@ def test_who_is_not_invited_waits_for_a_round_that_does(participant, world: Worl
     assert participant.participate(TASK, train, on_event=script) == 1
     assert [update.round for update in world.updates(key.public_key)] == [2]
     assert [event.round.round for event in script.of(NotInvited)] == [1]
+
+
+def test_who_has_withdrawn_an_agreement_trains_for_no_round_that_asks_for_it(participant, world: World, key) -> None:
+    """What was trained for a round that was opened before is sent, as the gate takes it; the next one goes without; and
+    signing again is enough to go on."""
+    text = world.publish_agreement()
+    signed = SignedAgreement(agreement="research", sha256=text)
+    gone = WithdrawnAgreement(agreement="research", sha256=text, withdrawn_ms=5_000)
+    world.enrolled("alice", key, agreements=(signed,))
+    stored = world.open_round(agreement="research", opened_ms=4_999)
+    participant._publisher.store(stored, np.full(stored.num_elements, 0.1, np.float32), 7, "float32")
+    world.enrolled("alice", key, version=1, withdrawn=(gone,))
+
+    def sign_again(event: NotAgreed) -> None:
+        assert event.withdrawn
+        world.enrolled("alice", key, version=2, agreements=(signed,))
+
+    def next_round(event: Published) -> None:
+        status = RoundStatus.OPEN if event.round == 1 else RoundStatus.FINISHED
+        world.open_round(number=event.round + 1, agreement="research", opened_ms=5_000, status=status)
+
+    script = Script(NotAgreed=sign_again, Published=next_round)
+    assert participant.participate(TASK, train, on_event=script) == 2
+    assert [event.round.round for event in script.of(NotAgreed)] == [2]
+    assert [event.round.round for event in script.of(Trained)] == [2]
+    assert "its agreement research is withdrawn" in as_line(script.of(NotAgreed)[0])
+    assert as_dict(script.of(NotAgreed)[0])["withdrawn"] is True
+
+
+def test_nothing_new_is_trained_after_a_withdrawal_even_for_a_round_that_was_open(
+    participant, world: World, key
+) -> None:
+    text = world.publish_agreement()
+    gone = WithdrawnAgreement(agreement="research", sha256=text, withdrawn_ms=5_000)
+    world.enrolled("alice", key, version=1, withdrawn=(gone,))
+    world.open_round(agreement="research", opened_ms=4_999)
+    script = Script(NotAgreed=lambda event: participant.stop())
+    assert participant.participate(TASK, train, on_event=script) == 0
+    assert not script.of(Trained)
 
 
 @pytest.mark.parametrize(("terms", "weights"), [("", (0, 1)), ('{"participation":{"min_examples":50}}', (49, 50))])

@@ -20,6 +20,7 @@ from fluvial.wire.records import (
     Agreement,
     ChunkReference,
     Decision,
+    DeviceProfile,
     EnrolmentRequest,
     ModelManifest,
     ModelUpdate,
@@ -241,6 +242,20 @@ class World:
         key = f"participant/{request.participant}"
         signer = REGISTRAR if status is ParticipantStatus.ACTIVE else OPERATOR
         self.put(self.topics.registry, key, seal(record, signer, "test"))
+
+    def enrolled(self, name: str, key: SigningKey, **changes: Any) -> None:
+        """A participant's record, as the registrar signs it."""
+        record = Participant(
+            participant=name,
+            public_key=key.public_key,
+            status=ParticipantStatus.ACTIVE,
+            agreements=(),
+            device=DeviceProfile(platform="", machine="", memory_bytes=0, accelerator="", network=""),
+            enrolled_ms=1,
+            request_sha256=bytes(32),
+        )
+        record = replace(record, **changes)
+        self.put(self.topics.registry, f"participant/{name}", seal(record, REGISTRAR, "registrar"))
 
     def judge(
         self,

@@ -16,6 +16,7 @@ from fluvial.wire.records import (
     Signature,
     SignedAgreement,
     WindowMode,
+    WithdrawnAgreement,
 )
 from fluvial.wire.sampling import invited, round_seed
 from governance.admission import gate
@@ -392,6 +393,32 @@ def test_an_agreement_holds_from_its_first_to_before_its_last_millisecond() -> N
         assert isinstance(judge(GOOD, a_world(), source=a_source(timestamp_ms=at_ms)), gate.NeedsEvidence)
     for at_ms in refusals:
         assert refused(judge(GOOD, a_world(), source=a_source(timestamp_ms=at_ms), final=False)) is Reason.AGREEMENT
+
+
+WITHDRAWN = WithdrawnAgreement(agreement="terms", sha256=TERMS_SHA256, withdrawn_ms=4_000)
+
+
+def test_a_withdrawal_takes_effect_with_the_next_round() -> None:
+    """A round that was opened before takes the update, whenever it comes; every later one refuses, and says why."""
+    alice = a_participant(agreements=(), withdrawn=(WITHDRAWN,))
+    world = a_world(a_round(opened_ms=3_999), alice)
+    assert isinstance(judge(GOOD, world, source=a_source(timestamp_ms=8_999)), gate.NeedsEvidence)
+    for opened_ms in (4_000, 4_001):
+        world.rounds["demo"] = a_round(opened_ms=opened_ms)
+        assert waits_for(judge(GOOD, world, final=False)) is Reason.AGREEMENT_WITHDRAWN
+        assert refused(judge(GOOD, world)) is Reason.AGREEMENT_WITHDRAWN
+    world.participants["alice"] = a_participant(withdrawn=())
+    assert isinstance(judge(GOOD, world), gate.NeedsEvidence)
+
+
+def test_the_round_that_takes_an_update_says_whether_a_withdrawal_counts() -> None:
+    """An asynchronous round takes updates of rounds before it: what was withdrawn when it was opened is not taken."""
+    window: dict[str, Any] = {"window": WindowMode.BUFFERED, "max_staleness": 2}
+    earlier = a_round(round=2, opened_ms=3_000, **window)
+    world = a_world(a_round(opened_ms=5_000, **window), a_participant(agreements=(), withdrawn=(WITHDRAWN,)))
+    world.earlier["demo", 2] = earlier
+    raw = sealed(an_update(round=2, attempt=earlier.attempt))
+    assert refused(judge(raw, world)) is Reason.AGREEMENT_WITHDRAWN
 
 
 # 10. Manifest: see test_manifest for the rest.

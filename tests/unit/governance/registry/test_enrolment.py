@@ -23,6 +23,7 @@ from fluvial.wire.records import (
     Reason,
     Signature,
     SignedAgreement,
+    WithdrawnAgreement,
 )
 from governance.registry.enrolment import (
     MAX_AGREEMENTS,
@@ -117,7 +118,10 @@ def test_a_token_a_key_and_signed_agreements_make_a_participant() -> None:
     judgement = judge(raw, a_registry())
     assert isinstance(judgement, Enrolled)
     digest = sha256(raw).digest()
-    assert judgement.records == (a_participant(enrolled_ms=NOW_MS, request_sha256=digest), spent(A_TOKEN))
+    assert judgement.records == (
+        a_participant(enrolled_ms=NOW_MS, request_sha256=digest, requested_ms=4_000),
+        spent(A_TOKEN),
+    )
     verdict = judgement.verdict
     assert (verdict.decision, verdict.reason) == (Decision.ACCEPT, Reason.ACCEPTED)
     assert (verdict.source_topic, verdict.participant, verdict.task) == ("fluvial.enrolments", "alice", "")
@@ -432,9 +436,39 @@ def test_a_participant_withdraws_an_agreement() -> None:
     (record,) = judgement.records
     assert isinstance(record, Participant)
     assert record.agreements == (SIGNED_RULES,)
-    again = judge_in(replace(world, participants={"alice": record}), a_request(token=""), KEY)
+    assert record.withdrawn == (WithdrawnAgreement(agreement="terms", sha256=TERMS_SHA256, withdrawn_ms=NOW_MS),)
+    again = judge_in(replace(world, participants={"alice": record}), a_request(token="", requested_ms=4_001), KEY)
     assert isinstance(again, Enrolled)
     assert participant_of(again).agreements == (SIGNED_RULES, SIGNED_TERMS)
+    assert participant_of(again).withdrawn == ()
+
+
+def test_a_copy_of_a_former_request_does_not_sign_again_what_was_withdrawn() -> None:
+    """Anybody can read a request of the topic and send it once more; it is signed, and it was accepted once."""
+    first = a_request()
+    enrolled_ = enrolled(first)
+    world = a_registry(participants={"alice": participant_of(enrolled_)}, tokens={})
+    withdrawal = judge(sealed(a_request(token="", agreements=(), withdrawn=("terms",), requested_ms=4_001)), world)
+    assert isinstance(withdrawal, Enrolled)
+    world.participants["alice"] = participant_of(withdrawal)
+    assert reason_of(first, world) is Reason.REQUEST_OUTDATED
+    # Nor does a copy of the withdrawal withdraw what was signed since.
+    again = enrolled(a_request(token="", requested_ms=4_002), world)
+    world.participants["alice"] = participant_of(again)
+    outdated = a_request(token="", agreements=(), withdrawn=("terms",), requested_ms=4_001)
+    assert reason_of(outdated, world) is Reason.REQUEST_OUTDATED
+
+
+def test_another_withdrawal_does_not_move_the_first() -> None:
+    world = a_registry(participants={"alice": a_participant(agreements=(SIGNED_RULES, SIGNED_TERMS))})
+    for at_ms, name in ((5_000, "terms"), (6_000, "rules"), (7_000, "terms")):
+        request = a_request(token="", agreements=(), withdrawn=(name,), requested_ms=at_ms)
+        source = a_source(topic="fluvial.enrolments", timestamp_ms=at_ms)
+        judgement = judge(sealed(request), world, source=source)
+        assert isinstance(judgement, Enrolled)
+        world.participants["alice"] = participant_of(judgement)
+    gone = {one.agreement: one.withdrawn_ms for one in world.participants["alice"].withdrawn}
+    assert gone == {"terms": 5_000, "rules": 6_000}
 
 
 def test_nobody_withdraws_for_another_nor_signs_and_withdraws_at_once() -> None:

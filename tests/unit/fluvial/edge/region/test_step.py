@@ -87,6 +87,7 @@ def view(parent: Round | None = None, **changes: Any) -> View:
         "task": None,
         "manifest": None,
         "name": "west",
+        "agrees": True,
         "stored": False,
         "sent": False,
         "seconds": 5.0,
@@ -220,3 +221,10 @@ def test_while_the_parent_is_paused_nothing_is_opened_below_and_a_removed_one_is
     assert step(view(a_round(status=RoundStatus.PAUSED))) == Wait()
     removed = a_round(status=RoundStatus.REMOVED)
     assert step(view(removed)) == End(removed)
+
+
+def test_a_region_that_has_withdrawn_the_parents_agreement_opens_and_sends_nothing() -> None:
+    parent = a_round(agreement="terms")
+    why = "the region has not signed the parent's agreement terms, or has withdrawn it"
+    assert step(view(parent, agrees=False)) == GiveUp(parent, why)
+    assert step(view(parent, agrees=False, task=below(parent), stored=True)) == GiveUp(parent, why)

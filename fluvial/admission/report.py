@@ -16,6 +16,7 @@ from fluvial.admission.payload import DIGEST_BYTES, read_payload
 from fluvial.admission.size import check_size
 from fluvial.admission.views import RegistryView
 from fluvial.wire.names import is_name
+from fluvial.wire.processors import is_processor_class
 from fluvial.wire.promotion_policy import LEAST_PUBLISHED
 from fluvial.wire.records import GroupCounts, Measurement, MetricDrop, Reason
 
@@ -26,6 +27,9 @@ MAX_COMPARISONS = 500
 OWN = "own"
 """What `Measurement.data` says of a participant's own data."""
 
+MAX_CLASSES = 8
+"""Classes of processors that a participant may measure a variant on: each is a decision that may have to be made."""
+
 _MAX_CHARACTERS = 128
 _MAX_EXAMPLES = 1 << 32
 _LEAST_CALLS_FOR_P99 = 10_000
@@ -34,6 +38,12 @@ _LEAST_CALLS_FOR_P99 = 10_000
 def open_report(case: Case, registry: RegistryView) -> Fault | None:
     """Steps 1 to 3: size, framing, identity."""
     return check_size(case.raw, MAX_REPORT_BYTES) or open_envelope(case) or find_participant(case, registry)
+
+
+def named(report: Measurement) -> str:
+    """What a verdict calls a measurement, where it names an update: its variant and class of processors. A participant
+    has one of each. Of a class that nobody knows the variant alone, which was the name in former releases."""
+    return f"{report.variant}/{report.processor}" if is_processor_class(report.processor) else report.variant
 
 
 def read_report(case: Case) -> Measurement | Fault:
@@ -62,7 +72,7 @@ def check_ranges(report: Measurement) -> Fault | None:
         and 1 <= report.batch <= 1 << 20
         and report.calls >= 1
         and _is_plain(report.runtime)
-        and _is_plain(report.processor)
+        and is_processor_class(report.processor)
         and 1 <= len(places) <= MAX_COMPARISONS
         and len(set(places)) == len(places)
         and all(_counts_fit(counts, report.num_examples) for counts in report.counts)

@@ -23,7 +23,7 @@ from fluvial.admission.judgement import Fault, GatePolicy, Source
 from fluvial.admission.manifest import check_manifest
 from fluvial.admission.payload import find_update
 from fluvial.admission.rates import WINDOW_MS, Sent
-from fluvial.admission.report import check_ranges, read_report
+from fluvial.admission.report import MAX_CLASSES, check_ranges, named, read_report
 from fluvial.admission.request import read_request
 from fluvial.auditor.keys import HEARD_MS, KeyLife, Keys
 from fluvial.auditor.log import Log
@@ -169,16 +169,18 @@ class Rejudgement:
                 return f"was accepted, but is no measurement of {verdict.participant}: {report.reason}"
             self.on_trust[verdict.reason.value] += 1
             return "its verdict names a variant, which the record does not" if names != _NAMELESS else ""
-        if names not in ((report.task, report.version, 0, report.variant), _NAMELESS):
+        called = report.variant, named(report)
+        if names not in (*((report.task, report.version, 0, name) for name in called), _NAMELESS):
             return "its verdict names another variant than was signed"
         if verdict.decision is Decision.ACCEPT:
             return self._admitted(case, report, signers, verdict)
-        accepted = self._accepted_reports[report.measurer, report.task, report.version, report.variant]
+        accepted = self._accepted_of_variant(report)
         match verdict.reason:
             case Reason.DUPLICATE_IGNORED:
-                holds = sequence is None or verdict.record_sha256 in accepted
+                holds = sequence is None or any(verdict.record_sha256 in digests for digests in accepted.values())
             case Reason.EQUIVOCATION:
-                holds = sequence is None or any(digest != verdict.record_sha256 for digest in accepted)
+                others = accepted.get(verdict.update_id or report.variant, set()) - {verdict.record_sha256}
+                holds = sequence is None or bool(others) or len(accepted) >= MAX_CLASSES
             case Reason.OUT_OF_RANGE:
                 holds = check_ranges(report) is not None
             case _:
@@ -191,8 +193,10 @@ class Rejudgement:
             return f"was accepted, but no key of {verdict.participant} in force signed it"
         if check_ranges(report) is not None:
             return "was accepted, but has numbers that no measurement gives"
-        accepted = self._accepted_reports[report.measurer, report.task, report.version, report.variant]
-        return "was accepted, as another of its variant was" if len(accepted) > 1 else ""
+        accepted = self._accepted_of_variant(report)
+        if len(accepted.get(verdict.update_id or report.variant, set())) > 1:
+            return "was accepted, as another of its variant was"
+        return "was accepted, on more classes of processors than one may measure" if len(accepted) > MAX_CLASSES else ""
 
     def note(self, record: TopicRecord) -> None:
         """To be called with each record of a topic of inputs, judged or not, before it is rejudged."""
@@ -361,14 +365,20 @@ class Rejudgement:
                 found[leaf.record.participant, leaf.record.task, leaf.record.round].add(leaf.record.record_sha256)
         return found
 
+    def _accepted_of_variant(self, report: Measurement) -> Mapping[str, set[bytes]]:
+        """Digests of the measurements of the same variant by the same participant that were accepted, by name."""
+        return self._accepted_reports[report.measurer, report.task, report.version, report.variant]
+
     @cached_property
-    def _accepted_reports(self) -> Mapping[tuple[str, str, int, str], set[bytes]]:
-        """Digests of the measurements that were accepted, by participant, task, version and variant."""
-        found: dict[tuple[str, str, int, str], set[bytes]] = defaultdict(set)
+    def _accepted_reports(self) -> Mapping[tuple[str, str, int, str], dict[str, set[bytes]]]:
+        """By participant, task, version and variant."""
+        found: dict[tuple[str, str, int, str], dict[str, set[bytes]]] = defaultdict(dict)
         for leaf in self._log.verdicts.values():
             record = leaf.record
             if record.decision is Decision.ACCEPT and record.source_topic == self._reports_topic:
-                found[record.participant, record.task, record.round, record.update_id].add(record.record_sha256)
+                variant = record.update_id.partition("/")[0]
+                names = found[record.participant, record.task, record.round, variant]
+                names.setdefault(record.update_id, set()).add(record.record_sha256)
         return found
 
     @cached_property

@@ -24,8 +24,8 @@ from fluvial.edge.sessions import open_session
 from fluvial.identity.envelope import open_envelope, seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
-from fluvial.inference.bootstrap import drops
-from fluvial.inference.comparison import COUNTED, LEAST_EXAMPLES, Groups, answers_of, compare
+from fluvial.inference.compared import compared
+from fluvial.inference.comparison import LEAST_EXAMPLES, Groups
 from fluvial.inference.processor import processor_class
 from fluvial.inference.read_releases import read_releases
 from fluvial.inference.session import Session
@@ -35,7 +35,7 @@ from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError, VerificationError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
-from fluvial.wire.records import Measurement, MetricDrop, Task, Variant
+from fluvial.wire.records import Measurement, Task, Variant
 from fluvial.wire.task_file import TaskFile
 
 _READ_SECONDS = 30.0
@@ -141,14 +141,15 @@ class Measuring:
         raise FluvialError(f"of {which} of {self._task} there are variants to measure yet")
 
     def _admitted(self, version: int) -> set[str]:
-        """Names of the variants that this participant's measurement was admitted of."""
+        """Names of the variants that this participant's measurement on this class of processors was admitted of."""
         found: set[str] = set()
         for message in read_all(self._transport, self._federation.topics.admitted_reports, _READ_SECONDS):
             try:
                 report = decode(open_envelope(message.value or b"").payload, Measurement)
             except FluvialError:
                 continue
-            if (report.measurer, report.task, report.version) == (self._name, self._task, version):
+            of = report.measurer, report.task, report.version, report.processor
+            if of == (self._name, self._task, version, self._processor):
                 found.add(report.variant)
         return found
 
@@ -186,20 +187,20 @@ class Measuring:
         self, variant: Variant, session: Session, data: OwnData, reference: NDArray[np.float32]
     ) -> Measurement:
         outputs = session.run_in_batches(data.inputs)
-        groups, people, metrics = data.groups, data.people, self._metrics(data)
-        counts = compare(
-            answers_of(reference),
-            answers_of(outputs),
-            metrics=[metric for metric in metrics if metric in COUNTED],
+        found = compared(
+            reference,
+            outputs,
+            metrics=self._metrics(data),
+            seed=variant.artefact_sha256,
             targets=data.targets,
-            groups=groups,
-            people=people,
+            groups=data.groups,
+            people=data.people,
         )
-        found: list[MetricDrop] = []
-        if data.targets is not None:
-            drawn = [metric for metric in metrics if metric not in COUNTED]
-            seed = variant.artefact_sha256
-            found = drops(reference, outputs, data.targets, metrics=drawn, seed=seed, groups=groups, people=people)
+        if not found.counts:
+            raise ValueError(
+                f"all groups are of fewer than {LEAST_EXAMPLES} people, and so is what would be left: of so few "
+                "nothing may be told"
+            )
         timing = measure_timing(session.run, data.inputs, batch=self._spec.policy.batch, device=self._device)
         return Measurement(
             task=self._task,
@@ -212,9 +213,9 @@ class Measuring:
             runtime=session.runtime,
             processor=self._processor,
             threads=1,
-            num_examples=len(data.inputs),
-            counts=tuple(counts),
-            drops=tuple(found),
+            num_examples=found.num_examples,
+            counts=found.counts,
+            drops=found.drops,
             **asdict(timing),
             measured_ms=int(time.time() * 1000),
         )

@@ -11,9 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from fluvial.inference import nvml
-
-CLASSES = ("AMX", "AVX512_VNNI", "AVX_VNNI", "AVX512", "AVX2", "NEON_DOT", "NEON", "OTHER")
-"""Classes of processors, the most capable first of each kind."""
+from fluvial.wire.processors import CLASSES
 
 _FLAGS = {
     "amx_int8": "AMX",

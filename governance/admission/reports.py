@@ -4,8 +4,9 @@ Steps, the first failing one decides:
 
 1. to 4.: size, framing, identity, signature and revocation, as of an update.
 5. decode: the verified bytes are a canonical Measurement, of the signer.
-6. repeat: bytes accepted before are a duplicate; others of the same variant an equivocation: one measurement for each
-   participant and variant.
+6. repeat: bytes accepted before are a duplicate; others of the same variant on the same class of processors an
+   equivocation, and so is a variant on more classes than anybody has: one measurement for each participant, variant and
+   class, because a participant may have devices of several.
 7. asked: the task is known, asks participants to measure, and names the variant.
 8. agreement: the task's, signed by the participant, not withdrawn by the record's broker time, and in force.
 9. artefact: the variant was built, and these are its bytes.
@@ -14,6 +15,7 @@ Steps, the first failing one decides:
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -21,14 +23,14 @@ from fluvial.admission.agreement import check_agreement
 from fluvial.admission.case import Case, refusal
 from fluvial.admission.decisions import QUARANTINED
 from fluvial.admission.judgement import Fault, Parked, Refused, Source
-from fluvial.admission.report import check_ranges, open_report, read_report
+from fluvial.admission.report import MAX_CLASSES, check_ranges, named, open_report, read_report
 from fluvial.admission.views import RegistryView
 from fluvial.wire.records import Measurement, Reason, Task, Verdict
 from fluvial.wire.task_file import TaskFile
 from governance.admission.signature import check_signatures
 
 Subject = tuple[str, str, int, str]
-"""Participant, task, version and variant: of which there is one measurement."""
+"""Participant, task, version, and the measurement's name: of which there is one."""
 
 
 class ArtefactsView(RegistryView, Protocol):
@@ -44,14 +46,21 @@ class ReportsSeen:
 
     def __init__(self) -> None:
         self._accepted: dict[Subject, bytes] = {}
+        self._classes: Counter[Subject] = Counter()
 
     def accept(self, subject: Subject, record_sha256: bytes) -> None:
         """Of a subject the first stands."""
-        self._accepted.setdefault(subject, record_sha256)
+        if subject not in self._accepted:
+            self._accepted[subject] = record_sha256
+            self._classes[_of_variant(subject)] += 1
 
     def accepted(self, subject: Subject) -> bytes | None:
         """SHA-256 of the record that was accepted."""
         return self._accepted.get(subject)
+
+    def num_classes(self, subject: Subject) -> int:
+        """On how many classes of processors the participant has measured the subject's variant."""
+        return self._classes[_of_variant(subject)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,16 +106,24 @@ def subject_of(verdict: Verdict) -> Subject:
 
 
 def _named(verdict: Verdict, report: Measurement) -> Verdict:
-    """With the measurement's names in the places that an update's have: the version as the round, the variant as the
-    id."""
-    return replace(verdict, task=report.task, round=report.version, update_id=report.variant)
+    """With the measurement's names in the places that an update's have: the version as the round, the variant and the
+    class of processors as the id."""
+    return replace(verdict, task=report.task, round=report.version, update_id=named(report))
+
+
+def _of_variant(subject: Subject) -> Subject:
+    participant, task, version, name = subject
+    return participant, task, version, name.partition("/")[0]
 
 
 def _check_repeat(report: Measurement, record_sha256: bytes, seen: ReportsSeen) -> Fault | None:
-    accepted = seen.accepted((report.measurer, report.task, report.version, report.variant))
-    if accepted is None:
-        return None
-    return Fault(reason=Reason.DUPLICATE_IGNORED if accepted == record_sha256 else Reason.EQUIVOCATION)
+    subject = report.measurer, report.task, report.version, named(report)
+    accepted = seen.accepted(subject)
+    if record_sha256 in (accepted, seen.accepted(_of_variant(subject))):  # in force, or accepted by a former release
+        return Fault(reason=Reason.DUPLICATE_IGNORED)
+    if accepted is not None or seen.num_classes(subject) >= MAX_CLASSES:
+        return Fault(reason=Reason.EQUIVOCATION)
+    return None
 
 
 def _check_asked(report: Measurement, case: Case, registry: ArtefactsView) -> Fault | None:

@@ -15,7 +15,7 @@ the policy says: `allow` lets too few examples pass, not none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median_high
@@ -85,11 +85,13 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """The decision, and every comparison behind it, worst first."""
+    """The decision, and every comparison behind it, worst first. not_compared: what the policy asks for and the groups
+    that there are do not give: too few people, or one class alone where a metric needs two."""
 
     decision: Decision
     findings: tuple[GroupFinding, ...]
     organisations_missing: int = 0
+    not_compared: tuple[Comparison, ...] = ()
 
     @property
     def worst(self) -> GroupFinding | None:
@@ -121,13 +123,15 @@ def judge(
     )
 
 
-def of_participants(reports: Sequence[Reported]) -> Reported:
-    """One report that stands for those of several participants: the one whose bound is the (upper) median. Fewer than
-    half of them, whatever they claim, cannot move it beyond what an honest one reported. Raises ValueError for none."""
+def of_participants(reports: Sequence[Reported], middle: Callable[[list[float]], float] = median_high) -> Reported:
+    """One report that stands for those of several participants: the one whose bound is the median. Fewer than half of
+    them, whatever they claim, cannot move it beyond what an honest one reported. middle: of an even number the upper
+    median, so that half of them cannot let a variant pass; with `median_low` half of them cannot hold it. Raises
+    ValueError for none."""
     if not reports:
         raise ValueError("nobody reported")
     bounds = [_bound(report) for report in reports]
-    return reports[bounds.index(median_high(bounds))]
+    return reports[bounds.index(middle(bounds))]
 
 
 _SEVERITY = {GroupVerdict.HARMED: 0, GroupVerdict.UNDECIDED: 1, GroupVerdict.WITHIN: 2}

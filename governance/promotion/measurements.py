@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from statistics import median_high, median_low
 
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.records import GroupFinding, Measurement
 from governance.promotion.counts import PairedCounts
-from governance.promotion.judgement import EVERYBODY, Comparison, Judgement, Measured, judge, of_participants
+from governance.promotion.judgement import (
+    EVERYBODY,
+    Comparison,
+    Decision,
+    Judgement,
+    Measured,
+    judge,
+    of_participants,
+)
 from governance.promotion.reasons import reason
 
 GATE = "gate"
@@ -27,24 +37,48 @@ def judged(spec: AccelerationSpec, reports: Iterable[Measurement]) -> Judgement:
     Where a worker measured the gate set, its counts stand for themselves. Participants' reports stand together, as the
     median of their bounds, for comparisons that no worker made. Every metric of the policy must have been measured of
     everybody, recall of at least one class; of participants by as many as the policy says, and by two at the least.
+    That many, and more than half of them, must have shown harm before they hold a variant: one alone cannot.
     """
     reports = list(reports)
     of_workers = [report for report in reports if report.data == GATE]
     of_others = [report for report in reports if report.data != GATE]
+    asked = _organisations(spec, of_others, alone=not of_workers)
+    if of_workers:
+        return _judged(spec, _together(map(_compared, of_workers)), asked)
+    careful = _judged(spec, _median(of_others, median_high), asked)
+    if careful.decision is not Decision.HELD:
+        return careful
+    # To hold is for good: of one comparison it takes as many as to promote, and more than half of them.
+    sure = _judged(spec, _median(of_others, median_low, asked["least_organisations"]), asked)
+    return sure if sure.decision is Decision.HELD else replace(careful, decision=Decision.UNDECIDED)
+
+
+_Comparisons = dict[Comparison, PairedCounts | Measured]
+
+
+def _judged(spec: AccelerationSpec, comparisons: _Comparisons, organisations: dict[str, int]) -> Judgement:
     metrics = spec.policy.metrics
-    comparisons: dict[Comparison, PairedCounts | Measured] = {}
-    for report in of_workers:
-        comparisons.update(_compared(report))
-    if not of_workers:
-        by_place: dict[Comparison, list[PairedCounts | Measured]] = {}
-        for report in of_others:
-            for key, found in _compared(report).items():
-                by_place.setdefault(key, []).append(found)
-        comparisons = {key: of_participants(reported) for key, reported in by_place.items()}
     wanted = {key: value for key, value in comparisons.items() if _kind(key[0]) in metrics}
     measured = {_kind(metric) for metric, group in wanted if group == EVERYBODY}
     missing = [(metric, EVERYBODY) for metric in metrics if metric not in measured]
-    return judge(spec.policy, wanted, required=missing, **_organisations(spec, of_others, alone=not of_workers))
+    judgement = judge(spec.policy, wanted, required=missing, **organisations)
+    groups = {group for _, group in comparisons}
+    of_everybody = {metric for metric, group in wanted if group == EVERYBODY}
+    absent = {(metric, group) for metric in of_everybody for group in groups} - wanted.keys()
+    return replace(judgement, not_compared=tuple(sorted(absent)))
+
+
+def _together(parts: Iterable[_Comparisons]) -> _Comparisons:
+    return {key: found for part in parts for key, found in part.items()}
+
+
+def _median(reports: Iterable[Measurement], middle: Callable[[list[float]], float], least: int = 1) -> _Comparisons:
+    """least: reports that there must be of a comparison."""
+    by_place: dict[Comparison, list[PairedCounts | Measured]] = {}
+    for report in reports:
+        for key, found in _compared(report).items():
+            by_place.setdefault(key, []).append(found)
+    return {key: of_participants(reported, middle) for key, reported in by_place.items() if len(reported) >= least}
 
 
 def _organisations(spec: AccelerationSpec, reports: list[Measurement], *, alone: bool) -> dict[str, int]:

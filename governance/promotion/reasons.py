@@ -11,6 +11,9 @@ Namer = Callable[[str], str]
 """Says what a class or a group is called: "1" -> "defaulters", "age:50-80" -> "aged 50 to 80"."""
 
 
+MAX_NAMED = 3
+"""Groups that a reason names of those that were not compared."""
+
 _FOLLOW_A_NOUN = frozenset({"aged", "among", "at", "from", "in", "of", "who", "with"})
 """First words of a group's name that wants somebody before it."""
 
@@ -18,8 +21,18 @@ _FOLLOW_A_NOUN = frozenset({"aged", "among", "at", "from", "in", "of", "who", "w
 def reason(
     variant: str, judgement: Judgement, *, class_name: Namer = str, group_name: Namer = str, operators: int = 0
 ) -> str:
-    """One sentence: what was decided on the variant, and why. The worst group is named with its counts. operators: how
-    many must sign what is AWAITING."""
+    """One sentence: what was decided on the variant, and why. The worst group is named with its counts, and, where
+    the variant may yet serve, groups that could not be compared in a metric. operators: how many must sign
+    what is AWAITING."""
+    decided = _decided(variant, judgement, class_name, group_name, operators)
+    if not judgement.not_compared or judgement.decision is Decision.HELD:
+        return decided
+    named = [_place(metric, group, class_name, group_name) for metric, group in judgement.not_compared]
+    others = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
+    return f"{decided}; not compared, for want of people or of a second class: {', '.join(named[:MAX_NAMED])}{others}"
+
+
+def _decided(variant: str, judgement: Judgement, class_name: Namer, group_name: Namer, operators: int) -> str:
     worst = judgement.worst
     match judgement.decision:
         case Decision.HELD if worst is not None:
@@ -29,6 +42,9 @@ def reason(
                 side = "above" if _is_error(floored) else "below"
                 return f"held: {variant} has {_amount(floored, floored.value)} {where}, {side} the floor"
             return f"held: {variant} {_loses(worst, worst.drop)} {_loss(worst, class_name, group_name)}"
+        case Decision.UNDECIDED if worst is not None and worst.verdict is GroupVerdict.HARMED:
+            loses = f"{variant} {_loses(worst, worst.drop)} {_loss(worst, class_name, group_name)}"
+            return f"undecided: too few participants tell that {loses}"
         case Decision.UNDECIDED if worst is not None and worst.verdict is GroupVerdict.UNDECIDED:
             return (
                 f"undecided: {variant} {_loses(worst, worst.bound, 'may', 'up to ')} "
@@ -47,11 +63,15 @@ def reason(
 
 
 def _where(finding: GroupFinding, class_name: Namer, group_name: Namer) -> str:
+    return _place(finding.metric, finding.group, class_name, group_name)
+
+
+def _place(name: str, group: str, class_name: Namer, group_name: Namer) -> str:
     """`recall for defaulters aged 50 to 80`, `accuracy for those aged 50 to 80`, `accuracy for women`, `accuracy
     overall`."""
-    metric, _, label = finding.metric.partition(":")
+    metric, _, label = name.partition(":")
     of_class = class_name(label) if label else ""
-    of_group = "" if finding.group == EVERYBODY else group_name(finding.group)
+    of_group = "" if group == EVERYBODY else group_name(group)
     if not of_class and of_group.partition(" ")[0] in _FOLLOW_A_NOUN:
         of_class = "those"
     who = " ".join(part for part in (of_class, of_group) if part)

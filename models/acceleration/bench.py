@@ -9,9 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from fluvial.edge.training.task_code import TaskCode
-from fluvial.inference.bootstrap import drops
-from fluvial.inference.comparison import COUNTED, answers_of, compare
-from fluvial.wire.records import GroupCounts, Measurement, MetricDrop
+from fluvial.inference.compared import Compared, compared
+from fluvial.wire.records import Measurement
 from fluvial.wire.task_file import TaskFile
 from models.acceleration.example_sets import ExampleSet
 
@@ -40,22 +39,21 @@ class Bench:
     reference: NDArray[np.float32]
     metrics: tuple[str, ...]
 
-    def compared(
-        self, outputs: NDArray[np.float32], artefact_sha256: bytes
-    ) -> tuple[tuple[GroupCounts, ...], tuple[MetricDrop, ...]]:
-        """A variant's outputs beside the reference's, by the policy's metrics."""
-        examples, metrics = self.gate.examples, self.metrics
-        counted = [metric for metric in COUNTED if metric in metrics]
-        if {"accuracy", "recall"} & set(metrics) and examples.targets.dtype.kind == "f":
+    def compared(self, outputs: NDArray[np.float32], artefact_sha256: bytes) -> Compared:
+        """A variant's outputs beside the reference's, by the policy's metrics. Raises ValueError for metrics that do
+        not fit the targets."""
+        examples = self.gate.examples
+        if {"accuracy", "recall"} & set(self.metrics) and examples.targets.dtype.kind == "f":
             raise ValueError("accuracy and recall need classes; name mae or rmse in the policy's metrics instead")
-        targets, groups, people = examples.targets, examples.groups, examples.people
-        answers = answers_of(self.reference), answers_of(outputs)
-        counts = compare(*answers, metrics=counted, targets=targets, groups=groups, people=people)
-        rest = [metric for metric in metrics if metric not in COUNTED]
-        found = drops(
-            self.reference, outputs, targets, metrics=rest, seed=artefact_sha256, groups=groups, people=people
+        return compared(
+            self.reference,
+            outputs,
+            metrics=self.metrics,
+            seed=artefact_sha256,
+            targets=examples.targets,
+            groups=examples.groups,
+            people=examples.people,
         )
-        return tuple(counts), tuple(found)
 
 
 LEAST_CHANGED = 0.001
@@ -63,11 +61,11 @@ LEAST_CHANGED = 0.001
 case: an answer may hang in the balance."""
 
 
-def differences(recorded: Measurement, counts: tuple[GroupCounts, ...], found: tuple[MetricDrop, ...]) -> list[str]:
+def differences(recorded: Measurement, found: Compared) -> list[str]:
     """Where a measurement on the same set, runtime and class of processors is another, in words."""
     words = []
     there = {(each.metric, each.group): each for each in recorded.counts}
-    here = {(each.metric, each.group): each for each in counts}
+    here = {(each.metric, each.group): each for each in found.counts}
     for metric, group in sorted(there.keys() | here.keys()):
         one, other = there.get((metric, group)), here.get((metric, group))
         if one is None or other is None:
@@ -80,7 +78,7 @@ def differences(recorded: Measurement, counts: tuple[GroupCounts, ...], found: t
                 f"{metric} of {group}: {one.harmed} harmed, {one.helped} helped; here {other.harmed}, {other.helped}"
             )
     drawn = {(each.metric, each.group): each for each in recorded.drops}
-    again = {(each.metric, each.group): each for each in found}
+    again = {(each.metric, each.group): each for each in found.drops}
     for metric, group in sorted(drawn.keys() | again.keys()):
         bounds = [each.bound if (each := of.get((metric, group))) else None for of in (drawn, again)]
         if None in bounds or abs((bounds[0] or 0.0) - (bounds[1] or 0.0)) > LEAST_CHANGED * max(

@@ -165,15 +165,15 @@ def _measured(artefact: Artefact, subject: Subject, bench: Bench, batch: int, de
         return None
     session = open_session(artefact.data, module=partial(deepcopy, subject.module), device=on)
     inputs = bench.gate.inputs
-    counts, found = bench.compared(session.run_in_batches(inputs), artefact.digest)
+    found = bench.compared(session.run_in_batches(inputs), artefact.digest)
     return Measured(
         runtime=session.runtime,
         processor=processor_class(on),
         threads=1,
         data_sha256=bench.gate.sha256.hex(),
-        num_examples=len(inputs),
-        counts=counts,
-        drops=found,
+        num_examples=found.num_examples,
+        counts=found.counts,
+        drops=found.drops,
         timing=measure_timing(session.run, inputs, batch=batch, device=on),
     )
 

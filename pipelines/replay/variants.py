@@ -191,8 +191,8 @@ def _measured_again(
         if session.runtime != each.runtime:
             told.append(f"with {each.runtime}; here is {session.runtime}")
             continue
-        counts, drops = bench.compared(session.run_in_batches(gate.inputs), variant.artefact_sha256)
-        others = differences(each, counts, drops)
-        told.append(f"{len(counts)} counts and {len(drops)} bounds, {'others' if others else 'the same'}")
+        again = bench.compared(session.run_in_batches(gate.inputs), variant.artefact_sha256)
+        others = differences(each, again)
+        told.append(f"{len(again.counts)} counts and {len(again.drops)} bounds, {'others' if others else 'the same'}")
         found += others
     return "; ".join(dict.fromkeys(told)), tuple(dict.fromkeys(found))

@@ -103,5 +103,5 @@ def test_variants_are_measured_on_other_engines_than_they_are_calibrated_with() 
     state = code.state()
     reference = outputs_of(code, state.flatten(), measured.inputs)
     metrics = task.acceleration.policy.metrics
-    _, drops = Bench(gate=measured, reference=reference, metrics=metrics).compared(reference + 2, b"artefact")
+    drops = Bench(gate=measured, reference=reference, metrics=metrics).compared(reference + 2, b"artefact").drops
     assert {(drop.metric, drop.group) for drop in drops} >= {("mae", "all"), ("rmse", "all")}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluvial.admission.judgement import Parked, Refused, Source
-from fluvial.admission.report import MAX_REPORT_BYTES
+from fluvial.admission.report import MAX_CLASSES, MAX_REPORT_BYTES
 from fluvial.identity.envelope import seal
 from fluvial.wire.records import Decision, GroupCounts, MetricDrop, ParticipantStatus, Reason, Task
 from governance.admission.reports import Admitted, ReportsSeen, judge_report, subject_of
@@ -75,18 +75,42 @@ def test_what_a_participant_measured_is_admitted():
     assert isinstance(judgement, Admitted)
     verdict = judgement.verdict
     assert (verdict.decision, verdict.reason) == (Decision.ACCEPT, Reason.ACCEPTED)
-    assert subject_of(verdict) == ("alice", "credit", 8, "int8")
+    assert subject_of(verdict) == ("alice", "credit", 8, "int8/AVX2")
 
 
-def test_there_is_one_measurement_of_a_participant_and_variant():
+def test_there_is_one_measurement_of_a_participant_variant_and_class_of_processors():
     seen = ReportsSeen()
     first = judged(a_report())
     seen.accept(subject_of(first.verdict), first.verdict.record_sha256)
     assert judged(a_report(), seen=seen).verdict.reason is Reason.DUPLICATE_IGNORED
-    again = judged(a_report(measured_ms=6, processor="NEON"), seen=seen)
-    assert again.verdict.reason is Reason.EQUIVOCATION
+    assert judged(a_report(measured_ms=6), seen=seen).verdict.reason is Reason.EQUIVOCATION
+    on_arm = judged(a_report(measured_ms=6, processor="NEON"), seen=seen)
+    assert isinstance(on_arm, Admitted)
+    assert subject_of(on_arm.verdict) == ("alice", "credit", 8, "int8/NEON")
     other = judged(a_report(version=9), Known(artefacts={("credit", 9, "int8"): ARTEFACT}), seen)
     assert isinstance(other, Admitted)
+
+
+def test_nobody_has_more_classes_of_processors_than_there_can_be_in_a_drawer():
+    seen = ReportsSeen()
+    for number in range(MAX_CLASSES):
+        judgement = judged(a_report(processor=f"CUDA_{number + 1}_0"), seen=seen)
+        assert isinstance(judgement, Admitted)
+        for _ in range(2):  # of a subject that comes again the first stands
+            seen.accept(subject_of(judgement.verdict), judgement.verdict.record_sha256)
+    assert judged(a_report(), seen=seen).verdict.reason is Reason.EQUIVOCATION
+    assert judged(a_report(processor="CUDA_1_0"), seen=seen).verdict.reason is Reason.DUPLICATE_IGNORED
+
+
+def test_what_a_former_release_accepted_is_not_accepted_again_by_another_name():
+    seen = ReportsSeen()
+    seen.accept(("alice", "credit", 8, "int8"), judged(a_report()).verdict.record_sha256)
+    assert judged(a_report(), seen=seen).verdict.reason is Reason.DUPLICATE_IGNORED
+
+
+def test_a_class_of_processors_that_there_is_not_is_refused_and_named_nowhere():
+    verdict = judged(a_report(processor="int8/AVX2")).verdict
+    assert (verdict.reason, verdict.update_id) == (Reason.OUT_OF_RANGE, "int8")
 
 
 @pytest.mark.parametrize(
@@ -186,4 +210,4 @@ def test_cut_and_changed_records_never_raise_and_are_never_admitted(data):
 
 def test_a_verdict_keeps_the_names_of_what_was_refused():
     verdict = judged(replace(a_report(), artefact_sha256=bytes(32))).verdict
-    assert (verdict.task, verdict.round, verdict.update_id) == ("credit", 8, "int8")
+    assert (verdict.task, verdict.round, verdict.update_id) == ("credit", 8, "int8/AVX2")

@@ -146,7 +146,8 @@ def test_a_tuned_model_is_compared_with_the_one_before_it_was_pruned(order, mode
 def test_values_are_measured_by_errors_and_not_by_shares_of_right_answers():
     outputs, targets = INPUTS[:, :1], np.linspace(0, 1, 100, dtype=np.float32)
     gate = ExampleSet(inputs=INPUTS, examples=Examples(inputs=INPUTS, targets=targets), sha256=bytes(32))
-    counts, drops = Bench(gate=gate, reference=outputs, metrics=("mae", "rmse")).compared(outputs + 3, bytes(32))
+    found = Bench(gate=gate, reference=outputs, metrics=("mae", "rmse")).compared(outputs + 3, bytes(32))
+    counts, drops = found.counts, found.drops
     assert not counts
     assert {drop.metric: drop.drop > 0 for drop in drops} == {"mae": True, "rmse": True}
     with pytest.raises(ValueError, match="mae or rmse"):

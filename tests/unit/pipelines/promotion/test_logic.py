@@ -120,6 +120,31 @@ def test_what_was_promoted_is_held_when_participants_show_harm_later_and_nothing
     assert run(own("fritz", fine), own("gerd", fine), own("hugo", fine), state=state)[1] == []
 
 
+def test_one_participant_cannot_hold_what_no_worker_measured_nor_can_half_of_them():
+    fine, bad = everything(4_000, 4), everything(4_000, 400)
+    state, (decision,) = run(a_variant(), own(bad, "liar"))
+    assert decision.decision.value == "UNDECIDED"
+    assert decision.reason.startswith("undecided: too few participants tell that int8 loses 10.0 points of")
+    state, decisions = run(own(fine, "anna"), state=state)
+    assert [d.decision.value for d in decisions] == ["UNDECIDED"], "one of two is not more than half"
+    _, decisions = run(own(fine, "ben"), state=state)
+    assert [d.decision.value for d in decisions] == ["PROMOTED"]
+    _, decisions = run(own(bad, "carl"), state=state)
+    assert [d.decision.value for d in decisions] == ["HELD"]
+    _, decisions = run(a_variant(), own(fine, "anna"), a_measurement(HARMFUL, processor="NEON"))
+    assert decisions[-1].decision.value == "HELD", "a worker's counts stand for themselves"
+
+
+def test_what_could_not_be_compared_is_said_where_a_variant_may_serve():
+    rows = (*FINE, counts("accuracy", "age:50-80", 400, 0, 1), counts("recall:0", "age:50-80", 395, 0, 1))
+    _, (decision,) = run(a_variant(), a_measurement(rows))
+    assert decision.decision is PromotionDecision.PROMOTED
+    assert decision.reason.endswith(
+        "; not compared, for want of people or of a second class: agreement for those aged 50 to 80, recall for "
+        "defaulters aged 50 to 80"
+    )
+
+
 def test_only_the_policys_metrics_decide():
     spec = SPEC.model_copy(update={"policy": SPEC.policy.model_copy(update={"metrics": ("accuracy",)})})
     assert judged(spec, [a_measurement(HARMFUL)]).decision.value == "PROMOTED"

@@ -39,7 +39,8 @@ def some(count: int, groups: dict[str, Any] | None = None, people: Any = None) -
 def test_the_whole_comes_first_and_then_groups_of_ten_people_and_more() -> None:
     groups = {"site": (np.r_[np.zeros(12, np.int64), np.ones(10, np.int64), np.full(8, 2)], ("a", "b", "c"))}
     whole, *rest = told_of(identity(), some(30, groups), ["accuracy"])
-    assert (whole.attribute, whole.num_examples, whole.metrics[0].value) == ("", 30, 1.0)
+    assert (whole.attribute, whole.metrics[0].value) == ("", 1.0)
+    assert whole.num_examples == 22, "group c would follow from the whole and the others"
     assert [(each.group, each.num_examples) for each in rest] == [("a", 12), ("b", 10)]
 
 
@@ -49,6 +50,17 @@ def test_ten_examples_of_nine_people_are_not_told_of() -> None:
     groups = {"site": (np.zeros(40, np.int64), ("a",))}
     people = np.r_[np.zeros(30, np.int64), np.arange(10)]
     assert [each.group for each in told_of(identity(), some(40, groups, people), ["accuracy"])] == ["", "a"]
+
+
+def test_a_class_of_fewer_than_ten_people_has_no_recall_and_follows_from_nothing() -> None:
+    targets = np.array([0] * 30 + [1] * 25 + [0] * 20 + [1] * 4)
+    groups = {"site": (np.array([0] * 55 + [1] * 24), ("a", "b"))}
+    examples = Examples(inputs=np.eye(2, dtype=np.float32)[targets], targets=targets, groups=groups)
+    told = told_of(identity(), examples, ["accuracy", "recall"])
+    names = {(each.group, metric.name) for each in told for metric in each.metrics}
+    assert ("a", "recall.1") in names
+    assert ("b", "recall.1") not in names
+    assert [each.num_examples for each in told] == [75, 55, 20]
 
 
 def test_what_is_not_defined_or_has_no_name_to_tell_is_left_out() -> None:
@@ -99,7 +111,7 @@ def test_the_packages_loader_says_what_is_held_out_where_it_is_named(tmp_path: P
     data = {**task_file().data.model_dump(), "held_out": "chest_xray.data:held_out"}
     request = a_request(tmp_path, data=data)
     whole, north = measure_held_out(request)
-    assert (whole.num_examples, north.group, north.num_examples) == (20, "north", 11)
+    assert (whole.num_examples, north.group, north.num_examples) == (11, "north", 11)
     trained = trainer(request)
     assert trained is not None
     assert trained[1] == 200

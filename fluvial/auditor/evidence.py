@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from fluvial.auditor.approvals import Registered, check_approvals
 from fluvial.auditor.checkpoints import newest_signed
 from fluvial.auditor.inputs import Rejudge
 from fluvial.auditor.keys import read_keys
@@ -59,12 +60,14 @@ def read_evidence(
         keys,
         rounds,
         manifests.by_version,
-        tasks,
+        {each.task.task: each.where.timestamp_ms for each in tasks},
         partitions=federation.partitions,
         events_topic=topics.events,
         reports_topic=topics.reports,
         scope=topics.scope,
     )
+    if unsigned := check_approvals(tasks, rounds.signed.values(), problems):
+        rejudgement.on_trust["TERMS"] += unsigned
     judges = {
         topics.updates: rejudgement.update,
         topics.enrolments: rejudgement.request,
@@ -74,9 +77,9 @@ def read_evidence(
     return Evidence(log_key, log, lacks_leaves, rounds, manifests, rejudgement, judges)
 
 
-def _tasks(records: Iterator[TopicRecord], operator_key: bytes, registrar_key: bytes, scope: str) -> Mapping[str, int]:
-    """Broker time of each task's record that the registry still has."""
-    tasks: dict[str, int] = {}
+def _tasks(records: Iterator[TopicRecord], operator_key: bytes, registrar_key: bytes, scope: str) -> list[Registered]:
+    """The records of tasks that the registry still has."""
+    tasks: list[Registered] = []
     for record in records:
         key = (record.key or b"").decode(errors="replace")
         if record.value is None or not key.startswith("task/"):
@@ -86,5 +89,5 @@ def _tasks(records: Iterator[TopicRecord], operator_key: bytes, registrar_key: b
         except (DecodeError, VerificationError):
             continue
         assert isinstance(task, Task)
-        tasks[task.task] = record.timestamp_ms
+        tasks.append(Registered(record, task))
     return tasks

@@ -103,7 +103,8 @@ class Rejudgement:
         self._sent: dict[str, Sent] = defaultdict(Sent)
         self._first: dict[tuple[str, int], TopicRecord] = {}
         self.on_trust: Counter[str] = Counter()
-        """By reason, refusals that the log alone neither proves nor refutes."""
+        """By reason, refusals that the log alone neither proves nor refutes; TERMS: terms that became weaker, of which
+        the registry has forgotten who signed."""
 
     def update(self, record: TopicRecord, verdict: Verdict, sequence: int | None) -> str:
         """Why a verdict on a record of topic updates cannot be; empty where it can."""

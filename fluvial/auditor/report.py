@@ -59,7 +59,8 @@ class Report:
     size, root: of the tree over all leaves read, root in hex. signed_size, signed_root: of the newest good checkpoint
     (0 and empty for none), checkpoint its note. inputs: by topic, records against verdicts. verdicts: against leaves.
     models: manifests against leaves. copies: by kind, what else stands in topic and log. on_trust: by reason,
-    refusals that the log alone neither proves nor refutes. skipped: records that nobody signed who may, or that are
+    refusals that the log alone neither proves nor refutes; TERMS: terms that became weaker, of which the registry has
+    forgotten who signed. skipped: records that nobody signed who may, or that are
     copies: they contradict nothing, because anybody who may write there can write them.
     """
 

@@ -3,6 +3,7 @@
 1. The leaves, their sequence, chain and tree: `log.py`.
 2. What was signed of them: `checkpoints.py`.
 3. Whose keys were enrolled, from when to when: `keys.py`; which rounds were opened: `rounds.py`.
+   Whether terms were weakened by as many operators as must sign that: `approvals.py`.
 4. Verdicts against leaves: `verdicts.py`.
 5. Inputs against verdicts, which are taken again: `inputs.py`, `rejudgement.py`.
 6. Models against signatures, verdicts and leaves: `manifests.py`.

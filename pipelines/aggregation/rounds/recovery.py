@@ -15,6 +15,7 @@ from hashlib import blake2b
 from fluvial.identity.envelope import unseal
 from fluvial.registry.approval import why_not_approved
 from fluvial.registry.order import order
+from fluvial.registry.round_terms import changed, of_round
 from fluvial.registry.rounds import NewestRounds, is_over
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import FluvialError
@@ -199,7 +200,7 @@ def _state(task: Task, round_: Round, registered: list[tuple[str, bytes]]) -> Ta
     envelope; the newest follows from the first, and one of them must be what the round's own terms allow."""
     try:
         file = TaskFile.model_validate_json(task.specification)
-        opened = terms.of_round(file, round_)
+        opened = of_round(file, round_)
     except (ValueError, FluvialError):
         return None
     version, created_ms = (-1, -1) if round_.partial else order(task)
@@ -222,7 +223,7 @@ def _state(task: Task, round_: Round, registered: list[tuple[str, bytes]]) -> Ta
     if not any(_is_approved(opened, *each) for each in registered):
         _log.error("the task %s keeps its terms: those in the registry lack the signatures of operators", task.task)
         return state
-    return replace(state, registered=terms.changed(opened, file).model_dump_json())
+    return replace(state, registered=changed(opened, file).model_dump_json())
 
 
 def _is_approved(opened: TaskFile, specification: str, sealed: bytes) -> bool:
@@ -230,7 +231,7 @@ def _is_approved(opened: TaskFile, specification: str, sealed: bytes) -> bool:
         file = TaskFile.model_validate_json(specification)
     except ValueError:
         return False
-    return not why_not_approved(opened, terms.changed(opened, file), sealed)
+    return not why_not_approved(opened, changed(opened, file), sealed)
 
 
 def _takes(round_: Round, verdict: Verdict) -> bool:

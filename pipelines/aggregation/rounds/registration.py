@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from fluvial.registry.approval import why_not_approved
 from fluvial.registry.order import order
+from fluvial.registry.round_terms import changed
 from fluvial.wire.records import RoundStatus, Task, TaskStatus
 from fluvial.wire.task_file import TaskFile
-from pipelines.aggregation.rounds import records, terms
+from pipelines.aggregation.rounds import records
 from pipelines.aggregation.rounds.task_life import TaskState, base_of
 
 
@@ -35,7 +36,7 @@ def check(state: TaskState | None, task: Task, sealed: bytes) -> None:
         _check_status(state, task)
         if task.layout != state.model.layout:
             raise ValueError("the layout of a task's model cannot change")
-        after = terms.changed(state.task_file, after)
+        after = changed(state.task_file, after)
         if order(task) > (state.record_version, state.created_ms):
             before = TaskFile.model_validate_json(state.registered or state.specification)
             if why := why_not_approved(before, after, sealed):

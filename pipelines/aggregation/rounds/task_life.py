@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from fluvial.registry.order import order
+from fluvial.registry.round_terms import changed
 from fluvial.wire.layout import num_chunks, num_elements
 from fluvial.wire.records import (
     AcceptedUpdate,
@@ -175,7 +176,7 @@ def _registered(state: TaskState | None, task: Task, now_ms: int) -> tuple[TaskS
         return state, []
     else:
         # The same task with other terms, more rounds for example: they hold from the next round on.
-        after = terms.changed(state.task_file, TaskFile.model_validate_json(task.specification)).model_dump_json()
+        after = changed(state.task_file, TaskFile.model_validate_json(task.specification)).model_dump_json()
         state = replace(state, registered=after)
     state = replace(
         state,

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-from fluvial.wire.records import Round
-from fluvial.wire.task_file import TaskFile, WindowSpec
-from fluvial.wire.terms import stated
+from fluvial.registry.round_terms import FOR_LIFE
+from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import UPDATE_BLOBS_RETENTION_MS
 from models.aggregation import fixed_point, precision
 from models.aggregation.rule import parse_rule
 from models.aggregation.server_dynamic import Dynamic
 from models.aggregation.server_optimizer import parse_server_optimizer
 from models.aggregation.staleness import parse_staleness
-
-_FOR_LIFE = ("model", "chunk_elements", "kept_versions", "limits", "window", "server_optimizer", "partial", "tunes")
-"""Fields that hold from a task's creation to its end: chunks in the log, moments, and updates that wait for a later
-round were made by them."""
-
 
 _LARGEST_INT = (1 << 31) - 1
 _LONGEST_OUTAGE_SECONDS = 3_600
@@ -78,45 +71,9 @@ def _check_both_halves_of_dynamic_regularisation(task_file: TaskFile) -> None:
         )
 
 
-def changed(before: TaskFile, after: TaskFile) -> TaskFile:
-    """The terms after a task was registered again: the new ones, where they may change."""
-    return after.model_copy(update={name: getattr(before, name) for name in _FOR_LIFE})
-
-
 def fixed(before: TaskFile, after: TaskFile) -> list[str]:
     """The fields for life that `after` would change."""
-    return [name for name in _FOR_LIFE if getattr(before, name) != getattr(after, name)]
-
-
-def of_round(task_file: TaskFile, round_: Round) -> TaskFile:
-    """The terms under which a round is open, whatever the task's file says by now. What a round does not state, such as
-    the number of rounds, is the file's; so are fraction bits that a parent prescribes.
-
-    Raises ValueError or FluvialError where they contradict each other.
-    """
-    said = stated(round_)
-    window, sampling = said.pop("window"), said.pop("sampling")
-    said["server_optimizer"] = said["server_optimizer"] or None
-    said["limits"]["fraction_bits"] = task_file.limits.fraction_bits
-    del said["agreement"]
-    if sampling["invited_fraction"] != task_file.sampling.invited_fraction:
-        said["sampling"] = {"fraction": sampling["invited_fraction"]}
-    if not _is_stated(task_file.window, window):
-        said["window"] = {
-            "mode": window["mode"],
-            "grace_seconds": window["grace_ms"] / 1000,
-            "max_staleness": window["max_staleness"],
-            "staleness": window["staleness"] or {},
-        }
-    return TaskFile.model_validate({**task_file.model_dump(mode="json"), **said})
-
-
-def _is_stated(window: WindowSpec, said: dict[str, Any]) -> bool:
-    return (window.mode, int(window.grace_seconds * 1000), window.max_staleness) == (
-        said["mode"],
-        said["grace_ms"],
-        said["max_staleness"],
-    )
+    return [name for name in FOR_LIFE if getattr(before, name) != getattr(after, name)]
 
 
 def rule_json(task_file: TaskFile) -> str:

@@ -25,6 +25,7 @@ from fluvial.wire.records import (
     Verdict,
     WithdrawnAgreement,
 )
+from fluvial.wire.terms import terms_text
 from tests.unit.fluvial.auditor.tamperings import next_manifest, tampering
 from tests.unit.fluvial.auditor.world import World, a_participant, an_update
 from tests.unit.governance.admission.test_reports import a_report
@@ -36,6 +37,59 @@ def request_of(key: SigningKey, name: str, token: str = "token") -> bytes:
         participant=name, public_key=key.public_key, token=token, agreements=(), device=device, requested_ms=1
     )
     return seal(request, key, name)
+
+
+# Terms.
+
+
+@tampering
+def weaken_terms_with_too_few_signatures(world: World) -> str:
+    world.register(0)
+    world.register(1, "olga", quorum=1)
+    return "version 1 of the task digits: terms that weaken quorum need 2 signatures, of olga, oskar, otto; there are 1"
+
+
+@tampering
+def take_the_operators_out_first(world: World) -> str:
+    """What the operator alone has made of the terms counts for nothing, so the next record is as weak."""
+    world.register(0)
+    world.register(1, approval={})
+    return "version 1 of the task digits: terms that weaken approval need 2 signatures"
+
+
+@tampering
+def weaken_again_what_was_not_approved(world: World) -> str:
+    world.register(0)
+    world.register(1, approval={})
+    world.register(2, approval={}, encodings=["float32", "int8"])
+    return "version 2 of the task digits: terms that weaken approval, encodings need 2 signatures"
+
+
+@tampering
+def open_a_round_under_weaker_terms(world: World) -> str:
+    """The registry is in order; the aggregator is not."""
+    terms = terms_text(world.register(0))
+    world.open_round(3, terms=terms)
+    world.open_round(4, terms=terms, quorum=1)
+    world.sequence()
+    return "its terms weaken quorum, which the operators that must sign have not signed"
+
+
+@tampering
+def open_a_round_that_names_no_operators(world: World) -> str:
+    world.open_round(3, terms=terms_text(world.register(0)))
+    world.open_round(4)
+    world.sequence()
+    return "its terms weaken approval, which the operators that must sign have not signed"
+
+
+@tampering
+def open_a_round_under_another_agreement(world: World) -> str:
+    terms = terms_text(world.register(0))
+    world.open_round(3, terms=terms)
+    world.open_round(4, terms=terms, agreement="other")
+    world.sequence()
+    return "its terms weaken agreement, which the operators that must sign have not signed"
 
 
 # Keys.

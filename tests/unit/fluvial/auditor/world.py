@@ -9,6 +9,7 @@ from fluvial.auditor.reader import TopicRecord
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
+from fluvial.registry.approval import approve
 from fluvial.transparency.chain import ChainEnd
 from fluvial.transparency.event import Recorded
 from fluvial.transparency.note import NoteKey
@@ -35,11 +36,13 @@ from fluvial.wire.records import (
     RoundStatus,
     RoundTransition,
     Score,
+    Task,
     TensorLayout,
     Verdict,
     WindowMode,
 )
 from fluvial.wire.sampling import round_seed
+from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
 from governance.audit import sequencer, signer
 from governance.audit.events import audit_event, participant_event
@@ -49,6 +52,19 @@ START_MS = 1_700_000_000_000
 TASK = "digits"
 
 
+TERMS: dict[str, Any] = {
+    "task": TASK,
+    "title": "Digits",
+    "model": {"architecture": "none"},
+    "rounds": 9,
+    "quorum": 2,
+    "target": 2,
+    "deadline_seconds": 60,
+    "limits": {"max_abs": 1.0, "max_weight": 100},
+    "chunk_elements": 4,
+    "kept_versions": 4,
+}
+"""As `a_round` has them."""
 LAYOUT = (TensorLayout(name="w", shape=(4,)),)
 
 
@@ -287,6 +303,27 @@ class World:
         self.append(self.topics.rounds, seal(record, self.key("aggregator"), "aggregator"), record.task.encode())
         self.transition(record.round, RoundTransition.OPENED, attempt=record.attempt)
         return record
+
+    def register(self, version: int, *operators: str, **changes: Any) -> TaskFile:
+        """The task with these terms, signed by the federation's operator and by others of those whom it names."""
+        named = {name: self.key(name).public_key.hex() for name in ("olga", "otto", "oskar")}
+        approval = {"operators": 2, "operator_keys": named}
+        file = TaskFile.model_validate({**TERMS, "approval": approval, **changes})
+        task = Task(
+            task=TASK,
+            specification=file.specification(),
+            layout=LAYOUT,
+            base_version=0,
+            base_digest=digest_of(0),
+            base_chunks=(),
+            created_ms=self.now_ms,
+            version=version,
+        )
+        sealed = seal(task, self.key("operator"), "operator")
+        for name in operators:
+            sealed = approve(sealed, self.key(name), name)
+        self.append(self.topics.registry, sealed, f"task/{TASK}".encode())
+        return file
 
     def transition(self, round_: int, transition: RoundTransition, *, attempt: int = 1) -> None:
         self.event(

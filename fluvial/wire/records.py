@@ -616,6 +616,29 @@ class Failure:
 
 @quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fencing:
+    """Of a lease that counts: after it was in the log, every transactional id that an earlier holder of one of its stages had used was fenced. Nobody need fence those again. Signed, in topic leases."""
+
+    epoch: int
+    """Number of the lease."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ()
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "epoch": self.epoch,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Fencing:
+        return cls(
+            epoch=data["epoch"],
+        )
+
+
+@quick_init
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
     """What the holder of a lease says of itself. Unsigned: a hint whether it is alive, on which nothing rests."""
 

@@ -1,8 +1,8 @@
 """Leases in the log: who holds the stages, and taking them.
 
 A job takes its stages before it runs: it writes a lease that counts, then makes the brokers raise the epoch of every
-transactional id that an earlier holder of these stages has used. Decision 36 in ARCHITECTURE.md has the argument why
-nothing that such a holder does becomes visible afterwards.
+transactional id that an earlier holder of these stages has used and that nobody has fenced yet. Decision 36 in
+ARCHITECTURE.md has the argument why nothing that such a holder does becomes visible afterwards.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fluvial.kafka.errors import TransportUnavailable
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import encode
-from fluvial.wire.records import Heartbeat, HolderState, Lease, LeaseCause
+from fluvial.wire.records import Fencing, Heartbeat, HolderState, Lease, LeaseCause
 from fluvial.wire.topics import Topics
 from pipelines.flink.log_reader import decoded, read_to_end
 from pipelines.leases.holding import SINK, Holding, user_of
@@ -108,17 +108,23 @@ class LeaseLog:
 
     def write(self, lease: Lease, key: SigningKey) -> bool:
         """Write a lease; whether it counts, which it does not if another one came first."""
-        offset = self._produce(
-            self._topics.leases, ",".join(lease.stages).encode(), seal(lease, key, "aggregator", self._topics.scope)
-        ).offset()
+        offset = self._write(lease, lease, key).offset()
         table = self.read()
         return table.epoch >= lease.epoch and table.at(lease.epoch).offset == offset
+
+    def tell_of_fencing(self, epoch: int, key: SigningKey) -> None:
+        """Say that all is fenced which holders before this lease had used."""
+        self._write(Fencing(epoch=epoch), self.table.at(epoch).lease, key)
 
     def wait_for_former_leaders(self) -> None:
         """Until no broker that has led the topic answers for it without knowing that it leads it no more."""
         metadata = AdminClient(self._brokers.librdkafka(_CLIENT_ID)).list_topics(timeout=_SECONDS)
         if len(metadata.brokers) > 1:
             time.sleep(_FORMER_LEADER_SECONDS)
+
+    def _write(self, record: Lease | Fencing, of: Lease, key: SigningKey) -> Message:
+        value = seal(record, key, "aggregator", self._topics.scope)
+        return self._produce(self._topics.leases, ",".join(of.stages).encode(), value)
 
     def _produce(self, topic: str, key: bytes, value: bytes) -> Message:
         """Write one record and wait for it."""
@@ -176,7 +182,11 @@ def take(
     else:
         raise TransportUnavailable("other jobs take leases all the time: try again")
     log.wait_for_former_leaders()
-    fence(log.table, lease.epoch, transactions, topic_prefix, spare=SINK if restores and all_gone else None)
+    if log.table.unfenced_epochs(lease.epoch):
+        spare = SINK if restores and all_gone else None
+        fence(log.table, lease.epoch, transactions, topic_prefix, spare=spare)
+        if spare is None:
+            log.tell_of_fencing(lease.epoch, key)
     held = log.table.at(lease.epoch)
     return Holding(
         epoch=lease.epoch,
@@ -191,11 +201,12 @@ def take(
 def fence(
     table: LeaseTable, epoch: int, transactions: Transactions, topic_prefix: str, *, spare: str | None = None
 ) -> None:
-    """Fence every transactional id of earlier holders of the stages of a lease, except those of the writer `spare`.
+    """Fence every transactional id of earlier holders of the stages of a lease, unless it has been done, except those
+    of the writer `spare`.
 
     Ids are looked for again until no new one is found, because their coordination may move between brokers meanwhile.
     """
-    earlier = table.earlier_epochs(epoch)
+    earlier = table.unfenced_epochs(epoch)
     fenced: set[str] = set()
     while True:
         users = {known: user_of(known, topic_prefix) for known in transactions.ids(topic_prefix)}

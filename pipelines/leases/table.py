@@ -4,6 +4,10 @@ Leases are numbered. One counts if the aggregator's key has signed it and its nu
 counts, so of two jobs that take stages at once the first in the log has them, copies of old leases mean nothing, and
 whoever reads the topic comes to the same result. A lease ends those before it that name one of its stages, as a whole:
 the stages of a job share their transactions.
+
+Who has taken a lease fences the earlier holders of its stages, and says so when it is done (`Fencing`). They are gone
+then for good: whichever epoch one of them is still granted, it finds that lease before it writes. Who died in between
+has said nothing, and the next fences them all again (`tests/laws/test_leases.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from dataclasses import dataclass
 
 from fluvial.identity.envelope import unseal
 from fluvial.wire.errors import FluvialError
-from fluvial.wire.records import Lease
+from fluvial.wire.records import Fencing, Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class LeaseTable:
         self._counting: list[Held] = []
         self._in_force: dict[int, Held] = {}
         self._successors: dict[int, Held] = {}
+        self._fenced: set[int] = set()
 
     @property
     def epoch(self) -> int:
@@ -41,10 +46,11 @@ class LeaseTable:
         return len(self._counting)
 
     def add(self, value: bytes, offset: int, timestamp_ms: int) -> bool:
-        """Take in the next record of the topic; whether it counts. Never raises for bytes of any kind."""
+        """Take in the next record of the topic; whether it is a lease that counts. Never raises for bytes of any kind."""
         try:
             lease = unseal(value, Lease, self._public_key, self._scope)
         except FluvialError:
+            self._add_fencing(value)
             return False
         if lease.epoch != self.epoch + 1 or not lease.stages:
             return False
@@ -74,7 +80,18 @@ class LeaseTable:
         """The lease that ended this one, or None while it is in force."""
         return self._successors.get(epoch)
 
-    def earlier_epochs(self, epoch: int) -> set[int]:
-        """The leases before this one that held one of its stages at any time."""
+    def unfenced_epochs(self, epoch: int) -> set[int]:
+        """The leases before this one that held one of its stages at any time and may still write."""
+        return self._earlier_epochs(epoch) - self._fenced
+
+    def _add_fencing(self, value: bytes) -> None:
+        try:
+            epoch = unseal(value, Fencing, self._public_key, self._scope).epoch
+        except FluvialError:
+            return
+        if 1 <= epoch <= self.epoch:
+            self._fenced |= self._earlier_epochs(epoch)
+
+    def _earlier_epochs(self, epoch: int) -> set[int]:
         stages = set(self.at(epoch).lease.stages)
         return {held.lease.epoch for held in self._counting[: epoch - 1] if not stages.isdisjoint(held.lease.stages)}

@@ -1124,6 +1124,23 @@ def _read_failure(data: bytes, at: int) -> tuple[records.Failure, int]:
     return record, at
 
 
+def _write_fencing(record: records.Fencing, out: list[bytes]) -> None:
+    add = out.append
+    add(long_bytes(record.epoch))
+
+
+def _read_fencing(data: bytes, at: int) -> tuple[records.Fencing, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_epoch = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.Fencing(
+        epoch=f_epoch,
+    )
+    return record, at
+
+
 def _write_heartbeat(record: records.Heartbeat, out: list[bytes]) -> None:
     add = out.append
     add(long_bytes(record.epoch))
@@ -6605,6 +6622,7 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.EnrolmentToken: (_fits_enrolment_token_1, None),
     records.Envelope: (None,),
     records.Failure: (None,),
+    records.Fencing: (None,),
     records.Heartbeat: (None,),
     records.InferenceRequest: (None,),
     records.InferenceResults: (None,),
@@ -6638,6 +6656,7 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.EnrolmentToken: (_write_enrolment_token_1, _write_enrolment_token_2),
     records.Envelope: (_write_envelope,),
     records.Failure: (_write_failure,),
+    records.Fencing: (_write_fencing,),
     records.Heartbeat: (_write_heartbeat,),
     records.InferenceRequest: (_write_inference_request,),
     records.InferenceResults: (_write_inference_results,),
@@ -6671,6 +6690,7 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.EnrolmentToken: (_read_enrolment_token_1, _read_enrolment_token_2),
     records.Envelope: (_read_envelope,),
     records.Failure: (_read_failure,),
+    records.Fencing: (_read_fencing,),
     records.Heartbeat: (_read_heartbeat,),
     records.InferenceRequest: (_read_inference_request,),
     records.InferenceResults: (_read_inference_results,),

@@ -95,6 +95,15 @@ VERSIONS: dict[type, tuple[Version, ...]] = {
             schema='{"doc":"An operator raised: what it had in hand, so that a job that starts again knows which record is set aside.","fields":[{"doc":"The operator.","name":"operator","type":"string"},{"doc":"The submission of its job; another one tries every record anew.","name":"submission","type":"string"},{"doc":"What it had in hand: partition@offset of a record of its topic, else the beginning of the SHA-256 of a message.","name":"items","type":{"items":"string","type":"array"}},{"doc":"Type of the exception.","name":"error","type":"string"},{"doc":"The end of its traceback.","name":"traceback","type":"string"},{"doc":"When, by the operator\'s clock.","name":"time_ms","type":"long"},{"default":false,"doc":"Whether the item is passed over from now on.","name":"set_aside","type":"boolean"}],"name":"Failure","namespace":"org.fluvial.v1","type":"record"}',
         ),
     ),
+    records.Fencing: (
+        Version(
+            record=records.Fencing,
+            number=1,
+            fingerprint=bytes.fromhex("2816479f04452687"),
+            sha256="287ee54953a2e101fd24f406ba5abe772a8a8183ff3bdbdce613cb89aff7bae1",
+            schema='{"doc":"Of a lease that counts: after it was in the log, every transactional id that an earlier holder of one of its stages had used was fenced. Nobody need fence those again. Signed, in topic leases.","fields":[{"doc":"Number of the lease.","name":"epoch","type":"long"}],"name":"Fencing","namespace":"org.fluvial.v1","type":"record"}',
+        ),
+    ),
     records.Heartbeat: (
         Version(
             record=records.Heartbeat,

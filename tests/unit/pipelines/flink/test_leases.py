@@ -9,7 +9,7 @@ import pytest
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import decode
-from fluvial.wire.records import HolderState, Lease, LeaseCause
+from fluvial.wire.records import Fencing, HolderState, Lease, LeaseCause
 from fluvial.wire.topics import Topics
 from pipelines.flink.leases import LeaseLog, StagesHeld, take
 from pipelines.leases.holding import SINK, Holding
@@ -29,6 +29,8 @@ class MemoryLog(LeaseLog):
         self.said = beats or {}
         self.others: list[Callable[[], None]] = []
         self.waited = 0
+        self.told: list[int] = []
+        """Leases whose takers said that all is fenced."""
 
     def read(self) -> LeaseTable:
         for offset in range(self._position, len(self.records)):
@@ -48,6 +50,10 @@ class MemoryLog(LeaseLog):
         self.records.append(sealed(record, key))
         offset = len(self.records) - 1
         return self.read().at(record.epoch).offset == offset
+
+    def tell_of_fencing(self, epoch: int, key: SigningKey) -> None:
+        self.records.append(sealed(Fencing(epoch=epoch), key))
+        self.told.append(epoch)
 
     def wait_for_former_leaders(self) -> None:
         self.waited += 1
@@ -132,6 +138,7 @@ def test_taking_over_says_so_in_the_lease_and_fences_the_holder() -> None:
     assert log.table.successor(1) is log.table.at(2)
     assert transactions.fenced == sorted(ids_of(1, "sink-0-0", "sink-0-1", "models-0"))
     assert log.waited == 1
+    assert log.told == [2]
 
 
 @pytest.mark.parametrize("age_ms", [20_000, 10**6])
@@ -156,6 +163,15 @@ def test_everybody_who_held_one_of_the_stages_before_is_fenced_and_nobody_else()
     assert transactions.fenced == [*ids_of(1, "sink-0-0"), *ids_of(3, "sink-0-0")]
 
 
+def test_whoever_was_fenced_once_is_not_fenced_again() -> None:
+    log, transactions = MemoryLog(), KnownTransactions()
+    for epoch in range(1, 30):
+        assert taken(log, transactions, take_over=True).epoch == epoch
+        transactions.known += ids_of(epoch, "sink-0-0", "sink-0-1")
+    former = [known for epoch in range(1, 29) for known in ids_of(epoch, "sink-0-0", "sink-0-1")]
+    assert transactions.fenced == former, "each once"
+
+
 def test_ids_that_come_to_light_while_others_are_fenced_are_fenced_too() -> None:
     transactions = KnownTransactions(*ids_of(1, "sink-0-0"))
     transactions.more = ids_of(1, "sink-0-1")
@@ -166,8 +182,10 @@ def test_ids_that_come_to_light_while_others_are_fenced_are_fenced_too() -> None
 def test_who_begins_from_a_savepoint_commits_what_was_prepared_unless_somebody_may_still_be_there() -> None:
     ids = ids_of(1, f"{SINK}-0-0", "models-0")
     transactions = KnownTransactions(*ids)
-    taken(held_by(1, "audit"), transactions, gone=[1], restores=True)
+    restoring = held_by(1, "audit")
+    taken(restoring, transactions, gone=[1], restores=True)
     assert transactions.fenced == ids_of(1, "models-0")
+    assert restoring.told == [], "what was spared is yet to be fenced"
     transactions = KnownTransactions(*ids)
     taken(held_by(1, "audit", age_ms=10**6), transactions, restores=True)
     assert transactions.fenced == sorted(ids)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.records import Heartbeat, HolderState, Lease, LeaseCause
+from fluvial.wire.records import Fencing, Heartbeat, HolderState, Lease, LeaseCause
 from pipelines.leases.liveness import Beat
 from pipelines.leases.table import LeaseTable
 
@@ -27,7 +27,7 @@ def lease(epoch: int, *stages: str, job: str = "one", cause: LeaseCause = LeaseC
     )
 
 
-def sealed(record: Lease, key: SigningKey = KEY) -> bytes:
+def sealed(record: Lease | Fencing, key: SigningKey = KEY) -> bytes:
     return seal(record, key, "aggregator")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.pipelines.leases.builders import OTHER_KEY, lease, sealed, table_of
+from fluvial.wire.records import Fencing
+from tests.unit.pipelines.leases.builders import KEY, OTHER_KEY, lease, sealed, table_of
 
 
 def epochs(*records: bytes, stages: tuple[str, ...] = ("validation", "aggregation", "audit")) -> list[int]:
@@ -64,9 +65,28 @@ def test_earlier_holders_of_a_leases_stages_are_known_whether_they_were_ended_or
             ),
         )
     )
-    assert table.earlier_epochs(4) == {1, 2, 3}
-    assert table.earlier_epochs(5) == {1}
-    assert table.earlier_epochs(1) == set()
+    assert table.unfenced_epochs(4) == {1, 2, 3}
+    assert table.unfenced_epochs(5) == {1}
+    assert table.unfenced_epochs(1) == set()
+
+
+def test_whom_a_holder_in_between_has_fenced_nobody_fences_again() -> None:
+    leases = [
+        lease(1, "validation", "audit"),
+        lease(2, "aggregation"),
+        lease(3, "audit"),
+        lease(4, "audit", "aggregation"),
+    ]
+    table = table_of(*map(sealed, leases))
+    for epoch, key in [(3, OTHER_KEY), (5, KEY), (0, KEY)]:
+        table.add(sealed(Fencing(epoch=epoch), key), 9, 9_000)
+    assert table.unfenced_epochs(4) == {1, 2, 3}, "signed by somebody else, or of a lease that is not there"
+    assert not table.add(sealed(Fencing(epoch=3)), 9, 9_000)
+    assert table.unfenced_epochs(4) == {2, 3}
+    assert table.epoch == 4
+    table.add(sealed(Fencing(epoch=4)), 10, 10_000)
+    table.add(sealed(lease(5, "aggregation", "validation")), 11, 11_000)
+    assert table.unfenced_epochs(5) == {4}
 
 
 @pytest.mark.parametrize("epoch", [0, -1, 2])

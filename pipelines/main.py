@@ -71,6 +71,8 @@ def _run(settings: Settings, arguments: argparse.Namespace, start: Start) -> Non
             sys.exit(f"error: {sentence or error}")
         had_checkpoint = _has_checkpoint(settings.checkpoint_dir / arguments.name, began_ns)
         again = start.next(ending, settings.held().epoch, time.monotonic() - began, had_checkpoint=had_checkpoint)
+        if again is None and sentence:
+            sys.exit(f"error: {sentence}")
         if again is None:
             raise
         traceback.print_exc()

@@ -26,6 +26,8 @@ _DRAIN_BYTES = 64 << 10
 _END_SECONDS = 10.0
 _gateways: list[subprocess.Popen[bytes]] = []
 LOOPBACK = "127.0.0.1"
+TASK_MANAGER_WAIT = "60 s"
+"""How long a cluster inside this process waits for its TaskManager to begin."""
 _WORKERS = "_python_worker_execution_mode"
 _ADDRESSES = (
     "rest.address",
@@ -104,6 +106,9 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
         options["web.submit.enable"] = "false"
         # One process: heartbeats find nothing out, and after a machine's sleep its TaskManager would be gone for good.
         options["heartbeat.timeout"] = "1 d"
+        # Its only TaskManager is there at once or never. By default a job without one asks for five minutes, and again
+        # at each restart.
+        options["slot.request.timeout"] = options["resourcemanager.standalone.start-up-time"] = TASK_MANAGER_WAIT
         options["classloader.resolve-order"] = "parent-first"  # the JVM has the job's jars: one copy of each class
         options["taskmanager.numberOfTaskSlots"] = str(settings.parallelism)
         options["taskmanager.memory.managed.size"] = "64m"

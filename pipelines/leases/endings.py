@@ -16,12 +16,21 @@ _LEAST_PAUSE_SECONDS = 0.5
 _MOST_PAUSE_SECONDS = 30.0
 
 
+_NO_SLOTS = "NoResourceAvailableException"
+_TASK_MANAGER_LOST = (
+    "Flink has no slot for the job's operators: the TaskManager that ran them has ended, or never started. Why stands "
+    "further up in this log, or in log/*.log beside it (memory, or an error on top of another); submit the job again, "
+    "it goes on from the log"
+)
+
+
 class Ending(StrEnum):
-    """LEASE_LOST: another job has its stages. TRANSACTION_LOST: the broker aborted what it had prepared. FAILED: it
-    could not go on from its checkpoint."""
+    """LEASE_LOST: another job has its stages. TRANSACTION_LOST: the broker aborted what it had prepared.
+    TASK_MANAGER_LOST: nothing is left that would run its operators. FAILED: it could not go on from its checkpoint."""
 
     LEASE_LOST = "LEASE_LOST"
     TRANSACTION_LOST = "TRANSACTION_LOST"
+    TASK_MANAGER_LOST = "TASK_MANAGER_LOST"
     FAILED = "FAILED"
 
 
@@ -31,6 +40,8 @@ def ending_of(failure: str) -> tuple[Ending, str]:
         _, found, rest = failure.partition(f"{_JAVA}{name}: ")
         if found:
             return ending, rest.splitlines()[0].strip()
+    if _NO_SLOTS in failure:
+        return Ending.TASK_MANAGER_LOST, _TASK_MANAGER_LOST
     return Ending.FAILED, ""
 
 
@@ -63,7 +74,7 @@ class Start:
         match ending:
             case Ending.TRANSACTION_LOST:
                 return Start(cause=LeaseCause.TRANSACTION_LOST, epoch=epoch, times=times)
-            case Ending.FAILED if had_checkpoint and times <= _MOST_FAILURES:
+            case Ending.FAILED | Ending.TASK_MANAGER_LOST if had_checkpoint and times <= _MOST_FAILURES:
                 return Start(cause=LeaseCause.FAILED, epoch=epoch, times=times)
         return None
 

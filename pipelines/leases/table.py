@@ -46,7 +46,7 @@ class LeaseTable:
         return len(self._counting)
 
     def add(self, value: bytes, offset: int, timestamp_ms: int) -> bool:
-        """Take in the next record of the topic; whether it is a lease that counts. Never raises for bytes of any kind."""
+        """Take in the next record of the topic; whether it is a lease that counts. Never raises, whatever the bytes."""
         try:
             lease = unseal(value, Lease, self._public_key, self._scope)
         except FluvialError:

@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import KafkaException, Producer
 
 from pipelines.config import Settings
+from pipelines.flink import environment
 from pipelines.flink.chunk_writer import chunk_writer
 from pipelines.flink.environment import stream_environment
 from pipelines.flink.graph import BYTES, Graph
@@ -39,21 +40,26 @@ class Context:
 class Copying:
     """A job that copies updates to verdicts, with their place in its headers."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
-        settings = settings.model_copy(update={"restart_attempts": 30})
-        environment = stream_environment(settings, name)
+    def __init__(self, settings: Settings, name: str, restart_attempts: int = 30) -> None:
+        settings = settings.model_copy(update={"restart_attempts": restart_attempts})
+        flink = stream_environment(settings, name)
         self.settings = take_stages(settings, name, STAGES)
-        graph = Graph(environment, self.settings, name, STAGES)
+        graph = Graph(flink, self.settings, name, STAGES)
         copy = CopyWithOneFailure(settings.topics.verdicts, settings.topics.quarantine, fail=False)
         graph.emit(graph.source("updates").process(copy, BYTES))
         graph.finish()
-        self._client: Any = environment.execute_async(name)
+        self._client: Any = flink.execute_async(name)
 
     def ending(self) -> tuple[Ending, str]:
         """Waits until the job has failed."""
         with pytest.raises(Exception) as failure:  # noqa: PT011 py4j's
             self._client.get_job_execution_result().result()
         return ending_of(str(failure.value))
+
+    def end_the_task_manager(self) -> None:
+        cluster = self._client._j_job_client.getClass().getDeclaredField("miniCluster")
+        cluster.setAccessible(True)
+        cluster.get(self._client._j_job_client).terminateTaskManager(0).get()
 
     def cancel(self) -> None:
         self._client.cancel().result()
@@ -179,3 +185,16 @@ def test_a_prepared_transaction_that_is_lost_ends_the_job_before_anything_follow
     log = LeaseLog(settings.brokers, settings.topics, bytes.fromhex(settings.aggregator_key))
     assert [beat.heartbeat.state.value for beat in log.beats().values()] == ["TRANSACTION_LOST"]
     assert take_stages(settings, "robbed", STAGES).held().epoch == 2  # it says itself that it is gone
+
+
+def test_a_job_whose_only_task_manager_has_ended_ends_and_says_so(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "TASK_MANAGER_WAIT", "1 s")
+    job = Copying(settings, "alone", restart_attempts=2)
+    publish(settings, 10)
+    wait_for(settings, 10)
+    job.end_the_task_manager()
+    ending, sentence = job.ending()
+    assert ending is Ending.TASK_MANAGER_LOST
+    assert "submit the job again" in sentence

@@ -15,7 +15,6 @@ from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import Lease
 from pipelines.flink.leases import take
 from pipelines.leases.holding import Holding, user_of
-from pipelines.leases.table import LeaseTable
 from tests.unit.pipelines.flink.test_leases import MemoryLog
 from tests.unit.pipelines.leases.builders import KEY, lease
 

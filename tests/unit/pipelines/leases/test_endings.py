@@ -19,6 +19,24 @@ def test_an_ending_is_known_by_our_own_exceptions() -> None:
     assert ending_of("java.lang.OutOfMemoryError: Java heap space") == (Ending.FAILED, "")
 
 
+NO_SLOTS = """org.apache.flink.runtime.client.JobExecutionException: Job execution failed.
+Caused by: org.apache.flink.runtime.JobException: Recovery is suppressed by ExponentialDelayRestartBackoffTimeStrategy
+Caused by: java.util.concurrent.CompletionException: org.apache.flink.runtime.jobmanager.scheduler.%s: Could not acquire
+	at org.apache.flink.runtime.scheduler.DefaultExecutionDeployer.assignAllResources
+"""
+
+
+def test_a_job_without_a_task_manager_says_what_to_do_and_is_started_again_if_it_ever_ran() -> None:
+    ending, sentence = ending_of(NO_SLOTS % "NoResourceAvailableException")
+    assert ending is Ending.TASK_MANAGER_LOST
+    assert "the TaskManager that ran them has ended" in sentence
+    assert "submit the job again" in sentence
+    again = Start().next(ending, 4, 600.0, had_checkpoint=True)
+    assert again is not None
+    assert (again.cause, again.epoch) == (LeaseCause.FAILED, 4)
+    assert Start().next(ending, 4, 600.0, had_checkpoint=False) is None
+
+
 def test_whoever_lost_its_lease_is_not_started_again() -> None:
     assert Start().next(Ending.LEASE_LOST, 4, 600.0, had_checkpoint=True) is None
 

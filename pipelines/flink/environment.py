@@ -45,9 +45,10 @@ class JobFailed(Exception):
 
 
 def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvironment:
-    """An environment with checkpoints, restarts, connector jars and this checkout's packages on the workers' path.
+    """An environment with checkpoints, restarts and this checkout's packages on the workers' path.
 
-    The same settings serve `python -m pipelines.main` (a local cluster inside this process's JVM) and `flink run`.
+    The same settings serve `python -m pipelines.main` (a local cluster inside this process's JVM) and `flink run`. The
+    cluster has our jars on its class path: they would be uploaded with each job, and none of their classes used.
     """
     _drain_the_gateways_errors()
     if cluster_is_local():
@@ -63,7 +64,6 @@ def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvi
     environment = StreamExecutionEnvironment.get_execution_environment(configuration)
     environment.set_parallelism(settings.parallelism)
     environment.set_max_parallelism(MAX_PARALLELISM)
-    environment.add_jars(*(jar.resolve().as_uri() for jar in flink_jars()))
     return environment
 
 

@@ -34,3 +34,15 @@ def test_the_configuration_is_flink_s_own_format(tmp_path: Path) -> None:
 
 def test_java_17_opens_what_flink_needs() -> None:
     assert "--add-opens=java.base/java.util=ALL-UNNAMED" in java_options()
+
+
+def test_nothing_is_looked_at_again_after_seconds_alone(tmp_path: Path) -> None:
+    """Flink's own pauses: 10 s after a TaskManager was up before its JobManager, 3 s between looks at a job."""
+    write_configuration(tmp_path, rpc_port=1, rest_port=2, memory=TaskManagerMemory())
+    written = yaml.safe_load((tmp_path / "conf" / "config.yaml").read_text())
+    pauses = (
+        "cluster.registration.error-delay",
+        "rest.cache.execution-graph.timeout",
+        "rest.cache.checkpoint-statistics.timeout",
+    )
+    assert all(int(written[pause]) <= 100 for pause in pauses)

@@ -130,7 +130,7 @@ def write_configuration(directory: Path, *, rpc_port: int, rest_port: int, memor
         "heartbeat.interval": "1000",
         "heartbeat.timeout": "8000",
         "slot.request.timeout": "120000",
-        # Both start at the same time: a TaskManager that is first would look for its JobManager again after ten seconds.
+        # Both start at once: a TaskManager that is first would look for its JobManager again after ten seconds.
         "cluster.registration.error-delay": "100",
         # What is asked of the REST interface would otherwise be as it was up to three seconds ago.
         "rest.cache.execution-graph.timeout": "20",

@@ -16,8 +16,10 @@ from py4j.protocol import Py4JJavaError
 from pyflink import java_gateway, pyflink_gateway_server
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.util.java_utils import get_j_env_configuration
 
 from pipelines.config import Settings
+from pipelines.flink import without_beam
 from pipelines.flink.die_with_parent import dying_with_us
 from pipelines.flink.jars import flink_jars
 
@@ -48,7 +50,7 @@ def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvi
     """An environment with checkpoints, restarts and this checkout's packages on the workers' path.
 
     The same settings serve `python -m pipelines.main` (a local cluster inside this process's JVM) and `flink run`. The
-    cluster has our jars on its class path: they would be uploaded with each job, and none of their classes used.
+    cluster has PyFlink's jar and ours on its class path: none go with the job.
     """
     _drain_the_gateways_errors()
     if cluster_is_local():
@@ -58,12 +60,15 @@ def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvi
         _end_the_gateway_with_us()
     if settings.execution_mode == "thread":
         _let_the_embedded_interpreter_find_this_environment()
+        without_beam.import_pyflink_without_beam()
     configuration = Configuration()
     for key, value in _options(settings, job_name).items():
         configuration.set_string(key, value)
     environment = StreamExecutionEnvironment.get_execution_environment(configuration)
     environment.set_parallelism(settings.parallelism)
     environment.set_max_parallelism(MAX_PARALLELISM)
+    # `flink run` would send PyFlink's jar with each job, a second of uploading for classes that nobody loads.
+    get_j_env_configuration(environment._j_stream_execution_environment).removeKey("pipeline.jars")
     return environment
 
 

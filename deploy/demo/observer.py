@@ -10,15 +10,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from deploy.demo.ledger import Ledger
+from fluvial.admission.over_rate import verdicts_of
 from fluvial.identity.envelope import open_envelope, unseal
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Message, Reader, Transport, TransportFailed, TransportUnavailable
 from fluvial.wire.errors import FluvialError
-from fluvial.wire.framing import decode
-from fluvial.wire.records import ModelManifest, ModelUpdate, Receipt, Release, Round, Verdict
+from fluvial.wire.framing import decode, decode_either
+from fluvial.wire.records import ModelManifest, ModelUpdate, OverRate, Receipt, Release, Round, Verdict
 
 _NEW_TOPIC_SECONDS = 15.0
-_PLAIN: dict[str, type[Any]] = {"verdicts": Verdict, "receipts": Receipt, "releases": Release}
+_PLAIN: dict[str, type[Any]] = {"receipts": Receipt, "releases": Release}
 _SIGNED: dict[str, type[Any]] = {"rounds": Round, "models": ModelManifest}
 
 
@@ -32,7 +33,7 @@ class Observer:
         self._signers = [bytes.fromhex(federation.aggregator_key), bytes.fromhex(federation.operator_key)]
         self._readers: dict[str, Reader] = {}
         try:
-            for name in (*_PLAIN, *_SIGNED, "updates"):
+            for name in ("verdicts", *_PLAIN, *_SIGNED, "updates"):
                 self._readers[name] = _open(transport, getattr(federation.topics, name))
         except BaseException:
             self.close()
@@ -63,6 +64,11 @@ class Observer:
         if name == "updates":
             self._ledger.add_update((message.partition, message.offset), _claimed(value))
             return False
+        if name == "verdicts":
+            verdict = decode_either(value, Verdict, OverRate)
+            told = verdicts_of(verdict) if isinstance(verdict, OverRate) else (verdict,)
+            news = [self._ledger.add(each, message.timestamp_ms) for each in told]
+            return any(news)
         if name in _PLAIN:
             return self._ledger.add(decode(value, _PLAIN[name]), message.timestamp_ms)
         for signer in self._signers:

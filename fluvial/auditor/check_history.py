@@ -14,7 +14,7 @@ from fluvial.identity.federation import Federation
 from fluvial.transparency.checkpoint import open_checkpoint
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, VerificationError
-from fluvial.wire.records import Decision, Verdict
+from fluvial.wire.records import Decision, OverRate, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ def check_history(reader: TopicReader, federation: Federation, *, is_running: bo
         history.leaf(record)
     for message in reader.records(topics.verdicts):
         with suppress(DecodeError):
-            history.written_verdict(framing.decode(message.value or b"", Verdict))
+            history.written_verdict(framing.decode_either(message.value or b"", Verdict, OverRate))
     for topic, rejudge in evidence.judges.items():
         begin = reader.begin_offsets(topic)
         for message in reader.records(topic):

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from fluvial.admission.over_rate import verdicts_of
 from fluvial.auditor.log import Source
 from fluvial.auditor.verdicts import describe
 from fluvial.transparency.event import Recorded
@@ -28,6 +29,7 @@ from fluvial.wire.records import (
     Decision,
     ModelManifest,
     Outcome,
+    OverRate,
     Participant,
     ParticipantStatus,
     Receipt,
@@ -81,8 +83,12 @@ class History:
         """An accepted update that the log itself refutes."""
         self._refuted[source] = why
 
-    def written_verdict(self, verdict: Verdict) -> None:
-        """A record of topic verdicts, in the topic's order."""
+    def written_verdict(self, verdict: Verdict | OverRate) -> None:
+        """A record of topic verdicts, in the topic's order. Raises Malformed for an `OverRate` that no gate writes."""
+        if isinstance(verdict, OverRate):
+            for each in verdicts_of(verdict):
+                self.written_verdict(each)
+            return
         source = (verdict.source_topic, verdict.source_partition, verdict.source_offset)
         self._written[source] += 1
         known = self.verdicts.setdefault(source, verdict)
@@ -98,6 +104,9 @@ class History:
                 known = self.verdicts.setdefault(source, record)
                 if known != record:
                     self._add("I1", describe(source), f"has the verdicts {known.reason} and {record.reason}")
+            case OverRate():
+                for each in verdicts_of(record):
+                    self.leaf(each)
             case Receipt():
                 update = record.participant, record.task, record.round, record.attempt, record.update_id
                 self.receipts.setdefault(update, []).append(record)

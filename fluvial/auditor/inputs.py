@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 
+from fluvial.admission.case import claimed_name
+from fluvial.admission.over_rate import verdict_on
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
+from fluvial.auditor.refused import place_of
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.auditor.verdicts import Judged, describe
-from fluvial.wire.records import Verdict
+from fluvial.wire.records import OverRate, Verdict
 
 CHECK = "inputs"
 
@@ -31,7 +34,8 @@ def read_inputs(
     """Check a topic of inputs against the verdicts.
 
     1. Each record has a verdict, or is too new. 2. The verdict names the SHA-256 of the record's bytes and its broker
-    time, and holds when it is taken again. 3. Every verdict's record stands in the topic, unless retention took it.
+    time, and holds when it is taken again; likewise of records that were refused many at once, whose digest is over all
+    of them. 3. Every verdict's record stands in the topic, unless retention took it.
     note: called with each record before its verdict is looked at.
     """
     settling = Settling()
@@ -44,10 +48,25 @@ def read_inputs(
         source = (topic, record.partition, record.offset)
         digest = sha256(record.value or b"").digest()
         leaf = judged.verdicts.get(source)
+        together = judged.refused.of(source)
+        if together is not None:
+            settling.settled(record)
+            together.see(digest)
+            why = _why_not_refused(record, digest, together.refused, rejudge, together.about.sequence)
+            if leaf is not None:
+                why = f"has two verdicts, in leaf {leaf.sequence} and in leaf {together.about.sequence}"
+            if why:
+                problems.add(CHECK, record, why)
+            else:
+                matched += 1
+            continue
         verdict = leaf.record if leaf is not None else judged.waiting(source, digest)
         if verdict is None:
-            settling.waiting(record)
-            continue
+            refused = judged.waiting_refused(source)
+            if refused is None:
+                settling.waiting(record)
+                continue
+            verdict = _verdict_on(record, digest, refused)
         settling.settled(record)
         if verdict.record_sha256 != digest:
             problems.add(CHECK, record, "is not the record that its verdict judged: the SHA-256 differs")
@@ -70,4 +89,24 @@ def read_inputs(
             expired += 1
         else:
             problems.add(CHECK, describe(source), "has a verdict, but is not in the topic")
+    for seen in judged.refused.of_topic(topic):
+        where = describe(place_of(seen.refused))
+        if seen.is_of_other_bytes():
+            problems.add(CHECK, where, f"what was refused from here on in leaf {seen.about.sequence} had other bytes")
+        gone = seen.num_records - seen.num_from(begin_offsets.get(seen.refused.source_partition, 0))
+        expired += gone
+        if seen.num_seen + gone < seen.num_records:
+            missing = seen.num_records - gone - seen.num_seen
+            problems.add(CHECK, where, f"{missing} of the records refused from here on are not in the topic")
     return Reconciled(total=total, matched=matched, pending=pending, expired=expired)
+
+
+def _why_not_refused(record: TopicRecord, digest: bytes, refused: OverRate, rejudge: Rejudge, sequence: int) -> str:
+    if record.offset == refused.first and record.timestamp_ms != refused.source_timestamp_ms:
+        return f"has broker time {record.timestamp_ms}, its refusal {refused.source_timestamp_ms}"
+    return rejudge(record, _verdict_on(record, digest, refused), sequence)
+
+
+def _verdict_on(record: TopicRecord, digest: bytes, refused: OverRate) -> Verdict:
+    participant = refused.participant or claimed_name(record.key)
+    return verdict_on(refused, record.offset, participant, record.timestamp_ms, digest)

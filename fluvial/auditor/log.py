@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Generic, TypeVar
 
+from fluvial.admission.over_rate import offsets_of
 from fluvial.auditor.reader import TopicReader, TopicRecord
+from fluvial.auditor.refused import Refused
 from fluvial.auditor.report import Problems
 from fluvial.transparency.chain import ChainEnd, signed_chain
 from fluvial.transparency.checkpoint import Checkpoint
@@ -22,6 +24,7 @@ from fluvial.wire.errors import DecodeError
 from fluvial.wire.records import (
     AuditEvent,
     InputGap,
+    OverRate,
     Participant,
     Promotion,
     PublishedModel,
@@ -72,14 +75,16 @@ _COPIED = Receipt | Release | Variant | Promotion
 class Log:
     """The leaves read: their tree, and what they tell.
 
-    verdicts by the record judged, models by task and version; opened: rounds, by their place; ended: what became of
-    rounds and tasks; copied: by the event's id, what stands in a topic of its own, too; gaps: what nobody judged;
-    times_ms: the broker's time of each leaf. wanted: the bytes of the leaf that was asked for. problems: what is wrong
-    with leaves. skipped: records of the topic that are no leaves; a contradiction only where leaves are missing.
+    verdicts by the record judged; refused: records that were refused many at once; models by task and version;
+    opened: rounds, by their place; ended: what became of rounds and tasks; copied: by the event's id, what stands in a
+    topic of its own, too; gaps: what nobody judged; times_ms: the broker's time of each leaf. wanted: the bytes of the
+    leaf that was asked for. problems: what is wrong with leaves. skipped: records of the topic that are no leaves; a
+    contradiction only where leaves are missing.
     """
 
     tree: MerkleTree = field(default_factory=MerkleTree)
     verdicts: dict[Source, Leaf[Verdict]] = field(default_factory=dict)
+    refused: Refused[Leaf[OverRate]] = field(default_factory=Refused)
     models: dict[tuple[str, int], Leaf[PublishedModel]] = field(default_factory=dict)
     participants: list[ParticipantLeaf] = field(default_factory=list)
     opened: dict[RoundPlace, Leaf[RoundEvent]] = field(default_factory=dict)
@@ -95,6 +100,7 @@ class Log:
         """What the leaves tell of verdicts, models, participants, rounds and copies, in the log's order."""
         leaves: list[Leaf[Recorded]] = [
             *self.verdicts.values(),
+            *(each.about for each in self.refused.all().values()),
             *self.models.values(),
             *(each.leaf for each in self.participants),
             *self.opened.values(),
@@ -166,6 +172,8 @@ def read_log(records: Iterator[TopicRecord], wanted: int = -1, passed_over: Coll
 def _take_in(log: Log, sequence: int, event: AuditEvent, where: TopicRecord) -> None:
     try:
         recorded = read_event(event)
+        if isinstance(recorded, OverRate):
+            offsets_of(recorded)
     except (DecodeError, ValueError) as error:
         log.problems.add(CHECK, where, f"event of leaf {sequence}: {error}")
         return
@@ -181,6 +189,10 @@ def _remember(log: Log, recorded: Recorded, event: AuditEvent, sequence: int, ti
         case Verdict():
             source = (recorded.source_topic, recorded.source_partition, recorded.source_offset)
             log.verdicts.setdefault(source, Leaf(sequence, timestamp_ms, digest, recorded))
+        case OverRate():
+            other = log.refused.add(recorded, Leaf(sequence, timestamp_ms, digest, recorded))
+            if other is not None:
+                log.problems.add(CHECK, f"leaf {sequence}", f"refuses what leaf {other.about.sequence} refuses")
         case PublishedModel():
             place = recorded.task, recorded.version
             log.models.setdefault(place, Leaf(sequence, timestamp_ms, digest, recorded))

@@ -10,11 +10,12 @@ from hashlib import sha256
 from fluvial.auditor.log import Leaf, Log, Source
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
+from fluvial.auditor.refused import Place, Refused, place_of
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
-from fluvial.wire.records import Verdict
+from fluvial.wire.records import OverRate, Verdict
 
 CHECK = "verdicts"
 
@@ -29,10 +30,13 @@ class Unproven:
 
 @dataclass(slots=True)
 class Judged:
-    """The verdict of each source as its leaf has it, and what stands in the topic without a leaf, in its order."""
+    """The verdict of each source as its leaf has it, and what stands in the topic without a leaf, in its order.
+    refused, unproven_refused: likewise of sources that were refused many at once."""
 
     verdicts: dict[Source, Leaf[Verdict]]
+    refused: Refused[Leaf[OverRate]] = field(default_factory=Refused)
     unproven: dict[Source, list[Unproven]] = field(default_factory=dict)
+    unproven_refused: Refused[TopicRecord] = field(default_factory=Refused)
     settling: Settling = field(default_factory=Settling)
     total: int = 0
     matched: int = 0
@@ -47,6 +51,16 @@ class Judged:
                 return each.verdict
         return None
 
+    def waiting_refused(self, source: Source) -> OverRate | None:
+        """One without a leaf that is on this record; from now on it waits for its leaf."""
+        seen = self.unproven_refused.of(source)
+        if seen is None:
+            return None
+        if not seen.num_seen:
+            self.settling.waiting(seen.about)
+        seen.num_seen += 1
+        return seen.refused
+
     def reconciled(self, patience: Patience, problems: Problems, skipped: Problems) -> Reconciled:
         """Once all inputs are read: what still waits for a leaf, and what is of no record."""
         pending, overdue = self.settling.overdue(patience)
@@ -55,6 +69,9 @@ class Judged:
         for source, others in self.unproven.items():
             for each in others:
                 skipped.add(CHECK, each.where, f"judges {describe(source)}, but is of no record there, and has no leaf")
+        for place, seen in self.unproven_refused.all().items():
+            if not seen.num_seen:
+                skipped.add(CHECK, seen.about, f"refuses what follows {describe(place)}, of which nothing is there")
         return Reconciled(total=self.total, matched=self.matched, pending=pending, expired=self.expired)
 
 
@@ -72,14 +89,18 @@ def read_verdicts(
     retention took it. 2. What else is in the topic is skipped: bytes that are no verdict, copies, and others on a
     source of which the log has the verdict. 3. A verdict without a leaf is looked at with the record that it judges.
     """
-    judged = Judged(verdicts=log.verdicts)
+    judged = Judged(verdicts=log.verdicts, refused=log.refused)
     matched: set[Source] = set()
     others: dict[Source, list[TopicRecord]] = {}
+    refused: set[Place] = set()
     for record in records:
         judged.total += 1
         data = record.value or b""
         try:
-            verdict = framing.decode(data, Verdict)
+            verdict = framing.decode_either(data, Verdict, OverRate)
+            if isinstance(verdict, OverRate):
+                _take_refused(record, verdict, sha256(data).digest(), judged, refused, skipped)
+                continue
         except DecodeError as error:
             skipped.add(CHECK, record, f"no Verdict: {error}")
             continue
@@ -94,7 +115,7 @@ def read_verdicts(
         else:
             matched.add(source)
             judged.settling.settled(record)
-    judged.matched = len(matched)
+    judged.matched = len(matched) + len(refused)
     retention_took_some = any(begin_offsets.values())
     for source, leaf in log.verdicts.items():
         if source[0] not in judged_topics:
@@ -113,7 +134,39 @@ def read_verdicts(
             problems.add(
                 CHECK, "", f"leaf {leaf.sequence} holds a verdict on {describe(source)} that is not in the topic"
             )
+    for place, seen in log.refused.all().items():
+        if place[0] not in judged_topics:
+            problems.add(CHECK, "", f"leaf {seen.about.sequence} refuses records of {place[0]}, which has no verdicts")
+        elif place in refused:
+            continue
+        elif retention_took_some:
+            judged.expired += 1
+        else:
+            problems.add(
+                CHECK,
+                "",
+                f"leaf {seen.about.sequence} refuses records from {describe(place)} on, as the topic does not",
+            )
     return judged
+
+
+def _take_refused(
+    record: TopicRecord, verdict: OverRate, data_sha256: bytes, judged: Judged, matched: set[Place], skipped: Problems
+) -> None:
+    """An `OverRate` of the topic. Raises Malformed where it is none that a gate writes."""
+    place = place_of(verdict)
+    known = judged.refused.at(place)
+    if known is None:
+        other = judged.unproven_refused.add(verdict, record)
+        if other is not None:
+            skipped.add(CHECK, record, f"refuses again what {other.about} refuses, and has no leaf")
+    elif known.about.data_sha256 != data_sha256:
+        skipped.add(CHECK, record, f"is not what the log holds of the records from {describe(place)} on")
+    elif place in matched:
+        skipped.add(CHECK, record, f"repeats what is refused from {describe(place)} on")
+    else:
+        matched.add(place)
+        judged.settling.settled(record)
 
 
 def describe(source: Source) -> str:

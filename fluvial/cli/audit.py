@@ -47,6 +47,7 @@ from fluvial.wire.records import (
     InputGap,
     Lease,
     LeaseCause,
+    OverRate,
     Participant,
     Promotion,
     PublishedModel,
@@ -306,6 +307,9 @@ def _summary(record: Recorded) -> str:
         case Verdict():
             source = (record.source_topic, record.source_partition, record.source_offset)
             return f"{describe(source)} {record.decision} {record.reason}"
+        case OverRate():
+            first = describe((record.source_topic, record.source_partition, record.first))
+            return f"{sum(run.length for run in record.runs)} records from {first} on refused as OVER_RATE"
         case RoundEvent():
             return f"round {record.round}, attempt {record.attempt}: {record.transition}, {record.num_updates} updates"
         case PublishedModel():

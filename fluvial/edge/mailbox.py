@@ -1,17 +1,20 @@
 """What the federation answered to a participant: verdicts on its records, receipts for its accepted updates.
 
 A verdict counts only when it names the position of a record that this participant sent: anybody can publish a record
-under another's name, and the verdict on that forgery carries the same name.
+under another's name, and the verdict on that forgery carries the same name. What was refused many at once (`OverRate`)
+counts as a verdict on each.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 
+from fluvial.admission.over_rate import offsets_of, verdict_on, verdicts_of
 from fluvial.kafka import Position, Reader, Start, Transport
 from fluvial.wire.errors import FluvialError, SchemaUnknown
 from fluvial.wire.foreign_text import logger
-from fluvial.wire.framing import decode
-from fluvial.wire.records import Receipt, Verdict
+from fluvial.wire.framing import decode_either
+from fluvial.wire.records import OverRate, Receipt, Verdict
 from fluvial.wire.topics import Topics
 
 _LOGGER = logger(__name__)
@@ -35,10 +38,11 @@ class Mailbox:
         participant: str,
         since: Start | int,
         on_receipt: Callable[[Receipt], None] = lambda receipt: None,
-        is_proven: Callable[[Verdict | Receipt], bool] = lambda record: True,
+        is_proven: Callable[[Verdict | OverRate | Receipt], bool] = lambda record: True,
     ) -> None:
         self._on_receipt, self._is_proven = on_receipt, is_proven
-        self._hints: list[Verdict | Receipt] = []
+        self._hints: list[Verdict | OverRate | Receipt] = []
+        self._unnamed: deque[OverRate] = deque(maxlen=_MOST_HINTS)
         self._participant = participant
         self._key = participant.encode()
         self._verdicts: dict[tuple[str, int, int], Verdict] = {}
@@ -56,29 +60,32 @@ class Mailbox:
         hints, self._hints = self._hints, []
         for reader, kind in zip(self._readers, (Verdict, Receipt), strict=True):
             for message in reader.poll(timeout / len(self._readers)):
-                if message.key != self._key or message.value is None:
+                if message.key not in (self._key, b"") or message.value is None:
                     continue
                 try:
-                    record: Verdict | Receipt = decode(message.value, kind)
+                    record: Verdict | OverRate | Receipt = decode_either(message.value, kind, OverRate)
+                    if isinstance(record, OverRate):
+                        offsets_of(record)
                 except SchemaUnknown as error:
                     _LOGGER.warning("a %s for %s is not understood: %s", kind.__name__, self._participant, error)
                     continue
                 except FluvialError:
                     continue
-                if record.participant == self._participant:
+                if record.participant == self._participant or (isinstance(record, OverRate) and not record.participant):
                     hints.append(record)
         arrived: list[Verdict | Receipt] = []
         for record in hints[-_MOST_HINTS:]:
-            (arrived if self._is_proven(record) else self._hints).append(record)
-        for record in arrived:
-            self._keep(record)
+            if self._is_proven(record):
+                arrived += self._keep(record)
+            else:
+                self._hints.append(record)
         return arrived
 
     def verdict_at(self, topic: str, position: Position, timeout: float = 0.0) -> Verdict | None:
         """The verdict on the record at a position of a topic; waits for it."""
         place = (topic, position.partition, position.offset)
-        self._wait(timeout, lambda: place in self._verdicts)
-        return self._verdicts.get(place)
+        self._wait(timeout, lambda: self._known(place) is not None)
+        return self._known(place)
 
     def receipts(self, timeout: float = 0.0) -> list[Receipt]:
         """All receipts so far, in the order of their arrival; with a timeout, waits until there is one more."""
@@ -91,12 +98,31 @@ class Mailbox:
         for reader in self._readers:
             reader.close()
 
-    def _keep(self, record: Verdict | Receipt) -> None:
-        if isinstance(record, Verdict):
-            self._verdicts[record.source_topic, record.source_partition, record.source_offset] = record
-        else:
-            self._receipts.append(record)
-            self._on_receipt(record)
+    def _keep(self, record: Verdict | OverRate | Receipt) -> list[Verdict | Receipt]:
+        """What it tells this participant."""
+        match record:
+            case Verdict():
+                self._verdicts[record.source_topic, record.source_partition, record.source_offset] = record
+                return [record]
+            case OverRate(participant=""):
+                # Of others, as a rule; of this participant's where the gate had not heard of it yet.
+                self._unnamed.append(record)
+                return []
+            case OverRate():
+                return [told for verdict in verdicts_of(record) for told in self._keep(verdict)]
+            case Receipt():
+                self._receipts.append(record)
+                self._on_receipt(record)
+                return [record]
+
+    def _known(self, place: tuple[str, int, int]) -> Verdict | None:
+        found = self._verdicts.get(place)
+        if found is None:
+            for each in self._unnamed:
+                of_partition = place[:2] == (each.source_topic, each.source_partition)
+                if of_partition and any(place[2] in run for run in offsets_of(each)):
+                    return verdict_on(each, place[2], self._participant)
+        return found
 
     def _wait(self, timeout: float, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + timeout

@@ -55,7 +55,7 @@ from fluvial.transparency.note import NoteKey
 from fluvial.wire import records
 from fluvial.wire.errors import VerificationError
 from fluvial.wire.names import check_participant
-from fluvial.wire.records import HeldOutMetrics, Receipt, Round, RoundStatus, Task, Verdict
+from fluvial.wire.records import HeldOutMetrics, OverRate, Receipt, Round, RoundStatus, Task, Verdict
 
 _POLL_SECONDS = 0.2
 _RETRY_SECONDS = 1.0
@@ -257,7 +257,7 @@ class Participant:
                 f"{round_.base_version}"
             )
 
-    def _has_leaf(self, record: Verdict | Receipt) -> bool:
+    def _has_leaf(self, record: Verdict | OverRate | Receipt) -> bool:
         return self._proven is None or self._proven.has(record)
 
     def publish(

@@ -24,7 +24,7 @@ from fluvial.transparency.signed_leaves import Proven, SignedLeaves
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.files import make_private_folder, replace_file
-from fluvial.wire.records import PublishedModel, Receipt, SequencedEvent, Verdict
+from fluvial.wire.records import OverRate, PublishedModel, Receipt, SequencedEvent, Verdict
 
 FILE = "log.proven"
 _PAUSE_SECONDS = 0.05
@@ -69,13 +69,13 @@ class ProvenLog:
         if self.size > before:
             self._save()
 
-    def has(self, record: Verdict | Receipt) -> bool:
+    def has(self, record: Verdict | OverRate | Receipt) -> bool:
         """As `holds`; looks first what has come, unless it has just done so: anybody may send answers to ask about."""
         if not self.holds(record) and time.monotonic() - self._polled >= _PAUSE_SECONDS:
             self.poll(0.0)
         return self.holds(record)
 
-    def holds(self, record: Verdict | Receipt) -> bool:
+    def holds(self, record: Verdict | OverRate | Receipt) -> bool:
         """Whether a leaf has this answer to the participant, to the byte."""
         return sha256(framing.encode(record)).digest() in self._answers
 
@@ -109,7 +109,7 @@ class ProvenLog:
             match record:
                 case PublishedModel(task=task, version=version, model_digest=digest):
                     self._models[task] = version, digest
-                case Verdict() | Receipt() if record.participant == self._participant:
+                case Verdict() | OverRate() | Receipt() if record.participant in (self._participant, ""):
                     self._answers.append(sha256(event.data).digest())
                 case _:
                     pass

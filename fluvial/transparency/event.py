@@ -14,6 +14,7 @@ from fluvial.wire.records import (
     InferenceSummary,
     InputGap,
     Lease,
+    OverRate,
     Participant,
     Promotion,
     PublishedModel,
@@ -38,6 +39,7 @@ Recorded = (
     | SetAside
     | InputGap
     | Lease
+    | OverRate
 )
 """The records that the audit log holds as the data of its events. Measurements are too large for it: the promotion that
 rests on one names its digest."""
@@ -55,6 +57,7 @@ EVENT_TYPES: dict[type[Recorded], str] = {
     SetAside: "org.fluvial.set-aside.v1",
     InputGap: "org.fluvial.input-gap.v1",
     Lease: "org.fluvial.lease.v1",
+    OverRate: "org.fluvial.over-rate.v1",
 }
 """CloudEvents type of each."""
 
@@ -94,12 +97,14 @@ def event_id(record: Recorded) -> str:
             return _join("input-gap", record.topic, record.partition, record.first, record.end)
         case Lease():
             return _join("lease", record.epoch)
+        case OverRate():
+            return _join("over-rate", record.source_topic, record.source_partition, record.first)
 
 
 def subject(record: Recorded) -> str:
     """CloudEvents subject: the participant where one is concerned, else the task; else the operator, topic or job."""
     match record:
-        case Verdict() | Participant() | Receipt():
+        case Verdict() | Participant() | Receipt() | OverRate():
             return record.participant
         case SetAside():
             return record.operator

@@ -34,6 +34,7 @@ from fluvial.wire.errors import Malformed, NonCanonical, SchemaUnknown
 from fluvial.wire.version import Version
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 MAGIC = b"\xc3\x01"
 HEADER_BYTES = 10
@@ -109,6 +110,12 @@ def decode(
         pass
     record = _decode_slowly(data, header, codec.version)
     return record
+
+
+def decode_either(data: bytes, one: type[T], other: type[U]) -> T | U:
+    """The record of one of two types that these bytes are. Raises as `decode`."""
+    codec = _BY_HEADER.get(data[:HEADER_BYTES])
+    return decode(data, other) if codec is not None and codec.record is other else decode(data, one)
 
 
 def sole_header(kind: type) -> bytes | None:

@@ -1609,6 +1609,80 @@ class OperatorAct:
 
 @quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Offsets without a gap."""
+
+    skipped: int
+    """Offsets between the run before and this one, which are not meant; 0 for the first run."""
+    length: int
+    """How many offsets the run has, 1 or more."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ("length",)
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "skipped": self.skipped,
+            "length": self.length,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> Run:
+        return cls(
+            skipped=data["skipped"],
+            length=data["length"],
+        )
+
+
+@quick_init
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverRate:
+    """Records of one sender in one partition that were refused unopened, because it sent more than it is given: for each of them the one verdict, REJECT for OVER_RATE."""
+
+    source_topic: str
+    """Topic of the records."""
+    source_partition: int
+    """Their partition."""
+    first: int
+    """Offset of the first of them."""
+    source_timestamp_ms: int
+    """Broker time of the first."""
+    participant: str
+    """Enrolled participant that their Kafka keys name, as a claim; empty for all whose keys name nobody enrolled, who share what they are given."""
+    runs: tuple[Run, ...]
+    """Which offsets are meant, from the first on; 4096 or fewer in all."""
+    records_sha256: bytes
+    """SHA-256, 32 bytes, of the SHA-256 digests of the records' raw values, joined in the order of their offsets."""
+
+    INT_FIELDS: ClassVar[tuple[str, ...]] = ("source_partition",)
+    RECORD_FIELDS: ClassVar[tuple[str, ...]] = ("runs",)
+
+    def to_avro(self) -> dict[str, Any]:
+        return {
+            "source_topic": self.source_topic,
+            "source_partition": self.source_partition,
+            "first": self.first,
+            "source_timestamp_ms": self.source_timestamp_ms,
+            "participant": self.participant,
+            "runs": [item.to_avro() for item in self.runs],
+            "records_sha256": self.records_sha256,
+        }
+
+    @classmethod
+    def from_avro(cls, data: dict[str, Any]) -> OverRate:
+        return cls(
+            source_topic=data["source_topic"],
+            source_partition=data["source_partition"],
+            first=data["first"],
+            source_timestamp_ms=data["source_timestamp_ms"],
+            participant=data["participant"],
+            runs=tuple([Run.from_avro(item) for item in data["runs"]]),
+            records_sha256=data["records_sha256"],
+        )
+
+
+@quick_init
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawnAgreement:
     """An agreement that the participant has signed and signs no more."""
 

@@ -125,11 +125,6 @@ def unhandled(raw: bytes, source: Source) -> Refused:
     return Refused(verdict=Case.of(raw, source, QUARANTINED).verdict(Reason.UNHANDLED))
 
 
-def over_rate(raw: bytes, source: Source) -> Refused:
-    """The outcome of a record that its sender was not given (`fluvial.admission.rates`): nothing of it was opened."""
-    return Refused(verdict=Case.of(raw, source, QUARANTINED).verdict(Reason.OVER_RATE))
-
-
 def readmitted(raw: bytes, source: Source, scope: str = "") -> AcceptedUpdate | None:
     """The reference of a record that was accepted before, of which nothing is judged again; None where it is no update.
     Whoever asks compares its SHA-256 with that of the verdict."""
@@ -169,7 +164,6 @@ __all__ = [
     "Source",
     "conclude",
     "judge",
-    "over_rate",
     "keeps_raw",
     "readmitted",
     "unhandled",

@@ -22,6 +22,7 @@ from fluvial.wire.records import (
     InferenceSummary,
     InputGap,
     Lease,
+    OverRate,
     Participant,
     Promotion,
     PublishedModel,
@@ -55,6 +56,7 @@ _SOURCES: dict[type[Recorded], str] = {
     SetAside: "/jobs",
     InputGap: "/validation",
     Lease: "/jobs",
+    OverRate: "/validation",
 }
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from fluvial.wire.foreign_text import logger
-from fluvial.wire.records import Receipt, Verdict
+from fluvial.wire.records import OverRate, Receipt, Verdict
 from pipelines.aggregation.rounds.recovery import Recovery
 from pipelines.config import Settings
 from pipelines.flink import log_reader, process_resources
@@ -44,7 +44,8 @@ def read_recovery(settings: Settings) -> Recovery:
     recovery.take_receipts(receipt for _, receipt in log_reader.decoded(receipts, Receipt, topics.receipts))
     if recovery.verdicts_since_ms is not None:
         verdicts = mac.proven(topics.verdicts, read(topics.verdicts, recovery.verdicts_since_ms))
-        recovery.take_verdicts(verdict for _, verdict in log_reader.decoded(verdicts, Verdict, topics.verdicts))
+        single = log_reader.decoded(verdicts, Verdict, topics.verdicts, beside=OverRate)
+        recovery.take_verdicts(verdict for _, verdict in single)
     # A warning, because Python's log level in a job is that: a start is rare, and what it found matters.
     _log.warning("rounds and windows are known from the log in %.2f s", time.monotonic() - began)
     return recovery

@@ -83,18 +83,43 @@ class Graph:
         start: see `source`. max_records, max_delay_ms: what closes a bundle, over all lanes.
 
         for_answers: whoever waits for what the operator does outside of Flink waits for no network buffer to fill, and
-        the operator gets an empty bundle before every checkpoint (`org.fluvial.flink.GatherFrames`)."""
-        chosen = lane_keys(self.environment.get_max_parallelism(), num_lanes) if keys is None else keys
-        jvm, gather = get_gateway().jvm, f"gather-{topic.replace('_', '-')}"
-        limits = max_records, _BUNDLE_BYTES, max_delay_ms
-        marks = (True,) if for_answers else ()
-        operator = jvm.org.fluvial.flink.GatherFrames(java_strings(chosen), *limits, *marks)
-        gathered = self.source(topic, start)._j_data_stream.transform(
-            gather, _KEYED_BYTES.get_java_type_info(), operator
+        each of its lanes gets an empty bundle before every checkpoint (`org.fluvial.flink.GatherFrames`)."""
+        limits = {"max_records": max_records, "max_delay_ms": max_delay_ms}
+        gathered = self.gathered_source(topic, start, **limits, marks_barriers=for_answers)
+        return self.by_lane(gathered, keys, num_lanes=num_lanes, for_answers=for_answers)
+
+    def gathered_source(
+        self,
+        topic: str,
+        start: Mapping[int, int] | None = None,
+        *,
+        max_records: int = _BUNDLE_RECORDS,
+        max_delay_ms: int = _BUNDLE_MS,
+        marks_barriers: bool = False,
+    ) -> DataStream:
+        """Bundles of a topic's source frames, in the order in which they are read. marks_barriers: an empty one comes
+        before every checkpoint."""
+        gather = get_gateway().jvm.org.fluvial.flink.GatherFrames(
+            max_records, _BUNDLE_BYTES, max_delay_ms, marks_barriers
         )
+        source = self.source(topic, start)._j_data_stream
+        return DataStream(source.transform(f"gather-{_dashed(topic)}", BYTES.get_java_type_info(), gather))
+
+    def by_lane(
+        self,
+        bundles: DataStream,
+        keys: list[str] | None = None,
+        *,
+        num_lanes: int = LANES,
+        for_answers: bool = False,
+    ) -> KeyedStream:
+        """Bundles of source frames, parted and keyed by lane. Arguments as for `bundled_source`."""
+        chosen = lane_keys(self.environment.get_max_parallelism(), num_lanes) if keys is None else keys
+        part = get_gateway().jvm.org.fluvial.flink.PartLanes(java_strings(chosen), for_answers)
+        parted = bundles._j_data_stream.flatMap(part, _KEYED_BYTES.get_java_type_info()).name("part-lanes")
         if for_answers:
-            gathered.setBufferTimeout(0)
-        return _keyed(gathered)
+            parted.setBufferTimeout(0)
+        return _keyed(parted)
 
     def keyed(self, messages: DataStream) -> KeyedStream:
         """Messages (`pipelines.flink.messages`) keyed by their key: as `key_by(key_of)`, without calling Python."""
@@ -159,9 +184,7 @@ class Graph:
             builder.set_property(setting, value)
         key_file = stage_key_file(self.settings) if topic in PROVEN else None
         builder._j_builder.setDeserializer(get_gateway().jvm.org.fluvial.flink.FrameDeserializer(key_file))
-        stream = self.environment.from_source(
-            builder.build(), WatermarkStrategy.no_watermarks(), topic.replace("_", "-"), BYTES
-        )
+        stream = self.environment.from_source(builder.build(), WatermarkStrategy.no_watermarks(), _dashed(topic), BYTES)
         return stream.uid(f"source-{topic}")
 
     def _starting_offsets(self, topic: str, start: Mapping[int, int] | None) -> KafkaOffsetsInitializer:
@@ -173,6 +196,10 @@ class Graph:
             {KafkaTopicPartition(topic, partition): offset for partition, offset in offsets.items()},
             KafkaOffsetResetStrategy.EARLIEST,
         )
+
+
+def _dashed(topic: str) -> str:
+    return topic.replace("_", "-")
 
 
 def _keyed(j_rows: Any) -> KeyedStream:

@@ -21,7 +21,7 @@ from fluvial.identity.brokers import Brokers
 from fluvial.kafka import Message, Transport
 from fluvial.wire.errors import DecodeError, TransportError
 from fluvial.wire.foreign_text import logger
-from fluvial.wire.framing import decode
+from fluvial.wire.framing import decode_either
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.offsets import Bounds, starting_offsets
 
@@ -100,19 +100,22 @@ def offsets_at(brokers: Brokers, topic: str, timestamp_ms: int) -> dict[int, int
         raise LogUnreadable(f"{topic}: {error}") from error
 
 
-def decoded(records: Iterable[SourceRecord], kind: type[T], topic: str) -> Iterator[tuple[SourceRecord, T]]:
+def decoded(
+    records: Iterable[SourceRecord], kind: type[T], topic: str, *, beside: type | None = None
+) -> Iterator[tuple[SourceRecord, T]]:
     """The records that are of this kind, beside what they are. Others are skipped, and their number is told at the
-    end, with the place of the first."""
+    end, with the place of the first. beside: another kind that belongs there, of which nothing is told."""
     junk, first = 0, ""
     for record in records:
         try:
-            content = decode(record.value, kind)
+            content = decode_either(record.value, kind, beside or kind)
         except DecodeError as error:
             if not junk:
                 first = f"{topic}/{record.partition}@{record.offset}: {error}"
             junk += 1
             continue
-        yield record, content
+        if isinstance(content, kind):
+            yield record, content
     if junk:
         _log.warning("%d records of %s are no %s and were skipped; the first is %s", junk, topic, kind.__name__, first)
 

@@ -1,9 +1,10 @@
 """Wiring of the validation stage.
 
-updates ───── gathered in Java into bundles, by lane ─┬─▶ validate ─▶ verdicts, quarantine, events; accepted
-enrolments ── likewise ───────────────────────────────┼─▶ enrol ────▶ verdicts, quarantine, events, registry
-reports ── likewise ──────────────────────────────────┼─▶ report ───▶ verdicts, quarantine, events, admitted-reports
-registry, rounds, variants ── broadcast to all ───────┘
+updates ───── gathered in Java ─▶ share ─▶ by lane ─┬─▶ validate ─▶ verdicts, quarantine, events; accepted
+enrolments ── gathered in Java ──────────▶ by lane ─┼─▶ enrol ────▶ verdicts, quarantine, events, registry
+reports ───── gathered in Java ─▶ share ─▶ by lane ─┼─▶ report ───▶ verdicts, quarantine, events, admitted-reports
+registry, rounds, variants ── broadcast to all ─────┘
+                       share, what is over a share: verdicts, events
 
 Updates are read from the first on that has no verdict, or is to be handed on again; enrolments and reports, which are
 few, from the beginning.
@@ -17,6 +18,10 @@ Beside it, within a process: chunks that the content check found good are announ
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pyflink.datastream import KeyedStream
+
 from pipelines.flink.bundles import Kind
 from pipelines.flink.graph import BYTES, Graph
 from pipelines.flink.guard import Form, guarded
@@ -24,6 +29,7 @@ from pipelines.validation.committed import read_known
 from pipelines.validation.operators.enrol import Enrol
 from pipelines.validation.operators.judging import NOTHING_BROADCAST, Mark
 from pipelines.validation.operators.report import Report
+from pipelines.validation.operators.share import Share
 from pipelines.validation.operators.validate import Validate
 
 
@@ -37,7 +43,7 @@ def attach(graph: Graph) -> None:
     variants = graph.source("variants").map(Mark("variants"), BYTES).name("mark-variants")
     trusted = registry.union(rounds, variants).broadcast(NOTHING_BROADCAST)
     judged = (
-        graph.bundled_source("updates", start=starts[topics.updates])
+        _shared(graph, "updates", starts[topics.updates])
         .connect(trusted)
         .process(guarded(Validate(settings, hands_over=composed), "validate", settings, Form.BUNDLE), BYTES)
         .name("validate")
@@ -51,7 +57,7 @@ def attach(graph: Graph) -> None:
         .uid("enrol")
     )
     reported = (
-        graph.bundled_source("reports")
+        _shared(graph, "reports")
         .connect(trusted)
         .process(guarded(Report(settings), "report", settings, Form.BUNDLE), BYTES)
         .name("report")
@@ -62,3 +68,12 @@ def attach(graph: Graph) -> None:
     graph.emit(reported)
     if composed:
         graph.hand_over("accepted", graph.unbundled(judged, Kind.MESSAGES))
+
+
+def _shared(graph: Graph, topic: str, start: Mapping[int, int] | None = None) -> KeyedStream:
+    """Bundles of a topic by lane, without what its senders sent beyond their shares, which is refused here."""
+    name, settings = f"share-{topic}", graph.settings
+    gathered = graph.gathered_source(topic, start, marks_barriers=True)
+    shared = gathered.flat_map(guarded(Share(settings, topic), name, settings, Form.BUNDLE), BYTES).name(name)
+    graph.emit(graph.unbundled(shared, Kind.SINK))
+    return graph.by_lane(shared)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from heapq import merge
 
 from pipelines.flink.offsets import Bounds, Gap
 
@@ -15,24 +16,32 @@ class JudgedPlaces:
 
     def __init__(self) -> None:
         self._offsets: dict[_Partition, list[int]] = {}
+        self._ranges: dict[_Partition, list[range]] = {}
         self._runs: dict[_Partition, tuple[list[int], list[int]]] = {}
 
     def add(self, topic: str, partition: int, offset: int) -> None:
         self._offsets.setdefault((topic, partition), []).append(offset)
 
+    def add_ranges(self, topic: str, partition: int, ranges: Iterable[range]) -> None:
+        self._ranges.setdefault((topic, partition), []).extend(ranges)
+
     def close(self) -> None:
         """All are added: offsets become runs."""
-        for place, offsets in self._offsets.items():
+        for place in {**self._offsets, **self._ranges}:
             starts: list[int] = []
             ends: list[int] = []
-            for offset in sorted(set(offsets)):
-                if ends and offset == ends[-1]:
-                    ends[-1] += 1
+            single = sorted(set(self._offsets.get(place, ())))
+            ranges = sorted((run.start, run.stop) for run in self._ranges.get(place, ()))
+            for start, end in merge(((offset, offset + 1) for offset in single), ranges):
+                if ends and start <= ends[-1]:
+                    ends[-1] = max(ends[-1], end)
                 else:
-                    starts.append(offset)
-                    ends.append(offset + 1)
-            self._runs[place] = starts, ends
+                    starts.append(start)
+                    ends.append(end)
+            if starts:
+                self._runs[place] = starts, ends
         self._offsets.clear()
+        self._ranges.clear()
 
     def holds(self, topic: str, partition: int, offset: int) -> bool:
         runs = self._runs.get((topic, partition))

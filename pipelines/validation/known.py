@@ -6,15 +6,16 @@ nobody let in, for what simply has not been heard of yet. They live in memory al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from fluvial.admission.judgement import Source
+from fluvial.admission.over_rate import offsets_of
 from fluvial.wire.errors import DecodeError, FluvialError
 from fluvial.wire.foreign_text import logger
-from fluvial.wire.framing import decode
-from fluvial.wire.records import InputGap, Receipt, Verdict
+from fluvial.wire.framing import decode, decode_either
+from fluvial.wire.records import InputGap, OverRate, Receipt, Verdict
 from fluvial.wire.topics import Topics
 from governance.registry.enrolment import claim_token
 from governance.registry.token_claims import TokenClaims
@@ -77,8 +78,8 @@ def known(records: CommittedRecords, trusted: TrustedRecords, topics: Topics) ->
             apply(trusted, topic, record, skipped)
             heard.heard(topic, record)
     found = judged(
-        _decoded(records.verdicts, Verdict, topics.verdicts, skipped),
-        _decoded(records.receipts, Receipt, topics.receipts, skipped),
+        _decoded(records.verdicts, _verdict, topics.verdicts, skipped),
+        _decoded(records.receipts, lambda value: decode(value, Receipt), topics.receipts, skipped),
         topics.updates,
         topics.reports,
         lambda task: first_remembered(trusted.current(task)),
@@ -126,9 +127,16 @@ def source_of(record: SourceRecord, topic: str) -> Source:
     )
 
 
-def _decoded(records: Iterable[SourceRecord], kind: type[T], topic: str, skipped: Tally) -> Iterator[T]:
+def _verdict(value: bytes) -> Verdict | OverRate:
+    found = decode_either(value, Verdict, OverRate)
+    if isinstance(found, OverRate):
+        offsets_of(found)
+    return found
+
+
+def _decoded(records: Iterable[SourceRecord], read: Callable[[bytes], T], topic: str, skipped: Tally) -> Iterator[T]:
     for record in records:
         try:
-            yield decode(record.value, kind)
+            yield read(record.value)
         except DecodeError as error:
             skipped.add(f"{topic}/{record.partition}@{record.offset}", str(error))

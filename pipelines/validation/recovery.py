@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fluvial.admission.judgement import Place
-from fluvial.wire.records import Decision, Reason, Receipt, Verdict
+from fluvial.admission.over_rate import offsets_of
+from fluvial.wire.records import Decision, OverRate, Reason, Receipt, Verdict
 from governance.admission.reports import ReportsSeen, subject_of
 from pipelines.flink.offsets import Bounds
 from pipelines.validation.accepted_records import FirstRemembered, ParticipantMemory
@@ -55,16 +56,20 @@ class Judged:
 
 
 def judged(
-    verdicts: Iterable[Verdict],
+    verdicts: Iterable[Verdict | OverRate],
     receipts: Iterable[Receipt],
     updates_topic: str,
     reports_topic: str,
     first_remembered: FirstRemembered,
 ) -> Judged:
-    """The fold. first_remembered: the first round of a task that still matters."""
+    """The fold. first_remembered: the first round of a task that still matters. Raises Malformed for what no gate
+    writes."""
     found = Judged()
     accepted: dict[_Update, tuple[Place, bytes]] = {}
     for verdict in verdicts:
+        if isinstance(verdict, OverRate):
+            found.places.add_ranges(verdict.source_topic, verdict.source_partition, offsets_of(verdict))
+            continue
         topic, partition, offset = verdict.source_topic, verdict.source_partition, verdict.source_offset
         found.places.add(topic, partition, offset)
         if topic == reports_topic and verdict.decision is Decision.ACCEPT:

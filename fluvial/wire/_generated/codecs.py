@@ -3585,6 +3585,126 @@ def _read_operator_act(data: bytes, at: int) -> tuple[records.OperatorAct, int]:
     return record, at
 
 
+def _write_run(record: records.Run, out: list[bytes]) -> None:
+    add = out.append
+    add(long_bytes(record.skipped))
+    add(int_bytes(record.length))
+
+
+def _read_run(data: bytes, at: int) -> tuple[records.Run, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_skipped = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_length = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_length < 1 << 31:
+        raise Unusual
+    record = records.Run(
+        skipped=f_skipped,
+        length=f_length,
+    )
+    return record, at
+
+
+def _write_over_rate(record: records.OverRate, out: list[bytes]) -> None:
+    add = out.append
+    text = record.source_topic.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(int_bytes(record.source_partition))
+    add(long_bytes(record.first))
+    add(long_bytes(record.source_timestamp_ms))
+    text = record.participant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    if record.runs:
+        add(long_bytes(len(record.runs)))
+        for runs_item in record.runs:
+            _write_run(runs_item, out)
+    add(b"\0")
+    add(long_bytes(len(record.records_sha256)))
+    add(record.records_sha256)
+
+
+def _read_over_rate(data: bytes, at: int) -> tuple[records.OverRate, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_source_topic = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_source_partition = (zigzag >> 1) ^ -(zigzag & 1)
+    if not -(1 << 31) <= f_source_partition < 1 << 31:
+        raise Unusual
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_first = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_source_timestamp_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_participant = data[at:end].decode()
+    at = end
+    f_runs_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_runs_item, at = _read_run(data, at)
+            f_runs_items.append(f_runs_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_runs = tuple(f_runs_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_records_sha256 = data[at:end]
+    at = end
+    record = records.OverRate(
+        source_topic=f_source_topic,
+        source_partition=f_source_partition,
+        first=f_first,
+        source_timestamp_ms=f_source_timestamp_ms,
+        participant=f_participant,
+        runs=f_runs,
+        records_sha256=f_records_sha256,
+    )
+    return record, at
+
+
 def _fits_participant_1(record: records.Participant) -> bool:
     return record.version == 0 and record.withdrawn == () and record.requested_ms == 0
 
@@ -6633,6 +6753,7 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.ModelManifest: (_fits_model_manifest_1, None),
     records.ModelUpdate: (_fits_model_update_1, None),
     records.OperatorAct: (None,),
+    records.OverRate: (None,),
     records.Participant: (_fits_participant_1, None),
     records.Promotion: (None,),
     records.PublishedModel: (None,),
@@ -6667,6 +6788,7 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.ModelManifest: (_write_model_manifest_1, _write_model_manifest_2),
     records.ModelUpdate: (_write_model_update_1, _write_model_update_2),
     records.OperatorAct: (_write_operator_act,),
+    records.OverRate: (_write_over_rate,),
     records.Participant: (_write_participant_1, _write_participant_2),
     records.Promotion: (_write_promotion,),
     records.PublishedModel: (_write_published_model,),
@@ -6701,6 +6823,7 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.ModelManifest: (_read_model_manifest_1, _read_model_manifest_2),
     records.ModelUpdate: (_read_model_update_1, _read_model_update_2),
     records.OperatorAct: (_read_operator_act,),
+    records.OverRate: (_read_over_rate,),
     records.Participant: (_read_participant_1, _read_participant_2),
     records.Promotion: (_read_promotion,),
     records.PublishedModel: (_read_published_model,),

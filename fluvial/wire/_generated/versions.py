@@ -208,6 +208,15 @@ VERSIONS: dict[type, tuple[Version, ...]] = {
             schema='{"doc":"What an operator wants done about a decision on a variant. Signed by the operator, named by the keyid; topic operator-acts.","fields":[{"doc":"Task.","name":"task","type":"string"},{"doc":"Number of the decision that it is about.","name":"promotion","type":"long"},{"doc":"SHA-256 of the artefact that was decided upon, 32 bytes.","name":"artefact_sha256","type":"bytes"},{"doc":"What is to be done.","name":"step","type":{"doc":"What is to be done.","name":"OperatorStep","symbols":["PROMOTE","HOLD","ROLL_BACK"],"type":"enum"}},{"doc":"Who wants it; equals the keyid of the envelope\'s signature.","name":"operator","type":"string"},{"doc":"Why, in words.","name":"reason","type":"string"},{"doc":"When it was signed, milliseconds since 1970: a claim.","name":"created_ms","type":"long"}],"name":"OperatorAct","namespace":"org.fluvial.v1","type":"record"}',
         ),
     ),
+    records.OverRate: (
+        Version(
+            record=records.OverRate,
+            number=1,
+            fingerprint=bytes.fromhex("c733765ea0244434"),
+            sha256="6e29d1eda2260573409506d0a379776e960a52bd4c0a2dc327e5b0e3af5e8de8",
+            schema='{"doc":"Records of one sender in one partition that were refused unopened, because it sent more than it is given: for each of them the one verdict, REJECT for OVER_RATE.","fields":[{"doc":"Topic of the records.","name":"source_topic","type":"string"},{"doc":"Their partition.","name":"source_partition","type":"int"},{"doc":"Offset of the first of them.","name":"first","type":"long"},{"doc":"Broker time of the first.","name":"source_timestamp_ms","type":"long"},{"doc":"Enrolled participant that their Kafka keys name, as a claim; empty for all whose keys name nobody enrolled, who share what they are given.","name":"participant","type":"string"},{"doc":"Which offsets are meant, from the first on; 4096 or fewer in all.","name":"runs","type":{"items":{"doc":"Offsets without a gap.","fields":[{"doc":"Offsets between the run before and this one, which are not meant; 0 for the first run.","name":"skipped","type":"long"},{"doc":"How many offsets the run has, 1 or more.","name":"length","type":"int"}],"name":"Run","type":"record"},"type":"array"}},{"doc":"SHA-256, 32 bytes, of the SHA-256 digests of the records\' raw values, joined in the order of their offsets.","name":"records_sha256","type":"bytes"}],"name":"OverRate","namespace":"org.fluvial.v1","type":"record"}',
+        ),
+    ),
     records.Participant: (
         Version(
             record=records.Participant,

@@ -76,10 +76,6 @@ class Enrol(HoldsUnhandled):
             if _SIGNED_MS.unpack_from(bytes(data))[0] < at_ms - _SETTLED_MS:
                 self._signed.remove(key)
 
-    def _share(self) -> None:
-        """Requests are of names that are not enrolled, and what waits of them is bounded by `unheard`."""
-        return
-
     # The lane's desk.
 
     def judge(self, records: Sequence[SourceRecord]) -> Iterator[EnrolmentJudgement]:

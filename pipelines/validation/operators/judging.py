@@ -11,10 +11,7 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedBroadcastProcessFunction, MapFunction
 from pyflink.datastream.state import MapStateDescriptor
 
-from fluvial.admission.case import claimed_name
-from fluvial.admission.rates import Rate, Rates
 from fluvial.wire.foreign_text import logger
-from governance.admission import gate
 from governance.admission.evidence import Evidence
 from pipelines.config import Settings
 from pipelines.flink.attempts import attempt_of
@@ -25,7 +22,7 @@ from pipelines.flink.shared import ended_with
 from pipelines.flink.tally import Tally
 from pipelines.validation import process
 from pipelines.validation.contests import Room
-from pipelines.validation.known import apply, source_of
+from pipelines.validation.known import apply
 from pipelines.validation.lanes import Lanes
 from pipelines.validation.record_life import Lane
 from pipelines.validation.waiting import Waiting
@@ -68,7 +65,6 @@ class Judging(KeyedBroadcastProcessFunction):
         self._known = self._process.known
         self._trusted, self._judged = self._known.trusted, self._known.judged
         self._skipped = Tally(_log)
-        self._rates = self._share()
         evidence, room = self._evidence(), self._room()
         self._lanes = Lanes(
             ctx.get_map_state(MapStateDescriptor("parked", *BYTES_BY_NAME)),
@@ -84,7 +80,7 @@ class Judging(KeyedBroadcastProcessFunction):
         at_ms = now_ms()
         self._begin(ctx)
         lane = self._lanes.of(ctx.get_current_key())
-        lane.arrive([one for one in parse_sources(bytes(value)) if self._is_to_be_judged(one)], at_ms)
+        lane.arrive([one for one in parse_sources(bytes(value)) if not self._is_settled(one)], at_ms)
         return self._end(ctx, at_ms)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
@@ -106,24 +102,6 @@ class Judging(KeyedBroadcastProcessFunction):
             ctx.timer_service().register_processing_time_timer(look_at_ms)
         return self._results(ctx)
 
-    def _is_to_be_judged(self, record: SourceRecord) -> bool:
-        """Whether a record that arrives goes to its lane: not if the log has its verdict, nor if its sender has sent
-        more than it is given."""
-        is_given = self._is_given(record)
-        if self._is_settled(record):
-            return False
-        if not is_given:
-            self.settled(record, gate.over_rate(record.value, source_of(record, self._topic)))
-        return is_given
-
-    def _is_given(self, record: SourceRecord) -> bool:
-        """Whether the sender is given this record; those that were judged before count, too."""
-        if self._rates is None:
-            return True
-        name = claimed_name(record.key)
-        name = name if self._trusted.participant(name) is not None else ""
-        return self._rates.take(record.partition, name, len(record.value), record.timestamp_ms)
-
     def _is_settled(self, record: SourceRecord) -> bool:
         """Whether a record that arrives needs no verdict: the log has it."""
         if not self._has_verdict(record):
@@ -141,10 +119,6 @@ class Judging(KeyedBroadcastProcessFunction):
 
     def _room(self) -> Room:
         return Room(0)
-
-    def _share(self) -> Rates | None:
-        """What each sender is given; None where what arrives is bounded otherwise."""
-        return Rates(Rate(*self._settings.named_rate), Rate(*self._settings.unnamed_rate))
 
     def _begin(self, ctx: Any) -> None:
         """A call begins; the lane in hand is Flink's current key."""

@@ -10,6 +10,7 @@ from typing import Any
 from fluvial.admission.rates import LEAST_BURST
 from fluvial.auditor.keys import HEARD_MS
 from fluvial.auditor.patience import MAX_PENDING_MS
+from fluvial.auditor.reader import TopicRecord
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import decode, encode
@@ -21,6 +22,7 @@ from fluvial.wire.records import (
     ParticipantStatus,
     Reason,
     RoundTransition,
+    Run,
     SignedAgreement,
     Verdict,
     WithdrawnAgreement,
@@ -377,6 +379,104 @@ def censor_as_one_too_many(world: World) -> str:
     world.judge(world.update("anna", 3), "anna", 0, Decision.REJECT, reason=Reason.OVER_RATE)
     world.sequence()
     return "was refused as OVER_RATE, but anna had sent little"
+
+
+def flooded(world: World, name: str = "anna") -> tuple[list[TopicRecord], list[TopicRecord]]:
+    """What a gate looked at, which is judged here, and what was beyond the share."""
+    world.now_ms += 2 * HEARD_MS
+    records = world.flood(name, LEAST_BURST + 40)
+    for record in records[:LEAST_BURST]:
+        world.judge(record, (record.key or b"").decode(), 0, Decision.REJECT)
+    return records[:LEAST_BURST], records[LEAST_BURST:]
+
+
+@tampering
+def censor_among_many(world: World) -> str:
+    """An honest update, hidden in the refusal of a flood."""
+    _, records = flooded(world, "")
+    world.open_round(3)
+    world.refuse([*records, world.update("anna", 3)], "")
+    world.sequence()
+    return "was refused as OVER_RATE, but anna had sent little"
+
+
+@tampering
+def censor_among_many_of_another(world: World) -> str:
+    _, records = flooded(world)
+    world.open_round(3)
+    world.refuse([*records, world.update("ben", 3)], "anna")
+    world.sequence()
+    return "its verdict names the participant 'anna', its key 'ben'"
+
+
+@tampering
+def refuse_many_twice(world: World) -> str:
+    _, records = flooded(world)
+    world.refuse(records, "anna")
+    world.refuse(records[7:], "anna")
+    world.sequence()
+    return "refuses what leaf"
+
+
+@tampering
+def refuse_many_and_judge_one_of_them(world: World) -> str:
+    _, records = flooded(world)
+    world.judge(records[7], "anna", 0, Decision.REJECT)
+    world.refuse(records, "anna")
+    world.sequence()
+    return "has two verdicts, in leaf"
+
+
+@tampering
+def refuse_many_of_other_bytes(world: World) -> str:
+    _, records = flooded(world)
+    world.refuse(records, "anna")
+    index = world.kept[world.topics.updates].index(records[7])
+    world.replace_value(world.topics.updates, index, b"a good update")
+    world.sequence()
+    return "what was refused from here on in leaf"
+
+
+@tampering
+def refuse_many_that_are_not_there(world: World) -> str:
+    _, records = flooded(world)
+    world.refuse(records, "anna", runs=(Run(skipped=0, length=50),))
+    world.sequence()
+    return "10 of the records refused from here on are not in the topic"
+
+
+@tampering
+def refuse_many_at_another_time(world: World) -> str:
+    _, records = flooded(world)
+    world.refuse(records, "anna", source_timestamp_ms=world.now_ms + 1)
+    world.sequence()
+    return "has broker time"
+
+
+@tampering
+def refuse_in_runs_that_no_gate_writes(world: World) -> str:
+    _, records = flooded(world)
+    world.refuse(records, "anna", runs=(Run(skipped=0, length=40), Run(skipped=-40, length=40)))
+    world.sequence()
+    return "a run of 40 offsets behind -40"
+
+
+@tampering
+def hide_what_was_refused_of_many(world: World) -> str:
+    _, records = flooded(world)
+    written = world.refuse(records, "anna")
+    world.kept[world.topics.verdicts].remove(written)
+    world.sequence()
+    return "as the topic does not"
+
+
+@tampering
+def refuse_many_without_a_leaf(world: World) -> str:
+    _, records = flooded(world)
+    world.refuse(records, "anna", leaf=False)
+    world.judge(world.flood("anna", 1)[0], "anna", 0, Decision.REJECT)
+    world.sequence()
+    return "has no leaf in the log, though newer verdicts have, or for too long"
 
 
 @tampering

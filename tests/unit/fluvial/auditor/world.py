@@ -1,10 +1,11 @@
 """A federation in memory: the topics that honest stages would have written, for tests to tamper with."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
+from fluvial.admission.over_rate import OverRates
 from fluvial.auditor.reader import TopicRecord
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
@@ -249,6 +250,22 @@ class World:
         if leaf:
             self.event(verdict)
         return self.append(self.topics.verdicts, encode(verdict), name.encode())
+
+    def refuse(self, records: Sequence[TopicRecord], name: str, *, leaf: bool = True, **changes: Any) -> TopicRecord:
+        """Records of one partition that one sender, or nobody, sent beyond its share. changes: of the `OverRate`."""
+        gathered = OverRates(records[0].topic)
+        for record in records:
+            gathered.add((record.partition, name), record.offset, record.timestamp_ms, record.value or b"")
+        (refused,) = gathered.take()
+        refused = replace(refused, **changes)
+        if leaf:
+            self.event(refused)
+        return self.append(self.topics.verdicts, encode(refused), name.encode())
+
+    def flood(self, name: str, number: int) -> list[TopicRecord]:
+        """Junk of somebody, or with an empty name of names that nobody has."""
+        names = (name or f"nobody-{each}" for each in range(number))
+        return [self.append(self.topics.updates, b"junk", each.encode()) for each in names]
 
     def publish(
         self, version: int, contributions: Mapping[str, TopicRecord], *, leaf: bool = True, terms: str = ""

@@ -34,6 +34,7 @@ from fluvial.wire.records import (
     LeaseCause,
     Metric,
     Outcome,
+    OverRate,
     Participant,
     ParticipantStatus,
     Promotion,
@@ -44,6 +45,7 @@ from fluvial.wire.records import (
     Release,
     RoundEvent,
     RoundTransition,
+    Run,
     SetAside,
     Variant,
     Verdict,
@@ -177,6 +179,15 @@ LEASE = Lease(
     cause=LeaseCause.TRANSACTION_LOST,
     taken_ms=4,
 )
+OVER_RATE = OverRate(
+    source_topic="fluvial.updates",
+    source_partition=3,
+    first=17,
+    source_timestamp_ms=4,
+    participant="anna",
+    runs=(Run(skipped=0, length=2), Run(skipped=3, length=1)),
+    records_sha256=b"\xab" * 32,
+)
 EXPECTED: list[tuple[Recorded, str, str, str]] = [
     (VERDICT, "verdict/fluvial.updates/3/17", "/validation", "anna"),
     (ROUND, "round/digits/2/1/CLOSED", "/aggregation", "digits"),
@@ -190,6 +201,7 @@ EXPECTED: list[tuple[Recorded, str, str, str]] = [
     (SET_ASIDE, f"set-aside/validate/3@17/{'ab' * 32}", "/jobs", "validate"),
     (INPUT_GAP, "input-gap/fluvial.updates/2/5/9", "/validation", "fluvial.updates"),
     (LEASE, "lease/7", "/jobs", "federation"),
+    (OVER_RATE, "over-rate/fluvial.updates/3/17", "/validation", "anna"),
 ]
 
 

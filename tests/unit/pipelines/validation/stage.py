@@ -12,13 +12,14 @@ from unittest.mock import patch
 
 import numpy as np
 
+from fluvial.admission.over_rate import verdicts_of
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.registry.records import RegistryRecord, registry_key
 from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.framing import decode
-from fluvial.wire.records import AcceptedUpdate, AuditEvent, ChunkReference, ModelUpdate, Round, Verdict
+from fluvial.wire.framing import decode, decode_either
+from fluvial.wire.records import AcceptedUpdate, AuditEvent, ChunkReference, ModelUpdate, OverRate, Round, Verdict
 from fluvial.wire.task_file import TaskFile
 from governance.admission.uploads import is_own_chunk
 from pipelines.config import Settings
@@ -33,7 +34,7 @@ from pipelines.validation.candidate_scores import CandidateScores
 from pipelines.validation.catching_up import CatchingUp
 from pipelines.validation.content_checks import ContentChecks
 from pipelines.validation.known import CommittedRecords, Known, known
-from pipelines.validation.operators import judging, validate
+from pipelines.validation.operators import judging, share, validate
 from pipelines.validation.trusted_records import TrustedRecords
 from tests.unit.governance.admission import builders
 from tests.unit.pipelines.flink_state import FlinkState
@@ -96,6 +97,7 @@ class ValidationStage:
         self.log = ChunkLog()
         self.now_ms = builders.NOW_MS
         self.verdicts: list[Verdict] = []
+        self.over_rates: list[OverRate] = []
         self.accepted: list[AcceptedUpdate] = []
         self.quarantined: list[bytes] = []
         self.events: list[AuditEvent] = []
@@ -133,6 +135,8 @@ class ValidationStage:
         self.process = process.Process(self.known, checks, scores, CheckedChunks(), catching_up)
         self.operator = validate.Validate(self.settings, hands_over=True)
         self.operator.open(self.flink)
+        self.share = share.Share(self.settings, "updates")
+        self.share.open(self.flink)
 
     def start_anew(self) -> None:
         """Another submission: it has no state, reads all updates again, and knows what the topics hold."""
@@ -174,8 +178,15 @@ class ValidationStage:
         return offsets
 
     def deliver(self, records: list[SourceRecord]) -> None:
-        bundle = pack_bundle(Kind.SOURCE, [source_frame(record) for record in records])
-        self._take(self.flink.call(self.operator, LANE, bundle))
+        for bundle in self.share.flat_map(pack_bundle(Kind.SOURCE, [source_frame(record) for record in records])):
+            if parse_bundle(bundle)[0] is Kind.SOURCE:
+                self._take(self.flink.call(self.operator, LANE, bundle))
+            else:
+                self._take([bundle])
+
+    def checkpoint(self) -> None:
+        """What comes before a barrier."""
+        self._take(list(self.share.flat_map(pack_bundle(Kind.SOURCE, []))))
 
     def pass_time(self, milliseconds: int) -> None:
         self.now_ms += milliseconds
@@ -192,7 +203,8 @@ class ValidationStage:
     def reasons(self) -> dict[tuple[int, int], list[str]]:
         """The reasons of all verdicts on each record."""
         found: dict[tuple[int, int], list[str]] = {}
-        for verdict in self.verdicts:
+        refused = (verdict for each in self.over_rates for verdict in verdicts_of(each))
+        for verdict in (*self.verdicts, *refused):
             found.setdefault((verdict.source_partition, verdict.source_offset), []).append(verdict.reason.value)
         return found
 
@@ -216,7 +228,11 @@ class ValidationStage:
             for topic, value in map(parse_sink, items):
                 match topic:
                     case SETTINGS.topics.verdicts:
-                        self.verdicts.append(decode(value, Verdict))
+                        verdict = decode_either(value, Verdict, OverRate)
+                        if isinstance(verdict, OverRate):
+                            self.over_rates.append(verdict)
+                        else:
+                            self.verdicts.append(verdict)
                         self.commit("verdicts", value)
                     case SETTINGS.topics.events:
                         self.events.append(decode(value, AuditEvent))

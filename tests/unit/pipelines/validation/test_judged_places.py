@@ -17,9 +17,14 @@ def judged(*offsets: int, partition: int = 0) -> JudgedPlaces:
     return places
 
 
-@given(st.sets(st.integers(0, 30)), st.integers(0, 35))
-def test_places_are_what_was_added(offsets: set[int], first: int) -> None:
-    places = judged(*offsets)
+@given(st.sets(st.integers(0, 30)), st.lists(st.tuples(st.integers(0, 30), st.integers(1, 5))), st.integers(0, 35))
+def test_places_are_what_was_added(single: set[int], runs: list[tuple[int, int]], first: int) -> None:
+    places = JudgedPlaces()
+    for offset in single:
+        places.add(TOPIC, 0, offset)
+    places.add_ranges(TOPIC, 0, [range(start, start + length) for start, length in runs])
+    places.close()
+    offsets = single | {offset for start, length in runs for offset in range(start, start + length)}
     assert {offset for offset in range(40) if places.holds(TOPIC, 0, offset)} == offsets
     wanted = places.first_wanted(TOPIC, {0: Bounds(first, 40, 40)})[0]
     assert wanted == next(offset for offset in range(first, 99) if offset not in offsets)

@@ -27,6 +27,10 @@ final class Bundles {
         return bundle[Short.BYTES];
     }
 
+    static boolean isEmpty(byte[] bundle) {
+        return bundle.length == HEAD_BYTES;
+    }
+
     static byte[] pack(byte kind, List<byte[]> items, int itemBytes) {
         ByteBuffer out = ByteBuffer.allocate(HEAD_BYTES + items.size() * Integer.BYTES + itemBytes);
         out.putShort((short) 0).put(kind);

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from unittest.mock import patch
 
+from fluvial.admission.over_rate import MAX_RECORDS
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.records import Reason
+from fluvial.wire.framing import decode
+from fluvial.wire.records import OverRate, Reason
 from governance.admission import signature
 from tests.unit.governance.admission.builders import (
     KEY,
@@ -36,10 +39,16 @@ def test_what_a_participant_sends_too_much_is_refused_before_its_signature_is_lo
         junk = [sealed(an_update(base_digest=bytes(32), created_ms=number)) for number in range(500)]
         with patch.object(signature, "verify_envelopes", wraps=signature.verify_envelopes) as verify:
             offsets = stage.send(junk)
+        stage.checkpoint()
         found = reasons(stage, offsets)
         assert found == [Reason.WRONG_BASE.value] * 64 + [Reason.OVER_RATE.value] * 436
         assert sum(len(call.args[0]) for call in verify.call_args_list) == 64
         assert len(stage.quarantined) == 64
+        assert [len(stage.over_rates), stage.over_rates[0].participant] == [1, "alice"]
+        assert len(stage.verdicts) == 64
+        digests = b"".join(sha256(raw).digest() for raw in junk[64:])
+        assert stage.over_rates[0].records_sha256 == sha256(digests).digest()
+        assert decode(stage.events[-1].data, OverRate) == stage.over_rates[0]
 
 
 def test_others_are_judged_as_if_nobody_had_sent_junk() -> None:
@@ -60,16 +69,54 @@ def test_a_thousand_names_of_nobody_get_no_more_than_one() -> None:
             for number in range(300)
             for offset in stage.send([sealed(an_update(), KEY, f"nobody-{number}")], key=f"nobody-{number}".encode())
         ]
+        stage.checkpoint()
         at_once = [stage.reasons().get((3, offset), [""])[0] for offset in offsets]
         assert at_once.count("OVER_RATE") == 300 - 64
+
+
+def test_two_floods_in_one_partition_have_a_record_each_without_what_lies_between() -> None:
+    with a_stage() as stage:
+        stage.register(a_participant(participant="bob", public_key=BOB.public_key), REGISTRAR)
+        offsets = [
+            offset
+            for number in range(200)
+            for key in (b"alice", b"nobody-%d" % number, b"bob" if number == 150 else b"alice")
+            for offset in stage.send([b"junk %d" % number], key=key)
+        ]
+        stage.settle()
+        stage.checkpoint()
+        assert [len(of) for of in stage.reasons().values()] == [1] * len(offsets)
+        assert {each.participant for each in stage.over_rates} == {"alice", ""}
+        assert reasons(stage, [offsets[150 * 3 + 2]]) == ["ENVELOPE"]
+
+
+def test_a_flood_between_two_checkpoints_has_as_many_records_as_it_takes() -> None:
+    with a_stage() as stage:
+        stage.send([b"junk"] * (64 + MAX_RECORDS + 1))
+        assert len(stage.over_rates) == 1
+        stage.checkpoint()
+        stage.checkpoint()
+        assert [sum(run.length for run in each.runs) for each in stage.over_rates] == [MAX_RECORDS, 1]
+
+
+def test_what_a_checkpoint_found_under_way_stays_in_no_memory() -> None:
+    with a_stage() as stage:
+        stage.send([b"junk"] * 200)
+        assert not stage.over_rates
+        stage.checkpoint()
+        assert len(stage.over_rates) == 1
+        stage.checkpoint()
+        assert len(stage.over_rates) == 1
 
 
 def test_a_job_that_starts_anew_gives_no_second_verdict() -> None:
     with a_stage() as stage:
         offsets = stage.send([sealed(an_update(created_ms=number)) for number in range(200)])
         stage.settle()
+        stage.checkpoint()
         before = reasons(stage, offsets)
         stage.start_anew()
         stage.settle()
+        stage.checkpoint()
         assert reasons(stage, offsets) == before
         assert len(before) == 200

@@ -199,6 +199,7 @@ def reasons() -> str:
         "# Reasons\n",
         "## Of a verdict\n",
         "Each record of `updates` and `enrolments` gets one verdict in `verdicts`, with the first check that failed. "
+        "Records that are refused as `OVER_RATE` have theirs many at once, in an `OverRate`. "
         f"{' and '.join(f'`{reason}`' for reason in kept)} are held for a person, all others but `ACCEPTED` and "
         "`DUPLICATE_IGNORED` are refused. What waits, and which bytes are kept: `governance/admission/reasons.py`.\n",
         "| reason | decision | meaning |",

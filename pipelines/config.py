@@ -39,7 +39,11 @@ class Settings(BaseModel):
     keys_dir: Path = Field(description="Folder with registrar.pem, aggregator.pem and log.pem.")
 
     checkpoint_dir: Path
-    checkpoint_interval_ms: int = Field(default=300, ge=50)
+    checkpoint_interval_ms: int = Field(
+        default=300,
+        ge=50,
+        description="Between checkpoints in the long run, while there is always something to commit.",
+    )
     submission: str = Field(default="", description="This submission of the job: another one tries each record anew.")
     code: str = Field(default="", description="Digest of the job's code where its processes are not its own.")
     record_attempts: int = Field(

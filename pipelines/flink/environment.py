@@ -26,6 +26,7 @@ from pipelines.flink.jars import flink_jars
 MAX_PARALLELISM = 128
 _DRAIN_BYTES = 64 << 10
 _END_SECONDS = 10.0
+_IDLE_CHECKPOINT_MS = 2_000
 _gateways: list[subprocess.Popen[bytes]] = []
 LOOPBACK = "127.0.0.1"
 TASK_MANAGER_WAIT = "60 s"
@@ -90,7 +91,8 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
         # sets the timer all the same: each operator would be woken 50 times a second for nothing.
         "python.fn-execution.bundle.size": "256",
         "python.fn-execution.bundle.time": "20" if settings.execution_mode == "process" else "3600000",
-        "execution.checkpointing.interval": f"{settings.checkpoint_interval_ms}ms",
+        # Of what has nothing to commit: the sink asks for all others (`org.fluvial.flink.CommitOnDemand`).
+        "execution.checkpointing.interval": f"{max(settings.checkpoint_interval_ms, _IDLE_CHECKPOINT_MS)}ms",
         "execution.checkpointing.min-pause": f"{settings.checkpoint_interval_ms // 2}ms",
         "execution.checkpointing.dir": _flink_path(settings.checkpoint_dir / job_name),
         "execution.checkpointing.storage": "filesystem",

@@ -162,10 +162,17 @@ class Graph:
             raise ValueError("no stage of this job emits anything")
         first, *others = self._emitted
         # Bundles are parted behind the exchange, not before it: fewer elements cross.
-        stream = self.unbundled(first.union(*others) if others else first, Kind.SINK).set_parallelism(1)
+        records = self.unbundled(first.union(*others) if others else first, Kind.SINK).set_parallelism(1)
+        stream = self._committed_on_demand(records).set_parallelism(1)
         writes = {attribute for stage in self.stages for attribute in STAGES[stage].writes}
         sink = leased_sink(self.settings, self._job_name, sorted(writes))
         stream.sink_to(sink).name("kafka").uid("sink").set_parallelism(1)
+
+    def _committed_on_demand(self, records: DataStream) -> DataStream:
+        """The records, for which a checkpoint begins a moment after the first of them."""
+        factory = get_gateway().jvm.org.fluvial.flink.CommitOnDemand.Factory(self.settings.checkpoint_interval_ms)
+        j_records = records._j_data_stream.transform("commit-on-demand", BYTES.get_java_type_info(), factory)
+        return DataStream(j_records).uid("commit-on-demand")
 
     def _kafka_source(self, topic: str, start: Mapping[int, int] | None) -> DataStream:
         name = getattr(self.settings.topics, topic)

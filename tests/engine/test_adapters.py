@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Message, Producer
+from pyflink.java_gateway import get_gateway
 
 from pipelines.config import Settings
 from pipelines.flink.environment import stream_environment
@@ -159,6 +161,45 @@ def test_stages_prove_to_one_another_what_they_write(settings: Settings) -> None
         for record in read_to_end(settings.brokers, topic):
             assert mac.proves(topic, record)
             assert not StageMac(bytes(32)).proves(topic, record)
+
+
+def test_what_there_is_to_commit_waits_for_no_interval(settings: Settings) -> None:
+    """Checkpoints by the clock would come each ten minutes here: the first record of a quiet time asks for one."""
+    settings = settings.model_copy(update={"checkpoint_interval_ms": 600_000})
+    environment = stream_environment(settings, "demand")
+    settings = take_stages(settings, "demand", ["validation"])
+    graph = Graph(environment, settings, "demand", ["validation"])
+    topics = settings.topics
+    graph.emit(
+        graph.source("updates").process(CopyWithOneFailure(topics.verdicts, topics.quarantine, fail=False), BYTES)
+    )
+    graph.finish()
+    producer = Producer(settings.brokers.librdkafka())
+    client = environment.execute_async("demand")
+    try:
+        for number in range(2):  # a checkpoint covers the first before the second is there
+            producer.produce(topics.updates, bytes([number]), b"k")
+            assert producer.flush(20) == 0
+            assert len(read(settings, [topics.verdicts], number + 1)) == number + 1
+    finally:
+        client.cancel().result()
+
+
+def test_checkpoints_that_are_asked_for_keep_their_interval_in_the_long_run(settings: Settings) -> None:
+    stream_environment(settings, "pace")  # starts Java
+    pace = get_gateway().jvm.org.fluvial.flink.CheckpointPace(300)
+    soon = pace.delay(0)
+    now, begun = 0, []
+    while now < 30_000:  # somebody always asks, and a checkpoint takes 20 ms
+        now += pace.delay(now)
+        pace.began(now)
+        begun.append(now)
+        now += 20
+    assert soon == begun[0] < 50
+    assert begun[3] < 300, "what follows upon a record waits for no interval"
+    assert len(begun) == pytest.approx(30_000 / 300, abs=5)
+    assert max(later - earlier for earlier, later in pairwise(begun)) <= 300 + soon
+    assert pace.delay(now + 60_000) == soon
 
 
 def test_a_job_begins_where_it_is_told(settings: Settings) -> None:

@@ -1,0 +1,146 @@
+package org.fluvial.flink;
+
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.apache.flink.runtime.checkpoint.CheckpointCoordinator;
+import org.apache.flink.runtime.jobgraph.OperatorID;
+import org.apache.flink.runtime.operators.coordination.OperatorCoordinator;
+import org.apache.flink.runtime.operators.coordination.OperatorEvent;
+
+/**
+ * Begins a checkpoint of the job when its sink has something to commit ({@link CommitOnDemand}), and as soon as the job
+ * runs. One at a time, at the pace of {@link CheckpointPace}; one that fails, as they do while a task is not yet running, is
+ * tried again.
+ */
+final class CheckpointRequests implements OperatorCoordinator {
+    private static final long RETRY_MILLIS = 50;
+
+    private final Context context;
+    private final CheckpointPace pace;
+    private final ScheduledExecutorService timer;
+
+    // All below belong to the timer's thread.
+    private boolean asked;
+    private boolean busy;
+
+    private CheckpointRequests(Context context, long intervalMillis) {
+        this.context = context;
+        pace = new CheckpointPace(intervalMillis);
+        timer = new ScheduledThreadPoolExecutor(
+                1,
+                task -> {
+                    Thread thread = new Thread(task, "checkpoint-requests");
+                    thread.setDaemon(true);
+                    return thread;
+                },
+                new ThreadPoolExecutor.DiscardPolicy()); // what still comes when the job has ended
+    }
+
+    /** How the JobManager makes it. */
+    static final class Provider implements OperatorCoordinator.Provider {
+        private static final long serialVersionUID = 1L;
+
+        private final OperatorID operator;
+        private final long intervalMillis;
+
+        Provider(OperatorID operator, long intervalMillis) {
+            this.operator = operator;
+            this.intervalMillis = intervalMillis;
+        }
+
+        @Override
+        public OperatorID getOperatorId() {
+            return operator;
+        }
+
+        @Override
+        public OperatorCoordinator create(Context context) {
+            return new CheckpointRequests(context, intervalMillis);
+        }
+    }
+
+    @Override
+    public void start() {}
+
+    @Override
+    public void handleEventFromOperator(int subtask, int attempt, OperatorEvent event) {
+        timer.execute(this::ask);
+    }
+
+    /** The sink's task runs, for the first time or again: whoever started the job waits for its first checkpoint. */
+    @Override
+    public void executionAttemptReady(int subtask, int attempt, SubtaskGateway gateway) {
+        timer.execute(this::ask);
+    }
+
+    private void ask() {
+        asked = true;
+        beginLater(0);
+    }
+
+    private void beginLater(long atLeastMillis) {
+        if (asked && !busy) {
+            busy = true;
+            timer.schedule(this::begin, Math.max(atLeastMillis, pace.delay(now())), TimeUnit.MILLISECONDS);
+        }
+    }
+
+    private void begin() {
+        CheckpointCoordinator checkpoints = context.getCheckpointCoordinator();
+        if (checkpoints == null || checkpoints.isShutdown()) {
+            busy = false;
+            return;
+        }
+        asked = false;
+        long began = now();
+        triggered(checkpoints).whenComplete((done, failed) -> timer.execute(() -> ended(began, failed != null)));
+    }
+
+    private static CompletableFuture<?> triggered(CheckpointCoordinator checkpoints) {
+        try {
+            return checkpoints.triggerCheckpoint(false);
+        } catch (RuntimeException error) {
+            return CompletableFuture.failedFuture(error);
+        }
+    }
+
+    private void ended(long began, boolean failed) {
+        busy = false;
+        if (failed) {
+            asked = true;
+            beginLater(RETRY_MILLIS);
+        } else {
+            pace.began(began);
+            beginLater(0);
+        }
+    }
+
+    private static long now() {
+        return System.nanoTime() / 1_000_000;
+    }
+
+    @Override
+    public void checkpointCoordinator(long checkpointId, CompletableFuture<byte[]> state) {
+        state.complete(new byte[0]);
+    }
+
+    @Override
+    public void notifyCheckpointComplete(long checkpointId) {}
+
+    @Override
+    public void resetToCheckpoint(long checkpointId, byte[] state) {}
+
+    @Override
+    public void subtaskReset(int subtask, long checkpointId) {}
+
+    @Override
+    public void executionAttemptFailed(int subtask, int attempt, Throwable reason) {}
+
+    @Override
+    public void close() {
+        timer.shutdownNow();
+    }
+}

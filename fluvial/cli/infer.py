@@ -25,7 +25,7 @@ from fluvial.cli.places import KeyOption, key_path
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.client import TIMEOUT_SECONDS, Client, InferenceRefused
 from fluvial.inference.streaming import Answered, answers
-from fluvial.inference.tensors import packed
+from fluvial.inference.tensors import check_divisor, packed
 from fluvial.wire.files import replacing
 
 _BATCH = 256
@@ -44,6 +44,13 @@ def infer(
         ),
     ],
     output: Annotated[Path | None, typer.Option("--output", help="Write the outputs to this .npy file.")] = None,
+    divisor: Annotated[
+        float,
+        typer.Option(
+            help="What training divided the examples by. Pictures are best bytes in the .npy file with 255 here: a "
+            "quarter of what float32 takes."
+        ),
+    ] = 1.0,
     key: KeyOption = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for each batch of examples.")] = TIMEOUT_SECONDS,
     federation: FederationOption = DEFAULT_FEDERATION,
@@ -53,16 +60,18 @@ def infer(
 
     Exit status 1 when the request was refused: nothing is released yet, or the examples do not fit the model.
     """
+    check_divisor(divisor)
     if str(input_file) == "-":
         if output is not None:
             raise ValueError("answers to standard input go to standard output, as they come: leave --output out")
         with Client(load_federation(federation), name, SigningKey.load(key or key_path(name))) as client:
-            _follow(answers(client, task, _lines(sys.stdin), timeout), json)
+            _follow(answers(client, task, _lines(sys.stdin, divisor), timeout), json)
         return
     inputs = _read(input_file)
     with Client(load_federation(federation), name, SigningKey.load(key or key_path(name))) as client:
         try:
-            futures = [client.submit(task, inputs[first : first + _BATCH]) for first in range(0, len(inputs), _BATCH)]
+            parts = [inputs[first : first + _BATCH] for first in range(0, len(inputs), _BATCH)]
+            futures = [client.submit(task, part, divisor=divisor) for part in parts]
             found = [future.result(timeout) for future in futures]
         except InferenceRefused as error:
             fail(str(error))
@@ -102,10 +111,10 @@ def _follow(stream: Iterable[Answered[str] | tuple[str, InferenceRefused]], json
             print(" ".join(f"{value:.6g}" for value in one.outputs.ravel()), flush=True)
 
 
-def _lines(source: Iterable[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
+def _lines(source: Iterable[str], divisor: float = 1.0) -> Iterator[tuple[str, NDArray[np.float32]]]:
     for line in source:
         try:
-            yield line, np.array([float(value) for value in line.split(",")], np.float32)
+            yield line, np.array([float(value) for value in line.split(",")], np.float32) / np.float32(divisor)
         except ValueError as error:
             raise ValueError(
                 f"a line is an example, numbers with commas between; this one is {line.strip()!r}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from math import ceil
 from typing import Annotated
 
 import typer
@@ -10,6 +12,10 @@ from fluvial.cli.common import DEFAULT_FEDERATION, FederationOption, console, fa
 from fluvial.cli.places import KeyOption, key_path
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.client import TIMEOUT_SECONDS, Client
+
+MAX_CONNECTIONS = 2_048
+"""Clients at one time; more are told 503. A request that is open when the gateway is to end has as long as an answer
+may take."""
 
 
 @reported
@@ -34,6 +40,25 @@ def serve(
         from fluvial.inference.gateway import gateway
     except ImportError as error:
         fail(f"serving needs {error.name}", "pip install 'fluvial[serve]'")
-    with Client(load_federation(federation), name, SigningKey.load(key or key_path(name))) as client:
-        console.print(f"http://{host}:{port}/v2/models/{tasks[0]}/infer; Ctrl-C ends")
-        uvicorn.run(gateway(client, tasks, timeout), host=host, port=port, log_level="warning")
+    # Bound here: uvicorn would tell of an address that is taken in a form of its own, and not which port 0 has become.
+    with (
+        _listening(host, port) as listening,
+        Client(load_federation(federation), name, SigningKey.load(key or key_path(name))) as client,
+    ):
+        console.print(f"http://{host}:{listening.getsockname()[1]}/v2/models/{tasks[0]}/infer; Ctrl-C ends")
+        config = uvicorn.Config(
+            gateway(client, tasks, timeout),
+            log_level="warning",
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=ceil(timeout) + 1,
+        )
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Raises OSError that says for what address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror or error}: {host}:{port}") from error

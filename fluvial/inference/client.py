@@ -28,7 +28,8 @@ from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.tensors import check_divisor, packed
 from fluvial.kafka import Reader, Transport, TransportUnavailable, connect
-from fluvial.wire.errors import FluvialError
+from fluvial.wire.errors import FluvialError, TransportError
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import InferenceAnswer, InferenceRequest, InferenceResults, InferenceStatus
 
 TIMEOUT_SECONDS = 15.0
@@ -39,6 +40,7 @@ DEADLINE_MS = 120_000
 knows, should somebody write a copy of it."""
 
 _POLL_SECONDS = 0.05
+_log = logger(__name__)
 
 
 class InferenceRefused(FluvialError):
@@ -169,11 +171,15 @@ class Client:
             self._finish(request_id, error)
 
     def _read(self) -> None:
+        told = ""
         while not self._closing.is_set():
             try:
                 for message in self._reader.poll(_POLL_SECONDS):
                     self._take(message.value or b"")
-            except TransportUnavailable:
+            except TransportError as error:  # this thread is the only one that hears answers: it goes on
+                if str(error) != told:
+                    _log.warning("answers are not heard: %s", error)
+                told = str(error)
                 time.sleep(_POLL_SECONDS)
         self._reader.close()
 

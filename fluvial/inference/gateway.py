@@ -9,7 +9,9 @@ Needs fastapi (`fluvial[serve]`).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,8 +19,11 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import fluvial
+from fluvial.inference.bodies import Bodies
 from fluvial.inference.client import Answer, InferenceRefused
 from fluvial.inference.open_inference import (
     JSON_LENGTH,
@@ -41,13 +46,35 @@ _HTTP_STATUS = {
 }
 """What a refusal is in HTTP; anything else is the request's fault, 400."""
 
-MAX_BODY_BYTES = 32 << 20
-"""Of one HTTP request: a request's record holds 4 MiB, which are ten times as much when each number is written out."""
+MAX_INPUT_BYTES = (4 << 20) - (64 << 10)
+"""Of one request's inputs, in the datatype in which they travel: a record of topic requests holds 4 MiB."""
+
+MAX_WAITING = 4_096
+"""Requests that wait for an answer at one time."""
+
+_GONE = 499
+"""Status of a request whose client hung up; nobody sees it."""
 
 _BODY = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": InferRequest.model_json_schema()}}}
 }
 """Of the page that describes the requests: the route reads the bytes itself, since tensors may follow the JSON."""
+
+
+class Ending:
+    """Around the application: a request that the server gives up, because it ends and has waited long enough, is told
+    so, and is no error of ours."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if scope["type"] != "http":
+                raise
+            await JSONResponse({"error": "the gateway ends: ask another one"}, 503)(scope, receive, send)
 
 
 class Asks(Protocol):
@@ -60,6 +87,10 @@ def gateway(client: Asks, tasks: Sequence[str], timeout: float) -> FastAPI:
     """The application. tasks: those that may be asked for. timeout: seconds to wait for an answer."""
     app = FastAPI(title="Fluvial inference", version=fluvial.__version__, docs_url="/docs", redoc_url=None)
     app.add_exception_handler(StarletteHTTPException, _as_error)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_middleware(Ending)
+    bodies = Bodies()
+    waiting = asyncio.BoundedSemaphore(MAX_WAITING)
 
     def known(name: str) -> str:
         if name not in tasks:
@@ -99,9 +130,18 @@ def gateway(client: Asks, tasks: Sequence[str], timeout: float) -> FastAPI:
         return {"name": known(model_name), "ready": True}
 
     async def answer_of(model_name: str, request: Request) -> tuple[InferRequest, Answer]:
+        known(model_name)
+        if waiting.locked():
+            raise HTTPException(503, f"{MAX_WAITING} requests wait for answers: ask again", {"Retry-After": "1"})
         try:
-            asked, inputs = parsed(await _body(request), request.headers.get(JSON_LENGTH))
-            return asked, await client.infer_async(known(model_name), inputs, timeout)
+            async with waiting:
+                async with bodies.received(request) as body:
+                    read = partial(parsed, json_length=request.headers.get(JSON_LENGTH))
+                    asked, inputs = await bodies.read(body, read)
+                if inputs.nbytes > MAX_INPUT_BYTES:
+                    few = f"at most {MAX_INPUT_BYTES} bytes of inputs, these are {inputs.nbytes}"
+                    raise HTTPException(413, f"a request has {few}: ask for fewer examples at once")
+                return asked, await client.infer_async(model_name, inputs, timeout)
         except InferenceRefused as error:
             raise HTTPException(_HTTP_STATUS.get(error.status, 400), str(error)) from error
         except TransportUnavailable as error:
@@ -139,17 +179,6 @@ def gateway(client: Asks, tasks: Sequence[str], timeout: float) -> FastAPI:
     return app
 
 
-async def _body(request: Request) -> bytes:
-    """What the client sent. Ends the request with 413 as soon as there is more than MAX_BODY_BYTES."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise HTTPException(413, f"a request has at most {MAX_BODY_BYTES} bytes: ask for fewer examples at once")
-        parts.append(part)
-    return b"".join(parts)
-
-
 def _response(model_name: str, asked: InferRequest, answer: Answer) -> Response:
     response = InferResponse(
         id=asked.id,
@@ -166,6 +195,11 @@ def _response(model_name: str, asked: InferRequest, answer: Answer) -> Response:
     if json_length is None:
         return Response(body, media_type="application/json")
     return Response(body, media_type="application/octet-stream", headers={JSON_LENGTH: str(json_length)})
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """The client hung up before it had sent what it announced: nothing is wrong here."""
+    return Response(status_code=_GONE)
 
 
 async def _as_error(request: Request, error: Exception) -> JSONResponse:

@@ -7,6 +7,7 @@ docs/protocol/extension_binary_data.md.
 
 from __future__ import annotations
 
+from itertools import chain
 from math import prod
 from typing import Any
 
@@ -131,6 +132,8 @@ def rendered(request: InferRequest, response: InferResponse, outputs: NDArray[np
 def _as_sent(data: list[Any], kind: str) -> NDArray[Any]:
     """The values as this datatype. Raises ValueError for what it cannot hold: whoever sends 1.5 as INT32 is not to be
     answered for 1."""
+    if not _numbers_alone(data):  # before NumPy sees it: of one long text it makes room for one in each place
+        raise ValueError("they are not all numbers")
     sent = np.asarray(data) if data else np.zeros(0)
     if sent.dtype.kind not in "iufb":
         raise ValueError("they are not all numbers")
@@ -139,6 +142,20 @@ def _as_sent(data: list[Any], kind: str) -> NDArray[Any]:
         if values.dtype.kind != "f" and not (values == sent).all():
             raise ValueError("they are no whole numbers in its range")
     return values
+
+
+_NUMBERS = {int, float, bool}
+
+
+def _numbers_alone(data: list[Any]) -> bool:
+    """Whether there are numbers alone, in lists of lists all equally deep."""
+    while kinds := set(map(type, data)):
+        if kinds <= _NUMBERS:
+            return True
+        if kinds != {list}:
+            return False
+        data = list(chain.from_iterable(data))
+    return True
 
 
 def _inputs_of(tensor: InferTensor, behind: bytes) -> NDArray[np.generic]:

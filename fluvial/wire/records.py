@@ -2550,7 +2550,7 @@ class Variant:
     calibration_sha256: bytes
     """SHA-256 of the file of calibration inputs, 32 bytes."""
     artefact_sha256: bytes
-    """SHA-256 of the artefact, an ONNX file; 32 bytes."""
+    """SHA-256 of the artefact, 32 bytes: an ONNX file, or, of recipes that torch runs on accelerators (torch_fp32, torch_bf16, torch_fp16), the state of the task's module as a safetensors file."""
     artefact_bytes: int
     """Its length."""
     deterministic: bool

@@ -31,8 +31,9 @@ class Doubles:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def submit(self, task: str, inputs: Any, deadline_ms: int = 0) -> Future[Answer]:
+    def submit(self, task: str, inputs: Any, deadline_ms: int = 0, *, divisor: float = 1.0) -> Future[Answer]:
         future: Future[Answer] = Future()
+        inputs = inputs.astype(np.float32) / np.float32(divisor)
         if self.refusal is not None:
             future.set_exception(self.refusal)
         else:
@@ -48,10 +49,19 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(infer, "load_federation", lambda _: None)
     monkeypatch.setattr(infer.SigningKey, "load", lambda _: None)
 
-    def run(source: Path, lines: str = "", *, output: Path | None = None, as_json: bool = False) -> None:
+    def run(
+        source: Path, lines: str = "", *, output: Path | None = None, as_json: bool = False, divisor: float = 1.0
+    ) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO(lines))
         infer.infer.__wrapped__(
-            "credit", name="bank-1", input_file=source, output=output, key=Path("k"), timeout=5.0, json=as_json
+            "credit",
+            name="bank-1",
+            input_file=source,
+            output=output,
+            key=Path("k"),
+            timeout=5.0,
+            json=as_json,
+            divisor=divisor,
         )
 
     return run
@@ -89,3 +99,16 @@ def test_the_outputs_of_a_file_are_written(ask: Any, tmp_path: Path) -> None:
     np.savetxt(tmp_path / "i.csv", np.arange(6).reshape(2, 3), delimiter=",")
     ask(tmp_path / "i.csv", output=tmp_path / "o.npy")
     assert np.load(tmp_path / "o.npy", allow_pickle=False).tolist() == [[0, 2, 4], [6, 8, 10]]
+
+
+def test_pictures_are_asked_as_bytes_with_what_training_divided_them_by(
+    ask: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    np.save(tmp_path / "pictures.npy", np.full((2, 3), 51, np.uint8))
+    ask(tmp_path / "pictures.npy", divisor=255.0)
+    assert capsys.readouterr().out.splitlines()[1:] == ["0.4 0.4 0.4"] * 2
+    ask(Path("-"), "51,102\n", divisor=255.0)
+    assert capsys.readouterr().out == "0.4 0.8\n"
+    for wrong in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match="positive"):
+            ask(Path("-"), "", divisor=wrong)

@@ -12,7 +12,7 @@ from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.client import Client, InferenceRefused
 from fluvial.inference.tensors import unpacked
-from fluvial.kafka import TransportUnavailable
+from fluvial.kafka import TransportFailed, TransportUnavailable
 from fluvial.wire.records import InferenceAnswer, InferenceRequest, InferenceResults, InferenceStatus
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
@@ -177,3 +177,17 @@ def test_every_request_has_a_deadline_that_its_caller_signed(federation, transpo
     request = unseal(message.value, InferenceRequest, ANNA.public_key)
     assert 0 < request.deadline_ms - time.time() * 1000 < 150_000
     assert message.key == request.request_id.encode()
+
+
+def test_a_broker_that_says_no_for_a_while_does_not_end_the_thread_that_hears_answers(federation, transport, worker):
+    with Client(federation, "anna", ANNA, transport) as client:
+        poll, refusals = client._reader.poll, iter([TransportFailed("not authorised just now"), TransportFailed("no")])
+
+        def stubborn(seconds):
+            if (error := next(refusals, None)) is not None:
+                raise error
+            return poll(seconds)
+
+        client._reader.poll = stubborn
+        assert client.infer("credit", np.ones((1, 2), np.float32), 10).version == 8
+        assert client._thread.is_alive()

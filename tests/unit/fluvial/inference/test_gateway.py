@@ -7,8 +7,9 @@ import httpx
 import numpy as np
 import pytest
 
+from fluvial.inference.bodies import MAX_BODY_BYTES
 from fluvial.inference.client import Answer, InferenceRefused
-from fluvial.inference.gateway import MAX_BODY_BYTES, gateway
+from fluvial.inference.gateway import gateway
 from fluvial.kafka import TransportFailed, TransportUnavailable
 from fluvial.wire.records import InferenceStatus
 

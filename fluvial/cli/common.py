@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from fluvial.identity.federation import Federation
+from fluvial.kafka.recovering import TOLD_SOON
 from fluvial.wire.errors import FluvialError, TransportError
 from fluvial.wire.foreign_text import plain
 
@@ -125,6 +126,7 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
 
     @wraps(command)
     def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        told_soon = TOLD_SOON.set(True)
         try:
             return command(*args, **kwargs)
         except FluvialError as error:
@@ -145,6 +147,8 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
         except KeyboardInterrupt:
             errors.print("interrupted")
             raise typer.Exit(Exit.INTERRUPTED) from None
+        finally:
+            TOLD_SOON.reset(told_soon)
 
     return run
 

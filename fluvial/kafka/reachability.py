@@ -9,6 +9,7 @@ not accept its certificate. Who has a password logs in with it, once.
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,8 @@ from fluvial.kafka.errors import TransportFailed
 from fluvial.kafka.login import Refused, log_in, read_answer
 
 _SECONDS = 5.0
+_SHORT_SECONDS = 1.0
+_ASK_AGAIN_SECONDS = 0.25
 _API_VERSIONS = 18
 _HELP = "ask the operator of the federation for new credentials"
 
@@ -28,6 +31,37 @@ def is_reached(brokers: Brokers) -> bool:
     """Whether one of the brokers takes this client; False when none can be reached. Raises TransportFailed."""
     context = _context(brokers.security)
     return any(_takes(address.strip(), context, brokers.security) for address in brokers.bootstrap_servers.split(","))
+
+
+def nobody_listens(brokers: Brokers, seconds: float) -> str:
+    """Why not one of the addresses has anybody that listens, asked again for `seconds` in case a broker is just
+    starting; empty as soon as one has, or may have: a network that is slow, or loses what is sent, tells nothing.
+
+    A machine that is there and has no broker refuses at once, which client libraries take for a reason to ask again
+    until their patience of many seconds ends.
+    """
+    addresses = [address.strip() for address in brokers.bootstrap_servers.split(",")]
+    deadline = time.monotonic() + seconds
+    while True:
+        refusals = [_refused(address) for address in addresses]
+        if not all(refusals):
+            return ""
+        if time.monotonic() >= deadline:
+            return "; ".join(dict.fromkeys(refusals))
+        time.sleep(_ASK_AGAIN_SECONDS)
+
+
+def _refused(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SHORT_SECONDS).close()
+    except ConnectionRefusedError:
+        return f"nobody listens at {address}"
+    except socket.gaierror as error:
+        return f"there is no machine {host} ({error.strerror})" if error.errno == socket.EAI_NONAME else ""
+    except (OSError, ValueError):
+        return ""
+    return ""
 
 
 def _context(security: Security) -> ssl.SSLContext:

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
+from contextvars import ContextVar
 
 from fluvial.identity.brokers import Brokers
 from fluvial.kafka.backend import Backend, BackendFetcher, BackendProducer, BackendReader
@@ -25,10 +26,15 @@ from fluvial.kafka.interface import (
     Until,
     fetch_all,
 )
-from fluvial.kafka.reachability import is_reached
+from fluvial.kafka.reachability import is_reached, nobody_listens
 from fluvial.wire.errors import TransportError
 from fluvial.wire.foreign_text import logger
 
+TOLD_SOON: ContextVar[bool] = ContextVar("told_soon", default=False)
+"""Whether the first connection fails within seconds where nobody listens, as who types a command wants it. Jobs, and
+threads of what runs for long, wait for a broker that is restarted."""
+
+_REFUSED_SECONDS = 1.5
 _PAUSE_SECONDS = 1.0
 _log = logger(__name__)
 
@@ -190,9 +196,15 @@ class _Door:
         self._brokers = brokers
         self._is_open = brokers.security.protocol == "PLAINTEXT"
         self._is_plain = self._is_open
+        self._was_asked = False
 
     def check(self) -> bool:
-        """False when no broker can be reached now. Raises TransportFailed when they refuse this client."""
+        """False when no broker can be reached now. Raises TransportFailed when they refuse this client, and at first,
+        for who wants to be told soon, TransportUnavailable where nobody listens."""
+        if not self._was_asked and TOLD_SOON.get():
+            if absent := nobody_listens(self._brokers, _REFUSED_SECONDS):
+                raise TransportUnavailable(f"the broker is not there: {absent}")
+            self._was_asked = True
         if not self._is_open:
             self._is_open = is_reached(self._brokers)
         return self._is_open

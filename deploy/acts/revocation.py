@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import KafkaException, Message
 
 from deploy.federation.directory import DataDirectory
 from deploy.federation.keys import ServiceKeys
@@ -13,6 +13,7 @@ from deploy.security.rights import Role
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.envelope import seal
 from fluvial.kafka import TransportUnavailable, connect
+from fluvial.kafka.librdkafka import clients
 from fluvial.registry.acts import OPERATOR, OperatorActs
 from fluvial.wire.records import Participant
 from pipelines.flink.audit_frames import participant_frame
@@ -46,7 +47,7 @@ def write_proven(brokers: Brokers, mac: StageMac, record: SinkRecord) -> None:
     def delivered(error: object, _: Message) -> None:
         failed.extend([error] if error is not None else [])
 
-    producer = Producer(brokers.librdkafka(OPERATOR))
+    producer = clients.producer(brokers, OPERATOR)
     proof = mac.header(record.topic, record.key, record.value or b"", record.headers)
     headers = [*record.headers, proof]
     producer.produce(record.topic, record.value, record.key, headers=headers, on_delivery=delivered)

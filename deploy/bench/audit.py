@@ -11,8 +11,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Producer
-
 from deploy.bench.arrivals import collect
 from deploy.bench.limits import sequential_read
 from deploy.bench.usage import Usage, java_child
@@ -20,6 +18,7 @@ from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
 from fluvial.identity.brokers import Brokers
 from fluvial.kafka import connect
+from fluvial.kafka.librdkafka import clients
 from fluvial.wire.framing import encode
 from fluvial.wire.records import AuditEvent, Decision, Reason, Verdict
 from governance.audit.events import verdict_event
@@ -66,7 +65,7 @@ def run(
 
 def _publish(brokers: Brokers, topic: str, mac: StageMac, num_events: int) -> None:
     """Raises TimeoutError when the broker does not have all within a minute."""
-    producer = Producer({**brokers.librdkafka("fluvial-bench"), "queue.buffering.max.messages": num_events + 1})
+    producer = clients.producer(brokers, "fluvial-bench", {"queue.buffering.max.messages": num_events + 1})
     for event in _events(num_events):
         key, value = event.id.encode(), encode(event)
         producer.produce(topic, value, key, headers=[mac.header(topic, key, value)])

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 
 from deploy.local.stack import Stack
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.keys import SigningKey, verify
+from fluvial.kafka.librdkafka import clients
 from models.aggregation.fixed_point import ChunkSum
 
 CHUNK_BYTES = 1 << 20
@@ -110,19 +111,8 @@ def sequential_read(brokers: Brokers, topic: str) -> Read:
     """All that a topic holds now, read forward by librdkafka alone, every partition at once, with nothing done with it.
     The time counts from the first record, so without what it takes to connect. Raises TimeoutError when the broker does
     not answer."""
-    consumer = Consumer(
-        {
-            **brokers.librdkafka("fluvial-bench"),
-            "group.id": "fluvial-bench",
-            "enable.auto.commit": False,
-            "isolation.level": "read_uncommitted",
-            "enable.partition.eof": True,
-            # As the content check reads: four chunks of a MiB a fetch, and no pause when the queue is full.
-            "fetch.message.max.bytes": (4 << 20) + (64 << 10),
-            "queued.max.messages.kbytes": 64 << 10,
-            "fetch.queue.backoff.ms": 1,
-        }
-    )
+    settings = {"isolation.level": "read_uncommitted", "queued.max.messages.kbytes": 64 << 10}
+    consumer = clients.consumer(brokers, "fluvial-bench", settings)
     try:
         left = set(consumer.list_topics(topic, timeout=_PATIENCE_SECONDS).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in left])
@@ -148,7 +138,7 @@ def sequential_read(brokers: Brokers, topic: str) -> Read:
 def _fill(brokers: Brokers, topic: str) -> None:
     """Chunks for every partition in turn. Raises TimeoutError when the broker does not have them within a minute."""
     settings = {"message.max.bytes": 2 * CHUNK_BYTES, "queue.buffering.max.kbytes": 2 * _READ_BYTES >> 10}
-    producer = Producer({**brokers.librdkafka("fluvial-bench"), **settings})
+    producer = clients.producer(brokers, "fluvial-bench", settings)
     chunk = np.random.default_rng(1).bytes(CHUNK_BYTES)
     for number in range(_READ_BYTES // CHUNK_BYTES):
         producer.produce(topic, chunk, partition=number % 4)

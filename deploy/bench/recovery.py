@@ -15,8 +15,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Producer
-
 from deploy.bench.load import Load
 from deploy.bench.seeding import announce, register, wait
 from deploy.bench.usage import Usage, java_child
@@ -25,6 +23,7 @@ from deploy.local.stack import Stack
 from deploy.machine.errors import start_error
 from fluvial.identity.brokers import Brokers
 from fluvial.kafka import Message, Position, Reader, connect
+from fluvial.kafka.librdkafka import clients
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Decision, Outcome, Reason, Receipt, Verdict
 from governance.audit.events import audit_event, verdict_event
@@ -158,7 +157,7 @@ class _Federation:
 
 def _publish(brokers: Brokers, mac: StageMac, records: Iterator[tuple[str, bytes, bytes]]) -> None:
     """Raises TimeoutError when the broker does not have all of them in time."""
-    producer = Producer({**brokers.librdkafka("fluvial-bench"), "queue.buffering.max.messages": 1_000_000})
+    producer = clients.producer(brokers, "fluvial-bench", {"queue.buffering.max.messages": 1_000_000})
     for topic, key, value in records:
         producer.produce(topic, value, key, headers=[mac.header(topic, key, value)])
     if left := producer.flush(_ACKNOWLEDGED_SECONDS):

@@ -19,6 +19,7 @@ from confluent_kafka.admin import (
 
 from deploy.machine.errors import StackError
 from fluvial.identity.brokers import Brokers
+from fluvial.kafka.librdkafka import clients
 from fluvial.wire.topics import TopicSettings
 
 _SECONDS = 15.0
@@ -44,7 +45,7 @@ class GroupLag:
 
 
 def admin_client(brokers: Brokers) -> AdminClient:
-    return AdminClient({**brokers.librdkafka("fluvial-admin"), "log_level": 0, "error_cb": lambda _: None})
+    return clients.admin(brokers, "fluvial-admin")
 
 
 def topic_exists(brokers: Brokers, name: str) -> bool:

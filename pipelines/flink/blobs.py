@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from fluvial.identity.brokers import Brokers
+from fluvial.kafka.librdkafka import clients
 from fluvial.wire.records import ChunkReference
 from pipelines.flink.chunk_cache import Chunk, ChunkCache
 from pipelines.flink.leased_producer import persist, serve
@@ -28,28 +30,21 @@ class BlobReader:
     def __init__(
         self, brokers: Brokers, topic: str, *, cache_bytes: int, timeout_ms: int, check_crcs: bool = True
     ) -> None:
-        self._settings: dict[str, object] = {
-            **brokers.librdkafka("fluvial-blob-reader"),
-            "group.id": "fluvial-blob-reader",
-            "enable.auto.commit": False,
+        settings = {
             # A chunk that is gone must be an error, not a silent jump to the end.
             "auto.offset.reset": "error",
-            "enable.partition.eof": True,
             "isolation.level": "read_uncommitted",
-            # Four chunks of a MiB and what they come in: a chunk that is cut off was sent in vain.
-            "fetch.message.max.bytes": (4 << 20) + (64 << 10),
             "fetch.max.bytes": 8 << 20,
             "receive.message.max.bytes": 9 << 20,
             "queued.max.messages.kbytes": 4 << 10,
-            # A full queue otherwise postpones the next fetch by a second.
-            "fetch.queue.backoff.ms": 1,
             # Of empty answers only: whoever waits for a record has it when it is there.
             "fetch.wait.max.ms": 1_000,
             # What was once checked by digest need then not be hashed again. Who hashes everything can do without.
             "check.crcs": check_crcs,
         }
+        self._consumer = partial(clients.consumer, brokers, "fluvial-blob-reader", settings)
         self._topic = topic
-        self._count = PartitionCount(self._settings, topic)
+        self._count = PartitionCount(self._consumer, topic)
         self._timeout_s = timeout_ms / 1000
         self._cache = ChunkCache(cache_bytes)
         self._readers: dict[int, PartitionReader] = {}
@@ -96,7 +91,7 @@ class BlobReader:
             if self._is_closed:
                 raise TimeoutError(f"{self._topic}/{partition} is not read any more: the job has ended")
             if partition not in self._readers:
-                self._readers[partition] = PartitionReader(self._settings, self._topic, partition, self._cache)
+                self._readers[partition] = PartitionReader(self._consumer, self._topic, partition, self._cache)
             return self._readers[partition]
 
 

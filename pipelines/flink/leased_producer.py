@@ -13,6 +13,7 @@ from typing import Any
 
 from confluent_kafka import KafkaException, Producer
 
+from fluvial.kafka.librdkafka import clients
 from pipelines.config import Settings
 from pipelines.flink.leases import check_still_held
 
@@ -23,14 +24,13 @@ def leased_producer(settings: Settings, writer: str, config: dict[str, Any], *, 
     Raises LeaseLost when another job holds the stages, KafkaException when the broker does not answer in time.
     """
     holding = settings.held()
-    producer = Producer(
-        {
-            **settings.brokers.librdkafka("fluvial-writer"),
-            "transactional.id": holding.transactional_id(settings.topic_prefix, writer),
-            "transaction.timeout.ms": settings.transaction_timeout_ms,
-            "delivery.timeout.ms": min(int(timeout_s * 1000), settings.transaction_timeout_ms),
-            **config,
-        }
+    producer = clients.transactional_producer(
+        settings.brokers,
+        "fluvial-writer",
+        holding.transactional_id(settings.topic_prefix, writer),
+        timeout_ms=settings.transaction_timeout_ms,
+        delivery_ms=int(timeout_s * 1000),
+        settings=config,
     )
     persist(lambda: producer.init_transactions(timeout_s), timeout_s)
     check_still_held(settings.brokers, settings.topics, bytes.fromhex(settings.aggregator_key), holding)

@@ -13,13 +13,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from confluent_kafka import KafkaException, Message, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException, Message
 
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka.errors import TransportUnavailable
+from fluvial.kafka.librdkafka import clients
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import encode
@@ -118,7 +118,7 @@ class LeaseLog:
 
     def wait_for_former_leaders(self) -> None:
         """Until no broker that has led the topic answers for it without knowing that it leads it no more."""
-        metadata = AdminClient(self._brokers.librdkafka(_CLIENT_ID)).list_topics(timeout=_SECONDS)
+        metadata = clients.admin(self._brokers, _CLIENT_ID).list_topics(timeout=_SECONDS)
         if len(metadata.brokers) > 1:
             time.sleep(_FORMER_LEADER_SECONDS)
 
@@ -139,7 +139,7 @@ class LeaseLog:
 
         # A copy that a retry makes does not count. librdkafka takes half a second to begin an idempotent producer.
         settings = {"acks": "all", "linger.ms": 0, "delivery.timeout.ms": int(_SECONDS * 1000)}
-        producer = Producer({**self._brokers.librdkafka(_CLIENT_ID), **settings})
+        producer = clients.producer(self._brokers, _CLIENT_ID, settings)
         try:
             producer.produce(topic, value, key, partition=0, on_delivery=report)
             producer.flush(2 * _SECONDS)

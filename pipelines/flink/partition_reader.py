@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -44,8 +45,9 @@ class PartitionCount:
     """How many partitions a topic has, asked of the broker where it matters and at most every second. Safe to use from
     several threads."""
 
-    def __init__(self, settings: dict[str, object], topic: str) -> None:
-        self._settings, self._topic = settings, topic
+    def __init__(self, consumer: Callable[[], Consumer], topic: str) -> None:
+        """consumer: makes one."""
+        self._new_consumer, self._topic = consumer, topic
         self._count, self._asked_s = 0, -_ASK_AGAIN_S
         self._lock = threading.Lock()
 
@@ -59,7 +61,7 @@ class PartitionCount:
                 raise ChunkUnavailable(f"{self._topic}/{partition}: no such partition, there are {self._count}")
 
     def _ask(self) -> int:
-        consumer = Consumer(self._settings)
+        consumer = self._new_consumer()
         try:
             topic = consumer.list_topics(self._topic, timeout=_QUERY_S).topics[self._topic]
         except KafkaException as error:
@@ -74,8 +76,9 @@ class PartitionCount:
 class PartitionReader:
     """One partition, for one thread at a time (`lock`). Records that lie on the way to a wanted one go to the cache."""
 
-    def __init__(self, settings: dict[str, object], topic: str, partition: int, cache: ChunkCache) -> None:
-        self._consumer = Consumer(settings)
+    def __init__(self, consumer: Callable[[], Consumer], topic: str, partition: int, cache: ChunkCache) -> None:
+        """consumer: makes one."""
+        self._consumer = consumer()
         self._place = f"{topic}/{partition}"
         self._topic, self._partition = topic, partition
         self._cache = cache

@@ -12,7 +12,6 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-from confluent_kafka import Producer
 from numpy.typing import NDArray
 
 from deploy.bench.serving.digits import PICTURE_DIVISOR
@@ -22,6 +21,7 @@ from fluvial.identity.envelope import seal, unseal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Reader, connect
+from fluvial.kafka.librdkafka import clients
 from fluvial.wire.records import InferenceRequest, InferenceResults, InferenceStatus
 
 _LINGER_MS = 5
@@ -62,16 +62,17 @@ def main() -> None:
             )
             record = seal(request, key, arguments.name, federation.topics.scope)
             requests.append((request.request_id.encode(), record))
-        producer = Producer(
+        producer = clients.producer(
+            federation.brokers,
+            "bench-load",
             {
-                **federation.brokers.librdkafka("bench-load"),
                 "linger.ms": _LINGER_MS,
                 "acks": "all",
                 "message.max.bytes": 4 << 20,
                 "batch.size": 1 << 20,
                 "queue.buffering.max.kbytes": 1 << 20,
                 "queue.buffering.max.messages": 1_000_000,
-            }
+            },
         )
         producer.list_topics(federation.topics.requests, timeout=10)
         wait_for_start()

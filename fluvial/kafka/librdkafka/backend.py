@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import KafkaException
 
 from fluvial.identity.brokers import Brokers
 from fluvial.kafka.interface import MAX_REQUEST_BYTES, Bounds, Start, Until
+from fluvial.kafka.librdkafka import clients
 from fluvial.kafka.librdkafka.errors import Troubles, translate
 from fluvial.kafka.librdkafka.fetch import LibrdkafkaFetcher
 from fluvial.kafka.librdkafka.producer import LibrdkafkaProducer
@@ -35,8 +36,9 @@ class LibrdkafkaBackend:
 
     def producer(self) -> LibrdkafkaProducer:
         return LibrdkafkaProducer(
+            self._brokers,
+            self._client_id,
             {
-                **self._brokers.librdkafka(self._client_id),
                 "acks": "all",
                 "enable.idempotence": True,
                 "linger.ms": 0,  # chunks are batches by themselves, and an envelope is waited for
@@ -44,7 +46,7 @@ class LibrdkafkaBackend:
                 "message.timeout.ms": _DELIVERY_MS,
                 "partitioner": "murmur2_random",
                 "message.max.bytes": MAX_REQUEST_BYTES,
-            }
+            },
         )
 
     def reader(self, topic: str, start: Start | int | Mapping[int, int], until: Until | None) -> LibrdkafkaReader:
@@ -72,24 +74,19 @@ class LibrdkafkaBackend:
     ) -> Iterator[tuple[Any, Troubles]]:
         """A consumer, which stays open unless this fails."""
         troubles = Troubles()
-        consumer = Consumer(
+        consumer = clients.consumer(
+            self._brokers,
+            self._client_id,
             {
-                **self._brokers.librdkafka(self._client_id),
                 "error_cb": troubles,
-                "group.id": "fluvial-edge",  # librdkafka asks for one; with assign() and no commits it stays unused
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "enable.partition.eof": True,
+                "group.id": "fluvial-edge",
                 "isolation.level": self._isolation,
                 "auto.offset.reset": auto_offset_reset,
                 "fetch.wait.max.ms": wait_ms,
-                # Four chunks of a MiB and what they come in: one that is cut off was sent in vain.
-                "fetch.message.max.bytes": (4 << 20) + (64 << 10),
                 "fetch.max.bytes": 16 << 20,
                 "receive.message.max.bytes": 17 << 20,  # more than was asked for is no answer
                 "queued.max.messages.kbytes": 16 << 10,
-                "fetch.queue.backoff.ms": 1,  # a full queue otherwise postpones the next fetch by a second
-            }
+            },
         )
         try:
             yield consumer, troubles

@@ -6,10 +6,12 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaException
 
+from fluvial.identity.brokers import Brokers
 from fluvial.kafka.errors import ConnectionLost, TransportUnavailable
 from fluvial.kafka.interface import Position
+from fluvial.kafka.librdkafka import clients
 from fluvial.kafka.librdkafka.errors import Troubles, translate
 from fluvial.kafka.librdkafka.reader import CALL_SECONDS, partitions
 
@@ -21,9 +23,9 @@ _POLL_SECONDS = 0.1
 class LibrdkafkaProducer:
     """See `fluvial.kafka.backend.BackendProducer`."""
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, brokers: Brokers, client_id: str, settings: dict[str, Any]) -> None:
         self._troubles = Troubles()
-        self._producer: Any = Producer({**settings, "error_cb": self._troubles})
+        self._producer: Any = clients.producer(brokers, client_id, {**settings, "error_cb": self._troubles})
         self._closing = threading.Event()
         self._reports = threading.Thread(target=self._serve_reports, name="fluvial-delivery", daemon=True)
         self._reports.start()

@@ -36,7 +36,7 @@ class Broker:
     def __init__(self) -> None:
         self.written = []
 
-    def __call__(self, settings: Any) -> Broker:
+    def __call__(self, brokers: Brokers, client_id: str) -> Broker:
         return self
 
     def produce(self, topic: str, value: bytes, key: bytes, headers: Any, on_delivery: Any) -> None:
@@ -49,7 +49,7 @@ class Broker:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(revocation, "Producer", broker)
+    monkeypatch.setattr(revocation.clients, "producer", broker)
     return broker
 
 

@@ -99,14 +99,12 @@ class Partition:
 
 def reader_of(partition: Partition, monkeypatch: pytest.MonkeyPatch, cache_bytes: int = 0) -> PartitionReader:
     clock = iter(range(1_000_000))
-    monkeypatch.setattr(partition_reader, "Consumer", lambda settings: partition)
     monkeypatch.setattr(partition_reader.time, "monotonic", lambda: next(clock) / 10)
-    return PartitionReader({}, "blobs", 0, ChunkCache(cache_bytes))
+    return PartitionReader(lambda: partition, "blobs", 0, ChunkCache(cache_bytes))
 
 
 def count_of(partition: Partition, monkeypatch: pytest.MonkeyPatch) -> PartitionCount:
-    monkeypatch.setattr(partition_reader, "Consumer", lambda settings: partition)
-    return PartitionCount({}, "blobs")
+    return PartitionCount(lambda: partition, "blobs")
 
 
 def read(reader: PartitionReader, offset: int) -> bytes | None:
@@ -120,8 +118,7 @@ def read(reader: PartitionReader, offset: int) -> bytes | None:
 def test_a_partition_is_read_forward_and_what_lies_on_the_way_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     partition = Partition(b"zero", b"one", b"two", b"three")
     cache = ChunkCache(100)
-    monkeypatch.setattr(partition_reader, "Consumer", lambda settings: partition)
-    reader = PartitionReader({}, "blobs", 0, cache)
+    reader = PartitionReader(lambda: partition, "blobs", 0, cache)
     assert [reader.read(offset, 2.0) for offset in (0, 3)] == [(b"key of zero", b"zero"), (b"key of three", b"three")]
     assert [cache.take(0, offset) for offset in (1, 2)] == [(b"key of one", b"one"), (b"key of two", b"two")]
     assert partition.assignments == [0]

@@ -1,0 +1,61 @@
+"""The clients of librdkafka that this project makes: all are made here, and what a kind of client needs is said once.
+
+`fluvial.kafka.connect` is what nearly everybody wants. The clients themselves are for what it does not offer:
+transactions, headers, single places at will, administration. Each raises OSError when a file with a secret cannot be
+read.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+
+from fluvial.identity.brokers import Brokers
+
+CHUNK_FETCH_BYTES = (4 << 20) + (64 << 10)
+"""Four chunks of a MiB and what they come in: one that is cut off was sent in vain."""
+
+
+def producer(brokers: Brokers, client_id: str, settings: Mapping[str, Any] | None = None) -> Producer:
+    """client_id: name that the broker's logs show."""
+    return Producer({**brokers.librdkafka(client_id), **(settings or {})})
+
+
+def transactional_producer(
+    brokers: Brokers,
+    client_id: str,
+    transactional_id: str,
+    *,
+    timeout_ms: int,
+    delivery_ms: int,
+    settings: Mapping[str, Any] | None = None,
+) -> Producer:
+    """timeout_ms: after which the broker aborts what is open. delivery_ms: after which a record counts as lost."""
+    transactions = {
+        "transactional.id": transactional_id,
+        "transaction.timeout.ms": timeout_ms,
+        "delivery.timeout.ms": min(delivery_ms, timeout_ms),
+    }
+    return producer(brokers, client_id, {**transactions, **(settings or {})})
+
+
+def consumer(brokers: Brokers, client_id: str, settings: Mapping[str, Any] | None = None) -> Consumer:
+    """One that is told its places, and commits none. It says where a partition ends, and fetches chunks whole."""
+    return Consumer(
+        {
+            **brokers.librdkafka(client_id),
+            "group.id": client_id,  # librdkafka asks for one; with assign() and no commits it stays unused
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "fetch.message.max.bytes": CHUNK_FETCH_BYTES,
+            "fetch.queue.backoff.ms": 1,  # a full queue otherwise postpones the next fetch by a second
+            **(settings or {}),
+        }
+    )
+
+
+def admin(brokers: Brokers, client_id: str) -> AdminClient:
+    """Silent: its calls say what goes wrong."""
+    return AdminClient({**brokers.librdkafka(client_id), "log_level": 0, "error_cb": lambda _: None})

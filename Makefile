@@ -41,7 +41,7 @@ test: check ## Static checks, then all tests; pytest's closing line comes last
 soak: setup ## What is too long for each run: thousands of examples for each law, ten kills, every long unit test
 	@$(BIN)/python -m pytest tests/laws tests/unit -m "not interop" --hypothesis-profile soak --timeout 3600
 	@FLUVIAL_KILLS=10 $(BIN)/python -m pytest tests/system/test_kills.py
-	@FLUVIAL_LOSSES=10 $(BIN)/python -m pytest tests/system/test_recovery.py --timeout 3600
+	@FLUVIAL_LOSS_SEED=11 $(BIN)/python -m pytest tests/system/test_recovery.py --timeout 3600
 	@$(BIN)/python -m pytest tests/system -m soak --timeout 3600
 
 interop: setup ## Build and run consumers of the audit log in Go, Java and JavaScript, where their tools are there

@@ -3,8 +3,8 @@
 Every test plays the same updates as in `calm` and `calm-krum`, tasks of the same seed that nothing happened to: the
 models' bytes must be theirs, every input must have exactly one verdict, every update one receipt, the audit must hold.
 
-FLUVIAL_LOSSES: how often all jobs and checkpoints are lost, in a round each (4; `make soak`: 10). FLUVIAL_LOSS_SEED:
-the first seed of when and of what comes after (1).
+FLUVIAL_LOSSES: how often all jobs and checkpoints are lost, in a round each (10). FLUVIAL_LOSS_SEED: the first seed of
+when and of what comes after (1; `make soak`: 11).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from pipelines.replay import KafkaLog, replay
 from tests.system.small_federation import KRUM, MEAN, NUM_PARTICIPANTS, NUM_ROUNDS, STAGES, SmallFederation
 from tests.system.small_federation import task_file as small_task_file
 
-NUM_LOSSES = int(os.environ.get("FLUVIAL_LOSSES", "4"))
+NUM_LOSSES = int(os.environ.get("FLUVIAL_LOSSES", "10"))
 FIRST_SEED = int(os.environ.get("FLUVIAL_LOSS_SEED", "1"))
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from hashlib import sha256
 
 from fluvial.auditor.log import Log
@@ -11,6 +12,7 @@ from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
+from fluvial.auditor.shelf import Relation, key
 from fluvial.identity.envelope import check_kind, open_envelope, verify_envelope
 from fluvial.transparency.event import event_id
 from fluvial.wire import framing
@@ -26,6 +28,8 @@ from fluvial.wire.records import (
     Variant,
 )
 
+_MODELS_AT_HAND = 8
+"""Receipts of a model lie together in the log."""
 Copied = Receipt | Release | Variant | Promotion
 
 
@@ -48,7 +52,7 @@ def read_copies(
     leaf is believed by nobody, and skipped once it can no longer be new; so are copies and what is no such record.
     """
     settling = Settling()
-    matched: set[str] = set()
+    matched = Relation(log.shelf)
     others: dict[str, list[TopicRecord]] = {}
     total = 0
     for record in records:
@@ -64,20 +68,20 @@ def read_copies(
             settling.waiting(record)
         elif leaf.data_sha256 != sha256(data).digest():
             others.setdefault(name, []).append(record)
-        elif name in matched:
+        elif not matched.add(key(name)):
             skipped.add(check, record, f"repeats {name}")
         else:
-            matched.add(name)
             settling.settled(record)
     pending, overdue = settling.overdue(patience)
     for record in overdue:
         (problems if signer else skipped).add(check, record, "has no leaf in the log, though newer ones have")
     expired = 0
-    for name, leaf in log.copied.items():
+    for leaf in log.copied.each():
         if not isinstance(leaf.record, kind):
             continue
+        name = event_id(leaf.record)
         where = f"leaf {leaf.sequence}"
-        if name in matched:
+        if matched.has(key(name)):
             for record in others.get(name, ()):
                 skipped.add(check, record, f"is not {name} as the log holds it")
         elif name in others:
@@ -103,16 +107,19 @@ def _open(value: bytes, kind: type[Copied], signer: bytes | None, scope: str) ->
 def check_copies(log: Log, models: Mapping[tuple[str, int], ModelManifest], problems: Problems) -> None:
     """Whether leaves of receipts and releases say what can be: of updates that were accepted, and of models as they
     were published."""
-    accepted = {
-        (leaf.record.participant, leaf.record.task, leaf.record.round, leaf.record.attempt, leaf.record.update_id)
-        for leaf in log.verdicts.values()
-        if leaf.record.decision is Decision.ACCEPT
-    }
-    parts = {
-        place: {(each.participant, each.update_id, each.round): each for each in manifest.contributions}
-        for place, manifest in models.items()
-    }
-    for leaf in log.copied.values():
+    accepted = Relation(log.shelf)
+    for judged in log.verdicts.each():
+        verdict = judged.record
+        if verdict.decision is Decision.ACCEPT:
+            accepted.add(key(verdict.participant, verdict.task, verdict.round, verdict.attempt, verdict.update_id))
+
+    @lru_cache(maxsize=_MODELS_AT_HAND)
+    def parts(place: tuple[str, int]) -> Mapping[tuple[str, str, int], Contribution]:
+        manifest = models.get(place)
+        contributions = () if manifest is None else manifest.contributions
+        return {(each.participant, each.update_id, each.round): each for each in contributions}
+
+    for leaf in log.copied.each():
         match leaf.record:
             case Receipt() as receipt:
                 why = _why_no_receipt(receipt, accepted, models, parts)
@@ -139,24 +146,19 @@ def _why_not_again(release: Release, sequence: int, log: Log) -> str:
     return "" if release.metrics and not release.reason else "measures again, and has no measurement"
 
 
-_Update = tuple[str, str, int, int, str]
-"""Participant, task, round, attempt and id."""
-
-
 def _why_no_receipt(
     receipt: Receipt,
-    accepted: set[_Update],
+    accepted: Relation,
     models: Mapping[tuple[str, int], ModelManifest],
-    parts: Mapping[tuple[str, int], Mapping[tuple[str, str, int], Contribution]],
+    parts: Callable[[tuple[str, int]], Mapping[tuple[str, str, int], Contribution]],
 ) -> str:
     named = f"receipt of {receipt.update_id} by {receipt.participant}"
-    update = receipt.participant, receipt.task, receipt.round, receipt.attempt, receipt.update_id
-    if update not in accepted:
+    if not accepted.has(key(receipt.participant, receipt.task, receipt.round, receipt.attempt, receipt.update_id)):
         return f"{named}: no such update was accepted"
     if receipt.outcome not in (Outcome.INCLUDED, Outcome.EXCLUDED):
         return "" if not receipt.version and not receipt.model_digest else f"{named}: {receipt.outcome}, yet of a model"
     place = receipt.task, receipt.version
-    part = parts.get(place, {}).get((receipt.participant, receipt.update_id, receipt.round))
+    part = parts(place).get((receipt.participant, receipt.update_id, receipt.round))
     if part is None:
         return f"{named}: version {receipt.version} of {receipt.task} was not made with it"
     if part.selected != (receipt.outcome is Outcome.INCLUDED) or part.weight != receipt.weight:

@@ -54,7 +54,7 @@ def read_evidence(
         reader.records(topics.rounds), log, topics.events, aggregator_key, patience, problems, skipped, topics.scope
     )
     manifest_keys = ManifestKeys(aggregator=aggregator_key, operator=operator_key, scope=topics.scope)
-    manifests = read_manifests(reader.records(topics.models), manifest_keys, problems, skipped)
+    manifests = read_manifests(reader.records(topics.models), manifest_keys, problems, skipped, log.shelf)
     rejudgement = Rejudgement(
         log,
         keys,

@@ -31,7 +31,7 @@ def check_participants_metrics(
     asked = {place: spec for place, manifest in models.items() if (spec := _spec(manifest)).metrics}
     needed = {place for model in asked for place in _places(models[model])}
     told = _told(updates, needed) if needed else {}
-    for leaf in log.copied.values():
+    for leaf in log.copied.each():
         if not isinstance(leaf.record, Release):
             continue
         model = leaf.record.task, leaf.record.version

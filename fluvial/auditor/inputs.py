@@ -12,6 +12,7 @@ from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.refused import place_of
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
+from fluvial.auditor.shelf import Relation, key
 from fluvial.auditor.verdicts import Judged, describe
 from fluvial.wire.records import OverRate, Verdict
 
@@ -40,10 +41,10 @@ def read_inputs(
     """
     settling = Settling()
     total = matched = 0
-    found: set[tuple[int, int]] = set()
+    found = Relation(judged.shelf)
     for record in records:
         total += 1
-        found.add((record.partition, record.offset))
+        found.add(key(record.partition, record.offset))
         note(record)
         source = (topic, record.partition, record.offset)
         digest = sha256(record.value or b"").digest()
@@ -83,7 +84,7 @@ def read_inputs(
         problems.add(CHECK, record, "has no verdict, though newer records have, or for too long")
     expired = 0
     for source in judged.verdicts:
-        if source[0] != topic or source[1:] in found:
+        if source[0] != topic or found.has(key(*source[1:])):
             continue
         if source[2] < begin_offsets.get(source[1], 0):
             expired += 1

@@ -4,16 +4,17 @@ leaves.
 
 from __future__ import annotations
 
-from array import array
+import struct
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fluvial.admission.over_rate import offsets_of
 from fluvial.auditor.reader import TopicReader, TopicRecord
 from fluvial.auditor.refused import Refused
 from fluvial.auditor.report import Problems
+from fluvial.auditor.shelf import FileBytes, Kept, Relation, Shelf, key
 from fluvial.transparency.chain import ChainEnd, signed_chain
 from fluvial.transparency.checkpoint import Checkpoint
 from fluvial.transparency.event import SIGNED_PARTICIPANT, Recorded, event_id, read_event, subject
@@ -44,6 +45,7 @@ Source = tuple[str, int, int]
 
 
 R = TypeVar("R", covariant=True)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,41 +73,59 @@ RoundPlace = tuple[str, int, int]
 _COPIED = Receipt | Release | Variant | Promotion
 
 
-@dataclass(slots=True)
+_HEAD = struct.Struct(">qqB")
+_TIME = struct.Struct(">q")
+_KINDS: tuple[type[Verdict | PublishedModel | Receipt | Release | Variant | Promotion], ...]
+_KINDS = (Verdict, PublishedModel, Receipt, Release, Variant, Promotion)
+
+
 class Log:
     """The leaves read: their tree, and what they tell.
 
-    verdicts by the record judged; refused: records that were refused many at once; models by task and version;
-    opened: rounds, by their place; ended: what became of rounds and tasks; copied: by the event's id, what stands in a
-    topic of its own, too; gaps: what nobody judged; times_ms: the broker's time of each leaf. wanted: the bytes of the
-    leaf that was asked for. problems: what is wrong with leaves. skipped: records of the topic that are no leaves; a
-    contradiction only where leaves are missing.
+    verdicts by the record judged; refused: records that were refused many at once; models by task and version; opened:
+    rounds, by their place; ended: what became of rounds and tasks; copied: by the event's id, what stands in a topic of
+    its own, too; gaps: what nobody judged.
+    wanted: the bytes of the leaf that was asked for. problems: what is wrong with leaves. skipped: records of the topic
+    that are no leaves; a contradiction only where leaves are missing. shelf: where all that grows with the number of
+    updates is kept; in memory are participants, rounds and what was refused many at once.
     """
 
-    tree: MerkleTree = field(default_factory=MerkleTree)
-    verdicts: dict[Source, Leaf[Verdict]] = field(default_factory=dict)
-    refused: Refused[Leaf[OverRate]] = field(default_factory=Refused)
-    models: dict[tuple[str, int], Leaf[PublishedModel]] = field(default_factory=dict)
-    participants: list[ParticipantLeaf] = field(default_factory=list)
-    opened: dict[RoundPlace, Leaf[RoundEvent]] = field(default_factory=dict)
-    ended: list[Leaf[RoundEvent]] = field(default_factory=list)
-    copied: dict[str, Leaf[_COPIED]] = field(default_factory=dict)
-    gaps: list[InputGap] = field(default_factory=list)
-    times_ms: array[int] = field(default_factory=lambda: array("q"))
-    wanted: bytes | None = None
-    problems: Problems = field(default_factory=Problems)
-    skipped: Problems = field(default_factory=Problems)
+    def __init__(self) -> None:
+        self.shelf = Shelf()
+        self.tree = MerkleTree(FileBytes)
+        self.verdicts: Kept[Source, Leaf[Verdict]] = Kept(self.shelf, _source_name, _load, source_of)
+        self.refused: Refused[Leaf[OverRate]] = Refused()
+        self.models: Kept[tuple[str, int], Leaf[PublishedModel]] = Kept(
+            self.shelf, lambda place: key(*place), _load, lambda leaf: (leaf.record.task, leaf.record.version)
+        )
+        self.participants: list[ParticipantLeaf] = []
+        self.opened: dict[RoundPlace, Leaf[RoundEvent]] = {}
+        self.ended: list[Leaf[RoundEvent]] = []
+        self.copied: Kept[str, Leaf[_COPIED]] = Kept(self.shelf, key, _load, lambda leaf: event_id(leaf.record))
+        self.gaps: list[InputGap] = []
+        self.wanted: bytes | None = None
+        self.problems, self.skipped = Problems(), Problems()
+        self._times = FileBytes()
+
+    def time_ms(self, sequence: int) -> int:
+        """The broker's time of a leaf."""
+        return int(_TIME.unpack(self._times[sequence * _TIME.size : (sequence + 1) * _TIME.size])[0])
+
+    def append(self, leaf: bytes, timestamp_ms: int) -> None:
+        """One more leaf of the tree."""
+        self.tree.append(leaf_hash(leaf))
+        self._times += _TIME.pack(timestamp_ms)
 
     def records(self) -> list[Recorded]:
-        """What the leaves tell of verdicts, models, participants, rounds and copies, in the log's order."""
+        """What the leaves tell of verdicts, models, participants, rounds and copies, in the log's order; in memory."""
         leaves: list[Leaf[Recorded]] = [
-            *self.verdicts.values(),
+            *self.verdicts.each(),
             *(each.about for each in self.refused.all().values()),
-            *self.models.values(),
+            *self.models.each(),
             *(each.leaf for each in self.participants),
             *self.opened.values(),
             *self.ended,
-            *self.copied.values(),
+            *self.copied.each(),
         ]
         return [leaf.record for leaf in sorted(leaves, key=lambda leaf: leaf.sequence)]
 
@@ -143,7 +163,7 @@ def read_log(records: Iterator[TopicRecord], wanted: int = -1, passed_over: Coll
     """
     log = Log()
     end = ChainEnd()
-    seen: set[str] = set()
+    seen = Relation(log.shelf)
     for record in records:
         leaf = record.value or b""
         if record.offset in passed_over:
@@ -159,12 +179,10 @@ def read_log(records: Iterator[TopicRecord], wanted: int = -1, passed_over: Coll
             continue
         if end.size == wanted:
             log.wanted = leaf
-        if sequenced.event.id in seen:
+        if not seen.add(key(sequenced.event.id)):
             log.problems.add(CHECK, record, f"leaf {end.size} repeats the event {sequenced.event.id}")
-        seen.add(sequenced.event.id)
         _take_in(log, end.size, sequenced.event, record)
-        log.tree.append(leaf_hash(leaf))
-        log.times_ms.append(record.timestamp_ms)
+        log.append(leaf, record.timestamp_ms)
         end = end.after(leaf)
     return log
 
@@ -184,29 +202,51 @@ def _take_in(log: Log, sequence: int, event: AuditEvent, where: TopicRecord) -> 
 
 
 def _remember(log: Log, recorded: Recorded, event: AuditEvent, sequence: int, timestamp_ms: int) -> None:
-    digest = sha256(event.data).digest()
     match recorded:
         case Verdict():
             source = (recorded.source_topic, recorded.source_partition, recorded.source_offset)
-            log.verdicts.setdefault(source, Leaf(sequence, timestamp_ms, digest, recorded))
+            log.verdicts.put(source, _dump(Verdict, event, sequence, timestamp_ms))
         case OverRate():
-            other = log.refused.add(recorded, Leaf(sequence, timestamp_ms, digest, recorded))
+            other = log.refused.add(recorded, _leaf(recorded, event, sequence, timestamp_ms))
             if other is not None:
                 log.problems.add(CHECK, f"leaf {sequence}", f"refuses what leaf {other.about.sequence} refuses")
         case PublishedModel():
-            place = recorded.task, recorded.version
-            log.models.setdefault(place, Leaf(sequence, timestamp_ms, digest, recorded))
+            log.models.put((recorded.task, recorded.version), _dump(PublishedModel, event, sequence, timestamp_ms))
         case Participant():
             sealed = event.data if event.type == SIGNED_PARTICIPANT else b""
-            log.participants.append(ParticipantLeaf(Leaf(sequence, timestamp_ms, digest, recorded), sealed))
+            log.participants.append(ParticipantLeaf(_leaf(recorded, event, sequence, timestamp_ms), sealed))
         case RoundEvent(transition=RoundTransition.OPENED):
             opened = recorded.task, recorded.round, recorded.attempt
-            log.opened.setdefault(opened, Leaf(sequence, timestamp_ms, digest, recorded))
+            log.opened.setdefault(opened, _leaf(recorded, event, sequence, timestamp_ms))
         case RoundEvent():
-            log.ended.append(Leaf(sequence, timestamp_ms, digest, recorded))
+            log.ended.append(_leaf(recorded, event, sequence, timestamp_ms))
         case Receipt() | Release() | Variant() | Promotion():
-            log.copied.setdefault(event.id, Leaf(sequence, timestamp_ms, digest, recorded))
+            log.copied.put(event.id, _dump(type(recorded), event, sequence, timestamp_ms))
         case InputGap():
             log.gaps.append(recorded)
         case _:
             pass
+
+
+def source_of(leaf: Leaf[Verdict]) -> Source:
+    """Of the record that the verdict of a leaf judges."""
+    return leaf.record.source_topic, leaf.record.source_partition, leaf.record.source_offset
+
+
+def _source_name(source: Source) -> bytes:
+    topic, partition, offset = source
+    return b"%d/%d/%s" % (partition, offset, topic.encode("utf-8", "surrogatepass"))
+
+
+def _leaf(recorded: T, event: AuditEvent, sequence: int, timestamp_ms: int) -> Leaf[T]:
+    return Leaf(sequence, timestamp_ms, sha256(event.data).digest(), recorded)
+
+
+def _dump(kind: type[Recorded], event: AuditEvent, sequence: int, timestamp_ms: int) -> bytes:
+    return _HEAD.pack(sequence, timestamp_ms, _KINDS.index(kind)) + event.data
+
+
+def _load(kept: bytes) -> Leaf[Any]:
+    sequence, timestamp_ms, kind = _HEAD.unpack_from(kept)
+    data = kept[_HEAD.size :]
+    return Leaf(sequence, timestamp_ms, sha256(data).digest(), framing.decode(data, _KINDS[kind]))

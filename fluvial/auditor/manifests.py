@@ -10,9 +10,11 @@ from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
+from fluvial.auditor.shelf import Kept, Shelf, key
 from fluvial.auditor.verdicts import Judged, describe
 from fluvial.identity.envelope import open_envelope, unseal, verify_envelope
 from fluvial.wire.errors import DecodeError, Malformed, SignatureInvalid, VerificationError
+from fluvial.wire.framing import decode, encode
 from fluvial.wire.layout import model_digest
 from fluvial.wire.media_types import media_type
 from fluvial.wire.records import Contribution, Decision, ModelManifest, PublishedModel, Verdict
@@ -34,22 +36,27 @@ class ManifestKeys:
 
 @dataclass(slots=True)
 class Manifests:
-    """The models that were published, by task and version, and where they stand. total: records of the topic."""
+    """The models that were published, by task and version. records: where they stand, without their bytes, and the
+    SHA-256 of these, 32 bytes. total: records of the topic."""
 
-    by_version: dict[tuple[str, int], ModelManifest] = field(default_factory=dict)
-    records: dict[tuple[str, int], TopicRecord] = field(default_factory=dict)
+    by_version: Kept[tuple[str, int], ModelManifest]
+    records: dict[tuple[str, int], tuple[TopicRecord, bytes]] = field(default_factory=dict)
     total: int = 0
 
 
 def read_manifests(
-    records: Iterator[TopicRecord], keys: ManifestKeys, problems: Problems, skipped: Problems
+    records: Iterator[TopicRecord],
+    keys: ManifestKeys,
+    problems: Problems,
+    skipped: Problems,
+    shelf: Shelf | None = None,
 ) -> Manifests:
     """Read the topic `models`.
 
     1. A record is a manifest signed by the aggregator, or by the operator if its version is 0; what neither signed is
-    skipped. 2. A version is published once; a copy of a record says nothing new.
+    skipped. 2. A version is published once; a copy of a record says nothing new. shelf: where they are kept.
     """
-    manifests = Manifests()
+    manifests = Manifests(Kept(shelf or Shelf(), lambda place: key(*place), _load, lambda m: (m.task, m.version)))
     for record in records:
         manifests.total += 1
         manifest = _open(record, keys, problems, skipped)
@@ -57,9 +64,11 @@ def read_manifests(
             continue
         place = manifest.task, manifest.version
         known = manifests.records.get(place)
+        digest = sha256(record.value or b"").digest()
         if known is None:
-            manifests.records[place], manifests.by_version[place] = record, manifest
-        elif known.value == record.value:
+            manifests.records[place] = record._replace(value=None), digest
+            manifests.by_version.put(place, encode(manifest))
+        elif known[1] == digest:
             skipped.add(CHECK, record, f"repeats version {manifest.version} of {manifest.task}")
         else:
             problems.add(CHECK, record, f"version {manifest.version} of {manifest.task} is published a second time")
@@ -85,12 +94,13 @@ def check_manifests(
     settling = Settling()
     matched = 0
     # Only now: a version and its parent may lie in different partitions, which are read in any order.
-    for (task, version), manifest in manifests.by_version.items():
-        record = manifests.records[task, version]
+    for manifest in manifests.by_version.each():
+        task, version = manifest.task, manifest.version
+        record, digest = manifests.records[task, version]
         parent = manifests.by_version.get((task, manifest.parent_version))
         wrong = _wrong_with(manifest, parent, judged, updates_topic)
         leaf = log.models.get((task, version))
-        if leaf is not None and not _matches(leaf.record, manifest, record.value or b""):
+        if leaf is not None and not _matches(leaf.record, manifest, digest):
             wrong.append("differs from its leaf in the log")
         for message in wrong:
             problems.add(CHECK, record, f"version {version} of {task}: {message}")
@@ -102,9 +112,13 @@ def check_manifests(
     pending, overdue = settling.overdue(patience)
     for record in overdue:
         problems.add(CHECK, record, "manifest has no leaf in the log, though newer ones have, or for too long")
-    for task, version in sorted(log.models.keys() - manifests.records.keys()):
+    for task, version in sorted(place for place in log.models if place not in manifests.records):
         problems.add(CHECK, "", f"the log holds version {version} of {task}, whose manifest is not in the topic")
     return Reconciled(total=manifests.total, matched=matched, pending=pending)
+
+
+def _load(data: bytes) -> ModelManifest:
+    return decode(data, ModelManifest)
 
 
 def _open(record: TopicRecord, keys: ManifestKeys, problems: Problems, skipped: Problems) -> ModelManifest | None:
@@ -198,9 +212,9 @@ def _took_part(manifest: ModelManifest, contribution: Contribution, verdict: Ver
     return verdict.round == contribution.round <= manifest.round
 
 
-def _matches(leaf: PublishedModel, manifest: ModelManifest, data: bytes) -> bool:
+def _matches(leaf: PublishedModel, manifest: ModelManifest, digest: bytes) -> bool:
     return (
-        leaf.manifest_sha256 == sha256(data).digest()
+        leaf.manifest_sha256 == digest
         and leaf.model_digest == manifest.model_digest
         and (leaf.round, leaf.attempt) == (manifest.round, manifest.attempt)
         and leaf.num_contributions == len(manifest.contributions)

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 from fluvial.admission.case import Case, claimed_name
 from fluvial.admission.decisions import QUARANTINED, decision
@@ -26,9 +28,10 @@ from fluvial.admission.rates import WINDOW_MS, Sent
 from fluvial.admission.report import MAX_CLASSES, check_ranges, named, read_report
 from fluvial.admission.request import read_request
 from fluvial.auditor.keys import HEARD_MS, KeyLife, Keys
-from fluvial.auditor.log import Log
+from fluvial.auditor.log import Log, source_of
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.rounds import Rounds
+from fluvial.auditor.shelf import Relation, key
 from fluvial.identity.envelope import verify_envelope
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.framing import MAX_RECORD_BYTES, version_of
@@ -141,7 +144,8 @@ class Rejudgement:
                 return "was accepted, but neither log nor registry holds what it enrols"
             return ""
         if verdict.reason is Reason.DUPLICATE_IGNORED:
-            known = sequence is None or verdict.record_sha256 in self._accepted_digests | self._keys.requests.keys()
+            digest = verdict.record_sha256
+            known = sequence is None or digest in self._keys.requests or self._judged.digests.has(digest)
             return "" if known else "was refused as a repeat, but nothing with its bytes was accepted"
         if verdict.reason is Reason.REQUEST_OUTDATED and not isinstance(request, Fault) and sequence is not None:
             is_earlier = request.requested_ms <= self._keys.requested_ms.get(request.participant, 0)
@@ -296,14 +300,14 @@ class Rejudgement:
 
     def _holds(self, update: ModelUpdate, verdict: Verdict, sequence: int) -> bool | None:
         """Whether the reason holds; None where the log does not say."""
-        of_round = update.participant, update.task, update.round
+        of_round = key(update.participant, update.task, update.round)
         match verdict.reason:
             case Reason.DUPLICATE_IGNORED:
-                return verdict.record_sha256 in self._accepted_digests
+                return self._judged.digests.has(verdict.record_sha256)
             case Reason.EQUIVOCATION:
-                return any(digest != verdict.record_sha256 for digest in self._accepted_of.get(of_round, ()))
+                return self._judged.accepted.has_other(of_round, verdict.record_sha256)
             case Reason.TOO_MANY_FAILURES:
-                return self._failures[of_round] >= _MAX_FAILURES
+                return self._judged.failures.count(of_round) >= _MAX_FAILURES
             case Reason.STALE_ROUND:
                 return self._is_stale(update, sequence)
             case Reason.TASK_UNKNOWN:
@@ -354,17 +358,8 @@ class Rejudgement:
         return self._lacks_rounds or min((*later, *over), default=sequence) < sequence
 
     @cached_property
-    def _accepted_digests(self) -> set[bytes]:
-        return {digest for digests in self._accepted_of.values() for digest in digests}
-
-    @cached_property
-    def _accepted_of(self) -> Mapping[tuple[str, str, int], set[bytes]]:
-        """Digests of what was accepted, by participant, task and round."""
-        found: dict[tuple[str, str, int], set[bytes]] = defaultdict(set)
-        for leaf in self._log.verdicts.values():
-            if leaf.record.decision is Decision.ACCEPT and leaf.record.source_topic != self._reports_topic:
-                found[leaf.record.participant, leaf.record.task, leaf.record.round].add(leaf.record.record_sha256)
-        return found
+    def _judged(self) -> _JudgedUpdates:
+        return _JudgedUpdates.of(self._log, self._reports_topic)
 
     def _accepted_of_variant(self, report: Measurement) -> Mapping[str, set[bytes]]:
         """Digests of the measurements of the same variant by the same participant that were accepted, by name."""
@@ -374,7 +369,7 @@ class Rejudgement:
     def _accepted_reports(self) -> Mapping[tuple[str, str, int, str], dict[str, set[bytes]]]:
         """By participant, task, version and variant."""
         found: dict[tuple[str, str, int, str], dict[str, set[bytes]]] = defaultdict(dict)
-        for leaf in self._log.verdicts.values():
+        for leaf in self._log.verdicts.each():
             record = leaf.record
             if record.decision is Decision.ACCEPT and record.source_topic == self._reports_topic:
                 variant = record.update_id.partition("/")[0]
@@ -382,14 +377,28 @@ class Rejudgement:
                 names.setdefault(record.update_id, set()).add(record.record_sha256)
         return found
 
-    @cached_property
-    def _failures(self) -> Counter[tuple[str, str, int]]:
-        """Updates refused for their content, by participant, task and round."""
-        return Counter(
-            (leaf.record.participant, leaf.record.task, leaf.record.round)
-            for leaf in self._log.verdicts.values()
-            if leaf.record.reason in _OF_THE_CONTENT
-        )
+
+@dataclass(frozen=True, slots=True)
+class _JudgedUpdates:
+    """What the leaves say of updates and requests. digests: of the records that were accepted. accepted: the same by
+    participant, task and round; failures: places of updates that were refused for their content, by the same."""
+
+    digests: Relation
+    accepted: Relation
+    failures: Relation
+
+    @classmethod
+    def of(cls, log: Log, reports_topic: str) -> Self:
+        found = cls(Relation(log.shelf), Relation(log.shelf), Relation(log.shelf))
+        for leaf in log.verdicts.each():
+            verdict = leaf.record
+            of_round = key(verdict.participant, verdict.task, verdict.round)
+            if verdict.reason in _OF_THE_CONTENT:
+                found.failures.add(of_round, key(*source_of(leaf)))
+            if verdict.decision is Decision.ACCEPT and verdict.source_topic != reports_topic:
+                found.accepted.add(of_round, verdict.record_sha256)
+                found.digests.add(verdict.record_sha256)
+        return found
 
 
 def _place(event: RoundEvent) -> tuple[int, int]:

@@ -29,7 +29,7 @@ class Settling:
     def waiting(self, record: TopicRecord) -> None:
         """This record is not."""
         self._newest_ms = max(self._newest_ms, record.timestamp_ms)
-        self._waiting.append(record)
+        self._waiting.append(record._replace(key=None, value=None))  # its place and time are enough
 
     def overdue(self, patience: Patience) -> tuple[int, list[TopicRecord]]:
         """Number of records that may be pending, and those that may not."""

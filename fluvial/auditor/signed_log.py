@@ -2,8 +2,9 @@
 its event says, and lies under a root that the log's key signed.
 
 `fluvial audit verify` does more: it takes verdicts again and reconciles all topics, and keeps what it needs of every
-leaf for that. This is for a log of millions of leaves, and for who looks every minute: it keeps 64 hashes, the records
-that lie between two checkpoints (at most `MAX_UNSIGNED`), and the root of each checkpoint that has not been reached.
+leaf for that, on disk (`shelf.py`). This is for a log of millions of leaves, and for who looks every minute: it keeps
+64 hashes, the records that lie between two checkpoints (at most `MAX_UNSIGNED`), and the root of each checkpoint that
+has not been reached.
 `python -m tests.benchmarks.million_leaves` measures both.
 """
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from fluvial.auditor.log import Leaf, Log, Source
+from fluvial.auditor.log import Leaf, Log, Source, source_of
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.refused import Place, Refused, place_of
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
+from fluvial.auditor.shelf import Kept, Relation, Shelf, key
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.records import OverRate, Verdict
@@ -33,7 +34,8 @@ class Judged:
     """The verdict of each source as its leaf has it, and what stands in the topic without a leaf, in its order.
     refused, unproven_refused: likewise of sources that were refused many at once."""
 
-    verdicts: dict[Source, Leaf[Verdict]]
+    verdicts: Kept[Source, Leaf[Verdict]]
+    shelf: Shelf
     refused: Refused[Leaf[OverRate]] = field(default_factory=Refused)
     unproven: dict[Source, list[Unproven]] = field(default_factory=dict)
     unproven_refused: Refused[TopicRecord] = field(default_factory=Refused)
@@ -89,8 +91,8 @@ def read_verdicts(
     retention took it. 2. What else is in the topic is skipped: bytes that are no verdict, copies, and others on a
     source of which the log has the verdict. 3. A verdict without a leaf is looked at with the record that it judges.
     """
-    judged = Judged(verdicts=log.verdicts, refused=log.refused)
-    matched: set[Source] = set()
+    judged = Judged(verdicts=log.verdicts, shelf=log.shelf, refused=log.refused)
+    matched = Relation(log.shelf)
     others: dict[Source, list[TopicRecord]] = {}
     refused: set[Place] = set()
     for record in records:
@@ -110,17 +112,17 @@ def read_verdicts(
             judged.unproven.setdefault(source, []).append(Unproven(record, verdict))
         elif leaf.data_sha256 != sha256(data).digest():
             others.setdefault(source, []).append(record)
-        elif source in matched:
+        elif not matched.add(key(*source)):
             skipped.add(CHECK, record, f"repeats the verdict on {describe(source)}")
         else:
-            matched.add(source)
             judged.settling.settled(record)
     judged.matched = len(matched) + len(refused)
     retention_took_some = any(begin_offsets.values())
-    for source, leaf in log.verdicts.items():
+    for leaf in log.verdicts.each():
+        source = source_of(leaf)
         if source[0] not in judged_topics:
             problems.add(CHECK, "", f"leaf {leaf.sequence} judges a record of {source[0]}, which has no verdicts")
-        elif source in matched:
+        elif matched.has(key(*source)):
             for record in others.get(source, ()):
                 skipped.add(CHECK, record, f"is not the verdict on {describe(source)} that the log holds")
         elif source in others:

@@ -126,5 +126,5 @@ def verify(
 def _check_unsigned(log: Log, signed: Signed, patience: Patience, problems: Problems) -> None:
     """What nobody has signed for so long is kept from being signed."""
     size = signed.newest.size if signed.newest else 0
-    if signed.newest is not None and size < log.tree.size and patience.is_over(log.times_ms[size]):
+    if signed.newest is not None and size < log.tree.size and patience.is_over(log.time_ms(size)):
         problems.add("checkpoints", f"leaf {size}", "no checkpoint covers it, for too long")

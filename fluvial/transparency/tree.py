@@ -1,20 +1,34 @@
-"""A whole Merkle tree in memory: the root of any of its sizes and the proofs between them. 64 bytes per leaf.
+"""A whole Merkle tree: the root of any of its sizes and the proofs between them. 64 bytes per leaf, in memory or where
+its maker says.
 
 Every level keeps the hashes of its complete subtrees, the only ones that never change as the log grows. The one who
 appends for a living needs no tree but a `CompactRange`; this one is for auditors and for those who hand out proofs.
 """
 
+from collections.abc import Callable
+from typing import Protocol, Self
+
 from fluvial.transparency.merkle import EMPTY_ROOT, HASH_BYTES, node_hash
+
+
+class Level(Protocol):
+    """What is used of a bytearray."""
+
+    def __iadd__(self, data: bytes, /) -> Self: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> bytes | bytearray: ...
 
 
 class MerkleTree:
     """Append leaf hashes; ask for roots and proofs at any size up to the present one."""
 
-    __slots__ = ("_levels",)
+    __slots__ = ("_levels", "_new_level")
 
-    def __init__(self) -> None:
+    def __init__(self, new_level: Callable[[], Level] = bytearray) -> None:
+        """new_level: an empty place for the hashes of one more level, one after the other."""
+        self._new_level = new_level
         # _levels[h] holds, one after the other, the roots of the complete subtrees of 2**h leaves.
-        self._levels: list[bytearray] = [bytearray()]
+        self._levels: list[Level] = [new_level()]
 
     @property
     def size(self) -> int:
@@ -33,7 +47,7 @@ class MerkleTree:
             value = node_hash(self._node(level, 2 * completed), value)
             level += 1
             if level == len(self._levels):
-                self._levels.append(bytearray())
+                self._levels.append(self._new_level())
             self._levels[level] += value
 
     def leaf_hash(self, index: int) -> bytes:

@@ -1,0 +1,163 @@
+"""What an audit keeps of every leaf, on disk, so that its memory does not grow with the log.
+
+One private database of SQLite that has no name: it stays in a bounded cache as long as it fits, and beyond that in a
+file of the system's temporary folder (SQLITE_TMPDIR, TMPDIR) that nobody else can open and that is gone with the
+process. Nothing of it is believed later.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Generic, TypeVar
+
+CACHE_BYTES = 32 << 20
+"""Of the database in memory."""
+_DECODED = 64
+_TAIL_BYTES = 1 << 16
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Shelf:
+    """One database; not for several threads."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        for setting in (f"cache_size = -{CACHE_BYTES >> 10}", "journal_mode = OFF", "synchronous = OFF"):
+            self._database.execute(f"PRAGMA {setting}")
+        self._database.execute("BEGIN")
+        weakref.finalize(self, self._database.close)
+        self._tables = 0
+
+    def table(self, columns: str) -> tuple[sqlite3.Connection, str]:
+        """A new table with these columns, and its name."""
+        self._tables += 1
+        name = f"t{self._tables}"
+        self._database.execute(f"CREATE TABLE {name} ({columns}")
+        return self._database, name
+
+
+class Kept(Mapping[K, V], Generic[K, V]):
+    """Values by key, in the order in which they were put; each is decoded when it is asked for. name: the key's bytes,
+    another for each key. load: the value from its bytes. key_of: of a value."""
+
+    def __init__(
+        self, shelf: Shelf, name: Callable[[K], bytes], load: Callable[[bytes], V], key_of: Callable[[V], K]
+    ) -> None:
+        self._shelf = shelf  # which closes the database when nobody has it any more
+        self._database, table = shelf.table("n INTEGER PRIMARY KEY, k BLOB NOT NULL UNIQUE, v BLOB NOT NULL)")
+        self._name, self._load, self._key_of = name, load, key_of
+        self._put = f"INSERT OR IGNORE INTO {table} (k, v) VALUES (?, ?)"
+        self._get = f"SELECT v FROM {table} WHERE k = ?"
+        self._has = f"SELECT 1 FROM {table} WHERE k = ?"
+        self._all = f"SELECT v FROM {table} WHERE n > ? ORDER BY n LIMIT 1000"
+        self._len = f"SELECT count(*) FROM {table}"
+        self._decoded: OrderedDict[K, V] = OrderedDict()
+
+    def put(self, key: K, data: bytes) -> bool:
+        """Keep a value by its bytes, unless there is one of this key. Whether there was none."""
+        return self._database.execute(self._put, (self._name(key), data)).rowcount > 0
+
+    def __getitem__(self, key: K) -> V:
+        if key in self._decoded:
+            self._decoded.move_to_end(key)
+            return self._decoded[key]
+        row = self._database.execute(self._get, (self._name(key),)).fetchone()
+        if row is None:
+            raise KeyError(key)
+        value = self._decoded[key] = self._load(row[0])
+        if len(self._decoded) > _DECODED:
+            self._decoded.popitem(last=False)
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        return self._database.execute(self._has, (self._name(key),)).fetchone() is not None  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[K]:
+        return (self._key_of(value) for value in self.each())
+
+    def __len__(self) -> int:
+        return int(self._database.execute(self._len).fetchone()[0])
+
+    def each(self) -> Iterator[V]:
+        """All values; what is put meanwhile, too."""
+        done = 0
+        while rows := self._database.execute(self._all, (done,)).fetchall():
+            done += len(rows)  # nothing is ever deleted, so rows are numbered from 1 without a gap
+            for (data,) in rows:
+                yield self._load(data)
+
+
+class Relation:
+    """Pairs of bytes. A set is a relation of what it holds with nothing."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._database, table = shelf.table("k BLOB NOT NULL, v BLOB NOT NULL, PRIMARY KEY (k, v)) WITHOUT ROWID")
+        self._add = f"INSERT OR IGNORE INTO {table} VALUES (?, ?)"
+        self._has = f"SELECT 1 FROM {table} WHERE k = ? AND v = ?"
+        self._other = f"SELECT 1 FROM {table} WHERE k = ? AND v <> ? LIMIT 1"
+        self._count = f"SELECT count(*) FROM {table} WHERE k = ?"
+        self._all = f"SELECT count(*) FROM {table}"
+
+    def add(self, key: bytes, value: bytes = b"") -> bool:
+        """Whether the pair is new."""
+        return self._database.execute(self._add, (key, value)).rowcount > 0
+
+    def has(self, key: bytes, value: bytes = b"") -> bool:
+        """Whether the pair was added."""
+        return self._database.execute(self._has, (key, value)).fetchone() is not None
+
+    def has_other(self, key: bytes, value: bytes) -> bool:
+        """Whether the key stands in a pair with something else."""
+        return self._database.execute(self._other, (key, value)).fetchone() is not None
+
+    def count(self, key: bytes) -> int:
+        """Pairs of this key."""
+        return int(self._database.execute(self._count, (key,)).fetchone()[0])
+
+    def __len__(self) -> int:
+        return int(self._database.execute(self._all).fetchone()[0])
+
+
+class FileBytes:
+    """Bytes that are appended to and read from, in a file without a name, but for the last of them."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._written = 0
+        self._tail = bytearray()
+
+    def __iadd__(self, data: bytes) -> FileBytes:
+        self._tail += data
+        if len(self._tail) >= 2 * _TAIL_BYTES:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as this object)
+                weakref.finalize(self, self._file.close)
+            self._file.seek(self._written)
+            self._file.write(self._tail[:_TAIL_BYTES])
+            del self._tail[:_TAIL_BYTES]
+            self._written += _TAIL_BYTES
+        return self
+
+    def __len__(self) -> int:
+        return self._written + len(self._tail)
+
+    def __getitem__(self, part: slice) -> bytes:
+        """part: with both ends, within the length."""
+        start, stop = part.start - self._written, part.stop - self._written
+        if start >= 0 or self._file is None:
+            return bytes(self._tail[start:stop])
+        self._file.seek(part.start)
+        found = self._file.read(min(part.stop, self._written) - part.start)
+        return found + bytes(self._tail[:stop]) if stop > 0 else found
+
+
+def key(*parts: str | int) -> bytes:
+    """A key of several parts, another for each list of them: every part says how long it is."""
+    return b"".join(b"%d:%s" % (len(data := str(part).encode("utf-8", "surrogatepass")), data) for part in parts)

@@ -1,0 +1,81 @@
+"""What an audit keeps on disk: as dicts and sets would have it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluvial.auditor.shelf import FileBytes, Kept, Relation, Shelf, key
+from fluvial.transparency.tree import MerkleTree
+
+
+def numbers(shelf: Shelf) -> Kept[str, int]:
+    return Kept(shelf, key, int, lambda number: str(number % 100))
+
+
+def test_the_first_value_of_a_key_stays_and_the_order_is_kept() -> None:
+    kept = numbers(Shelf())
+    assert [kept.put(str(number % 100), b"%d" % number) for number in (7, 3, 107, 5)] == [True, True, False, True]
+    assert (list(kept), list(kept.each()), len(kept)) == (["7", "3", "5"], [7, 3, 5], 3)
+    assert (kept["7"], kept.get("9"), "3" in kept, "9" in kept) == (7, None, True, False)
+
+
+def test_more_than_is_fetched_at_once_is_told_in_order() -> None:
+    kept: Kept[int, int] = Kept(Shelf(), key, int, lambda number: number)
+    for number in range(2_500):
+        kept.put(number, b"%d" % number)
+    assert list(kept.each()) == list(range(2_500))
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"a", b"b", b""]), st.sampled_from([b"", b"x", b"y"]))))
+def test_a_relation_is_a_set_of_pairs(pairs: list[tuple[bytes, bytes]]) -> None:
+    relation, expected = Relation(Shelf()), set[tuple[bytes, bytes]]()
+    for name, value in pairs:
+        assert relation.add(name, value) == ((name, value) not in expected)
+        expected.add((name, value))
+    assert len(relation) == len(expected)
+    for name in (b"a", b"b", b""):
+        assert relation.count(name) == sum(each[0] == name for each in expected)
+        for value in (b"", b"x", b"y"):
+            assert relation.has(name, value) == ((name, value) in expected)
+            assert relation.has_other(name, value) == any(one == name and two != value for one, two in expected)
+
+
+@given(st.lists(st.text(), max_size=3), st.lists(st.text(), max_size=3))
+def test_no_two_lists_of_parts_share_a_key(first: list[str], second: list[str]) -> None:
+    assert (key(*first) == key(*second)) == (first == second)
+
+
+def test_a_tree_in_a_file_is_the_tree_in_memory() -> None:
+    in_file, in_memory = MerkleTree(FileBytes), MerkleTree()
+    for number in range(9_000):
+        for tree in (in_file, in_memory):
+            tree.append(sha256(b"%d" % number).digest())
+    for size in (1, 4_095, 4_096, 8_191, 9_000):
+        assert in_file.root(size) == in_memory.root(size)
+        assert in_file.inclusion_proof(size // 2, size) == in_memory.inclusion_proof(size // 2, size)
+
+
+def test_nobody_else_can_open_what_does_not_fit_in_memory(tmp_path: Path) -> None:
+    """Neither file has a name once it is open. SQLite looks for its folder once a process, so this is another one."""
+    script = """
+import os
+from fluvial.auditor import shelf
+shelf.CACHE_BYTES = 1 << 16
+relation, data = shelf.Relation(shelf.Shelf()), shelf.FileBytes()
+for number in range(4_000):
+    relation.add(b"%d" % number, bytes(100))
+    data += bytes(100)
+links = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+print([os.readlink(link) for link in links if os.path.islink(link)])
+"""
+    environment = {**os.environ, "SQLITE_TMPDIR": str(tmp_path), "TMPDIR": str(tmp_path)}
+    told = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout.count(str(tmp_path)) == told.stdout.count("(deleted)") == 2
+    assert list(tmp_path.iterdir()) == []

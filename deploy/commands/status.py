@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from deploy.broker.topics import group_lags, topic_statuses
 from deploy.cluster.rest import RestClient
@@ -81,18 +81,18 @@ def _print(found: dict[str, Any]) -> None:
         console.print(f"flink   {found['flink']['url']}, {found['flink']['free_slots']} free slots")
     running = ", ".join(f"{process['role']} {process['pid']}" for process in found["processes"])
     console.print(f"running {running}; {found['restarts']} restarts")
-    topics = Table("topic", "partitions", "records up to")
+    topics = _table("topic", "partitions", "records up to")
     for topic in found["topics"]:
         topics.add_row(topic["name"], str(len(topic["end_offsets"])), " ".join(map(str, topic["end_offsets"])))
     console.print(topics)
-    jobs = Table("job", "id", "state", "running for", title="no job was submitted" if not found["jobs"] else None)
+    jobs = _table("job", "id", "state", "running for", title="no job was submitted" if not found["jobs"] else None)
     for job in found["jobs"]:
         jobs.add_row(job["name"], job["job_id"], job["state"], f"{job['duration_ms'] / 1000:.0f} s")
     console.print(jobs)
     for job in found["jobs"]:
         if job["last_failure"]:
             console.print(f"{job['name']} has failed, last with: {_cause(job['last_failure'])}", markup=False)
-    holding = Table("stages", "held by", "on", "since", "because", "heard from")
+    holding = _table("stages", "held by", "on", "since", "because", "heard from")
     for holder in found["holders"]:
         since, heard = (_clock(holder[name]) for name in ("since_ms", "heard_ms"))
         holding.add_row(", ".join(holder["stages"]), holder["job"], holder["host"], since, holder["cause"], heard)
@@ -101,10 +101,15 @@ def _print(found: dict[str, Any]) -> None:
     for told in _findings(found):
         console.print(told, markup=False)
     if found["lag"]:
-        lag = Table("source group", "topic", "records behind")
+        lag = _table("source group", "topic", "records behind")
         for group in found["lag"]:
             lag.add_row(group["group"], group["topic"], str(group["lag"]))
         console.print(lag)
+
+
+def _table(*names: str, title: str | None = None) -> Table:
+    """Whose cells are folded where a terminal is narrow: half an id names nothing."""
+    return Table(*(Column(name, overflow="fold") for name in names), title=title)
 
 
 def _findings(found: dict[str, Any]) -> Iterator[str]:

@@ -187,7 +187,7 @@ def get(
         Path | None, typer.Option("--output", "-o", help="The file. [default: TASK-VERSION.SUFFIX]")
     ] = None,
     card: Annotated[
-        bool, typer.Option("--card/--no-card", help="Write the model's card beside it, as FILE with the suffix .md.")
+        bool, typer.Option("--card/--no-card", help="Write the model's card beside it, as FILE.md.")
     ] = True,
     package: PackageOption = None,
     data: DataOption = None,
@@ -202,7 +202,8 @@ def get(
     path = output or Path(f"{published.name}.{_SUFFIX[chosen]}")
     content = published.content(chosen, Packages(package or ()), data, index)
     replace_file(path, content)
-    card_path = path.with_suffix(".md") if card and path.suffix != ".md" and not path.is_char_device() else None
+    # Its whole name, so that cards of one version in several formats stand beside each other.
+    card_path = path.with_name(f"{path.name}.md") if card and not path.is_char_device() else None
     if card_path is not None and published.task_file is None:
         errors.print(f"warning: no card is written: {published.unread}", markup=False)
         card_path = None

@@ -51,3 +51,17 @@ def test_a_job_that_failed_is_shown_with_its_innermost_cause(capsys: pytest.Capt
         "gate has failed, last with: pemja.core.PythonException: <class 'KeyError'>: 'what it cannot stand'",
         "plain has failed, last with: one line alone",
     ]
+
+
+def test_no_id_is_cut_off_in_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status.console, "width", 80)
+    name, job_id = "validation-aggregation-evaluation-acceleration-audit", "0123456789abcdef" * 2
+    job = {"name": name, "job_id": job_id, "state": "RUNNING", "duration_ms": 1, "last_failure": ""}
+    status._print({**NOTHING, "jobs": [job]})
+    out = capsys.readouterr().out
+    assert "…" not in out
+    cells = [[cell.strip() for cell in line.split("│")] for line in out.splitlines() if line.startswith("│")]
+    assert "".join(row[1] for row in cells) == name
+    assert "".join(row[2] for row in cells) == job_id

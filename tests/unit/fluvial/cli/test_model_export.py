@@ -69,14 +69,14 @@ def test_safetensors_has_what_travelled(published: PublishedTask) -> None:
         "version": 1,
         "model_digest": published.manifest.model_digest.hex(),
         "file": "m.safetensors",
-        "card": "m.md",
+        "card": "m.safetensors.md",
     }
 
 
 def test_the_card_says_what_is_known_and_names_nobody(published: PublishedTask) -> None:
     published.release()
     assert get().exit_code == 0
-    card = Path(f"{TASK}-1.md").read_text()
+    card = Path(f"{TASK}-1.safetensors.md").read_text()
     _, header, body = card.split("---\n", 2)
     read = yaml.safe_load(header)
     assert read["license"] == "apache-2.0"
@@ -97,11 +97,18 @@ def test_the_card_says_what_is_known_and_names_nobody(published: PublishedTask) 
     assert "hospital" not in card
 
 
+def test_cards_of_one_version_in_two_formats_stand_beside_each_other(published: PublishedTask) -> None:
+    assert get("-o", "m.safetensors").exit_code == get("-o", "m.bin").exit_code == 0
+    first, second = (Path(f"m.{suffix}.md").read_text() for suffix in ("safetensors", "bin"))
+    assert "`m.safetensors`" in first
+    assert "`m.bin`" in second
+
+
 def test_a_card_of_a_model_that_nobody_measured_says_so(published: PublishedTask) -> None:
     assert get("--no-card").exit_code == 0
-    assert not Path(f"{TASK}-1.md").exists()
+    assert not Path(f"{TASK}-1.safetensors.md").exists()
     assert get().exit_code == 0
-    assert "Nothing was measured of it." in Path(f"{TASK}-1.md").read_text()
+    assert "Nothing was measured of it." in Path(f"{TASK}-1.safetensors.md").read_text()
 
 
 def test_what_travelled_is_had_although_the_tasks_file_cannot_be_read(published: PublishedTask) -> None:
@@ -109,7 +116,7 @@ def test_what_travelled_is_had_although_the_tasks_file_cannot_be_read(published:
     done = get()
     assert done.exit_code == 0, done.output
     assert Path(f"{TASK}-1.safetensors").exists()
-    assert not Path(f"{TASK}-1.md").exists()
+    assert not Path(f"{TASK}-1.safetensors.md").exists()
     assert "no card is written" in done.output
     refused = get("--format", "torch")
     assert refused.exit_code == Exit.USAGE

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,8 @@ from fluvial.admission.decisions import decision
 from fluvial.wire.records import Decision, Reason
 from fluvial.wire.task_file import TaskFile
 from governance.admission.reasons import MEANINGS
+from models.aggregation.rule import RULES
+from models.aggregation.server_optimizer import SERVER_OPTIMIZERS
 
 FOLDER = Path(__file__).parent
 _SCHEMAS = FOLDER.parent / "schemas"
@@ -133,26 +136,40 @@ def _default(param: Any) -> str:
 def task_file() -> str:
     """Every field of a task file, section by section."""
     schema = TaskFile.model_json_schema()
+    for section, known in (("RuleSpec", RULES), ("ServerOptimizerSpec", SERVER_OPTIMIZERS)):
+        name = schema["$defs"][section]["properties"]["name"]
+        name["description"] += f" There are {', '.join(f'`{each}`' for each in known)}."
     lines = [
         _GENERATED,
         "# Task file\n",
         "YAML or JSON; `schemas/task.schema.json` completes it in an editor. `fluvial task create` says of a wrong "
         "file which field is wrong and why. [Tasks](tasks.md) shows whole ones.\n",
         "## At the top\n",
-        *_fields(schema),
+        *_fields(schema, schema["$defs"]),
     ]
     for name, section in sorted(schema["$defs"].items()):
         if "properties" in section:
-            lines += [f"## {name}\n", f"{_text(section.get('description', ''))}\n", *_fields(section)]
+            lines += [f"## {name}\n", f"{_text(section.get('description', ''))}\n", *_fields(section, schema["$defs"])]
     return "\n".join(lines)
 
 
-def _fields(schema: Mapping[str, Any]) -> list[str]:
+def _fields(schema: Mapping[str, Any], sections: Mapping[str, Any]) -> list[str]:
+    """A row for each field. One that says nothing of itself is a section, which does."""
     rows = []
     for name, field in schema["properties"].items():
         default = "**required**" if name in schema.get("required", ()) else _json(field.get("default"))
-        rows.append(f"| `{name}` | {_kind(field)} | {default} | {_cell(field.get('description', ''))} |")
+        meaning = field.get("description") or _of_its_section(field, sections)
+        rows.append(f"| `{name}` | {_kind(field)} | {default} | {_cell(meaning)} |")
     return ["| field | value | default | meaning |", "|---|---|---|---|", *rows, ""]
+
+
+def _of_its_section(field: Mapping[str, Any], sections: Mapping[str, Any]) -> str:
+    """The first sentence of the section that a field is."""
+    for each in (field, *field.get("anyOf", ())):
+        if "$ref" in each:
+            described = sections[each["$ref"].rpartition("/")[2]].get("description", "").partition("\n\n")[0]
+            return f"{re.split(r'[.:](?= |$)', _text(described), maxsplit=1)[0]}." if described else ""
+    return ""
 
 
 def _json(value: Any) -> str:

@@ -19,12 +19,12 @@ PRUNED, FINE_TUNED = "pruned_structured", "fine_tuned"
 class VariantSpec(PlainValues):
     """A variant: a recipe of models/acceleration and its parameters, under a name of its own."""
 
-    name: GivenName
+    name: GivenName = Field(description="Of the variant, in records, commands and answers.")
     recipe: str = Field(
         description="onnx_fp32, fp16_storage, fp16, int8_static, int8_dynamic, int4_storage, pruned_..., low_rank, "
         "fine_tuned, torch_fp32, torch_bf16, torch_fp16"
     )
-    parameters: dict[str, int | float | str | bool] = Field(default={})
+    parameters: dict[str, int | float | str | bool] = Field(default={}, description="The recipe's own.")
 
 
 class BatchingSpec(PlainValues):

@@ -44,8 +44,12 @@ ParameterValue = Scalar | list[Scalar]
 class PackageSpec(PlainValues):
     """The folder with the task's own code. Its digest is filled in when the task is created, and pins it."""
 
-    name: GivenName
-    digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    name: GivenName = Field(description="Of the folder, as the process's operator allows it by `--package`.")
+    digest: str = Field(
+        default="",
+        pattern=r"^([0-9a-f]{64})?$",
+        description="SHA-256 over its files; filled in when the task is created.",
+    )
 
 
 class ModelSpec(PlainValues):
@@ -56,16 +60,23 @@ class ModelSpec(PlainValues):
     patterns of what stays with each participant. statistics: of normalisation over batches.
     """
 
-    architecture: str = ""
-    builder: Reference | None = None
-    parameters: dict[str, ParameterValue] = Field(default={})
-    seed: int = 0
+    architecture: str = Field(default="", description="Name of one that is built in.")
+    builder: Reference | None = Field(default=None, description="module:function of the package that makes the module.")
+    parameters: dict[str, ParameterValue] = Field(
+        default={}, description="What the architecture or builder is called with."
+    )
+    seed: int = Field(default=0, description="Of the initial weights, where no file has them.")
     weights: str = Field(
         default="", max_length=256, description="File of the package, safetensors, with weights to start from."
     )
-    train: list[str] = Field(default=[])
-    local: list[str] = Field(default=[])
-    statistics: Literal["aggregate", "local", "frozen"] = "aggregate"
+    train: list[str] = Field(
+        default=[],
+        description="Patterns of the parameters that are trained and travel; empty: all that are not frozen.",
+    )
+    local: list[str] = Field(default=[], description="Patterns of the parameters that stay with each participant.")
+    statistics: Literal["aggregate", "local", "frozen"] = Field(
+        default="aggregate", description="What becomes of the running statistics of normalisation over batches."
+    )
     base_sha256: str = Field(
         default="",
         pattern=r"^([0-9a-f]{64})?$",
@@ -84,9 +95,13 @@ class DataSpec(PlainValues):
     the evaluation set (folder of the package). Without them: the data files of models/datasets, and a share of each
     participant's examples."""
 
-    participant: Reference | None = None
-    held_out: Reference | None = None
-    evaluation: Reference | None = None
+    participant: Reference | None = Field(default=None, description="module:function, of (path, index): its examples.")
+    held_out: Reference | None = Field(
+        default=None, description="module:function, of (path, index): those that it measures on and does not train on."
+    )
+    evaluation: Reference | None = Field(
+        default=None, description="module:function, of the package's folder: the evaluation set."
+    )
 
 
 class RuleSpec(BaseModel):
@@ -94,7 +109,7 @@ class RuleSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
-    name: str = "weighted_mean"
+    name: str = Field(default="weighted_mean", description="Of the rule.")
 
 
 class Limits(PlainValues):
@@ -118,9 +133,9 @@ class StalenessSpec(PlainValues):
     constant: 1. polynomial: (1 + s) ** -exponent. hinge: 1 up to `delay`, then 1 / (exponent * (s - delay) + 1).
     """
 
-    name: Literal["constant", "polynomial", "hinge"] = "polynomial"
-    exponent: float = Field(default=0.5, gt=0, le=16)
-    delay: int = Field(default=0, ge=0)
+    name: Literal["constant", "polynomial", "hinge"] = Field(default="polynomial", description="Of the formula.")
+    exponent: float = Field(default=0.5, gt=0, le=16, description="How fast the weight falls with the rounds.")
+    delay: int = Field(default=0, ge=0, description="Rounds of lag that cost nothing; of hinge alone.")
 
 
 class WindowSpec(PlainValues):
@@ -133,7 +148,9 @@ class WindowSpec(PlainValues):
     attempt and keeps what it has.
     """
 
-    mode: Literal["synchronous", "buffered", "tumbling"] = "synchronous"
+    mode: Literal["synchronous", "buffered", "tumbling"] = Field(
+        default="synchronous", description="What closes a round, and which updates it takes: see above."
+    )
     grace_seconds: float = Field(
         default=0.0, ge=0, description="How long after the deadline a round without its quorum still takes updates."
     )
@@ -156,8 +173,12 @@ class SamplingSpec(PlainValues):
     are invited, because some will not answer.
     """
 
-    fraction: float = Field(default=1.0, gt=0, le=1)
-    over_invitation: float = Field(default=1.0, ge=1, le=100)
+    fraction: float = Field(
+        default=1.0, gt=0, le=1, description="Expected share of the enrolled participants that a round needs."
+    )
+    over_invitation: float = Field(
+        default=1.0, ge=1, le=100, description="How many times as many are invited, because some will not answer."
+    )
 
     @property
     def invited_fraction(self) -> float:
@@ -170,15 +191,15 @@ class ServerOptimizerSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
-    name: str
+    name: str = Field(description="Of the optimizer.")
 
 
 class AgreementSpec(PlainValues):
     """Terms that a participant must have signed."""
 
-    name: GivenName
-    text: str = Field(min_length=1)
-    valid_days: int = Field(default=365, gt=0)
+    name: GivenName = Field(description="What a participant signs stands under this name; another text needs another.")
+    text: str = Field(min_length=1, description="What is shown to whoever enrols, and signed.")
+    valid_days: int = Field(default=365, gt=0, description="How long a signature counts.")
 
 
 class TrainingSpec(PlainValues):
@@ -186,11 +207,11 @@ class TrainingSpec(PlainValues):
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
-    epochs: int = Field(default=1, ge=1)
-    batch_size: int = Field(default=32, ge=1)
-    learning_rate: float = Field(default=0.1, gt=0)
-    momentum: float = Field(default=0.0, ge=0, lt=1)
-    weight_decay: float = Field(default=0.0, ge=0)
+    epochs: int = Field(default=1, ge=1, description="Passes over a participant's examples in a round.")
+    batch_size: int = Field(default=32, ge=1, description="Examples of one step.")
+    learning_rate: float = Field(default=0.1, gt=0, description="Of stochastic gradient descent.")
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="Share of the former step that goes on.")
+    weight_decay: float = Field(default=0.0, ge=0, description="L2 penalty on the parameters.")
 
     @property
     def trainer(self) -> str:
@@ -212,15 +233,17 @@ class EvaluationSpec(PlainValues):
         description="File of the evaluation set, in the package or relative to the checkout; none where "
         "data.evaluation names a loader.",
     )
-    metrics: list[MetricName] = Field(min_length=1)
-    batch_size: int = Field(default=512, ge=1)
+    metrics: list[MetricName] = Field(
+        min_length=1, description="Names of built-in metrics, or module:function of the package."
+    )
+    batch_size: int = Field(default=512, ge=1, description="Examples that are measured at a time.")
 
 
 class TaskFile(Terms):
     """A task of a federation."""
 
-    task: GivenName
-    title: str
+    task: GivenName = Field(description="Name of the task, in topics, commands and records.")
+    title: str = Field(description="What the task is, in a line for people.")
     model: ModelSpec
     rounds: int = Field(
         ge=0,
@@ -229,7 +252,9 @@ class TaskFile(Terms):
     )
     quorum: int = Field(ge=1, description="Least number of updates that makes a model.")
     target: int = Field(ge=1, description="Number of updates that closes a round at once.")
-    deadline_seconds: float = Field(gt=0)
+    deadline_seconds: float = Field(
+        gt=0, description="After its opening a round closes at the latest, by the brokers' clock."
+    )
     rule: RuleSpec = RuleSpec()
     server_optimizer: ServerOptimizerSpec | None = None
     window: WindowSpec = WindowSpec()
@@ -238,7 +263,11 @@ class TaskFile(Terms):
         default=False, description="Publish each round's exact sum for a parent federation, instead of a model."
     )
     limits: Limits
-    encodings: list[_Encoding] = Field(default=["float32"], min_length=1)
+    encodings: list[_Encoding] = Field(
+        default=["float32"],
+        min_length=1,
+        description="In which an update may travel; a participant chooses one of them.",
+    )
     chunk_elements: int = Field(default=262_144, ge=1, le=262_144, description="Elements per chunk; 262144 are 1 MiB.")
     kept_versions: int = Field(default=16, ge=2, description="Versions whose chunks are kept.")
     agreement: AgreementSpec | None = None
@@ -250,7 +279,9 @@ class TaskFile(Terms):
     )
     package: PackageSpec | None = None
     data: DataSpec = DataSpec()
-    loss: LossName = "cross_entropy"
+    loss: LossName = Field(
+        default="cross_entropy", description="Name of a built-in loss, or module:function of the package."
+    )
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec | None = None
     acceleration: AccelerationSpec | None = None

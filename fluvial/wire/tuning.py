@@ -9,8 +9,9 @@ from fluvial.wire.plain_values import PlainValues
 
 
 class TuningSpec(PlainValues):
-    """Signed by the operator with the task. Version 0 is the pruned model: whoever has the other task's model computes
-    it again. What the last round makes is that version's variant."""
+    """Rounds that fine-tune a pruned model of another task, signed by the operator with the task. Version 0 is the
+    pruned model: whoever has the other task's model computes it again. What the last round makes is that version's
+    variant."""
 
     task: GivenName = Field(description="The task whose model was pruned.")
     version: int = Field(ge=0, description="The version of that model.")

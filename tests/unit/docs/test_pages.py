@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from docs.generate import command_line
+from docs.generate import command_line, task_file
 from fluvial.wire.task_file import TaskFile
 from governance.promotion.life import picture
 from tests.unit.docs.blocks import CHECKOUT, PAGES, blocks
@@ -47,6 +47,12 @@ def test_verbs_and_options_exist(page: Path, root: typer.main.TyperGroup) -> Non
             command = command.commands[words.pop(0)]
         known = {name for param in command.params for name in [*param.opts, *param.secondary_opts]}
         assert {word.partition("=")[0] for word in words if word.startswith("-")} <= known, words
+
+
+def test_every_field_of_a_task_file_says_what_it_means() -> None:
+    rows = [line for line in task_file().splitlines() if line.startswith("| `")]
+    assert len(rows) > 80
+    assert [row for row in rows if row.endswith("|  |")] == []
 
 
 def test_pages_have_commands() -> None:

@@ -1,20 +1,28 @@
-"""The process behind `fluvial up`: runs a stack until it is told to end. `python -m deploy.local.supervisor FOLDER`"""
+"""The process behind `fluvial up`: runs a stack until it is told to end. `python -m deploy.local.supervisor FOLDER`
+
+A signal may come while the modules of a stack are imported. Python's own handler raises there, and an exception in a
+callback of the import system is told and lost; so nothing of them is imported before a handler of ours is there.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from deploy.local.stack import DEFAULT_PARTITIONS, Report, running_stack
-from deploy.machine.errors import StackError
-from fluvial.cli.interruption import wait_until_asked
+from fluvial.cli.interruption import leave_when_asked, wait_until_asked
+
+if TYPE_CHECKING:
+    from deploy.local.stack import Report
 
 
 def supervise(
     root: Path, *, task_managers: int, partitions: int, secure: bool, report: Report, named: bool = True
 ) -> None:
     """Run a stack until Ctrl-C, SIGTERM or SIGHUP; arguments as `Stack`. Raises StackError when it cannot start."""
+    from deploy.local.stack import running_stack
+
     try:
         with running_stack(
             root, task_managers=task_managers, partitions=partitions, secure=secure, named=named, report=report
@@ -26,6 +34,10 @@ def supervise(
 
 
 def main() -> None:
+    leave_when_asked()
+    from deploy.local.stack import DEFAULT_PARTITIONS
+    from deploy.machine.errors import StackError
+
     parser = argparse.ArgumentParser(description=supervise.__doc__)
     parser.add_argument("root", type=Path)
     parser.add_argument("--task-managers", type=int, default=1)

@@ -7,12 +7,13 @@ process. Nothing of it is believed later.
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import tempfile
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 CACHE_BYTES = 32 << 20
 """Of the database in memory."""
@@ -23,11 +24,23 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+class _Database(sqlite3.Connection):
+    """Whose troubles are those of the folder that it lies in, and told so."""
+
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
+        """Raises OSError with the temporary folder: ENOSPC when it is full."""
+        try:
+            return super().execute(*statement)
+        except sqlite3.OperationalError as error:
+            number = errno.ENOSPC if error.sqlite_errorcode == sqlite3.SQLITE_FULL else errno.EIO
+            raise OSError(number, str(error), tempfile.gettempdir()) from error
+
+
 class Shelf:
-    """One database; not for several threads."""
+    """One database; not for several threads. Raises OSError where the temporary folder is full or cannot be used."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
+        self._database = sqlite3.connect("", isolation_level=None, factory=_Database)
         for setting in (f"cache_size = -{CACHE_BYTES >> 10}", "journal_mode = OFF", "synchronous = OFF"):
             self._database.execute(f"PRAGMA {setting}")
         self._database.execute("BEGIN")

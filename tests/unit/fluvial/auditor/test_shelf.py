@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+import tempfile
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,3 +82,13 @@ print([os.readlink(link) for link in links if os.path.islink(link)])
     told = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert told.stdout.count(str(tmp_path)) == told.stdout.count("(deleted)") == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_folder_is_told_as_such() -> None:
+    shelf = Shelf()
+    database, _ = shelf.table("k BLOB)")
+    relation = Relation(shelf)
+    database.execute("PRAGMA max_page_count = 8")
+    with pytest.raises(OSError, match="full") as told:
+        [relation.add(b"%d" % number, bytes(100)) for number in range(4_000)]
+    assert (told.value.errno, told.value.filename) == (errno.ENOSPC, tempfile.gettempdir())

@@ -15,7 +15,6 @@ from confluent_kafka.admin import (
     AclBindingFilter,
     AclOperation,
     AclPermissionType,
-    AdminClient,
     ResourcePatternType,
     ResourceType,
     ScramCredentialInfo,
@@ -28,6 +27,7 @@ from deploy.security.certificates import auditor_principal, participant_principa
 from deploy.security.errors import AccessError
 from deploy.security.rights import Resource, Right, Role, rights
 from fluvial.identity.brokers import Brokers
+from fluvial.kafka.librdkafka import clients
 from fluvial.wire.topics import Topics
 
 _SECONDS = 15.0
@@ -39,7 +39,7 @@ class Access:
 
     def __init__(self, admin: Brokers, topics: Topics) -> None:
         self._topics = topics
-        self._client = AdminClient({**admin.librdkafka("fluvial-access"), "log_level": 0, "error_cb": lambda _: None})
+        self._client = clients.admin(admin, "fluvial-access")
 
     def grant(self, principal: str, role: Role) -> None:
         """The principal's rights become those of the role, neither more nor fewer.

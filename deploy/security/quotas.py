@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import kafka
 from kafka.errors import KafkaError
 from kafka.protocol.admin.client_quotas import AlterClientQuotasRequest, DescribeClientQuotasRequest
 
 from deploy.security.errors import AccessError
 from fluvial.identity.brokers import Brokers
+from fluvial.kafka.kafka_python.admin import admin as admin_client
 
 _EVERYBODY_ELSE = None
 _USER = "user"
@@ -60,7 +60,7 @@ def default_quota(admin: Brokers) -> Quota | None:
 def _ask(admin: Brokers, request: Any) -> Any:
     """kafka-python knows these requests and has no method for them yet; librdkafka does not know them."""
     try:
-        client = kafka.KafkaAdminClient(**_settings(admin))
+        client = admin_client(admin, "fluvial-quotas")
         try:
             return client._manager.run(_send, client._manager, request)
         finally:
@@ -71,8 +71,3 @@ def _ask(admin: Brokers, request: Any) -> Any:
 
 async def _send(manager: Any, request: Any) -> Any:
     return await manager.send(request)
-
-
-def _settings(admin: Brokers) -> dict[str, Any]:
-    settings = admin.kafka_python("fluvial-quotas")
-    return {name: value for name, value in settings.items() if name in kafka.KafkaAdminClient.DEFAULT_CONFIG}

@@ -13,8 +13,6 @@ CHECKOUT = Path(__file__).parents[2]
 FOLDERS = ("fluvial", "models", "governance", "pipelines", "deploy")
 PLACE = "fluvial/kafka/"
 WITHOUT_OUR_CODE = "deploy/interop/"
-ADMINISTRATION = "deploy/security/"
-"""Clients of the broker's administrator still have their settings there."""
 LIBRARIES = ("confluent_kafka", "kafka")
 CLIENTS = frozenset(
     f"{client}{kind}"
@@ -47,9 +45,7 @@ def test_clients_of_kafka_are_made_in_their_place_alone() -> None:
     for folder in FOLDERS:
         for file in sorted((CHECKOUT / folder).rglob("*.py")):
             name = file.relative_to(CHECKOUT).as_posix()
-            if not name.startswith((PLACE, WITHOUT_OUR_CODE, ADMINISTRATION)) and (
-                made := list(made_in(file.read_text()))
-            ):
+            if not name.startswith((PLACE, WITHOUT_OUR_CODE)) and (made := list(made_in(file.read_text()))):
                 found[name] = made
     assert found == {}, "use fluvial.kafka.connect, or fluvial.kafka.librdkafka.clients"
 

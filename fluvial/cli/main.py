@@ -94,9 +94,8 @@ def run() -> None:
     """Entry point of the script. Ends the process: SIGTERM as Ctrl-C does, and without a word if nobody reads on."""
     status: Any = Exit.SUCCESS
     leave_when_asked()
-    mount_for(
-        sys.argv[1:]
-    )  # an exception in a callback of the import system would be lost: a signal ends the process here
+    # Outside of the block: an exception in a callback of the import system would be lost, and later signals do nothing.
+    mount_for(sys.argv[1:])
     try:
         with interruptible():
             try:

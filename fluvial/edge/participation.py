@@ -134,7 +134,7 @@ class Participation:
                     if found.counts:
                         handled = newest
                     elif newest is not refrained:
-                        self.on_event(NotAgreed(round=newest, withdrawn=found is not Standing.NEVER))
+                        self.on_event(NotAgreed(round=newest, withdrawn=found is Standing.WITHDRAWN))
                         refrained = newest
             self.follower.poll(_POLL_SECONDS)
             self._report()

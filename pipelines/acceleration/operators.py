@@ -37,7 +37,7 @@ from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
 from pipelines.flink.manifests import ManifestToMessage, read_model
 from pipelines.flink.messages import unpack
 from pipelines.flink.shared import ended_with
-from pipelines.flink.tasks import acceleration_of
+from pipelines.flink.tasks import acceleration_of, newest
 
 LOOK_MS = 250
 """Pause between two looks at what the worker has made."""
@@ -86,7 +86,7 @@ class Accelerate(KeyedProcessFunction):
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         _, kind, parts = unpack(bytes(value))
         if kind == "task":
-            self._task.update(parts[0])
+            self._task.update(newest(parts[0], self._task.value()))
         else:
             self._publish(parts[0])
         if self._waiting.value() is not None and self._terms() is not None:

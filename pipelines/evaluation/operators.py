@@ -27,6 +27,7 @@ from pipelines.flink.manifests import read_model
 from pipelines.flink.messages import unpack
 from pipelines.flink.shared import ended_with
 from pipelines.flink.stage_mac import StageMac
+from pipelines.flink.tasks import newest
 
 
 class Evaluate(KeyedProcessFunction):
@@ -61,7 +62,7 @@ class Evaluate(KeyedProcessFunction):
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         key, kind, parts = unpack(bytes(value))
         if kind == "task":
-            self._task.update(parts[0])
+            self._task.update(newest(parts[0], self._task.value()))
             waiting = [bytes(data) for data in self._waiting.get() or ()]
             self._waiting.clear()
             for manifest in waiting:

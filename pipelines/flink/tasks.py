@@ -14,7 +14,7 @@ from fluvial.registry.records import open_registry_record
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
-from fluvial.wire.framing import encode
+from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Task, TaskStatus
 from fluvial.wire.task_file import TaskFile
 from pipelines.config import Settings
@@ -36,21 +36,33 @@ class TaskToMessage(FlatMapFunction):
         record = parse_source(bytes(value))
         try:
             task = open_registry_record((record.key or b"").decode(), record.value, *self._keys, self._scope)
-            if isinstance(task, Task):
-                self._check(task, record.value)
+            if isinstance(task, Task) and not self._check(task, record.value):
+                _log.warning("registry/%d@%d is a former record of a task", record.partition, record.offset)
+                return
         except (FluvialError, UnicodeDecodeError) as error:
             _log.warning("registry/%d@%d is not trusted: %s", record.partition, record.offset, error)
             return
         if isinstance(task, Task):
             yield pack(task.task, "task", [encode(task), record.value])
 
-    def _check(self, task: Task, sealed: bytes) -> None:
-        """Within this process alone: the keeper remembers."""
+    def _check(self, task: Task, sealed: bytes) -> bool:
+        """Whether the record is in force; a copy of a former one is not, though its signature is genuine. Within this
+        process alone: who keeps a task's record asks `newest`. Raises VerificationError."""
         known = self._accepted.get(task.task)
-        if known is None or replaces(task, known):
-            if known is not None:
-                check_approved(known.specification, task.specification, sealed)
-            self._accepted[task.task] = task
+        if known is not None and known != task:
+            if not replaces(task, known):
+                return False
+            check_approved(known.specification, task.specification, sealed)
+        self._accepted[task.task] = task
+        return True
+
+
+def newest(record: bytes, stored: bytes | None) -> bytes:
+    """Of a task's record that has come and the one that a stage keeps, the one in force: a job that starts again has
+    forgotten what it read before the copy of a former record that somebody has written since."""
+    if stored is not None and not replaces(decode(record, Task), decode(bytes(stored), Task)):
+        return bytes(stored)
+    return record
 
 
 def acceleration_of(task: Task) -> AccelerationSpec | None:

@@ -23,7 +23,7 @@ from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
 from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
 from pipelines.flink.messages import pack, unpack
 from pipelines.flink.stage_mac import StageMac
-from pipelines.flink.tasks import acceleration_of
+from pipelines.flink.tasks import acceleration_of, newest
 from pipelines.promotion import logic
 
 SIGNER = "aggregator"
@@ -98,7 +98,7 @@ class Promote(KeyedProcessFunction):
         state = self._tasks.get(task, logic.TaskPromotions())
         match kind:
             case "task":
-                self._task.update(parts[0])
+                self._task.update(newest(parts[0], self._task.value()))
             case "variants":
                 state = logic.with_variant(state, decode(parts[0], Variant))
             case "operator_acts":

@@ -53,6 +53,9 @@ class Acceleration:
         )
         self.operator = Accelerate(settings)
         self.operator.open(self.state)
+        self.register(specification)
+
+    def register(self, specification: str, version: int = 0) -> None:
         task = Task(
             task="credit",
             specification=specification,
@@ -61,6 +64,7 @@ class Acceleration:
             base_digest=b"",
             base_chunks=(),
             created_ms=1,
+            version=version,
         )
         self.state.call(self.operator, "credit", pack("credit", "task", [encode(task)]))
 
@@ -108,3 +112,15 @@ def test_a_version_whose_package_is_not_allowed_is_left_to_the_next_submission(
     assert stage.state.fire(stage.operator, 1 << 60) == []
     assert stage.num_reads == 0
     assert stage.state.fire(stage.operator, 1 << 61) == [], "and it is not asked again and again"
+
+
+def test_a_copy_of_the_tasks_former_record_does_not_bring_its_terms_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    without = {key: value for key, value in SPECIFICATION.items() if key != "acceleration"}
+    stage = Acceleration(monkeypatch, tmp_path, json.dumps(SPECIFICATION))
+    stage.register(json.dumps(without), version=1)
+    stage.register(json.dumps(SPECIFICATION), version=0)
+    stage.publish(1)
+    assert stage.state.fire(stage.operator, 1 << 60) == []
+    assert stage.num_reads == 0

@@ -9,12 +9,12 @@ from typing import Any, cast
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.registry.approval import approve
-from fluvial.wire.framing import decode
+from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Task
 from pipelines.config import Settings
 from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.messages import unpack
-from pipelines.flink.tasks import TaskToMessage
+from pipelines.flink.tasks import TaskToMessage, newest
 from tests.unit.pipelines.aggregation.rounds.test_task_life import a_task
 
 OPERATOR, ANNA = (SigningKey.from_seed(bytes([number]) * 32) for number in (1, 2))
@@ -40,3 +40,18 @@ def test_a_stage_hears_of_no_weaker_terms_before_enough_operators_have_signed_th
     assert told(operator, weaker) == []
     signed = approve(weaker, ANNA, "anna")
     assert told(operator, signed) == [(the_task(1, quorum=1), signed)]
+
+
+def test_a_copy_of_a_tasks_former_record_changes_nothing_whoever_writes_it() -> None:
+    key = OPERATOR.public_key.hex()
+    settings = SimpleNamespace(operator_key=key, registrar_key=key, topics=SimpleNamespace(scope=""))
+    operator = TaskToMessage(cast("Settings", settings))
+    former, newer = (seal(the_task(version, quorum=2), OPERATOR, "operator") for version in (0, 1))
+    assert [len(told(operator, sealed)) for sealed in (former, newer, former, newer)] == [1, 1, 0, 1]
+
+
+def test_a_stage_that_has_a_newer_record_keeps_it_after_a_restart() -> None:
+    former, newer = encode(the_task(0)), encode(the_task(1))
+    assert newest(former, None) == former
+    assert newest(newer, former) == newer
+    assert newest(former, newer) == newer

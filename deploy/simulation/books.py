@@ -6,16 +6,36 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from fluvial.edge.metrics import Measured
-from fluvial.wire.records import ModelManifest, Outcome
+from fluvial.wire.records import Decision, ModelManifest, Outcome, Reason, Round, Verdict
+
+_LIMITS = {
+    Reason.NORM_EXCEEDED.value: ("L2 norms", "limits.max_norm"),
+    Reason.MAGNITUDE_EXCEEDED.value: ("largest elements", "limits.max_abs"),
+}
+ADVICE = (
+    "a smaller learning_rate or fewer epochs make updates smaller, a larger limit in the task file takes these as they "
+    "are"
+)
+"""For updates that a limit refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """Of updates that one limit refused: the least and the largest measure, and the limit."""
+
+    least: float
+    most: float
+    limit: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundRow:
     """What became of a round, and of what arrived since the one before.
 
-    attempts: that the round took. included, excluded: of its updates, by the rule. rejected: by the gate, by reason.
-    late: after the round had closed. sat_out: too few examples, or training that came to nothing. model_digest:
-    hexadecimal. metrics: None without an evaluation set. simulated_seconds: since the start.
+    attempts: that the round took. included, excluded: of its updates, by the rule. rejected: by the gate, by reason;
+    beyond: how far beyond their limit, where it is one of size. late: after the round had closed. sat_out: too few
+    examples, or training that came to nothing. model_digest: hexadecimal. metrics: None without an evaluation set.
+    simulated_seconds: since the start.
     """
 
     round: int
@@ -29,6 +49,7 @@ class RoundRow:
     model_digest: str
     metrics: Measured | None
     simulated_seconds: float
+    beyond: dict[str, Beyond] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -37,9 +58,22 @@ class Books:
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
+    beyond: dict[str, Beyond] = field(default_factory=dict)
     sat_out: int = 0
     too_late: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+
+    def judged(self, verdict: Verdict, round_: Round) -> None:
+        """What the gate decided about an update for the round."""
+        if verdict.decision is Decision.ACCEPT:
+            return
+        reason = verdict.reason.value
+        self.rejected[reason] += 1
+        if reason in _LIMITS:
+            of_norm = verdict.reason is Reason.NORM_EXCEEDED
+            measure, limit = (verdict.norm, round_.max_norm) if of_norm else (verdict.max_abs, round_.max_abs)
+            former = self.beyond.get(reason, Beyond(least=measure, most=measure, limit=limit))
+            self.beyond[reason] = Beyond(least=min(former.least, measure), most=max(former.most, measure), limit=limit)
 
     def row(self, manifest: ModelManifest, metrics: Measured | None, simulated_seconds: float) -> RoundRow:
         """The row of the model that was made; the counts begin again."""
@@ -55,15 +89,27 @@ class Books:
             model_digest=manifest.model_digest.hex(),
             metrics=metrics,
             simulated_seconds=simulated_seconds,
+            beyond=dict(self.beyond),
         )
         self.outcomes.clear()
         self.rejected.clear()
+        self.beyond.clear()
         self.sat_out = self.too_late = 0
         return row
 
     def in_words(self) -> str:
         """Why updates are missing."""
-        parts = [f"{number} rejected for {reason}" for reason, number in sorted(self.rejected.items())]
+        parts = [rejections(*each, self.beyond.get(each[0])) for each in sorted(self.rejected.items())]
+        parts += [ADVICE] if self.beyond else []
         parts += [f"{number} of training that failed: {fault}" for fault, number in sorted(self.faults.items())]
         parts += [f"{self.sat_out} sat out"] if self.sat_out else []
         return "; ".join(parts) or "nothing was rejected"
+
+
+def rejections(reason: str, number: int, beyond: Beyond | None) -> str:
+    """So many updates refused for one reason, in words."""
+    if beyond is None:
+        return f"{number} rejected for {reason}"
+    measures, limit = _LIMITS[reason]
+    found = f"{measures} of {beyond.least:.4g} to {beyond.most:.4g}, {limit} is {beyond.limit:g}"
+    return f"{number} rejected for {reason} ({found})"

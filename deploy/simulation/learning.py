@@ -15,6 +15,7 @@ from deploy.machine.jars import CHECKOUT
 from deploy.simulation.division import Rows, divided
 from fluvial.edge.metrics import Measured
 from fluvial.edge.packages import Packages, pinned
+from fluvial.edge.packages.errors import LoaderFailed
 from fluvial.edge.packages.examples import Examples, Inputs, joined
 from fluvial.edge.packages.held_out import held_out_rows
 from fluvial.edge.trainer import TrainingRequest
@@ -78,6 +79,8 @@ def plan_of(
     quorum = min(target, max(1, round(task_file.quorum * share)))
     changes = {"target": target, "quorum": quorum, **({} if num_rounds is None else {"rounds": num_rounds})}
     changed = TaskFile.model_validate({**task_file.model_dump(mode="json"), **changes})
+    if not changed.rounds:
+        raise ValueError(f"the task {task_file.task} has no rounds: say how many with --rounds")
     return LearningPlan(
         task_file=pinned(changed, code.package),
         folder=folder,
@@ -135,7 +138,8 @@ class Learning:
 
 def _groups(code: TaskCode, data: Path) -> tuple[Examples, list[Rows], str]:
     """All examples, the rows of each participant that the data tells apart (of a package's loader those of index 0, 1,
-    and so on, until it has none), and what the loader said then: whoever reads it sees a file that is damaged."""
+    and so on, until it raises what says that there is none), and what the loader said then. Raises ValueError for what
+    are no examples, and for whatever else the loader raises: those who come after it would be left out."""
     if code.task_file.data.participant is None:
         dataset, groups = load_by_participant(data)
         examples, held_out = Examples.of(dataset, str(data)), code.task_file.held_out
@@ -147,11 +151,15 @@ def _groups(code: TaskCode, data: Path) -> tuple[Examples, list[Rows], str]:
     for index in range(MOST_PARTICIPANTS + 1):
         try:
             parts.append(code.participant_examples(data, index))
-        except ValueError as error:
+        except LoaderFailed as error:
             if not parts:
                 raise
+            if not error.absent:
+                raise ValueError(f"of participant {index} {error}") from error
             ended = str(error)
             break
+        except ValueError as error:
+            raise ValueError(f"of participant {index} {error}") from error
     else:
         raise ValueError(
             f"the loader {code.task_file.data.participant} has examples of more than {MOST_PARTICIPANTS} participants: "

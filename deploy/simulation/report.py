@@ -11,7 +11,8 @@ from typing import Any
 
 from rich.table import Table
 
-from deploy.simulation.books import RoundRow
+from deploy.simulation.books import RoundRow, rejections
+from fluvial.cli.common import shown
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -20,7 +21,7 @@ def line_of(row: RoundRow) -> str:
     """One round."""
     parts = [f"{row.included} updates"]
     parts += [f"{row.excluded} left out by the rule"] if row.excluded else []
-    parts += [f"{number} rejected for {reason}" for reason, number in row.rejected.items()]
+    parts += [rejections(reason, number, row.beyond.get(reason)) for reason, number in row.rejected.items()]
     parts += [f"{row.late} late"] if row.late else []
     parts += [f"{row.sat_out} sat out"] if row.sat_out else []
     parts += [f"attempt {row.attempts}"] if row.attempts > 1 else []
@@ -45,11 +46,11 @@ def groups(rows: Sequence[RoundRow]) -> Table | None:
     last = rows[-1].metrics if rows else None
     if last is None or not last.groups:
         return None
-    table = Table("attribute", "group", "examples", *last.metrics)
+    table = Table("attribute", "group", "examples", *map(shown, last.metrics))
     table.add_row("", "all", "", *(f"{value:.4f}" for value in last.metrics.values()))
     for group in last.groups:
-        shown = (f"{group.metrics[name]:.4f}" if name in group.metrics else "-" for name in last.metrics)
-        table.add_row(group.attribute, group.group, str(group.num_examples), *shown)
+        values = (f"{group.metrics[name]:.4f}" if name in group.metrics else "-" for name in last.metrics)
+        table.add_row(shown(group.attribute), shown(group.group), str(group.num_examples), *values)
     return table
 
 

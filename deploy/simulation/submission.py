@@ -12,7 +12,7 @@ from fluvial.admission.judgement import Source
 from fluvial.edge.publisher import unsigned_update
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.records import AcceptedUpdate, Decision, Round, Verdict
+from fluvial.wire.records import AcceptedUpdate, Round
 
 UPDATES = "updates"
 
@@ -36,10 +36,6 @@ class Submission:
         partition, offset = self._log.append_update(raw)
         source = Source(topic=UPDATES, partition=partition, offset=offset, timestamp_ms=now_ms, key=name.encode())
         return raw, source
-
-    def judged(self, verdict: Verdict) -> list[str]:
-        """The reason, of an update that was not accepted."""
-        return [] if verdict.decision is Decision.ACCEPT else [verdict.reason.value]
 
     def answered(self, update: AcceptedUpdate) -> None:
         """The update is part of a model, or of none: nobody reads it again."""

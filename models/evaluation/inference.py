@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 
 from fluvial.edge.metrics import Measured, measure, measure_groups
 from fluvial.edge.metrics.measure import Metric
+from fluvial.edge.metrics.own import own_metric
+from fluvial.edge.packages.errors import FAULTS
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.training.device import choose_device
 from fluvial.edge.training.losses import Loss, of_arrays
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.predictions import predict
+from fluvial.edge.training.surroundings import settings_kept
 
 MAX_GROUPS = 256
 """Groups of an evaluation set: their measurements stand in the log for each version."""
@@ -37,7 +40,7 @@ class Evaluator:
         the metrics."""
         self.device = choose_device(device)
         self._state, self._examples, self._metrics = state, examples, tuple(metrics)
-        self._loss = loss if isinstance(loss, str) else of_arrays(loss)
+        self._loss = loss if isinstance(loss, str) else own_metric("loss", of_arrays(loss))
         self._own = dict(own or {})
         self._batch_size = batch_size
         num_groups = sum(len(names) for _, names in examples.groups.values())
@@ -71,7 +74,8 @@ class Evaluator:
 
     def _predict(self, model: NDArray[np.float32]) -> NDArray[Any]:
         self._state.load(model)
-        return predict(self._state.module, self._examples, device=self.device, batch_size=self._batch_size)
+        with settings_kept():
+            return predict(self._state.module, self._examples, device=self.device, batch_size=self._batch_size)
 
     def _measure(self, predictions: NDArray[Any]) -> dict[str, float]:
         return measure(predictions, self._examples.targets, self._metrics, loss=self._loss, own=self._own)
@@ -80,10 +84,11 @@ class Evaluator:
         """Whether shapes, classes and metrics fit does not depend on the weights: those that the module has will do."""
         first = self._examples.first()
         try:
-            predictions = predict(self._state.module, first, device=self.device)
-        except Exception as error:  # whatever torch and the module make of shapes and parameters that they cannot use
-            shapes = ", ".join(f"{name} of shape {list(array.shape[1:])}" for name, array in first.arrays().items())
-            raise ValueError(f"{shapes} do not fit the module: {error}") from error
+            with settings_kept():
+                predictions = predict(self._state.module, first, device=self.device)
+        except FAULTS as error:  # whatever torch and the module make of shapes and parameters that they cannot use
+            raise ValueError(f"{first.described()} do not fit the module: {error}") from error
+        self._state.check_kept()
         if predictions.ndim < 1 or len(predictions) != 1:
             raise ValueError(f"the module predicts {list(predictions.shape)} of one example, not a row")
         self._measure(np.zeros((len(self._examples), *predictions.shape[1:]), predictions.dtype))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fluvial.edge.metrics import Measured
 from fluvial.edge.packages import Packages
 from fluvial.edge.packages.allowed import NO_PACKAGES
+from fluvial.edge.packages.errors import FAULTS
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import encode
@@ -81,7 +82,7 @@ class Measuring:
                     skip_destructors()
         except TimeoutError:
             raise
-        except Exception as error:  # whatever file, data, model, torch or device come to: a finding, no reason to stop
+        except FAULTS as error:  # whatever file, data, model, torch or device come to: a finding, no reason to stop
             reason = self._reason(error)
             _log.warning("%s version %d is not measured: %s", manifest.task, manifest.version, reason)
         participants = self._participants(manifest)
@@ -144,7 +145,7 @@ class Measuring:
                 self._evaluators[task.task] = task.specification, evaluator
         return evaluator
 
-    def _reason(self, error: Exception) -> str:
+    def _reason(self, error: BaseException) -> str:
         """The error in words, without where things lie on this machine: it stands in the log."""
         kind = "" if isinstance(error, ValueError | ChunkUnavailable) else f"{type(error).__name__}: "
         text = f"{kind}{error}"

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.packages.errors import FAULTS, in_words
+
 Array = NDArray[Any]
 Inputs = Array | tuple[Array, ...] | Mapping[str, Array]
 Groups = Mapping[str, tuple[NDArray[np.int64], tuple[str, ...]]]
@@ -35,7 +37,7 @@ class Examples:
             raise ValueError("examples without inputs")
         for name, array in [*self.arrays().items(), ("targets", self.targets)]:
             if array.dtype.kind not in "fiub":
-                raise ValueError(f"{name} are {array.dtype}, which are no numbers")
+                raise ValueError(f"{name} are {_kind(array)}")
             if array.ndim == 0 or len(array) != len(self.targets):
                 rows = len(array) if array.ndim else 0
                 raise ValueError(f"{rows} rows of {name} and {len(self.targets)} targets do not belong together")
@@ -56,6 +58,11 @@ class Examples:
             return {f"inputs {number}": array for number, array in enumerate(self.inputs)}
         return {"inputs": self.inputs}
 
+    def described(self) -> str:
+        """Shapes and dtypes of an example's inputs and target, for messages."""
+        arrays = {**self.arrays(), "targets": self.targets}
+        return ", ".join(f"{name} of shape {list(array.shape[1:])} ({array.dtype})" for name, array in arrays.items())
+
     def first(self) -> Examples:
         """The first example alone, without groups."""
         return Examples(inputs=_rows_of(self.inputs, slice(1)), targets=self.targets[:1])
@@ -71,15 +78,18 @@ class Examples:
 
     @classmethod
     def of(cls, found: object, loader: str = "the loader") -> Examples:
-        """What a loader returned: Examples, anything with `inputs` and `targets` (a data file's set), or a tuple of
-        inputs, targets and perhaps groups, a list of labels for each attribute.
+        """What a loader returned: Examples, anything with `inputs` and `targets` (a data file's set), a tuple of
+        inputs, targets and perhaps groups, a list of labels for each attribute, or a set of pairs of an input and a
+        target, by number, as torch has them.
 
-        Arrays may be torch's. Raises ValueError, naming the loader, for what is none of these and for no examples.
+        Arrays may be torch's or pandas'. Raises ValueError, naming the loader, for what is none of these and for no
+        examples.
         """
         try:
             examples = cls._made(found)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{loader} does not give examples: {error}") from error
+        except FAULTS as error:  # a set of pairs is code of the package, too
+            why = str(error) if isinstance(error, (ValueError, TypeError)) else in_words(error)
+            raise ValueError(f"{loader} does not give examples: {why}") from error
         if not len(examples):
             raise ValueError(f"{loader} yields nothing: there must be at least one example")
         return examples
@@ -91,14 +101,20 @@ class Examples:
         inputs, targets = getattr(found, "inputs", None), getattr(found, "targets", None)
         if inputs is not None and targets is not None:
             groups, people = getattr(found, "groups", {}), getattr(found, "people", None)
-            return cls(inputs=_inputs(inputs), targets=np.asarray(targets), groups=groups, people=people)
+            return cls(inputs=_inputs(inputs), targets=plain(targets), groups=groups, people=people)
+        if _is_set_of_pairs(found):
+            found = _columns(found)
         if not isinstance(found, tuple) or len(found) not in (2, 3):
-            raise ValueError(f"it returned {type(found).__name__}; (inputs, targets) or (inputs, targets, groups) do")
+            kind = type(found).__name__
+            hint = ": what it draws from is" if kind == "DataLoader" else ""
+            raise ValueError(
+                f"it returned {kind}; (inputs, targets), (inputs, targets, groups) or a set of pairs are examples{hint}"
+            )
         labels = found[2] if len(found) == 3 else {}
         if not isinstance(labels, Mapping):
             raise ValueError("groups are a mapping from attribute to the label of each example")
         named = {str(attribute): _numbered(values) for attribute, values in labels.items()}
-        return cls(inputs=_inputs(found[0]), targets=np.asarray(found[1]), groups=named)
+        return cls(inputs=_inputs(found[0]), targets=plain(found[1]), groups=named)
 
 
 def joined(parts: Sequence[Examples]) -> Examples:
@@ -126,12 +142,74 @@ def _rows_of(inputs: Inputs, rows: Any) -> Inputs:
     return tuple(array[rows] for array in inputs) if isinstance(inputs, tuple) else inputs[rows]
 
 
+def plain(values: Any) -> Array:
+    """Values as an array of numpy, in this machine's byte order, with floating ones of at most 64 bits: of a tensor
+    (torch), wherever it lies, of a table or column (pandas), of lists. Raises ValueError for masked values, and as
+    numpy and torch do."""
+    if hasattr(values, "detach"):  # a tensor of torch, which is not imported for it
+        values = values.detach().cpu()
+        if str(values.dtype) == "torch.bfloat16":  # numpy has none
+            values = values.float()
+    if np.ma.is_masked(values):  # type: ignore[no-untyped-call]
+        raise ValueError("some values are masked: fill them, or leave their examples out")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        if not isinstance(values, (list, tuple)):
+            raise
+        raise ValueError(f"rows of different lengths are no array, pad them to one: {error}") from error
+    if array.dtype.kind == "O" and array.ndim and all(map(_is_number, array.flat)):  # columns of several types
+        array = np.array(array.tolist())
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
 def _inputs(values: Any) -> Inputs:
     if isinstance(values, Mapping):
-        return {str(name): np.asarray(array) for name, array in values.items()}
+        return {str(name): plain(array) for name, array in values.items()}
     if isinstance(values, tuple):
-        return tuple(np.asarray(array) for array in values)
-    return np.asarray(values)
+        return tuple(plain(array) for array in values)
+    return plain(values)
+
+
+def _kind(array: Array) -> str:
+    """What an array without numbers holds, and what to do about it."""
+    if array.dtype.kind != "O":
+        text = ": give each word a number, classes from 0 on" if array.dtype.kind in "US" else ""
+        return f"{array.dtype}, which are no numbers{text}"
+    if not array.ndim:
+        return f"{type(array.item()).__name__}, which are no numbers: make an array of it, by .toarray() for example"
+    held = next((one for one in array.flat if not _is_number(one)), None)
+    return f"objects, which are no numbers: {type(held).__name__} is among them"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating))
+
+
+def _is_set_of_pairs(found: object) -> bool:
+    """Whether these are examples one by one, as `torch.utils.data.Dataset` has them."""
+    no_set = (
+        isinstance(found, (tuple, list, str, bytes, Mapping)) or hasattr(found, "dtype") or hasattr(found, "columns")
+    )
+    return not no_set and hasattr(found, "__getitem__") and hasattr(found, "__len__")
+
+
+def _columns(found: Any) -> tuple[Any, Any]:
+    """Inputs and targets of a set of pairs."""
+    pairs = [found[number] for number in range(len(found))]
+    if not pairs:
+        return np.zeros((0, 1)), np.zeros(0)
+    if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
+        kinds = ", ".join(sorted({type(pair).__name__ for pair in pairs}))
+        raise ValueError(f"it returned {type(found).__name__} of {kinds}, not of pairs of an input and a target")
+    first, targets = pairs[0][0], np.stack([plain(target) for _, target in pairs])
+    if isinstance(first, Mapping):
+        return {name: np.stack([plain(one[name]) for one, _ in pairs]) for name in first}, targets
+    if isinstance(first, tuple):
+        return tuple(np.stack([plain(one[place]) for one, _ in pairs]) for place in range(len(first))), targets
+    return np.stack([plain(one) for one, _ in pairs]), targets
 
 
 def _numbered(labels: Sequence[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

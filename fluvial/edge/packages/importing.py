@@ -14,10 +14,11 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable, TraversableResources
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from fluvial.edge.packages.errors import PackageError
+from fluvial.edge.packages.errors import FAULTS, PackageError, in_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,10 @@ class Sources:
             return "", True
         return None
 
+    def has(self, name: str) -> bool:
+        """Whether a module of this name lies at the top of the package."""
+        return self.find(f"{self.module}.{name}") is not None
+
 
 class _Loader(importlib.abc.InspectLoader):
     def __init__(self, sources: Sources, file: str, package: bool) -> None:
@@ -55,6 +60,22 @@ class _Loader(importlib.abc.InspectLoader):
     def get_code(self, fullname: str) -> CodeType:
         content = self._sources.files[self._file] if self._file else b""
         return compile(content, f"{self._sources.folder}/{self._file}", "exec", dont_inherit=True)
+
+    def get_data(self, path: str) -> bytes:
+        """A file beside the code, for `pkgutil.get_data`. Raises OSError."""
+        return Path(path).read_bytes()
+
+    def get_resource_reader(self, fullname: str) -> TraversableResources:
+        """For `importlib.resources`: the folder of the package of that name."""
+        return _Folder(Path(self._sources.folder, *fullname.split(".")[1:]))
+
+
+class _Folder(TraversableResources):
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def files(self) -> Traversable:
+        return self._folder
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -71,8 +92,9 @@ class _Finder(importlib.abc.MetaPathFinder):
         if sources is None or found is None:
             return None
         file, package = found
+        place = file or "/".join([*fullname.split(".")[1:], "__init__.py"])
         spec = importlib.machinery.ModuleSpec(
-            fullname, _Loader(sources, file, package), origin=f"{sources.folder}/{file}", is_package=package
+            fullname, _Loader(sources, file, package), origin=f"{sources.folder}/{place}", is_package=package
         )
         spec.has_location = True  # so that modules have __file__, and read their data beside it
         return spec
@@ -96,11 +118,16 @@ def import_module(sources: Sources, name: str) -> ModuleType:
             if error.name is not None and error.name.partition(".")[0] == sources.module:
                 have = ", ".join(sorted(file for file in sources.files)) or "no Python files"
                 raise PackageError(f"the package has no module {error.name}; it has {have}") from error
+            if error.name is not None and sources.has(own := error.name.partition(".")[0]):
+                raise PackageError(
+                    f"{name} imports {own}, which lies in the package: it is {sources.module}.{own}, or from . import "
+                    f"{own}"
+                ) from error
             raise PackageError(
                 f"{name} needs {error.name}, which is not installed here: install it where this process runs"
             ) from error
-        except Exception as error:  # code of the package runs here: whatever it raises
-            raise PackageError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+        except FAULTS as error:
+            raise PackageError(f"{name} cannot be imported: {in_words(error)}") from error
 
 
 def _install(sources: Sources) -> None:

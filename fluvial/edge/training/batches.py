@@ -10,15 +10,16 @@ import torch
 from torch import nn
 
 from fluvial.edge.packages.examples import Array, Examples
+from fluvial.edge.training.tensor_values import NAMES
 
 Tensors = torch.Tensor | tuple[torch.Tensor, ...] | Mapping[str, torch.Tensor]
 
 
 class Batches:
-    """Examples on a device; floating inputs have the dtype of the module's parameters."""
+    """Examples on a device; floating inputs have the dtype of the module's first weight."""
 
     def __init__(self, examples: Examples, module: nn.Module, device: str = "cpu") -> None:
-        dtype = next((p.dtype for p in module.parameters() if p.dtype.is_floating_point), torch.float32)
+        dtype = _dtype_of(module)
 
         def placed(array: Array) -> torch.Tensor:
             tensor = torch.from_numpy(np.ascontiguousarray(array))
@@ -34,6 +35,13 @@ class Batches:
         """The inputs of those examples."""
         found: Tensors = _each(self._inputs, lambda tensor: tensor[chosen])
         return found
+
+
+def _dtype_of(module: nn.Module) -> torch.dtype:
+    """Of its first matrix that can be multiplied with, since scales and biases may be of others."""
+    weights = [parameter for parameter in module.parameters() if parameter.dtype in NAMES]
+    first = next((weight for weight in weights if weight.ndim > 1), weights[0] if weights else None)
+    return torch.float32 if first is None else first.dtype
 
 
 def call(module: nn.Module, inputs: Tensors) -> Any:

@@ -96,9 +96,15 @@ class ModuleState:
                 self._clamped.add(names[0])
         if not any(tensor.numel() for tensor in shared.values()):
             raise ValueError("nothing of the module would travel: all its parameters are frozen, local or empty")
+        if not any(isinstance(tensor, nn.Parameter) and tensor.requires_grad for _, tensor in tensors):
+            raise ValueError(
+                "nothing of the module would be trained: its state has none of its parameters, or copies of them "
+                "(state_dict is overridden)"
+            )
         # By name: a module that goes to another device has other buffers from then on.
         self._shared, self._personal, self._fixed = tuple(shared), tuple(personal), tuple(fixed)
         self.layout: tuple[TensorLayout, ...] = tuple(map(layout_of_tensor, shared, shared.values()))
+        self._forms = _forms(module)
         self.personal_as_built = self.personal()
         self._as_built = {name: tensor.detach().clone() for name, tensor in self._fixed_buffers()}
 
@@ -142,6 +148,23 @@ class ModuleState:
         """float32[D]: how far the module is from where `load(base)` had put it."""
         pairs = zip(self._of(self._shared).items(), self._values(base), strict=True)
         return np.concatenate([difference(name, tensor, before) for (name, tensor), before in pairs])
+
+    def check_kept(self, trained: Sequence[nn.Parameter] = ()) -> None:
+        """Raises ValueError for a module that did not keep what it was built of: tensors that came, went or changed
+        their shape or dtype, or others in the place of those that were trained."""
+        now = _forms(self.module)
+        for name in sorted({*now, *self._forms}):
+            built, found = self._forms.get(name, "not there"), now.get(name, "not there")
+            if built != found:
+                raise ValueError(
+                    f"the module's state changed its form while it ran: {name} was {built} and is {found}; all of it "
+                    "is made by the builder, and keeps its names, shapes and dtypes"
+                )
+        if trained and any(one is not other for one, other in zip(trained, self.trained_parameters(), strict=True)):
+            raise ValueError(
+                "the module replaces its parameters while it runs, so that nothing of it is trained: change them in "
+                "place, under torch.no_grad()"
+            )
 
     def train_mode(self) -> None:
         """The module in training mode; layers whose statistics are frozen go on with those that they have."""
@@ -208,6 +231,13 @@ class ModuleState:
             found.clamp_(min=0) if tensor.name in self._clamped else found
             for found, tensor in zip(values, self.layout, strict=True)
         ]
+
+
+def _forms(module: nn.Module) -> dict[str, str]:
+    """Dtype and shape of each tensor in the module's state."""
+    state = module.state_dict(keep_vars=True)
+    tensors = ((name, tensor) for name, tensor in state.items() if isinstance(tensor, torch.Tensor))
+    return {name: f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}" for name, tensor in tensors}
 
 
 def _shown(tensor: TensorLayout) -> str:

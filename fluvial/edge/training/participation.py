@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.metrics.own import own_metric
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.trainer import TrainingRequest
 from fluvial.edge.training.device import choose_device
@@ -81,7 +82,7 @@ def measure_held_out(request: TrainingRequest) -> tuple[HeldOutMetrics, ...]:
     state.load(request.base_D)
     if state.has_personal and request.state is not None:
         state.load_personal(_memory(request, "personal").before(request.round, state.personal()))
-    loss = code.task_file.loss if code.loss_is_built_in else of_arrays(code.loss)
+    loss = code.task_file.loss if code.loss_is_built_in else own_metric("loss", of_arrays(code.loss))
     wanted, device = code.task_file.held_out.metrics, choose_device(request.device)
     return told_of(state.module, examples, wanted, loss=loss, own=code.metrics, device=device)
 

@@ -7,18 +7,19 @@ What a file names is built in, or of the one package that it pins and that this 
 from __future__ import annotations
 
 import importlib
+import operator
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from fluvial.edge.metrics.measure import Metric
+from fluvial.edge.metrics.own import own_metric
 from fluvial.edge.packages.allowed import NO_PACKAGES, Packages
-from fluvial.edge.packages.errors import PackageError
+from fluvial.edge.packages.errors import FAULTS, LoaderFailed, PackageError, in_words
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.packages.held_out import held_out_rows, num_people
 from fluvial.edge.packages.package import TaskPackage
@@ -27,7 +28,8 @@ from fluvial.edge.training.device import choose_device
 from fluvial.edge.training.losses import Loss, loss_of
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.narrowing import narrowed
-from fluvial.edge.training.trainer import Progress, drawing_from, train, trained_delta
+from fluvial.edge.training.surroundings import drawing_from, settings_kept
+from fluvial.edge.training.trainer import Progress, train, trained_delta
 from fluvial.edge.training.weights import load_weights
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.promotion_policy import LEAST_PUBLISHED
@@ -60,14 +62,13 @@ class TaskCode:
         spec = self.task_file.model
         builder = self._code(spec.builder) if spec.builder else self._architecture(spec.architecture)
         named = f"{spec.builder or spec.architecture} with the parameters {dict(spec.parameters)}"
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(spec.seed)
+        with drawing_from(spec.seed), settings_kept():
             try:
                 module = builder(**spec.parameters)
-            except Exception as error:  # whatever the builder and torch make of parameters
+            except FAULTS as error:  # whatever the builder and torch make of parameters
                 if not spec.builder and isinstance(error, ValueError):
                     raise
-                raise ValueError(f"{named} makes no module: {type(error).__name__}: {error}") from error
+                raise ValueError(f"{named} makes no module: {in_words(error)}") from error
         if not isinstance(module, nn.Module):
             raise ValueError(f"{named} makes {type(module).__name__}, which is no torch module")
         if spec.weights and self.package is not None:
@@ -105,7 +106,7 @@ class TaskCode:
     def metrics(self) -> Mapping[str, Metric]:
         """The task's own metrics by the names in its file; those built in are not among them."""
         wanted = [*(self.task_file.evaluation.metrics if self.task_file.evaluation else []), *self._held_out.metrics]
-        return {name: self._code(name) for name in wanted if is_reference(name)}
+        return {name: own_metric(name, self._code(name)) for name in wanted if is_reference(name)}
 
     def participant_examples(self, data: Path, index: int) -> Examples:
         """What a participant trains on: its examples without those that it holds out. Raises ValueError that names the
@@ -182,17 +183,24 @@ class TaskCode:
             return self._train_by(trainer, state, base, examples, parameters, seed, device)
         config, loss = TrainingConfig.from_mapping(parameters), self.loss
         try:
-            return train(
-                state, base, examples, config, seed, loss=loss, progress=progress, correction=correction, device=device
-            )
+            with settings_kept():
+                return train(
+                    state,
+                    base,
+                    examples,
+                    config,
+                    seed,
+                    loss=loss,
+                    progress=progress,
+                    correction=correction,
+                    device=device,
+                )
         except (ValueError, FluvialError):
             raise
-        except Exception as error:  # whatever torch, the module and the loss make of what they cannot use
-            arrays = examples.arrays()
-            shapes = ", ".join(f"{name} of shape {list(array.shape[1:])}" for name, array in arrays.items())
+        except FAULTS as error:  # whatever torch, the module and the loss make of what they cannot use
             raise ValueError(
-                f"the model and the loss of the task {self.task_file.task} fail on the examples ({shapes}): "
-                f"{type(error).__name__}: {error}"
+                f"the model and the loss of the task {self.task_file.task} fail on the examples "
+                f"({examples.described()}): {in_words(error)}"
             ) from error
 
     def _train_by(
@@ -210,30 +218,34 @@ class TaskCode:
         state.module.to(device)
         state.load(base)
         state.train_mode()
-        with drawing_from(seed, device):
+        with drawing_from(seed, device), settings_kept():
             try:
                 weight = own(state.module, examples, parameters, seed)
             except FluvialError:
                 raise
-            except Exception as error:  # the package's code
-                raise ValueError(f"the trainer {trainer} fails: {type(error).__name__}: {error}") from error
+            except FAULTS as error:
+                raise ValueError(f"the trainer {trainer} fails: {in_words(error)}") from error
         if weight is None:
             return None
-        if not isinstance(weight, int):
+        if isinstance(weight, bool) or not hasattr(weight, "__index__") or weight < 0:
             raise ValueError(f"{trainer} must return the number of examples, or None, not {weight!r:.80}")
-        return trained_delta(state, base), weight
+        return trained_delta(state, base), operator.index(weight)
 
     def _load(self, named: str, loader: Callable[..., Any], *arguments: Any) -> Examples:
-        try:
-            found = loader(*arguments)
-        except Exception as error:  # the package's code, on files of whoever runs it
-            raise ValueError(f"the loader {named} fails: {type(error).__name__}: {error}") from error
-        return Examples.of(found, f"the loader {named}")
+        """What it draws at random follows from the task's seed: nobody trains on what it held out a restart before."""
+        with drawing_from(self.task_file.model.seed), settings_kept():
+            try:
+                found = loader(*arguments)
+            except FAULTS as error:  # on files of whoever runs it
+                absent = isinstance(error, (ValueError, LookupError, FileNotFoundError))
+                raise LoaderFailed(f"the loader {named} fails: {in_words(error)}", absent) from error
+            return Examples.of(found, f"the loader {named}")
 
     def _code(self, reference: str) -> Any:
         if self.package is None:
             raise PackageError(f"the task {self.task_file.task} names {reference}, but has no package")
-        found = self.package.resolve(reference)
+        with settings_kept():
+            found = self.package.resolve(reference)
         if not callable(found):
             raise PackageError(f"{reference} is {type(found).__name__}, which cannot be called")
         return found

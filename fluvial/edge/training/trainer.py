@@ -4,13 +4,13 @@ The same module, base, data, configuration and seed give the same bytes on the s
 participants may share one, torch is set to one thread for the whole process and stays so.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from math import isfinite, nan
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fluvial.edge.contribution import finite_delta
@@ -19,8 +19,9 @@ from fluvial.edge.packages.examples import Examples
 from fluvial.edge.training.batches import Batches, call
 from fluvial.edge.training.config import TrainingConfig
 from fluvial.edge.training.device import choose_device
-from fluvial.edge.training.losses import Loss, cross_entropy
+from fluvial.edge.training.losses import Loss, check_targets, cross_entropy, mean_of
 from fluvial.edge.training.module_state import ModuleState
+from fluvial.edge.training.surroundings import drawing_from
 
 Tensors = tuple[torch.Tensor, ...]
 Progress = Callable[[int, int, float], None]
@@ -43,10 +44,10 @@ def train(
 
     state: of the task's module, which is overwritten, and is the trained model afterwards. loss: of predictions and
     targets of a batch, its mean. Examples are drawn in an order that follows from the seed, and so does what the module
-    draws (dropout). A batch of one example is left out where the module normalises over batches. correction:
+    draws (dropout). A last batch of one example is left out where the module normalises over batches. correction:
     float32[D], for a configuration with dynamic_alpha, taken off the gradient in each step. Raises ValueError for data,
     a module, a correction or a device that do not fit, TrainingFailed where the loss or the weights are no longer
-    finite.
+    finite, and where there is one example and the module cannot be trained on one.
     """
     if not len(examples):
         raise ValueError("there are no examples to train on")
@@ -67,15 +68,26 @@ def train(
     velocities = tuple(torch.zeros_like(parameter) for parameter in parameters)
     state.train_mode()
     needs_two = any(isinstance(layer, _BatchNorm) and layer.training for layer in module.modules())
+    always_one = min(len(batches), config.batch_size) == 1
+    checked = False
     with drawing_from(seed, device):
         for epoch in range(config.epochs):
             losses = torch.zeros((), device=device)
             counted = 0
             for batch in torch.split(torch.randperm(len(batches), generator=order), config.batch_size):
-                if len(batch) == 1 < len(batches) and needs_two:
+                if len(batch) == 1 and needs_two and not always_one:
                     continue
                 counted += len(batch)
-                of_batch = loss(call(module, batches.inputs(batch)), batches.targets[batch])
+                try:
+                    predictions = call(module, batches.inputs(batch))
+                except ValueError as error:
+                    if len(batch) == 1 and needs_two:
+                        raise TrainingFailed(f"a batch of one example cannot be normalised: {error}") from error
+                    raise
+                if not checked:
+                    check_targets(loss, predictions, examples.targets)
+                    checked = True
+                of_batch = mean_of(loss, predictions, batches.targets[batch])
                 gradients = _gradients(of_batch, parameters)
                 losses += of_batch.detach() * len(batch)
                 gradients = _pulled(parameters, gradients, anchors, corrections, config.pull)
@@ -88,26 +100,16 @@ def train(
                 )
             if progress is not None:
                 progress(epoch + 1, config.epochs, mean)
-    return trained_delta(state, base), len(batches)
+    return trained_delta(state, base, parameters), len(batches)
 
 
-@contextmanager
-def drawing_from(seed: int, device: str) -> Iterator[None]:
-    """What torch draws meanwhile, on the CPU and on the device, follows from the seed; the generators are put back.
-
-    Only those: `torch.manual_seed` also leaves, for every call, a note for each GPU that is not in use yet.
-    """
-    devices = [] if device == "cpu" else [torch.cuda.current_device()]
-    with torch.random.fork_rng(devices=devices):
-        torch.default_generator.manual_seed(seed)
-        if devices:
-            torch.cuda.manual_seed(seed)
-        yield
-
-
-def trained_delta(state: ModuleState, base: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The delta float32[D] from the base to the module as it is. Raises TrainingFailed for one that is not finite, and
-    for weights that do not travel any more."""
+def trained_delta(
+    state: ModuleState, base: NDArray[np.float32], trained: Sequence[nn.Parameter] = ()
+) -> NDArray[np.float32]:
+    """The delta float32[D] from the base to the module as it is. trained: the parameters that were. Raises
+    TrainingFailed for one that is not finite, and for weights that do not travel any more, ValueError as
+    `ModuleState.check_kept`."""
+    state.check_kept(trained)
     try:
         return finite_delta(state.difference(base))
     except ValueError as error:

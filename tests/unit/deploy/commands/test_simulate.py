@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import typer
 import yaml
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from deploy.commands.simulate import simulate
+from fluvial.wire.task_file import TaskFile
 from tests.unit.deploy.simulation.small_task import GROUPS, a_plan
 
 
@@ -78,3 +82,35 @@ def test_a_folder_without_data_says_so(folder: Path) -> None:
     status, _, complaint = run(folder)
     assert status == 2
     assert "there is no data at" in complaint
+
+
+def test_who_was_refused_for_size_is_told_how_far_beyond_the_limit_and_what_to_do(folder: Path) -> None:
+    task_file = TaskFile.read(folder / "task.yaml").model_dump(mode="json")
+
+    def limited(**limits: float) -> tuple[int, str, str]:
+        (folder / "task.yaml").write_text(
+            yaml.safe_dump({**task_file, "quorum": 1, "limits": {**task_file["limits"], **limits}})
+        )
+        return run(folder)
+
+    status, _, complaint = limited(max_norm=0.01)
+    assert status == 2
+    assert re.search(
+        r"rejected for NORM_EXCEEDED \(L2 norms of 0\.\d+ to 0\.\d+, limits\.max_norm is 0\.01\)", complaint
+    )
+    assert "a smaller learning_rate or fewer epochs" in complaint
+    status, _, complaint = limited(max_abs=0.01)
+    assert status == 2
+    assert "limits.max_abs is 0.01" in complaint
+
+
+def test_names_of_groups_are_told_as_they_are(folder: Path) -> None:
+    """Brackets mean something to the terminal's markup."""
+    with safe_open(folder / "evaluation.safetensors", "numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    names = json.dumps({"site": ["[/b]", "[low]\x1b[2J"]})
+    save_file(tensors, folder / "evaluation.safetensors", metadata={"groups": names})
+    status, output, complaint = run(folder)
+    assert status == 0, complaint
+    assert "[/b]" in output
+    assert r"[low]\x1b[2J" in output

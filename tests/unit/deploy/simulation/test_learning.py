@@ -92,3 +92,26 @@ def test_what_a_task_holds_out_is_not_trained_on_here_either(tmp_path: Path) -> 
         expected = code.participant_examples(plan.data, participant)
         assert 10 < opened.num_examples(participant) < 50
         np.testing.assert_array_equal(trained_on.arrays()["inputs"], expected.arrays()["inputs"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ('raise OSError("bad sector")', r"of participant 3 the loader clinic\.data:load fails: OSError: bad sector"),
+        ("return None", r"of participant 3 the loader clinic\.data:load does not give examples: it returned NoneType"),
+        ("return np.full((4, 8, 8), np.nan), np.zeros(4)", "of participant 3 .* not all finite"),
+    ],
+)
+def test_a_loader_that_fails_in_the_middle_does_not_leave_out_who_comes_after(
+    package: Path, fault: str, why: str
+) -> None:
+    changed(package, "data.py", "if index >= SITES:", f"if index == 3:\n        {fault}\n    if index >= SITES:")
+    with pytest.raises(ValueError, match=why):
+        plan_of(package).open()
+
+
+def test_a_task_without_rounds_says_so(package: Path) -> None:
+    changed(package, "task.yaml", "rounds: ", "rounds: 0 #")
+    with pytest.raises(ValueError, match="has no rounds: say how many with --rounds"):
+        plan_of(package)
+    assert plan_of(package, num_rounds=2).task_file.rounds == 2

@@ -81,7 +81,7 @@ def test_several_inputs_go_to_the_module_by_position_and_by_name() -> None:
 @pytest.mark.parametrize(
     ("inputs", "targets", "metrics", "why"),
     [
-        (np.ones((3, 5), np.float32), [0, 1, 1], ["accuracy"], r"inputs of shape \[5\] do not fit"),
+        (np.ones((3, 5), np.float32), [0, 1, 1], ["accuracy"], r"inputs of shape \[5\] \(float32\), .* do not fit"),
         (INPUTS, [0, 1, 2], ["accuracy"], "from 0 to 2, but the model has 2 classes"),
         (INPUTS, [0, 1, -1], ["accuracy"], "from -1"),
         (INPUTS, [1, 1, 1], ["auc"], "both classes"),

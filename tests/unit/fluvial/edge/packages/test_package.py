@@ -33,6 +33,28 @@ def test_folders_and_init_files_within_work_as_python_has_them(tmp_path: Path) -
     assert package.resolve("deep.inner.layers:wide")() == 1
 
 
+def test_files_beside_the_code_are_read_as_python_has_it(tmp_path: Path) -> None:
+    reading = """
+from importlib.resources import files
+from pathlib import Path
+from pkgutil import get_data
+
+WAYS = [
+    files(__package__).joinpath("words.txt").read_text(),
+    get_data(__package__, "words.txt").decode(),
+    Path(__file__).with_name("words.txt").read_text(),
+]
+"""
+    folder = write(tmp_path, "reads", reading=reading)
+    (folder / "inner").mkdir()
+    (folder / "inner" / "reading.py").write_text(reading)
+    for place in (folder, folder / "inner"):
+        (place / "words.txt").write_text(place.name)
+    package = TaskPackage.open(folder)
+    assert package.resolve("reads.reading:WAYS") == ["reads"] * 3
+    assert package.resolve("reads.inner.reading:WAYS") == ["inner"] * 3
+
+
 def test_the_digest_is_of_names_and_bytes_and_of_nothing_that_is_only_kept_there(tmp_path: Path) -> None:
     folder = write(tmp_path / "a")
     first = digest(folder)
@@ -113,13 +135,17 @@ def test_bytecode_beside_the_code_never_runs(tmp_path: Path) -> None:
         ("chest_xray.bad:x", r"needs nothing_like_this, which is not installed here"),
         ("chest_xray.syntax:x", "cannot be imported: SyntaxError"),
         ("chest_xray.raises:x", "cannot be imported: ZeroDivisionError"),
+        ("chest_xray.ends:x", "cannot be imported: SystemExit: 2"),
+        ("chest_xray.bare:x", r"imports parts, which lies in the package: it is chest_xray\.parts, or from \. import"),
         ("chest_xray.model", "named as module:name"),
         ("chest_xray..model:net", "named as module:name"),
         ("chest_xray.model:", "named as module:name"),
     ],
 )
 def test_code_that_cannot_be_had_is_refused_saying_why(tmp_path: Path, reference: str, why: str) -> None:
-    folder = write(tmp_path, bad="import nothing_like_this\n", syntax="def (", raises="1 / 0\n")
+    wrong = {"bad": "import nothing_like_this\n", "syntax": "def (", "raises": "1 / 0\n"}
+    ends = "import argparse\nargparse.ArgumentParser().parse_args(['--of-another-program'])\n"
+    folder = write(tmp_path, **wrong, ends=ends, bare="from parts import width\n")
     with pytest.raises(PackageError, match=why):
         TaskPackage.open(folder).resolve(reference)
 

@@ -1,5 +1,7 @@
 """What of a module travels, what stays, and how both come back."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -224,3 +226,12 @@ def test_buffers_that_are_others_on_another_device_are_followed() -> None:
     assert module[0].running_mean.tolist() == [4, 5]
     module[0].running_var.add_(1)
     assert state.flatten().tolist() == [0, 1, 2, 3, 4, 5, 7, 8]
+
+
+def test_a_module_whose_state_has_copies_of_its_parameters_is_refused() -> None:
+    class Copies(nn.Linear):
+        def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+            return {name: tensor.clone() for name, tensor in super().state_dict(*args, **kwargs).items()}
+
+    with pytest.raises(ValueError, match=r"nothing of the module would be trained: .* copies of them"):
+        ModuleState(Copies(2, 2))

@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from fluvial.edge.errors import TrainingFailed
 from fluvial.edge.packages import Examples
 from fluvial.edge.training.config import TrainingConfig
 from fluvial.edge.training.flat import flatten
-from fluvial.edge.training.losses import mean_squared_error
+from fluvial.edge.training.losses import binary_cross_entropy, cross_entropy, mean_squared_error
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.trainer import train
 
@@ -195,3 +197,151 @@ def test_training_again_and_again_leaves_nothing_behind_for_gpus_that_nobody_use
     for seed in range(3):
         delta_of(seed)
     assert len(torch.cuda._queued_calls) == before
+
+
+def normalised(width: int = 2) -> nn.Module:
+    return nn.Sequential(nn.Linear(width, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
+
+
+def test_one_example_alone_and_batches_of_one_cannot_be_normalised_and_that_is_said() -> None:
+    one = Examples(inputs=INPUTS[:1], targets=TARGETS[:1])
+    for examples, config in ((one, CONFIG), (EXAMPLES, replace(CONFIG, batch_size=1))):
+        state = ModuleState(normalised())
+        with pytest.raises(TrainingFailed, match="a batch of one example cannot be normalised"):
+            train(state, state.flatten(), examples, config, 1)
+
+
+def test_one_image_can_be_normalised_over_its_pixels() -> None:
+    chosen = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 2))
+    state = ModuleState(chosen)
+    one = Examples(inputs=np.ones((1, 1, 2, 2), np.float32), targets=TARGETS[:1])
+    delta, weight = train(state, state.flatten(), one, replace(CONFIG, batch_size=1), 1)
+    assert weight == 1
+    assert delta.any()
+
+
+@pytest.mark.parametrize(
+    ("targets", "why"),
+    [
+        (TARGETS + 1, "targets are classes from 1 to 2, but the model has 2 classes: they count from 0"),
+        (TARGETS - 1, "targets are classes from -1 to 0"),
+        (TARGETS + 0.5, "no numbers of classes"),
+        (np.eye(2)[TARGETS], r"its target has shape \[2\]: cross_entropy needs the number of a class, of shape \[\]"),
+    ],
+)
+def test_targets_that_are_no_classes_of_the_model_are_refused(targets: np.ndarray, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        train(ModuleState(module()), BASE, Examples(inputs=INPUTS, targets=targets), CONFIG, 1)
+
+
+def test_a_column_of_classes_is_classes_and_of_ignored_ones_nothing_counts() -> None:
+    column = Examples(inputs=INPUTS, targets=TARGETS[:, None].astype(np.float32))
+    assert train(ModuleState(module()), BASE, column, CONFIG, 7)[0].tobytes() == delta_of(7).tobytes()
+    some = Examples(inputs=INPUTS, targets=np.where(np.arange(10) < 5, TARGETS, -100))
+    assert train(ModuleState(module()), BASE, some, replace(CONFIG, batch_size=10), 7)[0].any()
+
+
+def test_binary_targets_beyond_0_and_1_are_refused() -> None:
+    examples = Examples(inputs=INPUTS, targets=TARGETS + 1)
+    with pytest.raises(ValueError, match="targets are 0 or 1 for binary_cross_entropy, not 1 to 2"):
+        train(ModuleState(nn.Linear(2, 1)), BASE[:3], examples, CONFIG, 1, loss=binary_cross_entropy)
+
+
+class Returning(nn.Linear):
+    """A module that returns something else than predictions."""
+
+    def __init__(self, returned: object) -> None:
+        super().__init__(2, 2)
+        self.returned = returned
+
+    def forward(self, inputs: torch.Tensor) -> object:  # type: ignore[override]
+        return self.returned
+
+
+@pytest.mark.parametrize(
+    ("returned", "why"),
+    [
+        ((torch.ones(2), 1), "the module returns tuple, not a tensor"),
+        ({"out": torch.ones(2)}, "the module returns dict, not a tensor"),
+        (None, "the module returns NoneType"),
+        (torch.ones(4), r"predicts \[4\]: cross_entropy needs a logit for each class"),
+    ],
+)
+def test_what_a_module_may_not_return_is_named(returned: object, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        train(ModuleState(Returning(returned)), BASE, EXAMPLES, CONFIG, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (lambda loss: loss.item(), "must give a tensor, the mean of its batch, not float"),
+        (lambda loss: None, "not NoneType"),
+        (lambda loss: torch.stack([loss, loss]), r"must give one value, the mean of its batch, not \[2\]"),
+    ],
+)
+def test_what_a_loss_may_not_give_is_named(value: Callable[[torch.Tensor], Any], why: str) -> None:
+    def own(predictions: torch.Tensor, targets: torch.Tensor) -> Any:
+        return value(cross_entropy(predictions, targets))
+
+    with pytest.raises(ValueError, match=why):
+        train(ModuleState(module()), BASE, EXAMPLES, CONFIG, 1, loss=own)
+
+
+class Replacing(nn.Linear):
+    """Overwrites its parameters by others in each call."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        self.weight = nn.Parameter(self.weight.detach() * 1.0)
+        return super().forward(inputs)
+
+
+class Growing(nn.Linear):
+    """Makes a layer when it is called first."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if not hasattr(self, "head"):
+            self.head = nn.Linear(2, 2)
+        head: nn.Linear = self.head
+        return head(super().forward(inputs))
+
+
+class Losing(nn.Linear):
+    """A buffer of it comes to nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 2)
+        self.register_buffer("seen", torch.zeros(3))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        self.seen = None
+        return super().forward(inputs)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "why"),
+    [
+        (Replacing(2, 2), "the module replaces its parameters while it runs"),
+        (Growing(2, 2), r"head\.bias was not there and is float32\[2\]"),
+        (Losing(), r"seen was float32\[3\] and is not there"),
+    ],
+)
+def test_a_module_that_does_not_keep_what_it_was_built_of_is_refused(chosen: nn.Module, why: str) -> None:
+    state = ModuleState(chosen)
+    with pytest.raises(ValueError, match=why):
+        train(state, state.flatten(), EXAMPLES, CONFIG, 1)
+
+
+def test_inputs_have_the_dtype_of_the_first_weight_and_not_of_a_scale_beside_it() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(2, dtype=torch.float16))
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return self.layer(inputs) * self.scale.float()
+
+    state = ModuleState(Scaled())
+    delta, _ = train(state, state.flatten(), Examples(inputs=INPUTS.astype(np.float64), targets=TARGETS), CONFIG, 1)
+    assert np.abs(delta).min() > 0

@@ -1,0 +1,58 @@
+"""What code of a task finds around it, and leaves as it was."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from fluvial.edge.training.surroundings import drawing_from, settings_kept
+
+
+def drawn() -> list[float]:
+    return [random.random(), float(np.random.rand()), float(torch.rand(()))]
+
+
+def test_all_that_is_drawn_follows_from_the_seed_and_the_generators_are_put_back() -> None:
+    with drawing_from(1):
+        before = drawn()
+        with drawing_from(2):
+            first = drawn()
+        after = drawn()
+    with drawing_from(1):
+        assert [*drawn(), *drawn()] == [*before, *after]
+    with drawing_from(2):
+        assert drawn() == first
+    assert first != before
+
+
+def test_the_generators_are_put_back_where_code_fails() -> None:
+    with drawing_from(1):
+        expected = drawn()
+    with drawing_from(1):
+        with pytest.raises(KeyError), drawing_from(2):
+            raise KeyError
+        assert drawn() == expected
+
+
+def test_settings_and_output_are_as_they_were(capsys: pytest.CaptureFixture[str]) -> None:
+    def careless() -> None:
+        torch.set_default_dtype(torch.float64)
+        torch.set_default_device("meta")
+        torch.set_grad_enabled(False)
+        print("said")
+        raise KeyError
+
+    with pytest.raises(KeyError), settings_kept():
+        careless()
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.zeros(1).device.type == "cpu"
+    assert torch.is_grad_enabled()
+    assert capsys.readouterr() == ("", "said\n")
+
+
+def test_gradients_are_recorded_whatever_the_caller_has_set() -> None:
+    with torch.no_grad():
+        with settings_kept():
+            assert torch.is_grad_enabled()
+        assert not torch.is_grad_enabled()

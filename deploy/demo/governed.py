@@ -16,7 +16,8 @@ from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode
 from fluvial.wire.records import Decision, Verdict
 from fluvial.wire.task_file import TaskFile
-from governance.promotion.recomputation import differences, missing_numbers
+from governance.promotion.evidence import missing_numbers
+from governance.promotion.recomputation import differences
 from models.datasets import load_participant
 from pipelines.replay.decisions import read_evidence
 

@@ -115,6 +115,11 @@ def _act(
             )
         decision = _newest(read_releases(transport, federation, ("promotions",)), task, sequence)
         check_step(step, decision.decision, reason)
+        if step is OperatorStep.PROMOTE and decision.policy_sha256 != spec.policy.digest():
+            fail(
+                f"decision {sequence} was made under former terms of {task}: it is promoted by nobody",
+                f"The stage promotion decides again under the new ones; see `fluvial release list {task}`.",
+            )
         act = OperatorAct(
             task=task,
             promotion=sequence,

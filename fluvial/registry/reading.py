@@ -24,13 +24,13 @@ def read_registry(transport: Transport, federation: Federation, timeout: float =
     return view
 
 
-def take(view: VerifiedRegistry, message: Message) -> None:
-    """Take in one record of the topic."""
+def take(view: VerifiedRegistry, message: Message) -> bool:
+    """Take in one record of the topic. Whether anything changes."""
     key = (message.key or b"").decode(errors="replace")
     try:
         if message.value is None:
-            view.withdraw(key)
-        else:
-            view.apply(key, message.value)
+            return view.withdraw(key)
+        return view.apply(key, message.value)
     except FluvialError as error:
         _LOGGER.warning("registry record %s at offset %d ignored: %s", ascii(key[:64]), message.offset, error)
+        return False

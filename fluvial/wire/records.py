@@ -1873,6 +1873,8 @@ class Promotion:
     """SHA-256 of each operator's act behind it, of the whole record; 32 bytes each."""
     created_ms: int
     """When it was decided, milliseconds since 1970."""
+    gate: int = 0
+    """Which rules of the gate decided (governance.promotion.judgement.RULES); 0 for those that had no number."""
 
     INT_FIELDS: ClassVar[tuple[str, ...]] = ()
     RECORD_FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -1896,6 +1898,7 @@ class Promotion:
             "signers": list(self.signers),
             "acts": list(self.acts),
             "created_ms": self.created_ms,
+            "gate": self.gate,
         }
 
     @classmethod
@@ -1918,6 +1921,7 @@ class Promotion:
             signers=tuple(data["signers"]),
             acts=tuple(data["acts"]),
             created_ms=data["created_ms"],
+            gate=data.get("gate", 0),
         )
 
 

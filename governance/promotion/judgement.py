@@ -25,6 +25,11 @@ from fluvial.wire.promotion_policy import ERRORS, PromotionPolicy
 from governance.promotion.counts import PairedCounts
 from governance.promotion.non_inferiority import ALPHA, harm_p_value, holm, upper_bound
 
+RULES = 1
+"""Number of these rules: what the same measurements and policy come to. Whoever changes that counts it up: decisions of
+before are then told as such, since they cannot be computed again here. `tests/golden/gate.json` holds this program to
+it. 0: rules of before they were numbered."""
+
 EVERYBODY = "all"
 """The group of all examples."""
 

@@ -43,6 +43,9 @@ TRANSITIONS: dict[tuple[VariantState, Step], VariantState] = {
     (VariantState.AWAITING, Step.OPERATORS_PROMOTE): VariantState.PROMOTED,
     (VariantState.AWAITING, Step.OPERATORS_HOLD): VariantState.HELD,
     (VariantState.AWAITING, Step.HARM_SHOWN): VariantState.HELD,
+    (VariantState.AWAITING, Step.NOT_SHOWN): VariantState.UNDECIDED,
+    (VariantState.AWAITING, Step.SIGNATURES_NEEDED): VariantState.AWAITING,
+    (VariantState.AWAITING, Step.ALL_WITHIN): VariantState.PROMOTED,
     (VariantState.BUILT, Step.OPERATORS_HOLD): VariantState.HELD,
     (VariantState.UNDECIDED, Step.OPERATORS_HOLD): VariantState.HELD,
     (VariantState.PROMOTED, Step.OPERATORS_HOLD): VariantState.HELD,
@@ -54,7 +57,8 @@ TRANSITIONS: dict[tuple[VariantState, Step], VariantState] = {
 }
 """All that may happen. Held is final for an artefact: whoever mends it builds another. Operators can hold, and go back
 to what was promoted before; they cannot promote what was not shown to be within its margins. AWAITING: within them all,
-and the policy wants signatures of operators. SUPERSEDED is not recorded: of what is promoted the newest version serves,
+and the policy wants signatures of operators; the gate decides on it again when the task's policy has changed, and what
+was signed until then counts no more. SUPERSEDED is not recorded: of what is promoted the newest version serves,
 and a rollback of it is one to what was promoted before."""
 
 

@@ -1,16 +1,24 @@
 """Whether a recorded decision is the one that follows from what it names: signed counts, the policy, operators' acts.
-Pure. Times are evidence that nobody can recompute, and no decision rests on them."""
+Pure. Times are evidence that nobody can recompute, and no decision rests on them.
+
+A decision is held against the terms that were in force when it was made, which it names by their policy's digest, and
+against the rules of the gate that it names by their number. Where this program has other rules, or the registry has
+forgotten the terms, that is said: such a decision is not proven, and not shown to be wrong either.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from math import isclose
 
+from fluvial.identity.envelope import verify_envelope
 from fluvial.wire.acceleration import AccelerationSpec
-from fluvial.wire.records import GroupFinding, Measurement, OperatorAct, Promotion, PromotionDecision, Variant
+from fluvial.wire.records import GroupFinding, Measurement, Promotion, PromotionDecision
 from governance.promotion.acts import fits, followed
-from governance.promotion.judgement import Decision
+from governance.promotion.evidence import Evidence, newest_before, out_of_time, subject
+from governance.promotion.judgement import RULES, Decision, Judgement
 from governance.promotion.life import Step, VariantState, after
 from governance.promotion.measurements import GATE, findings, in_words, judged
 
@@ -24,53 +32,58 @@ _STEPS = {
 
 _TAKEN_OVER = (
     *("decision", "reason", "signers", "acts", "version", "variant", "artefact_sha256"),
-    *("runtime", "processor", "measurements", "gate_uses"),
+    *("runtime", "processor", "measurements", "gate_uses", "gate"),
 )
 """What a decision of operators has of the one that they acted upon, and of their acts."""
 
 _MAY_SERVE = frozenset({PromotionDecision.PROMOTED, PromotionDecision.AWAITING})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What the log and the registry hold, every signature verified. spec: the task's terms; None where the registry
-    does not have them. measurements: all of the task, those that no decision names too, by the SHA-256 of their records
-    and in the order of the log; acts: by the SHA-256 of theirs. decisions: of the task, by number; repeated:
-    numbers that another decision has, too."""
+class Outcome(StrEnum):
+    """What came of computing a decision again. OTHER_RULES: of the gate; TERMS_GONE: from the registry, which keeps the
+    newest record of each task for ever, and former ones for a while."""
 
-    spec: AccelerationSpec | None
-    variants: Mapping[tuple[int, str], Variant]
-    measurements: Mapping[bytes, Measurement]
-    acts: Mapping[bytes, OperatorAct]
-    decisions: Mapping[int, Promotion]
-    repeated: tuple[int, ...] = ()
+    SAME = "SAME"
+    DIFFERS = "DIFFERS"
+    OTHER_RULES = "OTHER_RULES"
+    TERMS_GONE = "TERMS_GONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A decision computed again. differences: where it is not what its evidence gives, or what keeps that from being
+    computed, in words; empty for what is the same."""
+
+    outcome: Outcome
+    differences: tuple[str, ...] = ()
+
+
+def compared(decision: Promotion, evidence: Evidence) -> Compared:
+    """Compute a decision again."""
+    wrong = [*_not_of_this_log(decision, evidence), *out_of_time(decision, evidence)]
+    policies = {each.spec.policy.digest() for each in evidence.terms}
+    if decision.policy_sha256 not in policies:
+        gone = f"the registry no longer has the policy {decision.policy_sha256.hex()[:16]} under which it was made"
+        return Compared(Outcome.DIFFERS if wrong else Outcome.TERMS_GONE, (*wrong, gone))
+    # Terms that differ in other sections only, in names of groups, have one policy: it follows from one of them.
+    attempts: list[list[str]] = [list(_differences(decision, evidence, spec)) for spec in _under(decision, evidence)]
+    wrong += min(attempts, key=lambda found: len(found))
+    other = None if decision.acts or decision.signers else _by_other_rules(decision, evidence)
+    if wrong:
+        return Compared(Outcome.DIFFERS, tuple(wrong))
+    return Compared(Outcome.OTHER_RULES, (other,)) if other else Compared(Outcome.SAME)
 
 
 def differences(decision: Promotion, evidence: Evidence) -> list[str]:
     """Where the decision is not what its evidence gives, in words; empty if it is."""
-    return list(_differences(decision, evidence))
+    return list(compared(decision, evidence).differences)
 
 
-def missing_numbers(decisions: Mapping[int, Promotion]) -> list[int]:
-    """Numbers below the last one that no decision has: something was taken out of the log."""
-    return sorted(set(range(1, max(decisions, default=0) + 1)) - decisions.keys())
+def _under(decision: Promotion, evidence: Evidence) -> list[AccelerationSpec]:
+    return [each.spec for each in evidence.terms if each.spec.policy.digest() == decision.policy_sha256]
 
 
-def _before(decision: Promotion, evidence: Evidence) -> Promotion | None:
-    """The decision on the same subject that was the newest until this one."""
-    earlier = [
-        each
-        for each in evidence.decisions.values()
-        if _subject(each) == _subject(decision) and each.sequence < decision.sequence
-    ]
-    return max(earlier, key=lambda each: each.sequence, default=None)
-
-
-def _subject(record: Promotion | Measurement) -> tuple[int, str, str, str]:
-    return record.version, record.variant, record.runtime, record.processor
-
-
-def _differences(decision: Promotion, evidence: Evidence) -> Iterator[str]:
+def _not_of_this_log(decision: Promotion, evidence: Evidence) -> Iterator[str]:
     variant = evidence.variants.get((decision.version, decision.variant))
     if variant is None:
         yield "no such variant was recorded"
@@ -82,22 +95,42 @@ def _differences(decision: Promotion, evidence: Evidence) -> Iterator[str]:
         yield f"another decision has the number {decision.sequence}, too"
     if decision.sequence < 1:
         yield f"it has the number {decision.sequence}; decisions are numbered from 1"
-    if evidence.spec is None:
-        yield "the registry does not have the task's terms"
-        return
-    if evidence.spec.policy.digest() != decision.policy_sha256:
-        yield "the policy is not the one that the registry has: nothing can be computed again"
-        return
+
+
+def _by_other_rules(decision: Promotion, evidence: Evidence) -> str | None:
+    """What these rules make of a decision that other rules made, where that is not the same."""
+    if decision.gate == RULES:
+        return None
+    of_others = "rules of before they were numbered" if decision.gate == 0 else f"the rules {decision.gate}"
+    made = f"it was decided by {of_others} of the gate, and this program has the rules {RULES}, which "
+    spec = _under(decision, evidence)[-1]
+    judgement = judged(spec, _reports(decision, evidence))
+    found = list(_judged_otherwise(decision, spec, judgement))
+    if not found:
+        return None
+    if decision.decision.value == judgement.decision.value:
+        return f"{made}come to the same decision, with other words or numbers"
+    return f"{made}come to: {in_words(spec, decision.variant, judgement)}"
+
+
+def _differences(decision: Promotion, evidence: Evidence, spec: AccelerationSpec) -> Iterator[str]:
     if decision.acts or decision.signers:
-        yield from _by_operators(decision, evidence, evidence.spec)
+        yield from _by_operators(decision, evidence, spec)
     else:
-        yield from _by_the_gate(decision, evidence, evidence.spec)
+        yield from _by_the_gate(decision, evidence, spec)
 
 
 def _by_operators(decision: Promotion, evidence: Evidence, spec: AccelerationSpec) -> Iterator[str]:
-    acts = [(digest, evidence.acts[digest]) for digest in decision.acts if digest in evidence.acts]
+    keys = spec.policy.keys_of_operators(evidence.operator_key)
+    acts = []
+    for digest in decision.acts:
+        envelope, act = evidence.acts.get(digest, (None, None))
+        key = keys.get(act.operator) if act is not None else None
+        if envelope is not None and act is not None and key is not None and verify_envelope(envelope, key):
+            acts.append((digest, act))
     if len(acts) < len(decision.acts):
-        yield f"{len(decision.acts) - len(acts)} of {len(decision.acts)} acts are not there, or no operator signed them"
+        lost = len(decision.acts) - len(acts)
+        yield f"{lost} of {len(decision.acts)} acts are not there, or nobody signed them who was an operator then"
     if not acts:
         yield "no act of an operator stands behind it"
         return
@@ -105,10 +138,11 @@ def _by_operators(decision: Promotion, evidence: Evidence, spec: AccelerationSpe
     if before is None or before.sequence >= decision.sequence:
         yield f"there is no decision {acts[0][1].promotion} before it, which the operators acted upon"
         return
-    newest = _before(decision, evidence)
+    newest = newest_before(decision, evidence)
     if newest is not None and newest.sequence != before.sequence:
         yield f"the operators acted upon decision {before.sequence}, which decision {newest.sequence} had followed"
-    follows = followed(before, [signed for signed in acts if fits(signed[1], before)], spec.policy.operators)
+    fitting = [signed for signed in acts if fits(signed[1], before, spec.policy.digest())]
+    follows = followed(before, fitting, spec.policy)
     if follows is None:
         yield f"the acts do not suffice: {spec.policy.operators} operators must sign a promotion"
         return
@@ -118,7 +152,7 @@ def _by_operators(decision: Promotion, evidence: Evidence, spec: AccelerationSpe
 
 
 def _by_the_gate(decision: Promotion, evidence: Evidence, spec: AccelerationSpec) -> Iterator[str]:
-    reports = [evidence.measurements[digest] for digest in decision.measurements if digest in evidence.measurements]
+    reports = _reports(decision, evidence)
     if len(reports) < len(decision.measurements):
         lost = len(decision.measurements) - len(reports)
         yield f"{lost} of {len(decision.measurements)} measurements are not there, or not signed by who may measure"
@@ -131,16 +165,26 @@ def _by_the_gate(decision: Promotion, evidence: Evidence, spec: AccelerationSpec
     if not reports:
         yield "nothing that was measured stands behind it"
         return
-    yield from _named_wrongly(decision, reports, evidence)
-    judgement = judged(spec, reports)
+    yield from _named_wrongly(decision, reports, evidence, spec)
     yield from _against_what_was_decided(decision, evidence)
     yield from _differs("gate_uses", decision.gate_uses, _gate_uses(decision, evidence))
+    if decision.gate == RULES:
+        yield from _judged_otherwise(decision, spec, judged(spec, reports))
+
+
+def _reports(decision: Promotion, evidence: Evidence) -> list[Measurement]:
+    return [evidence.measurements[digest] for digest in decision.measurements if digest in evidence.measurements]
+
+
+def _judged_otherwise(decision: Promotion, spec: AccelerationSpec, judgement: Judgement) -> Iterator[str]:
     yield from _differs("decision", decision.decision.value, judgement.decision.value)
     yield from _differs("reason", decision.reason, in_words(spec, decision.variant, judgement))
     yield from _findings_differ(decision.findings, findings(judgement))
 
 
-def _named_wrongly(decision: Promotion, reports: list[Measurement], evidence: Evidence) -> Iterator[str]:
+def _named_wrongly(
+    decision: Promotion, reports: list[Measurement], evidence: Evidence, spec: AccelerationSpec
+) -> Iterator[str]:
     """One measurement counts of each measurer: the first that the log has. What would hold the variant may not be left
     out of the newest decision that lets it serve."""
     measurers = [(report.data, report.measurer) for report in reports]
@@ -148,27 +192,31 @@ def _named_wrongly(decision: Promotion, reports: list[Measurement], evidence: Ev
         yield f"{measurer} is counted {measurers.count((data, measurer))} times"
     first: dict[tuple[str, str], bytes] = {}
     for digest, report in evidence.measurements.items():
-        if _subject(report) == _subject(decision) and report.artefact_sha256 == decision.artefact_sha256:
+        if subject(report) == subject(decision) and report.artefact_sha256 == decision.artefact_sha256:
             first.setdefault((report.data, report.measurer), digest)
     for place, digest in first.items():
         if place in measurers and digest not in decision.measurements:
             yield f"{place[1]} had measured before what is named, and the first counts"
-    newest = max(each.sequence for each in evidence.decisions.values() if _subject(each) == _subject(decision))
-    if decision.sequence < newest or decision.decision not in _MAY_SERVE or evidence.spec is None:
+    newest = max(each.sequence for each in evidence.decisions.values() if subject(each) == subject(decision))
+    if decision.sequence < newest or decision.decision not in _MAY_SERVE or decision.gate != RULES:
         return
-    everything = judged(evidence.spec, [evidence.measurements[digest] for digest in first.values()])
+    everything = judged(spec, [evidence.measurements[digest] for digest in first.values()])
     if everything.decision is Decision.HELD:
         yield f"{len(first) - len(reports)} measurements that it does not name would have it held"
 
 
 def _against_what_was_decided(decision: Promotion, evidence: Evidence) -> Iterator[str]:
     """Whether this may follow what was decided on the subject before: what was held or rolled back stays so."""
-    before = _before(decision, evidence)
+    before = newest_before(decision, evidence)
     try:
         after(VariantState.BUILT if before is None else VariantState(before.decision.value), _STEPS[decision.decision])
     except (KeyError, ValueError):
         was = "nothing was decided" if before is None else f"decision {before.sequence} was {before.decision.value}"
         yield f"{was}, which {decision.decision.value} cannot follow"
+    if before is None or before.decision is not PromotionDecision.AWAITING:
+        return
+    if decision.decision is not PromotionDecision.HELD and before.policy_sha256 == decision.policy_sha256:
+        yield f"decision {before.sequence} was AWAITING under the same policy: operators decide then, not the gate"
 
 
 def _gate_uses(decision: Promotion, evidence: Evidence) -> int:

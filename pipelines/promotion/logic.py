@@ -22,7 +22,7 @@ from fluvial.wire.records import (
     Variant,
 )
 from governance.promotion.acts import SignedAct, fits, followed
-from governance.promotion.judgement import Decision
+from governance.promotion.judgement import RULES, Decision
 from governance.promotion.measurements import GATE, findings, in_words, judged
 
 Subject = tuple[int, str, str, str]
@@ -31,43 +31,41 @@ Subject = tuple[int, str, str, str]
 _FINAL = frozenset({PromotionDecision.HELD, PromotionDecision.ROLLED_BACK})
 """What the gate decides upon no more."""
 
-MAX_UNHEARD = 100
-"""Acts that are kept while the task's terms, which name the operators, are not heard of."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskPromotions:
     """What is known of one task. variants: by version and name. measurements: by subject, then by data and measurer,
     with the digest of their record. looked_at: what was judged last of each subject. decided: the newest decision of
-    each subject. acts: of operators whose signature was verified, by decision, operator and step; the first of each
-    stands. unheard: acts that came before the terms."""
+    each subject. operators: who may act now, and their keys. acts: of these alone, whose signature was verified, by
+    decision, operator and step; the first of each stands."""
 
     spec: AccelerationSpec | None = None
-    operators: dict[str, bytes] | None = None
+    operators: dict[str, bytes] = field(default_factory=dict)
     variants: dict[tuple[int, str], Variant] = field(default_factory=dict)
     measurements: dict[Subject, dict[tuple[str, str], tuple[bytes, Measurement]]] = field(default_factory=dict)
     looked_at: dict[Subject, tuple[bytes, ...]] = field(default_factory=dict)
     decided: dict[Subject, Promotion] = field(default_factory=dict)
     acts: dict[int, dict[tuple[str, OperatorStep], SignedAct]] = field(default_factory=dict)
-    unheard: tuple[tuple[bytes, Envelope, OperatorAct], ...] = ()
     sequence: int = 0
     gate_uses: int = 0
 
 
 def with_spec(state: TaskPromotions, spec: AccelerationSpec | None, federation_operator: bytes) -> TaskPromotions:
-    """After the task's record. federation_operator: the public key of who may act where the terms name nobody."""
-    keys = None if spec is None else spec.policy.keys_of_operators(federation_operator)
-    state = replace(state, spec=spec, operators=keys)
-    waiting, state = state.unheard, replace(state, unheard=())
-    for sha256, envelope, act in waiting:
-        state = with_act(state, sha256, envelope, act)
-    return state
+    """After the task's record. federation_operator: the public key of who may act where the terms name nobody. What was
+    signed with a key that the terms name no more is forgotten, also what still waits for others to sign."""
+    keys = {} if spec is None else spec.policy.keys_of_operators(federation_operator)
+    if keys == state.operators:
+        return replace(state, spec=spec)
+    stay = {name for name, key in keys.items() if state.operators.get(name) == key}
+    acts = {
+        sequence: {place: signed for place, signed in of_decision.items() if place[0] in stay}
+        for sequence, of_decision in state.acts.items()
+    }
+    return replace(state, spec=spec, operators=keys, acts=acts)
 
 
 def with_act(state: TaskPromotions, sha256: bytes, envelope: Envelope, act: OperatorAct) -> TaskPromotions:
     """After an act; one that none of the task's operators signed changes nothing. sha256: of the whole record."""
-    if state.operators is None:
-        return replace(state, unheard=(*state.unheard, (sha256, envelope, act))[:MAX_UNHEARD])
     key = state.operators.get(act.operator)
     known = state.acts.get(act.promotion, {})
     place = act.operator, act.step
@@ -126,14 +124,18 @@ def decide(state: TaskPromotions, now_ms: int) -> tuple[TaskPromotions, list[Pro
 
 def _acted(state: TaskPromotions, decision: Promotion, now_ms: int) -> Promotion | None:
     """What operators have made of the newest decision on a subject."""
-    acts = [signed for signed in state.acts.get(decision.sequence, {}).values() if fits(signed[1], decision)]
-    after = followed(decision, acts, state.spec.policy.operators) if acts and state.spec is not None else None
+    signed = state.acts.get(decision.sequence, {}).values()
+    if not signed or state.spec is None:
+        return None
+    policy = state.spec.policy
+    after = followed(decision, [each for each in signed if fits(each[1], decision, policy.digest())], policy)
     return None if after is None else replace(after, sequence=state.sequence + 1, created_ms=now_ms)
 
 
 def _decision(state: TaskPromotions, subject: Subject, now_ms: int) -> tuple[TaskPromotions, Promotion | None]:
     """The gate's decision that is due on a subject. What was promoted is held when harm is shown later, by participants
-    who measured then; nothing else changes it."""
+    who measured then; nothing else changes it. What awaits operators is decided upon again when the policy, which names
+    them and the margins, has changed."""
     version, name, runtime, processor = subject
     spec, variant = state.spec, state.variants.get((version, name))
     if spec is None or variant is None or variant.failure or spec.variant(name) is None:
@@ -147,11 +149,14 @@ def _decision(state: TaskPromotions, subject: Subject, now_ms: int) -> tuple[Tas
         if report[1].artefact_sha256 == variant.artefact_sha256
     }
     digests = tuple(sorted(sha256 for sha256, _ in reports.values()))
-    if not reports or digests in (state.looked_at.get(subject), () if before is None else before.measurements):
+    awaits = before is not None and before.decision is PromotionDecision.AWAITING
+    again = awaits and before is not None and before.policy_sha256 != spec.policy.digest()
+    known = digests in (state.looked_at.get(subject), () if before is None else before.measurements)
+    if not reports or (known and not again):
         return state, None
     state = replace(state, looked_at={**state.looked_at, subject: digests})
     judgement = judged(spec, [report for _, report in reports.values()])
-    stands = before is not None and before.decision is not PromotionDecision.UNDECIDED
+    stands = before is not None and before.decision is not PromotionDecision.UNDECIDED and not again
     if stands and judgement.decision is not Decision.HELD:
         return state, None
     uses_gate = any(report.data == GATE for _, report in reports.values())
@@ -173,4 +178,5 @@ def _decision(state: TaskPromotions, subject: Subject, now_ms: int) -> tuple[Tas
         signers=(),
         acts=(),
         created_ms=now_ms,
+        gate=RULES,
     )

@@ -7,23 +7,22 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from pyflink.common import Types
 from pyflink.datastream import FlatMapFunction, KeyedProcessFunction
-from pyflink.datastream.state import ValueStateDescriptor
 
 from fluvial.identity.envelope import check_kind, open_envelope, seal, unseal
 from fluvial.identity.keys import SigningKey
+from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode, encode
-from fluvial.wire.records import Envelope, Measurement, OperatorAct, Promotion, Task, Variant
+from fluvial.wire.records import Envelope, Measurement, OperatorAct, Promotion, Variant
 from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
 from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
 from pipelines.flink.messages import pack, unpack
 from pipelines.flink.stage_mac import StageMac
-from pipelines.flink.tasks import acceleration_of, newest
+from pipelines.flink.tasks import acceleration_of
 from pipelines.promotion import logic
 
 SIGNER = "aggregator"
@@ -80,7 +79,7 @@ class Promote(KeyedProcessFunction):
     """Keyed by task: decides on variants. Output: sink frames of topic promotions and their events.
 
     The topics that it reads are small and kept for ever. What it knows of a task is in memory, and read again from
-    their beginning when the operator starts; Flink's state holds the task's record alone."""
+    their beginning when the operator starts, the registry first, which says whose acts count."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -89,7 +88,9 @@ class Promote(KeyedProcessFunction):
         self._topics = self._settings.topics
         self._key = SigningKey.load(self._settings.keys_dir / "aggregator.pem")
         self._tasks: dict[str, logic.TaskPromotions] | None = None
-        self._task = ctx.get_state(ValueStateDescriptor("task", Types.PICKLED_BYTE_ARRAY()))
+        keys = bytes.fromhex(self._settings.operator_key), bytes.fromhex(self._settings.registrar_key)
+        self._operator_key = keys[0]
+        self._registry = VerifiedRegistry(*keys, self._topics.scope)
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         task, kind, parts = unpack(bytes(value))
@@ -98,7 +99,8 @@ class Promote(KeyedProcessFunction):
         state = self._tasks.get(task, logic.TaskPromotions())
         match kind:
             case "task":
-                self._task.update(newest(parts[0], self._task.value()))
+                self._register(f"task/{task}", parts[1])
+                state = self._with_spec(state, task)
             case "variants":
                 state = logic.with_variant(state, decode(parts[0], Variant))
             case "operator_acts":
@@ -107,10 +109,6 @@ class Promote(KeyedProcessFunction):
                 state = logic.with_act(state, sha256(parts[0]).digest(), envelope, act)
             case _:
                 state = logic.with_measurement(state, decode(parts[0], Measurement), parts[1])
-        record = self._task.value()
-        if record is not None:
-            spec = acceleration_of(decode(bytes(record), Task))
-            state = logic.with_spec(state, spec, bytes.fromhex(self._settings.operator_key))
         state, decisions = logic.decide(state, int(time.time() * 1000))
         self._tasks[task] = state
         for promotion in decisions:
@@ -119,6 +117,18 @@ class Promote(KeyedProcessFunction):
             )
             yield audit_frame(self._topics, promotion, promotion.created_ms)
 
+    def _register(self, key: str, sealed: bytes) -> None:
+        """Take in a record of the registry; copies and what is not genuine change nothing."""
+        try:
+            self._registry.apply(key, sealed)
+        except FluvialError as error:
+            _log.warning("the registry's record %s is not trusted: %s", ascii(key[:64]), error)
+
+    def _with_spec(self, state: logic.TaskPromotions, task: str) -> logic.TaskPromotions:
+        record = self._registry.task(task)
+        spec = None if record is None else acceleration_of(record)
+        return logic.with_spec(state, spec, self._operator_key)
+
     def _of_log(self) -> dict[str, logic.TaskPromotions]:
         """What the log says of all tasks."""
         tasks: dict[str, logic.TaskPromotions] = {}
@@ -126,6 +136,12 @@ class Promote(KeyedProcessFunction):
         def known(task: str) -> logic.TaskPromotions:
             return tasks.get(task, logic.TaskPromotions())
 
+        for record in read_to_end(self._settings.brokers, self._topics.registry, committed=False):
+            key = (record.key or b"").decode(errors="replace")
+            if key.startswith("task/") and record.value:
+                self._register(key, record.value)
+        for registered in self._registry.tasks():
+            tasks[registered.task] = self._with_spec(known(registered.task), registered.task)
         for _, variant in self._records(self._topics.variants, Variant):
             tasks[variant.task] = logic.with_variant(known(variant.task), variant)
         for record, measurement in self._records(self._topics.measurements, Measurement):

@@ -2,35 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from hashlib import sha256
 
 from fluvial.edge.registry import Registry
-from fluvial.identity.envelope import open_envelope, unseal, verify_envelope
+from fluvial.identity.envelope import check_kind, open_envelope, unseal
 from fluvial.identity.federation import Federation
 from fluvial.inference.read_releases import read_releases
 from fluvial.inference.releases import Releases
-from fluvial.kafka import Transport, read_to_end
+from fluvial.kafka import Transport, read_all, read_to_end
+from fluvial.registry.reading import empty_view, take
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode
-from fluvial.wire.media_types import media_type
-from fluvial.wire.records import Measurement, OperatorAct
+from fluvial.wire.records import Envelope, Measurement, OperatorAct, Promotion, Task
 from fluvial.wire.task_file import TaskFile
-from governance.promotion.recomputation import Evidence
+from governance.promotion.evidence import Evidence, TermsOfTask
 
 _READ_SECONDS = 30.0
 
 
-def read_evidence(transport: Transport, federation: Federation, task: str) -> Evidence:
-    """All that stands behind a task's decisions, every signature verified. Raises TransportError."""
+def read_evidence(
+    transport: Transport, federation: Federation, task: str, archived: Sequence[AccelerationSpec] = ()
+) -> Evidence:
+    """All that stands behind a task's decisions; every signature verified but those of operators' acts, for which the
+    terms of a decision name the keys. archived: former terms that somebody has kept, for decisions whose terms the
+    registry has forgotten. Raises TransportError."""
     with closing(Registry(transport, federation)) as registry:
         registry.refresh()
-        record = registry.task(task)
-        spec = None if record is None else TaskFile.model_validate_json(record.specification).acceleration
         releases = read_releases(transport, federation)
         _add_reports(transport, federation, registry, releases)
-    return _evidence(releases, task, spec, _acts(transport, federation, task, spec))
+    decisions = {each.sequence: each for each in releases.decisions(task)}
+    places = {(each.version, each.variant) for each in decisions.values()}
+    terms = _terms(transport, federation, task)
+    known = {each.spec.policy.digest() for each in terms}
+    forgotten = [TermsOfTask(spec=spec) for spec in archived if spec.policy.digest() not in known]
+    return Evidence(
+        terms=(*forgotten, *terms),
+        operator_key=bytes.fromhex(federation.operator_key),
+        variants={place: found for place in places if (found := releases.variant(task, *place)) is not None},
+        measurements=releases.measurements_of(task),
+        acts=_acts(transport, federation, task),
+        decisions=decisions,
+        decided_ms=_decided_ms(transport, federation, task),
+        repeated=tuple(releases.repeated(task)),
+    )
+
+
+def _terms(transport: Transport, federation: Federation, task: str) -> tuple[TermsOfTask, ...]:
+    """Each of a task's records that the registry took, and still has."""
+    view, key = empty_view(federation), f"task/{task}"
+    found: list[tuple[int, AccelerationSpec | None]] = []
+    for message in read_all(transport, federation.topics.registry, _READ_SECONDS):
+        if message.key == key.encode() and message.value is not None and take(view, message):
+            record = view.task(task)
+            found.append((message.timestamp_ms, None if record is None else _spec(record)))
+    turns: list[int | None] = [None, *(ms for ms, _ in found[1:]), None]  # of what there was before, nothing is known
+    return tuple(
+        TermsOfTask(spec=spec, from_ms=turns[number], until_ms=turns[number + 1])
+        for number, (_, spec) in enumerate(found)
+        if spec is not None
+    )
+
+
+def _spec(record: Task) -> AccelerationSpec | None:
+    try:
+        return TaskFile.model_validate_json(record.specification).acceleration
+    except ValueError:
+        return None
+
+
+def _decided_ms(transport: Transport, federation: Federation, task: str) -> dict[int, int]:
+    """When each decision was first written, by the broker's clock."""
+    signer, found = bytes.fromhex(federation.aggregator_key), dict[int, int]()
+    for message in read_all(transport, federation.topics.promotions, _READ_SECONDS):
+        try:
+            decision = unseal(message.value or b"", Promotion, signer, federation.topics.scope)
+        except FluvialError:
+            continue
+        if decision.task == task:
+            found.setdefault(decision.sequence, message.timestamp_ms)
+    return found
 
 
 def _add_reports(transport: Transport, federation: Federation, registry: Registry, releases: Releases) -> None:
@@ -49,37 +102,17 @@ def _add_reports(transport: Transport, federation: Federation, registry: Registr
                 releases.add_measurement(sha256(value).digest(), report)
 
 
-def _evidence(releases: Releases, task: str, spec: AccelerationSpec | None, acts: dict[bytes, OperatorAct]) -> Evidence:
-    decisions = {each.sequence: each for each in releases.decisions(task)}
-    measurements = releases.measurements_of(task)
-    places = {(each.version, each.variant) for each in decisions.values()}
-    variants = {place: variant for place in places if (variant := releases.variant(task, *place)) is not None}
-    return Evidence(
-        spec=spec,
-        variants=variants,
-        measurements=measurements,
-        acts=acts,
-        decisions=decisions,
-        repeated=tuple(releases.repeated(task)),
-    )
-
-
-def _acts(
-    transport: Transport, federation: Federation, task: str, spec: AccelerationSpec | None
-) -> dict[bytes, OperatorAct]:
-    """What the task's operators signed, by the SHA-256 of the records."""
-    found: dict[bytes, OperatorAct] = {}
-    keys = {} if spec is None else spec.policy.keys_of_operators(bytes.fromhex(federation.operator_key))
-    with closing(transport.read(federation.topics.operator_acts)) as reader:
-        for message in read_to_end(reader, _READ_SECONDS):
-            value = message.value or b""
-            try:
-                envelope = open_envelope(value)
-                act = decode(envelope.payload, OperatorAct)
-            except FluvialError:
-                continue
-            key = keys.get(act.operator)
-            genuine = envelope.payload_type == media_type(OperatorAct, federation.topics.scope) and act.task == task
-            if key is not None and genuine and verify_envelope(envelope, key):
-                found[sha256(value).digest()] = act
+def _acts(transport: Transport, federation: Federation, task: str) -> dict[bytes, tuple[Envelope, OperatorAct]]:
+    """What claims to be an operator's act about the task, by the SHA-256 of the records."""
+    found: dict[bytes, tuple[Envelope, OperatorAct]] = {}
+    for message in read_all(transport, federation.topics.operator_acts, _READ_SECONDS):
+        value = message.value or b""
+        try:
+            envelope = open_envelope(value)
+            check_kind(envelope, OperatorAct, federation.topics.scope)
+            act = decode(envelope.payload, OperatorAct)
+        except FluvialError:
+            continue
+        if act.task == task:
+            found[sha256(value).digest()] = envelope, act
     return found

@@ -4066,7 +4066,11 @@ def _read_group_finding(data: bytes, at: int) -> tuple[records.GroupFinding, int
     return record, at
 
 
-def _write_promotion(record: records.Promotion, out: list[bytes]) -> None:
+def _fits_promotion_1(record: records.Promotion) -> bool:
+    return record.gate == 0
+
+
+def _write_promotion_1(record: records.Promotion, out: list[bytes]) -> None:
     add = out.append
     text = record.task.encode()
     add(long_bytes(len(text)))
@@ -4120,7 +4124,7 @@ def _write_promotion(record: records.Promotion, out: list[bytes]) -> None:
     add(long_bytes(record.created_ms))
 
 
-def _read_promotion(data: bytes, at: int) -> tuple[records.Promotion, int]:
+def _read_promotion_1(data: bytes, at: int) -> tuple[records.Promotion, int]:
     zigzag = data[at]
     at += 1
     if zigzag > 0x7F:
@@ -4330,6 +4334,281 @@ def _read_promotion(data: bytes, at: int) -> tuple[records.Promotion, int]:
         signers=f_signers,
         acts=f_acts,
         created_ms=f_created_ms,
+    )
+    return record, at
+
+
+def _write_promotion_2(record: records.Promotion, out: list[bytes]) -> None:
+    add = out.append
+    text = record.task.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(record.sequence))
+    add(long_bytes(record.version))
+    add(long_bytes(len(record.model_digest)))
+    add(record.model_digest)
+    text = record.variant.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.artefact_sha256)))
+    add(record.artefact_sha256)
+    text = record.runtime.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    text = record.processor.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(_PROMOTION_DECISION_BYTES[record.decision.value])
+    text = record.reason.encode()
+    add(long_bytes(len(text)))
+    add(text)
+    add(long_bytes(len(record.policy_sha256)))
+    add(record.policy_sha256)
+    if record.measurements:
+        add(long_bytes(len(record.measurements)))
+        for measurements_item in record.measurements:
+            add(long_bytes(len(measurements_item)))
+            add(measurements_item)
+    add(b"\0")
+    if record.findings:
+        add(long_bytes(len(record.findings)))
+        for findings_item in record.findings:
+            _write_group_finding(findings_item, out)
+    add(b"\0")
+    add(long_bytes(record.gate_uses))
+    if record.signers:
+        add(long_bytes(len(record.signers)))
+        for signers_item in record.signers:
+            text = signers_item.encode()
+            add(long_bytes(len(text)))
+            add(text)
+    add(b"\0")
+    if record.acts:
+        add(long_bytes(len(record.acts)))
+        for acts_item in record.acts:
+            add(long_bytes(len(acts_item)))
+            add(acts_item)
+    add(b"\0")
+    add(long_bytes(record.created_ms))
+    add(long_bytes(record.gate))
+
+
+def _read_promotion_2(data: bytes, at: int) -> tuple[records.Promotion, int]:
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_task = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_sequence = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_version = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_model_digest = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_variant = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_artefact_sha256 = data[at:end]
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_runtime = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_processor = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    f_decision = _PROMOTION_DECISION[zigzag >> 1]
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_reason = data[at:end].decode()
+    at = end
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    end = at + (zigzag >> 1)
+    f_policy_sha256 = data[at:end]
+    at = end
+    f_measurements_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            if zigzag & 1:
+                raise Unusual
+            end = at + (zigzag >> 1)
+            f_measurements_item = data[at:end]
+            at = end
+            f_measurements_items.append(f_measurements_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_measurements = tuple(f_measurements_items)
+    f_findings_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            f_findings_item, at = _read_group_finding(data, at)
+            f_findings_items.append(f_findings_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_findings = tuple(f_findings_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_gate_uses = (zigzag >> 1) ^ -(zigzag & 1)
+    f_signers_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            if zigzag & 1:
+                raise Unusual
+            end = at + (zigzag >> 1)
+            f_signers_item = data[at:end].decode()
+            at = end
+            f_signers_items.append(f_signers_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_signers = tuple(f_signers_items)
+    f_acts_items: list[Any] = []
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    if zigzag & 1:
+        raise Unusual
+    if zigzag:
+        if zigzag >> 1 > len(data) - at:
+            raise Unusual
+        for _ in range(zigzag >> 1):
+            zigzag = data[at]
+            at += 1
+            if zigzag > 0x7F:
+                zigzag, at = rest_of_zigzag(zigzag, data, at)
+            if zigzag & 1:
+                raise Unusual
+            end = at + (zigzag >> 1)
+            f_acts_item = data[at:end]
+            at = end
+            f_acts_items.append(f_acts_item)
+        if data[at]:
+            raise Unusual
+        at += 1
+    f_acts = tuple(f_acts_items)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_created_ms = (zigzag >> 1) ^ -(zigzag & 1)
+    zigzag = data[at]
+    at += 1
+    if zigzag > 0x7F:
+        zigzag, at = rest_of_zigzag(zigzag, data, at)
+    f_gate = (zigzag >> 1) ^ -(zigzag & 1)
+    record = records.Promotion(
+        task=f_task,
+        sequence=f_sequence,
+        version=f_version,
+        model_digest=f_model_digest,
+        variant=f_variant,
+        artefact_sha256=f_artefact_sha256,
+        runtime=f_runtime,
+        processor=f_processor,
+        decision=f_decision,
+        reason=f_reason,
+        policy_sha256=f_policy_sha256,
+        measurements=f_measurements,
+        findings=f_findings,
+        gate_uses=f_gate_uses,
+        signers=f_signers,
+        acts=f_acts,
+        created_ms=f_created_ms,
+        gate=f_gate,
     )
     return record, at
 
@@ -6755,7 +7034,7 @@ FITS: dict[type, tuple[Callable[[Any], bool] | None, ...]] = {
     records.OperatorAct: (None,),
     records.OverRate: (None,),
     records.Participant: (_fits_participant_1, None),
-    records.Promotion: (None,),
+    records.Promotion: (_fits_promotion_1, None),
     records.PublishedModel: (None,),
     records.Receipt: (None,),
     records.Release: (_fits_release_1, None),
@@ -6790,7 +7069,7 @@ WRITERS: dict[type, tuple[Callable[[Any, list[bytes]], None], ...]] = {
     records.OperatorAct: (_write_operator_act,),
     records.OverRate: (_write_over_rate,),
     records.Participant: (_write_participant_1, _write_participant_2),
-    records.Promotion: (_write_promotion,),
+    records.Promotion: (_write_promotion_1, _write_promotion_2),
     records.PublishedModel: (_write_published_model,),
     records.Receipt: (_write_receipt,),
     records.Release: (_write_release_1, _write_release_2),
@@ -6825,7 +7104,7 @@ READERS: dict[type, tuple[Callable[[bytes, int], tuple[Any, int]], ...]] = {
     records.OperatorAct: (_read_operator_act,),
     records.OverRate: (_read_over_rate,),
     records.Participant: (_read_participant_1, _read_participant_2),
-    records.Promotion: (_read_promotion,),
+    records.Promotion: (_read_promotion_1, _read_promotion_2),
     records.PublishedModel: (_read_published_model,),
     records.Receipt: (_read_receipt,),
     records.Release: (_read_release_1, _read_release_2),

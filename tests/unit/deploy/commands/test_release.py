@@ -18,7 +18,7 @@ from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, REGISTRAR, a_fed
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 from tests.unit.governance.admission.builders import a_participant
 from tests.unit.pipelines.inference.test_serving import SPECIFICATION
-from tests.unit.pipelines.promotion.acts import OPERATORS, a_spec
+from tests.unit.pipelines.promotion.acts import KEYS, OPERATORS, a_spec
 from tests.unit.pipelines.promotion.builders import HARMFUL, a_measurement, a_variant
 
 pytestmark = pytest.mark.timeout(60)
@@ -30,16 +30,7 @@ class Stage:
     def __init__(self, federation, transport):
         self.topics, self.transport = federation.topics, transport
         spec = a_spec(2)
-        task = Task(
-            task="credit",
-            specification=json.dumps({**SPECIFICATION, "acceleration": spec.model_dump(mode="json")}),
-            layout=(),
-            base_version=0,
-            base_digest=bytes(32),
-            base_chunks=(),
-            created_ms=1,
-        )
-        self.produce(self.topics.registry, seal(task, OPERATOR, "operator"), "task/credit")
+        self.register(spec)
         self.state = with_spec(TaskPromotions(), spec, OPERATOR.public_key)
         for name, rows in (("int8", HARMFUL), ("onnx", None)):
             variant = a_variant(name)
@@ -50,6 +41,22 @@ class Stage:
             self.state = with_variant(self.state, variant)
             self.state = with_measurement(self.state, measurement, sha256(record).digest())
             self.run()
+
+    def register(self, spec, version=0):
+        """Also under way: as `task update` does."""
+        task = Task(
+            task="credit",
+            specification=json.dumps({**SPECIFICATION, "acceleration": spec.model_dump(mode="json")}),
+            layout=(),
+            base_version=0,
+            base_digest=bytes(32),
+            base_chunks=(),
+            created_ms=1,
+            version=version,
+        )
+        self.produce(self.topics.registry, seal(task, OPERATOR, "operator"), "task/credit")
+        if version:
+            self.state = with_spec(self.state, spec, OPERATOR.public_key)
 
     def produce(self, topic, value, key="credit"):
         self.transport.produce(topic, value, key=key.encode()).result(5)
@@ -182,3 +189,73 @@ def test_a_decision_whose_number_another_one_has_serves_nobody_and_is_found(stag
     bad = verify()
     assert bad.exit_code == 1
     assert "another decision has the number 1, too" in bad.stdout
+
+
+def outcomes(*arguments):
+    result = verify("--json", *arguments)
+    return [row["outcome"] for row in json.loads(result.stdout)["decisions"]], result.exit_code
+
+
+def test_decisions_of_before_are_verified_against_the_terms_of_before(stage):
+    act("promote", "north", "2", "--reason", "agreed")
+    act("promote", "south", "2", "--reason", "agreed")
+    stage.run()
+    stage.register(a_spec(1, {"west": KEYS["west"]}), version=1)
+    stage.run()
+    assert outcomes() == (["SAME"] * 3, 0)
+    north = act("rollback", "north", "3", "--reason", "against you")
+    assert north.exit_code == 2
+    assert "not the key of the operator 'north'" in north.stderr
+    act("rollback", "west", "3", "--reason", "answers are late")
+    stage.run()
+    assert outcomes() == (["SAME"] * 4, 0)
+
+
+def test_a_signature_of_a_removed_operator_promotes_nothing_and_a_record_that_says_so_is_found(stage):
+    act("promote", "north", "2", "--reason", "agreed")
+    waiting = stage.transport.messages(stage.topics.operator_acts)[0].value
+    stage.run()
+    stage.register(a_spec(2, {name: KEYS[name] for name in ("south", "west")}), version=1)
+    stage.run()
+    act("promote", "south", "3", "--reason", "agreed")
+    stage.produce(stage.topics.operator_acts, waiting)
+    stage.run()
+    listed = [json.loads(line) for line in run("list", "credit", "--json").stdout.splitlines()]
+    assert listed[-1]["decision"] == "AWAITING"
+    assert outcomes() == (["SAME"] * 3, 0)
+    promoted = followed_by_hand(stage, 2, ("north", "south"))
+    stage.produce(stage.topics.promotions, seal(promoted, AGGREGATOR, "aggregator"))
+    found, status = outcomes()
+    assert (found, status) == ([*["SAME"] * 3, "DIFFERS"], 1)
+    assert "under former terms, and a decision before it under those that followed" in " ".join(verify().stdout.split())
+
+
+def followed_by_hand(stage, sequence, signers):
+    """What a signer of decisions would write who went on with the former operators."""
+    former = stage.state.decided[8, "onnx", "onnxruntime 1.32.0", "AVX2"]
+    first = a_spec(2).policy.digest()
+    acts = [sha256(message.value).digest() for message in stage.transport.messages(stage.topics.operator_acts)]
+    return replace(
+        former,
+        sequence=4,
+        decision=PromotionDecision.PROMOTED,
+        policy_sha256=first,
+        signers=signers,
+        acts=tuple(acts[:2]),
+    )
+
+
+def test_terms_that_the_registry_has_forgotten_can_be_brought_along(stage, tmp_path, monkeypatch):
+    stage.register(a_spec(1), version=1)
+    former = tmp_path / "former.json"
+    former.write_text(json.dumps({**SPECIFICATION, "acceleration": a_spec(2).model_dump(mode="json")}))
+    whole = stage.transport.messages(stage.topics.registry)
+    compacted = MemoryTransport(topic_partitions(a_federation()))
+    for topic in (stage.topics.variants, stage.topics.measurements, stage.topics.promotions):
+        for message in stage.transport.messages(topic):
+            compacted.produce(topic, message.value, key=message.key).result(5)
+    compacted.produce(stage.topics.registry, whole[-1].value, key=whole[-1].key).result(5)
+    monkeypatch.setattr(verifying, "connect", lambda brokers, client_id: compacted)
+    assert outcomes() == (["TERMS_GONE"] * 2, 1)
+    assert "not proven, and nothing shown to be wrong" in verify().stdout
+    assert outcomes("--terms", str(former)) == (["SAME"] * 2, 0)

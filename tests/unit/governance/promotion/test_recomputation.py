@@ -4,10 +4,13 @@ from dataclasses import fields, replace
 
 import pytest
 
+from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.records import PromotionDecision
-from governance.promotion.recomputation import Evidence, differences, missing_numbers
+from governance.promotion.evidence import LATE_MS, Evidence, TermsOfTask, missing_numbers
+from governance.promotion.judgement import RULES
+from governance.promotion.recomputation import Outcome, compared, differences
 from pipelines.promotion.logic import TaskPromotions, decide, with_act, with_measurement, with_spec, with_variant
-from tests.unit.pipelines.promotion.acts import a_spec, an_act
+from tests.unit.pipelines.promotion.acts import KEYS, a_spec, an_act
 from tests.unit.pipelines.promotion.builders import FINE, HARMFUL, a_measurement, a_variant, counts, everything
 
 SPEC = a_spec(2)
@@ -29,10 +32,10 @@ def log():
         decisions += made
     assert [d.decision.value for d in decisions] == ["AWAITING", "HELD", "PROMOTED"]
     return Evidence(
-        spec=SPEC,
+        terms=(TermsOfTask(spec=SPEC),),
         variants={(8, name): a_variant(name) for name in ("int8", "onnx")},
         measurements=MEASUREMENTS,
-        acts={digest: act for digest, _, act in ACTS},
+        acts={digest: (envelope, act) for digest, envelope, act in ACTS},
         decisions={decision.sequence: decision for decision in decisions},
     )
 
@@ -51,7 +54,7 @@ def test_what_was_decided_follows_from_its_evidence(log, sequence):
         (2, {"measurements": ()}, "nothing that was measured"),
         (2, {"measurements": (b"\x09" * 32,)}, "1 of 1 measurements are not there"),
         (2, {"measurements": (b"\x01" * 32,)}, "of another artefact, runtime or class"),
-        (2, {"policy_sha256": bytes(32)}, "the policy is not the one"),
+        (2, {"policy_sha256": bytes(32)}, "the registry no longer has the policy"),
         (2, {"artefact_sha256": bytes(32)}, "has other bytes"),
         (2, {"processor": "NEON"}, "of another artefact, runtime or class"),
         (2, {"variant": "none"}, "no such variant"),
@@ -89,7 +92,9 @@ def test_a_changed_count_is_found(log):
 
 
 def test_without_the_tasks_terms_nothing_can_be_computed(log):
-    assert differences(log.decisions[1], replace(log, spec=None)) == ["the registry does not have the task's terms"]
+    found = compared(log.decisions[1], replace(log, terms=()))
+    assert found.outcome is Outcome.TERMS_GONE
+    assert found.differences[0].startswith("the registry no longer has the policy")
 
 
 def test_numbers_that_were_taken_out_are_missed(log):
@@ -135,9 +140,10 @@ def test_what_was_rolled_back_is_promoted_by_nobody_again(log):
 
 
 def test_nobody_signs_for_two(log):
-    (digest, _, act), again = ACTS[0], an_act(operator="north", reason="and once more")
-    for acts, twice in (({digest: act}, (digest, digest)), ({digest: act, again[0]: again[2]}, (digest, again[0]))):
-        reason = "promoted by north, north: " + "; ".join(dict.fromkeys(each.reason for each in acts.values()))
+    first, again = ACTS[0], an_act(operator="north", reason="and once more")
+    for signed in ((first, first), (first, again)):
+        acts, twice = {digest: (envelope, act) for digest, envelope, act in signed}, tuple(each[0] for each in signed)
+        reason = "promoted by north, north: " + "; ".join(dict.fromkeys(act.reason for _, act in acts.values()))
         forged = replace(log.decisions[3], acts=twice, signers=("north", "north"), reason=reason)
         found = differences(forged, replace(log, acts=acts, decisions={**log.decisions, 3: forged}))
         assert found == ["the acts do not suffice: 2 operators must sign a promotion"]
@@ -159,7 +165,11 @@ def test_a_report_that_would_hold_the_variant_cannot_be_left_out():
     _, (decision,) = decide(state, 1_000)
     assert decision.decision is PromotionDecision.AWAITING
     log = Evidence(
-        spec=SPEC, variants={(8, "int8"): a_variant()}, measurements=reports, acts={}, decisions={1: decision}
+        terms=(TermsOfTask(spec=SPEC),),
+        variants={(8, "int8"): a_variant()},
+        measurements=reports,
+        acts={},
+        decisions={1: decision},
     )
     assert differences(decision, log) == ["3 measurements that it does not name would have it held"]
     twice = replace(decision, measurements=(*decision.measurements, decision.measurements[0]))
@@ -186,7 +196,70 @@ def test_every_field_of_a_decision_counts_but_its_time(log, sequence):
         "signers": ("nobody",),
         "acts": (b"\x09" * 32,),
     }
-    assert {field.name for field in fields(decision)} - changes.keys() == {"task", "created_ms"}
+    # Rules that come to the same are as good as these: of the number see above.
+    assert {field.name for field in fields(decision)} - changes.keys() == {"task", "created_ms", "gate"}
     for name, value in changes.items():
         changed = replace(decision, **{name: value})
         assert differences(changed, replace(log, decisions={**log.decisions, sequence: changed})), name
+
+
+def gone_on(log, policy, number=4, **changes):
+    """The log, and a decision after the others under other terms."""
+    other = replace(log.decisions[1], sequence=number, policy_sha256=policy.digest(), **changes)
+    return replace(log, decisions={**log.decisions, number: other})
+
+
+def under(operators, **policy):
+    """The task's terms with other operators."""
+    stated = {**SPEC.policy.model_dump(mode="json"), "operator_keys": {n: KEYS[n] for n in operators}, **policy}
+    return AccelerationSpec.model_validate({**SPEC.model_dump(mode="json"), "policy": stated})
+
+
+def test_a_decision_is_held_against_the_terms_of_its_time(log):
+    later = TermsOfTask(spec=under(("south", "west")), from_ms=5_000)
+    former = TermsOfTask(spec=SPEC, until_ms=5_000)
+    known = replace(log, terms=(former, later), decided_ms={1: 100, 2: 200, 3: 300})
+    for decision in log.decisions.values():
+        assert compared(decision, known).outcome is Outcome.SAME
+    late = replace(known, decided_ms={**known.decided_ms, 3: 5_000 + LATE_MS + 1})
+    assert differences(log.decisions[3], late) == [
+        "it was made under terms that were not in force: others had been registered"
+    ]
+
+
+def test_the_act_of_an_operator_who_was_taken_out_stands_behind_nothing_that_comes_after(log):
+    later = under(("south", "west"))
+    known = replace(log, terms=(TermsOfTask(spec=SPEC), TermsOfTask(spec=later)))
+    moved = gone_on(known, later.policy)
+    made_up = replace(log.decisions[3], sequence=5)
+    assert "it was made under former terms, and a decision before it under those that followed" in differences(
+        made_up, replace(moved, decisions={**moved.decisions, 5: made_up})
+    )
+    made_up = replace(made_up, policy_sha256=later.policy.digest())
+    found = differences(made_up, replace(moved, decisions={**moved.decisions, 5: made_up}))
+    assert "1 of 2 acts are not there, or nobody signed them who was an operator then" in found
+
+
+def test_terms_that_differ_in_names_of_groups_alone_have_one_policy(log):
+    renamed = AccelerationSpec.model_validate({**SPEC.model_dump(mode="json"), "group_names": {"age:50-80": "old"}})
+    for terms in ((SPEC, renamed), (renamed, SPEC)):
+        known = replace(log, terms=tuple(TermsOfTask(spec=spec) for spec in terms))
+        assert compared(log.decisions[2], known).outcome is Outcome.SAME
+
+
+def test_what_other_rules_decided_is_not_proven_and_not_called_wrong(log):
+    for gate, words in ((0, "rules of before they were numbered"), (RULES + 1, f"the rules {RULES + 1}")):
+        same = replace(log.decisions[1], gate=gate)
+        assert compared(same, replace(log, decisions={1: same})).outcome is Outcome.SAME
+        lenient = replace(same, reason="promoted: by other rules", decision=PromotionDecision.PROMOTED)
+        found = compared(lenient, replace(log, decisions={1: lenient}))
+        assert found.outcome is Outcome.OTHER_RULES
+        assert f"it was decided by {words} of the gate" in found.differences[0]
+        assert f"which come to: {log.decisions[1].reason}" in found.differences[0]
+        uncounted = replace(lenient, measurements=(b"\x09" * 32,))
+        assert compared(uncounted, replace(log, decisions={1: uncounted})).outcome is Outcome.DIFFERS
+
+
+def test_rules_do_not_go_back(log):
+    former = replace(log.decisions[2], gate=0)
+    assert "it is of the gate's rules 0, and a decision before it of rules 1" in differences(former, log)

@@ -12,8 +12,8 @@ OPERATORS = {name: SigningKey.generate() for name in ("north", "south", "west")}
 KEYS = {name: key.public_key.hex() for name, key in OPERATORS.items()}
 
 
-def a_spec(operators=2):
-    policy = {"min_group": 200, "operators": operators, "operator_keys": KEYS}
+def a_spec(operators=2, keys=KEYS):
+    policy = {"min_group": 200, "operators": operators, "operator_keys": keys}
     return AccelerationSpec.model_validate({**SPEC.model_dump(mode="json"), "policy": policy})
 
 

@@ -5,7 +5,6 @@ import pytest
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import PromotionDecision
 from pipelines.promotion.logic import (
-    MAX_UNHEARD,
     TaskPromotions,
     decide,
     with_act,
@@ -14,7 +13,7 @@ from pipelines.promotion.logic import (
     with_spec,
     with_variant,
 )
-from tests.unit.pipelines.promotion.acts import a_spec, an_act
+from tests.unit.pipelines.promotion.acts import KEYS, a_spec, an_act
 from tests.unit.pipelines.promotion.builders import HARMFUL, SPEC, a_measurement, a_variant
 
 OPERATOR = SigningKey.generate()
@@ -92,16 +91,74 @@ def test_one_operator_is_enough_to_roll_back_and_to_hold():
     assert (held.decision, held.signers) == (PromotionDecision.HELD, ("west",))
 
 
-def test_acts_that_come_before_the_terms_wait_for_them_but_not_without_end():
-    _, decision = decided(a_spec(1))
-    early = TaskPromotions()
-    for number in range(MAX_UNHEARD + 5):
-        early = with_act(early, *an_act(reason=f"number {number}"))
-    assert len(early.unheard) == MAX_UNHEARD
-    early = with_promotion(with_spec(early, a_spec(1), OPERATOR.public_key), decision)
-    assert early.unheard == ()
-    _, (promoted,) = decide(early, 2_000)
-    assert promoted.reason == "promoted by north: number 0"
+def test_what_a_removed_operator_signed_before_counts_no_more_and_everybody_signs_again():
+    state, decision = decided(a_spec(2))
+    state, none = acted(state, an_act(operator="north"))
+    assert none == []
+    state = with_spec(state, without("north"), OPERATOR.public_key)
+    state, (again,) = decide(state, 1_500)
+    assert (again.decision, again.sequence) == (PromotionDecision.AWAITING, 2)
+    assert again.policy_sha256 == without("north").policy.digest() != decision.policy_sha256
+    state, none = acted(state, an_act(operator="south"), an_act(operator="west"))
+    assert none == [], "they signed what is awaited no more"
+    state, none = acted(state, an_act(operator="north", promotion=2), an_act(operator="south", promotion=2))
+    assert none == []
+    state, (promoted,) = acted(state, an_act(operator="west", promotion=2))
+    assert (promoted.signers, promoted.policy_sha256) == (("south", "west"), again.policy_sha256)
+
+
+@pytest.mark.parametrize("step", ["HOLD", "ROLL_BACK"])
+def test_a_removed_operators_act_of_before_stops_nothing_that_comes_later(step):
+    early = an_act(step, "north", promotion=1)
+    state = with_act(with_spec(TaskPromotions(), a_spec(0), OPERATOR.public_key), *early)
+    state = with_spec(state, without("north", operators=0), OPERATOR.public_key)
+    state = with_measurement(with_variant(state, a_variant()), a_measurement(), bytes(32))
+    state, (promoted,) = decide(state, 1_000)
+    assert promoted.decision is PromotionDecision.PROMOTED
+    assert acted(state, an_act(step, "north"))[1] == []
+    assert len(acted(state, an_act(step, "south"))[1]) == 1, "one that the terms name can"
+
+
+def test_another_key_of_the_same_name_is_another_operator():
+    state, _ = decided(a_spec(1))
+    keys = {**KEYS, "north": SigningKey.generate().public_key.hex()}
+    state = with_spec(state, a_spec(1, keys), OPERATOR.public_key)
+    state, (again,) = decide(state, 1_500)
+    assert acted(state, an_act(promotion=again.sequence))[1] == []
+
+
+def test_terms_that_ask_for_no_operators_any_more_let_what_waits_for_them_serve():
+    state, _ = decided(a_spec(2))
+    _, (promoted,) = decide(with_spec(state, a_spec(0), OPERATOR.public_key), 1_500)
+    assert promoted.decision is PromotionDecision.PROMOTED
+
+
+def test_terms_that_change_something_else_leave_signatures_as_they_are():
+    state, _ = decided(a_spec(2))
+    state, _ = acted(state, an_act(operator="north"))
+    renamed = a_spec(2).model_copy(update={"group_names": {"age:50-80": "old"}})
+    state, none = decide(with_spec(state, renamed, OPERATOR.public_key), 1_500)
+    assert none == []
+    _, (promoted,) = acted(state, an_act(operator="south"))
+    assert promoted.signers == ("north", "south")
+
+
+def test_a_job_that_starts_again_counts_what_the_one_before_counted():
+    """Which acts count follows from the terms in force, whenever the acts were written."""
+    state, _ = decided(a_spec(2))
+    state, _ = acted(state, an_act(operator="north"))
+    terms = without("north")
+    state, (again,) = decide(with_spec(state, terms, OPERATOR.public_key), 1_500)
+    fresh = with_spec(TaskPromotions(), terms, OPERATOR.public_key)
+    for act in (an_act(operator="north"), an_act(operator="south", promotion=2)):
+        fresh, state = with_act(fresh, *act), with_act(state, *act)
+    fresh = with_promotion(fresh, again)
+    west = an_act(operator="west", promotion=2)
+    assert acted(fresh, west)[1] == acted(state, west)[1] != []
+
+
+def without(name, operators=2):
+    return a_spec(operators, {other: key for other, key in KEYS.items() if other != name})
 
 
 def test_a_job_that_lost_its_state_acts_upon_nothing_twice():

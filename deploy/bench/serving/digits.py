@@ -61,13 +61,15 @@ def pictures(inputs: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 @dataclass(slots=True)
 class Releases:
-    """Writes releases as the stages acceleration and promotion would, with the federation's service key."""
+    """Writes releases as the stages acceleration and promotion would, with the federation's service key. artefact: of
+    the one that was built last."""
 
     transport: Transport
     topics: Topics
     keys: ServiceKeys
     task_file: TaskFile
     promoted: int = 0
+    artefact: bytes = b""
     _runtime: str = ""
 
     def register(self) -> None:
@@ -86,7 +88,7 @@ class Releases:
 
     def released(self, version: int, subject: Subject) -> Variant:
         """Put a model on the topics as the release of a version."""
-        artefact = to_bytes(subject.exported())
+        self.artefact = artefact = to_bytes(subject.exported())
         digest = sha256(artefact).digest()
         sent = self.transport.produce(self.topics.variant_blobs, artefact, key=b"bench", partition=0)
         place = wait([sent])[0]

@@ -1,0 +1,1 @@
+"""The HTTP gateway before a promoted release, with honest callers, attackers, swaps, and what fails meanwhile."""

@@ -66,8 +66,8 @@ def compared(decision: Promotion, evidence: Evidence) -> Compared:
         gone = f"the registry no longer has the policy {decision.policy_sha256.hex()[:16]} under which it was made"
         return Compared(Outcome.DIFFERS if wrong else Outcome.TERMS_GONE, (*wrong, gone))
     # Terms that differ in other sections only, in names of groups, have one policy: it follows from one of them.
-    attempts: list[list[str]] = [list(_differences(decision, evidence, spec)) for spec in _under(decision, evidence)]
-    wrong += min(attempts, key=lambda found: len(found))
+    attempts = [list(_differences(decision, evidence, spec)) for spec in _under(decision, evidence)]
+    wrong = [*wrong, *min(attempts, key=len)]
     other = None if decision.acts or decision.signers else _by_other_rules(decision, evidence)
     if wrong:
         return Compared(Outcome.DIFFERS, tuple(wrong))

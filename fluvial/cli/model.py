@@ -16,6 +16,7 @@ from fluvial.cli.common import (
     reported,
 )
 from fluvial.cli.model_export import TaskArgument, VersionArgument, find, get, push
+from fluvial.cli.model_history import history
 from fluvial.edge import measurements
 from fluvial.edge.models import read_manifests
 from fluvial.identity.federation import Federation
@@ -25,6 +26,7 @@ from fluvial.wire.terms import stated
 
 app = typer.Typer(help="List, show, download and register published models.", no_args_is_help=True)
 
+app.command()(history)
 app.command()(get)
 app.command()(push)
 

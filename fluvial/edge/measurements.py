@@ -52,17 +52,26 @@ class Findings:
 
 def findings_of(transport: Transport, federation: Federation, manifest: ModelManifest) -> Findings:
     """What is known of the published model. Raises TransportUnavailable."""
-    of_model: Release | None = None
-    told: dict[int, tuple[ParticipantsMetric, ...]] = {}
+    return all_findings(transport, federation, [manifest])[0]
+
+
+def all_findings(transport: Transport, federation: Federation, manifests: Sequence[ModelManifest]) -> list[Findings]:
+    """What is known of each of the published models, in their order. Raises TransportUnavailable."""
+    digests = {(each.task, each.version): each.model_digest for each in manifests}
+    of_models: dict[tuple[str, int], Release] = {}
+    told: dict[tuple[str, int], dict[int, tuple[ParticipantsMetric, ...]]] = {place: {} for place in digests}
     with closing(MeasurementFollower(transport, federation)) as follower:
         for release in follower.refresh():
-            if release.task != manifest.task:
-                continue
-            if (release.version, release.model_digest) == (manifest.version, manifest.model_digest):
-                of_model = release if of_model is None or (of_model.reason and release.again) else of_model
-            if about := tuple(each for each in release.participants if each.version == manifest.version):
-                told.setdefault(release.version, about)
-    return Findings(release=of_model, told=told)
+            place = release.task, release.version
+            if digests.get(place) == release.model_digest:
+                former = of_models.setdefault(place, release)
+                if former.reason and release.again:
+                    of_models[place] = release
+            for version in {each.version for each in release.participants}:
+                if (about := told.get((release.task, version))) is not None:
+                    mine = tuple(each for each in release.participants if each.version == version)
+                    about.setdefault(release.version, mine)
+    return [Findings(release=of_models.get(place), told=told[place]) for place in digests]
 
 
 def participants_as_dicts(told: Iterable[ParticipantsMetric]) -> list[dict[str, Any]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from fluvial.edge.metrics.measure import Metric
 from fluvial.edge.packages.errors import FAULTS, in_words
 from fluvial.edge.packages.examples import plain
+from fluvial.edge.packages.output import output_apart
 
 _LONGEST = 64
 
@@ -22,7 +21,7 @@ def own_metric(name: str, function: Metric) -> Metric:
 
     def metric(predictions: NDArray[Any], targets: NDArray[Any]) -> float | Mapping[str, float]:
         try:
-            with redirect_stdout(sys.stderr):  # standard output may be read by a program
+            with output_apart():
                 found = function(predictions.copy(), targets.copy())
             if not isinstance(found, Mapping):
                 return _number(found)

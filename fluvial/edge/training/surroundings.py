@@ -6,12 +6,13 @@ One process measures many tasks; a builder that changes the default dtype would 
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 
 import numpy as np
 import torch
+
+from fluvial.edge.packages.output import output_apart
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def settings_kept() -> Iterator[None]:
     """Torch's default dtype and device, and whether it records gradients, which it does meanwhile, are put back. What
     is printed goes to standard error: standard output may be read by a program."""
     dtype, device = torch.get_default_dtype(), torch.get_default_device()
-    with torch.enable_grad(), redirect_stdout(sys.stderr):
+    with torch.enable_grad(), output_apart():
         try:
             yield
         finally:

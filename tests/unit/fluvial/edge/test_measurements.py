@@ -1,11 +1,14 @@
 """What was measured of models, as participants and operators see it."""
 
+import json
 import logging
+from pathlib import Path
 
 import pytest
+import typer
 
 from fluvial.cli import model as verbs
-from fluvial.cli import rounds
+from fluvial.cli import model_history, rounds
 from fluvial.edge.measurements import MeasurementFollower, as_dict, as_lines, findings_of
 from fluvial.wire.framing import encode
 from fluvial.wire.records import GroupMeasurement, Metric, ModelManifest, ParticipantsMetric, Release
@@ -141,3 +144,35 @@ def findings_release(world: World) -> list[Release]:
         return follower.refresh()
     finally:
         follower.close()
+
+
+def test_model_history_has_every_version_and_writes_a_page(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for version in range(3):
+        manifest = world.publish_manifest(version, OPERATOR if version == 0 else AGGREGATOR)
+        if version != 1:
+            publish(world, a_release(manifest, 0.5 + 0.1 * version, participants=(TOLD,) if version else ()))
+    monkeypatch.setattr(model_history, "connect", lambda *_: world.transport)
+    monkeypatch.setattr(model_history, "load_federation", lambda _: world.federation)
+    monkeypatch.setattr(world.transport, "close", lambda: None)
+    model_history.history(TASK, html=tmp_path / "page.html")
+    shown = capsys.readouterr().out
+    assert [line.split()[0] for line in shown.splitlines()[:4]] == ["version", "0", "1", "2"]
+    assert "accuracy 0.5000 ▁█ 0.7000" in shown
+    text = (tmp_path / "page.html").read_text()
+    for words in ("accuracy by site", "accuracy, told by participants", "south"):
+        assert words in text
+    model_history.history(TASK, html=None, json=True)
+    versions = json.loads(capsys.readouterr().out)["versions"]
+    assert [each["measured"] and each["measured"]["metrics"] for each in versions] == [
+        {"accuracy": 0.5},
+        None,
+        {"accuracy": 0.7},
+    ]
+    assert versions[0]["measured_by_participants"][0]["mean"] == 0.81
+    with pytest.raises(typer.Exit):
+        model_history.history("other", html=None)
+    assert "there is no published model of the task other; there are models of demo" in capsys.readouterr().err
+    with pytest.raises(typer.Exit):
+        model_history.history(TASK, html=tmp_path / "gone" / "page.html")

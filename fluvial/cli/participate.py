@@ -40,6 +40,7 @@ from fluvial.edge.events import (
     RoundOpened,
     SatOut,
     Trained,
+    Unproven,
     Waiting,
 )
 from fluvial.edge.packages import Packages
@@ -85,11 +86,11 @@ def participate(
     proven: Annotated[
         bool,
         typer.Option(
-            "--proven",
-            help="Train on no model, and believe no verdict and no receipt, before a signed leaf of the audit log "
-            "proves it.",
+            "--proven/--unproven",
+            help="Whether to train on no model, and believe no verdict and no receipt, before a signed leaf of the "
+            "audit log proves it. Without is for a federation whose stage audit does not run.",
         ),
-    ] = False,
+    ] = True,
     key: KeyOption = None,
     outbox: OutboxOption = None,
     federation: FederationOption = DEFAULT_FEDERATION,
@@ -205,7 +206,12 @@ def as_line(event: Event) -> str:
             why = f": {hint}" if (hint := advice_on(receipt)) else ""
             return f"  receipt for round {receipt.round}: {receipt.outcome.value}{version}{why}"
         case Interrupted(reason=reason):
-            return f"  the broker is away, trying again ({reason})"
+            return f"  trying again: {reason}"
+        case Unproven(num_answers=count):
+            return (
+                f"  {count} {'answer is' if count == 1 else 'answers are'} not told: the audit log does not prove "
+                f"{'it' if count == 1 else 'them'} yet"
+            )
         case Paused():
             return "the task is paused by its operator: waiting"
         case Finished(version=version, removed=True):
@@ -265,6 +271,8 @@ def as_dict(event: Event) -> dict[str, Any]:
                 "outcome": receipt.outcome.value,
                 "version": receipt.version,
             }
+        case Unproven(num_answers=count):
+            fields = {"num_answers": count}
         case Interrupted(reason=reason):
             fields = {"reason": reason}
         case Paused(round=found):

@@ -125,8 +125,16 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unproven:
+    """The participant leaves, and the audit log has not proven so many answers to it; they are not told."""
+
+    num_answers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interrupted:
-    """The broker is away; the participant tries again. reason: the error's text."""
+    """The broker is away, or the audit log does not prove a model yet; the participant tries again. reason: the error's
+    text."""
 
     reason: str
 
@@ -161,6 +169,7 @@ Event = (
     | Discarded
     | Judged
     | Answered
+    | Unproven
     | Interrupted
     | Paused
     | Finished

@@ -55,6 +55,11 @@ class Mailbox:
             self.close()
             raise
 
+    @property
+    def num_hints(self) -> int:
+        """Answers that wait for their proof."""
+        return len(self._hints)
+
     def poll(self, timeout: float) -> list[Verdict | Receipt]:
         """What has arrived for the participant, after at most `timeout` seconds."""
         hints, self._hints = self._hints, []

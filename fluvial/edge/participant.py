@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 from fluvial.edge import enrolment
 from fluvial.edge.contribution import check_difference, least_weight, plain_delta, plain_weight
 from fluvial.edge.error_feedback import ErrorFeedback, state_folder
-from fluvial.edge.errors import NotProvenYet
 from fluvial.edge.events import Event, Interrupted, NotAgreed, SatOut
 from fluvial.edge.log_memory import SUFFIX, LogMemory
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.measuring import Measuring, OwnData, Sent
 from fluvial.edge.model_files import ModelFiles, default_model_files
+from fluvial.edge.model_proofs import ModelProofs
 from fluvial.edge.models import SHARED_CACHE, check_references, load_model
 from fluvial.edge.outbox import Outbox
 from fluvial.edge.own_agreements import OwnAgreements
@@ -53,7 +53,6 @@ from fluvial.registry.agreements import Standing
 from fluvial.registry.rounds import is_over
 from fluvial.transparency.note import NoteKey
 from fluvial.wire import records
-from fluvial.wire.errors import VerificationError
 from fluvial.wire.names import check_participant
 from fluvial.wire.records import HeldOutMetrics, OverRate, Receipt, Round, RoundStatus, Task, Verdict
 
@@ -61,7 +60,6 @@ _POLL_SECONDS = 0.2
 _RETRY_SECONDS = 1.0
 
 _READ_SECONDS = 30.0
-_PROOF_SECONDS = 30.0
 _CLOCKS_APART_MS = 3_600_000  # this machine's and the brokers', before all checkpoints are read
 _CLOCK_SKEW_MS = 60_000  # between brokers, whose times date a record and its verdict
 
@@ -83,15 +81,16 @@ class Participant:
         *,
         window_bytes: int = WINDOW_BYTES,
         model_files: ModelFiles | None = None,
-        proven: bool = False,
+        proven: bool = True,
     ) -> None:
         """Opens the outbox; connects to a broker at first need.
 
         transport: shared with others, and then left open by `close`; by default one of its own. window_bytes:
         unacknowledged chunk bytes at once. model_files: where base models are kept for all participants on this host;
         by default what the environment says (`model_files.py`). proven: act on nothing that no leaf of the audit log
-        proves: wait for the proof of a model before it is trained on, of a verdict or receipt before it is told. Raises
-        OutboxUnavailable, and ValueError for a name that cannot enrol.
+        proves: wait for the proof of a model before it is trained on, of a verdict or receipt before it is told. False
+        is for a federation whose stage audit does not run. Raises OutboxUnavailable, and ValueError for a name that
+        cannot enrol.
         """
         check_participant(name)
         self.name = name
@@ -103,14 +102,15 @@ class Participant:
         self.transport = connect(federation.brokers, f"fluvial-{name}") if transport is None else transport
         self.state_folder = state_folder(Path(outbox_path))
         self._feedback = ErrorFeedback(self.state_folder)
+        self._stopping = threading.Event()
         self._publisher = Publisher(self.transport, self.outbox, self.topics, name, key, window_bytes, self._feedback)
         self._model_files = model_files or default_model_files()
         self._log_file = state_folder(Path(outbox_path)) / f"log{SUFFIX}"
-        self._proven = ProvenLog(self.transport, federation, name, self.state_folder / PROVEN_FILE) if proven else None
+        self._proven = self._proven_log() if proven else None
+        self._model_proofs = ModelProofs(self._proven, self._task_now, self._stopping.is_set) if self._proven else None
         self._agreements = OwnAgreements(self.transport, federation, name)
         self._mailbox: Mailbox | None = None
         self._refrained: Round | None = None
-        self._stopping = threading.Event()
         self._lent: tuple[bytes, weakref.ref[NDArray[np.float32]]] | None = None  # the last base model
 
     def enrol(self, token: str, agreements: Sequence[str] = (), timeout: float = 60.0) -> records.Participant:
@@ -155,10 +155,13 @@ class Participant:
 
     def task(self, name: str) -> Task:
         """The task, as the operator signed it. Raises ValueError when there is none of that name."""
-        task = self._registry().task(name)
+        task = self._task_now(name)
         if task is None:
             raise ValueError(f"the registry has no task {name!r} signed by the operator")
         return task
+
+    def _task_now(self, name: str) -> Task | None:
+        return self._registry().task(name)
 
     def check_log(self) -> None:
         """Look whether the audit log is one with the newest checkpoint that this participant has seen, and remember the
@@ -219,7 +222,7 @@ class Participant:
         by torch.from_numpy, which does not heed numpy's flag.
 
         Fetched once for all participants of the process, and of the user on this host where models are kept in files.
-        Raises VerificationError, ChunkUnavailable, TransportUnavailable; NotProvenYet where proofs are asked for.
+        Raises VerificationError, ChunkUnavailable, TransportUnavailable, of which NotProvenYet is one.
         """
         digest, chunks = round_.base_digest, round_.base_chunks
         self._check_proof(round_)
@@ -236,26 +239,17 @@ class Participant:
         return model_D
 
     def _check_proof(self, round_: Round) -> None:
-        """Where this participant asks for proofs, that of the model that a round begins on. The first model is in no
-        leaf: the operator vouches for it with the task. Raises VerificationError where a leaf tells of another model,
-        and NotProvenYet."""
-        if self._proven is None:
-            return
-        task = self.task(round_.task)
-        if (round_.base_version, round_.base_digest) == (task.base_version, task.base_digest):
-            return
-        deadline, digest = time.monotonic() + _PROOF_SECONDS, None
-        while (digest := self._proven.model_digest(round_.task, round_.base_version)) is None:
-            if time.monotonic() >= deadline or self._stopping.is_set():
-                raise NotProvenYet(
-                    f"no signed leaf of the audit log tells of version {round_.base_version} of {round_.task} yet"
-                )
-            self._proven.poll(_POLL_SECONDS)
-        if digest != round_.base_digest:
-            raise VerificationError(
-                f"round {round_.round} of {round_.task} begins on another model than the audit log has as version "
-                f"{round_.base_version}"
-            )
+        if self._model_proofs is not None:
+            self._model_proofs.check(round_)
+
+    def _proven_log(self) -> ProvenLog:
+        since = self._first_sent_ms()
+        since_ms = int(1000 * time.time()) if since is None else since
+        return ProvenLog(self.transport, self.federation, self.name, self.state_folder / PROVEN_FILE, since_ms)
+
+    def _first_sent_ms(self) -> int | None:
+        times = [sent.position.timestamp_ms for sent in self.outbox.envelopes() if sent.position is not None]
+        return min(times, default=None)
 
     def _has_leaf(self, record: Verdict | OverRate | Receipt) -> bool:
         return self._proven is None or self._proven.has(record)
@@ -420,10 +414,10 @@ class Participant:
     def mailbox(self) -> Mailbox:
         """Verdicts and receipts, from the first update in the outbox onwards, or from now where there is none."""
         if self._mailbox is None:
-            times = [sent.position.timestamp_ms for sent in self.outbox.envelopes() if sent.position is not None]
-            since = max(0, min(times) - _CLOCK_SKEW_MS) if times else Start.END
+            since = self._first_sent_ms()
+            start = Start.END if since is None else max(0, since - _CLOCK_SKEW_MS)
             self._mailbox = Mailbox(
-                self.transport, self.topics, self.name, since, self._feedback.answered, self._has_leaf
+                self.transport, self.topics, self.name, start, self._feedback.answered, self._has_leaf
             )
         return self._mailbox
 

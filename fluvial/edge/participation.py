@@ -20,6 +20,7 @@ While the broker is away the loop waits and tries again; everything unsent is in
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ from fluvial.edge.events import (
     RoundOpened,
     SatOut,
     Trained,
+    Unproven,
     Waiting,
 )
 from fluvial.edge.mailbox import Mailbox
@@ -64,6 +66,8 @@ _log = logger(__name__)
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
+_LAST_ANSWERS_SECONDS = 10.0
+"""How long the proofs of the last answers are waited for: their leaves are signed a moment later."""
 
 Train = Callable[[NDArray[np.float32], Round], tuple[NDArray[np.float32], int] | None]
 """`(base_D, round) -> (delta_D, weight)`:
@@ -120,7 +124,7 @@ class Participation:
                     self._finish(newest)
                     break
                 if max_rounds is not None and len(contributed) >= max_rounds and newest.round not in contributed:
-                    self._report()
+                    self._report_last()
                     break
                 try:
                     found = self.standing(newest, self._has_update(newest))
@@ -195,9 +199,18 @@ class Participation:
 
     def _finish(self, last: Round) -> None:
         self.publisher.discard_before(last, self.on_event)
-        self._report()
+        self._report_last()
         removed = last.status is RoundStatus.REMOVED
         self.on_event(Finished(task=last.task, version=last.base_version, removed=removed))
+
+    def _report_last(self) -> None:
+        """Before this ends: with the answers that only wait for their proof."""
+        self._report()
+        deadline = time.monotonic() + _LAST_ANSWERS_SECONDS
+        while self.mailbox.num_hints and not self.stopping.is_set() and time.monotonic() < deadline:
+            self._report(_POLL_SECONDS)
+        if self.mailbox.num_hints:
+            self.on_event(Unproven(num_answers=self.mailbox.num_hints))
 
     def _report(self, timeout: float = 0.0) -> None:
         for record in self.mailbox.poll(timeout):

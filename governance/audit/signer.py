@@ -6,58 +6,15 @@ record that does not continue the log (`fluvial.transparency.chain`) is never si
 with it, as a header of its record, so that the next signer need not read the log from its beginning.
 """
 
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Self
 
 from fluvial.identity.keys import SigningKey
-from fluvial.transparency.chain import FIRST_PREVIOUS_SHA256, ChainEnd
 from fluvial.transparency.checkpoint import Checkpoint, sign_checkpoint
-from fluvial.transparency.compact_range import CompactRange
 from fluvial.transparency.merkle import leaf_hash
+from fluvial.transparency.signer_state import SignerState
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, VerificationError
-from fluvial.wire.quick_init import quick_init
 from fluvial.wire.records import SequencedEvent
-
-_VERSION = b"\x01"
-_OFFSET_BYTES = 8
-_EMPTY = CompactRange.empty()
-
-
-@quick_init
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignerState:
-    """The leaves appended so far: their compact range, the SHA-256 of the last one (32 bytes) and its offset in the
-    topic (-1: none).
-    """
-
-    tree: CompactRange = _EMPTY
-    previous_sha256: bytes = FIRST_PREVIOUS_SHA256
-    last_offset: int = -1
-
-    @property
-    def end(self) -> ChainEnd:
-        return ChainEnd(self.tree.size, self.previous_sha256)
-
-    def dump(self) -> bytes:
-        """Bytes to store: version, last offset (8 bytes big-endian, signed), hash of the last leaf, compact range."""
-        return (
-            _VERSION + self.last_offset.to_bytes(_OFFSET_BYTES, signed=True) + self.previous_sha256 + self.tree.dump()
-        )
-
-    @classmethod
-    def load(cls, data: bytes) -> Self:
-        """Read what `dump` wrote. Raises ValueError for anything else."""
-        header = len(_VERSION) + _OFFSET_BYTES
-        hashed = header + len(FIRST_PREVIOUS_SHA256)
-        if not data.startswith(_VERSION) or len(data) <= hashed:
-            raise ValueError("not a stored signer state of version 1")
-        return cls(
-            last_offset=int.from_bytes(data[len(_VERSION) : header], signed=True),
-            previous_sha256=data[header:hashed],
-            tree=CompactRange.load(data[hashed:]),
-        )
 
 
 class NotNext(VerificationError):

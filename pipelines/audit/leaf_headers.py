@@ -1,7 +1,7 @@
 """What goes beside leaves and checkpoints as Kafka headers, for a restart: not in their bytes, which are the log's.
 
     fluvial-source   of a leaf: where in `events` its event lies: int32 partition, int64 offset, big-endian
-    fluvial-tree     of a checkpoint: the signer's state behind it (`governance.audit.signer.SignerState.dump`)
+    fluvial-tree     of a checkpoint: the signer's state behind it (`fluvial.transparency.signer_state`)
 
 Both are covered by the proof of the record's writer (`pipelines.flink.stage_mac`). An auditor needs neither.
 """
@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import struct
 
-from governance.audit.signer import SignerState
+from fluvial.transparency.signer_state import HEADER as TREE
+from fluvial.transparency.signer_state import SignerState
 from pipelines.flink.frames import SourceRecord
 
 SOURCE = "fluvial-source"
-TREE = "fluvial-tree"
 
 _PLACE = struct.Struct(">iq")
 

@@ -19,6 +19,7 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ValueStateDescriptor
 
+from fluvial.transparency.signer_state import SignerState
 from fluvial.wire.errors import TransportError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import InputGap
@@ -27,7 +28,7 @@ from governance.audit.cloud_events import headers
 from governance.audit.events import EventRefused, audit_event
 from governance.audit.recent_events import REMEMBERED_EVENTS
 from governance.audit.sequencer import Leaf, Sequencer
-from governance.audit.signer import NotNext, SignerState
+from governance.audit.signer import NotNext
 from pipelines.audit.committed_log import CommittedLog
 from pipelines.audit.leaf_headers import source_header, tree_header
 from pipelines.config import Settings

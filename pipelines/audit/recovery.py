@@ -15,13 +15,14 @@ from hashlib import sha256
 
 from fluvial.transparency.checkpoint import Checkpoint, open_checkpoint
 from fluvial.transparency.note import NoteKey
+from fluvial.transparency.signer_state import SignerState
 from fluvial.wire.errors import TransportError, VerificationError
 from fluvial.wire.framing import decode
 from fluvial.wire.records import SequencedEvent
 from governance.audit import signer
 from governance.audit.recent_events import RecentEvents
 from governance.audit.sequencer import Sequencer
-from governance.audit.signer import NotNext, SignerState
+from governance.audit.signer import NotNext
 from pipelines.audit.leaf_headers import source_of, tree_of
 from pipelines.flink.frames import SourceRecord
 

@@ -120,7 +120,7 @@ def test_keys_are_those_of_the_data_directory(world: RegionWorld, tmp_path: Path
         (Summed(manifest=a_manifest(a_round())), "weight 7", {"round": 3, "weight": 7, "updates": 0}),
         (Missed(round=3), "round 3 of the parent is over without this region", {"round": 3}),
         (Refused(round=3, reason="too near"), "nothing is sent for round 3: too near", {"reason": "too near"}),
-        (Interrupted(reason="away"), "the broker is away", {"reason": "away"}),
+        (Interrupted(reason="away"), "trying again: away", {"reason": "away"}),
     ],
 )
 def test_every_event_has_a_line_and_fields(event: Event, line: str, fields: dict[str, Any]) -> None:

@@ -187,6 +187,7 @@ def test_torch_may_write_to_a_base_model_that_lies_in_a_file(
 
     size = SMALLEST_BYTES // 4
     round_ = replace(world.a_round(model_D=np.ones(size, np.float32)), num_elements=size)
+    world.prove(round_)
     for name in ("alice", "bob"):
         monkeypatch.setattr(module, "SHARED_CACHE", ModelCache())  # as if it were another process: the file is mapped
         files = ModelFiles(tmp_path / "models")
@@ -219,6 +220,7 @@ def test_a_base_model_of_other_bytes_is_refused(participant, world: World) -> No
 
     round_ = world.a_round(model_D=np.full(1050, 0.25, np.float32))
     other = world.a_round(model_D=np.full(1050, 0.75, np.float32))
+    world.prove(round_)
     with pytest.raises(VerificationError):
         participant.base_model(dataclasses.replace(round_, base_chunks=other.base_chunks))
     mixed = tuple(

@@ -13,7 +13,13 @@ from fluvial.identity.envelope import open_envelope, seal, unseal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Message, Position, Transport, read_to_end
+from fluvial.transparency.chain import ChainEnd
+from fluvial.transparency.checkpoint import Checkpoint, sign_checkpoint
+from fluvial.transparency.compact_range import CompactRange
+from fluvial.transparency.event import Recorded
+from fluvial.transparency.merkle import leaf_hash
 from fluvial.transparency.note import NoteKey
+from fluvial.transparency.signer_state import SignerState
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.layout import chunk_partition, layout_digest, model_digest, num_elements
 from fluvial.wire.records import (
@@ -27,6 +33,7 @@ from fluvial.wire.records import (
     Outcome,
     Participant,
     ParticipantStatus,
+    PublishedModel,
     Reason,
     Receipt,
     Round,
@@ -36,6 +43,9 @@ from fluvial.wire.records import (
     Verdict,
     WindowMode,
 )
+from fluvial.wire.topics import Topics
+from governance.audit.events import audit_event
+from governance.audit.sequencer import append
 
 TASK = "demo"
 LAYOUT = (TensorLayout(name="weight", shape=(50, 20)), TensorLayout(name="bias", shape=(50,)))
@@ -78,13 +88,65 @@ def topic_partitions(federation: Federation) -> dict[str, int]:
     return {settings.name: settings.partitions for settings in federation.topics.all_settings(PARTITIONS)}
 
 
-class World:
-    """Everybody but the participant."""
+class Log:
+    """The audit log of a world."""
 
-    def __init__(self, federation: Federation, transport: Transport) -> None:
+    def __init__(self, topics: Topics, transport: Transport) -> None:
+        self._topics, self._transport = topics, transport
+        self.end, self.tree, self.last_offset = ChainEnd(), CompactRange.empty(), -1
+
+    def add(self, record: Recorded) -> Position:
+        """The next leaf."""
+        self.end, leaf = append(self.end, audit_event(record, 1))
+        self.tree = self.tree.append(leaf_hash(leaf))
+        place = self._transport.produce(self._topics.audit, leaf, key=b"").result(120)
+        self.last_offset = place.offset
+        return place
+
+    @property
+    def state(self) -> SignerState:
+        """What the signer writes beside a checkpoint of all leaves."""
+        return SignerState(tree=self.tree, previous_sha256=self.end.previous_sha256, last_offset=self.last_offset)
+
+    def sign(self) -> Position:
+        """A checkpoint of all leaves."""
+        checkpoint = Checkpoint(origin="log.example/audit", size=self.tree.size, root=self.tree.root())
+        note = sign_checkpoint(checkpoint, LOG)
+        return self._transport.produce(self._topics.checkpoints, note, key=b"").result(120)
+
+
+def a_model(digest: bytes, version: int = 1) -> PublishedModel:
+    """A model as the audit log tells of it."""
+    return PublishedModel(
+        task=TASK,
+        version=version,
+        round=version,
+        attempt=1,
+        model_digest=digest,
+        manifest_sha256=bytes(32),
+        num_selected=1,
+        num_contributions=1,
+    )
+
+
+class World:
+    """Everybody but the participant. audited: whether the stage audit runs, and proves models and answers at once."""
+
+    def __init__(self, federation: Federation, transport: Transport, *, audited: bool = True) -> None:
         self.federation = federation
         self.topics = federation.topics
         self.transport = transport
+        self.log = Log(federation.topics, transport)
+        self._audited = audited
+
+    def prove(self, round_: Round) -> None:
+        """The audit log tells of the model that the round begins on."""
+        self._record(replace(a_model(round_.base_digest, round_.base_version), task=round_.task))
+
+    def _record(self, record: Recorded) -> None:
+        if self._audited:
+            self.log.add(record)
+            self.log.sign()
 
     def put(self, topic: str, key: str, value: bytes) -> Position:
         """Publishes a record and waits for it."""
@@ -135,6 +197,7 @@ class World:
     ) -> Round:
         """Opens a round on a model, by default of ones times the round's number. changes: to fields of its record."""
         record = replace(self.a_round(number, attempt, model_D, status), **changes)
+        self.prove(record)
         self.put(self.topics.rounds, TASK, seal(record, signer, "aggregator"))
         return record
 
@@ -285,6 +348,7 @@ class World:
             max_abs=0.0,
         )
         self.put(self.topics.verdicts, participant, encode(record))
+        self._record(record)
         return record
 
     def answer(self, participant: str, update_id: str, outcome: Outcome = Outcome.INCLUDED) -> Receipt:
@@ -301,6 +365,7 @@ class World:
             model_digest=bytes(32),
         )
         self.put(self.topics.receipts, participant, encode(record))
+        self._record(record)
         return record
 
     def updates(self, public_key: bytes) -> list[ModelUpdate]:

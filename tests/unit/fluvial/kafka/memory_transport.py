@@ -43,6 +43,11 @@ class MemoryTransport:
         """The broker is back."""
         self._left = None
 
+    def put_beside(self, topic: str, place: Position, headers: tuple[tuple[str, bytes], ...]) -> None:
+        """Headers of a record."""
+        log = self._logs[topic][place.partition]
+        log[:] = [each._replace(headers=headers) if each.offset == place.offset else each for each in log]
+
     def remove(self, topic: str, partition: int, offset: int) -> None:
         """What retention or compaction does to a record."""
         self._logs[topic][partition] = [m for m in self._logs[topic][partition] if m.offset != offset]

@@ -7,10 +7,11 @@ from fluvial.transparency.chain import ChainEnd
 from fluvial.transparency.checkpoint import open_checkpoint
 from fluvial.transparency.merkle import EMPTY_ROOT, leaf_hash
 from fluvial.transparency.note import NoteKey
+from fluvial.transparency.signer_state import SignerState
 from fluvial.transparency.tree import MerkleTree
 from fluvial.wire.records import AuditEvent
 from governance.audit import sequencer, signer
-from governance.audit.signer import NotNext, SignerState
+from governance.audit.signer import NotNext
 
 KEY = SigningKey.generate()
 LOG = NoteKey(name="log.example", public_key=KEY.public_key)

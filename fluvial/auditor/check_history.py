@@ -32,8 +32,8 @@ def check_history(reader: TopicReader, federation: Federation, *, is_running: bo
     topics = federation.topics
     patience = Patience(grace_ms=0, now_ms=0)
     evidence = read_evidence(reader, federation, patience, Problems(), Problems())
-    history = History(topics.enrolments, is_running, topics.reports)
     log = evidence.log
+    history = History(topics.enrolments, is_running, topics.reports, log.shelf)
     for problem in (*log.problems.kept, *(log.skipped.kept if evidence.lacks_leaves else ())):
         history.broken_chain(problem.where, problem.message)
     for record in log.records():
@@ -51,9 +51,8 @@ def check_history(reader: TopicReader, federation: Federation, *, is_running: bo
                 continue
             if why := rejudge(message, leaf.record, leaf.sequence):
                 history.refuted(source, why)
-        for source in history.verdicts:
-            if source[0] == topic and source[2] < begin.get(source[1], 0):
-                history.input(source)
+        for partition, first in begin.items():
+            history.expired(topic, partition, first)
     for manifest in evidence.manifests.by_version.values():
         history.manifest(manifest)
     for message in reader.records(topics.checkpoints):
@@ -62,7 +61,7 @@ def check_history(reader: TopicReader, federation: Federation, *, is_running: bo
             history.checkpoint(checkpoint.size, not log.contradicts(checkpoint))
     return HistoryReport(
         violations=tuple(history.violations()),
-        inputs=len(history.inputs),
+        inputs=history.num_inputs,
         leaves=log.tree.size,
         models=len(evidence.manifests.by_version),
     )

@@ -18,13 +18,16 @@ a stage wrote it twice.
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from fluvial.admission.over_rate import verdicts_of
 from fluvial.auditor.log import Source
+from fluvial.auditor.shelf import Shelf, key
 from fluvial.auditor.verdicts import describe
 from fluvial.transparency.event import Recorded
+from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import (
     Decision,
     ModelManifest,
@@ -41,9 +44,6 @@ from fluvial.wire.records import (
 CHECKED = ("I1", "I2", "I4", "I5", "I6", "I8")
 """The invariants that a fold can hold a history to."""
 
-_Update = tuple[str, str, int, int, str]
-"""Participant, task, round, attempt and id of an update."""
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Violation:
@@ -54,30 +54,62 @@ class Violation:
     message: str
 
 
-@dataclass(slots=True)
+_SOURCES = """
+topic TEXT NOT NULL, part INTEGER NOT NULL, place INTEGER NOT NULL, published INTEGER NOT NULL DEFAULT 0,
+written INTEGER NOT NULL DEFAULT 0, since INTEGER, leaves INTEGER NOT NULL DEFAULT 0, verdict BLOB, accepted INTEGER,
+digest BLOB, of BLOB, PRIMARY KEY (topic, part, place)) WITHOUT ROWID"""
+"""What is known of a record that was judged, or should be. since: the verdicts that had been written before its first.
+verdict: the first that was met, accepted: whether it says so, digest: of the record, of: the update that it names."""
+
+
 class History:
     """Tell it everything, then ask for `violations`. enrolments_topic, reports_topic: full names. is_running: whether
     what is newest may still be under way: an input behind the last judged one of its partition, a verdict written after
-    the last one that has a leaf. Memory: some 100 bytes a record."""
+    the last one that has a leaf. shelf: where it keeps what grows with the records; in memory are rounds, and requests
+    that enrolled somebody. Raises OSError where the temporary folder is full."""
 
-    enrolments_topic: str
-    is_running: bool = False
-    reports_topic: str = ""
-    inputs: set[Source] = field(default_factory=set)
-    verdicts: dict[Source, Verdict] = field(default_factory=dict)
-    receipts: dict[_Update, list[Receipt]] = field(default_factory=dict)
-    manifests: list[ModelManifest] = field(default_factory=list)
-    requests: set[bytes] = field(default_factory=set)
-    _found: list[Violation] = field(default_factory=list)
-    _written: Counter[Source] = field(default_factory=Counter)
-    _leaves: Counter[Source] = field(default_factory=Counter)
-    _opened: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    _refuted: dict[Source, str] = field(default_factory=dict)
-    _newest_size: int = 0
+    def __init__(
+        self,
+        enrolments_topic: str,
+        is_running: bool = False,
+        reports_topic: str = "",
+        shelf: Shelf | None = None,
+    ) -> None:
+        self._enrolments_topic, self._is_running, self._reports_topic = enrolments_topic, is_running, reports_topic
+        self._shelf = shelf or Shelf()
+        self._database, self._sources = self._shelf.table(_SOURCES)
+        _, self._receipts = self._shelf.table("of BLOB NOT NULL, outcome TEXT NOT NULL, name TEXT NOT NULL)")
+        _, self._parts = self._shelf.table(
+            "part INTEGER NOT NULL, place INTEGER NOT NULL, digest BLOB NOT NULL, task TEXT NOT NULL, version INTEGER)"
+        )
+        for table, columns in ((self._receipts, "of"), (self._parts, "part, place"), (self._sources, "of")):
+            self._database.execute(f"CREATE INDEX {table}_by ON {table} ({columns})")
+        self._requests: set[bytes] = set()
+        self._asynchronous: set[str] = set()
+        self._found: list[Violation] = []
+        self._opened: dict[str, list[tuple[int, int]]] = {}
+        self._refuted: dict[Source, str] = {}
+        self._newest_size = self._num_written = 0
+
+    @property
+    def num_inputs(self) -> int:
+        """Records that were published."""
+        return int(self._one(f"SELECT count(*) FROM {self._sources} WHERE published"))
 
     def input(self, source: Source) -> None:
         """A record that somebody published to a topic whose records are judged."""
-        self.inputs.add(source)
+        self._database.execute(
+            f"INSERT INTO {self._sources} (topic, part, place, published) VALUES (?, ?, ?, 1) "
+            "ON CONFLICT DO UPDATE SET published = 1",
+            source,
+        )
+
+    def expired(self, topic: str, partition: int, first: int) -> None:
+        """Retention took what lay before this offset: what is judged there was published."""
+        self._database.execute(
+            f"UPDATE {self._sources} SET published = 1 WHERE topic = ? AND part = ? AND place < ? AND verdict NOT NULL",
+            (topic, partition, first),
+        )
 
     def refuted(self, source: Source, why: str) -> None:
         """An accepted update that the log itself refutes."""
@@ -85,37 +117,47 @@ class History:
 
     def written_verdict(self, verdict: Verdict | OverRate) -> None:
         """A record of topic verdicts, in the topic's order. Raises Malformed for an `OverRate` that no gate writes."""
-        if isinstance(verdict, OverRate):
-            for each in verdicts_of(verdict):
-                self.written_verdict(each)
-            return
-        source = (verdict.source_topic, verdict.source_partition, verdict.source_offset)
-        self._written[source] += 1
-        known = self.verdicts.setdefault(source, verdict)
-        if known != verdict:
-            self._add("I1", describe(source), f"has the verdicts {known.reason} and {verdict.reason}")
+        for each in verdicts_of(verdict) if isinstance(verdict, OverRate) else (verdict,):
+            self._num_written += 1
+            self._take(each, "written", self._num_written)
 
     def leaf(self, record: Recorded) -> None:
         """What a leaf of the log tells, in the log's order."""
         match record:
             case Verdict():
-                source = (record.source_topic, record.source_partition, record.source_offset)
-                self._leaves[source] += 1
-                known = self.verdicts.setdefault(source, record)
-                if known != record:
-                    self._add("I1", describe(source), f"has the verdicts {known.reason} and {record.reason}")
+                self._take(record, "leaves", None)
             case OverRate():
                 for each in verdicts_of(record):
-                    self.leaf(each)
+                    self._take(each, "leaves", None)
             case Receipt():
                 update = record.participant, record.task, record.round, record.attempt, record.update_id
-                self.receipts.setdefault(update, []).append(record)
+                self._database.execute(
+                    f"INSERT INTO {self._receipts} VALUES (?, ?, ?)",
+                    (key(*update), record.outcome.value, f"{record.update_id} by {record.participant}"),
+                )
             case RoundEvent(transition=RoundTransition.OPENED):
                 self._opened.setdefault(record.task, []).append((record.round, record.attempt))
             case Participant(status=ParticipantStatus.ACTIVE):
-                self.requests.add(record.request_sha256)
+                self._requests.add(record.request_sha256)
             case _:
                 pass
+
+    def _take(self, verdict: Verdict, column: str, since: int | None) -> None:
+        source = verdict.source_topic, verdict.source_partition, verdict.source_offset
+        is_accepted = verdict.decision is Decision.ACCEPT
+        update = key(verdict.participant, verdict.task, verdict.round, verdict.attempt, verdict.update_id)
+        data = encode(verdict)
+        known = self._one(
+            f"INSERT INTO {self._sources} (topic, part, place, {column}, since, verdict, accepted, digest, of) "
+            f"VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET {column} = {column} + 1, "
+            "since = coalesce(since, excluded.since), accepted = coalesce(accepted, excluded.accepted), "
+            "digest = coalesce(digest, excluded.digest), of = coalesce(of, excluded.of), "
+            "verdict = coalesce(verdict, excluded.verdict) RETURNING verdict",
+            (*source, since, data, is_accepted, verdict.record_sha256, update),
+        )
+        if known != data:
+            reasons = f"{decode(known, Verdict).reason} and {verdict.reason}"
+            self._add("I1", describe(source), f"has the verdicts {reasons}")
 
     def broken_chain(self, where: str, why: str) -> None:
         """A record of topic audit that is no leaf although leaves are missing, or a leaf that is not what it tells."""
@@ -123,7 +165,13 @@ class History:
 
     def manifest(self, manifest: ModelManifest) -> None:
         """A published model."""
-        self.manifests.append(manifest)
+        if manifest.staleness:
+            self._asynchronous.add(manifest.task)
+        for part in manifest.contributions:
+            self._database.execute(
+                f"INSERT INTO {self._parts} VALUES (?, ?, ?, ?, ?)",
+                (part.source_partition, part.source_offset, part.record_sha256, manifest.task, manifest.version),
+            )
 
     def checkpoint(self, size: int, is_of_this_log: bool) -> None:
         """A checkpoint that the log's key signed, in the order of their topic."""
@@ -140,77 +188,96 @@ class History:
     def _add(self, invariant: str, where: str, message: str) -> None:
         self._found.append(Violation(invariant, where, message))
 
-    def _is_update(self, source: Source) -> bool:
-        return source[0] not in (self.enrolments_topic, self.reports_topic)
+    def _one(self, statement: str, parameters: tuple[Any, ...] = ()) -> Any:
+        row = self._database.execute(statement, parameters).fetchone()
+        return None if row is None else row[0]
 
-    def _of_verdicts(self) -> list[Violation]:
+    def _each(self, statement: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
+        return iter(self._database.execute(statement, parameters))
+
+    @property
+    def _is_update(self) -> str:
+        """Of a row of the sources: whether it is one of a topic of updates; with two parameters."""
+        return "topic NOT IN (?, ?)"
+
+    @property
+    def _others(self) -> tuple[str, str]:
+        return self._enrolments_topic, self._reports_topic
+
+    def _of_verdicts(self) -> Iterator[Violation]:
+        """I1 and I4."""
         last: dict[tuple[str, int], int] = {}
-        for topic, partition, offset in self.verdicts:
-            last[topic, partition] = max(last.get((topic, partition), -1), offset)
-        found = [
-            Violation("I1", describe(source), "has no verdict")
-            for source in self.inputs
-            if source not in self.verdicts and not (self.is_running and source[2] > last.get(source[:2], -1))
-        ]
-        under_way = self._without_leaf_yet() if self.is_running else set()
-        for source in self.verdicts:
-            if source not in self.inputs:
-                found.append(Violation("I1", describe(source), "has a verdict, but was never published"))
-            if self._written[source] > 1:
-                found.append(Violation("I1", describe(source), f"has {self._written[source]} verdicts in their topic"))
-            if self._leaves[source] != 1 and source not in under_way:
-                found.append(Violation("I4", describe(source), f"its verdict has {self._leaves[source]} leaves"))
-        return found
+        newest = f"SELECT topic, part, max(place) FROM {self._sources} WHERE verdict NOT NULL GROUP BY topic, part"
+        for topic, partition, offset in self._each(newest):
+            last[topic, partition] = offset
+        unjudged = f"SELECT topic, part, place FROM {self._sources} WHERE published AND verdict IS NULL"
+        for source in self._each(unjudged):
+            if not (self._is_running and source[2] > last.get(source[:2], -1)):
+                yield Violation("I1", describe(source), "has no verdict")
+        # Written after the last one with a leaf: that one's leaf may be under way.
+        with_leaf = self._one(f"SELECT max(since) FROM {self._sources} WHERE leaves") or 0
+        odd = (
+            f"SELECT topic, part, place, published, written, leaves, since FROM {self._sources} "
+            "WHERE verdict NOT NULL AND NOT (published AND written = 1 AND leaves = 1)"
+        )
+        for topic, partition, offset, published, written, leaves, since in self._each(odd):
+            where = describe((topic, partition, offset))
+            if not published:
+                yield Violation("I1", where, "has a verdict, but was never published")
+            if written > 1:
+                yield Violation("I1", where, f"has {written} verdicts in their topic")
+            if leaves != 1 and not (self._is_running and since is not None and since > with_leaf):
+                yield Violation("I4", where, f"its verdict has {leaves} leaves")
 
-    def _without_leaf_yet(self) -> set[Source]:
-        """Sources of the verdicts that were written after the last one with a leaf."""
-        under_way: set[Source] = set()
-        for source in reversed(list(self._written)):
-            if self._leaves[source]:
-                break
-            under_way.add(source)
-        return under_way
-
-    def _of_updates(self) -> list[Violation]:
+    def _of_updates(self) -> Iterator[Violation]:
         """I2 and I6."""
-        found: list[Violation] = []
-        aggregates: dict[Source, list[tuple[str, int]]] = {}
-        topic = next((source[0] for source in self.verdicts if self._is_update(source)), "")
-        asynchronous = {manifest.task for manifest in self.manifests if manifest.staleness}
-        for manifest in self.manifests:
-            for part in manifest.contributions:
-                source = (topic, part.source_partition, part.source_offset)
-                aggregates.setdefault(source, []).append((manifest.task, manifest.version))
-                verdict = self.verdicts.get(source)
-                if verdict is None or verdict.record_sha256 != part.record_sha256:
-                    found.append(Violation("I6", describe(source), f"is in version {manifest.version} unjudged"))
-                elif source in self._refuted:
-                    found.append(Violation("I6", describe(source), self._refuted[source]))
-        for source, verdict in self.verdicts.items():
-            if verdict.decision is not Decision.ACCEPT or not self._is_update(source):
-                continue
-            update = verdict.participant, verdict.task, verdict.round, verdict.attempt, verdict.update_id
-            receipts, parts = self.receipts.get(update, []), aggregates.get(source, [])
-            why = self._why_not_once(verdict, receipts, parts, verdict.task in asynchronous)
+        topic = self._one(
+            f"SELECT topic FROM {self._sources} WHERE verdict NOT NULL AND {self._is_update} LIMIT 1", self._others
+        )
+        of_part = f"SELECT digest FROM {self._sources} WHERE topic = ? AND part = p.part AND place = p.place"
+        unjudged = f"SELECT part, place, version FROM {self._parts} p WHERE ({of_part}) IS NOT digest"
+        for partition, offset, version in self._each(unjudged, topic or ""):
+            where = describe((topic or "", partition, offset))
+            yield Violation("I6", where, f"is in version {version} unjudged")
+        for source, why in self._refuted.items():
+            if source[0] == topic and self._parts_of(source[1], source[2]):
+                yield Violation("I6", describe(source), why)
+        made = ", ".join(f"'{outcome.value}'" for outcome in (Outcome.INCLUDED, Outcome.EXCLUDED))
+        odd = (
+            f"SELECT topic, part, place, verdict, of FROM {self._sources} s WHERE accepted AND {self._is_update} "
+            f"AND NOT ((SELECT count(*) FROM {self._receipts} r WHERE r.of = s.of) = 1 AND "
+            f"(SELECT outcome IN ({made}) FROM {self._receipts} r WHERE r.of = s.of) = "
+            f"(SELECT count(*) FROM {self._parts} p WHERE p.part = s.part AND p.place = s.place))"
+        )
+        for name, partition, offset, data, update in self._each(odd, *self._others):
+            outcomes = self._database.execute(
+                f"SELECT outcome FROM {self._receipts} WHERE of = ?", (update,)
+            ).fetchall()
+            receipts = [Outcome(row[0]) for row in outcomes]
+            verdict, parts = decode(data, Verdict), self._parts_of(partition, offset)
+            why = self._why_not_once(verdict, receipts, parts, verdict.task in self._asynchronous)
             if why:
-                found.append(Violation("I2", describe(source), why))
-        return found
+                yield Violation("I2", describe((name, partition, offset)), why)
+
+    def _parts_of(self, partition: int, offset: int) -> list[tuple[str, int]]:
+        statement = f"SELECT task, version FROM {self._parts} WHERE part = ? AND place = ?"
+        return self._database.execute(statement, (partition, offset)).fetchall()
 
     def _why_not_once(
-        self, verdict: Verdict, receipts: list[Receipt], parts: list[tuple[str, int]], is_asynchronous: bool
+        self, verdict: Verdict, receipts: list[Outcome], parts: list[tuple[str, int]], is_asynchronous: bool
     ) -> str:
         if len(parts) > 1:
             return f"is in versions {', '.join(str(version) for _, version in parts)}"
         if len(receipts) > 1:
-            return f"has {len(receipts)} receipts: {', '.join(str(receipt.outcome) for receipt in receipts)}"
+            return f"has {len(receipts)} receipts: {', '.join(map(str, receipts))}"
         if not receipts:
             if parts:
                 return f"is in version {parts[0][1]}, but has no receipt"
             # What an asynchronous window has not taken yet may wait for a later round.
             return "" if is_asynchronous or not self._is_over(verdict) else "its round is over, but it has no receipt"
-        made = receipts[0].outcome in (Outcome.INCLUDED, Outcome.EXCLUDED)
+        made = receipts[0] in (Outcome.INCLUDED, Outcome.EXCLUDED)
         if made != bool(parts):
-            return f"has the receipt {receipts[0].outcome}, but is in {len(parts)} aggregates"
+            return f"has the receipt {receipts[0]}, but is in {len(parts)} aggregates"
         return ""
 
     def _is_over(self, verdict: Verdict) -> bool:
@@ -218,29 +285,26 @@ class History:
         later = [place for place in self._opened.get(verdict.task, ()) if place > (verdict.round, verdict.attempt)]
         return len(later) > 1
 
-    def _of_refusals(self) -> list[Violation]:
+    def _of_refusals(self) -> Iterator[Violation]:
         """I8."""
-        refused = {source: v for source, v in self.verdicts.items() if v.decision is not Decision.ACCEPT}
-        accepted = {
-            (v.participant, v.task, v.round, v.attempt, v.update_id)
-            for v in self.verdicts.values()
-            if v.decision is Decision.ACCEPT
-        }
-        digests = {v.record_sha256 for v in self.verdicts.values() if v.decision is Decision.ACCEPT}
-        found = [
-            Violation("I8", f"{update[4]} by {update[0]}", "has a receipt, but was not accepted")
-            for update in self.receipts
-            if update not in accepted
-        ]
-        places = {(source[1], source[2]): source for source in refused if self._is_update(source)}
-        for manifest in self.manifests:
-            for part in manifest.contributions:
-                source = places.get((part.source_partition, part.source_offset))
-                if source is not None:
-                    message = f"was refused as {refused[source].reason}, but is in version {manifest.version}"
-                    found.append(Violation("I8", describe(source), message))
-        for source, verdict in refused.items():
-            enrols = source[0] == self.enrolments_topic and verdict.record_sha256 in self.requests - digests
-            if enrols and verdict.decision is not Decision.DUPLICATE:
-                found.append(Violation("I8", describe(source), f"was refused as {verdict.reason}, but enrols"))
-        return found
+        unaccepted = (
+            f"SELECT DISTINCT name FROM {self._receipts} r WHERE NOT EXISTS "
+            f"(SELECT 1 FROM {self._sources} s WHERE s.of = r.of AND s.accepted)"
+        )
+        for (name,) in self._each(unaccepted):
+            yield Violation("I8", name, "has a receipt, but was not accepted")
+        refused = (
+            f"SELECT topic, s.part, s.place, verdict, version FROM {self._parts} p JOIN {self._sources} s "
+            f"ON s.part = p.part AND s.place = p.place WHERE NOT accepted AND {self._is_update}"
+        )
+        for topic, partition, offset, data, version in self._each(refused, *self._others):
+            message = f"was refused as {decode(data, Verdict).reason}, but is in version {version}"
+            yield Violation("I8", describe((topic, partition, offset)), message)
+        requests = f"SELECT topic, part, place, verdict, digest FROM {self._sources} s WHERE topic = ? AND NOT accepted"
+        for topic, partition, offset, data, digest in self._each(requests, self._enrolments_topic):
+            verdict = decode(data, Verdict)
+            if digest not in self._requests or verdict.decision is Decision.DUPLICATE:
+                continue
+            if not self._one(f"SELECT 1 FROM {self._sources} WHERE digest = ? AND accepted LIMIT 1", (digest,)):
+                where = describe((topic, partition, offset))
+                yield Violation("I8", where, f"was refused as {verdict.reason}, but enrols")

@@ -4,8 +4,9 @@ leaves.
 
 from __future__ import annotations
 
+import heapq
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
@@ -75,8 +76,8 @@ _COPIED = Receipt | Release | Variant | Promotion
 
 _HEAD = struct.Struct(">qqB")
 _TIME = struct.Struct(">q")
-_KINDS: tuple[type[Verdict | PublishedModel | Receipt | Release | Variant | Promotion], ...]
-_KINDS = (Verdict, PublishedModel, Receipt, Release, Variant, Promotion)
+_KINDS: tuple[type[Verdict | PublishedModel | Receipt | Release | Variant | Promotion | RoundEvent], ...]
+_KINDS = (Verdict, PublishedModel, Receipt, Release, Variant, Promotion, RoundEvent)
 
 
 class Log:
@@ -99,8 +100,10 @@ class Log:
             self.shelf, lambda place: key(*place), _load, lambda leaf: (leaf.record.task, leaf.record.version)
         )
         self.participants: list[ParticipantLeaf] = []
-        self.opened: dict[RoundPlace, Leaf[RoundEvent]] = {}
-        self.ended: list[Leaf[RoundEvent]] = []
+        self.opened: Kept[RoundPlace, Leaf[RoundEvent]] = Kept(
+            self.shelf, lambda place: key(*place), _load, lambda leaf: round_place(leaf.record)
+        )
+        self.ended: Kept[str, Leaf[RoundEvent]] = Kept(self.shelf, key, _load, lambda leaf: event_id(leaf.record))
         self.copied: Kept[str, Leaf[_COPIED]] = Kept(self.shelf, key, _load, lambda leaf: event_id(leaf.record))
         self.gaps: list[InputGap] = []
         self.wanted: bytes | None = None
@@ -116,18 +119,18 @@ class Log:
         self.tree.append(leaf_hash(leaf))
         self._times += _TIME.pack(timestamp_ms)
 
-    def records(self) -> list[Recorded]:
-        """What the leaves tell of verdicts, models, participants, rounds and copies, in the log's order; in memory."""
-        leaves: list[Leaf[Recorded]] = [
-            *self.verdicts.each(),
-            *(each.about for each in self.refused.all().values()),
-            *self.models.each(),
-            *(each.leaf for each in self.participants),
-            *self.opened.values(),
-            *self.ended,
-            *self.copied.each(),
+    def records(self) -> Iterator[Recorded]:
+        """What the leaves tell of verdicts, models, participants, rounds and copies, in the log's order."""
+        leaves: list[Iterable[Leaf[Any]]] = [
+            self.verdicts.each(),
+            (each.about for each in self.refused.all().values()),
+            self.models.each(),
+            (each.leaf for each in self.participants),
+            self.opened.each(),
+            self.ended.each(),
+            self.copied.each(),
         ]
-        return [leaf.record for leaf in sorted(leaves, key=lambda leaf: leaf.sequence)]
+        return (leaf.record for leaf in heapq.merge(*leaves, key=lambda leaf: leaf.sequence))
 
     def contradicts(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint is not one of these leaves."""
@@ -216,16 +219,19 @@ def _remember(log: Log, recorded: Recorded, event: AuditEvent, sequence: int, ti
             sealed = event.data if event.type == SIGNED_PARTICIPANT else b""
             log.participants.append(ParticipantLeaf(_leaf(recorded, event, sequence, timestamp_ms), sealed))
         case RoundEvent(transition=RoundTransition.OPENED):
-            opened = recorded.task, recorded.round, recorded.attempt
-            log.opened.setdefault(opened, _leaf(recorded, event, sequence, timestamp_ms))
+            log.opened.put(round_place(recorded), _dump(RoundEvent, event, sequence, timestamp_ms))
         case RoundEvent():
-            log.ended.append(_leaf(recorded, event, sequence, timestamp_ms))
+            log.ended.put(event.id, _dump(RoundEvent, event, sequence, timestamp_ms))
         case Receipt() | Release() | Variant() | Promotion():
             log.copied.put(event.id, _dump(type(recorded), event, sequence, timestamp_ms))
         case InputGap():
             log.gaps.append(recorded)
         case _:
             pass
+
+
+def round_place(event: RoundEvent) -> RoundPlace:
+    return event.task, event.round, event.attempt
 
 
 def source_of(leaf: Leaf[Verdict]) -> Source:

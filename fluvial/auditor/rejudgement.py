@@ -30,6 +30,7 @@ from fluvial.admission.request import read_request
 from fluvial.auditor.keys import HEARD_MS, KeyLife, Keys
 from fluvial.auditor.log import Log, source_of
 from fluvial.auditor.reader import TopicRecord
+from fluvial.auditor.round_ends import RoundEnds
 from fluvial.auditor.rounds import Rounds
 from fluvial.auditor.shelf import Relation, key
 from fluvial.identity.envelope import verify_envelope
@@ -42,8 +43,6 @@ from fluvial.wire.records import (
     ModelUpdate,
     Reason,
     Round,
-    RoundEvent,
-    RoundTransition,
     Verdict,
     WindowMode,
 )
@@ -343,19 +342,13 @@ class Rejudgement:
 
     def _is_stale(self, update: ModelUpdate, sequence: int) -> bool:
         """Whether, when the verdict was given, a later round of the task was open, or none: a stage hears of a round
-        when its leaf is under way. A pause names the round that is opened next, an end the last one."""
-        own = update.round, update.attempt
-        later = (
-            leaf.sequence
-            for (task, number, attempt), leaf in self._log.opened.items()
-            if task == update.task and (number, attempt) > own
-        )
-        over = (
-            leaf.sequence
-            for leaf in self._log.ended
-            if leaf.record.task == update.task and _ends(leaf.record.transition, _place(leaf.record), own)
-        )
-        return self._lacks_rounds or min((*later, *over), default=sequence) < sequence
+        when its leaf is under way."""
+        since = self._round_ends.since(update.task, update.round, update.attempt)
+        return self._lacks_rounds or (since is not None and since < sequence)
+
+    @cached_property
+    def _round_ends(self) -> RoundEnds:
+        return RoundEnds(self._log)
 
     @cached_property
     def _judged(self) -> _JudgedUpdates:
@@ -399,21 +392,6 @@ class _JudgedUpdates:
                 found.accepted.add(of_round, verdict.record_sha256)
                 found.digests.add(verdict.record_sha256)
         return found
-
-
-def _place(event: RoundEvent) -> tuple[int, int]:
-    return event.round, event.attempt
-
-
-def _ends(transition: RoundTransition, place: tuple[int, int], own: tuple[int, int]) -> bool:
-    """Whether what is said of a round means that an attempt takes no update any more."""
-    match transition:
-        case RoundTransition.PAUSED:
-            return place > own
-        case RoundTransition.FINISHED | RoundTransition.REMOVED:
-            return place >= own
-        case _:
-            return False
 
 
 def _unless_heard(since_ms: int | None, verdict: Verdict) -> bool | None:

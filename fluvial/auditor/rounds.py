@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from fluvial.auditor.log import Log, RoundPlace
+from fluvial.auditor.log import Log, RoundPlace, round_place
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems, Reconciled
@@ -79,14 +79,15 @@ def read_rounds(
 
 def _check_leaves(log: Log, newest: NewestRounds, lacks_leaves: bool, problems: Problems) -> None:
     before: dict[str, tuple[int, int]] = {}
-    for (task, number, attempt), leaf in log.opened.items():
+    for leaf in log.opened.each():
+        task, number, attempt = round_place(leaf.record)
         known, described = newest.newest(task), f"opens round {number}, attempt {attempt} of {task}"
         if known is None or (number, attempt) > (known.round, known.attempt):
             problems.add(CHECK, f"leaf {leaf.sequence}", f"{described}, which nobody signed")
         if (number, attempt) <= before.get(task, (0, 0)):
             problems.add(CHECK, f"leaf {leaf.sequence}", f"{described} after a later one")
         before[task] = number, attempt
-    for ended in log.ended:
+    for ended in log.ended.each():
         event = ended.record
         opened = log.opened.get((event.task, event.round, event.attempt))
         if event.transition not in (RoundTransition.CLOSED, RoundTransition.FAILED) or lacks_leaves:

@@ -13,6 +13,7 @@ from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.auditor.shelf import Relation, key
+from fluvial.auditor.since import Since
 from fluvial.identity.envelope import check_kind, open_envelope, verify_envelope
 from fluvial.transparency.event import event_id
 from fluvial.wire import framing
@@ -28,6 +29,7 @@ from fluvial.wire.records import (
     Variant,
 )
 
+_EVERYTHING = Since()
 _MODELS_AT_HAND = 8
 """Receipts of a model lie together in the log."""
 Copied = Receipt | Release | Variant | Promotion
@@ -44,12 +46,14 @@ def read_copies(
     skipped: Problems,
     signer: bytes | None = None,
     scope: str = "",
+    before: Since = _EVERYTHING,
 ) -> Reconciled:
     """Check one such topic against the log.
 
     1. The data of each leaf stands in the topic, unless retention took it. 2. What a topic of signed records holds
     (signer: whose signature, Ed25519 public key) has its leaf, or is too new. 3. Where nobody signs, a record without a
     leaf is believed by nobody, and skipped once it can no longer be new; so are copies and what is no such record.
+    before: what an earlier audit has looked at.
     """
     settling = Settling()
     matched = Relation(log.shelf)
@@ -66,6 +70,8 @@ def read_copies(
         leaf = log.copied.get(name)
         if leaf is None:
             settling.waiting(record)
+        elif before.covers(leaf.sequence):
+            settling.settled(record)
         elif leaf.data_sha256 != sha256(data).digest():
             others.setdefault(name, []).append(record)
         elif not matched.add(key(name)):
@@ -77,7 +83,7 @@ def read_copies(
         (problems if signer else skipped).add(check, record, "has no leaf in the log, though newer ones have")
     expired = 0
     for leaf in log.copied.each():
-        if not isinstance(leaf.record, kind):
+        if not isinstance(leaf.record, kind) or before.covers(leaf.sequence):
             continue
         name = event_id(leaf.record)
         where = f"leaf {leaf.sequence}"
@@ -104,9 +110,11 @@ def _open(value: bytes, kind: type[Copied], signer: bytes | None, scope: str) ->
     return envelope.payload, framing.decode(envelope.payload, kind)
 
 
-def check_copies(log: Log, models: Mapping[tuple[str, int], ModelManifest], problems: Problems) -> None:
+def check_copies(
+    log: Log, models: Mapping[tuple[str, int], ModelManifest], problems: Problems, before: Since = _EVERYTHING
+) -> None:
     """Whether leaves of receipts and releases say what can be: of updates that were accepted, and of models as they
-    were published."""
+    were published. before: what an earlier audit has looked at."""
     accepted = Relation(log.shelf)
     for judged in log.verdicts.each():
         verdict = judged.record
@@ -120,6 +128,8 @@ def check_copies(log: Log, models: Mapping[tuple[str, int], ModelManifest], prob
         return {(each.participant, each.update_id, each.round): each for each in contributions}
 
     for leaf in log.copied.each():
+        if before.covers(leaf.sequence):
+            continue
         match leaf.record:
             case Receipt() as receipt:
                 why = _why_no_receipt(receipt, accepted, models, parts)

@@ -7,16 +7,19 @@ from hashlib import sha256
 
 from fluvial.admission.case import claimed_name
 from fluvial.admission.over_rate import verdict_on
+from fluvial.auditor.log import source_of
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.refused import place_of
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.auditor.shelf import Relation, key
+from fluvial.auditor.since import Since
 from fluvial.auditor.verdicts import Judged, describe
 from fluvial.wire.records import OverRate, Verdict
 
 CHECK = "inputs"
+_EVERYTHING = Since()
 
 Rejudge = Callable[[TopicRecord, Verdict, int | None], str]
 """Why a verdict on a record cannot be, empty where it can; with the number of the verdict's leaf."""
@@ -31,25 +34,30 @@ def read_inputs(
     patience: Patience,
     problems: Problems,
     note: Callable[[TopicRecord], None] = lambda record: None,
+    before: Since = _EVERYTHING,
 ) -> Reconciled:
     """Check a topic of inputs against the verdicts.
 
     1. Each record has a verdict, or is too new. 2. The verdict names the SHA-256 of the record's bytes and its broker
     time, and holds when it is taken again; likewise of records that were refused many at once, whose digest is over all
     of them. 3. Every verdict's record stands in the topic, unless retention took it.
-    note: called with each record before its verdict is looked at.
+    note: called with each record before its verdict is looked at. before: what an earlier audit has looked at.
     """
     settling = Settling()
     total = matched = 0
     found = Relation(judged.shelf)
     for record in records:
-        total += 1
-        found.add(key(record.partition, record.offset))
         note(record)
         source = (topic, record.partition, record.offset)
-        digest = sha256(record.value or b"").digest()
         leaf = judged.verdicts.get(source)
         together = judged.refused.of(source)
+        told = leaf if together is None else together.about
+        if told is not None and before.covers(told.sequence):
+            settling.settled(record)
+            continue
+        total += 1
+        found.add(key(record.partition, record.offset))
+        digest = sha256(record.value or b"").digest()
         if together is not None:
             settling.settled(record)
             together.see(digest)
@@ -83,14 +91,17 @@ def read_inputs(
     for record in overdue:
         problems.add(CHECK, record, "has no verdict, though newer records have, or for too long")
     expired = 0
-    for source in judged.verdicts:
-        if source[0] != topic or found.has(key(*source[1:])):
+    for leaf in judged.verdicts.each():
+        source = source_of(leaf)
+        if before.covers(leaf.sequence) or source[0] != topic or found.has(key(*source[1:])):
             continue
         if source[2] < begin_offsets.get(source[1], 0):
             expired += 1
         else:
             problems.add(CHECK, describe(source), "has a verdict, but is not in the topic")
     for seen in judged.refused.of_topic(topic):
+        if before.covers(seen.about.sequence):
+            continue
         where = describe(place_of(seen.refused))
         if seen.is_of_other_bytes():
             problems.add(CHECK, where, f"what was refused from here on in leaf {seen.about.sequence} had other bytes")

@@ -11,6 +11,7 @@ from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.auditor.shelf import Kept, Shelf, key
+from fluvial.auditor.since import Since
 from fluvial.auditor.verdicts import Judged, describe
 from fluvial.identity.envelope import open_envelope, unseal, verify_envelope
 from fluvial.wire.errors import DecodeError, Malformed, SignatureInvalid, VerificationError
@@ -20,6 +21,7 @@ from fluvial.wire.media_types import media_type
 from fluvial.wire.records import Contribution, Decision, ModelManifest, PublishedModel, Verdict
 
 CHECK = "models"
+_EVERYTHING = Since()
 _BY_WEIGHT = {"weighted_mean", "multi_krum"}
 """Rules that take in updates by the weights they claim, and divide by their sum."""
 
@@ -82,6 +84,7 @@ def check_manifests(
     updates_topic: str,
     patience: Patience,
     problems: Problems,
+    before: Since = _EVERYTHING,
 ) -> Reconciled:
     """Check the models that were published.
 
@@ -89,7 +92,7 @@ def check_manifests(
     are ordered, none twice, each was accepted, and the weights of those selected add up. 5. The log has a leaf that
     names the record's SHA-256 and the same digests and counts, or the record is too new; for version 0, which the
     operator vouches for, a leaf is checked if there is one. 6. Every leaf has its manifest. Whether the model is what
-    its rule makes of the contributions, `fluvial model replay` shows.
+    its rule makes of the contributions, `fluvial model replay` shows. before: what an earlier audit has looked at.
     """
     settling = Settling()
     matched = 0
@@ -97,9 +100,12 @@ def check_manifests(
     for manifest in manifests.by_version.each():
         task, version = manifest.task, manifest.version
         record, digest = manifests.records[task, version]
+        leaf = log.models.get((task, version))
+        if leaf is not None and before.covers(leaf.sequence):
+            settling.settled(record)
+            continue
         parent = manifests.by_version.get((task, manifest.parent_version))
         wrong = _wrong_with(manifest, parent, judged, updates_topic)
-        leaf = log.models.get((task, version))
         if leaf is not None and not _matches(leaf.record, manifest, digest):
             wrong.append("differs from its leaf in the log")
         for message in wrong:

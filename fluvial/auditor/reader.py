@@ -23,8 +23,9 @@ class TopicReader(Protocol):
         """By partition, the first offset that retention has left. Every partition of the topic is in it."""
         ...
 
-    def records(self, topic: str) -> Iterator[TopicRecord]:
-        """All committed records, each partition in the order of its offsets (which have gaps). Can be called again."""
+    def records(self, topic: str, since_ms: int = 0) -> Iterator[TopicRecord]:
+        """All committed records of this broker time or later, each partition in the order of its offsets (which have
+        gaps). Can be called again."""
         ...
 
 

@@ -56,7 +56,8 @@ class Reconciled:
 class Report:
     """The result of an audit.
 
-    size, root: of the tree over all leaves read, root in hex. signed_size, signed_root: of the newest good checkpoint
+    size, root: of the tree over all leaves read, root in hex. since: what has its leaf before that one was verified by
+    an earlier audit, and is not counted. signed_size, signed_root: of the newest good checkpoint
     (0 and empty for none), checkpoint its note. inputs: by topic, records against verdicts. verdicts: against leaves.
     models: manifests against leaves. copies: by kind, what else stands in topic and log. on_trust: by reason,
     refusals that the log alone neither proves nor refutes; TERMS: terms that became weaker, of which the registry has
@@ -67,6 +68,7 @@ class Report:
     origin: str
     size: int
     root: str
+    since: int
     signed_size: int
     signed_root: str
     checkpoint: str

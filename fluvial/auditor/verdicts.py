@@ -14,11 +14,13 @@ from fluvial.auditor.refused import Place, Refused, place_of
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.auditor.shelf import Kept, Relation, Shelf, key
+from fluvial.auditor.since import Since
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.records import OverRate, Verdict
 
 CHECK = "verdicts"
+_EVERYTHING = Since()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,14 @@ def read_verdicts(
     judged_topics: frozenset[str],
     problems: Problems,
     skipped: Problems,
+    before: Since = _EVERYTHING,
 ) -> Judged:
     """Check the topic `verdicts` against the log.
 
     1. Each leaf's verdict is on a record of the judged topics and stands in the topic with the same bytes, unless
     retention took it. 2. What else is in the topic is skipped: bytes that are no verdict, copies, and others on a
     source of which the log has the verdict. 3. A verdict without a leaf is looked at with the record that it judges.
+    before: what an earlier audit has looked at.
     """
     judged = Judged(verdicts=log.verdicts, shelf=log.shelf, refused=log.refused)
     matched = Relation(log.shelf)
@@ -120,6 +124,8 @@ def read_verdicts(
     retention_took_some = any(begin_offsets.values())
     for leaf in log.verdicts.each():
         source = source_of(leaf)
+        if before.covers(leaf.sequence):
+            continue
         if source[0] not in judged_topics:
             problems.add(CHECK, "", f"leaf {leaf.sequence} judges a record of {source[0]}, which has no verdicts")
         elif matched.has(key(*source)):
@@ -137,6 +143,8 @@ def read_verdicts(
                 CHECK, "", f"leaf {leaf.sequence} holds a verdict on {describe(source)} that is not in the topic"
             )
     for place, seen in log.refused.all().items():
+        if before.covers(seen.about.sequence):
+            continue
         if place[0] not in judged_topics:
             problems.add(CHECK, "", f"leaf {seen.about.sequence} refuses records of {place[0]}, which has no verdicts")
         elif place in refused:

@@ -29,6 +29,7 @@ from fluvial.auditor.manifests import check_manifests
 from fluvial.auditor.patience import MAX_PENDING_MS, Patience
 from fluvial.auditor.reader import TopicReader
 from fluvial.auditor.report import Problems, Report
+from fluvial.auditor.since import Since, since_checkpoint
 from fluvial.auditor.verdicts import read_verdicts
 from fluvial.identity.federation import Federation
 from fluvial.wire.records import Promotion, Receipt, Release, Variant
@@ -40,6 +41,7 @@ def verify(
     *,
     grace_ms: int = 0,
     known: bytes | None = None,
+    since: bytes | None = None,
     now_ms: int | None = None,
     max_pending_ms: int = MAX_PENDING_MS,
 ) -> Report:
@@ -47,9 +49,10 @@ def verify(
 
     grace_ms: how long, by the brokers' clock, a record may wait for what vouches for it even when newer ones have it (a
     running federation's stages answer out of order). known: note of a checkpoint verified before; a log that does not
-    contain it is refused. now_ms: the time, this machine's by default; what has waited for longer than max_pending_ms
-    is a problem, however new it is among its kind. Raises ValueError if federation.json holds a malformed key, and what
-    the reader raises when topics cannot be read.
+    contain it is refused. since: in its place, note of the checkpoint that an audit of everything ended with: what has
+    its leaf before it is not looked at again (`since.py`). now_ms: the time, this machine's by default; what has waited
+    for longer than max_pending_ms is a problem, however new it is among its kind. Raises ValueError if federation.json
+    holds a malformed key, and what the reader raises when topics cannot be read.
     """
     started = time.monotonic()
     topics = federation.topics
@@ -66,27 +69,31 @@ def verify(
     problems.extend(log.problems)
     # Records that are no leaves are the reason where leaves are missing; elsewhere they are nobody's fault.
     (problems if evidence.lacks_leaves else skipped).extend(log.skipped)
-    signed = read_checkpoints(reader.records(topics.checkpoints), log.tree, log_key, problems, skipped, known)
+    trusted = known if since is None else since
+    signed = read_checkpoints(reader.records(topics.checkpoints), log.tree, log_key, problems, skipped, trusted)
+    before = Since() if since is None else since_checkpoint(since, log, log_key, patience)
     _check_unsigned(log, signed, patience, problems)
 
     judged_topics = frozenset(evidence.judges)
-    verdicts, first_offsets = reader.records(topics.verdicts), reader.begin_offsets(topics.verdicts)
-    judged = read_verdicts(verdicts, first_offsets, log, judged_topics, problems, skipped)
+    verdicts = reader.records(topics.verdicts, before.time_ms)
+    first_offsets = reader.begin_offsets(topics.verdicts)
+    judged = read_verdicts(verdicts, first_offsets, log, judged_topics, problems, skipped, before)
     inputs = {
         topic: read_inputs(
             topic,
-            reader.records(topic),
+            reader.records(topic, before.time_ms),
             reader.begin_offsets(topic),
             judged,
             rejudge,
             patience,
             problems,
             evidence.rejudgement.note,
+            before,
         )
         for topic, rejudge in evidence.judges.items()
     }
     reconciled = judged.reconciled(patience, problems, skipped)
-    models = check_manifests(manifests, log, judged, topics.updates, patience, problems)
+    models = check_manifests(manifests, log, judged, topics.updates, patience, problems, before)
     copies = {"rounds": evidence.rounds.reconciled}
     kinds: tuple[tuple[str, type[Copied], bytes | None], ...] = (
         ("receipts", Receipt, None),
@@ -96,16 +103,18 @@ def verify(
     )
     for name, kind, signer in kinds:
         topic = getattr(topics, name)
-        records, first_offsets = reader.records(topic), reader.begin_offsets(topic)
+        records, first_offsets = reader.records(topic, before.time_ms), reader.begin_offsets(topic)
         copies[name] = read_copies(
-            name, kind, records, first_offsets, log, patience, problems, skipped, signer, topics.scope
+            name, kind, records, first_offsets, log, patience, problems, skipped, signer, topics.scope, before
         )
-    check_copies(log, manifests.by_version, problems)
-    check_participants_metrics(log, manifests.by_version, reader.records(topics.updates), problems)
+    check_copies(log, manifests.by_version, problems, before)
+    updates = reader.records(topics.updates, before.time_ms)
+    check_participants_metrics(log, manifests.by_version, updates, problems, before)
     return Report(
         origin=log_key.name,
         size=log.tree.size,
         root=log.tree.root().hex(),
+        since=before.size,
         signed_size=signed.newest.size if signed.newest else 0,
         signed_root=signed.newest.root.hex() if signed.newest else "",
         checkpoint=signed.note.decode(errors="replace"),

@@ -88,22 +88,36 @@ def verify(
             help="File with the checkpoint verified last: refuse a log without it, then keep the new one there."
         ),
     ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            help="As --known, and what has its leaf before that checkpoint is not looked at again: its topics are not "
+            "read, nor its verdicts taken again. All leaves are. The file must be of an audit of everything (--known), "
+            "or of one that went on from there."
+        ),
+    ] = None,
 ) -> None:
     """Recompute the log, its signatures and all that it vouches for. Exit status 0 only if all of it holds."""
     loaded = load_federation(federation)
-    if known is not None and not known.absolute().parent.is_dir():
-        fail(f"{known}: there is no folder {known.parent} to keep the checkpoint in", status=Exit.USAGE)
-    trusted = known.read_bytes() if known is not None and known.exists() else None
+    if known is not None and since is not None:
+        fail("--since looks at less than --known: give one of them", status=Exit.USAGE)
+    if since is not None and not since.exists():
+        fail(f"there is no checkpoint at {since}", f"An audit of everything makes it: --known {since}.", Exit.USAGE)
+    kept = known or since
+    if kept is not None and not kept.absolute().parent.is_dir():
+        fail(f"{kept}: there is no folder {kept.parent} to keep the checkpoint in", status=Exit.USAGE)
+    trusted = kept.read_bytes() if kept is not None and kept.exists() else None
+    from_there = trusted if since is not None else None
     with snapshot(loaded.brokers, audited_topics(loaded.topics), _CLIENT_ID) as reader:
-        report = verify_federation(reader, loaded, grace_ms=round(grace * 1000), known=trusted)
+        report = verify_federation(reader, loaded, grace_ms=round(grace * 1000), known=trusted, since=from_there)
     if json:
         print_json(report.to_dict())
     else:
         print_report(report, console)
     if not report.verified:
         raise typer.Exit(Exit.FAILURE)
-    if known is not None:
-        replace_file(known, report.checkpoint)
+    if kept is not None:
+        replace_file(kept, report.checkpoint)
 
 
 @app.command()
@@ -223,6 +237,8 @@ def print_report(report: Report, console: Console) -> None:
     console.print(
         f"leaves      {report.size}, of which {report.signed_size} signed in {report.num_checkpoints} checkpoints"
     )
+    if report.since:
+        console.print(f"since       leaf {report.since}; what has its leaf before was verified then, and not now")
     console.print(f"root        {report.signed_root or 'nothing signed'}")
     if report.on_trust:
         reasons = ", ".join(f"{number} {reason}" for reason, number in report.on_trust.items())

@@ -28,10 +28,15 @@ class Snapshot:
         """By partition, the first offset that retention has left. Every partition of the topic is in it."""
         return {number: held.first for number, held in self._bounds[topic].items()}
 
-    def records(self, topic: str) -> Iterator[Message]:
-        """All records, each partition in the order of its offsets, which have gaps. Can be called again."""
+    def records(self, topic: str, since_ms: int = 0) -> Iterator[Message]:
+        """All records of this broker time or later, each partition in the order of its offsets, which have gaps. Can be
+        called again."""
         ends = {number: held.end for number, held in self._bounds[topic].items()}
-        with closing(self._transport.read(topic, self.begin_offsets(topic), ends)) as reader:
+        begin = dict(self.begin_offsets(topic))
+        if since_ms > 0:
+            found = self._transport.offsets_at(topic, since_ms)
+            begin = {number: min(max(first, found.get(number, first)), ends[number]) for number, first in begin.items()}
+        with closing(self._transport.read(topic, begin, ends)) as reader:
             yield from read_to_end(reader, self._stall_seconds)
 
     def follow(self, topic: str) -> Iterator[Message]:

@@ -177,8 +177,8 @@ class World:
             log_key=self.log_key.to_text(),
         )
 
-    def records(self, topic: str) -> Iterator[TopicRecord]:
-        yield from self.kept.get(topic, [])
+    def records(self, topic: str, since_ms: int = 0) -> Iterator[TopicRecord]:
+        yield from (record for record in self.kept.get(topic, []) if record.timestamp_ms >= since_ms)
 
     def begin_offsets(self, topic: str) -> Mapping[int, int]:
         return self.begin.get(topic, {0: 0})

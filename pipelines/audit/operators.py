@@ -45,6 +45,7 @@ _MAX_CONTROL_RECORDS = 16
 """Offsets that transactions leave without a record between two events. A wider jump is looked into."""
 _LOOK_AGAIN_MS = 30_000
 _MOST_AT_ONCE = 10_000
+_GATHER_MS = 20
 """Events taken in by one timer, so that checkpoints need not wait long."""
 
 _log = logger(__name__)
@@ -158,6 +159,7 @@ class Sign(KeyedProcessFunction):
         self._topics = self._settings.topics
         self._committed = CommittedLog(self._settings)
         self._state: SignerState | None = None
+        self._signed_ms = 0
         # Nothing that this run of the job writes is committed before all its operators run.
         self._history = self._committed.bounds(self._topics.audit)[0].end
         self._skipped = Tally(_log)
@@ -169,13 +171,15 @@ class Sign(KeyedProcessFunction):
             state = self._after(state, record)
         self._state = state
         if self._due.value() is None:
-            due = int(time.time() * 1000) + self._settings.checkpoint_every_ms
+            # At once where the last one is long ago: participants wait for it before they train.
+            due = max(int(time.time() * 1000) + _GATHER_MS, self._signed_ms + self._settings.checkpoint_every_ms)
             self._due.update(due)
             ctx.timer_service().register_processing_time_timer(due)
         return iter(())
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
         self._due.clear()
+        self._signed_ms = int(time.time() * 1000)
         state = self._state or self._resumed()
         note = signer.checkpoint(state, self._committed.key, self._settings.log_origin)
         yield sink_frame(self._topics.checkpoints, None, note, [tree_header(state)])

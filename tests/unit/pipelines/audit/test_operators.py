@@ -285,3 +285,23 @@ def test_events_that_retention_took_are_a_gap_in_the_log(world: AuditWorld, rest
     world.settle()
     assert world.chain_size() == 14
     assert_signed(world)
+
+
+def test_the_first_leaf_after_a_pause_is_signed_at_once_and_later_ones_in_their_turn(world: AuditWorld) -> None:
+    """Participants wait for a checkpoint before they train."""
+
+    def come(number: int, wait_ms: int) -> None:
+        world.send(event(number))
+        world.deliver(TOPICS.events)
+        world.checkpoint()
+        world.deliver(TOPICS.audit)
+        world.pass_time(wait_ms)
+        world.checkpoint()
+
+    come(0, 25)
+    assert [each.size for each in world.checkpoints()] == [1]
+    come(1, 25)
+    assert [each.size for each in world.checkpoints()] == [1]
+    world.pass_time(world.settings.checkpoint_every_ms)
+    world.checkpoint()
+    assert [each.size for each in world.checkpoints()] == [1, 2]

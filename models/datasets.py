@@ -5,7 +5,7 @@ int64[B], the number of each example's group, and in the file's metadata under `
 each attribute's groups, by number. `people`, int64[B], says whose example each is, where somebody gave several.
 
 inputs: float32[B, ...], or uint8[B, ...] for images, which become float32 in [0, 1]. targets: int64[B]. group:
-int64[B], the participant whose example it is.
+int64[B], the participant whose example it is; a file without it is of one participant, of number 0.
 """
 
 import json
@@ -63,7 +63,7 @@ def load_by_participant(path: Path | str) -> tuple[Dataset, list[NDArray[np.int6
 
 def num_participants(path: Path | str) -> int:
     """Participants that the file has examples of; they are numbered from 0. Raises as `load_participant`."""
-    return len(np.unique(_load(path, "group")["group"]))
+    return len(np.unique(_load(path, "targets", "group")["group"]))
 
 
 def load_evaluation(path: Path | str, called: str = "") -> Dataset:
@@ -117,6 +117,8 @@ def _load(path: Path | str, *names: str, called: str = "") -> dict[str, NDArray[
         raise ValueError(f"{shown} cannot be read: {error.strerror or error}") from error
     except (SafetensorError, TypeError, KeyError) as error:  # not safetensors, or of a type that numpy does not have
         raise ValueError(f"{shown} is no data file: {error}") from error
+    if "group" in names and "targets" in tensors:
+        tensors.setdefault("group", np.zeros(tensors["targets"].shape[:1], np.int64))
     missing = sorted(set(names) - set(tensors))
     if missing or len({tensors[name].shape[:1] for name in names} - {()}) != 1:
         raise ValueError(f"{shown} is no data file: it needs {', '.join(names)} of one length")

@@ -32,6 +32,7 @@ _CLIENT = {
     "participate": "fluvial.cli.participate:participate",
     "withdraw": "fluvial.cli.enrolled:withdraw",
     "rotate-key": "fluvial.cli.enrolled:rotate_key",
+    "key": "fluvial.cli.key:app",
     "measure": "fluvial.cli.measure:measure",
     "infer": "fluvial.cli.infer:infer",
     "serve": "fluvial.cli.serve:serve",

@@ -16,12 +16,11 @@ from deploy.commands.simulate import simulate
 from fluvial.edge import Participant
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import RoundStatus
-from tests.unit.docs.blocks import CHECKOUT, blocks
+from tests.unit.docs.blocks import blocks
+from tests.unit.docs.churn import PAGE, write_churn
 from tests.unit.fluvial.cli.runner import invoke
 from tests.unit.fluvial.edge.world import World, a_federation, topic_partitions
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
-
-PAGE = CHECKOUT / "docs" / "bring-your-model.md"
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -39,26 +38,11 @@ def commands(verb: str) -> list[list[str]]:
     return [words[1:] for words in lines if words[:2] == ["fluvial", verb]]
 
 
-def a_table(file: Path, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    numbers, plan = random.normal(size=(80, 3)), random.integers(0, 4, 80)
-    left = (numbers[:, 0] - numbers[:, 1] + plan - 1.5 > 0).astype(int)
-    np.savetxt(file, np.column_stack([numbers, plan, left]), delimiter=",", header="a,b,c,plan,left", comments="")
-
-
 def test_the_package_of_the_template_and_that_of_the_page_learn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fluvial: typer.Typer
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for block in [*blocks(PAGE, "yaml"), *blocks(PAGE, "python")]:
-        if named := re.match(r"# (churn/\S+)\n", block):
-            file = tmp_path / named[1]
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(block)
-    (tmp_path / "churn/data").mkdir()
-    a_table(tmp_path / "churn/evaluation.csv", seed=9)
-    for branch in range(3):
-        a_table(tmp_path / f"churn/data/branch-{branch}.csv", seed=branch)
+    write_churn(tmp_path)
     for words in commands("init"):
         result = invoke(fluvial, *words)
         assert result.exit_code == 0, result.output

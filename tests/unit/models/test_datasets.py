@@ -35,8 +35,16 @@ def test_a_file_that_is_no_data_file_is_refused(tmp_path: Path) -> None:
     path = data_file(tmp_path, inputs=np.zeros((2, 2)), targets=np.zeros(3, np.int64))
     with pytest.raises(ValueError, match="one length"):
         load_evaluation(path)
-    with pytest.raises(ValueError, match="group"):
+    with pytest.raises(ValueError, match="one length"):
         load_participant(path, 0)
+
+
+def test_a_file_that_tells_no_participants_apart_is_of_one(tmp_path: Path) -> None:
+    path = data_file(tmp_path, inputs=np.ones((3, 2)), targets=np.array([0, 1, 1]))
+    assert len(load_participant(path, 0)) == 3
+    assert num_participants(path) == 1
+    with pytest.raises(ValueError, match="no examples of participant 1"):
+        load_participant(path, 1)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from fluvial.edge.artefact_kinds import is_measured_on
 from fluvial.edge.packages import Packages
 from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.edge.sessions import open_session
-from fluvial.identity.envelope import open_envelope, seal
+from fluvial.identity.envelope import seal, unseal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.compared import compared
@@ -34,7 +34,6 @@ from fluvial.kafka import Position, Transport, read_all
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError, VerificationError
 from fluvial.wire.foreign_text import logger
-from fluvial.wire.framing import decode
 from fluvial.wire.records import Measurement, Task, Variant
 from fluvial.wire.task_file import TaskFile
 
@@ -137,17 +136,17 @@ class Measuring:
             built = [variant for variant in found if not variant.failure]
             if any(variant.name == self._reference for variant in built):
                 return built
-        which = "no version" if version is None else f"version {version}"
-        raise FluvialError(f"of {which} of {self._task} there are variants to measure yet")
+        which = "any version" if version is None else f"version {version}"
+        raise FluvialError(f"there are no variants of {which} of {self._task} to measure yet")
 
     def _admitted(self, version: int) -> set[str]:
         """Names of the variants that this participant's measurement on this class of processors was admitted of."""
         found: set[str] = set()
         for message in read_all(self._transport, self._federation.topics.admitted_reports, _READ_SECONDS):
             try:
-                report = decode(open_envelope(message.value or b"").payload, Measurement)
+                report = unseal(message.value or b"", Measurement, self._key.public_key, self._federation.topics.scope)
             except FluvialError:
-                continue
+                continue  # of others, and what others have written in this participant's name
             of = report.measurer, report.task, report.version, report.processor
             if of == (self._name, self._task, version, self._processor):
                 found.add(report.variant)

@@ -26,7 +26,8 @@ class TermsOfTask:
 class Evidence:
     """What the log and the registry hold. terms: the task's, those that are still known, in the order in which they
     came into force. measurements: all of the task that were genuinely signed, those that no decision names too, by
-    the SHA-256 of their records and in the order of the log. acts: by the SHA-256 of theirs, not verified: the terms
+    the SHA-256 of their records and in the order of the log; admitted: those of participants that the signed log says
+    were admitted. acts: by the SHA-256 of theirs, not verified: the terms
     say with which keys. operator_key: the federation's. decisions: of the task, by number; decided_ms: when each was
     written, by the broker's clock; repeated: numbers that another decision has, too."""
 
@@ -34,6 +35,7 @@ class Evidence:
     operator_key: bytes = b""
     variants: Mapping[tuple[int, str], Variant]
     measurements: Mapping[bytes, Measurement]
+    admitted: frozenset[bytes] = frozenset()
     acts: Mapping[bytes, tuple[Envelope, OperatorAct]]
     decisions: Mapping[int, Promotion]
     decided_ms: Mapping[int, int] = field(default_factory=dict)

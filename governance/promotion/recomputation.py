@@ -192,7 +192,8 @@ def _named_wrongly(
         yield f"{measurer} is counted {measurers.count((data, measurer))} times"
     first: dict[tuple[str, str], bytes] = {}
     for digest, report in evidence.measurements.items():
-        if subject(report) == subject(decision) and report.artefact_sha256 == decision.artefact_sha256:
+        counts = report.data == GATE or digest in evidence.admitted or digest in decision.measurements
+        if counts and subject(report) == subject(decision) and report.artefact_sha256 == decision.artefact_sha256:
             first.setdefault((report.data, report.measurer), digest)
     for place, digest in first.items():
         if place in measurers and digest not in decision.measurements:

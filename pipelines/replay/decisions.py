@@ -11,14 +11,15 @@ from fluvial.identity.envelope import check_kind, open_envelope, unseal
 from fluvial.identity.federation import Federation
 from fluvial.inference.read_releases import read_releases
 from fluvial.inference.releases import Releases
-from fluvial.kafka import Transport, read_all, read_to_end
+from fluvial.kafka import Transport, read_all
 from fluvial.registry.reading import empty_view, take
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode
-from fluvial.wire.records import Envelope, Measurement, OperatorAct, Promotion, Task
+from fluvial.wire.records import Envelope, OperatorAct, Promotion, Task
 from fluvial.wire.task_file import TaskFile
 from governance.promotion.evidence import Evidence, TermsOfTask
+from pipelines.replay.admitted import Vouched, read_vouched
 
 _READ_SECONDS = 30.0
 
@@ -31,8 +32,9 @@ def read_evidence(
     registry has forgotten. Raises TransportError."""
     with closing(Registry(transport, federation)) as registry:
         registry.refresh()
-        releases = read_releases(transport, federation)
-        _add_reports(transport, federation, registry, releases)
+        vouched = read_vouched(transport, federation, iter(registry.participants()))
+    releases = read_releases(transport, federation)
+    _add_reports(transport, federation, vouched, releases)
     decisions = {each.sequence: each for each in releases.decisions(task)}
     places = {(each.version, each.variant) for each in decisions.values()}
     terms = _terms(transport, federation, task)
@@ -43,6 +45,7 @@ def read_evidence(
         operator_key=bytes.fromhex(federation.operator_key),
         variants={place: found for place in places if (found := releases.variant(task, *place)) is not None},
         measurements=releases.measurements_of(task),
+        admitted=vouched.accepted,
         acts=_acts(transport, federation, task),
         decisions=decisions,
         decided_ms=_decided_ms(transport, federation, task),
@@ -86,20 +89,13 @@ def _decided_ms(transport: Transport, federation: Federation, task: str) -> dict
     return found
 
 
-def _add_reports(transport: Transport, federation: Federation, registry: Registry, releases: Releases) -> None:
-    """What participants measured and validation admitted, each believed for its participant's signature."""
-    with closing(transport.read(federation.topics.admitted_reports)) as reports:
-        for message in read_to_end(reports, _READ_SECONDS):
-            value = message.value or b""
-            try:
-                participant = registry.participant(open_envelope(value).signatures[0].keyid)
-                if participant is None:
-                    continue
-                report = unseal(value, Measurement, participant.public_key, federation.topics.scope)
-            except FluvialError:
-                continue
-            if report.measurer == participant.participant:
-                releases.add_measurement(sha256(value).digest(), report)
+def _add_reports(transport: Transport, federation: Federation, vouched: Vouched, releases: Releases) -> None:
+    """What participants signed, admitted or not: a decision names one by its digest."""
+    for message in read_all(transport, federation.topics.admitted_reports, _READ_SECONDS):
+        value = message.value or b""
+        report = vouched.genuine(value, federation.topics.scope)
+        if report is not None:
+            releases.add_measurement(sha256(value).digest(), report)
 
 
 def _acts(transport: Transport, federation: Federation, task: str) -> dict[bytes, tuple[Envelope, OperatorAct]]:

@@ -31,18 +31,18 @@ def tensor(data: Any, shape: list[int], datatype: str = "FP32", **more: Any) -> 
     ).encode()
 
 
-FINE = tensor([0.0] * 784, [1, 28, 28])
-LARGE = tensor([0.0] * (784 * 1024), [1024, 28, 28])
+FINE = tensor([0.0] * 784, [1, 1, 28, 28])
+LARGE = tensor([0.0] * (784 * 1024), [1024, 1, 28, 28])
 WRONG: dict[str, bytes] = {
     "shape of another model": tensor([0.0] * 4, [1, 4]),
-    "shape and data differ": tensor([0.0] * 4, [1, 28, 28]),
+    "shape and data differ": tensor([0.0] * 4, [1, 1, 28, 28]),
     "huge shape": tensor([0.0], [1 << 40, 1 << 40]),
     "datatype unknown": tensor(["a"], [1], "BYTES"),
-    "datatype that cannot hold them": tensor([1.5] * 784, [1, 28, 28], "INT32"),
+    "datatype that cannot hold them": tensor([1.5] * 784, [1, 1, 28, 28], "INT32"),
     "NaN": FINE.replace(b"0.0", b"NaN", 1),
     "infinite": FINE.replace(b"0.0", b"1e999", 1),
-    "too large for float32": tensor([1e300] * 784, [1, 28, 28], "FP64"),
-    "text": tensor(["x"] * 784, [1, 28, 28]),
+    "too large for float32": tensor([1e300] * 784, [1, 1, 28, 28], "FP64"),
+    "text": tensor(["x"] * 784, [1, 1, 28, 28]),
     "no JSON": b"\x00\xff" * 100,
 }
 

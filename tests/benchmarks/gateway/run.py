@@ -207,13 +207,18 @@ def _measurement(variant: Variant, runtime: str) -> Measurement:
     )
 
 
-def run(directory: Path, per_second: float, seconds: float) -> dict[str, Any]:
+def run(directory: Path, per_second: float, seconds: float, python: str = "") -> dict[str, Any]:
+    """python: of an environment with tritonclient[http], for a client that others wrote."""
     found: dict[str, Any] = {"per_second": per_second, "seconds": seconds, "machine": machine()}
     with Served(directory) as served:
         first = served.promoted(1)
         with served.gateway() as (gateway, port):
             with served.honest(port, 5.0, 5.0) as warming:
                 warming()
+            if python:
+                words = [python, "-m", "tests.benchmarks.gateway.independent", str(port)]
+                told = subprocess.run([*words, str(served.directory / "inputs.npy")], capture_output=True, text=True)
+                found["tritonclient"] = json.loads(told.stdout) if told.returncode == 0 else told.stderr[-2000:]
             with served.honest(port, per_second, seconds) as asking:
                 found["calm"] = served.figures(asking())
             with (
@@ -249,10 +254,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--per-second", type=float, default=50.0)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--python", default="", help="of an environment with tritonclient[http]")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        text = json.dumps(run(Path(folder), arguments.per_second, arguments.seconds), indent=1)
+        text = json.dumps(run(Path(folder), arguments.per_second, arguments.seconds, arguments.python), indent=1)
     if arguments.output:
         arguments.output.write_text(text + "\n")
     print(text)

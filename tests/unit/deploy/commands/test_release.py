@@ -1,8 +1,10 @@
 """`fluvial release`: what operators see and do, over a federation in memory."""
 
+import itertools
 import json
 from dataclasses import replace
 from hashlib import sha256
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -14,6 +16,8 @@ from fluvial.identity.envelope import open_envelope, seal
 from fluvial.wire.framing import decode
 from fluvial.wire.records import OperatorAct, PromotionDecision, Task
 from pipelines.promotion.logic import TaskPromotions, decide, with_act, with_measurement, with_spec, with_variant
+from tests.unit.deploy.demo.records import verdict
+from tests.unit.fluvial.edge.test_proven_log import Log
 from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, REGISTRAR, a_federation, topic_partitions
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 from tests.unit.governance.admission.builders import a_participant
@@ -259,3 +263,55 @@ def test_terms_that_the_registry_has_forgotten_can_be_brought_along(stage, tmp_p
     assert outcomes() == (["TERMS_GONE"] * 2, 1)
     assert "not proven, and nothing shown to be wrong" in verify().stdout
     assert outcomes("--terms", str(former)) == (["SAME"] * 2, 0)
+
+
+@pytest.fixture
+def anna(stage):
+    """A participant whom the audit log knows by a former key; its measurements go through the gate, or do not."""
+    former, key = OPERATORS["north"], OPERATORS["south"]
+    world = SimpleNamespace(topics=stage.topics, put=lambda topic, name, value: stage.produce(topic, value, name))
+    log, offsets = Log(world), itertools.count()
+
+    def enrolled(by, version):
+        return replace(a_participant(), participant="anna", public_key=by.public_key, version=version)
+
+    log.add(enrolled(former, 0))
+    stage.produce(stage.topics.registry, seal(enrolled(key, 1), REGISTRAR, "registrar"), "participant/anna")
+
+    def measure(signer, *, admitted, **changes):
+        report = a_measurement(measurer="anna", data="own", data_sha256=b"", processor="NEON", **changes)
+        record = seal(report, signer, "anna")
+        digest = sha256(record).digest()
+        stage.produce(stage.topics.admitted_reports, record)
+        if admitted:
+            topic, offset = stage.topics.reports, next(offsets)
+            log.add(verdict(offset, source_topic=topic, record_sha256=digest))
+            log.sign()
+            stage.state = with_measurement(stage.state, report, digest)
+            stage.run()
+        return digest
+
+    return SimpleNamespace(measure=measure, former=former, key=key)
+
+
+def test_a_measurement_that_nobody_admitted_makes_no_decision_wrong(stage, anna):
+    """Of a participant that writes to the topic itself, or a stranger who has one of its refused records."""
+    anna.measure(anna.key, admitted=False, measured_ms=1)
+    anna.measure(anna.key, admitted=True, measured_ms=2)
+    anna.measure(anna.key, admitted=False, rows=HARMFUL, measured_ms=3)
+    assert outcomes() == (["SAME"] * 3, 0)
+
+
+def test_a_measurement_that_was_admitted_and_is_passed_over_does(stage, anna):
+    anna.measure(anna.key, admitted=True, measured_ms=1)
+    other = anna.measure(anna.key, admitted=False, measured_ms=2)
+    (decision,) = (each for each in stage.state.decided.values() if each.processor == "NEON")
+    forged = replace(decision, measurements=(other,), sequence=4)
+    stage.produce(stage.topics.promotions, seal(forged, AGGREGATOR, "aggregator"))
+    (row,) = (row for row in json.loads(verify("--json").stdout)["decisions"] if row["promotion"] == 4)
+    assert "anna had measured before what is named, and the first counts" in row["differences"]
+
+
+def test_a_key_that_was_changed_since_leaves_decisions_as_they_are(stage, anna):
+    anna.measure(anna.former, admitted=True)
+    assert outcomes() == (["SAME"] * 3, 0)

@@ -112,6 +112,14 @@ def test_what_was_admitted_is_not_measured_again(world):
     assert again.measurement.variant == second.measurement.variant
 
 
+def test_what_others_write_in_a_participants_name_keeps_it_from_measuring_nothing(world):
+    first, second = world.measuring().measure(OwnData(inputs=INPUTS))
+    forged = seal(first.measurement, SigningKey.generate(), "alice")
+    world.transport.produce(world.topics.admitted_reports, forged, key=b"credit").result(5)
+    again = world.measuring().measure(OwnData(inputs=INPUTS))
+    assert [one.measurement.variant for one in again] == [one.measurement.variant for one in (first, second)]
+
+
 def test_of_few_people_nothing_is_told(world):
     with pytest.raises(ValueError, match="of fewer than 10 nothing may be told"):
         world.measuring().measure(OwnData(inputs=INPUTS[:9]))
@@ -123,7 +131,7 @@ def test_of_few_people_nothing_is_told(world):
 def test_a_task_that_does_not_ask_is_not_measured(world):
     with pytest.raises(ValueError, match="asks participants for no measurements"):
         world.measuring(a_task(participants_measure=False))
-    with pytest.raises(FluvialError, match="of version 3 of credit"):
+    with pytest.raises(FluvialError, match="no variants of version 3 of credit to measure yet"):
         world.measuring().measure(OwnData(inputs=INPUTS), 3)
 
 

@@ -168,6 +168,7 @@ def test_a_report_that_would_hold_the_variant_cannot_be_left_out():
         terms=(TermsOfTask(spec=SPEC),),
         variants={(8, "int8"): a_variant()},
         measurements=reports,
+        admitted=frozenset(reports),
         acts={},
         decisions={1: decision},
     )

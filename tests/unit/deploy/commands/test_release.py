@@ -17,8 +17,7 @@ from fluvial.wire.framing import decode
 from fluvial.wire.records import OperatorAct, PromotionDecision, Task
 from pipelines.promotion.logic import TaskPromotions, decide, with_act, with_measurement, with_spec, with_variant
 from tests.unit.deploy.demo.records import verdict
-from tests.unit.fluvial.edge.test_proven_log import Log
-from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, REGISTRAR, a_federation, topic_partitions
+from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, REGISTRAR, Log, a_federation, topic_partitions
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 from tests.unit.governance.admission.builders import a_participant
 from tests.unit.pipelines.inference.test_serving import SPECIFICATION
@@ -269,8 +268,7 @@ def test_terms_that_the_registry_has_forgotten_can_be_brought_along(stage, tmp_p
 def anna(stage):
     """A participant whom the audit log knows by a former key; its measurements go through the gate, or do not."""
     former, key = OPERATORS["north"], OPERATORS["south"]
-    world = SimpleNamespace(topics=stage.topics, put=lambda topic, name, value: stage.produce(topic, value, name))
-    log, offsets = Log(world), itertools.count()
+    log, offsets = Log(stage.topics, stage.transport), itertools.count()
 
     def enrolled(by, version):
         return replace(a_participant(), participant="anna", public_key=by.public_key, version=version)

@@ -6,26 +6,24 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from fluvial.edge.metrics import Measured
+from fluvial.edge.too_large import REMEDY
 from fluvial.wire.records import Decision, ModelManifest, Outcome, Reason, Round, Verdict
 
 _LIMITS = {
     Reason.NORM_EXCEEDED.value: ("L2 norms", "limits.max_norm"),
     Reason.MAGNITUDE_EXCEEDED.value: ("largest elements", "limits.max_abs"),
 }
-ADVICE = (
-    "a smaller learning_rate or fewer epochs make updates smaller, a larger limit in the task file takes these as they "
-    "are"
-)
-"""For updates that a limit refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beyond:
-    """Of updates that one limit refused: the least and the largest measure, and the limit."""
+    """Of updates that one limit refused: the least and the largest measure, the limit, and the tensor that has most of
+    the largest."""
 
     least: float
     most: float
     limit: float
+    tensor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +61,8 @@ class Books:
     too_late: int = 0
     faults: Counter[str] = field(default_factory=Counter)
 
-    def judged(self, verdict: Verdict, round_: Round) -> None:
-        """What the gate decided about an update for the round."""
+    def judged(self, verdict: Verdict, round_: Round, tensor: str = "") -> None:
+        """What the gate decided about an update for the round. tensor: that takes it beyond a limit."""
         if verdict.decision is Decision.ACCEPT:
             return
         reason = verdict.reason.value
@@ -72,8 +70,13 @@ class Books:
         if reason in _LIMITS:
             of_norm = verdict.reason is Reason.NORM_EXCEEDED
             measure, limit = (verdict.norm, round_.max_norm) if of_norm else (verdict.max_abs, round_.max_abs)
-            former = self.beyond.get(reason, Beyond(least=measure, most=measure, limit=limit))
-            self.beyond[reason] = Beyond(least=min(former.least, measure), most=max(former.most, measure), limit=limit)
+            former = self.beyond.get(reason, Beyond(least=measure, most=measure, limit=limit, tensor=tensor))
+            self.beyond[reason] = Beyond(
+                least=min(former.least, measure),
+                most=max(former.most, measure),
+                limit=limit,
+                tensor=tensor if measure > former.most else former.tensor,
+            )
 
     def row(self, manifest: ModelManifest, metrics: Measured | None, simulated_seconds: float) -> RoundRow:
         """The row of the model that was made; the counts begin again."""
@@ -100,7 +103,7 @@ class Books:
     def in_words(self) -> str:
         """Why updates are missing."""
         parts = [rejections(*each, self.beyond.get(each[0])) for each in sorted(self.rejected.items())]
-        parts += [ADVICE] if self.beyond else []
+        parts += [REMEDY] if self.beyond else []
         parts += [f"{number} of training that failed: {fault}" for fault, number in sorted(self.faults.items())]
         parts += [f"{self.sat_out} sat out"] if self.sat_out else []
         return "; ".join(parts) or "nothing was rejected"
@@ -111,5 +114,7 @@ def rejections(reason: str, number: int, beyond: Beyond | None) -> str:
     if beyond is None:
         return f"{number} rejected for {reason}"
     measures, limit = _LIMITS[reason]
-    found = f"{measures} of {beyond.least:.4g} to {beyond.most:.4g}, {limit} is {beyond.limit:g}"
+    least, most = f"{beyond.least:.4g}", f"{beyond.most:.4g}"
+    found = f"{measures} of {least if least == most else f'{least} to {most}'}, {limit} is {beyond.limit:g}"
+    found += f", mostly of {beyond.tensor}" if beyond.tensor else ""
     return f"{number} rejected for {reason} ({found})"

@@ -188,7 +188,7 @@ class SimulatedFederation:
                 self._answered[participant] = round_.round, round_.attempt
                 record = self._submission.record(self.names[participant], round_, trained, self._now_ms)
                 verdict = self._server.receive(*record, self._now_ms)
-                self._books.judged(verdict, round_)
+                self._books.judged(verdict, round_, trained.beyond)
         self._settle()
         self._follow()
         self._take_up(participant)

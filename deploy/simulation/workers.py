@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from deploy.simulation.learning import Learning, LearningPlan
 from fluvial import encoding as encodings
 from fluvial.edge.errors import TrainingFailed
+from fluvial.edge.too_large import excess
 from fluvial.edge.trainer import training_request
 from fluvial.encoding import Encoded
 from fluvial.encoding.fitting import encode_within
@@ -40,11 +41,13 @@ class WorkerEnded(FluvialError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """What a participant would send: the encoded delta and its weight. fault: why it has nothing to send."""
+    """What a participant would send: the encoded delta and its weight. fault: why it has nothing to send. beyond: the
+    tensor that takes it beyond a limit."""
 
     encoded: Encoded
     weight: int
     fault: str = ""
+    beyond: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +80,12 @@ def _train_one(learning: Learning, work: Work, base_D: NDArray[np.float32], numb
     if trained is None:
         return Trained(encoded=Encoded([]), weight=0)
     delta_D, weight = trained
+    found = excess(delta_D, round_)
     codec = encodings.encoder(work.encoding)
     encoded = encode_within(codec, delta_D, round_.layout, round_.chunk_elements, round_.max_norm)
     chunks = [bytes(chunk) for chunk in encoded.chunks]
-    return Trained(encoded=Encoded(chunks, encoded.scales), weight=min(weight, round_.max_weight))
+    weight = min(weight, round_.max_weight)
+    return Trained(encoded=Encoded(chunks, encoded.scales), weight=weight, beyond=found.tensor if found else "")
 
 
 class Workers:

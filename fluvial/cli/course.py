@@ -119,11 +119,15 @@ def _groups(course: Course) -> Iterator[Grid]:
     if last is None:
         return
     names = tuple(last.metrics)
-    rows = [("", "all", "", *_values(last.metrics, names))]
+    reasons = any(each.reason for each in last.groups)
+    rows = [("", "all", "", *_values(last.metrics, names), *([""] if reasons else []))]
     rows += [
-        (each.attribute, each.group, f"{each.num_examples}", *_values(each.metrics, names)) for each in last.groups
+        (each.attribute, each.group, f"{each.num_examples}", *_values(each.metrics, names))
+        + ((each.reason,) if reasons else ())
+        for each in last.groups
     ]
-    yield Grid(heads=(f"{course.across} {last.place} by", "group", "examples", *names), rows=tuple(rows))
+    heads = (f"{course.across} {last.place} by", "group", "examples", *names, *(["left out"] if reasons else []))
+    yield Grid(heads=heads, rows=tuple(rows))
 
 
 def _told_panels(course: Course) -> Iterator[Panel]:

@@ -39,11 +39,13 @@ from fluvial.edge.events import (
     Published,
     RoundOpened,
     SatOut,
+    TooLarge,
     Trained,
     Unproven,
     Waiting,
 )
 from fluvial.edge.packages import Packages
+from fluvial.edge.too_large import REMEDY
 from fluvial.edge.trainer import TrainingRequest, load_trainer, training_request
 from fluvial.encoding import ENCODINGS, encoder
 from fluvial.identity.keys import SigningKey
@@ -192,6 +194,8 @@ def as_line(event: Event) -> str:
             return ""
         case Trained(weight=weight, seconds=seconds):
             return f"  trained on {weight} examples in {seconds:.1f} s"
+        case TooLarge(excess=found_excess):
+            return f"  beyond the task's limits, so it will be refused: {found_excess.in_words()}; {REMEDY}"
         case Published(update_id=update_id, num_uploaded=num_uploaded):
             sent = f" ({num_uploaded} {'chunk' if num_uploaded == 1 else 'chunks'} sent)" if num_uploaded else ""
             return f"  published {update_id}{sent}"
@@ -250,6 +254,8 @@ def as_dict(event: Event) -> dict[str, Any]:
             fields = {"round": found.round, "measured": groups}
         case Trained(round=found, weight=weight, seconds=seconds):
             fields = {"round": found.round, "weight": weight, "seconds": seconds}
+        case TooLarge(round=found, excess=found_excess):
+            fields = {"round": found.round, **{name: getattr(found_excess, name) for name in found_excess.__slots__}}
         case ChunkAcknowledged(round=number, num_acknowledged=kept, num_chunks=total):
             fields = {"round": number, "num_acknowledged": kept, "num_chunks": total}
         case Published(round=number, attempt=attempt, update_id=update_id, num_uploaded=num_uploaded):

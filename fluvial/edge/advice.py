@@ -39,6 +39,6 @@ def advice_on(receipt: Receipt) -> str:
 
 def _smaller(what: str, limit: str) -> str:
     return (
-        f"{what}, above the task's limits.{limit}: a smaller learning_rate or fewer epochs make it smaller; the "
-        "operator can allow more (`fluvial task update`)"
+        f"{what}, above the task's limits.{limit}: a smaller learning_rate or fewer epochs make it smaller, inputs of "
+        "a scale near 1 what BatchNorm keeps of them; the operator can allow more (`fluvial task update`)"
     )

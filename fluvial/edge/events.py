@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from fluvial.edge.too_large import Excess
 from fluvial.wire.records import HeldOutMetrics, Receipt, Round, Verdict
 
 
@@ -74,6 +75,15 @@ class Trained:
     round: Round
     weight: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooLarge:
+    """An update is beyond a limit of its round, and the gate will refuse it. It is published all the same: what counts
+    is the gate's to decide."""
+
+    round: Round
+    excess: Excess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +174,7 @@ Event = (
     | NotTrained
     | Measured
     | Trained
+    | TooLarge
     | ChunkAcknowledged
     | Published
     | Discarded

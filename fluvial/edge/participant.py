@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from fluvial.edge import enrolment
 from fluvial.edge.contribution import check_difference, least_weight, plain_delta, plain_weight
 from fluvial.edge.error_feedback import ErrorFeedback, state_folder
-from fluvial.edge.events import Event, Interrupted, NotAgreed, SatOut
+from fluvial.edge.events import Event, Interrupted, NotAgreed, SatOut, TooLarge
 from fluvial.edge.log_memory import SUFFIX, LogMemory
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.measuring import Measuring, OwnData, Sent
@@ -44,6 +44,7 @@ from fluvial.edge.proven_log import ProvenLog
 from fluvial.edge.publisher import Publisher
 from fluvial.edge.registry import Registry, Terms
 from fluvial.edge.rounds import RoundFollower
+from fluvial.edge.too_large import excess
 from fluvial.edge.upload import WINDOW_BYTES
 from fluvial.encoding import encoder
 from fluvial.identity.federation import Federation
@@ -300,7 +301,10 @@ class Participant:
             check_difference(delta_D, lent_D, lambda: self.base_model(round_))
         if encoder(encoding).omits:
             self._feedback.wait(round_.task, lambda: self.mailbox().poll(_POLL_SECONDS), self._stopping.is_set)
+        found = excess(delta_D, round_)
         upload = self._publisher.store(round_, delta_D, weight, encoding, measured=measured)
+        if found is not None:
+            on_event(TooLarge(round=round_, excess=found))
         return self._publisher.complete(round_, upload, on_event)
 
     def resume(self, on_event: Callable[[Event], None] = ignore) -> list[str]:

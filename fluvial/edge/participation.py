@@ -43,6 +43,7 @@ from fluvial.edge.events import (
     Paused,
     RoundOpened,
     SatOut,
+    TooLarge,
     Trained,
     Unproven,
     Waiting,
@@ -51,6 +52,7 @@ from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.outbox import Outbox
 from fluvial.edge.publisher import Publisher, check_encoding
 from fluvial.edge.rounds import RoundFollower
+from fluvial.edge.too_large import excess
 from fluvial.edge.training_watch import TrainingWatch
 from fluvial.encoding import encoder
 from fluvial.kafka import TransportUnavailable
@@ -184,6 +186,8 @@ class Participation:
                 return False
             check_difference(delta_D, base_D, lambda: self.base_model(round_))
             self.on_event(Trained(round=round_, weight=weight, seconds=watch.seconds))
+            if (found := excess(delta_D, round_)) is not None:
+                self.on_event(TooLarge(round=round_, excess=found))
             upload = self.publisher.store(round_, delta_D, weight, self.encoding, trained, measured)
         self.publisher.complete(round_, upload, self.on_event)
         return True

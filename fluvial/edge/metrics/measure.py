@@ -124,7 +124,7 @@ def measure_groups(
             reasons: list[str] = []
             for name, function in functions.items():
                 try:
-                    metrics |= measure(predictions[chosen], targets[chosen], [name], own={name: function})
+                    metrics |= measure(predictions[chosen], targets[chosen], [name], loss=loss, own={name: function})
                 except ValueError as error:
                     reasons.append(str(error))
             reason = "; ".join(dict.fromkeys(reasons))

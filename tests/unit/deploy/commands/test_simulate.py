@@ -96,7 +96,8 @@ def test_who_was_refused_for_size_is_told_how_far_beyond_the_limit_and_what_to_d
     status, _, complaint = limited(max_norm=0.01)
     assert status == 2
     assert re.search(
-        r"rejected for NORM_EXCEEDED \(L2 norms of 0\.\d+ to 0\.\d+, limits\.max_norm is 0\.01\)", complaint
+        r"NORM_EXCEEDED \(L2 norms of 0\.\d+ to 0\.\d+, limits\.max_norm is 0\.01, mostly of [\w.]*weight\)",
+        complaint,
     )
     assert "a smaller learning_rate or fewer epochs" in complaint
     status, _, complaint = limited(max_abs=0.01)

@@ -25,6 +25,7 @@ from fluvial.edge.events import (
     Published,
     RoundOpened,
     SatOut,
+    TooLarge,
     Trained,
     Waiting,
 )
@@ -418,6 +419,17 @@ def test_training_that_diverges_publishes_nothing_and_the_next_round_is_taken(
     assert "goes on without an update: the loss is nan" in caplog.text
     assert "goes on without" in as_line(script.of(NotTrained)[0])
     assert as_dict(script.of(NotTrained)[1])["reason"] == reasons[1]
+
+
+def test_an_update_beyond_the_rounds_limits_is_told_before_it_is_sent(participant, world: World, key) -> None:
+    world.open_round(max_abs=0.05)
+    script = Script(Published=lambda event: world.open_round(number=2, status=RoundStatus.FINISHED))
+    assert participant.participate(TASK, train, on_event=script) == 1
+    (told,) = script.of(TooLarge)
+    assert (told.excess.limit, told.excess.most, told.excess.value) == ("limits.max_abs", 0.05, np.float32(0.1))
+    assert script.events.index(told) < script.events.index(script.of(Published)[0])
+    assert "so it will be refused: its largest element is 0.1, most of it in" in as_line(told)
+    assert as_dict(told)["limit"] == "limits.max_abs"
 
 
 def test_a_count_of_numpys_is_a_plain_weight_in_events_and_in_the_log(participant, world: World, key) -> None:

@@ -100,3 +100,13 @@ def test_groups_leave_out_what_is_not_defined_on_them_and_say_why() -> None:
     assert dict(men.metrics) == {"accuracy": 0.0}
     assert "both classes" in men.reason
     assert unknown.num_examples == 1
+
+
+def test_one_logit_has_its_metrics_by_group_too() -> None:
+    logits, groups = LOGITS[:, 1:] - LOGITS[:, :1], {"sex": (np.array([0, 0, 1, 1]), ("women", "men"))}
+    names = ["accuracy", "loss"]
+    found = measure_groups(logits, TARGETS, groups, names, loss="binary_cross_entropy")
+    assert [set(each.metrics) for each in found] == [set(names)] * 2
+    assert [each.reason for each in found] == ["", ""]
+    (women, _) = measure_groups(logits, TARGETS, groups, names, loss="cross_entropy")
+    assert "binary_cross_entropy" in women.reason

@@ -6,6 +6,7 @@ cluster, so it names files that hold secrets and never holds a key itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -93,6 +94,16 @@ class Settings(BaseModel):
         if self.holding is None:
             raise ValueError("the job has no lease: its stages must be taken before it runs")
         return self.holding
+
+    def of_attempt(self, number: int) -> Settings:
+        """As the tasks of an attempt to run the job take them: those of the first alone have not written before."""
+        if self.holding is None or not number:
+            return self
+        return self.model_copy(update={"holding": self.holding.model_copy(update={"ends": {}})})
+
+    def former_ends(self, topic: str) -> Mapping[int, int] | None:
+        """By partition of a topic (full name) the end of what earlier jobs have written; None where nobody knows."""
+        return None if self.holding is None else self.holding.ends.get(topic)
 
     @property
     def topics(self) -> Topics:

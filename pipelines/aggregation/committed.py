@@ -33,7 +33,10 @@ def read_recovery(settings: Settings) -> Recovery:
 
     def read(topic: str, since_ms: int | None = None) -> Iterator[SourceRecord]:
         start = None if since_ms is None else log_reader.offsets_at(brokers, topic, since_ms - _CLOCK_MARGIN_MS)
-        return log_reader.read_to_end(brokers, topic, start=start, settle_seconds=log_reader.SETTLE_SECONDS)
+        settle_seconds, former_ends = log_reader.SETTLE_SECONDS, settings.former_ends(topic)
+        return log_reader.read_to_end(
+            brokers, topic, start=start, settle_seconds=settle_seconds, former_ends=former_ends
+        )
 
     recovery.take_registry(read(topics.registry))
     recovery.take_rounds(read(topics.rounds))
@@ -62,7 +65,7 @@ def acquire(settings: Settings, attempt: int = 0) -> Recovery:
     closes, so that a job which starts again reads anew. Raises LogUnreadable."""
     resources = process_resources.acquire(settings, attempt)
     try:
-        return resources.part(Recovery, lambda: read_recovery(settings))
+        return resources.part(Recovery, lambda: read_recovery(settings.of_attempt(attempt)))
     except BaseException:
         process_resources.release(settings, attempt)
         raise

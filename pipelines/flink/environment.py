@@ -86,7 +86,7 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
         "python.execution-mode": settings.execution_mode,
         "python.executable": sys.executable,
         "python.client.executable": sys.executable,
-        "python.pythonpath": os.pathsep.join([str(settings.repository_root), *_site_packages()]),
+        "python.pythonpath": os.pathsep.join(_path_of_operators(settings)),
         # Process mode: bundles hold records back, so they are small and short. Thread mode has none, but PyFlink 2.3
         # sets the timer all the same: each operator would be woken 50 times a second for nothing.
         "python.fn-execution.bundle.size": "256",
@@ -143,6 +143,12 @@ def cluster_is_local() -> bool:
 def _flink_path(path: Path) -> str:
     """Flink takes a path as it is written, and escapes what a URI must not hold by itself."""
     return f"file://{path.resolve()}"
+
+
+def _path_of_operators(settings: Settings) -> list[str]:
+    code = settings.repository_root
+    before = [without_beam.FOLDER] if settings.execution_mode == "thread" else []
+    return [str(path) for path in (*(code / folder for folder in before), code, *_site_packages())]
 
 
 def _site_packages() -> list[str]:

@@ -16,9 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import TypeVar
 
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec
+
 from fluvial import kafka
 from fluvial.identity.brokers import Brokers
 from fluvial.kafka import Message, Transport
+from fluvial.kafka.librdkafka import clients
 from fluvial.wire.errors import DecodeError, TransportError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode_either
@@ -30,7 +34,8 @@ STALL_SECONDS = 30.0
 SETTLE_SECONDS = 5.0
 """Longest wait, for each topic, for transactions of a former run: Flink commits or aborts them at once when it starts
 again. Not longer, because this job's own may be open as well, and stay so until all its operators have read: a round
-that the keeper had announced kept validation waiting for the transaction's timeout."""
+that the keeper had announced kept validation waiting for the transaction's timeout. Where the job's lease tells what
+was written before it (`former_ends`), nobody waits for its own."""
 
 _CLIENT_ID = "fluvial-log-reader"
 _POLL_SECONDS = 0.2
@@ -51,6 +56,7 @@ def read_to_end(
     start: Mapping[int, int] | None = None,
     tail: int | None = None,
     settle_seconds: float = 0.0,
+    former_ends: Mapping[int, int] | None = None,
     stall_seconds: float = STALL_SECONDS,
     committed: bool = True,
 ) -> Iterator[SourceRecord]:
@@ -58,14 +64,17 @@ def read_to_end(
 
     start, tail: see `starting_offsets`; without them from the first record on. settle_seconds: how long to wait for
     transactions that are open now; what they commit belongs to the end, and their records hide all that lies behind
-    them. committed: False for a topic whose writers use no transactions; then nobody's open transaction hides anything.
+    them. former_ends: by partition, wait for those alone that lie before here. committed: False for a topic whose
+    writers use no transactions; then nobody's open transaction hides anything.
     Raises LogUnreadable when nothing arrives for `stall_seconds`.
     """
     began, count = time.monotonic(), 0
     try:
         with closing(kafka.connect(brokers, _CLIENT_ID, committed=committed)) as transport:
             settles = settle_seconds > 0
-            held = _settled(transport, brokers, topic, settle_seconds) if settles else _held(transport, topic)
+            held = (
+                _settled(transport, brokers, topic, settle_seconds, former_ends) if settles else _held(transport, topic)
+            )
             offsets = starting_offsets(held, start, tail)
             ends = {number: held[number].end for number, offset in offsets.items() if offset < held[number].end}
             if ends:
@@ -88,6 +97,26 @@ def bounds(brokers: Brokers, topic: str) -> dict[int, Bounds]:
     except TransportError as error:
         raise LogUnreadable(f"{topic}: {error}") from error
     return {number: bound._replace(written=written[number]) for number, bound in held.items()}
+
+
+def ends(brokers: Brokers, topics: Iterable[str]) -> dict[str, dict[int, int]]:
+    """By topic and partition the end of what is written now, committed or not; of those topics that there are. Raises
+    LogUnreadable."""
+    client = clients.admin(brokers, _CLIENT_ID)
+    try:
+        known = client.list_topics(timeout=STALL_SECONDS).topics
+        places = [
+            TopicPartition(topic, number) for topic in topics if topic in known for number in known[topic].partitions
+        ]
+        asked = client.list_offsets(
+            dict.fromkeys(places, OffsetSpec.latest()), isolation_level=IsolationLevel.READ_UNCOMMITTED
+        )
+        found: dict[str, dict[int, int]] = {}
+        for place, future in asked.items():
+            found.setdefault(place.topic, {})[place.partition] = future.result(STALL_SECONDS).offset
+    except (KafkaException, TimeoutError) as error:
+        raise LogUnreadable(f"the broker does not tell where its topics end: {error}") from error
+    return found
 
 
 def offsets_at(brokers: Brokers, topic: str, timestamp_ms: int) -> dict[int, int]:
@@ -120,10 +149,13 @@ def decoded(
         _log.warning("%d records of %s are no %s and were skipped; the first is %s", junk, topic, kind.__name__, first)
 
 
-def _settled(transport: Transport, brokers: Brokers, topic: str, seconds: float) -> dict[int, Bounds]:
-    """What the topic holds once the transactions that are open now are over, or the time is."""
+def _settled(
+    transport: Transport, brokers: Brokers, topic: str, seconds: float, former_ends: Mapping[int, int] | None
+) -> dict[int, Bounds]:
+    """What the topic holds once the transactions that are open now, or before the given ends, are over, or the time
+    is."""
     deadline = time.monotonic() + seconds
-    written = _written(brokers, topic)
+    written = _written(brokers, topic) if former_ends is None else former_ends
     while True:
         now = _held(transport, topic)
         behind = [partition for partition, end in written.items() if now[partition].end < end]

@@ -14,7 +14,9 @@ from fluvial.wire.records import Lease, LeaseCause
 from pipelines.config import Settings
 from pipelines.flink.environment import cluster_is_local
 from pipelines.flink.leases import LeaseLog, take
+from pipelines.flink.log_reader import ends
 from pipelines.flink.transactions import BrokersTransactions
+from pipelines.topology import STAGES
 
 
 def take_stages(
@@ -52,5 +54,8 @@ def take_stages(
         gone=gone,
         restores=settings.restore_from is not None,
     )
+    # What lies behind these ends is the job's own: its operators do not wait for one another's transactions.
+    written = {getattr(settings.topics, attribute) for stage in stages for attribute in STAGES[stage].writes}
+    holding = holding.model_copy(update={"ends": ends(settings.brokers, sorted(written))})
     print(f"lease {holding.epoch} of {', '.join(stages)} taken in {time.monotonic() - began:.2f} s", flush=True)
     return settings.model_copy(update={"holding": holding})

@@ -4,12 +4,16 @@
 see whether Beam is compiled; where it cannot be imported, PyFlink takes its own coders in Python, none of which thread
 mode calls. So for this one import there is no Beam. Whoever wants it afterwards gets it.
 
-The client of a job does this before it makes the job's graph.
+The client of a job does this before it makes the job's graph. In the interpreters of its operators PyFlink is imported
+before anything of ours: there a folder on their path says that there is no Beam (`FOLDER`).
 """
 
 import importlib
 import sys
 import threading
+
+FOLDER = "pipelines/flink/thread_mode"
+"""In a checkout; it comes before the packages in which Beam is."""
 
 _BEAM = "apache_beam"
 _lock = threading.Lock()

@@ -21,6 +21,9 @@ class Holding(BaseModel):
 
     secret: the part of the job's transactional ids that nobody can guess, made anew for each lease. It is no key: who
     learns it can disturb the job, which then fails and goes on from the log, and can write nothing in its name.
+
+    ends: by topic (full name) that the stages write, and partition, the end of what was written when no earlier holder
+    could make anything visible any more: what lies behind it is the job's own. Empty where the job has run before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +34,7 @@ class Holding(BaseModel):
     secret: str = Field(min_length=16)
     taken_ms: int = 0
     record: bytes = b""
+    ends: dict[str, dict[int, int]] = Field(default_factory=dict)
 
     def transactional_id(self, topic_prefix: str, writer: str) -> str:
         """The id of one of the job's writers, or the prefix of its ids. No writer's name is the beginning of another,

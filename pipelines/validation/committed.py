@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fluvial.wire.foreign_text import logger
 from pipelines.config import Settings
@@ -33,12 +33,12 @@ def read_known(settings: Settings, *, settled: bool = True) -> Known:
     settle_seconds = log_reader.SETTLE_SECONDS if settled else 0.0
     since_ms = int(time.time() * 1000) - _longest_kept_ms(settings) - _DAY_MS
 
-    def read(topic: str) -> Iterator[SourceRecord]:
-        return log_reader.read_to_end(brokers, topic, settle_seconds=settle_seconds)
+    def read(topic: str, start: Mapping[int, int] | None = None) -> Iterator[SourceRecord]:
+        ends = settings.former_ends(topic)
+        return log_reader.read_to_end(brokers, topic, start=start, settle_seconds=settle_seconds, former_ends=ends)
 
     def written(topic: str) -> Iterator[SourceRecord]:
-        start = log_reader.offsets_at(brokers, topic, since_ms)
-        return mac.proven(topic, log_reader.read_to_end(brokers, topic, start=start, settle_seconds=settle_seconds))
+        return mac.proven(topic, read(topic, log_reader.offsets_at(brokers, topic, since_ms)))
 
     found = known(
         CommittedRecords(

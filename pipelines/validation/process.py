@@ -113,7 +113,7 @@ def acquire(settings: Settings, attempt: int = 0) -> Process:
     """The process's, made by the first subtask that asks. Each calls `release` when it closes. Raises LogUnreadable."""
     resources = process_resources.acquire(settings, attempt)
     try:
-        return resources.part(Process, lambda: start(settings, resources))
+        return resources.part(Process, lambda: start(settings.of_attempt(attempt), resources))
     except BaseException:
         process_resources.release(settings, attempt)
         raise

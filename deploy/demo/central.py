@@ -1,6 +1,6 @@
 """The central baseline, as a process of its own: the same data in one place, the same number of passes, one model.
 
-    python -m deploy.demo.central --task-file FILE --data PATH --participants N --out FILE [--package FOLDER]
+    main(["--task-file", FILE, "--data", PATH, "--participants", N, "--out", FILE, "--package", FOLDER])
 
 It runs at low priority, in the time that the federation leaves, and writes its metrics as JSON when it has them.
 """
@@ -67,7 +67,3 @@ def main() -> None:
         "seconds": time.monotonic() - started,
     }
     replace_file(arguments.out, json.dumps(result))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
 """One run of the demonstration: the stack, the jobs, the participants, and what is checked when the rounds are over.
 
-What can start at the same time does: the participants and the baseline import torch while the broker starts, and the
-job starts while they do. Whatever ends the run, no process and no port outlives it.
+What can start at the same time does: one process imports torch for participants, baseline and the task's first model
+while the broker starts, and the job starts while they begin. Whatever ends the run, no process and no port outlives it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ from deploy.local.stack import Stack
 from deploy.machine.jars import CHECKOUT
 from fluvial.cli.interruption import uninterrupted
 from fluvial.edge.metrics import Measured
-from fluvial.edge.packages import Packages
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Transport, connect
@@ -48,6 +47,9 @@ from fluvial.wire.files import replace_file, write_private
 STAGES = ("validation", "aggregation", "evaluation", "audit")
 ACCELERATION_STAGES = ("acceleration", "promotion", "inference")
 JOB = "demo"
+
+_MODULES = ("deploy.demo.participants", "deploy.demo.central", "deploy.demo.opening")
+"""What the run's processes are; each of them needs torch."""
 
 _START_SECONDS = 150.0
 _SETTLE_SECONDS = 60.0
@@ -71,7 +73,7 @@ class Run:
         self._root = root
         self._layout = Layout(root / "demo")
         self._progress = progress
-        self._children = Children()
+        self._children = Children(_MODULES, self._layout.log("forking"))
         self._stack = Stack(root, watch=False, secure=secure)
         self._is_secure = secure
         # A job that fails again and again is to end and say why, not to try for ever.
@@ -117,6 +119,7 @@ class Run:
         self._progress.begin("starting broker, job and participants")
         self._start_participants()
         self._stack.start()
+        opening = self._start_opening()
         ends.callback(shutil.rmtree, self._stack.directory.jobs / JOB / "tmp", ignore_errors=True)
         ends.enter_context(self._job)
         federation = self._stack.federation
@@ -124,7 +127,7 @@ class Run:
         ends.callback(transport.close)
         ledger = Ledger(task=self._task_file.task, updates_topic=federation.topics.updates)
         observer = ends.enter_context(Observer(federation, transport, ledger))
-        self._open_for_participants(transport)
+        self._open_for_participants(transport, opening)
         variants = None
         if self._spec is not None:
             variants = VariantObserver(federation, transport, self._task_file.task, self._spec)
@@ -169,16 +172,21 @@ class Run:
         )
 
     def _task_arguments(self) -> list[str]:
-        packages = [part for folder in self._example.packages for part in ("--package", str(folder))]
-        return ["--task-file", str(self._layout.task_file), "--data", str(self._example.data), *packages]
+        files = ["--task-file", str(self._layout.task_file), "--data", str(self._example.data)]
+        return [*files, *self._package_arguments()]
 
-    def _open_for_participants(self, transport: Transport) -> None:
-        """Create the task, hand out tokens, and give the signal to start."""
-        # It needs torch for the initial model: seconds, in which the job starts.
-        from deploy.acts.tasks import create_task
+    def _package_arguments(self) -> list[str]:
+        return [part for folder in self._example.packages for part in ("--package", str(folder))]
 
+    def _start_opening(self) -> Child:
+        arguments = ["--root", str(self._root), "--task-file", str(self._layout.task_file), *self._package_arguments()]
+        return self._children.start(
+            "the creation of the task", "deploy.demo.opening", arguments, self._layout.log("opening")
+        )
+
+    def _open_for_participants(self, transport: Transport, opening: Child) -> None:
+        """Hand out tokens, wait for the task, and give the signal to start."""
         federation, keys = self._stack.federation, self._stack.keys
-        create_task(federation, keys, self._task_file, Packages(self._example.packages))
         names = [member.name for member in self._members if member.enrols]
         tokens = OperatorActs(transport, federation, keys.operator).issue_tokens(names)
         self._members = [replace(member, token=tokens.get(member.name, "")) for member in self._members]
@@ -187,6 +195,10 @@ class Run:
             for member in self._members:
                 folder, asks = self._layout.credentials(member.name), member is self._members[0]
                 grant_access(self._stack.directory, member.name, folder, valid_days=1, asks=asks)
+        while not opening.ended:
+            self._check_processes()
+            time.sleep(_POLL_SECONDS)
+        self._check_processes()
         federation.save(self._layout.federation)  # last, and in one step: it is the signal
 
     def _enrol(self, observer: Observer, ledger: Ledger) -> None:

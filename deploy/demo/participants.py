@@ -1,8 +1,8 @@
 """The participants of the demonstration, as threads of one process, or one of them as a process of its own.
 
-    python -m deploy.demo.participants --directory DIR --task-file FILE --data PATH [--only NAME] [--package DIR]
+    main(["--directory", DIR, "--task-file", FILE, "--data", PATH, "--only", NAME, "--package", DIR])
 
-Every participant has its own key and outbox under DIR. Torch is imported while the stack is still starting; the start
+Every participant has its own key and outbox under DIR. Who starts the process has imported torch; the start
 signal is the file DIR/federation.json, together with DIR/members.json. What happens is told in DIR/reports-*.jsonl.
 The member that disappears runs only where it is named by --only, since its process is to be killed.
 """
@@ -24,11 +24,13 @@ from deploy.demo.adversaries import Replayer, forge, poisoned
 from deploy.demo.cast import Member, Role, load
 from deploy.demo.layout import Layout
 from deploy.demo.reports import Ended, Enrolled, Failed, Ready, Reporter, Sent
+from deploy.demo.training import local_trainer
 from deploy.demo.vanishing import VanishingTransport
 from fluvial.edge.events import Event, Interrupted, Published
 from fluvial.edge.packages import Packages
 from fluvial.edge.participant import Participant
 from fluvial.edge.participation import Train
+from fluvial.edge.training.task_code import TaskCode
 from fluvial.edge.upload import WINDOW_BYTES
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
@@ -60,9 +62,6 @@ class Company:
 
     def run(self) -> None:
         """Until every member has left."""
-        if self._only is None or not self._layout.outbox(self._only).exists():
-            # Now, while the stack starts. A process that comes back has an upload to finish first.
-            import deploy.demo.training  # noqa: F401  # the import is the point
         self._reporter.report(Ready())
         federation = self._wait_for_the_start()
         members = [member for member in load(self._layout.members.read_text()) if self._plays(member)]
@@ -148,9 +147,6 @@ class Company:
         def train(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int] | None:
             with self._turns:
                 if not trainers:
-                    from deploy.demo.training import local_trainer
-                    from fluvial.edge.training.task_code import TaskCode
-
                     code = TaskCode.of(self._task_file, self._packages)
                     trainers.append(local_trainer(code, self._data, member.group))
                 return trainers[0](base_D, round_)
@@ -175,11 +171,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(threadName)s %(levelname)s %(message)s")
     task_file = TaskFile.read(arguments.task_file)
     layout = Layout(arguments.directory)
-    Company(layout, task_file, arguments.data, arguments.only, arguments.package).run()
-
-
-if __name__ == "__main__":
     try:
-        main()
+        Company(layout, task_file, arguments.data, arguments.only, arguments.package).run()
     except FluvialError as error:
         raise SystemExit(f"error: {error}") from error

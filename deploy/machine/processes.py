@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -50,11 +51,28 @@ class ProcessIdentity:
             return None
 
 
+class Running(Protocol):
+    """What of a `subprocess.Popen` ending it takes."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
 def spawn(
-    command: Sequence[str], *, log: Path, environment: Mapping[str, str], folder: Path | None = None
+    command: Sequence[str],
+    *,
+    log: Path,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    keep_open: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a command that ends with this process, its output appended to `log`, in the working directory
-    `folder`.
+    `folder`. keep_open: descriptors that it gets.
 
     Java programs are given names relative to it: what else a path may hold (spaces, commas, hashes, letters beyond
     ASCII) would be taken apart somewhere, in their properties, their lists or their options.
@@ -71,10 +89,11 @@ def spawn(
             env=dict(environment),
             cwd=folder,
             start_new_session=True,
+            pass_fds=keep_open,
         )
 
 
-def end(child: subprocess.Popen[bytes], grace_seconds: float = 10.0) -> None:
+def end(child: Running, grace_seconds: float = 10.0) -> None:
     """SIGTERM, and SIGKILL for what is left after `grace_seconds`: the child and its descendants. Waits for the end."""
     descendants = _descendants(child)
     if child.poll() is None:
@@ -87,7 +106,7 @@ def end(child: subprocess.Popen[bytes], grace_seconds: float = 10.0) -> None:
     _kill(descendants)
 
 
-def kill(child: subprocess.Popen[bytes]) -> None:
+def kill(child: Running) -> None:
     """SIGKILL to the child and its descendants at once, as a crash does it. Waits for the end."""
     descendants = _descendants(child)
     child.kill()
@@ -95,7 +114,7 @@ def kill(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _descendants(child: subprocess.Popen[bytes]) -> list[psutil.Process]:
+def _descendants(child: Running) -> list[psutil.Process]:
     with contextlib.suppress(psutil.NoSuchProcess):
         return psutil.Process(child.pid).children(recursive=True)
     return []

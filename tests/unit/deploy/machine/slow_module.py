@@ -1,0 +1,5 @@
+"""A module that takes longer to import than any test waits."""
+
+import time
+
+time.sleep(600)

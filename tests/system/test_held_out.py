@@ -59,7 +59,7 @@ def test_a_task_without_an_evaluation_set_lives_by_what_participants_tell(tmp_pa
     del task["evaluation"], task["data"]["evaluation"]
     task |= {"rounds": 2, "quorum": 3, "target": 3, "held_out": {"metrics": ["accuracy", "loss"], "fraction": 0.3}}
     file.write_text(yaml.safe_dump(task))
-    (tmp_path / "forms/data").mkdir()
+    (tmp_path / "forms/data").mkdir(exist_ok=True)
     try:
         shown = run("bash", "-c", SCRIPT, seconds=240)
     finally:

@@ -17,10 +17,10 @@ all that travels, N bytes of what is personal.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -103,8 +103,9 @@ class ModuleState:
             )
         # By name: a module that goes to another device has other buffers from then on.
         self._shared, self._personal, self._fixed = tuple(shared), tuple(personal), tuple(fixed)
+        self._owners = _owners(module, (*shared, *personal, *fixed))
         self.layout: tuple[TensorLayout, ...] = tuple(map(layout_of_tensor, shared, shared.values()))
-        self._forms = _forms(module)
+        self._forms = _forms(module.state_dict(keep_vars=True))
         self.personal_as_built = self.personal()
         self._as_built = {name: tensor.detach().clone() for name, tensor in self._fixed_buffers()}
 
@@ -152,15 +153,17 @@ class ModuleState:
     def check_kept(self, trained: Sequence[nn.Parameter] = ()) -> None:
         """Raises ValueError for a module that did not keep what it was built of: tensors that came, went or changed
         their shape or dtype, or others in the place of those that were trained."""
-        now = _forms(self.module)
-        for name in sorted({*now, *self._forms}):
-            built, found = self._forms.get(name, "not there"), now.get(name, "not there")
-            if built != found:
-                raise ValueError(
-                    f"the module's state changed its form while it ran: {name} was {built} and is {found}; all of it "
-                    "is made by the builder, and keeps its names, shapes and dtypes"
-                )
-        if trained and any(one is not other for one, other in zip(trained, self.trained_parameters(), strict=True)):
+        state = self.module.state_dict(keep_vars=True)
+        now = _forms(state)
+        if now != self._forms:
+            name = min(name for name in {*now, *self._forms} if now.get(name) != self._forms.get(name))
+            built, found = _shown_form(self._forms.get(name)), _shown_form(now.get(name))
+            raise ValueError(
+                f"the module's state changed its form while it ran: {name} was {built} and is {found}; all of it is "
+                "made by the builder, and keeps its names, shapes and dtypes"
+            )
+        present = {id(tensor) for tensor in state.values()}
+        if any(id(parameter) not in present for parameter in trained):
             raise ValueError(
                 "the module replaces its parameters while it runs, so that nothing of it is trained: change them in "
                 "place, under torch.no_grad()"
@@ -217,8 +220,10 @@ class ModuleState:
         return digest.hexdigest()
 
     def _of(self, names: Sequence[str]) -> dict[str, torch.Tensor]:
-        state = self.module.state_dict(keep_vars=True)
-        return {name: state[name] for name in names}
+        if self._owners is None:
+            state = self.module.state_dict(keep_vars=True)
+            return {name: state[name] for name in names}
+        return {name: tensors[leaf] for name in names for tensors, leaf in [self._owners[name]]}
 
     def _fixed_buffers(self) -> Iterator[tuple[str, torch.Tensor]]:
         return (
@@ -233,11 +238,30 @@ class ModuleState:
         ]
 
 
-def _forms(module: nn.Module) -> dict[str, str]:
-    """Dtype and shape of each tensor in the module's state."""
-    state = module.state_dict(keep_vars=True)
-    tensors = ((name, tensor) for name, tensor in state.items() if isinstance(tensor, torch.Tensor))
-    return {name: f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}" for name, tensor in tensors}
+def _owners(module: nn.Module, names: Sequence[str]) -> dict[str, tuple[dict[str, Any], str]] | None:
+    """Where a layer keeps each of these tensors, under what name there: asking it takes a tenth of the time that
+    `state_dict` does. None for a module whose state is made up of something else."""
+    state, found = module.state_dict(keep_vars=True), {}
+    for name in names:
+        layer, _, leaf = name.rpartition(".")
+        try:
+            owner = module.get_submodule(layer)
+            tensors: dict[str, Any] = owner._parameters if leaf in owner._parameters else owner._buffers
+            if tensors.get(leaf) is not state[name]:
+                return None
+        except (AttributeError, RuntimeError):  # a name that a hook made, or a module of TorchScript
+            return None
+        found[name] = tensors, leaf
+    return found
+
+
+def _forms(state: Mapping[str, object]) -> dict[str, tuple[torch.dtype, torch.Size]]:
+    """Dtype and shape of each tensor in a module's state."""
+    return {name: (tensor.dtype, tensor.shape) for name, tensor in state.items() if isinstance(tensor, torch.Tensor)}
+
+
+def _shown_form(form: tuple[torch.dtype, torch.Size] | None) -> str:
+    return "not there" if form is None else f"{str(form[0]).removeprefix('torch.')}{list(form[1])}"
 
 
 def _shown(tensor: TensorLayout) -> str:

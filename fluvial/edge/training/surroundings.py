@@ -20,21 +20,24 @@ def drawing_from(seed: int, device: str = "cpu") -> Iterator[None]:
     """What torch (on the processor and on the device), numpy's global generator and Python's draw meanwhile follows
     from the seed; the generators are put back.
 
-    Only those of torch: `torch.manual_seed` also leaves, for every call, a note for each GPU that is not in use yet.
+    Of that device alone: `torch.manual_seed` also leaves, for every call, a note for each GPU that is not in use yet,
+    and `torch.random.fork_rng` takes as long as a step of a small model.
     """
-    devices = [] if device == "cpu" else [torch.cuda.current_device()]
-    of_python, of_numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=devices):
-        torch.default_generator.manual_seed(seed)
-        if devices:
-            torch.cuda.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        try:
-            yield
-        finally:
-            random.setstate(of_python)
-            np.random.set_state(of_numpy)
+    of_python, of_numpy, of_torch = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
+    of_device = None if device == "cpu" else torch.cuda.get_rng_state()
+    torch.default_generator.manual_seed(seed)
+    if of_device is not None:
+        torch.cuda.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    try:
+        yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
+        torch.default_generator.set_state(of_torch)
+        if of_device is not None:
+            torch.cuda.set_rng_state(of_device)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from fluvial.edge.errors import TrainingFailed
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.training.batches import Batches, call
 from fluvial.edge.training.config import TrainingConfig
-from fluvial.edge.training.device import choose_device
+from fluvial.edge.training.device import choose_device, placed
 from fluvial.edge.training.losses import Loss, check_targets, cross_entropy, mean_of
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.surroundings import drawing_from
@@ -55,7 +55,7 @@ def train(
         raise ValueError("a correction belongs to dynamic_alpha, and neither goes without the other")
     device = choose_device(device)
     torch.set_num_threads(1)
-    module = state.module.to(device)
+    module = placed(state.module, device)
     shared, parameters = state.shared_parameters(), tuple(state.trained_parameters())
     corrections: list[torch.Tensor] = []
     if correction is not None:

@@ -73,7 +73,8 @@ def _check_rounds(rounds: Sequence[Round], found: Sequence[Registered], problems
     base = next((file for each in reversed(found) if (file := _file(each)) is not None), None)
     if base is None:
         return 0
-    is_whole = [each.task.version for each in found] == list(range(len(found)))
+    versions = {each.task.version for each in found}  # copies say nothing of what is missing
+    is_whole = versions == set(range(len(versions)))
     on_trust = 0
     before: tuple[Round, TaskFile] | None = None
     for round_ in rounds:

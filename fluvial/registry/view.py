@@ -28,7 +28,7 @@ class VerifiedRegistry:
         self._tokens: dict[bytes, EnrolmentToken] = {}
         self._tasks: dict[str, Task] = {}
         self._withdrawn: dict[str, Agreement | Task] = {}
-        self._sha256: dict[str, bytes] = {}
+        self._raw: dict[str, bytes] = {}
         self.num_changes = 0
         """How often something has changed: who waits for something need not look again before it moves."""
 
@@ -39,15 +39,19 @@ class VerifiedRegistry:
         Raises DecodeError, SignatureInvalid, VerificationError when it is not what its key says, or not signed by who
         may sign it, or terms that weaken a task not by as many as its terms before ask for.
         """
-        digest = sha256(raw).digest()
-        if self._sha256.get(key) == digest:
+        if self._raw.get(key) == raw:
             return False
         record = open_registry_record(key, raw, *self._keys, self._scope)
         changes = self._apply(record, raw)
         if changes:
-            self._sha256[key] = digest
             self.num_changes += 1
+            if self._is_in_force(record):
+                self._raw[key] = raw
         return changes
+
+    def in_force(self, key: str) -> bytes | None:
+        """The bytes of the record that is in force under a key, as they were signed."""
+        return self._raw.get(key)
 
     def withdraw(self, key: str) -> bool:
         """Take in a tombstone, which nobody signs: it may withdraw an offer (an agreement, a task), but neither a
@@ -62,7 +66,7 @@ class VerifiedRegistry:
             return False
         # What comes after it must not be older: else a tombstone would be the way back to former terms.
         self._withdrawn[key] = gone
-        self._sha256.pop(key, None)
+        self._raw.pop(key, None)
         self.num_changes += 1
         return True
 
@@ -118,6 +122,10 @@ class VerifiedRegistry:
                     check_approved(known.specification, record.specification, raw)
                 self._tasks[record.task] = record
         return True
+
+    def _is_in_force(self, record: RegistryRecord) -> bool:
+        """Not so a revocation of a key that another one has followed: it only takes that one from its owner."""
+        return not isinstance(record, Participant) or self._participants.get(record.participant) == record
 
     def _is_newer(self, record: Agreement | Task, known: Agreement | Task | None) -> bool:
         withdrawn = self._withdrawn.get(registry_key(record)) if known is None else None

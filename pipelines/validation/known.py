@@ -24,6 +24,7 @@ from pipelines.flink.offsets import Bounds
 from pipelines.flink.tally import Tally
 from pipelines.validation.accepted_records import first_remembered
 from pipelines.validation.recovery import Judged, judged
+from pipelines.validation.standing import Standing
 from pipelines.validation.trusted_records import TrustedRecords
 
 HEARD = ("registry", "rounds", "variants")
@@ -48,16 +49,20 @@ class CommittedRecords:
 
 @dataclass(slots=True, kw_only=True)
 class Known:
-    """trusted: registry and rounds. judged: what has a verdict. claims: whose the tokens are. gaps: offsets that are
-    gone without a verdict. starts: by input topic where to begin to read. read_to: by topic of `HEARD` the first
-    offset of each partition that was not taken in."""
+    """trusted: registry and rounds. standing: of the registry's records. judged: what has a verdict. claims: whose the
+    tokens are. gaps: offsets that are gone without a verdict. starts: by input topic where to begin to read. read_to:
+    by topic of `HEARD` the first offset of each partition that was not taken in."""
 
     trusted: TrustedRecords
+    standing: Standing = field(init=False)
     judged: Judged = field(default_factory=Judged)
     claims: TokenClaims = field(default_factory=TokenClaims)
     gaps: list[InputGap] = field(default_factory=list)
     starts: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     read_to: dict[str, dict[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.standing = Standing(self.trusted.registry_record)
 
     def heard(self, topic: str, record: SourceRecord) -> None:
         """A record of one of the topics `HEARD` was taken in."""
@@ -77,6 +82,8 @@ def known(records: CommittedRecords, trusted: TrustedRecords, topics: Topics) ->
         for record in getattr(records, topic):
             apply(trusted, topic, record, skipped)
             heard.heard(topic, record)
+            if topic == "registry":
+                heard.standing.take(record.offset, record.key, record.value)
     found = judged(
         _decoded(records.verdicts, _verdict, topics.verdicts, skipped),
         _decoded(records.receipts, lambda value: decode(value, Receipt), topics.receipts, skipped),
@@ -88,18 +95,14 @@ def known(records: CommittedRecords, trusted: TrustedRecords, topics: Topics) ->
     for record in records.enrolments:
         source = source_of(record, topics.enrolments)
         claim_token(record.value, source, registry=trusted, claims=claims, scope=topics.scope)
-    return Known(
-        trusted=trusted,
-        judged=found,
-        claims=claims,
-        gaps=[
-            InputGap(topic=topic, partition=gap.partition, first=gap.first, end=gap.end)
-            for topic, bounds in records.bounds.items()
-            for gap in found.places.gaps(topic, bounds)
-        ],
-        read_to=heard.read_to,
-        starts={topic: found.first_wanted(topic, bounds) for topic, bounds in records.bounds.items()},
-    )
+    heard.judged, heard.claims = found, claims
+    heard.gaps = [
+        InputGap(topic=topic, partition=gap.partition, first=gap.first, end=gap.end)
+        for topic, bounds in records.bounds.items()
+        for gap in found.places.gaps(topic, bounds)
+    ]
+    heard.starts = {topic: found.first_wanted(topic, bounds) for topic, bounds in records.bounds.items()}
+    return heard
 
 
 def apply(trusted: TrustedRecords, topic: str, record: SourceRecord, skipped: Tally) -> None:

@@ -71,6 +71,10 @@ class TrustedRecords:
         with self._lock:
             return self._registry.apply(key, raw)
 
+    def registry_record(self, key: str) -> bytes | None:
+        """The bytes of the record that is in force under a key of the registry."""
+        return self._registry.in_force(key)
+
     def apply_round(self, raw: bytes) -> bool:
         """Take in a record of topic rounds, signed by the aggregator. Whether it changes anything: a copy of a former
         round does not. Raises FluvialError when the aggregator has not signed it."""

@@ -11,13 +11,15 @@ from pyflink.datastream.state import MapStateDescriptor
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.registry.records import registry_key
+from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Decision, EnrolmentToken, Participant
 from governance.admission import gate
 from governance.registry.enrolment import Enrolled, EnrolmentJudgement, judge_enrolment
 from pipelines.config import Settings
 from pipelines.flink.audit_frames import participant_frame
 from pipelines.flink.bundles import Kind, pack_bundle
-from pipelines.flink.frames import SourceRecord, sink_frame
+from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
+from pipelines.flink.messages import unpack
 from pipelines.validation.known import source_of
 from pipelines.validation.operators.holding import HoldsUnhandled
 from pipelines.validation.operators.judging import BYTES_BY_NAME, now_ms
@@ -27,12 +29,14 @@ from pipelines.validation.verdict_frames import verdict_frames
 _SETTLED_MS = 600_000
 """After this time what was signed is in the registry, or its transaction was aborted."""
 
+_log = logger(__name__)
 _SIGNED_MS = struct.Struct(">q")
 
 
 class Enrol(HoldsUnhandled):
     """One verdict for each enrolment request; an accepted one enters the registry. Output: bundles of sink frames.
 
+    What is in force in the registry is written again where something else was written behind it (`standing.py`).
     What the registrar signs is known here at once, before it comes back through the topic; it is kept in state until
     it must have come, because after a restart the topic may not show it yet.
     """
@@ -55,7 +59,24 @@ class Enrol(HoldsUnhandled):
                 self._trusted.apply_registry(key, bytes(data)[_SIGNED_MS.size :])
 
     def _results(self, ctx: Any) -> Iterator[bytes]:
+        self._frames += self._stated_again()
         return iter([pack_bundle(Kind.SINK, self._frames)] if self._frames else [])
+
+    def process_broadcast_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
+        yield from super().process_broadcast_element(value, ctx)
+        _, topic, parts = unpack(bytes(value))
+        if topic == "registry":
+            record = parse_source(parts[0])
+            self._known.standing.take(record.offset, record.key, record.value)
+        if frames := self._stated_again():
+            yield pack_bundle(Kind.SINK, frames)
+
+    def _stated_again(self) -> list[bytes]:
+        """What is in force in the registry, and has something else behind it under its key."""
+        due = self._known.standing.due()
+        for key, _ in due:
+            _log.warning("%s has a record behind the one in force, which is written again", key)
+        return [sink_frame(self._topics.registry, key.encode(), raw) for key, raw in due]
 
     def _met_again(self, record: SourceRecord) -> None:
         """What the registry lacks of an enrolment that was judged before is made again."""

@@ -51,3 +51,18 @@ def test_what_compaction_took_is_taken_on_trust() -> None:
     del world.kept[world.topics.registry][-2]
     world.open_round(4, terms=terms, quorum=1, target=1)
     assert audited(world).on_trust["TERMS"] == 1
+
+
+def test_a_copy_of_a_record_hides_no_weakening_that_nobody_has_signed() -> None:
+    """Anybody may write copies to the registry, the operator who opens the round too."""
+    world = honest_world()
+    terms = terms_text(world.register(0))
+    world.open_round(3, terms=terms)
+    world.register(1, rounds=12)
+    first = next(record for record in world.kept[world.topics.registry] if (record.key or b"").startswith(b"task/"))
+    world.append(world.topics.registry, first.value or b"", first.key or b"")
+    world.open_round(4, terms=terms, quorum=1, target=1)
+    world.sequence()
+    world.sign()
+    report = verify(world, world.federation, now_ms=world.now_ms)
+    assert any("weaken quorum" in problem.message for problem in report.problems), report.problems

@@ -145,3 +145,22 @@ def test_a_withdrawal_takes_effect_with_the_next_round() -> None:
     world.sign()
     report = verify(world, world.federation, now_ms=world.now_ms)
     assert report.verified, report.problems
+
+
+def test_what_a_participant_signed_and_others_made_too_much_is_told() -> None:
+    """Junk under its name uses up its share: by a stranger, or by an operator who would be rid of its update."""
+    world = honest_world()
+    world.now_ms += 2 * HEARD_MS
+    for record in world.flood("anna", LEAST_BURST):
+        world.judge(record, "anna", 0, Decision.REJECT)
+    world.refuse([*world.flood("anna", 3), world.update("anna", 3)], "anna")
+    world.sequence()
+    world.sign()
+    report = verify(world, world.federation, now_ms=world.now_ms)
+    assert report.verified, report.problems
+    assert report.on_trust["OVER_RATE"] == 1
+
+
+def test_a_flood_of_junk_is_nothing_to_be_told() -> None:
+    world = flooded_world()
+    assert "OVER_RATE" not in verify(world, world.federation, now_ms=world.now_ms).on_trust

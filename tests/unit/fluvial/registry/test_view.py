@@ -140,3 +140,16 @@ def test_changes_are_counted(registry: VerifiedRegistry) -> None:
         counts.append(registry.num_changes)
     assert counts == [1, 1, 2, 2, 3]
     assert registry.participants() == [REVOKED, bob]
+
+
+def test_in_force_is_what_was_signed_last_and_never_the_revocation_of_a_key_that_another_followed(
+    registry: VerifiedRegistry,
+) -> None:
+    key, raws = registry_key(FIRST), [seal(record, OPERATOR, "test") for record in (FIRST, SECOND, REVOKED)]
+    assert registry.in_force(key) is None
+    for raw in raws[:2]:
+        registry.apply(key, raw)
+        assert registry.in_force(key) == raw
+    registry.apply(key, raws[2])
+    assert registry.is_revoked("alice", KEY.public_key)
+    assert registry.in_force(key) == raws[1]

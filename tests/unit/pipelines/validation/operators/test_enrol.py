@@ -13,7 +13,7 @@ import pytest
 
 from fluvial.identity.envelope import open_envelope, seal, unseal
 from fluvial.identity.keys import SigningKey
-from fluvial.registry.records import RegistryRecord, registry_key
+from fluvial.registry.records import RegistryRecord, is_spent, registry_key
 from fluvial.wire.framing import decode
 from fluvial.wire.media_types import media_type
 from fluvial.wire.records import (
@@ -81,10 +81,20 @@ class Enrolling:
 
     def come_back(self) -> None:
         """What was written to the registry is read from it."""
-        for record in self.registered:
+        while self.registered:
+            record = self.registered.pop(0)._replace(offset=len(self.topics["registry"]))
             self.topics["registry"].append(record)
-            self.flink.broadcast(self.operator, pack("", "registry", [source_frame(record)]))
-        self.registered.clear()
+            self._take(self.flink.broadcast(self.operator, pack("", "registry", [source_frame(record)])))
+
+    def write(self, key: str, raw: bytes) -> None:
+        """Whoever may write to the registry does."""
+        self.registered.append(self._record("registry", key.encode(), raw))
+        self.come_back()
+
+    def compact(self) -> None:
+        """Of each key the last record is left."""
+        last = {record.key: record for record in self.topics["registry"]}
+        self.topics["registry"] = [record for record in self.topics["registry"] if record is last[record.key]]
 
     def send(self, raws: list[bytes], key: bytes = b"alice") -> None:
         records = []
@@ -276,3 +286,36 @@ def test_a_key_that_was_revoked_never_comes_back(stage: Enrolling) -> None:
     stage.send([a_request(token="second"), a_request(OTHER_KEY, token="second"), a_request(token="third")])
     stage.settle()
     assert stage.reasons() == ["ACCEPTED", "KEY_REVOKED", "ACCEPTED", "KEY_REVOKED"]
+
+
+FORGED = ("a former record", "junk", "a tombstone")
+
+
+@pytest.mark.parametrize("forged", FORGED)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_is_in_force_outlives_compaction_whatever_was_written_behind_it(
+    stage: Enrolling, forged: str, restarted: bool
+) -> None:
+    """Who may write to the registry writes behind a spent token and behind a revocation, and waits for a day."""
+    stage.register(a_token())
+    former = stage.topics["registry"][-1].value
+    stage.send([a_request()])
+    stage.come_back()
+    written = {"a former record": former, "junk": b"junk", "a tombstone": b""}[forged]
+    key = f"token/{DIGEST.hex()}"
+    if restarted:  # it was written while no job ran
+        stage.topics["registry"].append(
+            SourceRecord(0, len(stage.topics["registry"]), stage.clock.now_ms, key.encode(), written)
+        )
+        stage.restart()
+        stage.send([a_request(OTHER_KEY, "none")], b"mallory")
+        stage.come_back()
+    else:
+        stage.write(key, written)
+    stage.compact()
+    registry = TrustedRecords.of(SETTINGS)
+    for record in stage.topics["registry"]:
+        apply(registry, "registry", record, Tally(logging.getLogger("test")))
+    token = registry.token(DIGEST)
+    assert token is not None
+    assert is_spent(token)

@@ -253,6 +253,7 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
             assert (health.tasks["toy"].status, health.tasks["toy"].reason) == ("REMOVED", "the test is over")
             assert health.tasks["toy"].last_failure == "the task was removed"
             assert health.quarantined["NON_FINITE"] == 1
+            assert_the_removal_stands_last(federation, producer)
 
             deadline = time.monotonic() + 30
             while True:
@@ -292,6 +293,20 @@ def assert_a_task_is_continued_and_removed(acts: OperatorActs, sender: Sender, m
     receipts = read_until(federation, federation.topics.receipts, lambda found: len(found) >= 4)
     outcomes = {decode(each.value(), Receipt).update_id: decode(each.value(), Receipt).outcome for each in receipts}
     assert outcomes["second"] is Outcome.ROUND_FAILED
+
+
+def assert_the_removal_stands_last(federation: Any, producer: Producer) -> None:
+    """Somebody writes the task's first record, and junk, behind its removal, and waits for compaction."""
+    topic, key = federation.topics.registry, b"task/toy"
+
+    def values(found: list[Message]) -> list[bytes | None]:
+        return [each.value() for each in found if each.key() == key]
+
+    before = values(read_until(federation, topic, lambda found: len(values(found)) >= 4))
+    for written in (before[0], b"junk"):
+        producer.produce(topic, written, key)
+    assert producer.flush(20) == 0
+    read_until(federation, topic, lambda found: values(found)[len(before) + 2 :][-1:] == before[-1:])
 
 
 def expected_digest(federation: Any, base: ModelManifest, manifest: ModelManifest) -> bytes:

@@ -17,12 +17,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from fluvial.edge.errors import NotProvenYet
 from fluvial.edge.log_start import log_start
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Reader, Transport, TransportUnavailable
 from fluvial.transparency.event import event_id, read_event
 from fluvial.transparency.note import NoteKey
-from fluvial.transparency.signed_leaves import Proven, SignedLeaves
+from fluvial.transparency.signed_leaves import Proven, SignedLeaves, TooManyUnsigned
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.files import make_private_folder, replace_file
@@ -74,6 +75,7 @@ class ProvenLog:
         self._readers: tuple[Reader, Reader] | None = None
         self._polled = -math.inf
         self._moved = math.inf
+        self._searched = (0, 0)
 
     @property
     def size(self) -> int:
@@ -88,23 +90,44 @@ class ProvenLog:
     def reach(self, time_ms: int) -> None:
         """Have it read from this broker time on, if it began later; 0: from the first leaf on."""
         from_ms = max(0, time_ms - _CLOCKS_APART_MS)
-        if self._from_ms is not None and self._from_ms <= from_ms:
-            return
+        if self._from_ms is None or self._from_ms > from_ms:
+            self._begin(from_ms)
+
+    def _begin(self, from_ms: int) -> None:
         self.close()
         place, self._checkpoint = log_start(self._transport, self._topics, self._log_key, from_ms)
-        self._leaves, self._from_ms = SignedLeaves(self._log_key, place), from_ms
+        self._leaves, self._from_ms, self._searched = SignedLeaves(self._log_key, place), from_ms, (0, 0)
 
     def poll(self, timeout: float) -> None:
         """Take in what has come, after at most `timeout` seconds."""
         checkpoints, leaves = self._opened()
         self._polled = time.monotonic()
+        try:
+            self._take_in(checkpoints, leaves, timeout)
+        except TooManyUnsigned as error:
+            self._skip_to_the_newest(error)
+
+    def _skip_to_the_newest(self, error: TooManyUnsigned) -> None:
+        """Who may write into the topic `audit` may write more than is kept. Then what lies before the newest checkpoint
+        is read no more, and a round that began before has no proof. Raises NotProvenYet where that is no later place.
+        """
+        proven, checkpoint = self._leaves.proven, self._checkpoint
+        self._begin(int(1000 * time.time()) + _CLOCKS_APART_MS)
+        if self._leaves.proven.offset <= proven.offset:
+            self._leaves, self._checkpoint = SignedLeaves(self._log_key, proven), checkpoint
+            raise NotProvenYet(f"{error}; it is tried again") from error
+        self._from_ms = 0  # it goes back no further
+
+    def _take_in(self, checkpoints: Reader, leaves: Reader, timeout: float) -> None:
         before, newest = self.size, self._checkpoint
         for message in checkpoints.poll(timeout / 2):
             newest = message.offset
             self._tell(self._leaves.take_checkpoint(message.value or b""))
         for message in leaves.poll(timeout / 2):
             self._tell(self._leaves.take_record(message.offset, message.value or b""))
-        if self.size < self._leaves.signed_size and leaves.caught_up():
+        there = self._leaves.num_unsigned, self._leaves.signed_size
+        if self.size < self._leaves.signed_size and leaves.caught_up() and there != self._searched:
+            self._searched = there  # to search the same again would find the same
             self._tell(self._leaves.search())
         if self.size == self._leaves.signed_size:
             self._checkpoint = newest  # what came before says nothing that is not proven

@@ -27,6 +27,11 @@ MAX_UNSIGNED = 200_000
 """Records without a checkpoint that are kept; some 100 MB."""
 
 
+class TooManyUnsigned(VerificationError):
+    """More records follow what is proven than are kept, and no checkpoint says which of them are leaves. Anybody who
+    may write into the topic can have it so; from a later checkpoint on it goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proven:
     """How far a log is proven: its end, its tree, and the offset of the record in topic `audit` that follows."""
@@ -105,7 +110,7 @@ class SignedLeaves:
         if sequenced.sequence < self.proven.end.size:
             return []
         if len(self._records) >= MAX_UNSIGNED:
-            raise VerificationError(f"{MAX_UNSIGNED} records follow leaf {self.proven.end.size}, and none is signed")
+            raise TooManyUnsigned(f"{MAX_UNSIGNED} records follow leaf {self.proven.end.size}, and none is signed")
         self._records.append((offset, value))
         if self._end.why_not(sequenced):
             return []

@@ -19,11 +19,14 @@ from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Position
+from fluvial.transparency.chain import ChainEnd
 from fluvial.transparency.note import NoteKey
 from fluvial.transparency.signer_state import HEADER
 from fluvial.wire.errors import VerificationError
 from fluvial.wire.layout import num_elements
 from fluvial.wire.records import Decision, Reason, RoundEvent, RoundStatus, RoundTransition
+from governance.audit.events import audit_event
+from governance.audit.sequencer import append
 from tests.unit.fluvial.edge.world import LAYOUT, OPERATOR, TASK, World, a_model
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
@@ -236,3 +239,26 @@ def test_without_the_stage_audit_it_is_said_so(world: World, careful: Participan
     with pytest.raises(NotProvenYet, match="does its stage `audit` run"):
         careful.base_model(round_)
     assert "--unproven" in next(event.reason for event in events if isinstance(event, Interrupted))
+
+
+def test_a_flood_of_records_that_continue_nothing_ends_no_participant(
+    world: World, transport: MemoryTransport, careful: Participant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may write to the topic writes more between two checkpoints than is kept."""
+    monkeypatch.setattr("fluvial.transparency.signed_leaves.MAX_UNSIGNED", 50)
+    world.publish_task()
+    world.log.add(a_model(bytes(32), 7))
+    world.log.sign()
+    junk = append(ChainEnd(size=1000), audit_event(a_model(bytes(32), 8), 1))[1]
+    for _ in range(60):
+        world.put(world.topics.audit, "", junk)
+    with pytest.raises(NotProvenYet):
+        careful.base_model(world.open_round(2))
+    world.log.add(a_model(bytes(32), 9))
+    sign_with_its_state(world, transport)
+    with pytest.raises(NotProvenYet):
+        careful.base_model(world.open_round(2))
+    round_ = world.open_round(3)
+    world.log.add(a_model(round_.base_digest, 2))
+    sign_with_its_state(world, transport)
+    assert careful.base_model(round_).size == num_elements(LAYOUT)

@@ -21,6 +21,10 @@ _BATCH = 8
 _JUMP_BYTES = 8 << 20
 """Bytes ahead that are still read through, which costs less than starting anew; what lies further on is gone to."""
 _POLL_S = 0.5
+_END_S = 0.05
+"""Behind an end that was told: what was written since is there, or on its way. To ask the broker takes longer, since it
+answers behind the fetch that waits for news."""
+
 _QUERY_S = 10.0
 _ASK_AGAIN_S = 1.0
 
@@ -85,6 +89,7 @@ class PartitionReader:
         self._position = -1
         self._assigned = -1
         self._record_bytes = 1
+        self._is_at_end = False
         self._pending: list[Message] = []
         self.lock = threading.Lock()
 
@@ -100,6 +105,10 @@ class PartitionReader:
             deadline = time.monotonic() + timeout_s
             while time.monotonic() <= deadline:
                 self._poll()
+                if self._is_at_end and not self._pending:
+                    self._is_at_end = False
+                    with suppress(KafkaException):  # of a broker that is away nothing is learnt: there is a deadline
+                        self._check_bounds(offset)
                 while self._pending:
                     chunk = self._take(self._pending.pop(), offset)
                     if chunk is not None:
@@ -120,7 +129,7 @@ class PartitionReader:
         if self._pending:
             return
         # `consume` waits until the whole batch is there: wait for one message, then take what is queued.
-        first = self._consumer.poll(_POLL_S)
+        first = self._consumer.poll(_END_S if self._is_at_end else _POLL_S)
         if first is not None:
             self._pending = [first, *self._consumer.consume(_BATCH - 1, 0)]
             self._pending.reverse()
@@ -131,6 +140,7 @@ class PartitionReader:
         if error is not None:
             self._handle(error, at, offset)
             return None
+        self._is_at_end = False
         chunk = Chunk(message.key(), message.value() or b"")
         self._position, self._record_bytes = at + 1, max(1, len(chunk.value))
         if at == offset:
@@ -153,17 +163,19 @@ class PartitionReader:
                 # Everything up to the end was read, and the record was not in it.
                 self._position = at
                 raise self._unavailable(offset, f"no record; the partition ends at {at}")
-        elif code not in _OF_THE_RECORD:
+            # Perhaps the end that it had when something else was read.
+            self._is_at_end = True
             return
-        elif self._assigned != offset:
+        if code not in _OF_THE_RECORD:
+            return
+        if self._assigned != offset:
             # Of a record on the way there.
             self._assign(offset)
             return
         # Of a broker that is away nothing is learnt here, and `read` has a deadline.
         with suppress(KafkaException):
             self._check_bounds(offset)
-            if code != KafkaError._PARTITION_EOF:
-                raise self._unavailable(offset, error.str())
+            raise self._unavailable(offset, error.str())
 
     def _check_bounds(self, offset: int) -> None:
         """Raises ChunkUnavailable if the partition cannot hold the offset, KafkaException if nobody answers."""
@@ -178,6 +190,6 @@ class PartitionReader:
         return ChunkUnavailable(f"{self._place}@{offset}: {why}")
 
     def _assign(self, offset: int) -> None:
-        self._pending = []
+        self._pending, self._is_at_end = [], False
         self._consumer.assign([TopicPartition(self._topic, self._partition, offset)])
         self._position = self._assigned = offset

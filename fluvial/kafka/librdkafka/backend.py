@@ -24,7 +24,8 @@ _DELIVERY_MS = 120_000
 _FOLLOW_MS = 250
 _BOUNDED_MS = 5
 """How long a broker may wait for records before it answers. Behind the marker of a transaction an empty answer tells a
-reader that it is at the end, so one that reads no further asks for it at once."""
+reader that it is at the end, so one that reads no further asks for it at once. One that fetches what is there can begin
+with the next when the broker has answered what it asked for beyond the last."""
 
 
 class LibrdkafkaBackend:
@@ -57,7 +58,7 @@ class LibrdkafkaBackend:
             return LibrdkafkaReader(consumer, troubles, topic, start, until)
 
     def fetcher(self) -> LibrdkafkaFetcher:
-        with self._consumer("error", "") as (consumer, troubles):
+        with self._consumer("error", "", _BOUNDED_MS) as (consumer, troubles):
             return LibrdkafkaFetcher(consumer, troubles)
 
     def bounds(self, topic: str) -> Mapping[int, Bounds]:

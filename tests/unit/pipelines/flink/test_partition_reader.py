@@ -49,6 +49,7 @@ class Partition:
         self.num_partitions, self.num_asked = num_partitions, 0
         self.error: int | None = None
         self.assignments: list[int] = []
+        self.num_bounds_asked = 0
 
     def assign(self, places: list[Any]) -> None:
         self.at, self.told_end = places[0].offset, False
@@ -81,6 +82,7 @@ class Partition:
         return taken
 
     def get_watermark_offsets(self, place: Any, timeout: float) -> tuple[int, int]:
+        self.num_bounds_asked += 1
         if not self.answers:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         return self.low, len(self.held)
@@ -147,6 +149,21 @@ def test_a_reference_to_the_marker_at_the_end_names_no_record(
 def test_a_reference_to_a_marker_between_records_names_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
     reader = reader_of(Partition(b"zero", MARKER, b"two"), monkeypatch)
     assert [read(reader, offset) for offset in (0, 1, 2, 1, 0)] == [b"zero", None, b"two", None, b"zero"]
+
+
+def test_the_end_that_a_partition_had_is_no_reason_to_ask_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker answers behind the fetch that waits for news: reading each new model took a second."""
+    partition = Partition(b"zero", MARKER)
+    reader = reader_of(partition, monkeypatch)
+    for offset in (0, 2, 4):
+        assert read(reader, offset) is not None
+        reader._poll()  # the client's own thread comes to the end meanwhile
+        partition.held += [b"of the next round", MARKER]
+        partition.told_end = False
+    assert partition.num_bounds_asked == 0
+    assert partition.assignments == [0]
+    assert read(reader, 9) is None
+    assert partition.num_bounds_asked > 0
 
 
 @pytest.mark.parametrize("offset", [4, 1 << 40])

@@ -47,14 +47,17 @@ class DeviceCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupShare:
-    """What became of a group's invitations. met: share that was answered by an accepted update. included: share of
-    those accepted that are in a model."""
+    """What became of a group's invitations. uninvited: participants whom no round has invited. met: share of the
+    invitations that was answered by an accepted update. included: share of those accepted that are in a model; late:
+    that came after their round had closed. What is neither, the rule has left out, or its round has failed."""
 
     group: str
     participants: int
+    uninvited: int
     invitations: int
     met: float
     included: float
+    late: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,18 @@ class TrainingAccount:
     silent: int
 
 
+DEVICE_WORDS = (
+    "Medians over updates, as participants tell. Speed-up: against the slowest line. CPU seconds and joules are for "
+    "1,000 examples, each epoch counted; - where no machine tells its energy. Sent: bytes of an update."
+)
+GROUP_WORDS = (
+    "Kind of device: what participants said of it when they enrolled. Uninvited: participants whom no round has drawn. "
+    "Met: invitations that an accepted update answered. Included, late: of these updates; the rest was left out by the "
+    "rule, or its round failed."
+)
+"""What the columns of the two tables mean."""
+
+
 def account(
     *,
     groups: Mapping[str, str],
@@ -75,12 +90,14 @@ def account(
     accepted: Iterable[ModelUpdate],
     receipts: Mapping[tuple[str, int], Outcome],
 ) -> TrainingAccount:
-    """groups: of each enrolled participant. accepted: updates that the gate let in. receipts: what became of an update,
-    by participant and round."""
+    """groups: of each participant of the task. opened: of each attempt those who were enrolled then. accepted: updates
+    that the gate let in. receipts: what became of an update, by participant and round."""
     updates = [update if all(map(is_plausible, update.trained)) else replace(update, trained=()) for update in accepted]
     answered = {(update.participant, update.round) for update in updates}
     included = {place for place in answered if receipts.get(place) is Outcome.INCLUDED}
+    late = {place for place in answered if receipts.get(place) is Outcome.LATE}
     invitations = {(name, attempt.round) for attempt in opened for name in attempt.invited if name in groups}
+    invitations |= {place for place in answered if place[0] in groups}  # the gate lets nobody else in
     shares = []
     for group in sorted(set(groups.values())):
         members = {name for name, its in groups.items() if its == group}
@@ -90,9 +107,11 @@ def account(
             GroupShare(
                 group=group,
                 participants=len(members),
+                uninvited=len(members - {name for name, _ in asked}),
                 invitations=len(asked),
                 met=_share(len(asked & let_in), len(asked)),
                 included=_share(len(let_in & included), len(let_in)),
+                late=_share(len(let_in & late), len(let_in)),
             )
         )
     counts = [sum(place[0] == name for place in included) for name in sorted(groups)]

@@ -22,7 +22,7 @@ from fluvial.cli.common import (
 )
 from fluvial.kafka import connect
 from fluvial.wire.files import replace_file
-from governance.training_account import TrainingAccount
+from governance.training_account import DEVICE_WORDS, GROUP_WORDS, TrainingAccount
 from pipelines.replay.training import read_account
 
 app = typer.Typer(no_args_is_help=True, help="What a federation should know of itself.")
@@ -58,9 +58,8 @@ def acceleration(
 
 def _print(found: TrainingAccount) -> None:
     devices = Table(title="Training, as participants tell", title_justify="left")
-    for name in ("device", "precision", "participants", "updates", "examples/s", "speed-up", "CPU s/1000", "J/1000"):
+    for name in ("device", "precision", "participants", "updates", "examples/s", "speed-up", "CPU s", "joules", "sent"):
         devices.add_column(name, justify="left" if name in ("device", "precision") else "right")
-    devices.add_column("bytes sent", justify="right")
     for one in found.devices:
         joules = f"{one.joules:.2f}" if one.joules else "-"
         numbers = (f"{one.examples_per_second:,.0f}", f"{one.speed_up:.2f}", f"{one.processor_seconds:.3f}", joules)
@@ -72,15 +71,18 @@ def _print(found: TrainingAccount) -> None:
             *numbers,
             f"{one.bytes_sent:,.0f}",
         )
-    groups = Table(title="Rounds", title_justify="left")
-    for name in ("kind of device", "participants", "invitations", "met", "of those included"):
+    groups = Table(title="Who is in the rounds", title_justify="left")
+    for name in ("kind of device", "participants", "uninvited", "invitations", "met", "included", "late"):
         groups.add_column(name, justify="left" if name == "kind of device" else "right")
     for each in found.groups:
-        shares = (f"{100 * each.met:.1f} %", f"{100 * each.included:.1f} %")
-        groups.add_row(escape(each.group), str(each.participants), str(each.invitations), *shares)
+        counts = (str(number) for number in (each.participants, each.uninvited, each.invitations))
+        shares = (f"{100 * share:.1f} %" for share in (each.met, each.included, each.late))
+        groups.add_row(escape(each.group), *counts, *shares)
     if found.devices:
         console.print(devices)
+        console.print(DEVICE_WORDS, "\n")
     console.print(groups)
+    console.print(GROUP_WORDS, "\n")
     console.print(f"Jain's index of included updates: {found.jain_index:.3f} (1: all participants have as many)")
     if found.silent:
-        console.print(f"{found.silent} accepted updates do not say how they were trained")
+        console.print(f"{found.silent} accepted updates do not say how they were trained (participate --tell-training)")

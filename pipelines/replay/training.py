@@ -18,6 +18,7 @@ from fluvial.wire.records import (
     DeviceProfile,
     ModelUpdate,
     Outcome,
+    Participant,
     Receipt,
     RoundEvent,
     RoundTransition,
@@ -43,7 +44,10 @@ def read_account(transport: Transport, federation: Federation, task: str) -> Tra
         participants = registry.participants()
     if record is None:
         raise FluvialError(f"there is no task {task}")
-    fraction = TaskFile.model_validate_json(record.specification).sampling.invited_fraction
+    terms = TaskFile.model_validate_json(record.specification)
+    fraction = terms.sampling.invited_fraction
+    agreement = terms.agreement.name if terms.agreement else ""
+    members = [one for one in participants if not agreement or _has_signed(one, agreement)]
     digests = {
         manifest.version: manifest.model_digest
         for manifest in read_manifests(transport, federation)
@@ -52,11 +56,12 @@ def read_account(transport: Transport, federation: Federation, task: str) -> Tra
     opened: list[Opened] = []
     accepted: dict[tuple[int, int], bytes] = {}
     receipts: dict[tuple[str, int], Outcome] = {}
-    for leaf in _leaves(read_all(transport, topics.audit, _READ_SECONDS)):
+    for leaf, time_ms in _leaves(read_all(transport, topics.audit, _READ_SECONDS)):
         match leaf:
             case RoundEvent(transition=RoundTransition.OPENED) if leaf.task == task and leaf.base_version in digests:
                 seed = round_seed(task, leaf.round, leaf.attempt, digests[leaf.base_version])
-                names = frozenset(one.participant for one in participants if invited(one.participant, seed, fraction))
+                there = (one.participant for one in members if one.enrolled_ms <= time_ms)
+                names = frozenset(name for name in there if invited(name, seed, fraction))
                 opened.append(Opened(round=leaf.round, attempt=leaf.attempt, invited=names))
             case Verdict(decision=Decision.ACCEPT) if leaf.task == task and leaf.source_topic == topics.updates:
                 accepted[leaf.source_partition, leaf.source_offset] = leaf.record_sha256
@@ -69,8 +74,15 @@ def read_account(transport: Transport, federation: Federation, task: str) -> Tra
         for message in read_all(transport, topics.updates, _READ_SECONDS)
         if (message.partition, message.offset) in accepted and (update := _update(message)) is not None
     ]
-    groups = {one.participant: _kind(one.device) for one in participants}
+    took_part = {update.participant for update in updates} | {one.participant for one in members}
+    groups = {one.participant: _kind(one.device) for one in participants if one.participant in took_part}
     return account(groups=groups, opened=opened, accepted=updates, receipts=receipts)
+
+
+def _has_signed(participant: Participant, agreement: str) -> bool:
+    """Whether it is, or was, of the task."""
+    signed = {each.agreement for each in participant.agreements}
+    return agreement in signed | {each.agreement for each in participant.withdrawn}
 
 
 def _kind(device: DeviceProfile) -> str:
@@ -79,10 +91,12 @@ def _kind(device: DeviceProfile) -> str:
     return " ".join(word for word in words if word) or "unknown"
 
 
-def _leaves(messages: Iterator[Message]) -> Iterator[Recorded]:
+def _leaves(messages: Iterator[Message]) -> Iterator[tuple[Recorded, int]]:
+    """What each event tells of, and when it was."""
     for message in messages:
         try:
-            yield read_event(framing.decode(message.value or b"", SequencedEvent).event)
+            event = framing.decode(message.value or b"", SequencedEvent).event
+            yield read_event(event), event.time_ms
         except (DecodeError, ValueError):
             continue
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from html import escape
 
-from governance.training_account import TrainingAccount
+from governance.training_account import DEVICE_WORDS, GROUP_WORDS, TrainingAccount
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem}"
@@ -38,21 +38,22 @@ def page(task: str, found: TrainingAccount) -> str:
         (
             one.group,
             str(one.participants),
+            str(one.uninvited),
             str(one.invitations),
-            f"{100 * one.met:.1f} %",
-            f"{100 * one.included:.1f} %",
+            *(f"{100 * share:.1f} %" for share in (one.met, one.included, one.late)),
         )
         for one in found.groups
     ]
     heads = (
-        ("device", "precision", "participants", "updates", "examples/s", "speed-up", "CPU s/1000", "J/1000", "bytes"),
-        ("kind of device", "participants", "invitations", "met", "of those included"),
+        ("device", "precision", "participants", "updates", "examples/s", "speed-up", "CPU s", "joules", "sent"),
+        ("kind of device", "participants", "uninvited", "invitations", "met", "included", "late"),
     )
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(task)}: training</title>'
         f"<style>{_STYLE}</style><h1>{escape(task)}: what training costs, and who is left behind</h1>"
-        f"{_table(heads[0], devices)}<p>As participants tell; {found.silent} updates do not say.</p>"
-        f"{_table(heads[1], groups)}<p>Jain&#8217;s index of included updates: {found.jain_index:.3f}</p>"
+        f"{_table(heads[0], devices)}<p>{escape(DEVICE_WORDS)} {found.silent} updates do not say.</p>"
+        f"{_table(heads[1], groups)}<p>{escape(GROUP_WORDS)}</p>"
+        f"<p>Jain&#8217;s index of included updates: {found.jain_index:.3f} (1: all have as many)</p>"
         f"{_plots(found)}</html>\n"
     )
 

@@ -56,8 +56,18 @@ def test_shares_are_of_invitations_and_of_accepted_updates():
     phone, server = found.groups
     assert (phone.group, phone.participants, phone.invitations) == ("phone", 2, 3)
     assert phone.met == pytest.approx(1 / 3)
-    assert (phone.included, server.met, server.included) == (0.0, 1.0, 1.0)
+    assert (phone.included, phone.late, server.met, server.included, server.late) == (0.0, 1.0, 1.0, 1.0, 0.0)
+    assert (phone.uninvited, server.uninvited) == (0, 0)
     assert found.jain_index == pytest.approx(1 / 3)
+
+
+def test_whom_no_round_has_drawn_is_told_and_who_answered_was_invited():
+    opened = [Opened(round=1, attempt=1, invited=frozenset({"anna"}))]
+    found = account(groups=GROUPS, opened=opened, accepted=[an_answer("carl", 1)], receipts={})
+    assert [(share.group, share.uninvited, share.invitations, share.met) for share in found.groups] == [
+        ("phone", 1, 1, 0.0),
+        ("server", 0, 1, 1.0),
+    ]
 
 
 def test_nothing_gives_an_account_of_nothing():

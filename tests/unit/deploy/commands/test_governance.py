@@ -20,6 +20,7 @@ from fluvial.wire.records import (
     RoundEvent,
     RoundTransition,
     SequencedEvent,
+    SignedAgreement,
     Verdict,
 )
 from governance.audit.events import audit_event
@@ -29,6 +30,8 @@ from tests.unit.governance.admission.builders import a_participant, an_update
 from tests.unit.governance.test_training_account import TOLD
 
 KEY = SigningKey.generate()
+
+SIGNED = (SignedAgreement(agreement="research", sha256=bytes(32)),)
 
 
 class Log:
@@ -40,7 +43,7 @@ class Log:
         world.publish_task()
         world.publish_manifest(1, AGGREGATOR)
         for name in ("anna", "ben"):
-            record = replace(a_participant(), participant=name, public_key=KEY.public_key)
+            record = replace(a_participant(), participant=name, public_key=KEY.public_key, agreements=SIGNED)
             self.produce(self.topics.registry, seal(record, REGISTRAR, "registrar"), f"participant/{name}")
         for round_ in (1, 2):
             self.leaf(
@@ -60,7 +63,7 @@ class Log:
         return self.transport.produce(topic, value, key=key.encode()).result(5)
 
     def leaf(self, record: Recorded):
-        event = SequencedEvent(sequence=self.sequence, previous_sha256=bytes(32), event=audit_event(record, 1))
+        event = SequencedEvent(sequence=self.sequence, previous_sha256=bytes(32), event=audit_event(record, 2_000))
         self.sequence += 1
         self.produce(self.topics.audit, encode(event))
 
@@ -134,3 +137,12 @@ def test_an_unknown_task_is_told(log):
     result = run("nothing")
     assert result.exit_code == 1
     assert "no task nothing" in result.stderr
+
+
+def test_who_is_not_of_the_task_or_came_later_was_not_invited(log):
+    """A federation has several tasks, and participants come one after the other."""
+    for name, changes in (("carl", {}), ("dora", {"agreements": SIGNED, "enrolled_ms": 3_000})):
+        record = replace(a_participant(), participant=name, public_key=KEY.public_key, **changes)
+        log.produce(log.topics.registry, seal(record, REGISTRAR, "registrar"), f"participant/{name}")
+    (group,) = json.loads(run(TASK, "--json").stdout)["groups"]
+    assert (group["participants"], group["uninvited"], group["invitations"]) == (3, 1, 4)

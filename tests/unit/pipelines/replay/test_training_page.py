@@ -21,7 +21,8 @@ def an_account(names):
         )
         for name in names
     ]
-    groups = [GroupShare(group=name, participants=1, invitations=1, met=1.0, included=1.0) for name in names]
+    shares = {"invitations": 1, "met": 1.0, "included": 1.0, "late": 0.0}
+    groups = [GroupShare(group=name, participants=1, uninvited=0, **shares) for name in names]
     return TrainingAccount(devices=tuple(devices), groups=tuple(groups), jain_index=1.0, silent=0)
 
 

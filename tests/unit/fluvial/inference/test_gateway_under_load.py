@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import uvicorn
 
+from fluvial.cli import serve
 from fluvial.inference import bodies
 from fluvial.inference.client import Answer
 from fluvial.inference.gateway import MAX_INPUT_BYTES, gateway
@@ -47,7 +48,7 @@ class Served:
 
     def __init__(self) -> None:
         self.federation = Federation()
-        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket = serve._listening("127.0.0.1", 0)
         self.port = self.socket.getsockname()[1]
         config = uvicorn.Config(
             gateway(self.federation, ["credit"], 7.0), log_level="error", timeout_graceful_shutdown=2
@@ -126,7 +127,7 @@ def test_bodies_that_lie_about_their_length_or_never_end_keep_nobody_waiting(
 
 
 def test_a_client_that_is_too_slow_is_told_and_its_room_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies.Bodies.__init__, "__defaults__", (100, 0.3))
+    monkeypatch.setattr(bodies.Bodies.__init__, "__defaults__", (100, 2.0))
     served = Served()
     try:
         with served.connect() as slow:
@@ -173,13 +174,12 @@ def test_more_inputs_than_a_record_holds_are_refused_before_they_are_sent(served
 def test_others_are_answered_while_a_large_request_is_read(served: Served) -> None:
     large = threading.Thread(target=served.ask, args=(request([0.123456] * 900_000), 60))
     large.start()
-    slowest = 0.0
+    meanwhile = 0
     while large.is_alive():
-        began = time.monotonic()
         assert served.ask(timeout=20).status_code == 200
-        slowest = max(slowest, time.monotonic() - began)
+        meanwhile += large.is_alive()
     large.join()
-    assert slowest < 1.5
+    assert meanwhile
 
 
 def test_a_gateway_that_ends_answers_what_is_open_and_waits_for_no_slow_body(
@@ -215,3 +215,27 @@ def test_nothing_is_kept_of_clients_that_hang_up_while_they_wait(served: Served)
         time.sleep(0.02)
     assert served.federation.waiting == 0
     assert served.ask().status_code == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_answers_body_waits_for_no_acknowledgement_of_its_head(host: str) -> None:
+    """Nagle's algorithm and a delayed acknowledgement are 40 ms of each request."""
+    if host == "::1" and not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+
+    async def at_once() -> int:
+        accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            made = writer.get_extra_info("socket")
+            accepted.set_result(made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with serve._listening(host, 0) as listening:
+            async with await asyncio.start_server(connected, sock=listening):
+                _, writer = await asyncio.open_connection(host, listening.getsockname()[1])
+                found = await accepted
+                writer.close()
+                return found
+
+    assert asyncio.run(at_once()) != 0

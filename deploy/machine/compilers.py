@@ -18,6 +18,20 @@ from pathlib import Path
 FIRST = "-XX:TieredStopAtLevel=1"
 """Option of a JVM that has the first compiler alone."""
 
+_WITHOUT_PROFILES = [
+    f"-XX:-C1{what}"
+    for what in (
+        "ProfileCalls",
+        "ProfileVirtualCalls",
+        "ProfileInlinedCalls",
+        "ProfileBranches",
+        "ProfileCheckcasts",
+        "UpdateMethodData",
+    )
+]
+"""Where both compilers are at work, the first fills profiles for the second, which makes its code slower and larger; the
+digest has no use for them."""
+
 _FILE = "compilers.json"
 _DIRECTIVES = [
     {"match": ["sun/security/provider/SHA2*.*", "sun/security/provider/DigestBase.*"], "c2": {"Exclude": False}},
@@ -35,4 +49,4 @@ def first_but_for_digests(folder: Path) -> list[str]:
     """Options of a JVM that has the second for SHA-256. folder: in which it runs; it gets the file that the options
     name, because PyFlink takes a JVM's options as one text, in which no path may hold a space."""
     (folder / _FILE).write_text(json.dumps(_DIRECTIVES, indent=1))
-    return ["-XX:+UnlockDiagnosticVMOptions", f"-XX:CompilerDirectivesFile={_FILE}"]
+    return [*_WITHOUT_PROFILES, "-XX:+UnlockDiagnosticVMOptions", f"-XX:CompilerDirectivesFile={_FILE}"]

@@ -22,7 +22,8 @@ from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import AcceptedUpdate, Outcome, Round, RoundEvent, Task, TensorLayout, Verdict
 from fluvial.wire.task_file import TaskFile
 from governance.admission import gate
-from governance.admission.content import ContentInspector
+from governance.admission.content import ContentInspector, inspect_inline
+from governance.admission.evidence import Finding
 from governance.admission.gate import GatePolicy, NeedsEvidence, Source
 from models.aggregation.plan import Measure
 from models.aggregation.rule import parse_rule
@@ -117,7 +118,7 @@ class Server:
         if not isinstance(judgement, NeedsEvidence):
             return judgement.verdict
         finding = self._inspected(judgement)
-        verdict, accepted = gate.conclude(judgement, [finding.result()], self._policy)
+        verdict, accepted = gate.conclude(judgement, [finding], self._policy)
         if accepted is None:
             self._seen.note_failure(verdict.participant, verdict.task, verdict.round)
         else:
@@ -134,10 +135,10 @@ class Server:
             self._step(window.Deadline(), now_ms)
             self._settle(now_ms)
 
-    def _inspected(self, needs: NeedsEvidence) -> ContentInspector:
-        inspector = ContentInspector(needs.update, needs.round)
+    def _inspected(self, needs: NeedsEvidence) -> Finding:
         if needs.update.inline is not None:
-            inspector.add_inline(needs.update.inline)
+            return inspect_inline(needs.update, needs.round, needs.numbers)
+        inspector = ContentInspector(needs.update, needs.round)
         for index, reference in enumerate(needs.update.chunks):
             try:
                 if not inspector.add(index, self._log.update_chunk(reference)):
@@ -145,7 +146,7 @@ class Server:
             except ChunkUnavailable:
                 inspector.unavailable(index)
                 break
-        return inspector
+        return inspector.result()
 
     def _step(self, event: Round | AcceptedUpdate | window.Deadline, now_ms: int) -> None:
         """The window after an event. What follows for the round is left for `_settle`, as operators meet in queues."""

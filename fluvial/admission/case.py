@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from fluvial.admission.decisions import decision
 from fluvial.admission.judgement import Fault, Judgement, NeedsEvidence, Parked, Refused, Source
+from fluvial.encoding.inspection import Numbers
 from fluvial.wire.names import is_name
 from fluvial.wire.records import Envelope, ModelUpdate, Participant, Reason, Round, Verdict
 
@@ -21,8 +22,8 @@ class Case:
     """What every step adds to, until one finds a fault.
 
     claimed: the participant that the Kafka key names; empty where the key is no name. The fields below are there once
-    their step has passed. scope: of the federation that judges. round: the open
-    one, whose terms hold. trained_for: the round that the update names.
+    their step has passed. scope: of the federation that judges. numbers: of a small inline delta. round: the
+    open one, whose terms hold. trained_for: the round that the update names.
     """
 
     raw: bytes
@@ -35,6 +36,7 @@ class Case:
     envelope: Envelope = field(init=False)
     participant: Participant = field(init=False)
     update: ModelUpdate | None = None
+    numbers: Numbers | None = None
     round: Round = field(init=False)
     trained_for: Round = field(init=False)
 
@@ -82,10 +84,11 @@ class Case:
             return refusal(self, self.fault)
         return NeedsEvidence(
             source=self.source,
-            verdict=self.verdict(Reason.ACCEPTED),
+            record_sha256=self.record_sha256,
             update=self.signed,
             round=self.round,
             participant=self.participant,
+            numbers=self.numbers,
         )
 
 

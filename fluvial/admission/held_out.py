@@ -36,6 +36,8 @@ _MAX_EXAMPLES = 1 << 40
 def held_out_fits(measured: Sequence[HeldOutMetrics]) -> bool:
     """Whether these are what an update may tell: all examples first, then groups of no more examples, each once and of
     at least ten; metrics with plain names, each once, and finite values."""
+    if not measured:
+        return True
     places = [(told.attribute, told.group) for told in measured]
     return (
         all(_is_plain(attribute) and _is_plain(group) for attribute, group in places[1:])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fluvial.admission.decisions import QUARANTINED
+from fluvial.encoding.inspection import Numbers
 from fluvial.wire.quick_init import quick_init
 from fluvial.wire.records import ModelUpdate, Participant, Reason, Round, Verdict
 from fluvial.wire.version import Version
@@ -87,17 +88,15 @@ class Parked:
 @quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeedsEvidence:
-    """Everything that the record itself says is in order. verdict: ACCEPTED, should all evidence be in its favour."""
+    """Everything that the record itself says is in order: it is ACCEPTED, should all evidence be in its favour.
+    numbers: what its inline delta was found to be, where it was looked at together with others."""
 
     source: Source
-    verdict: Verdict
+    record_sha256: bytes
     update: ModelUpdate
     round: Round
     participant: Participant
-
-    @property
-    def record_sha256(self) -> bytes:
-        return self.verdict.record_sha256
+    numbers: Numbers | None = None
 
 
 Judgement = Refused | Parked | NeedsEvidence

@@ -54,11 +54,15 @@ class Rates:
     def take(self, partition: int, name: str, num_bytes: int, at_ms: int) -> bool:
         """Whether a record is looked at. name: empty where nobody enrolled has it. at_ms: its broker time."""
         rate, sender = self._named if name else self._unnamed, (partition, name)
-        left, since_ms = self._buckets.get(sender, (rate.burst * _PER_MS, at_ms))
-        left = min(left + max(0, at_ms - since_ms) * rate.per_second, rate.burst * _PER_MS)
-        wanted = min(cost(num_bytes), rate.burst) * _PER_MS
+        full = rate.burst * _PER_MS
+        left, since_ms = self._buckets.get(sender) or (full, at_ms)
+        if at_ms > since_ms:
+            left, since_ms = min(left + (at_ms - since_ms) * rate.per_second, full), at_ms
+        wanted = (1 + num_bytes // BYTES_OF_ONE) * _PER_MS
+        if wanted > full:
+            wanted = full
         is_looked_at = wanted <= left
-        self._buckets[sender] = left - wanted * is_looked_at, max(at_ms, since_ms)
+        self._buckets[sender] = left - wanted if is_looked_at else left, since_ms
         return is_looked_at
 
 

@@ -1,5 +1,6 @@
 """What admission must know of a chunk's content, in one pass over memory."""
 
+from collections.abc import Iterator
 from math import inf, isfinite
 
 import numpy as np
@@ -9,7 +10,11 @@ _TILE = 16384
 """Elements summed at a time. Part of the result: numpy sums pairwise within a tile, the tiles are added in order."""
 
 
-def inspect(chunk: NDArray[np.float32]) -> tuple[bool, float, float]:
+Numbers = tuple[bool, float, float]
+"""finite, max_abs, sum_of_squares."""
+
+
+def inspect(chunk: NDArray[np.float32]) -> Numbers:
     """(finite, max_abs, sum_of_squares) of float32[n]; squares are taken and summed in float64, the same on every
     machine.
 
@@ -33,3 +38,18 @@ def inspect(chunk: NDArray[np.float32]) -> tuple[bool, float, float]:
         np.multiply(squares, squares, out=squares)
         sum_of_squares += float(np.add.reduce(squares))
     return True, max(0.0, high, -low), sum_of_squares
+
+
+def inspect_rows(chunks: NDArray[np.float32]) -> Iterator[Numbers]:
+    """What `inspect` gives of each row of float32[k, n], to the bit: for many small chunks at once, which each by itself
+    take ten times what their numbers do. Raises ValueError for rows that are empty or longer than a tile."""
+    if not 1 <= chunks.shape[1] <= _TILE:
+        raise ValueError(f"rows of {chunks.shape[1]} elements; there are 1 to {_TILE}")
+    highs, lows = np.maximum.reduce(chunks, axis=1).tolist(), np.minimum.reduce(chunks, axis=1).tolist()
+    squares = chunks.astype(np.float64)
+    np.multiply(squares, squares, out=squares)
+    for high, low, sum_of_squares in zip(highs, lows, np.add.reduce(squares, axis=1).tolist(), strict=True):
+        if isfinite(high) and isfinite(low):
+            yield True, max(0.0, high, -low), 0.0 + sum_of_squares
+        else:
+            yield False, inf, inf

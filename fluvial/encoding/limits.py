@@ -4,9 +4,9 @@ Limits are float64, values float32. Who clips to `max_abs` gets float32(max_abs)
 that lies some units in the last place around it: both are within the limit.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import isinf
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,7 @@ NORM_TOLERANCE = 2.0**-22
 """What the elements' rounding and the order of adding squares may do to a norm, as a part of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """What a round asks of an update's numbers, and the update's own weight.
 
     max_abs: of an element. max_norm: of the whole, L2; 0 for no limit. num_elements: of the model. fraction_bits: of

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import prod
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 PLANES = {"float32": 1, "float16": 1, "bfloat16": 1, "float64": 3}
 """By the dtype that a module holds a tensor as, how many float32 tensors of its shape travel for it."""
@@ -40,8 +39,7 @@ class Chunked(Protocol):
     def chunk_elements(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Elements [start, start + size) of a flattened model of this layout."""
 
     layout: Layout
@@ -51,8 +49,9 @@ class Span:
     @classmethod
     def of(cls, model: Chunked, index: int) -> Span:
         """The elements of chunk `index`."""
-        start = index * model.chunk_elements
-        return cls(model.layout, start, min(model.chunk_elements, model.num_elements - start))
+        size = model.chunk_elements
+        start = index * size
+        return cls(model.layout, start, min(size, model.num_elements - start))
 
     def tensors(self) -> Iterator[tuple[int, int, int]]:
         """(tensor, first, stop) of each tensor that has elements here, counted from the span's start."""

@@ -70,7 +70,10 @@ def _bytes_after_payload(data: bytes) -> int:
 def verify_envelope(envelope: Envelope, public_key: bytes) -> bool:
     """Whether one of the signatures is this key's. The keyid is a hint that plays no part."""
     message = pre_authentication_encoding(envelope.payload_type, envelope.payload)
-    return any(verify(public_key, signature.signature, message) for signature in envelope.signatures)
+    for signature in envelope.signatures:
+        if verify(public_key, signature.signature, message):
+            return True
+    return False
 
 
 def verify_envelopes(signed: Sequence[tuple[Envelope, bytes]]) -> list[bool]:

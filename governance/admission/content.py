@@ -12,6 +12,8 @@ within it, as float32 meets it (`fluvial.encoding.limits`).
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
+from collections.abc import Sequence
 from hashlib import sha256
 from math import sqrt
 
@@ -19,10 +21,13 @@ import numpy as np
 
 from fluvial import encoding
 from fluvial.admission.manifest import limits_of
-from fluvial.encoding import Span
-from fluvial.encoding.inspection import inspect
+from fluvial.encoding import Span, TensorDecoding
+from fluvial.encoding.inspection import Numbers, inspect, inspect_rows
 from fluvial.wire.records import ModelUpdate, Reason, Round
 from governance.admission.evidence import Finding
+
+_SMALL_BYTES = 4 << 10
+"""Of an inline delta that is inspected together with others."""
 
 
 class ContentInspector:
@@ -53,10 +58,6 @@ class ContentInspector:
         if len(chunk) != reference.length or sha256(chunk).digest() != reference.sha256:
             return self._note(index, Reason.CHUNK_MISMATCH)
         return self._note(index, self._inspect(index, chunk))
-
-    def add_inline(self, delta: bytes) -> bool:
-        """Inspect the delta inside the envelope, whose signature covers its bytes. Says whether it is good."""
-        return self._note(0, self._inspect(0, delta))
 
     def claimed(self, index: int) -> None:
         """Chunk `index` is another participant's."""
@@ -97,12 +98,52 @@ class ContentInspector:
         fault = self._codec.check(raw, span, self._limits)
         if fault is not None:
             return Reason[fault.name]
-        # A code times its scale may overflow, and a signalling NaN may make a processor complain: both are looked for
-        # in the numbers, and must not become warnings or, where a caller has numpy raise, exceptions.
-        with np.errstate(over="ignore", invalid="ignore"):
-            finite, max_abs, squares = inspect(self._codec.decode(raw, span, self._update.scales))
+        finite, max_abs, squares = _numbers(self._codec, raw, span, self._update.scales)
         if not finite:
             return Reason.NON_FINITE
         self._squares[index] = squares
         self._max_abs[index] = max_abs
         return Reason.MAGNITUDE_EXCEEDED if max_abs > self._largest_element else None
+
+
+def inspect_inline(update: ModelUpdate, round_: Round, numbers: Numbers | None = None) -> Finding:
+    """The finding on the delta inside an envelope, whose signature covers its bytes. numbers: of it, where they are
+    known (`numbers_of`)."""
+    raw = update.inline
+    if raw is None:
+        raise ValueError("the update's delta lies in chunks")
+    codec, limits, span = encoding.get(update.encoding), limits_of(update, round_), Span.of(round_, 0)
+    fault = codec.check(raw, span, limits)
+    if fault is not None:
+        return Finding(fault=Reason[fault.name])
+    finite, max_abs, squares = numbers or _numbers(codec, raw, span, update.scales)
+    if not finite:
+        return Finding(fault=Reason.NON_FINITE)
+    if max_abs > codec.largest_element(round_.max_abs):
+        return Finding(fault=Reason.MAGNITUDE_EXCEEDED, max_abs=max_abs)
+    norm = sqrt(squares)
+    too_far = round_.max_norm > 0.0 and norm > codec.largest_norm(limits)
+    return Finding(fault=Reason.NORM_EXCEEDED if too_far else None, norm=norm, max_abs=max_abs)
+
+
+def numbers_of(updates: Sequence[ModelUpdate]) -> dict[int, Numbers]:
+    """What `inspect_inline` would find out of small float32 deltas that came together, by their place in the sequence.
+    It says nothing of their rounds, so it may be known before they are."""
+    alike: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
+    for place, update in enumerate(updates):
+        raw = update.inline
+        if raw and update.encoding == "float32" and len(raw) <= _SMALL_BYTES and not len(raw) % 4:
+            alike[len(raw)].append((place, raw))
+    numbers: dict[int, Numbers] = {}
+    for length, rows in alike.items():
+        chunks = np.frombuffer(b"".join([raw for _, raw in rows]), "<f4").reshape(len(rows), length // 4)
+        with np.errstate(invalid="ignore"):
+            numbers.update(zip([place for place, _ in rows], inspect_rows(chunks), strict=True))
+    return numbers
+
+
+def _numbers(codec: TensorDecoding, raw: bytes | memoryview, span: Span, scales: Sequence[float]) -> Numbers:
+    # A code times its scale may overflow, and a signalling NaN may make a processor complain: both are looked for in
+    # the numbers, and must not become warnings or, where a caller has numpy raise, exceptions.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return inspect(codec.decode(raw, span, scales))

@@ -2,7 +2,8 @@
 
 A kind of evidence is gathered beside the operator, for many records at once: the content check reads and inspects the
 tensors; a score by inference would apply the delta and ask what the model has become. Whoever waits for a verdict
-submits the record to each kind in turn, looks from time to time whether it is ready, and settles it.
+submits the record to each kind in turn, looks from time to time whether it is ready, and settles it; what is in hand is
+told at once.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ class Evidence(Protocol):
     What is under way is memory only: after a restart the records are submitted again. Findings are a function of the
     record and the log alone, whatever was read first, so that a repeated judgement gives the same bits.
     """
+
+    def at_once(self, needs: NeedsEvidence) -> Finding | None:
+        """The finding on a record of which there is nothing to gather; None for one to `submit`."""
 
     def submit(self, needs: NeedsEvidence) -> None:
         """Begin to gather. The record's place must not be under way."""

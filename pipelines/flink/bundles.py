@@ -48,22 +48,31 @@ def pack_bundle(kind: Kind, items: Sequence[bytes]) -> bytes:
 
 def parse_sources(bundle: bytes) -> list[SourceRecord]:
     """The records in a bundle of source frames. Raises ValueError if it is none, or was cut short."""
+    return [
+        SourceRecord(partition, offset, timestamp_ms, key, bundle[middle:end])
+        for partition, offset, timestamp_ms, key, _, middle, end in source_places(bundle)
+    ]
+
+
+def source_places(bundle: bytes) -> list[tuple[int, int, int, bytes | None, int, int, int]]:
+    """Of each source frame in a bundle its partition, offset, broker time and key, and where in the bundle the frame
+    begins, its value begins and both end: for who need not look at values. Raises as `parse_sources`."""
     if len(bundle) < _HEAD.size or _HEAD.unpack_from(bundle) != (0, Kind.SOURCE):
         raise ValueError(f"{len(bundle)} bytes are no bundle of source frames")
-    records, at = [], _HEAD.size
+    places, at, size, unpack = [], _HEAD.size, len(bundle), _SOURCE_ITEM.unpack_from
     try:
-        while at < len(bundle):
-            length, partition, offset, timestamp_ms, key_length = _SOURCE_ITEM.unpack_from(bundle, at)
+        while at < size:
+            length, partition, offset, timestamp_ms, key_length = unpack(bundle, at)
             start, end = at + _SOURCE_ITEM.size, at + _LENGTH.size + length
-            middle = start + max(key_length, 0)
-            if middle > end or end > len(bundle):
-                raise ValueError(f"a source frame of {length} bytes in a bundle of {len(bundle)}")
+            middle = start + key_length if key_length > 0 else start
+            if middle > end or end > size:
+                raise ValueError(f"a source frame of {length} bytes in a bundle of {size}")
             key = bundle[start:middle] if key_length >= 0 else None
-            records.append(SourceRecord(partition, offset, timestamp_ms, key, bundle[middle:end]))
+            places.append((partition, offset, timestamp_ms, key, at + _LENGTH.size, middle, end))
             at = end
     except struct.error as error:
-        raise ValueError(f"a bundle of {len(bundle)} bytes that was cut short") from error
-    return records
+        raise ValueError(f"a bundle of {size} bytes that was cut short") from error
+    return places
 
 
 def lane_keys(max_parallelism: int, num_lanes: int = LANES) -> list[str]:

@@ -83,6 +83,9 @@ class ParticipantMemory:
     def __init__(self, data: bytes | None = None) -> None:
         self._rounds: dict[tuple[str, int], _Round] = {}
         self._digests: set[bytes] = set()
+        self._dumped: bytes | None = None
+        """The state without the rounds in `_added`, to which they are appended; None where another has changed."""
+        self._added: list[tuple[str, int]] = []
         self.looked_through_at: int | None = None
         """When, counted in rounds of any task, `AcceptedRecords` last looked for what may go."""
         if data is not None:
@@ -130,6 +133,7 @@ class ParticipantMemory:
         """Let go of the rounds before each task's first that is remembered. Whether there were any."""
         past = [place for place in self._rounds if place[1] < first(place[0])]
         for place in past:
+            self._dumped = None
             self._digests.difference_update(self._rounds.pop(place).attempts.values())
         return bool(past)
 
@@ -139,12 +143,22 @@ class ParticipantMemory:
         return not self._rounds
 
     def dump(self) -> bytes:
-        return _VERSION + b"".join([known.encoded or known.encode(*place) for place, known in self._rounds.items()])
+        if self._dumped is None:
+            self._dumped, self._added = _VERSION, list(self._rounds)
+        if self._added:
+            rounds = [(place, self._rounds[place]) for place in self._added]
+            added = [known.encoded or known.encode(*place) for place, known in rounds]
+            self._dumped = b"".join([self._dumped, *added])
+            self._added.clear()
+        return self._dumped
 
     def _changing(self, task: str, round_: int) -> _Round:
         known = self._rounds.get((task, round_))
         if known is None:
             known = self._rounds[task, round_] = _Round()
+            self._added.append((task, round_))
+        elif (task, round_) not in self._added:
+            self._dumped = None
         known.encoded = None
         return known
 

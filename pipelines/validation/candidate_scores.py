@@ -96,14 +96,19 @@ class CandidateScores:
         self._is_closed = False
         self._thread: threading.Thread | None = None
 
+    def at_once(self, needs: NeedsEvidence) -> Finding | None:
+        """Of a task that wants no scores there is nothing to do."""
+        task_file = self._task_file(needs.update.task)
+        wanted = task_file is not None and task_file.scoring is not None
+        return None if wanted and needs.update.encoding in encoding.ENCODINGS else _NOTHING
+
     def submit(self, needs: NeedsEvidence) -> None:
-        """Begin to score an update; of a task that wants no scores there is nothing to do."""
-        place, task_file = needs.source.place, self._task_file(needs.update.task)
+        """Begin to score an update."""
+        place = needs.source.place
         if place in self._claims:
             self.withdraw(place)
-        claim = _Claim(needs)
-        if task_file is None or task_file.scoring is None or needs.update.encoding not in encoding.ENCODINGS:
-            claim.found = _NOTHING
+        claim = _Claim(needs, self.at_once(needs))
+        if claim.found is not None:
             self._claims[place] = claim
             return
         with self._changed:

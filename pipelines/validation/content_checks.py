@@ -18,7 +18,7 @@ from fluvial.admission.judgement import NeedsEvidence, Place
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import ChunkReference, ModelUpdate
-from governance.admission.content import ContentInspector
+from governance.admission.content import ContentInspector, inspect_inline
 from governance.admission.evidence import Finding
 from pipelines.flink.chunk_cache import Chunk
 
@@ -52,7 +52,8 @@ _log = logger(__name__)
 @dataclass(slots=True, eq=False)
 class _Claim:
     """One update under check. num_left: chunks not looked at. stretches: by partition, offsets of its first chunk and
-    behind its last. look_s: when to ask again whether to read. error: what no chunk of a log can explain."""
+    behind its last. look_s: when to ask again whether to read. found: of an inline delta. error: what no chunk of a log
+    can explain."""
 
     needs: NeedsEvidence
     inspector: ContentInspector
@@ -60,6 +61,7 @@ class _Claim:
     submitted_s: float
     stretches: dict[int, tuple[int, int]]
     look_s: float
+    found: Finding | None = None
     is_reading: bool = False
     is_withdrawn: bool = False
     error: Exception | None = None
@@ -106,15 +108,18 @@ class ContentChecks:
         self._threads = ThreadPoolExecutor(_THREADS, "content-checks")
         self._is_closed = False
 
+    def at_once(self, needs: NeedsEvidence) -> Finding | None:
+        """An inline delta is inspected at once: it is small, and in hand."""
+        return None if needs.update.inline is None else inspect_inline(needs.update, needs.round, needs.numbers)
+
     def submit(self, needs: NeedsEvidence) -> None:
-        """Begin to check an update. An inline delta is inspected at once: it is small, and in hand. A place that is
-        under check already, left by a job that failed in this process, is checked anew."""
+        """Begin to check an update. A place that is under check already, left by a job that failed in this process, is
+        checked anew."""
         self.withdraw(needs.source.place)
         update = needs.update
         inspector, now_s = ContentInspector(update, needs.round), self._clock()
         claim = _Claim(needs, inspector, len(update.chunks), now_s, _stretches(update.chunks), now_s + BATCH_S)
-        if update.inline is not None:
-            claim.inspector.add_inline(update.inline)
+        claim.found = self.at_once(needs)
         with self._lock:
             self._claims[needs.source.place] = claim
             for index, chunk in enumerate(update.chunks):
@@ -147,7 +152,7 @@ class ContentChecks:
             claim = self._claims.pop(place)
         if claim.error is not None:
             raise claim.error
-        return claim.inspector.result()
+        return claim.found or claim.inspector.result()
 
     def withdraw(self, place: Place) -> None:
         with self._lock:

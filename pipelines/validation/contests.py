@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from fluvial.admission.judgement import NeedsEvidence
-from governance.admission.evidence import Evidence
+from governance.admission.evidence import Evidence, Finding
 from pipelines.validation.waiting import State, Waiting
 
 Contest = tuple[str, str, int]
@@ -50,6 +50,22 @@ class Contests:
         self._free: dict[Contest, None] = {}
         """Contests with a queue and nobody under check, in the order in which they became so."""
         self._is_full = False
+
+    def at_once(self, needs: NeedsEvidence, *, turn: bool) -> list[Finding] | None:
+        """The findings on a record that need not be under check, because all evidence on it is in hand and nobody of
+        its contest is before it; None where it must enter. turn: see `enter`."""
+        contest = contest_of(needs)
+        if contest in self._checked or not turn and contest in self._queues:
+            return None
+        findings = []
+        for kind in self._evidence:
+            finding = kind.at_once(needs)
+            if finding is None:
+                return None
+            findings.append(finding)
+            if finding.fault is not None:
+                break
+        return findings
 
     def enter(self, waiting: Waiting, needs: NeedsEvidence, *, turn: bool) -> bool:
         """Whether the record is under check now; if not, it queues. turn: its queue has let it go, and takes it back by

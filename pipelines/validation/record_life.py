@@ -108,11 +108,15 @@ class Lane:
         refuse_at_ms, at_first = self._refuse_at_ms(now_ms), self._desk.knowledge()
         for record, judgement in zip(records, self._desk.judge(records), strict=True):
             knowledge = at_first
-            before = self._unheard.outdated(record.key, self._desk.knowledge())
+            before = [] if self._unheard.is_empty else self._unheard.outdated(record.key, self._desk.knowledge())
             if before:
                 self._judge_again(before, now_ms)
                 knowledge = self._desk.knowledge()
                 (judgement,) = self._desk.judge([record])
+            outcome = self._outcome(judgement)
+            if outcome is not None:
+                self._desk.settled(record, outcome)
+                continue
             waiting = Waiting(
                 record=record,
                 since_ms=now_ms,
@@ -120,7 +124,7 @@ class Lane:
                 order=self._next_order(),
                 knowledge=knowledge,
             )
-            self._take(waiting, judgement, now_ms)
+            self._wait(waiting, judgement, now_ms)
         self._take_turns(now_ms)
 
     def look(self, now_ms: int) -> None:
@@ -151,8 +155,22 @@ class Lane:
             times.append(unheard)
         return min(times, default=None)
 
+    def _outcome(self, judgement: Any, *, turn: bool = False) -> Any:
+        """What a judgement comes to where nothing has to be waited for, else None."""
+        if isinstance(judgement, NeedsEvidence):
+            findings = self._contests.at_once(judgement, turn=turn)
+            return None if findings is None else self._desk.conclude(judgement, findings)
+        return None if isinstance(judgement, Parked) else judgement
+
     def _take(self, waiting: Waiting, judgement: Any, now_ms: int, *, turn: bool = False) -> None:
         """What becomes of a record that was just judged, and is in no state now."""
+        outcome = self._outcome(judgement, turn=turn)
+        if outcome is not None:
+            self._settle(waiting, outcome)
+        else:
+            self._wait(waiting, judgement, now_ms, turn=turn)
+
+    def _wait(self, waiting: Waiting, judgement: Parked | NeedsEvidence, now_ms: int, *, turn: bool = False) -> None:
         match judgement:
             case Parked(verdict=verdict):
                 # The time alone does not tell that it is lacking: what the log says may be under way.
@@ -169,8 +187,6 @@ class Lane:
                     self._settle(waiting, self._desk.conclude(judgement, findings))
                 else:
                     self._keep(waiting)
-            case _:
-                self._settle(waiting, judgement)
 
     def _look_at_unheard(self, now_ms: int) -> None:
         self._is_restored = False

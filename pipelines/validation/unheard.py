@@ -43,6 +43,10 @@ class Unheard:
         self._unproven: dict[int, int] = {}
         self._unproven_bytes = 0
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._waiting
+
     def has_room(self, waiting: Waiting, verdict: Verdict) -> bool:
         """Whether the record may wait. verdict: what it would be refused with."""
         if len(self._of_key.get(waiting.record.key, ())) >= MAX_UNHEARD:

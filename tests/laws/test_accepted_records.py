@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.validation.accepted_records import REPEATED_ROUNDS, AcceptedRecords, first_remembered
+from pipelines.validation.accepted_records import REPEATED_ROUNDS, AcceptedRecords, ParticipantMemory, first_remembered
 from tests.unit.governance.admission.builders import a_round
 from tests.unit.pipelines.aggregation.builders import an_update
 from tests.unit.pipelines.flink_state import MapState
@@ -61,3 +61,19 @@ def test_one_update_in_each_tenth_round_leaves_no_more_than_the_window() -> None
         records.remember(an_update(1, round=newest, record_sha256=newest.to_bytes(32, "big")))
         records.flush()
     assert len(cell["participant-1"]) < 100
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 6), st.integers(0, 3), st.booleans()), max_size=40))
+def test_what_is_written_after_each_change_is_what_is_written_once(changes: list[tuple[str, int, int, bool]]) -> None:
+    """changes: task, round, attempt that was accepted (0: it failed), whether older rounds are forgotten then."""
+    often, once = ParticipantMemory(), ParticipantMemory()
+    for number, (task, round_, attempt, forgets) in enumerate(changes):
+        for memory in (often, once):
+            if attempt:
+                memory.remember(task, round_, attempt, number.to_bytes(32))
+            else:
+                memory.note_failure(task, round_)
+            if forgets:
+                memory.forget(lambda task, first=round_: first)
+        often.dump()
+    assert often.dump() == once.dump() == ParticipantMemory(once.dump()).dump()

@@ -20,7 +20,7 @@ from fluvial.encoding import Span
 from fluvial.encoding.partial_sum import is_within, largest_element, scale_of
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import AcceptedUpdate, ModelUpdate, Reason, Round, TensorLayout
-from governance.admission.content import ContentInspector
+from governance.admission.content import inspect_inline
 from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum, finish, fraction_bits
 from pipelines.aggregation.rule import selection
@@ -163,9 +163,7 @@ def inspected(update: Encoded, round_: Round) -> Reason | None:
     sent: ModelUpdate = admission.an_update(
         round_, inline=update.raw, chunks=(), encoding=update.encoding, scales=update.scales, weight=update.weight
     )
-    content = ContentInspector(sent, round_)
-    content.add_inline(update.raw)
-    return content.result().fault
+    return inspect_inline(sent, round_).fault
 
 
 NUM_LEAVES, ELEMENTS, CHUNK = 6, 22, 4

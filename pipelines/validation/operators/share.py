@@ -22,12 +22,14 @@ from fluvial.wire.topics import Topics
 from pipelines.config import Settings
 from pipelines.flink.attempts import attempt_of
 from pipelines.flink.audit_frames import audit_frame
-from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
-from pipelines.flink.frames import SourceRecord, sink_frame, source_frame
+from pipelines.flink.bundles import Kind, pack_bundle, source_places
+from pipelines.flink.frames import sink_frame
 from pipelines.flink.shared import ended_with
 from pipelines.validation import process
 
-_claimed_name = lru_cache(maxsize=4096)(claimed_name)
+_LONGEST_NAME = 128
+_short_name = lru_cache(maxsize=4096)(claimed_name)
+"""Of keys that may be names: what is remembered is bounded, whoever sends keys of a megabyte."""
 
 
 class Share(FlatMapFunction):
@@ -53,33 +55,43 @@ class Share(FlatMapFunction):
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         bundle = bytes(value)
-        records = parse_sources(bundle)
-        if not records:
+        places = source_places(bundle)
+        if not places:
             yield from _sunk(self._topics, self._refused.take())
             return
-        looked_at = [record for record in records if self._is_looked_at(record)]
-        if len(looked_at) == len(records):
+        looked_at = [place for place in places if self._is_looked_at(bundle, *place)]
+        if len(looked_at) == len(places):
             yield bundle
             return
         if looked_at:
-            yield pack_bundle(Kind.SOURCE, [source_frame(record) for record in looked_at])
+            yield pack_bundle(Kind.SOURCE, [bundle[start:end] for *_, start, _, end in looked_at])
         yield from _sunk(self._topics, self._refused.take_full())
 
     def set_aside(self, value: bytes, ctx: Any, failure: Any) -> Iterator[bytes]:
         """A record that every call with it has failed on has its verdict from the operator behind."""
         yield bytes(value)
 
-    def _is_looked_at(self, record: SourceRecord) -> bool:
-        """Records that were judged before count, too, and go on: what follows of them is not told here."""
-        partition, offset, timestamp_ms, key, value, _ = record
-        name = _claimed_name(key)
+    def _is_looked_at(
+        self,
+        bundle: bytes,
+        partition: int,
+        offset: int,
+        timestamp_ms: int,
+        key: bytes | None,
+        _: int,
+        middle: int,
+        end: int,
+    ) -> bool:
+        """Whether a frame goes on: one of `source_places`. Records that were judged before count, too, and go on: what
+        follows of them is not told here."""
+        name = _short_name(key) if key is not None and len(key) <= _LONGEST_NAME else ""
         if self._trusted.participant(name) is None:
             name = ""
-        if self._rates.take(partition, name, len(value), timestamp_ms):
+        if self._rates.take(partition, name, end - middle, timestamp_ms):
             return True
         if self._places.holds(self._topic, partition, offset):
             return True
-        self._refused.add((partition, name), offset, timestamp_ms, value)
+        self._refused.add((partition, name), offset, timestamp_ms, bundle[middle:end])
         return False
 
 

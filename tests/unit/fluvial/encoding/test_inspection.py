@@ -3,7 +3,7 @@ from math import inf
 import numpy as np
 import pytest
 
-from fluvial.encoding.inspection import inspect
+from fluvial.encoding.inspection import inspect, inspect_rows
 
 
 def test_largest_element_and_sum_of_squares() -> None:
@@ -39,3 +39,18 @@ def test_bytes_of_a_message_can_be_inspected_in_place() -> None:
 def test_another_type_is_refused() -> None:
     with pytest.raises(ValueError, match="not float32"):
         inspect(np.zeros(3))  # type: ignore[arg-type]
+
+
+def test_many_chunks_at_once_are_what_each_is_by_itself() -> None:
+    random = np.random.default_rng(5)
+    for size in (1, 2, 7, 8, 9, 64, 127, 128, 129, 1000, 16384):
+        for num in (1, 2, 33):
+            rows = (random.standard_normal((num, size)) * 10.0 ** random.integers(-9, 9, (num, 1))).astype(np.float32)
+            rows[random.integers(num), random.integers(size)] = random.choice([0.0, -0.0, np.nan, np.inf, 3e38])
+            assert list(inspect_rows(rows)) == [inspect(row) for row in rows]
+
+
+@pytest.mark.parametrize("size", [0, 16385])
+def test_rows_that_are_no_small_chunks_are_refused(size: int) -> None:
+    with pytest.raises(ValueError, match=f"rows of {size} elements"):
+        list(inspect_rows(np.zeros((2, size), np.float32)))

@@ -36,7 +36,7 @@ from fluvial.wire.records import (
     WindowMode,
 )
 from governance.admission import gate
-from governance.admission.content import ContentInspector
+from governance.admission.content import ContentInspector, inspect_inline
 
 KEY = SigningKey.from_seed(bytes([1]) * 32)
 OTHER_KEY = SigningKey.from_seed(bytes([2]) * 32)
@@ -282,10 +282,10 @@ def conclude(
     needs: gate.NeedsEvidence, chunks: Sequence[bytes] | None, policy: gate.GatePolicy = POLICY
 ) -> tuple[Verdict, AcceptedUpdate | None]:
     """The verdict on an update whose chunks are these: None where they cannot be read, ignored for an inline delta."""
-    inspector = ContentInspector(needs.update, needs.round)
     if needs.update.inline is not None:
-        inspector.add_inline(needs.update.inline)
-    elif chunks is None:
+        return gate.conclude(needs, [inspect_inline(needs.update, needs.round, needs.numbers)], policy)
+    inspector = ContentInspector(needs.update, needs.round)
+    if chunks is None:
         inspector.unavailable(0)
     else:
         for index, chunk in enumerate(chunks):

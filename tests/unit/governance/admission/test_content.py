@@ -13,7 +13,7 @@ from fluvial.encoding import ENCODINGS, Span, encoder
 from fluvial.encoding.fitting import norm_of
 from fluvial.wire.records import Decision, ModelUpdate, Reason, Round, Score
 from governance.admission import gate
-from governance.admission.content import ContentInspector
+from governance.admission.content import ContentInspector, inspect_inline, numbers_of
 from governance.admission.evidence import Finding
 from tests.unit.governance.admission.builders import (
     DELTA,
@@ -349,7 +349,42 @@ def test_the_first_finding_against_a_record_gives_the_reason_and_all_measures_st
 
 def test_the_verdict_of_what_was_checked_keeps_all_that_was_judged_before() -> None:
     needs = needs_of(an_update())
-    judged = replace(needs.verdict, scores=())
-    finding = Finding(norm=2.5, max_abs=0.5)
-    verdict, _ = gate.conclude(needs, [finding], POLICY)
-    assert verdict == replace(judged, norm=2.5, max_abs=0.5)
+    update, source = needs.update, needs.source
+    verdict, _ = gate.conclude(needs, [Finding(norm=2.5, max_abs=0.5)], POLICY)
+    assert (verdict.source_topic, verdict.source_partition, verdict.source_offset) == source.place
+    assert (verdict.source_timestamp_ms, verdict.record_sha256) == (source.timestamp_ms, needs.record_sha256)
+    said = (update.participant, update.task, update.round, update.attempt, update.update_id)
+    assert said == (verdict.participant, verdict.task, verdict.round, verdict.attempt, verdict.update_id)
+    assert (verdict.reason, verdict.norm, verdict.max_abs, verdict.scores) == (Reason.ACCEPTED, 2.5, 0.5, ())
+
+
+INLINE_DELTAS = [
+    DELTA,
+    np.zeros(9, np.float32),
+    np.full(9, -0.0, np.float32),
+    changed(4, np.nan),
+    changed(4, -np.inf),
+    changed(0, 11.0),
+    np.full(9, np.finfo(np.float32).max, np.float32),
+]
+
+
+@pytest.mark.parametrize("max_norm", [0.0, 3.0])
+def test_small_deltas_that_are_looked_at_together_are_found_what_each_is_by_itself(max_norm: float) -> None:
+    round_ = inline_round(max_norm=max_norm)
+    sent = an_inline_update()
+    updates = [replace(sent, inline=delta.tobytes()) for delta in INLINE_DELTAS]
+    numbers = numbers_of(updates)
+    assert list(numbers) == list(range(len(updates)))
+    with np.errstate(all="raise"):
+        together = [inspect_inline(update, round_, numbers[place]) for place, update in enumerate(updates)]
+    assert together == [inspect_inline(update, round_) for update in updates]
+    assert len({finding.fault for finding in together}) > 2
+
+
+def test_of_other_encodings_and_lengths_nothing_is_known_beforehand() -> None:
+    sent = an_inline_update()
+    codes = replace(sent, encoding="int8")
+    odd, none, large = (replace(sent, inline=bytes(size)) for size in (7, 0, 8192))
+    assert numbers_of([an_update(), codes, odd, none, large]) == {}
+    assert numbers_of([]) == {}

@@ -52,6 +52,9 @@ class TestedEvidence:
         self.findings: dict[Place, gate.Finding] = {}
         self.submitted: list[Place] = []
 
+    def at_once(self, needs: gate.NeedsEvidence) -> gate.Finding | None:
+        return None
+
     def submit(self, needs: gate.NeedsEvidence) -> None:
         assert needs.source.place not in self.under_way
         self.under_way.add(needs.source.place)
@@ -106,7 +109,7 @@ class TestedDesk:
         reason = next((finding.fault for finding in findings if finding.fault), Reason.ACCEPTED)
         if reason is Reason.ACCEPTED:
             self.accepted.add(contest_of(needs))
-        return Concluded(replace(needs.verdict, reason=reason), None)
+        return Concluded(a_verdict(reason), None)
 
     def settled(self, record: SourceRecord, outcome: Any) -> None:
         self.outcomes.append((record.offset, outcome.verdict.reason.value))

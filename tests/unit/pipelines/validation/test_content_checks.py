@@ -216,9 +216,13 @@ def test_an_inline_delta_is_inspected_at_once() -> None:
     checks = ContentChecks(Log().read, is_own)
     update = an_inline_update()
     needs = replace(needs_of(1, []), update=update, round=a_round(chunk_elements=16))
+    found = checks.at_once(needs)
+    assert found is not None
+    assert found.max_abs == 3.0
     checks.submit(needs)
     assert checks.ready(place(needs))
-    assert checks.settle(place(needs)).max_abs == 3.0
+    assert checks.settle(place(needs)) == found
+    assert checks.at_once(needs_of(1, [reference(0, 5)])) is None
 
 
 def test_looks_at_many_that_wait_are_cheap(clock: Clock) -> None:

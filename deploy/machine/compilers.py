@@ -29,8 +29,8 @@ _WITHOUT_PROFILES = [
         "UpdateMethodData",
     )
 ]
-"""Where both compilers are at work, the first fills profiles for the second, which makes its code slower and larger; the
-digest has no use for them."""
+"""Where both compilers are at work, the first fills profiles for the second, which makes its code slower and larger.
+The digest has no use for them."""
 
 _FILE = "compilers.json"
 _DIRECTIVES = [

@@ -41,8 +41,8 @@ def inspect(chunk: NDArray[np.float32]) -> Numbers:
 
 
 def inspect_rows(chunks: NDArray[np.float32]) -> Iterator[Numbers]:
-    """What `inspect` gives of each row of float32[k, n], to the bit: for many small chunks at once, which each by itself
-    take ten times what their numbers do. Raises ValueError for rows that are empty or longer than a tile."""
+    """What `inspect` gives of each row of float32[k, n], to the bit: for many small chunks at once, each of which alone
+    takes ten times what its numbers do. Raises ValueError for rows that are empty or longer than a tile."""
     if not 1 <= chunks.shape[1] <= _TILE:
         raise ValueError(f"rows of {chunks.shape[1]} elements; there are 1 to {_TILE}")
     highs, lows = np.maximum.reduce(chunks, axis=1).tolist(), np.minimum.reduce(chunks, axis=1).tolist()

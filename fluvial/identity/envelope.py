@@ -70,10 +70,7 @@ def _bytes_after_payload(data: bytes) -> int:
 def verify_envelope(envelope: Envelope, public_key: bytes) -> bool:
     """Whether one of the signatures is this key's. The keyid is a hint that plays no part."""
     message = pre_authentication_encoding(envelope.payload_type, envelope.payload)
-    for signature in envelope.signatures:
-        if verify(public_key, signature.signature, message):
-            return True
-    return False
+    return any(verify(public_key, signature.signature, message) for signature in envelope.signatures)
 
 
 def verify_envelopes(signed: Sequence[tuple[Envelope, bytes]]) -> list[bool]:

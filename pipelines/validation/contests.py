@@ -55,7 +55,7 @@ class Contests:
         """The findings on a record that need not be under check, because all evidence on it is in hand and nobody of
         its contest is before it; None where it must enter. turn: see `enter`."""
         contest = contest_of(needs)
-        if contest in self._checked or not turn and contest in self._queues:
+        if contest in self._checked or (not turn and contest in self._queues):
             return None
         findings = []
         for kind in self._evidence:

@@ -50,10 +50,12 @@ class TestedEvidence:
         self.under_way: set[Place] = set()
         self.known: set[Place] = set()
         self.findings: dict[Place, gate.Finding] = {}
+        self.in_hand: set[Place] = set()
         self.submitted: list[Place] = []
 
     def at_once(self, needs: gate.NeedsEvidence) -> gate.Finding | None:
-        return None
+        place = needs.source.place
+        return self.findings.get(place, gate.Finding()) if place in self.in_hand else None
 
     def submit(self, needs: gate.NeedsEvidence) -> None:
         assert needs.source.place not in self.under_way
@@ -71,6 +73,11 @@ class TestedEvidence:
 
     def withdraw(self, place: Place) -> None:
         self.under_way.discard(place)
+
+    def hand(self, *records: SourceRecord, fault: Reason | None = None) -> None:
+        """What there is to know of these records need not be gathered."""
+        self.find(*records, fault=fault)
+        self.in_hand |= {("fluvial.updates", record.partition, record.offset) for record in records}
 
     def find(self, *records: SourceRecord, fault: Reason | None = None) -> None:
         """What there is to know of these records is known now."""

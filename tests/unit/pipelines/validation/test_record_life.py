@@ -42,6 +42,42 @@ def test_evidence_that_is_there_at_once_needs_no_wait() -> None:
     assert (desk.outcomes, desk.num_judged) == ([(1, "ACCEPTED")], 1)
 
 
+def test_evidence_in_hand_is_told_without_a_check_or_any_state() -> None:
+    desk = TestedDesk(room=1)
+    others, good, bad = a_record(0, key=b"a"), a_record(1, key=b"b"), a_record(2, key=b"c")
+    desk.lane.arrive([others], 0)
+    desk.evidence[0].hand(good)
+    desk.evidence[0].hand(bad, fault=Reason.NON_FINITE)
+    desk.lane.arrive([good, bad], 0)
+    assert desk.outcomes == [(1, "ACCEPTED"), (2, "NON_FINITE")]
+    assert desk.num_judged == 3
+    assert len(desk.kept) == len(desk.evidence[0].submitted) == 1
+
+
+def test_evidence_in_hand_overtakes_nobody_of_its_contest() -> None:
+    desk = TestedDesk()
+    first, second, third = (a_record(offset) for offset in range(3))
+    desk.evidence[0].hand(second, third)
+    desk.lane.arrive([first, second], 0)
+    desk.lane.arrive([third], 0)
+    assert (desk.outcomes, len(desk.kept)) == ([], 3)
+    desk.evidence[0].find(first, fault=Reason.NON_FINITE)
+    desk.lane.look(10)
+    assert desk.outcomes == [(0, "NON_FINITE"), (1, "ACCEPTED"), (2, "DUPLICATE_IGNORED")]
+    assert (desk.kept, desk.lane.next_look_ms(10)) == ({}, None)
+
+
+def test_where_a_second_kind_has_to_be_gathered_the_record_waits_for_it() -> None:
+    desk, record = TestedDesk(num_kinds=2), a_record(1)
+    content, score = desk.evidence
+    content.hand(record)
+    desk.lane.arrive([record], 0)
+    assert (desk.outcomes, len(desk.kept), len(score.submitted)) == ([], 1, 1)
+    score.find(record)
+    desk.lane.look(10)
+    assert (desk.outcomes, desk.kept) == ([(1, "ACCEPTED")], {})
+
+
 def test_kinds_of_evidence_are_asked_in_turn_and_the_first_against_it_decides() -> None:
     desk = TestedDesk(num_kinds=2)
     content, score = desk.evidence

@@ -11,6 +11,7 @@ from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import decode
 from fluvial.wire.records import OverRate, Reason
 from governance.admission import signature
+from pipelines.validation.operators import share
 from tests.unit.governance.admission.builders import (
     KEY,
     a_participant,
@@ -120,3 +121,12 @@ def test_a_job_that_starts_anew_gives_no_second_verdict() -> None:
         stage.checkpoint()
         assert reasons(stage, offsets) == before
         assert len(before) == 200
+
+
+def test_keys_that_can_be_no_names_are_not_remembered() -> None:
+    with a_stage() as stage:
+        before = share._short_name.cache_info().currsize
+        stage.send([b"junk"], key=b"x" * 129)
+        assert share._short_name.cache_info().currsize == before
+        stage.send([b"junk"], key=b"y" * 128)
+        assert share._short_name.cache_info().currsize == before + 1

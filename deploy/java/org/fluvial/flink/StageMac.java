@@ -51,24 +51,29 @@ final class StageMac {
 
     byte[] of(String topic, byte[] key, Headers headers, byte[] value) {
         byte[] name = topic.getBytes(StandardCharsets.UTF_8);
-        mac.update(ByteBuffer.allocate(Short.BYTES).putShort((short) name.length).array());
-        mac.update(name);
-        field(key);
+        byte[] content = orEmpty(value);
+        int size = Short.BYTES + name.length + fieldBytes(key) + Short.BYTES + fieldBytes(content);
         int count = 0;
         for (Header header : headers) {
-            count += isCovered(header) ? 1 : 0;
-        }
-        mac.update(ByteBuffer.allocate(Short.BYTES).putShort((short) count).array());
-        for (Header header : headers) {
             if (isCovered(header)) {
-                byte[] covered = header.key().getBytes(StandardCharsets.UTF_8);
-                mac.update(ByteBuffer.allocate(Short.BYTES).putShort((short) covered.length).array());
-                mac.update(covered);
-                field(orEmpty(header.value()));
+                count++;
+                size += Short.BYTES + utf8(header).length + fieldBytes(orEmpty(header.value()));
             }
         }
-        field(orEmpty(value));
-        return mac.doFinal();
+        // In one piece: each that the digest is fed with by itself costs as much as a block of it.
+        ByteBuffer covered = ByteBuffer.allocate(size);
+        covered.putShort((short) name.length).put(name);
+        put(covered, key);
+        covered.putShort((short) count);
+        for (Header header : headers) {
+            if (isCovered(header)) {
+                byte[] named = utf8(header);
+                covered.putShort((short) named.length).put(named);
+                put(covered, orEmpty(header.value()));
+            }
+        }
+        put(covered, content);
+        return mac.doFinal(covered.array());
     }
 
     /** Whether a stage wrote this record, or the broker had it before there was a key. */
@@ -91,10 +96,18 @@ final class StageMac {
         return bytes == null ? new byte[0] : bytes;
     }
 
-    private void field(byte[] bytes) {
-        mac.update(ByteBuffer.allocate(Integer.BYTES).putInt(bytes == null ? -1 : bytes.length).array());
+    private static byte[] utf8(Header header) {
+        return header.key().getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static int fieldBytes(byte[] bytes) {
+        return Integer.BYTES + (bytes == null ? 0 : bytes.length);
+    }
+
+    private static void put(ByteBuffer out, byte[] bytes) {
+        out.putInt(bytes == null ? -1 : bytes.length);
         if (bytes != null) {
-            mac.update(bytes);
+            out.put(bytes);
         }
     }
 }

@@ -11,13 +11,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from deploy.bench.arrivals import collect
+from deploy.bench.arrivals import Arriving, collect
 from deploy.bench.limits import sequential_read
 from deploy.bench.usage import Usage, java_child
 from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
 from fluvial.identity.brokers import Brokers
-from fluvial.kafka import connect
 from fluvial.kafka.librdkafka import clients
 from fluvial.wire.framing import encode
 from fluvial.wire.records import AuditEvent, Decision, Reason, Verdict
@@ -38,11 +37,9 @@ def run(
         report("starting the broker")
         stack = ends.enter_context(Stack(directory / "stack", partitions=4))
         topics = stack.federation.topics
-        transport = connect(stack.federation.brokers, "fluvial-bench")
-        ends.callback(transport.close)
         report(f"publishing {num_events} events")
         _publish(stack.federation.brokers, topics.events, StageMac.load(stack.directory.keys), num_events)
-        leaves = transport.read(topics.audit)
+        leaves = Arriving(stack.federation.brokers, topics.audit)
         ends.callback(leaves.close)
         report("starting the job (audit)")
         submission = Submission(stages=STAGES, name="bench", parallelism=parallelism)

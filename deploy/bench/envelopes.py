@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from deploy.bench.arrivals import collect
+from deploy.bench.arrivals import Arriving, collect
 from deploy.bench.limits import ed25519_per_second
 from deploy.bench.load import Load
 from deploy.bench.seeding import announce, register, wait
@@ -56,7 +56,7 @@ def run(
             transport.produce(federation.topics.updates, raw, key=name.encode())
             for name, raw in load.envelopes(federation.topics.scope)
         )
-        verdicts = transport.read(federation.topics.verdicts)
+        verdicts = Arriving(federation.brokers, federation.topics.verdicts)
         ends.callback(verdicts.close)
         stages = STAGES_WITH_WINDOW if window else STAGES
         report(f"starting the job ({', '.join(stages)})")

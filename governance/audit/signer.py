@@ -38,8 +38,8 @@ def append(state: SignerState, offset: int, leaf: bytes) -> SignerState:
         sequenced = framing.decode(leaf, SequencedEvent)
     except DecodeError as error:
         raise NotNext(f"leaf {state.tree.size} is no SequencedEvent: {error}") from error
-    if why := state.end.why_not(sequenced):
-        raise NotNext(why, ahead=sequenced.sequence >= state.tree.size)
+    if sequenced.previous_sha256 != state.previous_sha256 or sequenced.sequence != state.tree.size:
+        raise NotNext(state.end.why_not(sequenced), ahead=sequenced.sequence >= state.tree.size)
     return SignerState(
         tree=state.tree.append(leaf_hash(leaf)), previous_sha256=sha256(leaf).digest(), last_offset=offset
     )

@@ -25,6 +25,8 @@ _INT = struct.Struct(">i")
 _NO_HEADERS = struct.Struct(">Hi")
 """Number of headers, then the value's length."""
 _NULL = _INT.pack(-1)
+_FEW = 256
+_LENGTHS = [_INT.pack(length) for length in range(_FEW)]
 
 
 class SourceRecord(NamedTuple):
@@ -64,10 +66,10 @@ def sink_frame(topic: str, key: bytes | None, value: bytes | None, headers: Sequ
     """The sink frame of a record; `value` None is a tombstone. Raises struct.error for a name over 64 KiB."""
     if key is not None and value is not None and not headers:
         return b"".join((_text(topic), _INT.pack(len(key)), key, _NO_HEADERS.pack(0, len(value)), value))
-    pack = _INT.pack
     parts = [_text(topic), *_field(key), _SHORT.pack(len(headers))]
     for name, header_value in headers:
-        parts += (_text(name), pack(len(header_value)), header_value)
+        length = len(header_value)
+        parts += (_text(name), _LENGTHS[length] if length < _FEW else _INT.pack(length), header_value)
     parts += _field(value)
     return b"".join(parts)
 

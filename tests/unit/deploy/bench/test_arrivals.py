@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from deploy.bench.arrivals import collect
+from deploy.bench.arrivals import Arrival, collect
 from deploy.machine.errors import StartError
-from fluvial.kafka import Message
 
 
 class _Reader:
@@ -15,11 +14,8 @@ class _Reader:
     def __init__(self, batches: list[list[int]]) -> None:
         self._batches = batches
 
-    def poll(self, timeout: float) -> list[Message]:
-        return [
-            Message(topic="t", partition=0, offset=time_ms, timestamp_ms=time_ms, key=None, value=b"%d" % time_ms)
-            for time_ms in (self._batches.pop(0) if self._batches else [])
-        ]
+    def poll(self, timeout: float) -> list[Arrival]:
+        return [Arrival(time_ms, b"%d" % time_ms) for time_ms in (self._batches.pop(0) if self._batches else [])]
 
 
 class _Usage:

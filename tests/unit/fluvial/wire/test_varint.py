@@ -2,6 +2,7 @@
 
 import pytest
 
+from fluvial.wire import varint
 from fluvial.wire.varint import Unusual, int_bytes, long_bytes, rest_of_zigzag
 from tests.unit.fluvial.wire.slow_avro import long_
 
@@ -49,3 +50,23 @@ def test_what_is_no_integer_is_not_written() -> None:
         long_bytes(1.0)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         long_bytes(1e15)  # type: ignore[arg-type]
+
+
+def test_times_are_read_as_before_whether_or_not_one_like_them_was_read() -> None:
+    around = [1_700_000_000_000 + moved for moved in range(-200, 200)]
+    edges = [(1 << bits) + moved for bits in range(13, 63, 7) for moved in (-1, 0, 1)]
+    for _ in range(2):
+        for number in [*around, *edges, *(-1 - one for one in edges)]:
+            data = long_bytes(number)
+            if len(data) > 1:
+                zigzag, at = rest_of_zigzag(data[0], data + b"\x80\x01", 1)
+                assert ((zigzag >> 1) ^ -(zigzag & 1), at) == (number, len(data))
+                with pytest.raises((IndexError, Unusual)):
+                    rest_of_zigzag(data[0], data[:-1], 1)
+
+
+def test_what_is_remembered_of_times_is_bounded() -> None:
+    for number in range(1 << 40, (1 << 40) + 64 * 5000, 64):
+        data = long_bytes(number)
+        rest_of_zigzag(data[0], data, 1)
+    assert 0 < len(varint._TIMES) <= 4096

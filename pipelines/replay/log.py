@@ -12,7 +12,7 @@ from fluvial.auditor.log import read_log
 from fluvial.auditor.report import Problems
 from fluvial.edge.models import read_manifests
 from fluvial.identity.federation import Federation
-from fluvial.kafka import Message, Transport, connect, read_to_end
+from fluvial.kafka import Message, Transport, connect, read_all
 from fluvial.wire.records import ModelManifest
 from pipelines.replay.evidence import Position
 
@@ -85,11 +85,7 @@ class KafkaLog:
         return self.transport.fetch(topic, positions) if positions else []
 
     def _records(self, topic: str) -> Iterator[Message]:
-        reader = self.transport.read(topic)
-        try:
-            yield from read_to_end(reader, _READ_SECONDS)
-        finally:
-            reader.close()
+        return read_all(self.transport, topic, _READ_SECONDS)
 
 
 def _parts(positions: Collection[Position], count: int) -> list[list[Position]]:

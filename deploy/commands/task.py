@@ -135,6 +135,9 @@ def update(
 ) -> None:
     """Register a task again with other terms, which hold from the next round on. Its model and windows stay.
 
+    Terms of acceleration hold at once: whose acts count, what the gate demands, how requests are answered. What
+    operators have signed under another policy and not enough of them yet is awaited anew.
+
     Terms that weaken a task which names operators (`approval`) need their signatures: --propose, then `fluvial task
     approve` by each of them, then `fluvial task register`.
     """
@@ -148,7 +151,8 @@ def update(
             console.print(f"{propose} awaits signatures: `fluvial task approve {propose}`", markup=False)
             return
         task = update_task(acts, task_file, packages)
-    console.print(f"{task.task} has other terms from its next round on", markup=False)
+    at_once = ", those of acceleration at once" if task_file.acceleration is not None else ""
+    console.print(f"{task.task} has other terms from its next round on{at_once}", markup=False)
 
 
 @app.command("approve")

@@ -46,6 +46,14 @@ def list_releases(
         for promotion in promotions:
             print_json(_summary(promotion))
         return
+    if not promotions:
+        console.print(
+            f"nothing was decided on {task} yet: variants are built and judged as versions are published, by the "
+            "stages acceleration and promotion",
+            soft_wrap=True,
+            markup=False,
+        )
+        return
     table = Table()
     for name in ("promotion", "version", "variant", "processor", "decision", "reason"):
         table.add_column(name, justify="right" if name in ("promotion", "version") else "left", overflow="fold")

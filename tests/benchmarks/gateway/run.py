@@ -154,9 +154,7 @@ class Served:
         found = {
             "requests": len(asked),
             "answered": len(good),
-            "others": dict(
-                Counter(str(each.get("status") or each["error"]) for each in asked if each.get("status") != 200)
-            ),
+            "others": dict(Counter(_refusal(each) for each in asked if each.get("status") != 200)),
             "releases": {str(n): c for n, c in sorted(Counter(each["promotion"] for each in good).items())},
             "wrong": sum(not self._is_right(each) for each in good),
         }
@@ -166,6 +164,10 @@ class Served:
         session = self.sessions.get(answer["promotion"])
         example = self.inputs[answer["example"]][None]
         return session is not None and bool(np.allclose(session.run(example).ravel(), answer["outputs"], atol=1e-4))
+
+
+def _refusal(asked: dict[str, Any]) -> str:
+    return f"{asked.get('status', '')} {asked['error'][:60]}".strip()
 
 
 def _governed(operator: SigningKey) -> Any:

@@ -110,6 +110,7 @@ def test_decisions_are_listed_shown_and_compared(stage):
     assert [row["bytes"] for row in compared["decisions"]] == [10, 10]
     assert [(row["group"], row["values"][1]) for row in compared["changed"]] == [("age:50-80", None)]
     assert "recall:1 of age:50-80" in run("diff", "credit", "1", "2").stdout
+    assert run("list", "other").stdout.startswith("nothing was decided on other yet")
     missing = run("diff", "credit", "1", "7")
     assert missing.exit_code == 1
     assert "no decision 7" in missing.stderr

@@ -1,5 +1,5 @@
 """Whatever bytes come, every parser gives a value or the error that it declares: nothing else is raised, and nothing
-takes long. FLUVIAL_LAWS=soak, as `make soak` has it, tries forty times as many examples.
+takes long. FLUVIAL_LAWS=soak, as `make soak` has it, tries eighty times as many examples.
 """
 
 from __future__ import annotations
@@ -85,10 +85,10 @@ class Parser:
     errors: tuple[type[Exception], ...] = (FluvialError,)
 
     def try_with(self, data: bytes) -> None:
-        started = time.process_time()
+        started = time.thread_time()
         with suppress(*self.errors):
             self.call(data)
-        assert time.process_time() - started < SECONDS, f"{self.name} takes long"
+        assert time.thread_time() - started < SECONDS, f"{self.name} takes long"
 
 
 def a_proof() -> bytes:

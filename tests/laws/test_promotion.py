@@ -4,10 +4,9 @@ from math import exp, lgamma, log, sqrt
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import linprog
-from scipy.stats import multinomial
 
 from fluvial.inference.bootstrap import drops
 from fluvial.wire.promotion_policy import PromotionPolicy
@@ -84,7 +83,7 @@ def best_possible(size, discordance, margin):
     harmed, helped = (axis.ravel() for axis in np.indices((most, most)))
 
     def probability(p_harmed, p_helped):
-        return multinomial.pmf(
+        return scipy.stats.multinomial.pmf(
             np.stack([harmed, helped, size - harmed - helped], axis=1),
             size,
             [p_harmed, p_helped, 1 - p_harmed - p_helped],
@@ -93,7 +92,7 @@ def best_possible(size, discordance, margin):
     gains = np.concatenate([[0.0], np.geomspace(1e-5, 0.3, 60)])
     harmful = np.stack([probability(share + margin, share) for share in gains])
     harmless = probability(discordance / 2, discordance / 2)
-    return -linprog(-harmless, A_ub=harmful, b_ub=np.full(len(gains), 0.05), bounds=(0, 1)).fun
+    return -scipy.optimize.linprog(-harmless, A_ub=harmful, b_ub=np.full(len(gains), 0.05), bounds=(0, 1)).fun
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_for_programs_every_line_is_json(world: RegionWorld) -> None:
     others = play(world)
     result = run("--parent-task", "demo", "--json")
     others.join()
-    events = [json.loads(line) for line in result.output.splitlines()]
+    events = [json.loads(line) for line in result.stdout.splitlines()]
     assert events[0] == {"event": "Followed", "round": 1, "attempt": 1, "seconds": 10.0}
     assert events[-1] == {"event": "done", "task": "demo-west", "rounds": 1}
 

@@ -48,6 +48,6 @@ def test_rounds_are_opened_and_what_they_make_is_verified(world: World, monkeypa
     assert "tuned by  the rounds of toy-3-tuned, which began with the pruned model" in verified.output
     assert "bytes     the same" in verified.output
     assert verified.output.rstrip().endswith("verified")
-    as_json = json.loads(RUNNER.invoke(variant.app, ["verify", "toy", "3", "tuned", "--json"]).output)
+    as_json = json.loads(RUNNER.invoke(variant.app, ["verify", "toy", "3", "tuned", "--json"]).stdout)
     assert (as_json["verified"], as_json["tuned_by"], as_json["same_bytes"]) == (True, "toy-3-tuned", True)
     assert as_json["differences"] == []

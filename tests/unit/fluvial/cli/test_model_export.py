@@ -56,7 +56,7 @@ def test_onnx_answers_alike_for_any_number_of_examples(published: PublishedTask)
     assert [each.name for each in session.get_inputs()] == ["numbers", "kind"]
     for count in (1, 7, 30):
         (found,) = session.run(["outputs"], {name: array[:count] for name, array in inputs.items()})
-        np.testing.assert_allclose(found, published.answers()[:count], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(found, published.answers()[:count], rtol=1e-4, atol=1e-5)
 
 
 def test_safetensors_has_what_travelled(published: PublishedTask) -> None:
@@ -183,4 +183,4 @@ def test_outputs_with_logits_are_exported_too_of_inputs_by_position_and_by_name(
     examples = Examples(inputs=named if by_name else arrays, targets=np.zeros(5))
     session = onnxruntime.InferenceSession(to_onnx(module, examples), providers=["CPUExecutionProvider"])
     (found,) = session.run(None, named)
-    np.testing.assert_allclose(found, predict(module, examples), rtol=1e-5)
+    np.testing.assert_allclose(found, predict(module, examples), rtol=1e-4, atol=1e-5)

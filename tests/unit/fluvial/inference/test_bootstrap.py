@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, mean_absolute_error, roc_auc_score
 
 from fluvial.inference.bootstrap import drops
 
@@ -20,6 +19,8 @@ def by_metric(found):
 
 
 def test_values_and_drops_are_those_of_scikit_learn():
+    from sklearn.metrics import f1_score, mean_absolute_error, roc_auc_score  # seconds, wherever this file is collected
+
     found = by_metric(drops(REFERENCE, WORSE, CLASSES, metrics=["auc", "macro_f1"], seed=SEED, draws=50))
     scores = [outputs[:, 1] - outputs[:, 0] for outputs in (REFERENCE, WORSE)]
     auc = [roc_auc_score(CLASSES, of_one) for of_one in scores]
@@ -34,6 +35,8 @@ def test_values_and_drops_are_those_of_scikit_learn():
 
 
 def test_the_bound_is_the_quantile_of_draws_of_people_with_all_that_is_theirs():
+    from sklearn.metrics import roc_auc_score
+
     people = np.arange(SIZE) // 4
     found = by_metric(drops(REFERENCE, WORSE, CLASSES, metrics=["auc"], seed=SEED, people=people))["auc"]
     random, drawn = np.random.default_rng(1), []

@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from fairlearn.metrics import MetricFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, recall_score
 
 from fluvial.inference.comparison import NO_ANSWER, answers_of, compare
 
@@ -51,6 +49,9 @@ def test_groups_of_fewer_than_ten_people_are_never_counted():
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_values_by_group_are_those_of_fairlearn(seed):
+    from fairlearn.metrics import MetricFrame  # seconds, wherever this file is collected
+    from sklearn.metrics import accuracy_score, recall_score
+
     random = np.random.default_rng(seed)
     size = 200
     targets, reference, variant = (random.integers(0, 3, size) for _ in range(3))

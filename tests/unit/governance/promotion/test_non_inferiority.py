@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+import scipy
 
 from governance.promotion.counts import PairedCounts
 from governance.promotion.non_inferiority import Z_95, harm_p_value, holm, score_bound, upper_bound
@@ -22,11 +22,13 @@ def tango_by_likelihood(size, harmed, helped):
             return -(harmed * np.log(p) + helped * np.log(q) + (size - harmed - helped) * np.log(stay))
 
         low, high = max(1e-15, -drop + 1e-15), (1 - drop) / 2 - 1e-15
-        q = optimize.minimize_scalar(minus_likelihood, bounds=(low, high), method="bounded", options={"xatol": 1e-14}).x
+        q = scipy.optimize.minimize_scalar(
+            minus_likelihood, bounds=(low, high), method="bounded", options={"xatol": 1e-14}
+        ).x
         return (harmed - helped - size * drop) / np.sqrt(size * (2 * q + drop * (1 - drop)))
 
     observed = (harmed - helped) / size
-    return optimize.brentq(lambda drop: score(drop) + Z_95, observed, 1 - 1e-9, xtol=1e-12)
+    return scipy.optimize.brentq(lambda drop: score(drop) + Z_95, observed, 1 - 1e-9, xtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ def test_the_bound_is_tangos(size, harmed, helped):
 
 @pytest.mark.parametrize(("size", "harmed"), [(300, 0), (300, 2), (266, 21), (30, 30), (1, 0)])
 def test_where_nobody_was_helped_the_bound_is_at_least_the_exact_one(size, harmed):
-    exact = 1.0 if harmed == size else stats.beta.ppf(0.95, harmed + 1, size - harmed)
+    exact = 1.0 if harmed == size else scipy.stats.beta.ppf(0.95, harmed + 1, size - harmed)
     assert upper_bound(counts(size, harmed, 0)) >= exact - 1e-9
 
 
@@ -61,7 +63,7 @@ def test_more_losses_never_lower_the_bound_and_more_gains_never_raise_it():
 
 @pytest.mark.parametrize(("harmed", "helped"), [(21, 0), (24, 3), (0, 0), (3, 9), (130, 80)])
 def test_the_p_value_is_that_of_mcnemars_exact_test(harmed, helped):
-    expected = stats.binomtest(harmed, harmed + helped, alternative="greater").pvalue if harmed + helped else 1.0
+    expected = scipy.stats.binomtest(harmed, harmed + helped, alternative="greater").pvalue if harmed + helped else 1.0
     assert harm_p_value(counts(1000, harmed, helped)) == pytest.approx(expected, rel=1e-9)
 
 
@@ -80,13 +82,13 @@ def test_a_negative_count_is_refused():
 @pytest.mark.parametrize("share", [0.45, 0.5, 0.52, 0.6, 1.0])
 def test_the_p_value_is_exact_for_as_many_changes_as_there_may_be(size, share):
     harmed = round(size * share)
-    expected = stats.binom.sf(harmed - 1, size, 0.5)
+    expected = scipy.stats.binom.sf(harmed - 1, size, 0.5)
     assert harm_p_value(counts(10**6, harmed, size - harmed)) == pytest.approx(expected, rel=1e-8, abs=1e-300)
 
 
 @pytest.mark.parametrize(("harmed", "size"), [(999, 10**4), (1_000, 10**4), (1_001, 10**4), (10**5, 10**7)])
 def test_many_losses_have_a_bound_beyond_the_exact_one_by_less_than_two_examples(harmed, size):
-    exact = stats.beta.ppf(0.95, harmed + 1, size - harmed)
+    exact = scipy.stats.beta.ppf(0.95, harmed + 1, size - harmed)
     assert exact - 1e-12 <= upper_bound(counts(size, harmed, 0)) < exact + 2 * (1 + harmed**0.5 / 50) / size
 
 

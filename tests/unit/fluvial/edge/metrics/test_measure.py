@@ -3,7 +3,6 @@ from math import log
 
 import numpy as np
 import pytest
-from sklearn import metrics as twin
 
 from fluvial.edge.metrics import measure, measure_groups
 from fluvial.edge.metrics.classification import accuracy, auc, cross_entropy, macro_f1, perplexity, recall
@@ -48,6 +47,8 @@ def test_auc_needs_two_classes_and_both_of_them() -> None:
 
 
 def test_metrics_equal_those_of_scikit_learn() -> None:
+    from sklearn import metrics as twin  # seconds, which a process that runs other tests alone need not take
+
     logits, targets = RANDOM.normal(size=(50, 4)), RANDOM.integers(0, 4, 50)
     assert macro_f1(logits, targets) == pytest.approx(twin.f1_score(targets, logits.argmax(1), average="macro"))
     of_classes = twin.recall_score(targets, logits.argmax(1), average=None)

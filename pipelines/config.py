@@ -47,6 +47,9 @@ class Settings(BaseModel):
     )
     submission: str = Field(default="", description="This submission of the job: another one tries each record anew.")
     code: str = Field(default="", description="Digest of the job's code where its processes are not its own.")
+    code_folder: Path | None = Field(
+        default=None, description="Where that code lies, as long as a process may import from it; else the checkout."
+    )
     record_attempts: int = Field(
         default=3, ge=2, description="How often an operator is given a record that it raises on: the last time aside."
     )

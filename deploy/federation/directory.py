@@ -53,6 +53,7 @@ class DataDirectory:
         self.federation_file = self.root / "federation.json"
         self.checkpoints = self.root / "checkpoints"
         self.jobs = self.root / "jobs"
+        self.code = self.root / "code"
         self.supervisor_log = self.root / "supervisor.log"
         self.lock_file = self.root / "stack.lock"
         self._state_file = self.root / "stack.json"

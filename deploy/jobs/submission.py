@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import re
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import IO, Any
 from deploy.cluster import flink_home
 from deploy.cluster.rest import ENDED, RestClient
 from deploy.federation.directory import DataDirectory
+from deploy.jobs.code import forget_code, keep_code
 from deploy.jobs.holders import arguments_for
 from deploy.jobs.settings import job_settings
 from deploy.jobs.submitting import submitting, was_cut_short
@@ -34,9 +33,6 @@ from fluvial.identity.federation import Federation
 from pipelines.config import Settings
 from pipelines.flink.jars import flink_jars
 from pipelines.topology import stages_named
-
-PACKAGES = ("fluvial", "models", "governance", "pipelines")
-"""What a job needs of the checkout."""
 
 # The heavy work is Python's and C's: the parallel collector costs more than it brings.
 _LOCAL_JVM = ("-Xms96m", "-Xmx256m", "-XX:MaxMetaspaceSize=256m", "-XX:+UseSerialGC", "-XX:-UsePerfData")
@@ -248,8 +244,11 @@ def _submit(
 ) -> str:
     """Submit it; the jobs that are replaced end when all that can be checked before was."""
     name = submission.job_name
-    archive, code = _archive(directory.jobs / f"{name}.zip")
-    submission = replace(submission, settings={**submission.settings, "code": code})
+    code, archive = keep_code(CHECKOUT, directory.code), directory.jobs / f"{name}.zip"
+    code.pack(archive)
+    submission = replace(
+        submission, settings={**submission.settings, "code": code.digest, "code_folder": code.folder.resolve()}
+    )
     settings_file, settings = submission.write(directory, federation)
     taking = arguments_for(
         settings,
@@ -268,6 +267,7 @@ def _submit(
     command += ["-pyfs", os.path.relpath(archive, directory.cluster), "-pym", "pipelines.main"]
     command += [*submission.arguments(settings_file), *taking]
     environment = {**flink_home.environment(directory.cluster), "FLUVIAL_JARS": str(flink_jars()[0].parent)}
+    environment["PYTHONPATH"] = os.pathsep.join([str(code.folder.resolve()), environment["PYTHONPATH"]])
     log = directory.jobs / f"{name}.log"
     log.unlink(missing_ok=True)
     # `python -m` looks into the working directory first: not into the checkout, which may change while the job runs.
@@ -282,6 +282,7 @@ def _submit(
     job_id = found.group(1)
     rest.wait_for(job_id, frozenset({"RUNNING"}), _START_SECONDS)
     _wait_for_checkpoint(rest, job_id)
+    forget_code(directory.code, directory.jobs)
     return job_id
 
 
@@ -305,16 +306,3 @@ def _wait_for_checkpoint(rest: RestClient, job_id: str) -> None:
         if state in ENDED or time.monotonic() > deadline:
             raise StackError(f"the job is {state} and has no checkpoint: {rest.last_failure(job_id)}")
         time.sleep(0.1)
-
-
-def _archive(path: Path) -> tuple[Path, str]:
-    """The checkout's packages as they are now, and their digest: what is submitted keeps running whatever becomes of
-    the checkout."""
-    digest = hashlib.sha256()
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for package in PACKAGES:
-            for file in sorted((CHECKOUT / package).rglob("*.py")):
-                code, name = file.read_bytes(), file.relative_to(CHECKOUT).as_posix()
-                archive.writestr(name, code)
-                digest.update(f"{name} {len(code)}\n".encode() + code)
-    return path, digest.hexdigest()

@@ -146,7 +146,8 @@ def _flink_path(path: Path) -> str:
 
 
 def _path_of_operators(settings: Settings) -> list[str]:
-    code = settings.repository_root
+    """Thread mode puts these before the code that is sent with the job, which Flink deletes with it."""
+    code = settings.code_folder or settings.repository_root
     before = [without_beam.FOLDER] if settings.execution_mode == "thread" else []
     return [str(path) for path in (*(code / folder for folder in before), code, *_site_packages())]
 

@@ -28,7 +28,8 @@ from confluent_kafka import Producer
 
 from deploy.bench.usage import java_child
 from deploy.cluster import flink_home
-from deploy.jobs.submission import PACKAGES, LocalJob, Submission
+from deploy.jobs.code import PACKAGES
+from deploy.jobs.submission import LocalJob, Submission
 from deploy.machine.errors import StackError
 from deploy.machine.jars import CHECKOUT
 from deploy.simulation.memory_log import MemoryLog

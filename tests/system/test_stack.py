@@ -22,6 +22,7 @@ from deploy.acts.tasks import create_task
 from deploy.cluster.rest import RestClient
 from deploy.federation.directory import DataDirectory
 from deploy.jobs import submission
+from deploy.jobs.code import PACKAGES
 from deploy.jobs.submission import LocalJob, Submission, submit_to_session
 from deploy.local.stack import Stack, running_stack
 from deploy.machine.errors import StackError
@@ -212,6 +213,8 @@ def test_what_dies_is_started_again_and_jobs_go_on(root: Path, tmp_path: Path, m
         former = cluster.task_manager_pids
         job = submit_to_session(directory, Submission(stages=("audit",), name="log"))
         assert set(former).isdisjoint(cluster.task_manager_pids)
+        logs = directory.cluster / "log"
+        wait_until(lambda: any(MARK in log.read_text(errors="replace") for log in logs.iterdir()), 20.0)
         assert '"restore_from": null' in (directory.jobs / "log.json").read_text()
         taking = Submission(stages=("audit", "validation"), name="another", take_over=True)
         second = submit_to_session(directory, taking)
@@ -221,11 +224,15 @@ def test_what_dies_is_started_again_and_jobs_go_on(root: Path, tmp_path: Path, m
         assert rest.job_state(second) == "RUNNING"
 
 
+MARK = "this is another checkout"
+
+
 def another_checkout(folder: Path) -> Path:
-    """The code of jobs, which has changed."""
-    for package in submission.PACKAGES:
+    """The code of jobs, and an operator's module of it says whose it is."""
+    for package in PACKAGES:
         shutil.copytree(CHECKOUT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "pipelines" / "changed.py").write_text("")
+    with (folder / "pipelines" / "audit" / "operators.py").open("a") as code:
+        code.write(f"\n_log.warning({MARK!r})\n")
     return folder
 
 

@@ -64,9 +64,9 @@ class Served:
         assert not self.thread.is_alive()
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), 5)
+        return socket.create_connection(("127.0.0.1", self.port), 60)
 
-    def ask(self, content: bytes | None = None, timeout: float = 5.0) -> httpx.Response:
+    def ask(self, content: bytes | None = None, timeout: float = 60.0) -> httpx.Response:
         body = request([1.0]) if content is None else content
         return httpx.post(f"http://127.0.0.1:{self.port}{PATH}", content=body, timeout=timeout)
 
@@ -90,7 +90,7 @@ def head(length: int) -> bytes:
 def test_hundreds_of_requests_at_once_are_each_answered_for_their_own_inputs(served: Served) -> None:
     async def ask() -> list[tuple[int, float]]:
         limits = httpx.Limits(max_connections=200)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{served.port}", limits=limits, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{served.port}", limits=limits, timeout=60) as http:
 
             async def one(number: int) -> tuple[int, float]:
                 answer = await http.post(PATH, content=request([float(number)]))
@@ -126,16 +126,22 @@ def test_bodies_that_lie_about_their_length_or_never_end_keep_nobody_waiting(
     assert "Traceback" not in caplog.text
 
 
-def test_a_client_that_is_too_slow_is_told_and_its_room_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies.Bodies.__init__, "__defaults__", (100, 2.0))
+@pytest.mark.parametrize("seconds", [0.3, 600.0])
+def test_a_client_that_is_too_slow_is_told_and_its_room_is_free_again(
+    monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Which others meet for as long as it may take: where that is short, a busy machine may not ask in time."""
+    monkeypatch.setattr(bodies.Bodies.__init__, "__defaults__", (100, seconds))
     served = Served()
     try:
         with served.connect() as slow:
             slow.sendall(head(90) + b"x" * 80)
-            time.sleep(0.05)
-            busy = served.ask()
-            assert (busy.status_code, busy.headers["retry-after"]) == (503, "1")
-            assert b" 408 " in slow.recv(100)
+            if seconds > 60:
+                while (busy := served.ask()).status_code == 200:  # until it has begun to read
+                    pass
+                assert (busy.status_code, busy.headers["retry-after"]) == (503, "1")
+                slow.sendall(b"x" * 10)
+            assert (b" 400 " if seconds > 60 else b" 408 ") in slow.recv(100)
         assert served.ask().status_code == 200, "there is room again"
     finally:
         served.end()

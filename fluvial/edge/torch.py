@@ -128,11 +128,12 @@ class Federated:
 
         Returns the update's id; None where nothing is published: training that diverged and too few examples
         (`on_event` says so), or a broker that is away, in which case the update is stored and `rounds` sends it. Raises
-        ValueError for another round than the module was loaded for, a number of examples that is none, and an encoding
-        that the round does not take.
+        ValueError for another round than the module was loaded for, a module whose tensors have other names, shapes or
+        dtypes by now, a number of examples that is none, and an encoding that the round does not take.
         """
         if self._loaded is None or self._loaded[0] is not round_:
             raise ValueError("publish is for the round that `rounds` gave last, whose model the module was loaded with")
+        self.state.check_kept()
         try:
             delta_D = finite_delta(self.state.difference(self._loaded[1]))
         except TrainingFailed as error:

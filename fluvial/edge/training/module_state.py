@@ -45,6 +45,10 @@ Statistics = Literal["aggregate", "local", "frozen"]
 
 _RUNNING = ("running_mean", "running_var")
 
+Owners = dict[str, tuple[dict[str, Any], str]]
+"""By a tensor's name in the state where its layer keeps it, under what name there: asking that takes a tenth of the
+time that `state_dict` does."""
+
 
 class ModuleState:
     """What travels of one module, and what stays. personal_as_built: uint8[N], the personal part that every participant
@@ -103,7 +107,9 @@ class ModuleState:
             )
         # By name: a module that goes to another device has other buffers from then on.
         self._shared, self._personal, self._fixed = tuple(shared), tuple(personal), tuple(fixed)
-        self._owners = _owners(module, (*shared, *personal, *fixed))
+        self._names = *shared, *personal, *fixed
+        self._owners: Owners | None = None
+        self._find_again(module.state_dict(keep_vars=True))
         self.layout: tuple[TensorLayout, ...] = tuple(map(layout_of_tensor, shared, shared.values()))
         self._forms = _forms(module.state_dict(keep_vars=True))
         self.personal_as_built = self.personal()
@@ -139,6 +145,7 @@ class ModuleState:
         A running variance below zero, which an aggregate can have, becomes zero. Raises ValueError for a vector that
         does not fit the layout.
         """
+        self._find_again(self.module.state_dict(keep_vars=True))
         with torch.no_grad():
             for tensor, values in zip(self._of(self._shared).values(), self._values(vector), strict=True):
                 tensor.copy_(values)
@@ -162,6 +169,7 @@ class ModuleState:
                 f"the module's state changed its form while it ran: {name} was {built} and is {found}; all of it is "
                 "made by the builder, and keeps its names, shapes and dtypes"
             )
+        self._find_again(state)
         present = {id(tensor) for tensor in state.values()}
         if any(id(parameter) not in present for parameter in trained):
             raise ValueError(
@@ -225,6 +233,12 @@ class ModuleState:
             return {name: state[name] for name in names}
         return {name: tensors[leaf] for name in names for tensors, leaf in [self._owners[name]]}
 
+    def _find_again(self, state: Mapping[str, object]) -> None:
+        """Layers may be others than before: a user's script puts in new ones. state: the module's."""
+        owners = self._owners
+        if owners is None or any(tensors.get(leaf) is not state.get(name) for name, (tensors, leaf) in owners.items()):
+            self._owners = _owners(self.module, state, self._names)
+
     def _fixed_buffers(self) -> Iterator[tuple[str, torch.Tensor]]:
         return (
             (name, tensor) for name, tensor in self._of(self._fixed).items() if not isinstance(tensor, nn.Parameter)
@@ -238,16 +252,15 @@ class ModuleState:
         ]
 
 
-def _owners(module: nn.Module, names: Sequence[str]) -> dict[str, tuple[dict[str, Any], str]] | None:
-    """Where a layer keeps each of these tensors, under what name there: asking it takes a tenth of the time that
-    `state_dict` does. None for a module whose state is made up of something else."""
-    state, found = module.state_dict(keep_vars=True), {}
+def _owners(module: nn.Module, state: Mapping[str, object], names: Sequence[str]) -> Owners | None:
+    """Where each of these tensors lies. None for a module whose state is made up of something else."""
+    found: Owners = {}
     for name in names:
         layer, _, leaf = name.rpartition(".")
         try:
             owner = module.get_submodule(layer)
             tensors: dict[str, Any] = owner._parameters if leaf in owner._parameters else owner._buffers
-            if tensors.get(leaf) is not state[name]:
+            if tensors.get(leaf) is not state.get(name):
                 return None
         except (AttributeError, RuntimeError):  # a name that a hook made, or a module of TorchScript
             return None

@@ -235,3 +235,32 @@ def test_a_module_whose_state_has_copies_of_its_parameters_is_refused() -> None:
 
     with pytest.raises(ValueError, match=r"nothing of the module would be trained: .* copies of them"):
         ModuleState(Copies(2, 2))
+
+
+def test_a_layer_that_a_script_puts_in_anothers_place_is_loaded_and_trained() -> None:
+    module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    state = ModuleState(module)
+    base = np.arange(state.size, dtype=np.float32)
+    module[1] = nn.Linear(2, 1)
+    state.load(base)
+    assert module[1].weight.tolist() == [[6.0, 7.0]]
+    module[0] = nn.Linear(2, 2)
+    with torch.no_grad():
+        module[0].weight.fill_(10.0)
+        module[0].bias.fill_(0.0)
+    state.check_kept()
+    assert state.difference(base).tolist() == [10, 9, 8, 7, -4, -5, 0, 0, 0]
+    module[0] = nn.Linear(3, 2)
+    with pytest.raises(ValueError, match=r"0\.weight was float32\[2, 2\] and is float32\[2, 3\]"):
+        state.check_kept()
+
+
+def test_a_module_of_torchscript_or_one_that_is_wrapped_travels() -> None:
+    plain = nn.Linear(2, 2)
+    wrapped = nn.DataParallel(nn.Linear(2, 2))
+    compiled = torch.compile(nn.Linear(2, 2), backend="eager")
+    for module in (wrapped, compiled):
+        assert isinstance(module, nn.Module)
+        state = ModuleState(module)
+        state.load(ModuleState(plain).flatten())
+        assert state.flatten().tobytes() == ModuleState(plain).flatten().tobytes()

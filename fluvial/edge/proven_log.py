@@ -52,17 +52,15 @@ _STUCK_SECONDS = 10.0
 class ProvenLog:
     """path: file that keeps it between runs. since_ms: broker time of the first record whose answer may be asked about;
     counts where nothing is kept. Its methods raise VerificationError for a log that contradicts itself,
-    TransportUnavailable, OSError; the constructor ValueError for a file that holds something else."""
+    TransportUnavailable, OSError."""
 
     def __init__(
         self, transport: Transport, federation: Federation, participant: str, path: Path, since_ms: int = 0
     ) -> None:
         self._transport, self._topics, self._participant, self._path = transport, federation.topics, participant, path
         self._log_key = NoteKey.parse(federation.log_key)
-        kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         self._of = federation.log_key
-        if kept.get("of") != self._of:
-            kept = {}  # nothing, or of a federation that was here before
+        kept = _kept(path, self._of)
         self._leaves = SignedLeaves(self._log_key, Proven.load(kept["log"]) if kept else None)
         self._models: dict[str, OrderedDict[int, bytes]] = {}
         for task, found in kept.get("models", {}).items():
@@ -216,3 +214,13 @@ class ProvenLog:
             "answers": [each.hex() for each in self._answers],
         }
         replace_file(self._path, json.dumps(content))
+
+
+def _kept(path: Path, log_key: str) -> dict[str, Any]:
+    """What was kept; nothing where it is of a federation that was here before, or cannot be read: it is found anew."""
+    try:
+        kept = json.loads(path.read_text())
+        Proven.load(kept["log"])
+        return dict(kept) if kept["of"] == log_key else {}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}

@@ -262,3 +262,16 @@ def test_a_flood_of_records_that_continue_nothing_ends_no_participant(
     world.log.add(a_model(round_.base_digest, 2))
     sign_with_its_state(world, transport)
     assert careful.base_model(round_).size == num_elements(LAYOUT)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"of": 1, "log": "x"}', "\x00"])
+def test_a_file_that_cannot_be_read_is_found_anew(world: World, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "log.proven"
+    path.write_text(content)
+    world.log.add(a_model(bytes(32), 4))
+    world.log.sign()
+    log = ProvenLog(world.transport, world.federation, "anna", path)
+    while log.size < 1:
+        log.poll(0.1)
+    log.close()
+    assert ProvenLog(world.transport, world.federation, "anna", path).size == 1

@@ -58,7 +58,7 @@ def create_task(
     do not travel. first: float32[D], the model to start from; that of the task's code without it. connected: a
     connection that is there already, and stays open.
 
-    Raises ValueError for a task that could not run (its rule, optimizer, limits, architecture, evaluation set), for one
+    Raises ValueError for a task that could not run (its rule, optimizer, limits, architecture, sets, recipes), for one
     that tunes a model without it, and for a partial one, ActRefused if the task exists or its agreement does with
     another text, TransportUnavailable when the broker is away.
     """
@@ -76,6 +76,7 @@ def create_task(
     task_file = signed_form(code, state)
     records.check(task_file, layout)
     evaluator_of(code, "cpu")
+    _check_acceleration(code)
     opened = closing(connect(federation.brokers, OPERATOR)) if connected is None else nullcontext(connected)
     with opened as transport:
         acts = OperatorActs(transport, federation, keys.operator)
@@ -143,7 +144,15 @@ def other_terms(acts: OperatorActs, task_file: TaskFile, packages: Packages = NO
     state.check_fits(task.layout)
     records.check(task_file, task.layout)
     evaluator_of(code, "cpu")
+    _check_acceleration(code)
     return replace(task, specification=task_file.specification(), version=next_version(task))
+
+
+def _check_acceleration(code: TaskCode) -> None:
+    if code.task_file.acceleration is not None:
+        from models.acceleration.terms import check_terms  # brings in what variants are built with
+
+        check_terms(code, code.task_file.acceleration)
 
 
 def _publish_chunks(

@@ -49,4 +49,5 @@ def first_but_for_digests(folder: Path) -> list[str]:
     """Options of a JVM that has the second for SHA-256. folder: in which it runs; it gets the file that the options
     name, because PyFlink takes a JVM's options as one text, in which no path may hold a space."""
     (folder / _FILE).write_text(json.dumps(_DIRECTIVES, indent=1))
-    return [*_WITHOUT_PROFILES, "-XX:+UnlockDiagnosticVMOptions", f"-XX:CompilerDirectivesFile={_FILE}"]
+    # The first unlocks the others: newer releases of Java count all of them as diagnostic.
+    return ["-XX:+UnlockDiagnosticVMOptions", *_WITHOUT_PROFILES, f"-XX:CompilerDirectivesFile={_FILE}"]

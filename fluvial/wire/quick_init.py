@@ -28,9 +28,9 @@ def quick_init(cls: type[T]) -> type[T]:
     parameters, body = ["self"], []
     many = len(members) >= _MANY
     if many:
-        names["_set_class"], names["_frozen"] = object.__setattr__, cls
+        names["_set_class"] = object.__setattr__
         names["_filled"] = type(f"_{cls.__name__}", (), {"__slots__": [member.name for member in members]})
-        body.append("    _set_class(self, '__class__', _filled)\n")
+        body.append("    _class = self.__class__\n    _set_class(self, '__class__', _filled)\n")
     for member in members:
         if member.default_factory is not MISSING or not member.init:
             raise TypeError(f"{cls.__name__}.{member.name} is not filled by a parameter alone")
@@ -47,7 +47,7 @@ def quick_init(cls: type[T]) -> type[T]:
             names[f"_set_{member.name}"] = getattr(cls, member.name).__set__
             body.append(f"    _set_{member.name}(self, {member.name})\n")
     if many:
-        body.append("    self.__class__ = _frozen\n")
+        body.append("    self.__class__ = _class\n")
     exec(f"def __init__({', '.join(parameters)}):\n{''.join(body)}", names)
     init = names["__init__"]
     init.__qualname__ = f"{cls.__qualname__}.__init__"

@@ -89,3 +89,34 @@ def test_a_class_that_does_more_when_it_is_made_is_refused() -> None:
     for kind in (Checked, Made, Slotless):
         with pytest.raises(TypeError):
             quick_init(kind)
+
+
+@quick_init
+@dataclass(frozen=True, slots=True)
+class Many:
+    """As many fields as a record has."""
+
+    a: int
+    b: int
+    c: int
+    d: int
+    e: int
+    f: int = 6
+
+
+class Same(Many):
+    """The same slots."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("kind", [Many, Same])
+def test_with_many_fields_it_is_a_frozen_value_of_its_own_class(kind: type[Many]) -> None:
+    many = kind(1, 2, 3, d=4, e=5)
+    assert type(many) is kind
+    assert [getattr(many, name) for name in "abcdef"] == [1, 2, 3, 4, 5, 6]
+    with pytest.raises(FrozenInstanceError):
+        many.a = 2  # type: ignore[misc]  # that is what is tested
+    assert pickle.loads(pickle.dumps(many)) == copy.copy(many) == many
+    with pytest.raises(TypeError):
+        kind(1, 2, 3, 4)  # type: ignore[call-arg]  # that is what is tested

@@ -66,6 +66,7 @@ def judged(
     writes."""
     found = Judged()
     accepted: dict[_Update, tuple[Place, bytes]] = {}
+    failed: set[Place] = set()  # a verdict may come again: whoever writes to the topic can copy it with its proof
     for verdict in verdicts:
         if isinstance(verdict, OverRate):
             found.places.add_ranges(verdict.source_topic, verdict.source_partition, offsets_of(verdict))
@@ -81,7 +82,8 @@ def judged(
             memory.remember(verdict.task, verdict.round, verdict.attempt, verdict.record_sha256)
             update = verdict.task, verdict.round, verdict.attempt, verdict.participant, verdict.update_id
             accepted[update] = (topic, partition, offset), verdict.record_sha256
-        elif verdict.reason in FAILURES:
+        elif verdict.reason in FAILURES and (topic, partition, offset) not in failed:
+            failed.add((topic, partition, offset))
             memory = found.memories.setdefault(verdict.participant, ParticipantMemory())
             memory.note_failure(verdict.task, verdict.round)
     for receipt in receipts:

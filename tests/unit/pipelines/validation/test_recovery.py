@@ -72,6 +72,20 @@ def test_memories_hold_what_was_accepted_and_what_has_failed() -> None:
     assert all(found.places.holds(UPDATES, 1, offset) for offset in range(1, 6))
 
 
+def test_copies_of_verdicts_and_receipts_change_nothing() -> None:
+    """A stage's proof covers a record, not its place, so a copy has it too. Failures are counted, and whoever has too
+    many in a round is heard no more: copies of one counted as many."""
+    verdicts = [a_verdict(1), a_verdict(2, Reason.INCOMPLETE, round_=4), a_verdict(3, participant="bob")]
+    receipts = [a_receipt(verdicts[0])]
+    once = judged(verdicts, receipts, UPDATES, REPORTS, lambda task: 0)
+    again = judged(verdicts * 20, receipts * 20, UPDATES, REPORTS, lambda task: 0)
+    assert again.memories["alice"].num_failures("demo", 4) == 1
+    assert {name: memory.dump() for name, memory in again.memories.items()} == {
+        name: memory.dump() for name, memory in once.memories.items()
+    }
+    assert again.unanswered == once.unanswered == {(UPDATES, 1, 3): (3).to_bytes(32, "big")}
+
+
 def test_rounds_that_no_longer_matter_leave_no_memory_and_are_not_missed() -> None:
     verdicts = [a_verdict(offset, round_=offset, participant="p") for offset in range(1, 100)]
     found = judged(verdicts, [], UPDATES, REPORTS, lambda task: 95)

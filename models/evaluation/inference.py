@@ -15,7 +15,6 @@ from fluvial.edge.training.device import choose_device
 from fluvial.edge.training.losses import Loss, of_arrays
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.predictions import predict
-from fluvial.edge.training.surroundings import settings_kept
 
 MAX_GROUPS = 256
 """Groups of an evaluation set: their measurements stand in the log for each version."""
@@ -74,8 +73,7 @@ class Evaluator:
 
     def _predict(self, model: NDArray[np.float32]) -> NDArray[Any]:
         self._state.load(model)
-        with settings_kept():
-            return predict(self._state.module, self._examples, device=self.device, batch_size=self._batch_size)
+        return predict(self._state.module, self._examples, device=self.device, batch_size=self._batch_size)
 
     def _measure(self, predictions: NDArray[Any]) -> dict[str, float]:
         return measure(predictions, self._examples.targets, self._metrics, loss=self._loss, own=self._own)
@@ -84,8 +82,7 @@ class Evaluator:
         """Whether shapes, classes and metrics fit does not depend on the weights: those that the module has will do."""
         first = self._examples.first()
         try:
-            with settings_kept():
-                predictions = predict(self._state.module, first, device=self.device)
+            predictions = predict(self._state.module, first, device=self.device)
         except FAULTS as error:  # whatever torch and the module make of shapes and parameters that they cannot use
             raise ValueError(f"{first.described()} do not fit the module: {error}") from error
         self._state.check_kept()

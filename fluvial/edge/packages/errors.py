@@ -12,7 +12,7 @@ class PackageError(ValueError):
 class LoaderFailed(ValueError):
     """A package's loader raised. absent: as one does that has nothing of this number, or finds no file."""
 
-    def __init__(self, message: str, absent: bool) -> None:
+    def __init__(self, message: str, absent: bool = False) -> None:
         super().__init__(message)
         self.absent = absent
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge.metrics.own import own_metric
+from fluvial.edge.packages.errors import FAULTS, in_words
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.trainer import TrainingRequest
 from fluvial.edge.training.device import choose_device
@@ -84,7 +85,15 @@ def measure_held_out(request: TrainingRequest) -> tuple[HeldOutMetrics, ...]:
         state.load_personal(_memory(request, "personal").before(request.round, state.personal()))
     loss = code.task_file.loss if code.loss_is_built_in else own_metric("loss", of_arrays(code.loss))
     wanted, device = code.task_file.held_out.metrics, choose_device(request.device)
-    return told_of(state.module, examples, wanted, loss=loss, own=code.metrics, device=device)
+    try:
+        return told_of(state.module, examples, wanted, loss=loss, own=code.metrics, device=device)
+    except ValueError:
+        raise
+    except FAULTS as error:  # whatever torch and the module make of examples that they cannot use
+        raise ValueError(
+            f"the model of the task {request.task} fails on the examples that are held out ({examples.described()}): "
+            f"{in_words(error)}"
+        ) from error
 
 
 def _memory(request: TrainingRequest, kind: Kind) -> RoundMemory:

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from fluvial.edge.packages import Packages
 from fluvial.edge.trainer import TrainingRequest, load_trainer
-from fluvial.edge.training.participation import trainer
+from fluvial.edge.training.participation import measure_held_out, trainer
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.task_file import TaskFile
 from tests.unit.fluvial.edge.packages.packages_world import task_file, write
@@ -121,3 +121,14 @@ def test_a_task_with_a_package_that_is_not_allowed_here_says_what_to_install(tmp
     request = a_request(tmp_path, task_file(), package=package)
     with pytest.raises(ValueError, match=r"not allowed here: get it from the task's operator"):
         trainer(replace(request, package=None))
+
+
+def test_what_is_held_out_and_does_not_fit_the_model_is_told_as_such(tmp_path: Path) -> None:
+    held = "import numpy as np\n\ndef load(data, index):\n    return np.ones((20, 5), np.float32), np.arange(20) % 2\n"
+    data = {"participant": "chest_xray.data:load", "held_out": "chest_xray.held:load"}
+    task = task_file(data=data, evaluation=None, held_out={"metrics": ["accuracy"]})
+    package = Packages([write(tmp_path, held=held)]).of(task)
+    with pytest.raises(
+        ValueError, match=r"fails on the examples that are held out \(inputs of shape \[5\].*RuntimeError"
+    ):
+        measure_held_out(a_request(tmp_path, task, package=package))

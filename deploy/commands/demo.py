@@ -64,7 +64,7 @@ def demo(
     progress = Progress(console, f"fluvial demo: {chosen.task_file.title}", chosen.task_file.rounds, chosen.metrics)
     try:
         with interruptible(), _directory(data_dir) as root, progress:
-            run = Run(chosen, root, progress, accelerate=accelerate, secure=secure)
+            run = Run(chosen, root, progress, accelerate=accelerate, secure=secure, keep=data_dir is not None)
             summary = run.run()
             if html is not None and accelerate:
                 replace_file(html, run.variants_page.read_bytes())

@@ -62,10 +62,18 @@ class Run:
     """A run in a directory. Use once, from the main thread: `run` returns the summary or raises DemoFailed."""
 
     def __init__(
-        self, example: Example, root: Path, progress: Progress, *, accelerate: bool = False, secure: bool = False
+        self,
+        example: Example,
+        root: Path,
+        progress: Progress,
+        *,
+        accelerate: bool = False,
+        secure: bool = False,
+        keep: bool = True,
     ) -> None:
         """accelerate: build, measure and promote variants, too; the task must say which. secure: by mutual TLS, with a
-        certificate for each member, also for those without a token. Raises ValueError."""
+        certificate for each member, also for those without a token. keep: what the directory holds is wanted when the
+        run is over, so that the broker ends in order. Raises ValueError."""
         self._spec = example.task_file.acceleration if accelerate else None
         if accelerate and self._spec is None:
             raise ValueError(f"the task {example.task_file.task} names no variants: credit does")
@@ -75,7 +83,7 @@ class Run:
         self._progress = progress
         self._children = Children(_MODULES, self._layout.log("forking"))
         self._stack = Stack(root, watch=False, secure=secure)
-        self._is_secure = secure
+        self._is_secure, self._keep = secure, keep
         # A job that fails again and again is to end and say why, not to try for ever.
         stages = (*STAGES, *(ACCELERATION_STAGES if accelerate else ()))
         settings = {"restart_attempts": 3, "packages": [str(folder) for folder in example.packages]}
@@ -115,6 +123,8 @@ class Run:
 
     def _run(self, ends: ExitStack) -> Summary:
         ends.callback(self._stack.stop)
+        if not self._keep:
+            ends.callback(self._stack.broker.kill)
         ends.enter_context(self._children)
         self._progress.begin("starting broker, job and participants")
         self._start_participants()

@@ -21,6 +21,7 @@ import psutil
 from deploy.machine.errors import StackError
 from pipelines.flink.die_with_parent import dying_with_us
 
+_LOOK_SECONDS = 0.01
 _CLOCK_SECONDS = 1.5  # Linux reports starts relative to the boot, whose time moves with the clock
 
 
@@ -120,11 +121,30 @@ def _descendants(child: Running) -> list[psutil.Process]:
     return []
 
 
-def _kill(processes: list[psutil.Process]) -> None:
+def _kill(processes: Sequence[psutil.Process]) -> None:
     for process in processes:  # psutil compares start times before it sends a signal
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, timeout=5.0)
+    _wait_for(processes, 5.0)
+
+
+def _wait_for(processes: Sequence[psutil.Process], timeout_seconds: float) -> list[psutil.Process]:
+    """Those that have not ended after that time."""
+    deadline = time.monotonic() + timeout_seconds
+    while (alive := [process for process in processes if not _has_ended(process)]) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+    return alive
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """A process that nobody has waited for has ended, too, once its last thread has: the orphans of a job are left to
+    process 1, and that of a container takes two seconds to look."""
+    try:
+        if not process.is_running():
+            return True
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+    except psutil.NoSuchProcess:
+        return True
 
 
 def end_all(identities: Iterable[ProcessIdentity], grace_seconds: float = 10.0) -> None:
@@ -133,11 +153,7 @@ def end_all(identities: Iterable[ProcessIdentity], grace_seconds: float = 10.0) 
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
-    _, alive = psutil.wait_procs(processes, timeout=grace_seconds)
-    for process in alive:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, timeout=5.0)
+    _kill(_wait_for(processes, grace_seconds))
 
 
 def wait_until_ended(identity: ProcessIdentity, timeout_seconds: float) -> bool:

@@ -31,7 +31,12 @@ def read_recovery(settings: Settings) -> Recovery:
         scope=topics.scope,
     )
 
+    every = topics.registry, topics.rounds, topics.models, topics.receipts, topics.verdicts
+    empty = log_reader.never_written(brokers, every)
+
     def read(topic: str, since_ms: int | None = None) -> Iterator[SourceRecord]:
+        if topic in empty:
+            return iter(())
         start = None if since_ms is None else log_reader.offsets_at(brokers, topic, since_ms - _CLOCK_MARGIN_MS)
         settle_seconds, former_ends = log_reader.SETTLE_SECONDS, settings.former_ends(topic)
         return log_reader.read_to_end(

@@ -119,6 +119,12 @@ def ends(brokers: Brokers, topics: Iterable[str]) -> dict[str, dict[int, int]]:
     return found
 
 
+def never_written(brokers: Brokers, topics: Iterable[str]) -> frozenset[str]:
+    """Those to which nobody has written anything: asked at once, because to read each takes a connection or two. Raises
+    LogUnreadable."""
+    return frozenset(topic for topic, written in ends(brokers, topics).items() if not any(written.values()))
+
+
 def offsets_at(brokers: Brokers, topic: str, timestamp_ms: int) -> dict[int, int]:
     """By partition the first offset of broker time `timestamp_ms` or later; the end where there is none. Raises
     LogUnreadable."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from fluvial.wire.foreign_text import logger
 from pipelines.config import Settings
@@ -33,6 +34,9 @@ def read_known(settings: Settings, *, settled: bool = True) -> Known:
     settle_seconds = log_reader.SETTLE_SECONDS if settled else 0.0
     since_ms = int(time.time() * 1000) - _longest_kept_ms(settings) - _DAY_MS
 
+    every = topics.registry, topics.rounds, topics.verdicts, topics.receipts, topics.variants, topics.enrolments
+    empty = log_reader.never_written(brokers, every)
+
     def read(topic: str, start: Mapping[int, int] | None = None) -> Iterator[SourceRecord]:
         ends = settings.former_ends(topic)
         return log_reader.read_to_end(brokers, topic, start=start, settle_seconds=settle_seconds, former_ends=ends)
@@ -40,14 +44,17 @@ def read_known(settings: Settings, *, settled: bool = True) -> Known:
     def written(topic: str) -> Iterator[SourceRecord]:
         return mac.proven(topic, read(topic, log_reader.offsets_at(brokers, topic, since_ms)))
 
+    def unless_empty(topic: str, read: Callable[[str], Iterator[SourceRecord]]) -> Iterable[SourceRecord]:
+        return () if topic in empty else read(topic)
+
     found = known(
         CommittedRecords(
-            registry=read(topics.registry),
-            rounds=read(topics.rounds),
-            verdicts=written(topics.verdicts),
-            receipts=written(topics.receipts),
-            variants=read(topics.variants),
-            enrolments=log_reader.read_to_end(brokers, topics.enrolments),
+            registry=unless_empty(topics.registry, read),
+            rounds=unless_empty(topics.rounds, read),
+            verdicts=unless_empty(topics.verdicts, written),
+            receipts=unless_empty(topics.receipts, written),
+            variants=unless_empty(topics.variants, read),
+            enrolments=unless_empty(topics.enrolments, partial(log_reader.read_to_end, brokers)),
             bounds={name: log_reader.bounds(brokers, name) for name in (getattr(topics, one) for one in INPUTS)},
         ),
         TrustedRecords.of(settings),

@@ -15,7 +15,7 @@ from deploy.broker.topics import create_topics
 from fluvial.wire.framing import encode
 from fluvial.wire.records import AuditEvent
 from fluvial.wire.topics import TopicSettings
-from pipelines.flink.log_reader import LogUnreadable, bounds, decoded, read_to_end
+from pipelines.flink.log_reader import LogUnreadable, bounds, decoded, ends, never_written, read_to_end
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -69,6 +69,7 @@ def test_all_partitions_are_read_in_order_with_their_headers(broker: Broker, top
 
 
 def test_an_empty_topic_has_no_records(broker: Broker, topic: str) -> None:
+    assert never_written(broker.brokers, [topic]) == {topic}
     assert values_of(broker, topic) == []
 
 
@@ -104,6 +105,29 @@ def test_what_was_aborted_or_is_open_is_not_read(broker: Broker, topic: str, tra
     commit.join()
     held = bounds(broker.brokers, topic)[0]
     assert held.end == held.written
+
+
+def test_a_transaction_behind_the_ends_that_were_is_not_waited_for(
+    broker: Broker, topic: str, transactional: Producer
+) -> None:
+    """Log:  0-4 of an earlier job, open | ends | 5-9 of the job that reads, open until it has read."""
+    transactional.begin_transaction()
+    produce(transactional, topic, numbers(0, 5))
+    former = ends(broker.brokers, [topic, "no-such-topic"])
+    assert former == {topic: {0: 5, 1: 0, 2: 0}}
+    assert never_written(broker.brokers, [topic, "no-such-topic"]) == frozenset()
+    own = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": uuid.uuid4().hex})
+    own.init_transactions(20)
+    own.begin_transaction()
+    produce(own, topic, numbers(5, 10))
+    began = time.monotonic()
+    assert values_of(broker, topic, settle_seconds=1.0, former_ends=former[topic]) == []
+    assert time.monotonic() - began >= 1.0, "what the earlier job left open is waited for"
+    transactional.commit_transaction(20)
+    began = time.monotonic()
+    assert values_of(broker, topic, settle_seconds=60.0, former_ends=former[topic]) == numbers(0, 5)
+    assert time.monotonic() - began < 60.0, "its own is not"
+    own.abort_transaction(20)
 
 
 def test_an_end_of_control_records_is_reached(broker: Broker, topic: str, transactional: Producer) -> None:

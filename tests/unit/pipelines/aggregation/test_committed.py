@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,11 @@ def log(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> CommittedLog:
         return (record for record in log.records[topic.removeprefix("f.")] if record.offset >= start)
 
     monkeypatch.setattr(log_reader, "read_to_end", read_to_end)
+
+    def never_written(brokers: Brokers, topics: Iterable[str]) -> frozenset[str]:
+        return frozenset(topic for topic in topics if not log.records[topic.removeprefix("f.")])
+
+    monkeypatch.setattr(log_reader, "never_written", never_written)
     monkeypatch.setattr(log_reader, "offsets_at", lambda brokers, topic, timestamp_ms: {0: 0})
     log.__dict__["read"] = read
     return log
@@ -81,6 +86,7 @@ def test_rounds_verdicts_and_receipts_are_read(log: CommittedLog, settings: Sett
     write_proven(log, settings, "receipts", a_receipt(UPDATES[0], Outcome.LATE))
     write_proven(log, settings, "receipts", a_receipt(UPDATES[1], Outcome.LATE), proven=False)
     log.write("receipts", "k", b"junk")
+    log.write("models", "k", b"junk")
     recovery = committed.read_recovery(settings)
     assert recovery.unanswered("demo") == {UPDATES[1].record_sha256, UPDATES[2].record_sha256}
     assert recovery.is_answered(UPDATES[0])
@@ -91,7 +97,15 @@ def test_rounds_verdicts_and_receipts_are_read(log: CommittedLog, settings: Sett
     assert log.__dict__["read"] == [f"f.{topic}" for topic in topics]
 
 
+def test_topics_to_which_nobody_has_written_are_not_read(log: CommittedLog, settings: Settings) -> None:
+    recovery = committed.read_recovery(settings)
+    assert log.__dict__["read"] == []
+    assert recovery.task("demo") is None
+
+
 def test_where_no_round_is_open_neither_models_nor_verdicts_are_read(log: CommittedLog, settings: Settings) -> None:
+    for topic in ("registry", "rounds", "models", "receipts", "verdicts"):
+        log.write(topic, "k", b"junk")
     recovery = committed.read_recovery(settings)
     assert log.__dict__["read"] == ["f.registry", "f.rounds", "f.receipts"]
     assert recovery.task("demo") is None

@@ -24,10 +24,11 @@ class Suspects:
     """The suspects of one operator in one submission of its job, as topic failures tells of them."""
 
     def __init__(self, operator: str, submission: str, attempts: int, failures: Iterable[Failure] = ()) -> None:
-        """attempts: how often an item is tried before it is set aside, itself included."""
+        """attempts: how often an item is tried before it is set aside, itself included. failures: equal ones are copies
+        of one, which whoever may write to the topic can make, their proof included."""
         self._operator, self._submission, self._attempts = operator, submission, attempts
         self._items: dict[str, _Suspect] = {}
-        for failure in failures:
+        for failure in dict.fromkeys(failures):
             self.note(failure)
 
     def note(self, failure: Failure) -> None:

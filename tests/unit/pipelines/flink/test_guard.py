@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from fluvial.wire.errors import TransportError
 from fluvial.wire.framing import decode
 from fluvial.wire.records import AuditEvent, Failure, SetAside
 from fluvial.wire.topics import Topics
-from pipelines.flink import failure_log
+from pipelines.flink import failure_log, guard
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
 from pipelines.flink.frames import SinkRecord, SourceRecord, parse_sink, parse_source, source_frame
 from pipelines.flink.guard import Form, guarded
@@ -29,6 +30,8 @@ class Log:
         self.records: list[SinkRecord] = []
         monkeypatch.setattr(failure_log, "write_now", self._write)
         monkeypatch.setattr(failure_log, "failures", lambda _: self.failures())
+        # A restart takes longer than a millisecond; failures of the same one are copies.
+        monkeypatch.setattr(guard, "time", SimpleNamespace(time=count(1).__next__))
 
     def of(self, topic: str) -> list[SinkRecord]:
         return [record for record in self.records if record.topic == topic]

@@ -26,12 +26,18 @@ def suspects(*failures: Failure) -> Suspects:
 
 def test_two_failures_alone_are_one_too_many() -> None:
     assert suspects(failure("0@7")).condemned("0@7") is None
-    assert suspects(failure("0@7"), failure("0@7")).condemned("0@7") == failure("0@7")
+    again = failure("0@7", time_ms=2)
+    assert suspects(failure("0@7"), again).condemned("0@7") == again
+
+
+def test_a_copy_of_a_failure_condemns_nobody() -> None:
+    """Which has its proof, as whatever a stage wrote."""
+    assert suspects(*[failure("0@7")] * 20).condemned("0@7") is None
 
 
 def test_in_a_bundle_nobody_is_condemned_before_it_failed_alone() -> None:
     both = failure("0@1", "0@2")
-    assert suspects(both, both, both).condemned("0@1") is None
+    assert suspects(both, failure("0@1", "0@2", time_ms=2), failure("0@1", "0@2", time_ms=3)).condemned("0@1") is None
     found = suspects(both, failure("0@2"))
     assert found.condemned("0@2") == failure("0@2")
     assert found.condemned("0@1") is None

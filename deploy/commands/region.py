@@ -39,6 +39,14 @@ def run(
     parent_task: Annotated[
         str | None, typer.Option("--parent-task", help="The parent's task; without it the one of the same name.")
     ] = None,
+    proven: Annotated[
+        bool,
+        typer.Option(
+            "--proven/--unproven",
+            help="Whether to follow no model of the parent's, and believe no verdict and no receipt, before a signed "
+            "leaf of its audit log proves it.",
+        ),
+    ] = True,
     key: KeyOption = None,
     outbox: OutboxOption = None,
     json: JsonOption = False,
@@ -66,7 +74,9 @@ def run(
             console.print(line, markup=False)
 
     with interruptible():
-        region = Region(task_file, below, above, name, own_key, operator_key, database, parent_task=parent_task)
+        region = Region(
+            task_file, below, above, name, own_key, operator_key, database, parent_task=parent_task, proven=proven
+        )
         try:
             contributed = region.run(show)
         finally:

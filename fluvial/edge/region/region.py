@@ -18,10 +18,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from fluvial.edge.error_feedback import state_folder
 from fluvial.edge.events import Answered, Finished, Interrupted, Judged
 from fluvial.edge.mailbox import Mailbox
+from fluvial.edge.model_proofs import ModelProofs
 from fluvial.edge.outbox import Outbox
 from fluvial.edge.own_agreements import OwnAgreements
+from fluvial.edge.proven_log import FILE as PROVEN_FILE
+from fluvial.edge.proven_log import ProvenLog
 from fluvial.edge.publisher import Publisher
 from fluvial.edge.region import step as steps
 from fluvial.edge.region import terms
@@ -42,6 +46,7 @@ from fluvial.wire.task_file import TaskFile
 
 _POLL_SECONDS = 0.05
 _RETRY_SECONDS = 1.0
+_LAST_ANSWERS_SECONDS = 10.0
 _CLOCK_SKEW_MS = 60_000  # between brokers, whose times date a record and its verdict
 
 
@@ -79,13 +84,14 @@ class Region:
         *,
         parent_task: str | None = None,
         transports: tuple[Transport, Transport] | None = None,
+        proven: bool = True,
     ) -> None:
         """Opens the outbox; connects at first need.
 
         below: the region's own federation. above: its parent, where `name` is enrolled with `key`. operator_key: of the
         federation below. parent_task: the task above, by default of the same name. transports: (below, above), shared
-        with others and then left open by `close`. Raises ValueError for an operator's key that is not that of the
-        federation, OutboxUnavailable.
+        with others and then left open by `close`. proven: as for a `Participant` above. Raises ValueError for an
+        operator's key that is not that of the federation, OutboxUnavailable.
         """
         if operator_key.public_key.hex() != below.operator_key:
             raise ValueError("the operator's key is not the one that the region's federation file names")
@@ -105,6 +111,8 @@ class Region:
         self._agreements = OwnAgreements(upper, above, name)
         self._task: Task | None = None
         self._stopping = threading.Event()
+        self._proven = self._proven_log(Path(outbox_path)) if proven else None
+        self._proofs = ModelProofs(self._proven, self._task_above, self._stopping.is_set) if self._proven else None
         self._reported: set[tuple[Any, ...]] = set()
 
     def run(self, on_event: Callable[[Event], None]) -> int:
@@ -133,6 +141,9 @@ class Region:
                 self._listen(followed, on_event)
             if current is not None and not self._stopping.is_set():
                 self._listen(followed, on_event)
+                deadline = time.monotonic() + _LAST_ANSWERS_SECONDS
+                while followed.mailbox.num_hints and not self._stopping.is_set() and time.monotonic() < deadline:
+                    self._listen(followed, on_event)
                 on_event(Finished(task=self._parent_task, version=current.base_version))
         return len({sent.round for sent in self.outbox.envelopes(self._parent_task) if sent.position is not None})
 
@@ -144,6 +155,8 @@ class Region:
         """Closes everything; nothing is lost."""
         self.stop()
         self._agreements.close()
+        if self._proven is not None:
+            self._proven.close()
         if self._owns_transports:
             self._below.transport.close()
             self._above.transport.close()
@@ -156,7 +169,13 @@ class Region:
             rounds=RoundFollower(below.transport, below.federation),
             sums=SumFollower(below.transport, below.federation, self._task_file.task),
             registry=Registry(below.transport, below.federation),
-            mailbox=Mailbox(above.transport, above.federation.topics, self.name, self._first_answer()),
+            mailbox=Mailbox(
+                above.transport,
+                above.federation.topics,
+                self.name,
+                self._first_answer(),
+                is_proven=lambda record: self._proven is None or self._proven.has(record),
+            ),
         )
         for reader in (followed.parent_rounds, followed.rounds, followed.sums, followed.registry, followed.mailbox):
             ends.callback(reader.close)
@@ -173,6 +192,16 @@ class Region:
         with closing(Registry(self._above.transport, self._above.federation)) as registry:
             registry.refresh()
             return terms.pinned_as_above(self._task_file, registry.task(self._parent_task))
+
+    def _task_above(self, name: str) -> Task | None:
+        with closing(Registry(self._above.transport, self._above.federation)) as registry:
+            registry.refresh()
+            return registry.task(name)
+
+    def _proven_log(self, outbox_path: Path) -> ProvenLog:
+        first, path = self._first_answer(), state_folder(outbox_path) / PROVEN_FILE
+        since_ms = first if isinstance(first, int) else _now_ms()
+        return ProvenLog(self._above.transport, self._above.federation, self.name, path, since_ms)
 
     def _first_answer(self) -> Start | int:
         times = [sent.position.timestamp_ms for sent in self.outbox.envelopes() if sent.position is not None]
@@ -234,6 +263,8 @@ class Region:
         """The parent's base model below: there already, or copied now."""
         if self._task is not None and self._task.base_digest == parent.base_digest:
             return self._task.base_chunks
+        if self._proofs is not None:
+            self._proofs.check(parent)
         above, below = self._above, self._below
         return copy_base(
             above.transport, above.federation, parent, below.transport, below.federation, self._task_file.task

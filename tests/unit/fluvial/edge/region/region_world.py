@@ -64,10 +64,13 @@ class RegionWorld:
         self.lower_transport = MemoryTransport(topic_partitions(lower))
         self.above, self.below = World(upper, self.upper_transport), World(lower, self.lower_transport)
         self.events: list[Event] = []
+        self.proves = True
 
     def open(self, number: int = 1, attempt: int = 1, **changes: Any) -> Round:
         """A round of the parent."""
         round_ = a_parent_round(self.above, number, attempt, **changes)
+        if self.proves:
+            self.above.prove(round_)
         self.above.put(self.above.topics.rounds, TASK, seal(round_, AGGREGATOR, "aggregator"))
         return round_
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fluvial.edge import model_proofs
 from fluvial.edge.events import Answered, ChunkAcknowledged, Finished, Interrupted, Published
 from fluvial.edge.models import load_model
 from fluvial.edge.region.events import Attempted, Followed, Missed, Refused, Summed
@@ -319,3 +320,21 @@ def test_a_region_whose_package_is_another_does_not_run(
     world.open()
     with pytest.raises(ValueError, match=why):
         world.run(world.region(**{**PACKAGED, **below}))
+
+
+def test_no_model_goes_down_that_the_parents_log_does_not_prove(
+    world: RegionWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever signs the parent's models may sign one for the region alone."""
+    monkeypatch.setattr(model_proofs, "_PROOF_SECONDS", 0.1)
+    world.proves = False
+    world.open()
+    region = world.region()
+
+    def look(event: Interrupted) -> None:
+        assert "does not tell of version 0" in event.reason
+        region.stop()
+
+    world.run(region, Interrupted=look)
+    assert world.num_registered() == 0
+    assert len(world.of(Interrupted)) == 1

@@ -14,9 +14,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from fluvial import kafka
@@ -39,6 +39,8 @@ was written before it (`former_ends`), nobody waits for its own."""
 
 _CLIENT_ID = "fluvial-log-reader"
 _POLL_SECONDS = 0.2
+_NO_LEADER_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+"""What a broker says of a partition while a topic is made or a broker starts."""
 
 _log = logger(__name__)
 T = TypeVar("T")
@@ -102,20 +104,27 @@ def bounds(brokers: Brokers, topic: str) -> dict[int, Bounds]:
 def ends(brokers: Brokers, topics: Iterable[str]) -> dict[str, dict[int, int]]:
     """By topic and partition the end of what is written now, committed or not; of those topics that there are. Raises
     LogUnreadable."""
-    client = clients.admin(brokers, _CLIENT_ID)
-    try:
-        known = client.list_topics(timeout=STALL_SECONDS).topics
-        places = [
-            TopicPartition(topic, number) for topic in topics if topic in known for number in known[topic].partitions
-        ]
-        asked = client.list_offsets(
-            dict.fromkeys(places, OffsetSpec.latest()), isolation_level=IsolationLevel.READ_UNCOMMITTED
-        )
-        found: dict[str, dict[int, int]] = {}
-        for place, future in asked.items():
-            found.setdefault(place.topic, {})[place.partition] = future.result(STALL_SECONDS).offset
-    except (KafkaException, TimeoutError) as error:
-        raise LogUnreadable(f"the broker does not tell where its topics end: {error}") from error
+    client, wanted = clients.admin(brokers, _CLIENT_ID), frozenset(topics)
+    deadline = time.monotonic() + STALL_SECONDS
+    while True:
+        try:
+            return _ends(client, wanted)
+        except (KafkaException, TimeoutError) as error:
+            is_moving = isinstance(error, KafkaException) and error.args[0].code() in _NO_LEADER_YET
+            if not is_moving or time.monotonic() > deadline:
+                raise LogUnreadable(f"the broker does not tell where its topics end: {error}") from error
+            time.sleep(_POLL_SECONDS)
+
+
+def _ends(client: Any, topics: frozenset[str]) -> dict[str, dict[int, int]]:
+    known = client.list_topics(timeout=STALL_SECONDS).topics
+    places = [TopicPartition(topic, number) for topic in topics & known.keys() for number in known[topic].partitions]
+    if not places:
+        return {}
+    latest = dict.fromkeys(places, OffsetSpec.latest())
+    found: dict[str, dict[int, int]] = {}
+    for place, future in client.list_offsets(latest, isolation_level=IsolationLevel.READ_UNCOMMITTED).items():
+        found.setdefault(place.topic, {})[place.partition] = future.result(STALL_SECONDS).offset
     return found
 
 

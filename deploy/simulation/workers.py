@@ -131,13 +131,18 @@ class Workers:
 
 _LARGEST_SLICE = 32
 _opened: list[Learning] = []
+_faults: list[str] = []
+"""Why this process has opened nothing."""
 
 
 def _open(plan: LearningPlan) -> None:
     """In a worker: it leaves an interruption to the process that it works for, and ends with that one, however."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _opened.append(plan.open())
+    try:
+        _opened.append(plan.open())
+    except ValueError as error:  # a package or data that have changed since they were opened first
+        _faults.append(str(error))
 
 
 def _end_with_parent() -> None:
@@ -148,4 +153,6 @@ def _end_with_parent() -> None:
 
 
 def _train(work: Work) -> list[Trained]:
+    if not _opened:
+        raise ValueError(f"a process that trains cannot open the task: {'; '.join(_faults)}")
     return train(_opened[0], work)

@@ -115,3 +115,12 @@ def test_a_task_without_rounds_says_so(package: Path) -> None:
     with pytest.raises(ValueError, match="has no rounds: say how many with --rounds"):
         plan_of(package)
     assert plan_of(package, num_rounds=2).task_file.rounds == 2
+
+
+def test_a_worker_that_cannot_open_the_task_says_why(package: Path) -> None:
+    federation = SimulatedFederation(plan_of(package), workers=2)
+    changed(package, "data.py", "if index >= SITES:", "if index > SITES:")
+    with pytest.raises(
+        ValueError, match=r"a process that trains cannot open the task: the task clinic pins the package"
+    ):
+        list(federation.run())

@@ -16,9 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from tests.benchmarks.gateway.honest import PATH
+from tests.benchmarks.gateway.honest import PATH, Link
 
 STALLED = 200
 AT_ONCE = 800
@@ -65,40 +63,40 @@ async def stall(port: int, until: float, told: Counter[str]) -> None:
                 writer.close()
 
 
-async def rush(http: httpx.AsyncClient, until: float, told: Counter[str]) -> None:
+async def post(content: bytes, port: int, name: str, told: Counter[str], patience: float = 60.0) -> None:
+    """A request on a connection of its own; what became of it is counted under the name."""
+    link: Link | None = None
+    try:
+        async with asyncio.timeout(patience):
+            link = await Link.opened(port)
+            told[f"{name} {(await link.post(content))[0]}"] += 1
+    except (OSError, EOFError, TimeoutError) as error:
+        told[f"{name} {type(error).__name__}"] += 1
+    finally:
+        if link is not None:
+            link.close()
+
+
+async def rush(port: int, until: float, told: Counter[str]) -> None:
     """Many requests at the same moment."""
-
-    async def one() -> None:
-        try:
-            told[f"at once {(await http.post(PATH, content=FINE)).status_code}"] += 1
-        except httpx.HTTPError as error:
-            told[f"at once {type(error).__name__}"] += 1
-
     while time.monotonic() < until:
-        await asyncio.gather(*(one() for _ in range(AT_ONCE)))
+        await asyncio.gather(*(post(FINE, port, "at once", told) for _ in range(AT_ONCE)))
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def send(http: httpx.AsyncClient, until: float, told: Counter[str]) -> None:
-    """What no request should hold, one after the other, and large ones that may."""
+async def send(port: int, until: float, told: Counter[str]) -> None:
+    """What no request should hold, one after the other, large ones that may, and one that is not waited for."""
     while time.monotonic() < until:
         for name, content in (*WRONG.items(), ("1,024 examples", LARGE)):
-            try:
-                told[f"{name} {(await http.post(PATH, content=content)).status_code}"] += 1
-            except httpx.HTTPError as error:
-                told[f"{name} {type(error).__name__}"] += 1
-        with contextlib.suppress(httpx.HTTPError):
-            await http.post(PATH, content=FINE, timeout=0.02)
-            told["hung up too late"] += 1
+            await post(content, port, name, told)
+        await post(FINE, port, "hung up", told, 0.02)
 
 
 async def attack(port: int, seconds: float) -> Counter[str]:
     told: Counter[str] = Counter()
     until = time.monotonic() + seconds
-    limits = httpx.Limits(max_connections=AT_ONCE + 50)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60) as http:
-        stalled = [stall(port, until, told) for _ in range(STALLED)]
-        await asyncio.gather(*stalled, rush(http, until, told), send(http, until, told))
+    stalled = [stall(port, until, told) for _ in range(STALLED)]
+    await asyncio.gather(*stalled, rush(port, until, told), send(port, until, told))
     return told
 
 

@@ -86,7 +86,7 @@ class Submission:
 
 
 class LocalJob:
-    """A job in a child process with a Flink of its own. It ends with this process."""
+    """A job in a child process with a Flink of its own. It ends with this process, and with the thread of `start`."""
 
     def __init__(self, directory: DataDirectory, submission: Submission, federation: Federation | None = None) -> None:
         self.name = submission.job_name

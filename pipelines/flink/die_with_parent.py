@@ -1,8 +1,9 @@
 """Run a command that ends when its parent does, even if the parent is killed: `die_with_parent.py PARENT SIGNAL
 COMMAND...`, both as numbers.
 
-The command keeps this process's id. Linux sends it the signal at the parent's end (prctl(2), PR_SET_PDEATHSIG survives
-exec); elsewhere the command just runs. A program of its own, because code between fork and exec is not safe with
+The command keeps this process's id. Linux sends it the signal at the end of the parent's thread that started it
+(prctl(2), PR_SET_PDEATHSIG survives exec), so a thread that starts one has to live as long; elsewhere the command just
+runs. A program of its own, because code between fork and exec is not safe with
 threads.
 """
 

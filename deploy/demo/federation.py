@@ -86,7 +86,13 @@ class Run:
         self._is_secure, self._keep = secure, keep
         # A job that fails again and again is to end and say why, not to try for ever.
         stages = (*STAGES, *(ACCELERATION_STAGES if accelerate else ()))
-        settings = {"restart_attempts": 3, "packages": [str(folder) for folder in example.packages]}
+        # Its rounds are seconds long: what is refused after a wait, and what waits for a checkpoint, waits less.
+        settings = {
+            "restart_attempts": 3,
+            "packages": [str(folder) for folder in example.packages],
+            "checkpoint_interval_ms": 100,
+            "parking_ms": 1_000,
+        }
         submission = Submission(stages=stages, name=JOB, settings=settings)
         self._job = LocalJob(self._stack.directory, submission)
         self._members: list[Member] = cast(example.names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,24 +17,24 @@ class Shape:
     """megabytes: of the model and of each update, in 10^6 bytes of float32."""
 
     num_participants: int
-    megabytes: int
+    megabytes: float
 
     @property
     def num_elements(self) -> int:
-        return self.megabytes * 250_000
+        return round(self.megabytes * 250_000)
 
     def __str__(self) -> str:
-        return f"{self.num_participants}x{self.megabytes}"
+        return f"{self.num_participants}x{self.megabytes:g}"
 
     @classmethod
     def parse(cls, text: str) -> Shape:
-        """`8x40`. Raises ValueError."""
-        participants, separator, megabytes = text.partition("x")
-        if not separator or not participants.isdecimal() or not megabytes.isdecimal():
-            raise ValueError(f"{text!r} is not PARTICIPANTSxMEGABYTES, such as 8x40")
-        if not int(participants) or not int(megabytes):
+        """`8x40`, `10x0.1`. Raises ValueError."""
+        if (found := re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6}(?:\.[0-9]{1,3})?)", text, re.ASCII)) is None:
+            raise ValueError(f"{text!r} is not PARTICIPANTSxMEGABYTES, such as 8x40 or 10x0.1")
+        shape = cls(num_participants=int(found[1]), megabytes=float(found[2]))
+        if not shape.num_participants or not shape.num_elements:
             raise ValueError(f"{text!r} has no participants or no megabytes")
-        return cls(num_participants=int(participants), megabytes=int(megabytes))
+        return shape
 
 
 class PeerFailed(Exception):

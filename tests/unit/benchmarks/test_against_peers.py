@@ -50,7 +50,9 @@ class Stub:
 def test_a_shape_is_participants_and_megabytes() -> None:
     shape = Shape.parse("8x40")
     assert (shape.num_participants, shape.megabytes, shape.num_elements, str(shape)) == (8, 40, 10_000_000, "8x40")
-    for wrong in ("8", "x40", "8x", "0x1", "8x0", "8x4.5"):
+    assert Shape.parse("10x0.1").num_elements == 25_000
+    assert str(Shape.parse("10x0.1")) == "10x0.1"
+    for wrong in ("8", "x40", "8x", "0x1", "8x0", "8x.5", "8x0.0", "8x0.000001", "8x4.5.5"):
         with pytest.raises(ValueError, match=r"8x|x40|0x1|'8'"):
             Shape.parse(wrong)
 

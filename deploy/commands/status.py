@@ -15,6 +15,7 @@ from deploy.cluster.rest import RestClient
 from deploy.commands.common import DataDirOption
 from deploy.federation.directory import DEFAULT, DataDirectory
 from deploy.jobs.holders import Holder, holders, jobs_without, packages_given
+from deploy.jobs.stalls import stalls
 from fluvial.cli.common import console, print_json, reported
 from fluvial.wire.records import LeaseCause, TaskStatus
 from fluvial.wire.topics import NAMES
@@ -53,6 +54,7 @@ def _collect(directory: DataDirectory) -> dict[str, Any]:
         "jobs": [{**asdict(job), "last_failure": rest.last_failure(job.job_id)} for job in rest.jobs()] if rest else [],
         **_health(directory, held),
         "holders": [asdict(holder) for holder in held],
+        "stalled": [asdict(stall) for stall in stalls(directory, held, int(time.time() * 1000))],
         "lag": [asdict(lag) for lag in group_lags(federation.brokers, federation.topic_prefix)],
     }
 
@@ -140,6 +142,11 @@ def _findings(found: dict[str, Any]) -> Iterator[str]:
     if found["quarantined"]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(found["quarantined"].items()))
         yield f"in quarantine: {reasons}"
+    for stall in found["stalled"]:
+        yield (
+            f"{stall['job']} has completed no checkpoint for {stall['seconds']:.0f} s, so nothing that it does becomes "
+            f"visible: {stall['reason']}"
+        )
     for holder in found["holders"]:
         if holder["cause"] == LeaseCause.TRANSACTION_LOST:
             since = _clock(holder["since_ms"])

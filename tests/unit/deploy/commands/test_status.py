@@ -23,6 +23,7 @@ NOTHING: dict[str, Any] = {
     "topics": [],
     "jobs": [],
     "holders": [],
+    "stalled": [],
     "lag": [],
     "tasks": [],
     "set_aside": {},
@@ -51,6 +52,14 @@ def test_a_job_that_failed_is_shown_with_its_innermost_cause(capsys: pytest.Capt
         "gate has failed, last with: pemja.core.PythonException: <class 'KeyError'>: 'what it cannot stand'",
         "plain has failed, last with: one line alone",
     ]
+
+
+def test_a_job_without_checkpoints_is_told_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    stall = {"job": "gate", "seconds": 47.2, "reason": "No space left on device: /somewhere"}
+    status._print({**NOTHING, "stalled": [stall]})
+    told = capsys.readouterr().out
+    assert "gate has completed no checkpoint for 47 s" in told
+    assert "No space left on device: /somewhere" in told.replace("\n", " ")
 
 
 def test_no_id_is_cut_off_in_a_narrow_terminal(

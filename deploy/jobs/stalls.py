@@ -1,0 +1,65 @@
+"""Jobs of this data directory that complete no checkpoint, and why: what they do meanwhile becomes visible to nobody.
+
+A job has a checkpoint every other second though nothing happens, so its newest one tells whether it gets on.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.federation.directory import DataDirectory
+from deploy.jobs.holders import Holder
+from fluvial.wire.files import check_replaceable
+from pipelines.leases.liveness import GONE_AFTER_MS
+
+STALLED_AFTER_MS = 30_000
+"""Operators that work on a large model hold a checkpoint up for some seconds."""
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stall:
+    """job: its name. seconds: since its last checkpoint, or since it began. reason: what its folder of checkpoints
+    says to a file that is to be written there."""
+
+    job: str
+    seconds: float
+    reason: str
+
+
+def stalls(directory: DataDirectory, held: Sequence[Holder], now_ms: int) -> list[Stall]:
+    """Of the holders those that run here without checkpoints, and those that ended so for want of room. now_ms: this
+    machine's time."""
+    found = []
+    for holder in held:
+        folder = directory.checkpoints / holder.job
+        since_ms = max(holder.since_ms, _newest_ms(folder))
+        if not _is_of(directory, holder) or now_ms < since_ms + STALLED_AFTER_MS:
+            continue
+        refusal = _refusal(folder)
+        if now_ms < holder.heard_ms + GONE_AFTER_MS or (refusal is not None and refusal.errno in _NO_ROOM):
+            reason = f"{refusal.strerror}: {folder}" if refusal else f"{folder} takes files: see the job's log"
+            found.append(Stall(job=holder.job, seconds=(now_ms - since_ms) / 1000, reason=reason))
+    return found
+
+
+def _is_of(directory: DataDirectory, holder: Holder) -> bool:
+    return holder.host == socket.gethostname() and (directory.jobs / f"{holder.job}.json").exists()
+
+
+def _newest_ms(folder: Path) -> int:
+    """When the last checkpoint was completed that is there; 0 for none."""
+    return max((int(found.stat().st_mtime * 1000) for found in folder.glob("*/chk-*/_metadata")), default=0)
+
+
+def _refusal(folder: Path) -> OSError | None:
+    try:
+        check_replaceable(folder / "probe")
+    except OSError as error:
+        return error
+    return None

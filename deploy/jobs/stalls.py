@@ -5,6 +5,7 @@ A job has a checkpoint every other second though nothing happens, so its newest 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 from collections.abc import Sequence
@@ -54,7 +55,11 @@ def _is_of(directory: DataDirectory, holder: Holder) -> bool:
 
 def _newest_ms(folder: Path) -> int:
     """When the last checkpoint was completed that is there; 0 for none."""
-    return max((int(found.stat().st_mtime * 1000) for found in folder.glob("*/chk-*/_metadata")), default=0)
+    newest = 0
+    for metadata in folder.glob("*/chk-*/_metadata"):
+        with contextlib.suppress(FileNotFoundError):  # the job deletes its old ones
+            newest = max(newest, int(metadata.stat().st_mtime * 1000))
+    return newest
 
 
 def _refusal(folder: Path) -> OSError | None:

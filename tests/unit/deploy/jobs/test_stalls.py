@@ -85,3 +85,11 @@ def test_a_folder_that_is_gone_or_is_none_is_the_reason(directory: DataDirectory
     folder.write_text("in its place")
     (found,) = stalls(directory, [holder()], NOW_MS)
     assert found.reason == f"Not a directory: {folder}"
+
+
+def test_a_checkpoint_that_is_deleted_meanwhile_is_passed_over(directory: DataDirectory) -> None:
+    complete(directory, 1, LONG_AGO_MS)
+    gone = directory.checkpoints / "gate" / "run" / "chk-2" / "_metadata"
+    gone.parent.mkdir()
+    gone.symlink_to(directory.root / "nowhere")  # named by its folder, and not there
+    assert [stall.seconds for stall in stalls(directory, [holder(since_ms=0)], NOW_MS)] == [STALLED_AFTER_MS / 1000]

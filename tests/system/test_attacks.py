@@ -319,6 +319,7 @@ def test_who_dies_amid_fencing_leaves_it_to_the_next(
         federation.submit([STAGES], "heir", 1)
         federation.publish(round_, range(HALF, NUM_PARTICIPANTS))
         federation.wait_for_version("orphaned", 1)
+        assert open_transactions(federation, epoch) == [], "the first can still commit"
         assert log.read().unfenced_epochs(epoch + 3) == set()
     finally:
         for process in processes:

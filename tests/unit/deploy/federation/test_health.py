@@ -67,7 +67,11 @@ def happened(transition: str, attempt: int = 1, reason: str = "") -> RoundEvent:
 def told(found: Health) -> list[str]:
     aside = {name: {"count": count, "error": found.last_error[name]} for name, count in found.set_aside.items()}
     tasks = [{**asdict(task), "jobs_without_package": {}} for task in found.tasks.values()]
-    return list(_findings({"tasks": tasks, "set_aside": aside, "quarantined": dict(found.quarantined), "holders": []}))
+    return list(
+        _findings(
+            {"tasks": tasks, "set_aside": aside, "quarantined": dict(found.quarantined), "holders": [], "stalled": []}
+        )
+    )
 
 
 def test_a_task_that_keeps_failing_says_how_often_and_why() -> None:
@@ -116,7 +120,7 @@ def test_models_that_were_not_measured_are_told_until_a_later_submission_has_mea
 
 def test_a_job_that_was_not_given_the_package_of_a_task_is_told() -> None:
     task = {"task": "churn", "status": "RUNNING", "failed": 0, "unmeasured": {}, "package": "churn"}
-    found: dict[str, Any] = {"tasks": [task], "set_aside": {}, "quarantined": {}, "holders": []}
+    found: dict[str, Any] = {"tasks": [task], "set_aside": {}, "quarantined": {}, "holders": [], "stalled": []}
     task["jobs_without_package"] = {"all": ("evaluation", "acceleration")}
     (line,) = _findings(found)
     assert "the job all was not given: its evaluation and acceleration measures none" in line

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from fluvial.edge.metrics.measure import GroupMetrics
+from fluvial.edge.metrics.measure import GroupMetrics, Measured
 from fluvial.registry.rounds import is_over
 from fluvial.wire.records import (
     Decision,
@@ -116,24 +116,13 @@ class Ledger:
         """Updates of a round that validation accepted so far, late ones among them."""
         return sum(v.decision is Decision.ACCEPT and v.round == round_ for v in self.verdicts.values())
 
-    def metrics(self, version: int) -> dict[str, float]:
+    def metrics(self, version: int) -> Mapping[str, float]:
         """Measurements of a version; none while there are none."""
-        release = self.releases.get(version)
-        return {metric.name: metric.value for metric in release.metrics} if release else {}
+        return Measured.told_by(self.releases.get(version)).metrics
 
     def groups(self, version: int) -> tuple[GroupMetrics, ...]:
         """Measurements of a version by group; none while there are none."""
-        release = self.releases.get(version)
-        return tuple(
-            GroupMetrics(
-                attribute=group.attribute,
-                group=group.group,
-                num_examples=group.num_examples,
-                metrics={metric.name: metric.value for metric in group.metrics},
-                reason=group.reason,
-            )
-            for group in (release.groups if release else ())
-        )
+        return Measured.told_by(self.releases.get(version)).groups
 
     def verdicts_on(self, places: Iterable[Place]) -> list[Verdict]:
         """What became of these envelopes, as far as it is known."""

@@ -24,7 +24,7 @@ from fluvial.cli.course import Course, Step, as_table, blocks, grids, panels
 from fluvial.cli.metrics_page import page
 from fluvial.cli.model_export import TaskArgument
 from fluvial.edge.measurements import Findings, all_findings, as_dict, participants_as_dicts
-from fluvial.edge.metrics import GroupMetrics
+from fluvial.edge.metrics import Measured
 from fluvial.edge.models import read_manifests
 from fluvial.kafka import connect
 from fluvial.wire.files import replace_file
@@ -71,23 +71,14 @@ def course_of(manifests: Sequence[ModelManifest], findings: Sequence[Findings]) 
     """Of a task's versions, each with what is known of it."""
     steps = []
     for manifest, found in zip(manifests, findings, strict=True):
-        release = found.release
+        release, measured = found.release, Measured.told_by(found.release)
         selected = sum(contribution.selected for contribution in manifest.contributions)
         steps.append(
             Step(
                 place=manifest.version,
                 cells=(f"{selected}/{len(manifest.contributions)}", manifest.model_digest.hex()[:12]),
-                metrics={metric.name: metric.value for metric in release.metrics} if release else {},
-                groups=tuple(
-                    GroupMetrics(
-                        attribute=group.attribute,
-                        group=group.group,
-                        num_examples=group.num_examples,
-                        metrics={metric.name: metric.value for metric in group.metrics},
-                        reason=group.reason,
-                    )
-                    for group in (release.groups if release else ())
-                ),
+                metrics=measured.metrics,
+                groups=measured.groups,
                 reason=release.reason if release else "",
                 told=next(iter(found.told.values()), ()),
             )

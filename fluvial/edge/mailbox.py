@@ -19,6 +19,9 @@ from fluvial.wire.topics import Topics
 
 _LOGGER = logger(__name__)
 
+LAST_ANSWERS_SECONDS = 10.0
+"""How long whoever leaves waits for the proofs of its last answers: their leaves are signed a moment later."""
+
 _POLL_SECONDS = 0.1
 _MOST_HINTS = 4096
 """Anybody may write answers to a participant: more than these are not kept."""

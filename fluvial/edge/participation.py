@@ -48,7 +48,7 @@ from fluvial.edge.events import (
     Unproven,
     Waiting,
 )
-from fluvial.edge.mailbox import Mailbox
+from fluvial.edge.mailbox import LAST_ANSWERS_SECONDS, Mailbox
 from fluvial.edge.outbox import Outbox
 from fluvial.edge.publisher import Publisher, check_encoding
 from fluvial.edge.rounds import RoundFollower
@@ -68,8 +68,6 @@ _log = logger(__name__)
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
-_LAST_ANSWERS_SECONDS = 10.0
-"""How long the proofs of the last answers are waited for: their leaves are signed a moment later."""
 
 Train = Callable[[NDArray[np.float32], Round], tuple[NDArray[np.float32], int] | None]
 """`(base_D, round) -> (delta_D, weight)`:
@@ -210,7 +208,7 @@ class Participation:
     def _report_last(self) -> None:
         """Before this ends: with the answers that only wait for their proof."""
         self._report()
-        deadline = time.monotonic() + _LAST_ANSWERS_SECONDS
+        deadline = time.monotonic() + LAST_ANSWERS_SECONDS
         while self.mailbox.num_hints and not self.stopping.is_set() and time.monotonic() < deadline:
             self._report(_POLL_SECONDS)
         if self.mailbox.num_hints:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fluvial.edge.metrics import classification, regression
 from fluvial.edge.packages.examples import Groups
+from fluvial.wire.records import Release
 from fluvial.wire.task_code import metric_name
 
 Values = NDArray[Any]
@@ -57,6 +58,23 @@ class Measured:
 
     metrics: Mapping[str, float]
     groups: tuple[GroupMetrics, ...] = ()
+
+    @classmethod
+    def told_by(cls, release: Release | None) -> Measured:
+        """What a release tells of its model; nothing while there is none."""
+        if release is None:
+            return cls(metrics={})
+        groups = tuple(
+            GroupMetrics(
+                attribute=group.attribute,
+                group=group.group,
+                num_examples=group.num_examples,
+                metrics={metric.name: metric.value for metric in group.metrics},
+                reason=group.reason,
+            )
+            for group in release.groups
+        )
+        return cls(metrics={metric.name: metric.value for metric in release.metrics}, groups=groups)
 
 
 def measure(

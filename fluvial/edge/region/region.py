@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from fluvial.edge.error_feedback import state_folder
 from fluvial.edge.events import Answered, Finished, Interrupted, Judged
-from fluvial.edge.mailbox import Mailbox
+from fluvial.edge.mailbox import LAST_ANSWERS_SECONDS, Mailbox
 from fluvial.edge.model_proofs import ModelProofs
 from fluvial.edge.outbox import Outbox
 from fluvial.edge.own_agreements import OwnAgreements
@@ -46,7 +46,6 @@ from fluvial.wire.task_file import TaskFile
 
 _POLL_SECONDS = 0.05
 _RETRY_SECONDS = 1.0
-_LAST_ANSWERS_SECONDS = 10.0
 _CLOCK_SKEW_MS = 60_000  # between brokers, whose times date a record and its verdict
 
 
@@ -141,7 +140,7 @@ class Region:
                 self._listen(followed, on_event)
             if current is not None and not self._stopping.is_set():
                 self._listen(followed, on_event)
-                deadline = time.monotonic() + _LAST_ANSWERS_SECONDS
+                deadline = time.monotonic() + LAST_ANSWERS_SECONDS
                 while followed.mailbox.num_hints and not self._stopping.is_set() and time.monotonic() < deadline:
                     self._listen(followed, on_event)
                 on_event(Finished(task=self._parent_task, version=current.base_version))

@@ -221,7 +221,7 @@ def test_the_last_answers_are_told_when_their_leaves_are_signed(
     careful.participate(TASK, lambda base, round_: None, on_event=on_event)
     assert Answered(receipt=receipt) in told
     world.answer("anna", "forged")
-    monkeypatch.setattr(participation, "_LAST_ANSWERS_SECONDS", 0.2)
+    monkeypatch.setattr(participation, "LAST_ANSWERS_SECONDS", 0.2)
     careful.participate(TASK, lambda base, round_: None, on_event=on_event)
     assert told[-2:] == [Unproven(num_answers=1), Finished(task=TASK, version=1)]
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from fluvial.kafka.librdkafka import clients
 from fluvial.wire.errors import ChunkUnavailable
 from pipelines.flink.chunk_cache import Chunk, ChunkCache
 
@@ -88,6 +89,7 @@ class PartitionReader:
         self._cache = cache
         self._position = -1
         self._assigned = -1
+        self._has_met = False
         self._record_bytes = 1
         self._is_at_end = False
         self._pending: list[Message] = []
@@ -191,5 +193,8 @@ class PartitionReader:
 
     def _assign(self, offset: int) -> None:
         self._pending, self._is_at_end = [], False
+        if not self._has_met:
+            clients.meet(self._consumer, self._topic)
+            self._has_met = True
         self._consumer.assign([TopicPartition(self._topic, self._partition, offset)])
         self._position = self._assigned = offset

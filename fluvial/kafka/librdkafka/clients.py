@@ -6,15 +6,18 @@ read.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from fluvial.identity.brokers import Brokers
 
 CHUNK_FETCH_BYTES = (4 << 20) + (64 << 10)
 """Four chunks of a MiB and what they come in: one that is cut off was sent in vain."""
+
+_MEETING_SECONDS = 2.0
 
 
 def producer(brokers: Brokers, client_id: str, settings: Mapping[str, Any] | None = None) -> Producer:
@@ -54,6 +57,14 @@ def consumer(brokers: Brokers, client_id: str, settings: Mapping[str, Any] | Non
             **(settings or {}),
         }
     )
+
+
+def meet(consumer: Consumer, topic: str) -> None:
+    """Ask who leads a topic's partitions, before the first `assign` of it. Of a topic that a client has not heard of,
+    librdkafka asks by itself when its clock strikes, once a second. Where nobody answers nothing is lost: it still
+    will."""
+    with suppress(KafkaException):
+        consumer.list_topics(topic, _MEETING_SECONDS)
 
 
 def admin(brokers: Brokers, client_id: str) -> AdminClient:

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, TopicPartition
 from fluvial.kafka.backend import Missing
 from fluvial.kafka.errors import TransportFailed, TransportUnavailable
 from fluvial.kafka.interface import Take
+from fluvial.kafka.librdkafka import clients
 from fluvial.kafka.librdkafka.errors import Troubles, translate
 from fluvial.kafka.librdkafka.reader import arrived
 from fluvial.wire.errors import ChunkUnavailable
@@ -18,8 +19,12 @@ class LibrdkafkaFetcher:
 
     def __init__(self, consumer: Any, troubles: Troubles) -> None:
         self._consumer, self._troubles = consumer, troubles
+        self._met: set[str] = set()
 
     def fetch(self, topic: str, missing: Missing, take: Take, timeout: float) -> None:
+        if topic not in self._met:
+            clients.meet(self._consumer, topic)
+            self._met.add(topic)
         _Fetch(self._consumer, self._troubles, topic, missing, take).run(timeout)
 
     def close(self) -> None:

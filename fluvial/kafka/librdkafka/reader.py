@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from fluvial.kafka.errors import TransportFailed
 from fluvial.kafka.interface import Bounds, Message, Start, Until
+from fluvial.kafka.librdkafka import clients
 from fluvial.kafka.librdkafka.errors import Troubles, translate
 
 CALL_SECONDS = 15.0
@@ -35,7 +36,11 @@ class LibrdkafkaReader:
         self._troubles = troubles
         self._topic = topic
         self._is_bounded = until is not None
-        held = {} if isinstance(until, Mapping) and isinstance(start, Mapping) else bounds(consumer, topic, troubles)
+        held: Mapping[int, Bounds] = {}
+        if isinstance(until, Mapping) and isinstance(start, Mapping):
+            clients.meet(consumer, topic)
+        else:
+            held = bounds(consumer, topic, troubles)
         self._ends = dict(until) if isinstance(until, Mapping) else {number: end for number, (_, end) in held.items()}
         starts = self._starts(held, start)
         self._behind = {number for number, offset in starts.items() if offset < self._ends.get(number, 0)}

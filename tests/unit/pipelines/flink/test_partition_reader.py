@@ -241,3 +241,11 @@ def test_an_error_of_the_broker_is_waited_out(code: int, monkeypatch: pytest.Mon
     reader = reader_of(partition, monkeypatch)
     partition.error = code
     assert read(reader, 1) == b"one"
+
+
+def test_the_broker_is_asked_who_leads_the_partition_before_it_is_read_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that has not heard of a topic would begin at the next stroke of its clock, up to a second later."""
+    partition = Partition(b"zero", b"one", b"two")
+    reader = reader_of(partition, monkeypatch)
+    assert [read(reader, offset) for offset in (2, 0)] == [b"two", b"zero"]
+    assert (partition.num_asked, partition.assignments) == (1, [2, 0])

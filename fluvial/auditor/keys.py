@@ -180,7 +180,9 @@ def _lives(known: dict[str, list[_Known]], problems: Problems) -> Keys:
             life.take_agreements(record, each.at_ms)
             keys.requested_ms[name] = max(record.requested_ms, keys.requested_ms.get(name, 0))
             if record.status is ParticipantStatus.REVOKED:
-                life.ended_ms = min(life.ended_ms or each.at_ms, each.at_ms)
+                # Also a key that took its place while the revocation was signed.
+                for ended in lives:
+                    ended.ended_ms = min(ended.ended_ms or each.at_ms, each.at_ms)
                 keys.revoked.add(name)
         _check_requests(name, found, problems)
         # Compaction took what a newer text replaced, and with it perhaps a revocation.

@@ -23,7 +23,7 @@ from fluvial.identity.keys import SigningKey
 from fluvial.identity.vouching import new_token, public_form
 from fluvial.kafka import Position, Transport, TransportUnavailable
 from fluvial.registry.approval import check_approved, open_proposal
-from fluvial.registry.order import next_version
+from fluvial.registry.order import next_version, revocation_version
 from fluvial.registry.reading import read_registry
 from fluvial.registry.records import RegistryRecord, registry_key
 from fluvial.registry.view import VerifiedRegistry
@@ -108,15 +108,16 @@ class OperatorActs:
         return tokens
 
     def revoke(self, participant: str) -> Participant:
-        """Take a participant's key out of force, for good: what it signs from now on is refused. Raises ActRefused for
-        a name that is not enrolled, or revoked already."""
+        """Take a participant's key out of force, for good: what it signs from now on is refused, and so is what a key
+        signs that took its place meanwhile. Raises ActRefused for a name that is not enrolled, or revoked already."""
         known = self.registry().participant(participant)
         if known is None:
             raise ActRefused(f"nobody is enrolled as {participant}: names stand in `fluvial rounds invited TASK`")
         if known.status is ParticipantStatus.REVOKED:
             raise ActRefused(f"the participant {participant} is revoked already")
-        revoked = replace(known, status=ParticipantStatus.REVOKED, version=next_version(known))
+        revoked = replace(known, status=ParticipantStatus.REVOKED, version=revocation_version(known))
         self.register(revoked)
+        self._check_in_force(revoked)
         return revoked
 
     def task(self, name: str) -> Task:
@@ -138,6 +139,7 @@ class OperatorActs:
         except VerificationError as error:
             raise ActRefused(f"{error}: write a proposal for them to sign, with --propose FILE") from error
         self.register(updated)
+        self._check_in_force(updated)
         return updated
 
     def propose(self, task: Task) -> bytes:
@@ -157,6 +159,7 @@ class OperatorActs:
             raise ActRefused(f"the task {known.task} was registered again since this was proposed: propose it anew")
         key = registry_key(proposed).encode()
         self._wait([self._transport.produce(self._federation.topics.registry, sealed, key=key)])
+        self._check_in_force(proposed)
         return proposed
 
     def pause(self, name: str, reason: str = "") -> Task:
@@ -183,7 +186,16 @@ class OperatorActs:
             raise ActRefused(f"the task {name} is {_HALTED.get(task.status, 'running')} already")
         halted = replace(task, status=status, reason=reason, version=next_version(task))
         self.register(halted)
+        self._check_in_force(halted)
         return halted
+
+    def _check_in_force(self, record: Task | Participant) -> None:
+        """Of two acts that are signed at the same moment one counts, and who did the other must hear of it. Raises
+        ActRefused."""
+        registry, key = self.registry(), registry_key(record)
+        known = registry.task(record.task) if isinstance(record, Task) else registry.participant(record.participant)
+        if known is not None and known != record and known.version <= record.version:
+            raise ActRefused(f"somebody else acted on {key} at the same moment, and that counts: look, and try again")
 
     def _send(self, record: RegistryRecord) -> Future[Position]:
         sealed = seal(record, self._key, OPERATOR, self._federation.topics.scope)

@@ -13,6 +13,7 @@ from fluvial.auditor.patience import MAX_PENDING_MS
 from fluvial.auditor.reader import TopicRecord
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
+from fluvial.registry.order import REVOCATION_STEP
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import (
     Decision,
@@ -142,6 +143,18 @@ def accept_a_key_that_another_replaced(world: World) -> str:
     world.now_ms += 2 * HEARD_MS
     world.open_round(3)
     update = world.append(world.topics.updates, seal(an_update("anna", 3), former, "anna"), b"anna")
+    world.judge(update, "anna", 3)
+    world.sequence()
+    return "the key of anna that signed it was not in force"
+
+
+@tampering
+def accept_a_key_that_took_a_revoked_ones_place(world: World) -> str:
+    world.enrol("anna", successor := SigningKey.generate(), version=1)
+    world.enrol("anna", status=ParticipantStatus.REVOKED, signed_by="operator", version=REVOCATION_STEP)
+    world.now_ms += 2 * HEARD_MS
+    world.open_round(3)
+    update = world.append(world.topics.updates, seal(an_update("anna", 3), successor, "anna"), b"anna")
     world.judge(update, "anna", 3)
     world.sequence()
     return "the key of anna that signed it was not in force"

@@ -13,6 +13,7 @@ from fluvial.auditor.report import Report
 from fluvial.auditor.verify import verify
 from fluvial.identity.envelope import open_envelope, pre_authentication_encoding, seal
 from fluvial.identity.keys import SigningKey
+from fluvial.registry.order import REVOCATION_STEP
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import (
     Decision,
@@ -155,6 +156,22 @@ def test_a_revoked_participant_may_be_refused_at_once_and_be_accepted_for_a_mome
     world.judge(world.update("anna", 2), "anna", 0, Decision.REJECT, reason=Reason.KEY_REVOKED)
     world.now_ms += 2 * HEARD_MS
     world.judge(world.update("anna", 2), "anna", 0, Decision.REJECT, reason=Reason.KEY_REVOKED)
+    world.sequence()
+    world.sign()
+    report = audit(world)
+    assert report.verified, messages(report)
+
+
+def test_a_key_that_took_a_revoked_ones_place_at_that_moment_is_refused() -> None:
+    """The operator revokes the key that it has read, and the registrar enrols the next one at the same time."""
+    world = honest_world()
+    stolen = world.key("anna")
+    world.enrol("anna", successor := SigningKey.generate(), version=1)
+    world.enrol("anna", stolen, status=ParticipantStatus.REVOKED, signed_by="operator", version=REVOCATION_STEP)
+    world.now_ms += 2 * HEARD_MS
+    world.open_round(3)
+    by_successor = world.append(world.topics.updates, seal(an_update("anna", 3), successor, "anna"), b"anna")
+    world.judge(by_successor, "anna", 0, Decision.REJECT, reason=Reason.SIGNATURE)
     world.sequence()
     world.sign()
     report = audit(world)

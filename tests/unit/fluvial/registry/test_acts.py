@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.registry.acts import MAX_REASON, ActRefused, OperatorActs
+from fluvial.registry.records import RegistryRecord
 from fluvial.wire.records import Task, TaskStatus
 from fluvial.wire.task_file import AgreementSpec
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
@@ -103,6 +105,23 @@ def test_other_terms_keep_the_tasks_status(acts: OperatorActs) -> None:
         "{ }",
         2,
     )
+
+
+class _AtTheSameMoment(OperatorActs):
+    """Another operator's console has read the same record, and is a moment earlier."""
+
+    def register(self, record: RegistryRecord) -> None:
+        super().register(replace(TASK, specification="{ }", version=1))
+        super().register(record)
+
+
+@pytest.mark.parametrize("act", [lambda acts: acts.pause("heart"), lambda acts: acts.update(TASK, "{  }")])
+def test_whose_act_does_not_count_because_of_another_is_told(
+    acts: OperatorActs, transport: MemoryTransport, act: Act
+) -> None:
+    with pytest.raises(ActRefused, match="task/heart at the same moment"):
+        act(_AtTheSameMoment(transport, FEDERATION, OPERATOR))
+    assert status(acts) is TaskStatus.RUNNING
 
 
 def test_a_reason_has_its_bounds(acts: OperatorActs) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
-from fluvial.registry.order import next_version
+from fluvial.registry.order import next_version, revocation_version
 from fluvial.registry.records import RegistryRecord, is_spent, registry_key, spent
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import FluvialError
@@ -49,6 +49,45 @@ def test_a_copy_of_a_revoked_participant_never_brings_its_key_back(
     assert registry.is_revoked("alice", KEY.public_key)
     assert not registry.is_revoked("alice", OTHER_KEY.public_key)
     assert not registry.is_revoked("bob", KEY.public_key)
+
+
+@pytest.mark.parametrize("hurry", [1, 3])
+@pytest.mark.parametrize("told_first", ["revocation", "rotation"])
+def test_a_key_that_takes_a_revoked_ones_place_at_that_moment_is_revoked_with_it(
+    registry: VerifiedRegistry, told_first: str, hurry: int
+) -> None:
+    """Operator and registrar have read the same record. Whoever has stolen a key could evade each revocation so."""
+    apply(registry, FIRST)
+    revocation = replace(FIRST, status=ParticipantStatus.REVOKED, version=revocation_version(FIRST))
+    rotations = [
+        a_participant(public_key=OTHER_KEY.public_key, enrolled_ms=2_000 + number, version=number)
+        for number in range(1, hurry + 1)
+    ]
+    every = [revocation, *rotations] if told_first == "revocation" else [*rotations, revocation]
+    for record in every:
+        apply(registry, record, OPERATOR if record is revocation else REGISTRAR)
+    assert registry.participant("alice") == revocation
+    assert registry.in_force(registry_key(FIRST)) == seal(revocation, OPERATOR, "test")
+    assert not apply(registry, rotations[-1], REGISTRAR)
+    again = a_participant(public_key=OTHER_KEY.public_key, enrolled_ms=9_000, version=next_version(revocation))
+    assert apply(registry, again, REGISTRAR), "with a token the operator lets in whom it wants"
+
+
+@pytest.mark.parametrize("revocation_is_first", [True, False])
+def test_of_one_version_the_revocation_counts(registry: VerifiedRegistry, revocation_is_first: bool) -> None:
+    """Former releases counted a revocation up by one, as whatever else was signed at that moment."""
+    rotation = a_participant(public_key=OTHER_KEY.public_key, enrolled_ms=2_000, version=1)
+    for record in (FIRST, *((REVOKED, rotation) if revocation_is_first else (rotation, REVOKED))):
+        apply(registry, record)
+    assert registry.participant("alice") == REVOKED
+
+
+def test_a_participant_of_the_last_version_there_is_can_be_revoked(registry: VerifiedRegistry) -> None:
+    last = replace(FIRST, version=(1 << 63) - 1)
+    revocation = replace(last, status=ParticipantStatus.REVOKED, version=revocation_version(last))
+    for record in (last, revocation):
+        assert apply(registry, record)
+    assert registry.participant("alice") == revocation
 
 
 def test_a_revoked_key_cannot_be_enrolled_again_however_new_its_record_is(registry: VerifiedRegistry) -> None:

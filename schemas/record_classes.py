@@ -18,11 +18,13 @@ Generated from schemas/*.avsc by `python -m schemas.generate`; do not edit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from fluvial.wire.quick_init import quick_init
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from fluvial.wire.late_dataclass import dataclass
 
 '''
 
@@ -107,7 +109,7 @@ def _record(schema: Schema, always: set[str]) -> str:
     """A record's class. always: the fields that every version has."""
     name = schema["name"]
     ints = tuple(field["name"] for field in schema["fields"] if field["type"] == "int")
-    lines = ["@quick_init", "@dataclass(frozen=True, slots=True, kw_only=True)"]
+    lines = ["@dataclass(frozen=True, slots=True, kw_only=True)"]
     lines += [f"class {name}:", f'    """{schema["doc"]}"""', ""]
     for field in schema["fields"]:
         default = f" = {python_default(field['type'], field['default'])}" if "default" in field else ""

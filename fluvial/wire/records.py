@@ -7,11 +7,13 @@ Generated from schemas/*.avsc by `python -m schemas.generate`; do not edit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from fluvial.wire.quick_init import quick_init
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from fluvial.wire.late_dataclass import dataclass
 
 
 class HolderState(StrEnum):
@@ -165,7 +167,6 @@ class Reason(StrEnum):
     REQUEST_OUTDATED = "REQUEST_OUTDATED"
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkReference:
     """One chunk of tensor bytes: where it lies in its blob topic and what its bytes must be."""
@@ -200,7 +201,6 @@ class ChunkReference:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedUpdate:
     """An accepted update on its way to aggregation: references, not tensors."""
@@ -275,7 +275,6 @@ class AcceptedUpdate:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """Terms that participants sign. Signed by the operator; in the topic registry."""
@@ -314,7 +313,6 @@ class Agreement:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
     """Something that happened, for the audit log: a CloudEvent whose data is an Avro record. Its id is a function of its cause, so that a repeat can be recognised."""
@@ -357,7 +355,6 @@ class AuditEvent:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedAgreement:
     """An agreement that the participant signed by signing its enrolment."""
@@ -384,7 +381,6 @@ class SignedAgreement:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceProfile:
     """What a device says of itself at enrolment."""
@@ -423,7 +419,6 @@ class DeviceProfile:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentRequest:
     """A participant asks to take part, proves its key and signs agreements. Self-signed; payload of the topic enrolments."""
@@ -474,7 +469,6 @@ class EnrolmentRequest:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentToken:
     """A one-time token that lets one participant enrol. Signed by the operator; in the topic registry."""
@@ -509,7 +503,6 @@ class EnrolmentToken:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """One signature over the envelope."""
@@ -536,7 +529,6 @@ class Signature:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """DSSE envelope (secure-systems-lab/dsse v1.0.2) in Avro: the signatures cover the pre-authentication encoding of payload_type and the raw payload bytes, and are checked before the payload is decoded."""
@@ -567,7 +559,6 @@ class Envelope:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """An operator raised: what it had in hand, so that a job that starts again knows which record is set aside."""
@@ -614,7 +605,6 @@ class Failure:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fencing:
     """Of a lease that counts: after it was in the log, every transactional id that an earlier holder of one of its stages had used was fenced. Nobody need fence those again. Signed, in topic leases."""
@@ -637,7 +627,6 @@ class Fencing:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
     """What the holder of a lease says of itself. Unsigned: a hint whether it is alive, on which nothing rests."""
@@ -668,7 +657,6 @@ class Heartbeat:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceRequest:
     """Examples for which somebody wants a model's outputs. Signed by the caller, an enrolled participant; topic requests."""
@@ -723,7 +711,6 @@ class InferenceRequest:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceAnswer:
     """What became of one request."""
@@ -766,7 +753,6 @@ class InferenceAnswer:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceResults:
     """Answers of one batch, all by one released artefact. Signed once; topic results."""
@@ -817,7 +803,6 @@ class InferenceResults:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceSummary:
     """What was answered of one task in one minute: the audit log's word on a flood of requests."""
@@ -892,7 +877,6 @@ class InferenceSummary:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputGap:
     """Offsets of an input topic that were gone before they were judged. What lay there, if anything did, has no verdict."""
@@ -927,7 +911,6 @@ class InputGap:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """Which job writes for which stages. A lease counts if it is signed and its epoch follows the last that counts; it ends those before it that name one of its stages."""
@@ -978,7 +961,6 @@ class Lease:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupCounts:
     """Paired answers of one metric in one group of at least ten people."""
@@ -1021,7 +1003,6 @@ class GroupCounts:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricDrop:
     """A metric that is no share of right answers, from the paired bootstrap."""
@@ -1068,7 +1049,6 @@ class MetricDrop:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """What a participant or a worker measured of a variant beside the float32 model, on its own data and processor. Signed by whoever measured; workers' on topic measurements, participants' on topic reports and, once admitted, on topic admitted-reports."""
@@ -1179,7 +1159,6 @@ class Measurement:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorLayout:
     """One tensor of a model; models and updates are these tensors, flattened in row-major order and concatenated."""
@@ -1210,7 +1189,6 @@ class TensorLayout:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contribution:
     """One update that the round had."""
@@ -1265,7 +1243,6 @@ class Contribution:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelManifest:
     """A published model: where its chunks lie, what they must be, and everything needed to compute it again. Signed by the aggregator (version 0: by the operator); payload of the topic models."""
@@ -1368,7 +1345,6 @@ class ModelManifest:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingReport:
     """How an update was trained: claims of the participant, for the federation's account of speed and cost."""
@@ -1415,7 +1391,6 @@ class TrainingReport:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """One measurement."""
@@ -1442,7 +1417,6 @@ class Metric:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOutMetrics:
     """Metrics of a model on examples of a participant's own that it does not train on: claims, which medians over participants bound."""
@@ -1477,7 +1451,6 @@ class HeldOutMetrics:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUpdate:
     """What a participant contributes to a round: the difference between its trained model and the round's base model. Payload of the topic updates."""
@@ -1560,7 +1533,6 @@ class ModelUpdate:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorAct:
     """What an operator wants done about a decision on a variant. Signed by the operator, named by the keyid; topic operator-acts."""
@@ -1607,7 +1579,6 @@ class OperatorAct:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """Offsets without a gap."""
@@ -1634,7 +1605,6 @@ class Run:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverRate:
     """Records of one sender in one partition that were refused unopened, because it sent more than it is given: for each of them the one verdict, REJECT for OVER_RATE."""
@@ -1681,7 +1651,6 @@ class OverRate:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawnAgreement:
     """An agreement that the participant has signed and signs no more."""
@@ -1712,7 +1681,6 @@ class WithdrawnAgreement:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
     """An enrolled participant. Signed by the registrar, or by the operator who revokes; in the topic registry."""
@@ -1771,7 +1739,6 @@ class Participant:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupFinding:
     """One metric in one group."""
@@ -1834,7 +1801,6 @@ class GroupFinding:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion:
     """What became of a variant on one class of processors: promoted, held, undecided, rolled back; with the numbers behind it. Signed; topic promotions."""
@@ -1925,7 +1891,6 @@ class Promotion:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedModel:
     """A model version in the audit log: the manifest by its digest."""
@@ -1976,7 +1941,6 @@ class PublishedModel:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """What became of an accepted update."""
@@ -2031,7 +1995,6 @@ class Receipt:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupMeasurement:
     """Measurements on the examples of one group."""
@@ -2070,7 +2033,6 @@ class GroupMeasurement:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParticipantsMetric:
     """What participants measured of one model on held-out examples of their own, one metric and group. Quantiles are over participants, each once; each is a value that one of them told."""
@@ -2137,7 +2099,6 @@ class ParticipantsMetric:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """What evaluation measured of a model version."""
@@ -2200,7 +2161,6 @@ class Release:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """A round of a task: what participants train from and what an update must satisfy. Signed by the aggregator; payload of the topic rounds."""
@@ -2362,7 +2322,6 @@ class Round:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundEvent:
     """A round in the audit log."""
@@ -2409,7 +2368,6 @@ class RoundEvent:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequencedEvent:
     """A leaf of the audit log: the event, its position and the hash of the leaf before it. The raw bytes of this record are the leaf."""
@@ -2440,7 +2398,6 @@ class SequencedEvent:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetAside:
     """An operator raised again and again on one item, and goes on without it. Its bytes and the traceback are in topic quarantine."""
@@ -2475,7 +2432,6 @@ class SetAside:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A task of the federation. Signed by the operator; in the topic registry."""
@@ -2534,7 +2490,6 @@ class Task:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     """An accelerated form of a published model: what made it, and where its bytes lie. Signed; topic variants."""
@@ -2605,7 +2560,6 @@ class Variant:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """What one kind of evidence measured of an update."""
@@ -2632,7 +2586,6 @@ class Score:
         )
 
 
-@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What validation decided about one input record; exactly one per record of the topics updates and enrolments."""

@@ -23,6 +23,9 @@ from pipelines.flink.chunk_cache import Chunk, ChunkCache
 from pipelines.flink.leased_producer import persist, serve
 from pipelines.flink.partition_reader import PartitionCount, PartitionReader
 
+_REST_S = 0.2
+"""A reader that nobody has asked for so long asks the broker for nothing, until somebody does."""
+
 
 class BlobReader:
     """Chunks of one topic, by reference. Threads may share it; different partitions are read in parallel."""
@@ -37,8 +40,8 @@ class BlobReader:
             "fetch.max.bytes": 8 << 20,
             "receive.message.max.bytes": 9 << 20,
             "queued.max.messages.kbytes": 4 << 10,
-            # Of empty answers only: whoever waits for a record has it when it is there.
-            "fetch.wait.max.ms": 1_000,
+            # One fetch at a time: whoever turns to another place waits for what the broker holds back at the end.
+            "fetch.wait.max.ms": 10,
             # What was once checked by digest need then not be hashed again. Who hashes everything can do without.
             "check.crcs": check_crcs,
         }
@@ -50,6 +53,8 @@ class BlobReader:
         self._readers: dict[int, PartitionReader] = {}
         self._is_closed = False
         self._lock = threading.Lock()
+        self._stirred, self._closing = threading.Event(), threading.Event()
+        self._watch: threading.Thread | None = None
 
     def chunk(self, reference: ChunkReference) -> bytes:
         """The bytes at a reference; their digest is the caller's to check. Raises as `record`."""
@@ -66,6 +71,8 @@ class BlobReader:
         if chunk is not None:
             return chunk
         reader = self._reader(partition)
+        if not self._stirred.is_set():
+            self._stirred.set()
         with reader.lock:
             # Another thread may have read past it while this one waited.
             chunk = self._cache.take(partition, offset)
@@ -81,6 +88,11 @@ class BlobReader:
         """End its consumers; none is begun any more."""
         with self._lock:
             self._is_closed = True
+        self._closing.set()
+        self._stirred.set()
+        if self._watch is not None:
+            self._watch.join()
+        with self._lock:
             for reader in self._readers.values():
                 reader.close()
             self._readers.clear()
@@ -92,7 +104,23 @@ class BlobReader:
                 raise TimeoutError(f"{self._topic}/{partition} is not read any more: the job has ended")
             if partition not in self._readers:
                 self._readers[partition] = PartitionReader(self._consumer, self._topic, partition, self._cache)
+            if self._watch is None:
+                self._watch = threading.Thread(target=self._let_rest, name="fluvial-blob-rest", daemon=True)
+                self._watch.start()
             return self._readers[partition]
+
+    def _let_rest(self) -> None:
+        """Has readers rest that nobody asks: at the end of a partition they would ask the broker a hundred times a
+        second. Sleeps while all of them do."""
+        while not self._closing.is_set():
+            self._stirred.wait()
+            self._stirred.clear()
+            while not self._closing.wait(_REST_S):
+                with self._lock:
+                    readers = list(self._readers.values())
+                is_resting = [reader.rest(_REST_S) for reader in readers]
+                if all(is_resting):
+                    break
 
 
 class BlobWriter:

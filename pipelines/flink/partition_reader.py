@@ -93,6 +93,8 @@ class PartitionReader:
         self._record_bytes = 1
         self._is_at_end = False
         self._pending: list[Message] = []
+        self._is_resting = True
+        self._read_s = 0.0
         self.lock = threading.Lock()
 
     def read(self, offset: int, timeout_s: float) -> Chunk:
@@ -101,6 +103,26 @@ class PartitionReader:
         Raises ChunkUnavailable where the partition has none that can be read, TimeoutError when the broker does not
         answer in time.
         """
+        try:
+            return self._read(offset, timeout_s)
+        finally:
+            self._read_s = time.monotonic()
+
+    def rest(self, unused_s: float) -> bool:
+        """Ask the broker for nothing more until the next read, if the last one was so many seconds ago. Whether it
+        does."""
+        if not self.lock.acquire(blocking=False):
+            return False
+        try:
+            if not self._is_resting and time.monotonic() - self._read_s >= unused_s:
+                self._is_resting, self._position = True, -1
+                self._pending, self._is_at_end = [], False
+                self._consumer.unassign()
+            return self._is_resting
+        finally:
+            self.lock.release()
+
+    def _read(self, offset: int, timeout_s: float) -> Chunk:
         if self._position < 0 or not 0 <= (offset - self._position) * self._record_bytes <= _JUMP_BYTES:
             self._assign(offset)
         for _ in range(2):
@@ -198,3 +220,4 @@ class PartitionReader:
             self._has_met = True
         self._consumer.assign([TopicPartition(self._topic, self._partition, offset)])
         self._position = self._assigned = offset
+        self._is_resting = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -50,6 +51,10 @@ class Partition:
         self.error: int | None = None
         self.assignments: list[int] = []
         self.num_bounds_asked = 0
+        self.at_rest = threading.Event()
+
+    def unassign(self) -> None:
+        self.at_rest.set()
 
     def assign(self, places: list[Any]) -> None:
         self.at, self.told_end = places[0].offset, False
@@ -249,3 +254,24 @@ def test_the_broker_is_asked_who_leads_the_partition_before_it_is_read_first(mon
     reader = reader_of(partition, monkeypatch)
     assert [read(reader, offset) for offset in (2, 0)] == [b"two", b"zero"]
     assert (partition.num_asked, partition.assignments) == (1, [2, 0])
+
+
+def test_a_reader_that_nobody_asks_rests_and_goes_on_where_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    partition = Partition(b"zero", b"one", b"two", b"three")
+    reader = reader_of(partition, monkeypatch)
+    assert read(reader, 0) == b"zero"
+    assert not reader.rest(1e6)  # somebody asked a moment ago
+    assert not partition.at_rest.is_set()
+    assert reader.rest(0.0)
+    assert partition.at_rest.is_set()
+    assert [read(reader, offset) for offset in (1, 3)] == [b"one", b"three"]
+    assert partition.assignments == [0, 1]
+
+
+def test_a_reader_in_use_does_not_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    partition = Partition(b"zero")
+    reader = reader_of(partition, monkeypatch)
+    assert reader.rest(0.0)  # it has not begun
+    with reader.lock:
+        assert not reader.rest(0.0)
+    assert not partition.at_rest.is_set()

@@ -11,7 +11,8 @@ from contextlib import closing
 from deploy.acts.tasks import CreatedTask, create_task
 from deploy.federation.keys import ServiceKeys
 from deploy.machine.jars import CHECKOUT
-from fluvial.edge.models import load_model, read_manifests
+from fluvial.edge.manifests import read_manifests
+from fluvial.edge.models import load_model
 from fluvial.edge.packages import Packages
 from fluvial.edge.registry import Registry
 from fluvial.edge.training.task_code import TaskCode

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Column, Table
@@ -17,8 +17,13 @@ from deploy.federation.directory import DEFAULT, DataDirectory
 from deploy.jobs.holders import Holder, holders, jobs_without, packages_given
 from deploy.jobs.stalls import stalls
 from fluvial.cli.common import console, print_json, reported
+from fluvial.identity.federation import Federation
+from fluvial.kafka.asked import Asked
 from fluvial.wire.records import LeaseCause, TaskStatus
 from fluvial.wire.topics import NAMES
+
+if TYPE_CHECKING:
+    from deploy.federation.health import Health
 
 
 @reported
@@ -37,9 +42,13 @@ def status(
 
 def _collect(directory: DataDirectory) -> dict[str, Any]:
     state, federation = directory.running(), directory.federation()
-    held = holders(federation)
-    rest = RestClient(state.rest_url) if state.rest_url else None
     names = [getattr(federation.topics, name) for name in NAMES]
+    asked = Asked(lambda: holders(federation))
+    topics = Asked(lambda: topic_statuses(federation.brokers, names))
+    lags = Asked(lambda: group_lags(federation.brokers, federation.topic_prefix))
+    rest = RestClient(state.rest_url) if state.rest_url else None
+    health = _health(directory, federation)
+    held = asked.answer()
     return {
         "data_dir": str(directory.root),
         "broker": {
@@ -50,21 +59,25 @@ def _collect(directory: DataDirectory) -> dict[str, Any]:
         "flink": {"url": state.rest_url, "free_slots": rest.num_free_slots()} if rest else None,
         "processes": [asdict(process) for process in state.processes],
         "restarts": state.restarts,
-        "topics": [asdict(topic) for topic in topic_statuses(federation.brokers, names)],
+        "topics": [asdict(topic) for topic in topics.answer()],
         "jobs": [{**asdict(job), "last_failure": rest.last_failure(job.job_id)} for job in rest.jobs()] if rest else [],
-        **_health(directory, held),
+        **_findings_of(health, held, packages_given(directory)),
         "holders": [asdict(holder) for holder in held],
         "stalled": [asdict(stall) for stall in stalls(directory, held, int(time.time() * 1000))],
-        "lag": [asdict(lag) for lag in group_lags(federation.brokers, federation.topic_prefix)],
+        "lag": [asdict(lag) for lag in lags.answer()],
     }
 
 
-def _health(directory: DataDirectory, held: Sequence[Holder]) -> dict[str, Any]:
-    from deploy.federation.health import read_health
+def _health(directory: DataDirectory, federation: Federation) -> Health:
+    from deploy.federation.health import read_health  # late: the broker's answers are on their way meanwhile
     from pipelines.flink.stage_mac import StageMac
 
-    health = read_health(directory.federation(), StageMac.load(directory.keys))
-    given = packages_given(directory)
+    return read_health(federation, StageMac.load(directory.keys))
+
+
+def _findings_of(
+    health: Health, held: Sequence[Holder], given: Callable[[str], Sequence[str] | None]
+) -> dict[str, Any]:
     return {
         "tasks": [
             {**asdict(task), "jobs_without_package": jobs_without(held, task.package, given) if task.package else {}}

@@ -8,15 +8,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deploy.cluster.rest import ENDED, RestClient
 from deploy.federation.directory import DataDirectory
 from deploy.machine.errors import StackError
 from deploy.machine.processes import ProcessIdentity
 from fluvial.identity.federation import Federation
-from pipelines.config import Settings
+from fluvial.kafka.asked import Asked
 from pipelines.flink.leases import LeaseLog, StagesHeld
 from pipelines.leases.table import Held
+
+if TYPE_CHECKING:
+    from pipelines.config import Settings
 
 _PAUSE_SECONDS = 0.3
 
@@ -45,7 +49,8 @@ class Holder:
 def holders(federation: Federation) -> list[Holder]:
     """Who holds stages, or held them last, the oldest first. Raises TransportError."""
     log = lease_log(federation)
-    in_force, beats = log.read().in_force(), log.beats()
+    heard = Asked(log.beats)
+    in_force, beats = log.read().in_force(), heard.answer()
     return [
         Holder(
             epoch=held.lease.epoch,

@@ -10,14 +10,12 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from deploy.security.certificates import CERTIFICATE_DAYS, Authority, days_left
 from deploy.security.rights import ADMIN, BROKER, Role
 from fluvial.identity.brokers import Security
 from fluvial.identity.federation import Federation
 from fluvial.wire.files import make_private_folder, write_private
 
 OWN_ROLES = (Role.JOBS, Role.OPERATOR, Role.AUDITOR)
-_RENEW_BELOW_DAYS = CERTIFICATE_DAYS / 3
 _PASSWORD_BYTES = 32
 _CLIENT = Path("client.pem")
 _KEY = Path("key.pem")
@@ -38,10 +36,12 @@ class Credentials:
 
     def prepare(self, hosts: tuple[str, ...]) -> None:
         """Make what is missing, and anew what expires in a while. hosts: by which the broker is reached."""
+        from deploy.security.certificates import CERTIFICATE_DAYS, Authority, days_left  # late: a plain stack has none
+
         authority = Authority.load_or_make(self.folder)
         for principal in (BROKER, ADMIN, *OWN_ROLES):
             file = self.folder / f"{principal}.pem"
-            if days_left(file, datetime.now(UTC)) < _RENEW_BELOW_DAYS:
+            if days_left(file, datetime.now(UTC)) < CERTIFICATE_DAYS / 3:
                 named = hosts if principal == BROKER else ()
                 valid = timedelta(days=CERTIFICATE_DAYS)
                 write_private(file, authority.issue(principal, valid=valid, hosts=named))
@@ -56,6 +56,8 @@ class Credentials:
     ) -> None:
         """Write what a participant needs into a folder. request: a certificate request (PKCS #10) for a key of its own,
         which it then puts beside as `key.pem`; without one it is given a key. Raises ValueError for what is none."""
+        from deploy.security.certificates import Authority
+
         authority, valid = Authority.load_or_make(self.folder), timedelta(days=valid_days)
         if request is None:
             certificate = authority.issue(principal, valid=valid)

@@ -38,6 +38,9 @@ _CLIENT = {
     "serve": "fluvial.cli.serve:serve",
     "rounds": "fluvial.cli.rounds:app",
     "model": "fluvial.cli.model:app",
+    "model.history": "fluvial.cli.model_history:history",
+    "model.get": "fluvial.cli.model_export:get",
+    "model.push": "fluvial.cli.model_export:push",
     "release": "fluvial.cli.release:app",
     "audit": "fluvial.cli.audit:app",
 }
@@ -59,14 +62,27 @@ def _options(
 
 
 def mount_for(words: Sequence[str], declared: Iterable[EntryPoint] | None = None) -> None:
-    """Mount what a command line needs: the verb that it names; all of them for what names none, as help and typing
-    errors do. declared: verbs of projects; without it those that are installed."""
+    """Mount what a command line needs: the verb that it names, of a group the one in it; all of them for what names
+    none, as help and typing errors do. declared: verbs of projects; without it those that are installed, which are not
+    looked for where the client has the verb."""
+    verb, inner = (*(word for word in words if not word.startswith("-")), "", "")[:2]
     known = [EntryPoint(name=name, value=value, group=GROUP) for name, value in _CLIENT.items()]
+    mounted = [each for each in known if each.name in (verb, f"{verb}.{inner}")]
+    for found in mounted:
+        mount(found)
+    if len(mounted) > 1 or (mounted and (verb not in _groups or inner in _names_of(_groups[verb]))):
+        return
     others = entry_points(group=GROUP) if declared is None else declared
     known += sorted(others, key=lambda entry: (entry.name.count("."), entry.name))
-    verb = next((word for word in words if not word.startswith("-")), "")
     for found in [each for each in known if each.name.partition(".")[0] == verb] or known:
-        mount(found)
+        if found not in mounted:
+            mount(found)
+
+
+def _names_of(group: typer.Typer) -> set[str]:
+    """Of the commands in it."""
+    named = [(each.name, each.callback) for each in group.registered_commands]
+    return {name or typer.main.get_command_name(verb.__name__) for name, verb in named if verb is not None}
 
 
 def mount(found: EntryPoint) -> None:

@@ -15,20 +15,15 @@ from fluvial.cli.common import (
     print_json,
     reported,
 )
-from fluvial.cli.model_export import TaskArgument, VersionArgument, find, get, push
-from fluvial.cli.model_history import history
+from fluvial.cli.published import TaskArgument, VersionArgument, find
 from fluvial.edge import measurements
-from fluvial.edge.models import read_manifests
+from fluvial.edge.manifests import read_manifests
 from fluvial.identity.federation import Federation
 from fluvial.kafka import connect
 from fluvial.wire.records import ModelManifest
 from fluvial.wire.terms import stated
 
 app = typer.Typer(help="List, show, download and register published models.", no_args_is_help=True)
-
-app.command()(history)
-app.command()(get)
-app.command()(push)
 
 
 @app.command("list")

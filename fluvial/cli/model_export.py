@@ -24,9 +24,11 @@ from fluvial.cli.common import (
     print_json,
     reported,
 )
+from fluvial.cli.published import TaskArgument, VersionArgument, find
+from fluvial.edge.manifests import read_manifests
 from fluvial.edge.measurements import Findings, findings_of
 from fluvial.edge.model_card import model_card
-from fluvial.edge.models import load_model, read_manifests
+from fluvial.edge.models import load_model
 from fluvial.edge.packages import Packages
 from fluvial.edge.registry import Registry, Terms
 from fluvial.edge.safetensors import to_safetensors
@@ -36,8 +38,6 @@ from fluvial.wire.files import replace_file
 from fluvial.wire.records import ModelManifest
 from fluvial.wire.task_file import TaskFile
 
-TaskArgument = Annotated[str, typer.Argument(help="The task.")]
-VersionArgument = Annotated[int | None, typer.Argument(min=0, help="The version; the newest without it.")]
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", help="For onnx, of a task without an evaluation set: data whose shapes the model takes."),
@@ -112,19 +112,6 @@ class Published:
         if chosen is Format.torch:
             return export.to_torch(module)
         return export.to_onnx(module, export.some_examples(code, data, index))
-
-
-def find(manifests: list[ModelManifest], task: str, version: int | None) -> ModelManifest:
-    """The task's manifest of that version, the newest without one; ends the command where there is none."""
-    found = [manifest for manifest in manifests if manifest.task == task]
-    if not found:
-        fail(f"there is no model of the task {task}", "`fluvial model list` shows what there is.")
-    if version is None:
-        return found[-1]
-    matching = [manifest for manifest in found if manifest.version == version]
-    if not matching:
-        fail(f"{task} has no version {version}", f"It has {found[0].version} to {found[-1].version}.")
-    return matching[0]
 
 
 def read_published(

@@ -22,10 +22,10 @@ from fluvial.cli.common import (
 )
 from fluvial.cli.course import Course, Step, as_table, blocks, grids, panels
 from fluvial.cli.metrics_page import page
-from fluvial.cli.model_export import TaskArgument
+from fluvial.cli.published import TaskArgument
+from fluvial.edge.manifests import read_manifests
 from fluvial.edge.measurements import Findings, all_findings, as_dict, participants_as_dicts
 from fluvial.edge.metrics import Measured
-from fluvial.edge.models import read_manifests
 from fluvial.kafka import connect
 from fluvial.wire.files import replace_file
 from fluvial.wire.records import ModelManifest

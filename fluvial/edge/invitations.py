@@ -3,7 +3,7 @@ newest round invites nobody who had withdrawn its agreement when it was opened."
 
 from dataclasses import dataclass
 
-from fluvial.edge.models import read_manifests
+from fluvial.edge.manifests import read_manifests
 from fluvial.edge.registry import Registry
 from fluvial.edge.rounds import RoundFollower
 from fluvial.identity.federation import Federation

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography import x509
-
 from fluvial.identity.brokers import Brokers, Security
 from fluvial.kafka.errors import TransportFailed
 from fluvial.kafka.login import Refused, log_in, read_answer
@@ -79,6 +77,8 @@ def _context(security: Security) -> ssl.SSLContext:
 
 
 def _check_dates(file: Path) -> None:
+    from cryptography import x509  # late: who has no certificate starts 25 ms earlier
+
     certificate = x509.load_pem_x509_certificates(file.read_bytes())[0]
     now = datetime.now(UTC)
     if now > certificate.not_valid_after_utc:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fluvial.identity.envelope import open_envelope, pre_authentication_encoding, unseal, verify_envelope
 from fluvial.identity.federation import Federation
@@ -22,8 +22,10 @@ from fluvial.registry.records import open_registry_record
 from fluvial.wire.errors import DecodeError, VerificationError
 from fluvial.wire.framing import encode
 from fluvial.wire.records import Signature, Task
-from fluvial.wire.task_file import TaskFile
-from fluvial.wire.terms import ApprovalSpec, HeldOutSpec
+
+if TYPE_CHECKING:
+    from fluvial.wire.task_file import TaskFile
+    from fluvial.wire.terms import ApprovalSpec, HeldOutSpec
 
 
 def _is_less(before: Any, after: Any) -> bool:
@@ -65,7 +67,7 @@ def weakened(before: TaskFile, after: TaskFile) -> tuple[str, ...]:
     """The fields in which other terms are weaker than those before."""
     return tuple(
         name
-        for name in TaskFile.model_fields
+        for name in type(before).model_fields
         if name not in NEVER_WEAKENS and _weakens(name, getattr(before, name), getattr(after, name))
     )
 
@@ -121,8 +123,10 @@ def approve(sealed: bytes, key: SigningKey, name: str) -> bytes:
 def check_approved(before: str, after: str, sealed: bytes) -> None:
     """Raises VerificationError for a task's record whose file is weaker than the one before, and not signed by enough.
     A file that cannot be read asks for nobody, and takes the place of none that does."""
+    if before == after:
+        return
     former = _read(before)
-    if before == after or former is None or not former.approval.operators:
+    if former is None or not former.approval.operators:
         return
     terms = _read(after)
     if why := "its file cannot be read" if terms is None else why_not_approved(former, terms, sealed):
@@ -131,6 +135,8 @@ def check_approved(before: str, after: str, sealed: bytes) -> None:
 
 @lru_cache(maxsize=256)
 def _read(specification: str) -> TaskFile | None:
+    from fluvial.wire.task_file import TaskFile  # late: it brings in numpy, and few tasks are registered twice
+
     try:
         return TaskFile.model_validate_json(specification)
     except ValueError:

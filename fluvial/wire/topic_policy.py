@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 from pydantic import Field, ValidationError, model_validator
 
-from fluvial.wire.document import read_document
 from fluvial.wire.plain_values import PlainValues
 from fluvial.wire.wrong_fields import in_words
 
@@ -97,6 +96,8 @@ class TopicPolicy(PlainValues):
     @classmethod
     def read(cls, path: Path) -> TopicPolicy:
         """The policy in a YAML or JSON file. Raises ValueError that names the file and what is wrong, OSError."""
+        from fluvial.wire.document import read_document  # late: few commands read decisions, or YAML
+
         content = read_document(path)
         try:
             return cls.model_validate({} if content is None else content)

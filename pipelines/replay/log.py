@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from fluvial.auditor.keys import Keys, read_keys
 from fluvial.auditor.log import read_log
 from fluvial.auditor.report import Problems
-from fluvial.edge.models import read_manifests
+from fluvial.edge.manifests import read_manifests
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Message, Transport, connect, read_all
 from fluvial.wire.records import ModelManifest

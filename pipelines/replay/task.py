@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fluvial.edge.models import load_model, read_manifests
+from fluvial.edge.manifests import read_manifests
+from fluvial.edge.models import load_model
 from fluvial.edge.packages import Packages
 from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.edge.registry import Registry

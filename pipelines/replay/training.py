@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
-from fluvial.edge.models import read_manifests
+from fluvial.edge.manifests import read_manifests
 from fluvial.edge.registry import Registry
 from fluvial.identity.envelope import open_envelope
 from fluvial.identity.federation import Federation

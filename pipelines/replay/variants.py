@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge.host import Host
-from fluvial.edge.models import load_model, read_manifests
+from fluvial.edge.manifests import read_manifests
+from fluvial.edge.models import load_model
 from fluvial.edge.packages import Packages
 from fluvial.edge.registry import Registry
 from fluvial.edge.sessions import open_session

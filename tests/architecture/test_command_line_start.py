@@ -26,6 +26,17 @@ def test_verbs_about_processes_load_nothing_that_computes(verb: str) -> None:
     assert loaded_by(verb, "numpy", "fluvial.edge", "fluvial.cli.audit", "deploy.demo") == []
 
 
+@pytest.mark.parametrize("words", ["status", "model list"])
+def test_verbs_that_look_load_neither_numpy_nor_certificates_nor_yaml(words: str) -> None:
+    program = (
+        f"import sys, fluvial.cli.main as m; m.mount_for({words.split()!r}); import deploy.federation.health; "
+        "import fluvial.kafka.librdkafka.backend; "
+        "print(*[name for name in ('numpy', 'cryptography.x509', 'yaml') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split() == []
+
+
 def test_the_graph_of_the_usual_stages_is_built_without_torch() -> None:
     """It is built anew at each submission; torch is loaded where a model is evaluated first."""
     stages = [f"pipelines.{stage}.job" for stage in ("validation", "aggregation", "evaluation", "audit")]

@@ -30,7 +30,7 @@ from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.report import Report
 from fluvial.auditor.verify import verify
 from fluvial.edge import Participant
-from fluvial.edge.models import read_manifests
+from fluvial.edge.manifests import read_manifests
 from fluvial.edge.rounds import RoundFollower
 from fluvial.encoding import ENCODINGS
 from fluvial.identity.keys import SigningKey

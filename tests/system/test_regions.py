@@ -30,7 +30,8 @@ from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify
 from fluvial.edge import Participant
 from fluvial.edge.events import Published
-from fluvial.edge.models import load_model, read_manifests
+from fluvial.edge.manifests import read_manifests
+from fluvial.edge.models import load_model
 from fluvial.edge.region.events import Event, Summed
 from fluvial.edge.region.region import Region
 from fluvial.encoding import Span

@@ -157,7 +157,7 @@ def test_the_rounds_begin_with_what_pruning_leaves_under_the_tasks_terms(world: 
 
 
 def read(world: World) -> list[ModelManifest]:
-    from fluvial.edge.models import read_manifests
+    from fluvial.edge.manifests import read_manifests
 
     return read_manifests(world.transport, world.federation)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from deploy.commands.status import _findings
 from deploy.federation.health import Health
@@ -17,9 +20,12 @@ from fluvial.wire.records import (
     Task,
     TaskStatus,
 )
+from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import SourceRecord, parse_sink
+
+PNEUMONIA = Path(__file__).resolve().parents[4] / "deploy" / "tasks" / "pneumonia" / "task.yaml"
 
 MODEL = PublishedModel(
     task="heart",
@@ -33,10 +39,10 @@ MODEL = PublishedModel(
 )
 
 
-def health(*events: Any, status: TaskStatus = TaskStatus.RUNNING, reason: str = "") -> Health:
+def health(*events: Any, status: TaskStatus = TaskStatus.RUNNING, reason: str = "", specification: str = "") -> Health:
     task = Task(
         task="heart",
-        specification="",
+        specification=specification,
         layout=(),
         base_version=0,
         base_digest=b"",
@@ -126,3 +132,18 @@ def test_a_job_that_was_not_given_the_package_of_a_task_is_told() -> None:
     assert "the job all was not given: its evaluation and acceleration measures none" in line
     task["status"], task["is_open"], task["reason"] = "REMOVED", False, ""
     assert list(_findings(found)) == ["task churn is removed"]
+
+
+@pytest.mark.parametrize(
+    ("specification", "package"),
+    [
+        (TaskFile.read(PNEUMONIA).model_dump_json(), "pneumonia"),
+        ('{"package": null}', ""),
+        ("{}", ""),
+        ("", ""),
+        ("[]", ""),
+        ('{"package": {"name": 1}}', ""),
+    ],
+)
+def test_the_package_of_a_task_is_named_and_of_what_is_no_task_file_none(specification: str, package: str) -> None:
+    assert health(specification=specification).tasks["heart"].package == package

@@ -93,3 +93,39 @@ def test_errors_become_exit_statuses(error: BaseException, status: Exit) -> None
 def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         reported(lambda: 1 // 0)()
+
+
+@pytest.fixture
+def mounted(monkeypatch: pytest.MonkeyPatch, command_line: typer.Typer) -> list[str]:
+    """Names of what is mounted. Of the client's verbs `model`, `list` alone is in its own application."""
+    names: list[str] = []
+
+    def mount(found: EntryPoint) -> None:
+        names.append(found.name)
+        if found.name == "model":
+            main._groups["model"].command("list")(lambda: None)
+
+    monkeypatch.setattr(main, "mount", mount)
+    monkeypatch.setattr(main, "_CLIENT", {"enrol": "a:b", "model": "a:c", "model.get": "a:d"})
+    return names
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["enrol", "anna"], ["enrol"]),
+        (["model", "list"], ["model"]),
+        (["model", "--json", "list"], ["model"]),
+        (["model", "get", "heart"], ["model", "model.get"]),
+        (["model", "replay"], ["model", "model.get", "model.replay"]),
+        (["model"], ["model", "model.get", "model.replay"]),
+        (["up"], ["up"]),
+        (["--help"], ["enrol", "model", "model.get", "up", "model.replay"]),
+        (["unknown"], ["enrol", "model", "model.get", "up", "model.replay"]),
+    ],
+)
+def test_a_command_line_mounts_what_it_names_and_nothing_twice(
+    mounted: list[str], words: list[str], expected: list[str]
+) -> None:
+    main.mount_for(words, [entry("model.replay"), entry("up")])
+    assert mounted == expected

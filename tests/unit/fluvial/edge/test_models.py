@@ -3,7 +3,8 @@ import threading
 import numpy as np
 import pytest
 
-from fluvial.edge.models import ModelCache, read_manifests
+from fluvial.edge.manifests import read_manifests
+from fluvial.edge.models import ModelCache
 from fluvial.edge.safetensors import to_safetensors
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey

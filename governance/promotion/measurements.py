@@ -24,7 +24,11 @@ GATE = "gate"
 """What `Measurement.data` says of the task's gate set."""
 
 MAX_FINDINGS = 200
-"""Comparisons that a decision spells out, worst first; an audit event holds 32 KiB."""
+"""Comparisons that a decision spells out, worst first; fewer where they do not fit an event (`recorded`)."""
+
+MAX_MEASURERS = 500
+"""Participants whose measurements of one artefact, runtime and class count, the first: a decision names the digest of
+each, and an event of the audit log holds 32 KiB. A median of more would tell no more."""
 
 
 LEAST_ORGANISATIONS = 2

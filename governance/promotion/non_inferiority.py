@@ -8,6 +8,7 @@ group is harmed" of any of many groups does need one: Holm's."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import erfc, exp, expm1, lgamma, log, log1p, sqrt
 
 from governance.promotion.counts import PairedCounts
@@ -32,10 +33,14 @@ EXACT_CHANGES = 100_000
 """Up to so many changes McNemar's test sums the binomial distribution; above it is the normal one, to half an example.
 Numbers come from whoever measured: none of them may decide how long the gate computes."""
 
+_REMEMBERED = 1 << 16
+"""Counts whose bound is kept: with each participant that measures, those of all others are judged again."""
+
 _STEPS = 60
 """Halvings of the interval (-1, 1): more than float64 resolves."""
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def upper_bound(counts: PairedCounts) -> float:
     """Upper 95 % confidence bound of the drop, a share in (0, 1]; 1.0 of no examples: nothing is known.
 
@@ -112,6 +117,7 @@ def _score(counts: PairedCounts, drop: float) -> float:
     return 0.0 if difference == 0 else difference / sqrt(variance) if variance > 0 else float("-inf")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def harm_p_value(counts: PairedCounts) -> float:
     """Probability of at least so many losses if each change were a loss or a gain by the toss of a coin: McNemar's
     exact test, one-sided. Source: McNemar, 1947, Psychometrika 12. 1.0 where nothing changed."""

@@ -9,7 +9,7 @@ forgotten the terms, that is said: such a decision is not proven, and not shown 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from math import isclose
 
@@ -20,7 +20,8 @@ from governance.promotion.acts import fits, followed
 from governance.promotion.evidence import Evidence, newest_before, out_of_time, subject
 from governance.promotion.judgement import RULES, Decision, Judgement
 from governance.promotion.life import Step, VariantState, after
-from governance.promotion.measurements import GATE, findings, in_words, judged
+from governance.promotion.measurements import GATE, MAX_MEASURERS, findings, in_words, judged
+from governance.promotion.recorded import recorded
 
 _STEPS = {
     PromotionDecision.PROMOTED: Step.ALL_WITHIN,
@@ -146,6 +147,7 @@ def _by_operators(decision: Promotion, evidence: Evidence, spec: AccelerationSpe
     if follows is None:
         yield f"the acts do not suffice: {spec.policy.operators} operators must sign a promotion"
         return
+    follows = recorded(replace(follows, sequence=decision.sequence, created_ms=decision.created_ms))
     for name in _TAKEN_OVER:
         yield from _differs(name, getattr(decision, name), getattr(follows, name))
     yield from _findings_differ(decision.findings, follows.findings)
@@ -178,8 +180,10 @@ def _reports(decision: Promotion, evidence: Evidence) -> list[Measurement]:
 
 def _judged_otherwise(decision: Promotion, spec: AccelerationSpec, judgement: Judgement) -> Iterator[str]:
     yield from _differs("decision", decision.decision.value, judgement.decision.value)
-    yield from _differs("reason", decision.reason, in_words(spec, decision.variant, judgement))
-    yield from _findings_differ(decision.findings, findings(judgement))
+    words = in_words(spec, decision.variant, judgement)
+    follows = recorded(replace(decision, reason=words, findings=findings(judgement)))
+    yield from _differs("reason", decision.reason, follows.reason)
+    yield from _findings_differ(decision.findings, follows.findings)
 
 
 def _named_wrongly(
@@ -201,6 +205,8 @@ def _named_wrongly(
     newest = max(each.sequence for each in evidence.decisions.values() if subject(each) == subject(decision))
     if decision.sequence < newest or decision.decision not in _MAY_SERVE or decision.gate != RULES:
         return
+    if len(first) > MAX_MEASURERS:
+        return  # The gate counts the first so many, and which those were this log does not tell.
     everything = judged(spec, [evidence.measurements[digest] for digest in first.values()])
     if everything.decision is Decision.HELD:
         yield f"{len(first) - len(reports)} measurements that it does not name would have it held"

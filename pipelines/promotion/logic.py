@@ -23,7 +23,8 @@ from fluvial.wire.records import (
 )
 from governance.promotion.acts import SignedAct, fits, followed
 from governance.promotion.judgement import RULES, Decision
-from governance.promotion.measurements import GATE, findings, in_words, judged
+from governance.promotion.measurements import GATE, MAX_MEASURERS, findings, in_words, judged
+from governance.promotion.recorded import recorded
 
 Subject = tuple[int, str, str, str]
 """Version, variant, runtime and class of processors: what a decision is about."""
@@ -96,11 +97,12 @@ def with_promotion(state: TaskPromotions, promotion: Promotion) -> TaskPromotion
 
 def with_measurement(state: TaskPromotions, measurement: Measurement, sha256: bytes) -> TaskPromotions:
     """After a worker's measurement, or a participant's that was admitted; one for each measurer and subject, the first
-    stands. A participant may have a worker's name; its data is its own."""
+    stands, and of a subject the first MAX_MEASURERS of participants. A participant may have a worker's name; its data
+    is its own."""
     subject = measurement.version, measurement.variant, measurement.runtime, measurement.processor
     known = state.measurements.get(subject, {})
     measurer = measurement.data, measurement.measurer
-    if measurer in known:
+    if measurer in known or (measurement.data != GATE and len(known) >= MAX_MEASURERS):
         return state
     after = {**known, measurer: (sha256, measurement)}
     return replace(state, measurements={**state.measurements, subject: after})
@@ -129,7 +131,7 @@ def _acted(state: TaskPromotions, decision: Promotion, now_ms: int) -> Promotion
         return None
     policy = state.spec.policy
     after = followed(decision, [each for each in signed if fits(each[1], decision, policy.digest())], policy)
-    return None if after is None else replace(after, sequence=state.sequence + 1, created_ms=now_ms)
+    return None if after is None else recorded(replace(after, sequence=state.sequence + 1, created_ms=now_ms))
 
 
 def _decision(state: TaskPromotions, subject: Subject, now_ms: int) -> tuple[TaskPromotions, Promotion | None]:
@@ -160,7 +162,7 @@ def _decision(state: TaskPromotions, subject: Subject, now_ms: int) -> tuple[Tas
     if stands and judgement.decision is not Decision.HELD:
         return state, None
     uses_gate = any(report.data == GATE for _, report in reports.values())
-    return state, Promotion(
+    made = Promotion(
         task=variant.task,
         sequence=state.sequence + 1,
         version=version,
@@ -180,3 +182,4 @@ def _decision(state: TaskPromotions, subject: Subject, now_ms: int) -> tuple[Tas
         created_ms=now_ms,
         gate=RULES,
     )
+    return state, recorded(made)

@@ -64,7 +64,7 @@ class Settings(BaseModel):
         default=(256, 32), description="Records at once, and a second, of one participant: more is refused unopened."
     )
     unnamed_rate: tuple[int, int] = Field(
-        default=(256, 64), description="Likewise of all names together that are not enrolled, in each partition."
+        default=(64, 8), description="Likewise of all names together that are not enrolled, in each partition."
     )
     parking_ms: int = Field(
         default=3_000,

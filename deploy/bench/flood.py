@@ -1,8 +1,10 @@
 """`fluvial bench flood`: what honest participants feel of a flood.
 
-Honest updates come at a steady rate, first alone and then while one participant and one stranger send junk as fast as
-the broker takes it (`deploy.bench.flooder`), in one run. A latency is the time from an update in the log to its verdict
-in the log, by the broker's clock, and so holds the wait for the job's checkpoint.
+Honest updates come at a steady rate, in one run: alone, while one participant and one stranger send junk as fast as
+the broker takes it (`deploy.bench.flooder`) to a topic that nobody reads, and while they send it to the updates. The
+second is what the machine leaves beside flooders that run on it, too; its difference to the third is the job's. A
+latency is the time from an update in the log, by the broker's clock, until a reader of committed records has its
+verdict, and so holds the job's checkpoint; `written` is told beside it, which does not.
 """
 
 from __future__ import annotations
@@ -10,17 +12,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from deploy.bench.load import Load
 from deploy.bench.seeding import announce, register
+from deploy.broker.topics import create_topics
 from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
 from fluvial.identity.keys import SigningKey
@@ -28,11 +32,15 @@ from fluvial.kafka import Position, Reader, Transport, connect
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Verdict
+from fluvial.wire.topics import Topics, TopicSettings
 
 FLOODER = "flooder"
+PHASES = ("quiet", "beside", "flooded")
 _STARTED_SECONDS = 180.0
 _WARMING = 50
 """Updates before the first that is measured: whatever is compiled and read is by then."""
+_POLL_SECONDS = 0.2
+_SETTLE_SECONDS = 2.0
 
 
 def run(
@@ -50,54 +58,44 @@ def run(
     with ExitStack() as ends:
         report("starting the broker")
         stack = ends.enter_context(Stack(directory / "stack", partitions=4))
-        federation, keys = stack.federation, stack.keys
+        federation, keys, topics = stack.federation, stack.keys, stack.federation.topics
+        unread = f"{topics.updates}-unread"
+        create_topics(federation.brokers, [_like_updates(topics, unread)])
         transport = connect(federation.brokers, "fluvial-bench")
         ends.callback(transport.close)
-        load = Load.of(_WARMING + 2 * count, closing=False)
+        load = Load.of(_WARMING + len(PHASES) * count, closing=False)
         flooder = SigningKey.generate()
-        register(transport, federation.topics, keys, {**load.participants, FLOODER: flooder})
-        announce(transport, federation.topics, keys, load.tasks, load.rounds)
-        verdicts = Verdicts(transport.read(federation.topics.verdicts))
-        ends.callback(verdicts.close)
+        register(transport, topics, keys, {**load.participants, FLOODER: flooder})
+        announce(transport, topics, keys, load.tasks, load.rounds)
+        verdicts = ends.enter_context(Verdicts(transport.read(topics.verdicts)))
         report("starting the job (validation)")
         submission = Submission(stages=("validation",), name="bench", parallelism=parallelism)
         job = ends.enter_context(LocalJob(stack.directory, submission))
         job.wait_until_running()
-        updates = load.envelopes(federation.topics.scope)
-        sent = send(transport, federation.topics.updates, islice(updates, _WARMING), per_second)
+        updates = load.envelopes(topics.scope)
+        sent = send(transport, topics.updates, islice(updates, _WARMING), per_second)
         if len(verdicts.of(sent, _STARTED_SECONDS)) < _WARMING:
             raise TimeoutError("validation has judged nothing")
         flooders = [
             ends.enter_context(_Flooder(directory, stack.directory.federation_file, load, name, key, seconds))
             for name, key in ((FLOODER, flooder), ("stranger", None))
         ]
-        report(f"{count} honest updates at {per_second} a second, alone")
-        measure = partial(_phase, transport, federation.topics.updates, per_second, verdicts, patience_seconds)
-        quiet = measure(islice(updates, count))
-        report("and again, in a flood")
-        for each in flooders:
-            each.start()
-        flooded = measure(islice(updates, count))
-        return {
-            "per_second": per_second,
-            "seconds": seconds,
-            "parallelism": parallelism,
-            "quiet": quiet,
-            "flooded": flooded,
-            "junk": {each.name: each.result() for each in flooders},
-        }
+        result: dict[str, Any] = {"per_second": per_second, "seconds": seconds, "parallelism": parallelism, "junk": {}}
+        for phase, junk_to in zip(PHASES, ("", unread, topics.updates), strict=True):
+            report(f"{count} honest updates at {per_second} a second: {phase}")
+            time.sleep(_SETTLE_SECONDS)
+            for each in flooders if junk_to else ():
+                each.start(junk_to)
+            sent = send(transport, topics.updates, islice(updates, count), per_second)
+            result[phase] = figures(sent, verdicts.of(sent, patience_seconds))
+            if junk_to:
+                result["junk"][phase] = {each.name: each.result() for each in flooders}
+        return result
 
 
-def _phase(
-    transport: Transport,
-    topic: str,
-    per_second: int,
-    verdicts: Verdicts,
-    patience_seconds: float,
-    updates: Iterator[tuple[str, bytes]],
-) -> dict[str, float]:
-    sent = send(transport, topic, updates, per_second)
-    return figures(sent, verdicts.of(sent, patience_seconds))
+def _like_updates(topics: Topics, name: str) -> TopicSettings:
+    like = next(each for each in topics.all_settings() if each.name == topics.updates)
+    return replace(like, name=name)
 
 
 def send(transport: Transport, topic: str, updates: Iterator[tuple[str, bytes]], per_second: int) -> list[Position]:
@@ -110,19 +108,29 @@ def send(transport: Transport, topic: str, updates: Iterator[tuple[str, bytes]],
     return [each.result(60.0) for each in pending]
 
 
-def figures(sent: Sequence[Position], latencies_ms: Sequence[int]) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict: when it was written, and when it was committed and seen, in milliseconds after its update was."""
+
+    written_ms: int
+    seen_ms: int
+
+
+def figures(sent: Sequence[Position], judged: Sequence[Judged]) -> dict[str, float]:
     """Verdicts per second, from the first update to the last verdict in it, and their latencies in milliseconds. Those
-    that did not come in time count as infinitely late. latencies_ms: in the order of `sent`, without those."""
-    missing = len(sent) - len(latencies_ms)
-    ordered = sorted(latencies_ms) + [-1] * missing
+    that did not come in time count as infinitely late. judged: in the order of `sent`, without those."""
+    missing = len(sent) - len(judged)
+    seen = sorted(each.seen_ms for each in judged) + [-1] * missing
+    written = sorted(each.written_ms for each in judged) + [-1] * missing
     span_ms = max(sent[-1].timestamp_ms - sent[0].timestamp_ms, 1)
-    in_time = sum(latency <= span_ms for latency in latencies_ms)
     return {
         "updates": len(sent),
-        "judged": len(latencies_ms),
-        "per_second": round(1000.0 * in_time / span_ms, 1),
-        "p50_ms": _percentile(ordered, 50),
-        "p99_ms": _percentile(ordered, 99),
+        "judged": len(judged),
+        "per_second": round(1000.0 * sum(0 <= each <= span_ms for each in seen) / span_ms, 1),
+        "p50_ms": _percentile(seen, 50),
+        "p99_ms": _percentile(seen, 99),
+        "written_p50_ms": _percentile(written, 50),
+        "written_p99_ms": _percentile(written, 99),
     }
 
 
@@ -132,28 +140,46 @@ def _percentile(ordered: Sequence[int], percent: int) -> float:
 
 
 class Verdicts:
-    """The broker's times of verdicts, by where their updates lie."""
+    """Reads verdicts as they come, in a thread of its own: when each was written and when it was here, by where its
+    update lies. A context manager."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._times: dict[tuple[int, int], int] = {}
+        self._times: dict[tuple[int, int], tuple[int, int]] = {}
+        self._news = threading.Condition()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="verdicts", daemon=True)
 
-    def of(self, sent: Sequence[Position], timeout: float) -> list[int]:
-        """Latencies in milliseconds of those that come before the timeout."""
-        places = [(each.partition, each.offset) for each in sent]
-        deadline = time.monotonic() + timeout
-        while not all(place in self._times for place in places) and time.monotonic() < deadline:
-            for message in self._reader.poll(0.5):
+    def __enter__(self) -> Verdicts:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._reader.close()
+
+    def _read(self) -> None:
+        while not self._ended.is_set():
+            messages = self._reader.poll(_POLL_SECONDS)
+            now_ms = int(time.time() * 1000)
+            for message in messages:
                 try:
                     verdict = decode(message.value or b"", Verdict)
                 except DecodeError:
                     continue
-                self._times.setdefault((verdict.source_partition, verdict.source_offset), message.timestamp_ms)
-        found = ((self._times.get(place), each) for place, each in zip(places, sent, strict=True))
-        return [at_ms - each.timestamp_ms for at_ms, each in found if at_ms is not None]
+                place = verdict.source_partition, verdict.source_offset
+                self._times.setdefault(place, (message.timestamp_ms, now_ms))
+            with self._news:
+                self._news.notify_all()
 
-    def close(self) -> None:
-        self._reader.close()
+    def of(self, sent: Sequence[Position], timeout: float) -> list[Judged]:
+        """Of those that come before the timeout."""
+        places = [(each.partition, each.offset) for each in sent]
+        with self._news:
+            self._news.wait_for(lambda: all(place in self._times for place in places), timeout)
+        found = ((self._times.get(place), each.timestamp_ms) for place, each in zip(places, sent, strict=True))
+        return [Judged(times[0] - at_ms, times[1] - at_ms) for times, at_ms in found if times is not None]
 
 
 class _Flooder:
@@ -179,9 +205,9 @@ class _Flooder:
         self._process.stdout.readline()
         return self
 
-    def start(self) -> None:
+    def start(self, topic: str) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write("start\n")
+        self._process.stdin.write(f"{topic}\n")
         self._process.stdin.flush()
 
     def result(self) -> dict[str, int]:

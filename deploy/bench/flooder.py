@@ -2,7 +2,8 @@
 
 A participant signs updates of its own that no round can take (another base model, another time in each); a stranger
 sends envelopes under names that nobody has. Both send a stock of records again and again, so that making them costs the
-measurement nothing. Out, one line of JSON at the end: records and bytes that were acknowledged.
+measurement nothing. In, a line for each flood: the topic. Out, a line of JSON at the end of each: records and bytes
+that were acknowledged.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from itertools import cycle
@@ -22,7 +23,7 @@ from deploy.bench.load import an_update
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
-from fluvial.kafka import Position, connect
+from fluvial.kafka import Position, Transport, connect
 from fluvial.wire.framing import decode
 from fluvial.wire.records import Round
 
@@ -44,14 +45,20 @@ def main() -> None:
     stock = list(junk(round_, arguments.name, key, federation.topics.scope))
     transport = connect(federation.brokers, f"flood-{arguments.name}")
     print("ready", flush=True)
-    sys.stdin.readline()
+    for line in sys.stdin:
+        print(json.dumps(flood(transport, line.strip(), stock, arguments.seconds)), flush=True)
+    transport.close()
+
+
+def flood(transport: Transport, topic: str, stock: Sequence[tuple[str, bytes]], seconds: float) -> dict[str, int]:
+    """Send the stock again and again for that long. Returns what was acknowledged."""
     sent: deque[tuple[Future[Position], int]] = deque()
     num_records = num_bytes = 0
-    end = time.monotonic() + arguments.seconds
+    end = time.monotonic() + seconds
     for name, raw in cycle(stock):
         if time.monotonic() >= end:
             break
-        sent.append((transport.produce(federation.topics.updates, raw, key=name.encode()), len(raw)))
+        sent.append((transport.produce(topic, raw, key=name.encode()), len(raw)))
         if len(sent) >= _OUTSTANDING:
             done, length = sent.popleft()
             done.result(60)
@@ -59,8 +66,7 @@ def main() -> None:
     for done, length in sent:
         done.result(60)
         num_records, num_bytes = num_records + 1, num_bytes + length
-    transport.close()
-    print(json.dumps({"records": num_records, "bytes": num_bytes}), flush=True)
+    return {"records": num_records, "bytes": num_bytes}
 
 
 def junk(round_: Round, name: str, key: SigningKey | None, scope: str = "") -> Iterator[tuple[str, bytes]]:

@@ -224,12 +224,13 @@ def checkpoints(
 @reported
 def flood(
     per_second: Annotated[int, typer.Option(min=1, help="Honest updates a second.")] = 50,
-    seconds: Annotated[int, typer.Option(min=5, help="Length of each of the two phases.")] = 20,
+    seconds: Annotated[int, typer.Option(min=5, help="Length of each of the three phases.")] = 20,
     parallelism: ParallelismOption = 1,
     json: JsonOption = False,
 ) -> None:
-    """Honest updates at a steady rate, alone and then while a participant and a stranger send junk as fast as they can:
-    verdicts per second, and the time from an update in the log to its verdict (-1: none came)."""
+    """Honest updates at a steady rate: alone, beside a participant and a stranger who send junk as fast as they can to
+    a topic that nobody reads (what the machine leaves), and while they send it to the updates. Verdicts per second, and
+    the time from an update in the log until its verdict is seen (-1: none came)."""
     with _directory() as directory:
         from deploy.bench import flood as floods
 
@@ -237,15 +238,16 @@ def flood(
     if json:
         print_json(result)
         return
-    console.print(f"{per_second} honest updates a second for {seconds} s, twice")
-    for phase in ("quiet", "flooded"):
+    console.print(f"{per_second} honest updates a second for {seconds} s, three times")
+    for phase in floods.PHASES:
         one = result[phase]
         latencies = f"p50 {one['p50_ms']:.0f} ms, p99 {one['p99_ms']:.0f} ms"
         console.print(
             f"  {phase:<8} {one['per_second']:8.1f} verdicts/s  {latencies}  {one['judged']} of {one['updates']}"
         )
-    for name, sent in result["junk"].items():
-        console.print(f"  {name:<8} {sent['records'] / seconds:8.0f} records/s of junk")
+    for phase, junk in result["junk"].items():
+        for name, sent in junk.items():
+            console.print(f"  {phase:<8} {sent['records'] / seconds:8.0f} records/s of junk by the {name}")
 
 
 @app.command()

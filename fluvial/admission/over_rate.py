@@ -66,19 +66,20 @@ def verdict_on(
 class _Gathered:
     """Of one sender. Its records come in the order of their partition."""
 
+    __slots__ = ("digests", "end", "first", "runs", "timestamp_ms")
+
     def __init__(self, offset: int, timestamp_ms: int) -> None:
         self.first, self.timestamp_ms = offset, timestamp_ms
         self.runs: list[list[int]] = [[0, 0]]
-        self.end, self.count = offset, 0
-        self.digest = sha256()
+        self.end = offset
+        self.digests: list[bytes] = []
 
     def add(self, offset: int, value: bytes) -> None:
         if offset > self.end:
             self.runs.append([offset - self.end, 0])
         self.runs[-1][1] += 1
         self.end = offset + 1
-        self.count += 1
-        self.digest.update(sha256(value).digest())
+        self.digests.append(sha256(value).digest())
 
 
 class OverRates:
@@ -95,7 +96,7 @@ class OverRates:
         if gathered is None:
             gathered = self._gathered[sender] = _Gathered(offset, timestamp_ms)
         gathered.add(offset, value)
-        if gathered.count == MAX_RECORDS:
+        if len(gathered.digests) == MAX_RECORDS:
             self._full.append(self._record(sender, self._gathered.pop(sender)))
 
     def take_full(self) -> list[OverRate]:
@@ -119,5 +120,5 @@ class OverRates:
             source_timestamp_ms=gathered.timestamp_ms,
             participant=name,
             runs=tuple(Run(skipped=skipped, length=length) for skipped, length in gathered.runs),
-            records_sha256=gathered.digest.digest(),
+            records_sha256=sha256(b"".join(gathered.digests)).digest(),
         )

@@ -51,9 +51,9 @@ class Rates:
         self._buckets: dict[Sender, tuple[int, int]] = {}
         """Thousandths of one that were left, and when."""
 
-    def take(self, partition: int, name: str, num_bytes: int, at_ms: int) -> bool:
-        """Whether a record is looked at. name: empty where nobody enrolled has it. at_ms: its broker time."""
-        rate, sender = self._named if name else self._unnamed, (partition, name)
+    def take(self, sender: Sender, num_bytes: int, at_ms: int) -> bool:
+        """Whether a record is looked at. at_ms: its broker time."""
+        rate = self._named if sender[1] else self._unnamed
         full = rate.burst * _PER_MS
         left, since_ms = self._buckets.get(sender) or (full, at_ms)
         if at_ms > since_ms:

@@ -28,6 +28,10 @@ _HEAD = struct.Struct(">HB")
 _LENGTH = struct.Struct(">i")
 _SOURCE_ITEM = struct.Struct(">iiqqi")
 
+SourcePlace = tuple[int, int, int, bytes | None, int, int, int]
+"""Of a source frame in a bundle its partition, offset, broker time and key, and where in the bundle the frame begins,
+its value begins and both end."""
+
 
 class Kind(IntEnum):
     """What the items of a bundle are."""
@@ -54,9 +58,8 @@ def parse_sources(bundle: bytes) -> list[SourceRecord]:
     ]
 
 
-def source_places(bundle: bytes) -> list[tuple[int, int, int, bytes | None, int, int, int]]:
-    """Of each source frame in a bundle its partition, offset, broker time and key, and where in the bundle the frame
-    begins, its value begins and both end: for who need not look at values. Raises as `parse_sources`."""
+def source_places(bundle: bytes) -> list[SourcePlace]:
+    """Of each source frame in a bundle: for who need not look at values. Raises as `parse_sources`."""
     if len(bundle) < _HEAD.size or _HEAD.unpack_from(bundle) != (0, Kind.SOURCE):
         raise ValueError(f"{len(bundle)} bytes are no bundle of source frames")
     places, at, size, unpack = [], _HEAD.size, len(bundle), _SOURCE_ITEM.unpack_from

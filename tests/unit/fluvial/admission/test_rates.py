@@ -11,28 +11,28 @@ RATE = Rate(burst=64, per_second=32)
 
 def test_a_burst_is_taken_and_what_flows_in_after_it() -> None:
     rates = Rates(RATE, RATE)
-    assert [rates.take(0, "alice", 100, 1_000) for _ in range(65)] == [True] * 64 + [False]
-    assert [rates.take(0, "alice", 100, 2_000) for _ in range(33)] == [True] * 32 + [False]
-    assert all(rates.take(0, "alice", 100, 1_000_000) for _ in range(64))
+    assert [rates.take((0, "alice"), 100, 1_000) for _ in range(65)] == [True] * 64 + [False]
+    assert [rates.take((0, "alice"), 100, 2_000) for _ in range(33)] == [True] * 32 + [False]
+    assert all(rates.take((0, "alice"), 100, 1_000_000) for _ in range(64))
 
 
 def test_large_records_take_more_but_one_alone_is_always_looked_at() -> None:
     rates = Rates(RATE, RATE)
-    assert [rates.take(0, "alice", 31 * BYTES_OF_ONE, 0) for _ in range(3)] == [True, True, False]
-    assert Rates(RATE, RATE).take(0, "alice", 1_000 * BYTES_OF_ONE, 0)
+    assert [rates.take((0, "alice"), 31 * BYTES_OF_ONE, 0) for _ in range(3)] == [True, True, False]
+    assert Rates(RATE, RATE).take((0, "alice"), 1_000 * BYTES_OF_ONE, 0)
 
 
 def test_a_name_takes_nothing_from_another_one_nor_do_those_of_nobody() -> None:
     rates = Rates(RATE, RATE)
-    while rates.take(0, "alice", 1, 0) or rates.take(0, "", 1, 0):
+    while rates.take((0, "alice"), 1, 0) or rates.take((0, ""), 1, 0):
         pass
-    assert rates.take(0, "bob", 1, 0)
-    assert rates.take(1, "alice", 1, 0)
+    assert rates.take((0, "bob"), 1, 0)
+    assert rates.take((1, "alice"), 1, 0)
 
 
 def test_a_clock_that_goes_back_gives_nobody_more() -> None:
     rates = Rates(RATE, RATE)
-    taken = sum(rates.take(0, "alice", 1, at_ms) for at_ms in [5_000, 1_000] * 200)
+    taken = sum(rates.take((0, "alice"), 1, at_ms) for at_ms in [5_000, 1_000] * 200)
     assert taken == 64
 
 
@@ -55,7 +55,7 @@ def test_what_any_gate_refuses_an_auditor_finds_to_be_too_much(
     for name, num_bytes, pause_ms in sent:
         at_ms += pause_ms
         recent.add(0, name, num_bytes, at_ms)
-        if not rates.take(0, name, num_bytes, at_ms):
+        if not rates.take((0, name), num_bytes, at_ms):
             assert recent.may_be_too_much(0, name)
 
 

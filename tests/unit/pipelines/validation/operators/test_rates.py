@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from hashlib import sha256
+from random import Random
 from unittest.mock import patch
 
 from fluvial.admission.over_rate import MAX_RECORDS
+from fluvial.admission.rates import BYTES_OF_ONE, Rate, Rates
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.framing import decode
 from fluvial.wire.records import OverRate, Reason
 from governance.admission import signature
+from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
+from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.validation.operators import share
 from tests.unit.governance.admission.builders import (
     KEY,
@@ -50,6 +55,16 @@ def test_what_a_participant_sends_too_much_is_refused_before_its_signature_is_lo
         digests = b"".join(sha256(raw).digest() for raw in junk[64:])
         assert stage.over_rates[0].records_sha256 == sha256(digests).digest()
         assert decode(stage.events[-1].data, OverRate) == stage.over_rates[0]
+
+
+def test_who_judges_does_not_wait_for_long_until_who_counts_lets_go_of_the_interpreter() -> None:
+    before = sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(0.005)
+        with a_stage():
+            assert sys.getswitchinterval() < 0.001
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_others_are_judged_as_if_nobody_had_sent_junk() -> None:
@@ -123,10 +138,38 @@ def test_a_job_that_starts_anew_gives_no_second_verdict() -> None:
         assert len(before) == 200
 
 
-def test_keys_that_can_be_no_names_are_not_remembered() -> None:
+def test_what_is_remembered_of_keys_is_bounded_and_forgotten_when_the_registry_changes() -> None:
     with a_stage() as stage:
-        before = share._short_name.cache_info().currsize
-        stage.send([b"junk"], key=b"x" * 129)
-        assert share._short_name.cache_info().currsize == before
-        stage.send([b"junk"], key=b"y" * 128)
-        assert share._short_name.cache_info().currsize == before + 1
+        names = share.EnrolledNames(stage.known.trusted)
+        assert [names[key] for key in (b"alice", b"bob", b"x" * 129, None)] == ["alice", "", "", ""]
+        assert set(names) == {b"alice", b"bob"}
+        stage.register(a_participant(participant="bob", public_key=BOB.public_key), REGISTRAR)
+        names.renew()
+        assert names[b"bob"] == "bob"
+        for number in range(10_000):
+            assert names[b"nobody-%d" % number] == ""
+        assert len(names) <= 4_096
+
+
+def test_a_bundle_is_shared_out_as_its_records_would_be_one_by_one() -> None:
+    with a_stage() as stage:
+        stage.register(a_participant(participant="bob", public_key=BOB.public_key), REGISTRAR)
+        dice, at_ms, records = Random(1), 0, []
+        for offset in range(1_000):
+            at_ms += dice.choice((0, 0, 0, 0, 0, 0, 0, 10))
+            key = dice.choice((b"alice", b"bob", b"nobody", None))
+            value = bytes(BYTES_OF_ONE if dice.random() < 0.02 else 10)
+            records.append(SourceRecord(dice.randrange(2), offset, at_ms, key, value))
+        rates, enrolled = Rates(Rate(64, 32), Rate(64, 32)), {b"alice": "alice", b"bob": "bob"}
+        expected = [
+            each.offset
+            for each in records
+            if rates.take((each.partition, enrolled.get(each.key or b"", "")), len(each.value), each.timestamp_ms)
+        ]
+        looked_at = []
+        for start in range(0, len(records), 100):
+            frames = [source_frame(each) for each in records[start : start + 100]]
+            for bundle in stage.share.flat_map(pack_bundle(Kind.SOURCE, frames)):
+                looked_at += [each.offset for each in parse_sources(bundle)]
+        assert looked_at == expected
+        assert 384 < len(expected) < 900

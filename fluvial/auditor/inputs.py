@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from hashlib import sha256
 
 from fluvial.admission.case import claimed_name
@@ -40,7 +41,8 @@ def read_inputs(
 
     1. Each record has a verdict, or is too new. 2. The verdict names the SHA-256 of the record's bytes and its broker
     time, and holds when it is taken again; likewise of records that were refused many at once, whose digest is over all
-    of them. 3. Every verdict's record stands in the topic, unless retention took it.
+    of them. One that has no leaf yet and cannot be the verdict on its record says nothing: anybody may have written it.
+    3. Every verdict's record stands in the topic, unless retention took it.
     note: called with each record before its verdict is looked at. before: what an earlier audit has looked at.
     """
     settling = Settling()
@@ -69,21 +71,16 @@ def read_inputs(
             else:
                 matched += 1
             continue
-        verdict = leaf.record if leaf is not None else judged.waiting(source, digest)
-        if verdict is None:
-            refused = judged.waiting_refused(source)
-            if refused is None:
+        if leaf is None:
+            holds = partial(_holds, record, digest, rejudge)
+            if judged.waiting(source, holds) or judged.waiting_refused(source, partial(_refusal_holds, holds, record)):
+                settling.settled(record)
+                matched += 1
+            else:
                 settling.waiting(record)
-                continue
-            verdict = _verdict_on(record, digest, refused)
+            continue
         settling.settled(record)
-        if verdict.record_sha256 != digest:
-            problems.add(CHECK, record, "is not the record that its verdict judged: the SHA-256 differs")
-        elif verdict.source_timestamp_ms != record.timestamp_ms:
-            problems.add(
-                CHECK, record, f"has broker time {record.timestamp_ms}, its verdict {verdict.source_timestamp_ms}"
-            )
-        elif why := rejudge(record, verdict, leaf.sequence if leaf is not None else None):
+        if why := _why_not(record, digest, leaf.record) or rejudge(record, leaf.record, leaf.sequence):
             problems.add(CHECK, record, why)
         else:
             matched += 1
@@ -111,6 +108,23 @@ def read_inputs(
             missing = seen.num_records - gone - seen.num_seen
             problems.add(CHECK, where, f"{missing} of the records refused from here on are not in the topic")
     return Reconciled(total=total, matched=matched, pending=pending, expired=expired)
+
+
+def _why_not(record: TopicRecord, digest: bytes, verdict: Verdict) -> str:
+    if verdict.record_sha256 != digest:
+        return "is not the record that its verdict judged: the SHA-256 differs"
+    if verdict.source_timestamp_ms != record.timestamp_ms:
+        return f"has broker time {record.timestamp_ms}, its verdict {verdict.source_timestamp_ms}"
+    return ""
+
+
+def _holds(record: TopicRecord, digest: bytes, rejudge: Rejudge, verdict: Verdict) -> bool:
+    """Whether a verdict that has no leaf yet can be the one on the record."""
+    return not (_why_not(record, digest, verdict) or rejudge(record, verdict, None))
+
+
+def _refusal_holds(holds: Callable[[Verdict], bool], record: TopicRecord, refused: OverRate) -> bool:
+    return holds(_verdict_on(record, sha256(record.value or b"").digest(), refused))
 
 
 def _why_not_refused(record: TopicRecord, digest: bytes, refused: OverRate, rejudge: Rejudge, sequence: int) -> str:

@@ -3,7 +3,7 @@ brokers may write there, too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -21,6 +21,8 @@ from fluvial.wire.records import OverRate, Verdict
 
 CHECK = "verdicts"
 _EVERYTHING = Since()
+_MOST_LOOKED_AT = 16
+"""Verdicts without a leaf on one record: anybody may write them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +48,25 @@ class Judged:
     matched: int = 0
     expired: int = 0
 
-    def waiting(self, source: Source, record_sha256: bytes) -> Verdict | None:
-        """The first verdict without a leaf that is of a record with this digest; from now on it waits for its leaf."""
-        for number, each in enumerate(self.unproven.get(source, ())):
-            if each.verdict.record_sha256 == record_sha256:
+    def waiting(self, source: Source, holds: Callable[[Verdict], bool]) -> bool:
+        """Whether there is a verdict without a leaf that may be the one on this record; from now on it waits for its
+        leaf. holds: whether one can be: the topic is not signed, and what cannot be is nobody's word."""
+        for number, each in enumerate(self.unproven.get(source, ())[:_MOST_LOOKED_AT]):
+            if holds(each.verdict):
                 self.settling.waiting(each.where)
                 del self.unproven[source][number]
-                return each.verdict
-        return None
+                return True
+        return False
 
-    def waiting_refused(self, source: Source) -> OverRate | None:
-        """One without a leaf that is on this record; from now on it waits for its leaf."""
+    def waiting_refused(self, source: Source, holds: Callable[[OverRate], bool]) -> bool:
+        """Likewise of refusals of many at once."""
         seen = self.unproven_refused.of(source)
-        if seen is None:
-            return None
+        if seen is None or not holds(seen.refused):
+            return False
         if not seen.num_seen:
             self.settling.waiting(seen.about)
         seen.num_seen += 1
-        return seen.refused
+        return True
 
     def reconciled(self, patience: Patience, problems: Problems, skipped: Problems) -> Reconciled:
         """Once all inputs are read: what still waits for a leaf, and what is of no record."""
@@ -72,7 +75,7 @@ class Judged:
             problems.add(CHECK, record, "has no leaf in the log, though newer verdicts have, or for too long")
         for source, others in self.unproven.items():
             for each in others:
-                skipped.add(CHECK, each.where, f"judges {describe(source)}, but is of no record there, and has no leaf")
+                skipped.add(CHECK, each.where, f"judges {describe(source)}, but not what is there, and has no leaf")
         for place, seen in self.unproven_refused.all().items():
             if not seen.num_seen:
                 skipped.add(CHECK, seen.about, f"refuses what follows {describe(place)}, of which nothing is there")

@@ -162,6 +162,35 @@ def test_a_revoked_participant_may_be_refused_at_once_and_be_accepted_for_a_mome
     assert report.verified, messages(report)
 
 
+@pytest.mark.parametrize(
+    ("name", "decision"),
+    [
+        ("mallory", Decision.ACCEPT),
+        ("mallory", Decision.DUPLICATE),
+        ("anna", Decision.ACCEPT),
+        ("anna", Decision.REJECT),
+    ],
+)
+def test_a_verdict_that_anybody_wrote_before_the_gate_did_is_nobodys_word(name: str, decision: Decision) -> None:
+    """Whoever writes both, a record and a verdict on it that cannot be, would keep a running federation from being
+    verified for as long as he likes."""
+    world = furnished_world()
+    junk = world.append(world.topics.updates, b"junk", b"mallory")
+    reasons = {Decision.REJECT: Reason.SIGNATURE, Decision.DUPLICATE: Reason.DUPLICATE_IGNORED}
+    world.judge(junk, name, 1, decision, reason=reasons.get(decision), leaf=False)
+    world.sequence()
+    world.sign()
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert report.inputs[world.topics.updates].pending == 1
+    world.judge(junk, "mallory", 0, Decision.REJECT)
+    world.sequence()
+    world.sign()
+    report = audit(world)
+    assert report.verified, messages(report)
+    assert report.inputs[world.topics.updates].pending == 0
+
+
 def test_a_key_that_took_a_revoked_ones_place_at_that_moment_is_refused() -> None:
     """The operator revokes the key that it has read, and the registrar enrols the next one at the same time."""
     world = honest_world()

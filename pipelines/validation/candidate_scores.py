@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,10 +97,10 @@ class CandidateScores:
         self._thread: threading.Thread | None = None
 
     def at_once(self, needs: NeedsEvidence) -> Finding | None:
-        """Of a task that wants no scores there is nothing to do."""
+        """Of a task that wants no scores there is nothing to do. A region's sum is scored by the mean that it stands
+        for: any participant may send in that encoding, too."""
         task_file = self._task_file(needs.update.task)
-        wanted = task_file is not None and task_file.scoring is not None
-        return None if wanted and needs.update.encoding in encoding.ENCODINGS else _NOTHING
+        return None if task_file is not None and task_file.scoring is not None else _NOTHING
 
     def submit(self, needs: NeedsEvidence) -> None:
         """Begin to score an update."""
@@ -172,18 +172,17 @@ class CandidateScores:
         round_ = batch[0].needs.round
         task_file = self._task_file(round_.task)
         scorer = None if task_file is None else self._scorer(task_file)
-        deltas: Sequence[tuple[_Claim, Vector]] = ()
         try:
             base = None if scorer is None else self._base(round_, scorer)
-            if base is not None:
-                deltas = [(claim, self._delta(claim.needs)) for claim in batch]
         except ChunkUnavailable as error:
-            # The content check has read them: retention was faster. The verdict says what is known.
             _log.warning("%s round %d: candidates without scores: %s", round_.task, round_.round, error)
             base = None
         if scorer is None or base is None or task_file is None or task_file.scoring is None:
             for claim in batch:
                 claim.found = Finding()
+            return
+        deltas = list(self._deltas(batch))
+        if not deltas:
             return
         model, of_base, step = base
         scores = scorer.score(model, [delta for _, delta in deltas], step)
@@ -219,9 +218,15 @@ class CandidateScores:
         self._bases.move_to_end(key)
         return self._bases[key]
 
-    def _delta(self, needs: NeedsEvidence) -> Vector:
-        """The update, decoded: float32[D]."""
-        return decoded(needs.update, needs.round, self._read_chunk)
+    def _deltas(self, batch: Sequence[_Claim]) -> Iterator[tuple[_Claim, Vector]]:
+        """The updates that can be read, decoded: float32[D]. Whose chunks are gone has no score; the others have."""
+        for claim in batch:
+            try:
+                yield claim, decoded(claim.needs.update, claim.needs.round, self._read_chunk)
+            except ChunkUnavailable as error:
+                # The content check has read them: retention was faster. The verdict says what is known.
+                _log.warning("%s/%d@%d has no score: %s", *claim.needs.source.place, error)
+                claim.found = Finding()
 
 
 def decoded(update: ModelUpdate, round_: Round, read: ReadUpdate) -> Vector:

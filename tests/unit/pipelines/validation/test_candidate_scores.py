@@ -2,12 +2,13 @@
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from fluvial.encoding.partial_sum import scale_of
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import Decision, Reason
 from fluvial.wire.task_file import TaskFile
@@ -137,6 +138,37 @@ def test_what_the_cluster_lacks_refuses_nobody(make, scorer):
         scores.submit(one)
         found = finding(scores, one.source.place)
         assert (found.fault, found.scores) == (None, ())
+
+
+def test_chunks_that_are_gone_cost_nobody_else_a_score(make, scorer):
+    """Whoever could make one of a batch unreadable would bring all of it past the canary set."""
+    lost = an_update(chunks=an_update().chunks[:1])
+
+    def read(reference):
+        raise ChunkUnavailable("gone")
+
+    scores = make(read_chunk=read)
+    others = [needs(1), needs(2, lost), needs(3)]
+    for one in others:
+        scores.submit(one)
+    scorer.open_.set()
+    found = [finding(scores, one.source.place) for one in others]
+    assert [bool(each.scores) for each in found] == [True, False, True]
+
+
+def test_a_sum_is_scored_by_the_mean_that_it_stands_for(make, scorer):
+    """Any participant may send in the encoding of a region, and would not be scored."""
+    scorer.open_.set()
+    round_ = inline_round()
+    weight = 7
+    integers = np.round(DELTA.astype(np.float64) * weight * 2.0**round_.fraction_bits).astype("<i8")
+    update = an_inline_update(round_=round_)
+    scales = (scale_of(weight, round_.fraction_bits),)
+    a_sum = replace(update, encoding="partial_sum", inline=integers.tobytes(), scales=scales, weight=weight)
+    scores, one = make(), needs(1, a_sum)
+    scores.submit(one)
+    found = finding(scores, one.source.place)
+    assert values(found)["canary.loss_change"] == pytest.approx(float(DELTA.sum()))
 
 
 def test_a_broker_that_does_not_answer_is_asked_again(make, scorer):

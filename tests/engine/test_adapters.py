@@ -202,6 +202,20 @@ def test_checkpoints_that_are_asked_for_keep_their_interval_in_the_long_run(sett
     assert pace.delay(now + 60_000) == soon
 
 
+def test_checkpoints_that_fail_are_tried_again_ever_more_slowly_within_bounds(settings: Settings) -> None:
+    stream_environment(settings, "pace")  # starts Java
+    pace = get_gateway().jvm.org.fluvial.flink.CheckpointPace(300)
+    refused = [pace.failed(True) for _ in range(40)]
+    assert (refused[0], max(refused)) == (50, 200), "whoever started the job waits for the first that is not refused"
+    pace.began(0)
+    waits = [pace.failed(False) for _ in range(40)]
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (50, 3200)
+    assert sum(waits[:10]) > 10_000, "Flink restarts the job after the eleventh"
+    pace.began(1)
+    assert pace.failed(False) == 50
+
+
 def test_a_job_begins_where_it_is_told(settings: Settings) -> None:
     published = publish(settings)
     settings = settings.model_copy(update={"restart_attempts": 3})

@@ -6,18 +6,18 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.runtime.checkpoint.CheckpointCoordinator;
+import org.apache.flink.runtime.checkpoint.CheckpointException;
 import org.apache.flink.runtime.jobgraph.OperatorID;
 import org.apache.flink.runtime.operators.coordination.OperatorCoordinator;
 import org.apache.flink.runtime.operators.coordination.OperatorEvent;
+import org.apache.flink.util.ExceptionUtils;
 
 /**
  * Begins a checkpoint of the job when its sink has something to commit ({@link CommitOnDemand}), and as soon as the job
- * runs. One at a time, at the pace of {@link CheckpointPace}; one that fails, as they do while a task is not yet running, is
- * tried again.
+ * runs. One at a time, at the pace of {@link CheckpointPace}; one that fails, as they do while a task is not yet running or
+ * the disk is full, is tried again, ever more slowly.
  */
 final class CheckpointRequests implements OperatorCoordinator {
-    private static final long RETRY_MILLIS = 50;
-
     private final Context context;
     private final CheckpointPace pace;
     private final ScheduledExecutorService timer;
@@ -96,7 +96,7 @@ final class CheckpointRequests implements OperatorCoordinator {
         }
         asked = false;
         long began = now();
-        triggered(checkpoints).whenComplete((done, failed) -> timer.execute(() -> ended(began, failed != null)));
+        triggered(checkpoints).whenComplete((done, failure) -> timer.execute(() -> ended(began, failure)));
     }
 
     private static CompletableFuture<?> triggered(CheckpointCoordinator checkpoints) {
@@ -107,15 +107,22 @@ final class CheckpointRequests implements OperatorCoordinator {
         }
     }
 
-    private void ended(long began, boolean failed) {
+    private void ended(long began, Throwable failure) {
         busy = false;
-        if (failed) {
+        if (failure != null) {
             asked = true;
-            beginLater(RETRY_MILLIS);
+            beginLater(pace.failed(refused(failure)));
         } else {
             pace.began(began);
             beginLater(0);
         }
+    }
+
+    /** Whether it was not even begun: no barrier was sent and no file written. */
+    private static boolean refused(Throwable failure) {
+        return ExceptionUtils.findThrowable(failure, CheckpointException.class)
+                .map(error -> error.getCheckpointFailureReason().isPreFlight())
+                .orElse(false);
     }
 
     private static long now() {

@@ -18,6 +18,7 @@ from typing import NoReturn
 from fluvial.wire.errors import FluvialError
 from pipelines.config import Settings
 from pipelines.flink.environment import JobFailed, cluster_is_local, end_gateway, execute, stream_environment
+from pipelines.flink.full_disk import drop_what_finds_no_room, wait_for_room
 from pipelines.flink.graph import Graph
 from pipelines.flink.taking import take_stages
 from pipelines.leases.endings import Ending, Start, ending_of
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--take-over", action="store_true", help="take the stages also from jobs that are alive")
     parser.add_argument("--gone", type=int, nargs="*", default=[], help="leases whose holders are known to be gone")
     arguments = parser.parse_args()
+    drop_what_finds_no_room()
     settings = Settings.load(arguments.settings)
     start = Start()
     if _START in os.environ:
@@ -69,25 +71,28 @@ def _run(settings: Settings, arguments: argparse.Namespace, start: Start) -> Non
         ending, sentence = ending_of(f"{error}")
         if ending is Ending.LEASE_LOST or not cluster_is_local():
             sys.exit(f"error: {sentence or error}")
-        had_checkpoint = _has_checkpoint(settings.checkpoint_dir / arguments.name, began_ns)
+        checkpoints = settings.checkpoint_dir / arguments.name
+        had_checkpoint = _has_checkpoint(checkpoints, began_ns)
         again = start.next(ending, settings.held().epoch, time.monotonic() - began, had_checkpoint=had_checkpoint)
         if again is None and sentence:
             sys.exit(f"error: {sentence}")
         if again is None:
             raise
         traceback.print_exc()
-        _start_again(again, sentence)
+        _start_again(again, sentence, checkpoints)
 
 
 def _has_checkpoint(folder: Path, since_ns: int) -> bool:
     return any(metadata.stat().st_mtime_ns > since_ns for metadata in folder.glob("*/chk-*/_metadata"))
 
 
-def _start_again(start: Start, sentence: str) -> NoReturn:
-    """In the place of this process, so that whoever waits for its end goes on waiting."""
+def _start_again(start: Start, sentence: str, checkpoints: Path) -> NoReturn:
+    """In the place of this process, so that whoever waits for its end goes on waiting; not before there is room for
+    what a start writes, here and into the folder of checkpoints."""
     print(f"starting again from the log: {sentence or 'the job failed'}", file=sys.stderr, flush=True)
     end_gateway()
     time.sleep(start.pause_seconds)
+    wait_for_room([Path.cwd(), checkpoints])
     os.environ[_START] = start.to_text()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 

@@ -6,7 +6,6 @@ A job has a checkpoint every other second though nothing happens, so its newest 
 from __future__ import annotations
 
 import contextlib
-import errno
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +13,11 @@ from pathlib import Path
 
 from deploy.federation.directory import DataDirectory
 from deploy.jobs.holders import Holder
-from fluvial.wire.files import check_replaceable
+from fluvial.wire.files import NO_ROOM, check_replaceable
 from pipelines.leases.liveness import GONE_AFTER_MS
 
 STALLED_AFTER_MS = 30_000
 """Operators that work on a large model hold a checkpoint up for some seconds."""
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +40,7 @@ def stalls(directory: DataDirectory, held: Sequence[Holder], now_ms: int) -> lis
         if not _is_of(directory, holder) or now_ms < since_ms + STALLED_AFTER_MS:
             continue
         refusal = _refusal(folder)
-        if now_ms < holder.heard_ms + GONE_AFTER_MS or (refusal is not None and refusal.errno in _NO_ROOM):
+        if now_ms < holder.heard_ms + GONE_AFTER_MS or (refusal is not None and refusal.errno in NO_ROOM):
             reason = f"{refusal.strerror}: {folder}" if refusal else f"{folder} takes files: see the job's log"
             found.append(Stall(job=holder.job, seconds=(now_ms - since_ms) / 1000, reason=reason))
     return found

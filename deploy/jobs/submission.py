@@ -143,7 +143,7 @@ class LocalJob:
         deadline = time.monotonic() + timeout_seconds
         while not any(any(run.glob("chk-*/_metadata")) for run in self._runs() if run not in self._former_runs):
             if self.pid is None:
-                raise start_error(f"the job {self.name} ended while it started", self.log)
+                raise start_error(f"the job {self.name} ended while it started", self.log, has_last_word=True)
             if time.monotonic() > deadline:
                 raise start_error(f"the job {self.name} was not running in {timeout_seconds:.0f} s", self.log)
             time.sleep(0.05)
@@ -278,7 +278,7 @@ def _submit(
         end(client)
     found = _JOB_ID.search(log.read_text(errors="replace"))
     if status != 0 or found is None:
-        raise start_error(f"Flink did not accept the job {name}", log)
+        raise start_error(f"Flink did not accept the job {name}", log, has_last_word=True)
     job_id = found.group(1)
     rest.wait_for(job_id, frozenset({"RUNNING"}), _START_SECONDS)
     _wait_for_checkpoint(rest, job_id)

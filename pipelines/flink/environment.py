@@ -164,7 +164,11 @@ def _give_the_gateway_our_jars() -> None:
 
 
 def end_gateway() -> None:
-    """End the JVM that this process has started, which would otherwise look for us every ten seconds."""
+    """End the JVM that this process has started, which would otherwise look for us every ten seconds. Its client ends
+    first: else whatever of Java's this process still lets go of is told to a JVM that is gone, each with a traceback,
+    behind the last word of the job."""
+    if _gateways and java_gateway._gateway is not None:
+        java_gateway._gateway.shutdown()
     for process in _gateways:
         process.terminate()
         try:

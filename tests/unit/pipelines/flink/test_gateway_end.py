@@ -40,7 +40,7 @@ def test_what_the_gateway_starts_is_killed_with_us() -> None:
 
 
 def test_the_gateways_client_ends_before_its_jvm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else each object of Java that is let go of later is told to nobody, with a traceback behind the job's last word."""
+    """Else what is let go of later is told to a JVM that is gone, with a traceback behind the job's last word."""
     ended: list[str] = []
     gateway = SimpleNamespace(shutdown=lambda: ended.append("client"))
     process = SimpleNamespace(terminate=lambda: ended.append("JVM"), wait=lambda _: None)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from fluvial.wire.files import NO_ROOM, check_replaceable
 
@@ -19,7 +20,7 @@ _PAUSE_SECONDS = 2.0
 class DroppingFile(io.FileIO):
     """An open file that drops what is written to it while there is no room."""
 
-    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
+    def write(self, data: Any, /) -> int:
         try:
             return super().write(data) or 0
         except OSError as error:

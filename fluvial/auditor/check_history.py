@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from fluvial.auditor.evidence import read_evidence
-from fluvial.auditor.history import History, Violation
+from fluvial.auditor.happened import Violation
+from fluvial.auditor.history import History
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicReader
 from fluvial.auditor.report import Problems

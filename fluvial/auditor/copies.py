@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 
-from fluvial.auditor.log import Log
+from fluvial.auditor.judged_records import JudgedRecords
+from fluvial.auditor.log import Log, leaves_from
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems, Reconciled
@@ -20,7 +21,6 @@ from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, SignatureInvalid, VerificationError
 from fluvial.wire.records import (
     Contribution,
-    Decision,
     ModelManifest,
     Outcome,
     Promotion,
@@ -82,8 +82,8 @@ def read_copies(
     for record in overdue:
         (problems if signer else skipped).add(check, record, "has no leaf in the log, though newer ones have")
     expired = 0
-    for leaf in log.copied.each():
-        if not isinstance(leaf.record, kind) or before.covers(leaf.sequence):
+    for leaf in leaves_from(log.copied, before.size):
+        if not isinstance(leaf.record, kind):
             continue
         name = event_id(leaf.record)
         where = f"leaf {leaf.sequence}"
@@ -115,11 +115,6 @@ def check_copies(
 ) -> None:
     """Whether leaves of receipts and releases say what can be: of updates that were accepted, and of models as they
     were published. before: what an earlier audit has looked at."""
-    accepted = Relation(log.shelf)
-    for judged in log.verdicts.each():
-        verdict = judged.record
-        if verdict.decision is Decision.ACCEPT:
-            accepted.add(key(verdict.participant, verdict.task, verdict.round, verdict.attempt, verdict.update_id))
 
     @lru_cache(maxsize=_MODELS_AT_HAND)
     def parts(place: tuple[str, int]) -> Mapping[tuple[str, str, int], Contribution]:
@@ -127,12 +122,10 @@ def check_copies(
         contributions = () if manifest is None else manifest.contributions
         return {(each.participant, each.update_id, each.round): each for each in contributions}
 
-    for leaf in log.copied.each():
-        if before.covers(leaf.sequence):
-            continue
+    for leaf in leaves_from(log.copied, before.size):
         match leaf.record:
             case Receipt() as receipt:
-                why = _why_no_receipt(receipt, accepted, models, parts)
+                why = _why_no_receipt(receipt, log.judged, models, parts)
             case Release() as release:
                 manifest = models.get((release.task, release.version))
                 is_its_model = manifest is not None and manifest.model_digest == release.model_digest
@@ -158,12 +151,13 @@ def _why_not_again(release: Release, sequence: int, log: Log) -> str:
 
 def _why_no_receipt(
     receipt: Receipt,
-    accepted: Relation,
+    judged: JudgedRecords,
     models: Mapping[tuple[str, int], ModelManifest],
     parts: Callable[[tuple[str, int]], Mapping[tuple[str, str, int], Contribution]],
 ) -> str:
     named = f"receipt of {receipt.update_id} by {receipt.participant}"
-    if not accepted.has(key(receipt.participant, receipt.task, receipt.round, receipt.attempt, receipt.update_id)):
+    names = receipt.participant, receipt.task, receipt.round, receipt.attempt, receipt.update_id
+    if not judged.has_accepted_update(*names):
         return f"{named}: no such update was accepted"
     if receipt.outcome not in (Outcome.INCLUDED, Outcome.EXCLUDED):
         return "" if not receipt.version and not receipt.model_digest else f"{named}: {receipt.outcome}, yet of a model"

@@ -63,7 +63,6 @@ def read_evidence(
         {each.task.task: each.where.timestamp_ms for each in tasks},
         partitions=federation.partitions,
         events_topic=topics.events,
-        reports_topic=topics.reports,
         scope=topics.scope,
     )
     if unsigned := check_approvals(tasks, rounds.signed.values(), problems):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from fluvial.admission.held_out import Told, summarise
-from fluvial.auditor.log import Log
+from fluvial.auditor.log import Log, leaves_from
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems
 from fluvial.auditor.since import Since
@@ -37,8 +37,8 @@ def check_participants_metrics(
     asked = {place: spec for place, manifest in models.items() if (spec := _spec(manifest)).metrics}
     needed = {place for model in asked for place in _places(models[model])}
     told = _told(updates, needed) if needed else {}
-    for leaf in log.copied.each():
-        if not isinstance(leaf.record, Release) or before.covers(leaf.sequence):
+    for leaf in leaves_from(log.copied, before.size):
+        if not isinstance(leaf.record, Release):
             continue
         model = leaf.record.task, leaf.record.version
         manifest = models.get(model)

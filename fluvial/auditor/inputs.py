@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from fluvial.admission.case import claimed_name
 from fluvial.admission.over_rate import verdict_on
-from fluvial.auditor.log import source_of
+from fluvial.auditor.log import leaves_from, source_of
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.refused import place_of
@@ -88,9 +88,9 @@ def read_inputs(
     for record in overdue:
         problems.add(CHECK, record, "has no verdict, though newer records have, or for too long")
     expired = 0
-    for leaf in judged.verdicts.each():
+    for leaf in leaves_from(judged.verdicts, before.size):
         source = source_of(leaf)
-        if before.covers(leaf.sequence) or source[0] != topic or found.has(key(*source[1:])):
+        if source[0] != topic or found.has(key(*source[1:])):
             continue
         if source[2] < begin_offsets.get(source[1], 0):
             expired += 1

@@ -12,13 +12,21 @@ from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
 from fluvial.admission.over_rate import offsets_of
+from fluvial.auditor.judged_records import JudgedRecords
 from fluvial.auditor.reader import TopicReader, TopicRecord
 from fluvial.auditor.refused import Refused
 from fluvial.auditor.report import Problems
 from fluvial.auditor.shelf import FileBytes, Kept, Relation, Shelf, key
 from fluvial.transparency.chain import ChainEnd, signed_chain
 from fluvial.transparency.checkpoint import Checkpoint
-from fluvial.transparency.event import SIGNED_PARTICIPANT, Recorded, event_id, read_event, subject
+from fluvial.transparency.event import (
+    SIGNED_PARTICIPANT,
+    Recorded,
+    event_id,
+    read_event,
+    read_signed_participant,
+    subject,
+)
 from fluvial.transparency.merkle import leaf_hash
 from fluvial.transparency.tree import MerkleTree
 from fluvial.wire import framing
@@ -45,6 +53,7 @@ Source = tuple[str, int, int]
 """Topic, partition and offset of a record that was judged."""
 
 
+K = TypeVar("K")
 R = TypeVar("R", covariant=True)
 T = TypeVar("T")
 
@@ -75,7 +84,7 @@ _COPIED = Receipt | Release | Variant | Promotion
 
 
 _HEAD = struct.Struct(">qqB")
-_TIME = struct.Struct(">q")
+_SEQUENCE = _TIME = struct.Struct(">q")
 _KINDS: tuple[type[Verdict | PublishedModel | Receipt | Release | Variant | Promotion | RoundEvent], ...]
 _KINDS = (Verdict, PublishedModel, Receipt, Release, Variant, Promotion, RoundEvent)
 
@@ -86,9 +95,9 @@ class Log:
     verdicts by the record judged; refused: records that were refused many at once; models by task and version; opened:
     rounds, by their place; ended: what became of rounds and tasks; copied: by the event's id, what stands in a topic of
     its own, too; gaps: what nobody judged.
-    wanted: the bytes of the leaf that was asked for. problems: what is wrong with leaves. skipped: records of the topic
-    that are no leaves; a contradiction only where leaves are missing. shelf: where all that grows with the number of
-    updates is kept; in memory are participants, rounds and what was refused many at once.
+    judged: what the verdicts say was accepted. wanted: the bytes of the leaf that was asked for. problems: what is
+    wrong with leaves. skipped: records of the topic that are no leaves; a contradiction only where leaves are missing.
+    shelf: where all of it lies, but for what was refused many at once, which is in memory.
     """
 
     def __init__(self) -> None:
@@ -99,7 +108,10 @@ class Log:
         self.models: Kept[tuple[str, int], Leaf[PublishedModel]] = Kept(
             self.shelf, lambda place: key(*place), _load, lambda leaf: (leaf.record.task, leaf.record.version)
         )
-        self.participants: list[ParticipantLeaf] = []
+        self.participants: Kept[int, ParticipantLeaf] = Kept(
+            self.shelf, key, _load_participant, lambda each: each.leaf.sequence
+        )
+        self.judged = JudgedRecords(self.shelf)
         self.opened: Kept[RoundPlace, Leaf[RoundEvent]] = Kept(
             self.shelf, lambda place: key(*place), _load, lambda leaf: round_place(leaf.record)
         )
@@ -125,7 +137,7 @@ class Log:
             self.verdicts.each(),
             (each.about for each in self.refused.all().values()),
             self.models.each(),
-            (each.leaf for each in self.participants),
+            (each.leaf for each in self.participants.each()),
             self.opened.each(),
             self.ended.each(),
             self.copied.each(),
@@ -209,6 +221,7 @@ def _remember(log: Log, recorded: Recorded, event: AuditEvent, sequence: int, ti
         case Verdict():
             source = (recorded.source_topic, recorded.source_partition, recorded.source_offset)
             log.verdicts.put(source, _dump(Verdict, event, sequence, timestamp_ms))
+            log.judged.add(recorded)
         case OverRate():
             other = log.refused.add(recorded, _leaf(recorded, event, sequence, timestamp_ms))
             if other is not None:
@@ -216,8 +229,8 @@ def _remember(log: Log, recorded: Recorded, event: AuditEvent, sequence: int, ti
         case PublishedModel():
             log.models.put((recorded.task, recorded.version), _dump(PublishedModel, event, sequence, timestamp_ms))
         case Participant():
-            sealed = event.data if event.type == SIGNED_PARTICIPANT else b""
-            log.participants.append(ParticipantLeaf(_leaf(recorded, event, sequence, timestamp_ms), sealed))
+            is_sealed = event.type == SIGNED_PARTICIPANT
+            log.participants.put(sequence, _HEAD.pack(sequence, timestamp_ms, is_sealed) + event.data)
         case RoundEvent(transition=RoundTransition.OPENED):
             log.opened.put(round_place(recorded), _dump(RoundEvent, event, sequence, timestamp_ms))
         case RoundEvent():
@@ -250,6 +263,18 @@ def _leaf(recorded: T, event: AuditEvent, sequence: int, timestamp_ms: int) -> L
 
 def _dump(kind: type[Recorded], event: AuditEvent, sequence: int, timestamp_ms: int) -> bytes:
     return _HEAD.pack(sequence, timestamp_ms, _KINDS.index(kind)) + event.data
+
+
+def leaves_from(kept: Kept[K, Leaf[T]], sequence: int) -> Iterator[Leaf[T]]:
+    """Those of the leaves of a kind that have this number or a later one."""
+    return kept.each_from(_SEQUENCE.pack(sequence))
+
+
+def _load_participant(kept: bytes) -> ParticipantLeaf:
+    sequence, timestamp_ms, is_sealed = _HEAD.unpack_from(kept)
+    data = kept[_HEAD.size :]
+    record = read_signed_participant(data) if is_sealed else framing.decode(data, Participant)
+    return ParticipantLeaf(Leaf(sequence, timestamp_ms, sha256(data).digest(), record), data if is_sealed else b"")
 
 
 def _load(kept: bytes) -> Leaf[Any]:

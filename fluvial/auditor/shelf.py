@@ -69,7 +69,9 @@ class Kept(Mapping[K, V], Generic[K, V]):
         self._get = f"SELECT v FROM {table} WHERE k = ?"
         self._has = f"SELECT 1 FROM {table} WHERE k = ?"
         self._all = f"SELECT v FROM {table} WHERE n > ? ORDER BY n LIMIT 1000"
-        self._len = f"SELECT count(*) FROM {table}"
+        self._at = f"SELECT v FROM {table} WHERE n = ?"
+        # Nothing is ever deleted, so rows are numbered from 1 without a gap.
+        self._len = f"SELECT coalesce(max(n), 0) FROM {table}"
         self._decoded: OrderedDict[K, V] = OrderedDict()
 
     def put(self, key: K, data: bytes) -> bool:
@@ -99,9 +101,22 @@ class Kept(Mapping[K, V], Generic[K, V]):
 
     def each(self) -> Iterator[V]:
         """All values; what is put meanwhile, too."""
-        done = 0
+        return self._behind(0)
+
+    def each_from(self, least: bytes) -> Iterator[V]:
+        """Values from the first on whose bytes are not less than these; of those that were put in their order."""
+        done, end = 0, len(self)
+        while done < end:
+            middle = (done + end) // 2
+            if self._database.execute(self._at, (middle + 1,)).fetchone()[0] < least:
+                done = middle + 1
+            else:
+                end = middle
+        return self._behind(done)
+
+    def _behind(self, done: int) -> Iterator[V]:
         while rows := self._database.execute(self._all, (done,)).fetchall():
-            done += len(rows)  # nothing is ever deleted, so rows are numbered from 1 without a gap
+            done += len(rows)
             for (data,) in rows:
                 yield self._load(data)
 
@@ -116,6 +131,8 @@ class Relation:
         self._has = f"SELECT 1 FROM {table} WHERE k = ? AND v = ?"
         self._other = f"SELECT 1 FROM {table} WHERE k = ? AND v <> ? LIMIT 1"
         self._count = f"SELECT count(*) FROM {table} WHERE k = ?"
+        self._values = f"SELECT v FROM {table} WHERE k = ? ORDER BY v"
+        self._next = f"SELECT k FROM {table} WHERE k > ? ORDER BY k LIMIT 1"
         self._all = f"SELECT count(*) FROM {table}"
 
     def add(self, key: bytes, value: bytes = b"") -> bool:
@@ -133,6 +150,16 @@ class Relation:
     def count(self, key: bytes) -> int:
         """Pairs of this key."""
         return int(self._database.execute(self._count, (key,)).fetchone()[0])
+
+    def values(self, key: bytes) -> list[bytes]:
+        """What stands in pairs with the key, in its order."""
+        return [row[0] for row in self._database.execute(self._values, (key,))]
+
+    def each_key(self) -> Iterator[bytes]:
+        """Each key that is not empty once, in their order."""
+        row: tuple[bytes] | None = (b"",)
+        while row is not None and (row := self._database.execute(self._next, row).fetchone()) is not None:
+            yield row[0]
 
     def __len__(self) -> int:
         return int(self._database.execute(self._all).fetchone()[0])

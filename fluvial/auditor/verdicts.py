@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from fluvial.auditor.log import Leaf, Log, Source, source_of
+from fluvial.auditor.log import Leaf, Log, Source, leaves_from, source_of
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.refused import Place, Refused, place_of
@@ -125,10 +125,8 @@ def read_verdicts(
             judged.settling.settled(record)
     judged.matched = len(matched) + len(refused)
     retention_took_some = any(begin_offsets.values())
-    for leaf in log.verdicts.each():
+    for leaf in leaves_from(log.verdicts, before.size):
         source = source_of(leaf)
-        if before.covers(leaf.sequence):
-            continue
         if source[0] not in judged_topics:
             problems.add(CHECK, "", f"leaf {leaf.sequence} judges a record of {source[0]}, which has no verdicts")
         elif matched.has(key(*source)):

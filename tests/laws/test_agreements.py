@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluvial.admission.agreement import check_agreement
-from fluvial.auditor.keys import KeyLife
+from fluvial.auditor.key_lives import KeyLife
 from fluvial.identity.envelope import seal
 from fluvial.registry.records import registry_key
 from fluvial.registry.view import VerifiedRegistry

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from fluvial.admission.rates import LEAST_BURST
-from fluvial.auditor.keys import HEARD_MS
+from fluvial.auditor.key_lives import HEARD_MS
 from fluvial.auditor.patience import MAX_PENDING_MS
 from fluvial.auditor.reader import TopicRecord
 from fluvial.identity.envelope import seal

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fluvial.auditor.keys import HEARD_MS
+from fluvial.auditor.key_lives import HEARD_MS
 from fluvial.auditor.patience import MAX_PENDING_MS
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Report

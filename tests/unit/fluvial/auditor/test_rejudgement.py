@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from fluvial.admission.rates import LEAST_BURST
 from fluvial.auditor.check_history import check_history
-from fluvial.auditor.keys import HEARD_MS
+from fluvial.auditor.key_lives import HEARD_MS
 from fluvial.auditor.patience import MAX_PENDING_MS
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.verify import verify

@@ -36,6 +36,14 @@ def test_more_than_is_fetched_at_once_is_told_in_order() -> None:
     assert list(kept.each()) == list(range(2_500))
 
 
+@given(st.lists(st.integers(0, 60), unique=True).map(sorted), st.integers(0, 60))
+def test_of_values_in_order_those_from_one_on_are_found_without_the_others(numbers: list[int], first: int) -> None:
+    kept: Kept[int, int] = Kept(Shelf(), key, lambda data: data[0], lambda number: number)
+    for number in numbers:
+        kept.put(number, bytes([number]))
+    assert list(kept.each_from(bytes([first]))) == [number for number in numbers if number >= first]
+
+
 @given(st.lists(st.tuples(st.sampled_from([b"a", b"b", b""]), st.sampled_from([b"", b"x", b"y"]))))
 def test_a_relation_is_a_set_of_pairs(pairs: list[tuple[bytes, bytes]]) -> None:
     relation, expected = Relation(Shelf()), set[tuple[bytes, bytes]]()
@@ -43,8 +51,10 @@ def test_a_relation_is_a_set_of_pairs(pairs: list[tuple[bytes, bytes]]) -> None:
         assert relation.add(name, value) == ((name, value) not in expected)
         expected.add((name, value))
     assert len(relation) == len(expected)
+    assert list(relation.each_key()) == sorted({name for name, _ in expected if name})
     for name in (b"a", b"b", b""):
         assert relation.count(name) == sum(each[0] == name for each in expected)
+        assert relation.values(name) == sorted(value for one, value in expected if one == name)
         for value in (b"", b"x", b"y"):
             assert relation.has(name, value) == ((name, value) in expected)
             assert relation.has_other(name, value) == any(one == name and two != value for one, two in expected)

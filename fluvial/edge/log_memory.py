@@ -12,7 +12,7 @@ from pathlib import Path
 from fluvial.transparency.checkpoint import Checkpoint, open_checkpoint
 from fluvial.transparency.note import NoteKey
 from fluvial.wire.errors import VerificationError
-from fluvial.wire.files import make_private_folder, replace_file
+from fluvial.wire.files import write_private
 
 SUFFIX = ".checkpoint"
 
@@ -63,7 +63,6 @@ class LogMemory:
         if newest is None:
             return is_whole
         if self.known is None or size > self.known.size:
-            make_private_folder(self._path.parent)
-            replace_file(self._path, newest[1])
+            write_private(self._path, newest[1])
             self.known = newest[0]
         return True

@@ -26,7 +26,7 @@ from fluvial.transparency.note import NoteKey
 from fluvial.transparency.signed_leaves import Proven, SignedLeaves, TooManyUnsigned
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
-from fluvial.wire.files import make_private_folder, replace_file
+from fluvial.wire.files import write_private
 from fluvial.wire.records import (
     OverRate,
     PublishedModel,
@@ -202,7 +202,6 @@ class ProvenLog:
                     pass
 
     def _save(self) -> None:
-        make_private_folder(self._path.parent)
         models = self._models.items()
         content = {
             "of": self._of,
@@ -213,7 +212,7 @@ class ProvenLog:
             "rounds": {task: list(place) for task, place in self._opened_rounds.items()},
             "answers": [each.hex() for each in self._answers],
         }
-        replace_file(self._path, json.dumps(content))
+        write_private(self._path, json.dumps(content).encode())
 
 
 def _kept(path: Path, log_key: str) -> dict[str, Any]:

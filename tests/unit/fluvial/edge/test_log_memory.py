@@ -34,6 +34,17 @@ def test_the_checkpoint_of_most_leaves_is_remembered(tmp_path: Path) -> None:
     assert (tmp_path / "state" / "log.checkpoint").read_bytes() == note(9, 9)
 
 
+def test_a_link_that_another_laid_in_the_files_place_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    file = tmp_path / "log.checkpoint"
+    remembered = LogMemory(file, LOG_KEY)
+    file.symlink_to(victim)
+    assert remembered.take([note(3)], is_whole=True)
+    assert victim.read_text() == "mine"
+    assert (file.is_symlink(), file.read_bytes(), file.stat().st_mode & 0o077) == (False, note(3), 0)
+
+
 def test_a_log_that_grew_or_stayed_is_the_same_log(tmp_path: Path) -> None:
     memory(tmp_path).take([note(9)], is_whole=True)
     assert memory(tmp_path).take([note(9), note(9)], is_whole=False)

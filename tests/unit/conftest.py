@@ -27,6 +27,8 @@ def _one_table_of_operators_for_all_exports() -> None:
     """
     for module in [module for name, module in sys.modules.items() if name.startswith(_TABLES)]:
         module.get_torchlib_ops = cache(module.get_torchlib_ops)  # type: ignore[attr-defined]
+    registry = sys.modules["torch.onnx._internal.exporter._registration"].ONNXRegistry  # half of an export, each time
+    registry.from_torchlib = staticmethod(cache(registry.from_torchlib))
 
 
 def _let_torch_log_through_the_root() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from deploy.bench import inference
 
@@ -16,6 +17,7 @@ def test_the_loads_are_the_goals_of_the_benchmarks_page() -> None:
         assert examples in (1, 64)
 
 
+@pytest.mark.soak
 def test_the_service_to_compare_with_answers_and_ends(tmp_path: Path) -> None:
     np.save(tmp_path / "inputs.npy", np.zeros((4, 1, 28, 28), np.uint8))
     with inference._Compared(tmp_path, tmp_path / "inputs.npy") as other:

@@ -86,7 +86,7 @@ def finished(worker):
         made.update({product.name: (product, artefact) for product, artefact in worker.finished()})
         if over:
             return made
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -158,14 +158,28 @@ def test_values_are_measured_by_errors_and_not_by_shares_of_right_answers():
         Bench(gate=gate, reference=outputs, metrics=("accuracy",)).compared(outputs, bytes(32))
 
 
-def test_a_model_that_does_not_fit_fails_every_variant_with_the_reason(order, model, repository_root):
-    worker = Worker(order, model[:-1], repository_root)
+@pytest.mark.parametrize(
+    ("last_words", "reason"),
+    [
+        ("a warning\nthe module's state has 74 elements", "the module's state has 74 elements"),
+        ("", "ended with status 1"),
+    ],
+)
+def test_a_process_that_ends_without_a_product_fails_every_variant_with_its_last_words(
+    order, model, tmp_path, last_words, reason
+):
+    code = tmp_path / "models" / "acceleration" / "workshop.py"
+    code.parent.mkdir(parents=True)
+    for package in (code.parent.parent, code.parent):
+        (package / "__init__.py").touch()
+    code.write_text(f"import sys\nprint({last_words!r}, file=sys.stderr)\nsys.exit(1)\n")
+    worker = Worker(order, model, tmp_path)
     try:
         made = finished(worker)
     finally:
         worker.close()
     assert made.keys() == {variant.name for variant in VARIANTS}
-    assert all("the module's state has" in product.failure for product, _ in made.values())
+    assert all(reason in product.failure for product, _ in made.values())
 
 
 def test_a_worker_that_is_closed_leaves_no_process_and_no_folder(order, model, repository_root):
@@ -174,11 +188,12 @@ def test_a_worker_that_is_closed_leaves_no_process_and_no_folder(order, model, r
     assert worker.is_over
 
 
-def test_an_order_that_is_no_order_ends_with_one_line(tmp_path, order, model, monkeypatch, capsys):
+def test_a_model_that_does_not_fit_ends_with_one_line(tmp_path, order, model, monkeypatch, capsys):
     monkeypatch.setattr("os.nice", lambda increment: increment)  # this process is no worker
-    write_order(tmp_path, order, model[:3])
+    write_order(tmp_path, order, model[:-1])
     assert main([str(tmp_path)]) == 1
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "the module's state has" in line
     assert read_product(tmp_path, "plain") is None
 
 

@@ -120,7 +120,8 @@ def _load(path: Path | str, *names: str, called: str = "") -> dict[str, NDArray[
     if "group" in names and "targets" in tensors:
         tensors.setdefault("group", np.zeros(tensors["targets"].shape[:1], np.int64))
     missing = sorted(set(names) - set(tensors))
-    if missing or len({tensors[name].shape[:1] for name in names} - {()}) != 1:
+    lengths = {tensors[name].shape[:1] for name in names if name in tensors}
+    if missing or len(lengths) != 1 or () in lengths:
         raise ValueError(f"{shown} is no data file: it needs {', '.join(names)} of one length")
     wrong = [name for name in names if name != "inputs" and not _is_list_of_integers(tensors[name])]
     if wrong:
@@ -135,7 +136,8 @@ def _is_list_of_integers(tensor: NDArray[np.generic]) -> bool:
 
 
 def _dataset(inputs: NDArray[np.generic], targets: NDArray[np.generic]) -> Dataset:
-    values = inputs.astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which is refused where it matters
+        values = inputs.astype(np.float32)
     if inputs.dtype == np.uint8:
         values /= np.float32(255)
     return Dataset(inputs=values, targets=targets.astype(np.int64))

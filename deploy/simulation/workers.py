@@ -88,6 +88,10 @@ def _train_one(learning: Learning, work: Work, base_D: NDArray[np.float32], numb
     return Trained(encoded=Encoded(chunks, encoded.scales), weight=weight, beyond=found.tensor if found else "")
 
 
+def _ended(error: BrokenProcessPool) -> WorkerEnded:
+    return WorkerEnded(f"a process that trains has ended: memory for fewer --workers? ({error})")
+
+
 class Workers:
     """A context manager. count: processes; 1 for this one."""
 
@@ -99,13 +103,16 @@ class Workers:
         """What gives the result, whenever it is asked for."""
         if self._pool is None:
             return cache(lambda: train(self._learning, work))
-        future: Future[list[Trained]] = self._pool.submit(_train, work)
+        try:
+            future: Future[list[Trained]] = self._pool.submit(_train, work)
+        except BrokenProcessPool as error:
+            raise _ended(error) from error
 
         def result() -> list[Trained]:
             try:
                 return future.result()
             except BrokenProcessPool as error:
-                raise WorkerEnded(f"a process that trains has ended: memory for fewer --workers? ({error})") from error
+                raise _ended(error) from error
 
         return result
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaException, Producer
 
+from pipelines import main
 from pipelines.config import Settings
 from pipelines.flink import environment
 from pipelines.flink.chunk_writer import chunk_writer
@@ -22,8 +23,9 @@ from pipelines.flink.log_reader import read_to_end
 from pipelines.flink.taking import take_stages
 from pipelines.flink.transactions import BrokersTransactions
 from pipelines.inference.results_writer import CONFIG, ResultsWriter
-from pipelines.leases.endings import Ending, ending_of
+from pipelines.leases.endings import Ending, Start, ending_of
 from tests.engine.copying import CopyWithOneFailure
+from tests.engine.damaging import damaging
 
 pytestmark = [pytest.mark.engine, pytest.mark.system, pytest.mark.timeout(180)]
 
@@ -40,12 +42,13 @@ class Context:
 class Copying:
     """A job that copies updates to verdicts, with their place in its headers."""
 
-    def __init__(self, settings: Settings, name: str, restart_attempts: int = 30) -> None:
+    def __init__(self, settings: Settings, name: str, restart_attempts: int = 30, *, fail: bool = False) -> None:
         settings = settings.model_copy(update={"restart_attempts": restart_attempts})
         flink = stream_environment(settings, name)
         self.settings = take_stages(settings, name, STAGES)
         graph = Graph(flink, self.settings, name, STAGES)
-        copy = CopyWithOneFailure(settings.topics.verdicts, settings.topics.quarantine, fail=False)
+        topics = settings.topics
+        copy = CopyWithOneFailure(topics.verdicts, topics.quarantine, fail=fail)
         graph.emit(graph.source("updates").process(copy, BYTES))
         graph.finish()
         self._client: Any = flink.execute_async(name)
@@ -198,3 +201,29 @@ def test_a_job_whose_only_task_manager_has_ended_ends_and_says_so(
     ending, sentence = job.ending()
     assert ending is Ending.TASK_MANAGER_LOST
     assert "submit the job again" in sentence
+
+
+def test_a_job_whose_checkpoints_are_damaged_ends_after_its_restarts_and_has_its_turn_from_the_log(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """State that is too large for a checkpoint's own record lies in files, and Flink knows no checkpoint but the newest
+    one. It must not go on without state: the job's own start from the log is what loses nothing."""
+    options, changes = (
+        environment._options,
+        {
+            "execution.checkpointing.data-inline-threshold": "0b",
+            "restart-strategy.exponential-delay.initial-backoff": "3s",
+        },
+    )
+    monkeypatch.setattr(environment, "_options", lambda *of: {**options(*of), **changes})
+    began_ns, folder = time.time_ns(), settings.checkpoint_dir / "damaged"
+    publish(settings, 40)
+    with damaging(folder):
+        ending, sentence = Copying(settings, "damaged", restart_attempts=2, fail=True).ending()
+    assert (ending, sentence) == (Ending.FAILED, "")
+    found = copied(settings)
+    assert sum(map(len, found.values())) < 40
+    for offsets in found.values():
+        assert offsets == list(range(len(offsets))), "a record came twice, or one before it is missing"
+    again = Start().next(ending, 1, 10.0, had_checkpoint=main._has_checkpoint(folder, began_ns))
+    assert again is not None

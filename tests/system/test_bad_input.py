@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
+from deploy.acts import tasks
 from deploy.acts.tasks import create_task, update_task
 from deploy.bench.seeding import register
 from deploy.federation.health import read_health
@@ -36,6 +38,7 @@ from fluvial.wire.records import (
     ModelUpdate,
     Outcome,
     Receipt,
+    Release,
     Round,
     RoundStatus,
     Signature,
@@ -45,10 +48,12 @@ from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
 from pipelines.flink.stage_mac import StageMac
 from tests.system.invariants import assert_invariants
+from tests.unit.models.any_data_files import data_file
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 PARTITIONS = 2
+NUM_DATA_FILES = 16
 PRODUCER = {"partitioner": "murmur2_random", "message.max.bytes": 4 << 20}
 TASK = TaskFile.model_validate(
     {
@@ -205,7 +210,29 @@ def read_until(federation: Any, topic: str, enough: Callable[[list[Message]], bo
     return found
 
 
-def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
+def assert_data_files_stop_nothing(stack: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks of a client that does not look at their evaluation sets, in which anything may be: each model is released,
+    measured or with a reason."""
+    monkeypatch.setattr(tasks, "evaluator_of", lambda *_: None)
+    names = {f"any-{number}" for number in range(NUM_DATA_FILES)}
+    for number, name in enumerate(sorted(names)):
+        path = folder / f"{name}.safetensors"
+        path.write_bytes(data_file(random.Random(number).choice))
+        evaluation = {"data": str(path), "metrics": ["accuracy", "auc", "macro_f1", "recall", "loss"]}
+        fields = {**TASK.model_dump(mode="json"), "task": name, "evaluation": evaluation}
+        create_task(stack.federation, stack.keys, TaskFile.model_validate(fields))
+
+    def released(found: list[Message]) -> dict[str, Release]:
+        releases = [decode(message.value(), Release) for message in found]
+        return {release.task: release for release in releases}
+
+    topic = stack.federation.topics.releases
+    found = released(read_until(stack.federation, topic, lambda found: released(found).keys() >= names))
+    assert {bool(release.reason) for release in found.values()} == {False, True}, "of both kinds, some"
+    assert all(bool(release.reason) != bool(release.metrics) for release in found.values())
+
+
+def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running_stack(tmp_path / "data", partitions=PARTITIONS) as stack:
         federation, topics = stack.federation, stack.federation.topics
         created = create_task(federation, stack.keys, TASK)
@@ -213,7 +240,8 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
         keys = {name: SigningKey.generate() for name in (*names, "eve")}
         with closing(connect(federation.brokers, "test")) as transport:
             register(transport, topics, stack.keys, keys)
-        submission = Submission(stages=("validation", "aggregation", "audit"), settings={"restart_attempts": 0})
+        stages = ("validation", "aggregation", "evaluation", "audit")
+        submission = Submission(stages=stages, settings={"restart_attempts": 0})
         job = LocalJob(stack.directory, submission)
         job.start()
         try:
@@ -254,6 +282,7 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path) -> None:
             assert health.tasks["toy"].last_failure == "the task was removed"
             assert health.quarantined["NON_FINITE"] == 1
             assert_the_removal_stands_last(federation, producer)
+            assert_data_files_stop_nothing(stack, tmp_path, monkeypatch)
 
             deadline = time.monotonic() + 30
             while True:

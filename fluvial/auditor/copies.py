@@ -8,7 +8,8 @@ from functools import lru_cache
 from hashlib import sha256
 
 from fluvial.auditor.judged_records import JudgedRecords
-from fluvial.auditor.log import Log, leaves_from
+from fluvial.auditor.leaves import leaves_from
+from fluvial.auditor.log import Log
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems, Reconciled

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fluvial.auditor.approvals import Registered, check_approvals
 from fluvial.auditor.checkpoints import newest_signed
 from fluvial.auditor.inputs import Rejudge
+from fluvial.auditor.kept_log import KeptLog
 from fluvial.auditor.keys import read_keys
 from fluvial.auditor.log import Log, read_signed_log
 from fluvial.auditor.manifests import ManifestKeys, Manifests, read_manifests
@@ -38,16 +39,21 @@ class Evidence:
 
 
 def read_evidence(
-    reader: TopicReader, federation: Federation, patience: Patience, problems: Problems, skipped: Problems
+    reader: TopicReader,
+    federation: Federation,
+    patience: Patience,
+    problems: Problems,
+    skipped: Problems,
+    kept: KeptLog | None = None,
 ) -> Evidence:
-    """Read and check it. What is wrong with the log itself is the log's to tell. Raises ValueError for a malformed key
-    in federation.json, and what the reader raises."""
+    """Read and check it. kept: what a former audit has verified of the log. What is wrong with the log itself is the
+    log's to tell. Raises ValueError for a malformed key in federation.json, and what the reader raises."""
     topics = federation.topics
     log_key = NoteKey.parse(federation.log_key)
     operator_key, registrar_key = bytes.fromhex(federation.operator_key), bytes.fromhex(federation.registrar_key)
     aggregator_key = bytes.fromhex(federation.aggregator_key)
     newest = newest_signed(reader.records(topics.checkpoints), log_key)
-    log = read_signed_log(reader, topics.audit, newest)
+    log = read_signed_log(reader, topics.audit, newest, kept=kept)
     keys = read_keys(reader.records(topics.registry), log, registrar_key, operator_key, problems, skipped, topics.scope)
     tasks = _tasks(reader.records(topics.registry), operator_key, registrar_key, topics.scope)
     rounds = read_rounds(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fluvial.admission.over_rate import verdicts_of
-from fluvial.auditor.log import Source
+from fluvial.auditor.leaves import Source
 from fluvial.auditor.shelf import Shelf, key
 from fluvial.auditor.verdicts import describe
 from fluvial.transparency.event import Recorded

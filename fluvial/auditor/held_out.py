@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from fluvial.admission.held_out import Told, summarise
-from fluvial.auditor.log import Log, leaves_from
+from fluvial.auditor.leaves import leaves_from
+from fluvial.auditor.log import Log
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems
 from fluvial.auditor.since import Since

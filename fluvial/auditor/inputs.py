@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from fluvial.admission.case import claimed_name
 from fluvial.admission.over_rate import verdict_on
-from fluvial.auditor.log import leaves_from, source_of
+from fluvial.auditor.leaves import leaves_from, source_of
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.refused import place_of

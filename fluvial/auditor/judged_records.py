@@ -26,8 +26,9 @@ class JudgedRecords:
     """Topics are told by their full names: what was accepted in one says nothing of another."""
 
     def __init__(self, shelf: Shelf) -> None:
-        self._digests, self._updates, self._of_round = Relation(shelf), Relation(shelf), Relation(shelf)
-        self._failures, self._of_variant = Relation(shelf), Relation(shelf)
+        self._digests, self._updates = Relation(shelf, "accepted_digests"), Relation(shelf, "accepted_updates")
+        self._of_round, self._failures = Relation(shelf, "accepted_of_round"), Relation(shelf, "failures")
+        self._of_variant = Relation(shelf, "accepted_of_variant")
 
     def add(self, verdict: Verdict) -> None:
         """The verdict of a leaf."""

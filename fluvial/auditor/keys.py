@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fluvial.auditor.key_lives import KeyLife
-from fluvial.auditor.log import Log, ParticipantLeaf
+from fluvial.auditor.leaves import ParticipantLeaf
+from fluvial.auditor.log import Log
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems
 from fluvial.auditor.shelf import Relation, Shelf

@@ -5,30 +5,25 @@ leaves.
 from __future__ import annotations
 
 import heapq
+import itertools
 import struct
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from fluvial.admission.over_rate import offsets_of
 from fluvial.auditor.judged_records import JudgedRecords
+from fluvial.auditor.kept_log import KeptLog
+from fluvial.auditor.leaves import COPIED, KeptLeaves, Leaf, dumped, round_place
 from fluvial.auditor.reader import TopicReader, TopicRecord
 from fluvial.auditor.refused import Refused
 from fluvial.auditor.report import Problems
-from fluvial.auditor.shelf import FileBytes, Kept, Relation, Shelf, key
+from fluvial.auditor.shelf import Relation, Shelf, key
+from fluvial.auditor.shelf_bytes import FileBytes, KeptBytes
 from fluvial.transparency.chain import ChainEnd, signed_chain
 from fluvial.transparency.checkpoint import Checkpoint
-from fluvial.transparency.event import (
-    SIGNED_PARTICIPANT,
-    Recorded,
-    event_id,
-    read_event,
-    read_signed_participant,
-    subject,
-)
+from fluvial.transparency.event import Recorded, event_id, read_event, subject
 from fluvial.transparency.merkle import leaf_hash
-from fluvial.transparency.tree import MerkleTree
+from fluvial.transparency.tree import Level, MerkleTree
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.records import (
@@ -48,48 +43,11 @@ from fluvial.wire.records import (
 )
 
 CHECK = "log"
-
-Source = tuple[str, int, int]
-"""Topic, partition and offset of a record that was judged."""
-
-
-K = TypeVar("K")
-R = TypeVar("R", covariant=True)
-T = TypeVar("T")
+_KEPT = Verdict | OverRate | PublishedModel | Participant | RoundEvent | COPIED | InputGap
+_TIME = struct.Struct(">q")
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf(Generic[R]):
-    """What a leaf tells: its position, the broker's time of the leaf, SHA-256 of the data (32 bytes), the record."""
-
-    sequence: int
-    timestamp_ms: int
-    data_sha256: bytes
-    record: R
-
-
-@dataclass(frozen=True, slots=True)
-class ParticipantLeaf:
-    """A participant as a leaf has it. sealed: the envelope that the registry has, nothing of it verified; empty in
-    leaves that former releases wrote."""
-
-    leaf: Leaf[Participant]
-    sealed: bytes
-
-
-RoundPlace = tuple[str, int, int]
-"""Task, round and attempt."""
-
-_COPIED = Receipt | Release | Variant | Promotion
-
-
-_HEAD = struct.Struct(">qqB")
-_SEQUENCE = _TIME = struct.Struct(">q")
-_KINDS: tuple[type[Verdict | PublishedModel | Receipt | Release | Variant | Promotion | RoundEvent], ...]
-_KINDS = (Verdict, PublishedModel, Receipt, Release, Variant, Promotion, RoundEvent)
-
-
-class Log:
+class Log(KeptLeaves):
     """The leaves read: their tree, and what they tell.
 
     verdicts by the record judged; refused: records that were refused many at once; models by task and version; opened:
@@ -97,30 +55,44 @@ class Log:
     its own, too; gaps: what nobody judged.
     judged: what the verdicts say was accepted. wanted: the bytes of the leaf that was asked for. problems: what is
     wrong with leaves. skipped: records of the topic that are no leaves; a contradiction only where leaves are missing.
-    shelf: where all of it lies, but for what was refused many at once, which is in memory.
+    kept: what a former audit has verified, which is there from the beginning: `known_size` leaves. shelf: where the
+    rest lies, and what checks put beside it; in memory is what was refused many at once.
     """
 
-    def __init__(self) -> None:
-        self.shelf = Shelf()
-        self.tree = MerkleTree(FileBytes)
-        self.verdicts: Kept[Source, Leaf[Verdict]] = Kept(self.shelf, _source_name, _load, source_of)
+    def __init__(self, kept: KeptLog | None = None) -> None:
+        self.shelf, self.kept = Shelf(), kept
+        shelf = self.shelf if kept is None else kept.shelf
+        super().__init__(shelf)
+        self._bytes: list[KeptBytes] = []
+        levels = itertools.count()
+        self.tree = MerkleTree(lambda: self._new_bytes(f"tree_{next(levels)}"))
+        self._times: Level = self._new_bytes("times")
+        self.seen = Relation(shelf, "seen")
+        self.judged = JudgedRecords(shelf)
+        self.known_size = self.tree.size
+        self.end, self.next_offset = (ChainEnd(), 0) if kept is None else kept.chain(self.known_size)
         self.refused: Refused[Leaf[OverRate]] = Refused()
-        self.models: Kept[tuple[str, int], Leaf[PublishedModel]] = Kept(
-            self.shelf, lambda place: key(*place), _load, lambda leaf: (leaf.record.task, leaf.record.version)
-        )
-        self.participants: Kept[int, ParticipantLeaf] = Kept(
-            self.shelf, key, _load_participant, lambda each: each.leaf.sequence
-        )
-        self.judged = JudgedRecords(self.shelf)
-        self.opened: Kept[RoundPlace, Leaf[RoundEvent]] = Kept(
-            self.shelf, lambda place: key(*place), _load, lambda leaf: round_place(leaf.record)
-        )
-        self.ended: Kept[str, Leaf[RoundEvent]] = Kept(self.shelf, key, _load, lambda leaf: event_id(leaf.record))
-        self.copied: Kept[str, Leaf[_COPIED]] = Kept(self.shelf, key, _load, lambda leaf: event_id(leaf.record))
-        self.gaps: list[InputGap] = []
+        for leaf in self.refusals.each():
+            self.refused.add(leaf.record, leaf)
         self.wanted: bytes | None = None
         self.problems, self.skipped = Problems(), Problems()
-        self._times = FileBytes()
+
+    def _new_bytes(self, table: str) -> Level:
+        if self.kept is None:
+            return FileBytes()
+        self._bytes.append(KeptBytes(self.kept.shelf, table))
+        return self._bytes[-1]
+
+    @property
+    def gaps(self) -> list[InputGap]:
+        return [leaf.record for leaf in self.gap_leaves.each()]
+
+    def mark(self) -> None:
+        """The leaves so far are those that a checkpoint has signed, which an audit may keep."""
+        if self.kept is not None:
+            for each in self._bytes:
+                each.flush()
+            self.kept.mark(self.end, self.next_offset)
 
     def time_ms(self, sequence: int) -> int:
         """The broker's time of a leaf."""
@@ -130,6 +102,7 @@ class Log:
         """One more leaf of the tree."""
         self.tree.append(leaf_hash(leaf))
         self._times += _TIME.pack(timestamp_ms)
+        self.end = self.end.after(leaf)
 
     def records(self) -> Iterator[Recorded]:
         """What the leaves tell of verdicts, models, participants, rounds and copies, in the log's order."""
@@ -149,16 +122,26 @@ class Log:
         return self.tree.size < checkpoint.size or self.tree.root(checkpoint.size) != checkpoint.root
 
 
-def read_signed_log(reader: TopicReader, topic: str, newest: Checkpoint | None, wanted: int = -1) -> Log:
+def read_signed_log(
+    reader: TopicReader, topic: str, newest: Checkpoint | None, wanted: int = -1, kept: KeptLog | None = None
+) -> Log:
     """Read the log of which `newest` is a checkpoint.
 
     The log is the chain of records that continue one another (`fluvial.transparency.chain`). Where two continue the
     same leaf, the auditor cannot tell which a stage wrote; the one that leads to the signed root is right, wherever
-    there is one. wanted: sequence number of a leaf whose bytes are asked for.
+    there is one. wanted: sequence number of a leaf whose bytes are asked for. kept: what a former audit has verified;
+    only what lies behind it is read, unless that does not lead to the signed root.
     """
-    log = read_log(reader.records(topic), wanted)
+    log = Log(kept)
+    behind = reader.records(topic)
+    if log.known_size:
+        first, since_ms = log.next_offset, log.time_ms(log.known_size - 1)
+        behind = (record for record in reader.records(topic, since_ms) if record.offset >= first)
+    read_on(log, behind, wanted, signed_size=0 if newest is None else newest.size)
     if newest is None or not log.contradicts(newest):
         return log
+    if kept is not None:
+        return read_signed_log(reader, topic, newest, wanted)
     records = list(reader.records(topic))
     chain = signed_chain((record.value or b"" for record in records), newest)
     if not chain:
@@ -169,37 +152,50 @@ def read_signed_log(reader: TopicReader, topic: str, newest: Checkpoint | None, 
 
 
 def read_log(records: Iterator[TopicRecord], wanted: int = -1, passed_over: Collection[int] = ()) -> Log:
-    """Read all leaves.
+    """Read all leaves, as `read_on` does."""
+    log = Log()
+    read_on(log, records, wanted, passed_over)
+    return log
+
+
+def read_on(
+    log: Log,
+    records: Iterator[TopicRecord],
+    wanted: int = -1,
+    passed_over: Collection[int] = (),
+    signed_size: int = 0,
+) -> None:
+    """Read the leaves behind those that a log has.
 
     1. A leaf is one canonical SequencedEvent, with the number of the leaves before it, that names the SHA-256 of the
     last of them. 2. No event id occurs twice, and each is the one that its data must have. A record that fails the
     first is no leaf; one that fails the second is reported and remains one. passed_over: offsets of records that are
-    no leaves whatever they hold.
+    no leaves whatever they hold. signed_size: leaves that the newest checkpoint has.
     """
-    log = Log()
-    end = ChainEnd()
-    seen = Relation(log.shelf)
+    if log.end.size == signed_size:
+        log.mark()
     for record in records:
-        leaf = record.value or b""
+        leaf, number = record.value or b"", log.end.size
         if record.offset in passed_over:
             log.skipped.add(CHECK, record, "it is not of the chain that was signed")
             continue
         try:
             sequenced = framing.decode(leaf, SequencedEvent)
         except DecodeError as error:
-            log.skipped.add(CHECK, record, f"leaf {end.size} is no SequencedEvent: {error}")
+            log.skipped.add(CHECK, record, f"leaf {number} is no SequencedEvent: {error}")
             continue
-        if why := end.why_not(sequenced):
+        if why := log.end.why_not(sequenced):
             log.skipped.add(CHECK, record, why)
             continue
-        if end.size == wanted:
+        if number == wanted:
             log.wanted = leaf
-        if not seen.add(key(sequenced.event.id)):
-            log.problems.add(CHECK, record, f"leaf {end.size} repeats the event {sequenced.event.id}")
-        _take_in(log, end.size, sequenced.event, record)
+        if not log.seen.add(key(sequenced.event.id)):
+            log.problems.add(CHECK, record, f"leaf {number} repeats the event {sequenced.event.id}")
+        _take_in(log, number, sequenced.event, record)
         log.append(leaf, record.timestamp_ms)
-        end = end.after(leaf)
-    return log
+        log.next_offset = record.offset + 1
+        if log.end.size == signed_size:
+            log.mark()
 
 
 def _take_in(log: Log, sequence: int, event: AuditEvent, where: TopicRecord) -> None:
@@ -217,67 +213,27 @@ def _take_in(log: Log, sequence: int, event: AuditEvent, where: TopicRecord) -> 
 
 
 def _remember(log: Log, recorded: Recorded, event: AuditEvent, sequence: int, timestamp_ms: int) -> None:
+    data = dumped(recorded, event, sequence, timestamp_ms) if isinstance(recorded, _KEPT) else b""
     match recorded:
         case Verdict():
-            source = (recorded.source_topic, recorded.source_partition, recorded.source_offset)
-            log.verdicts.put(source, _dump(Verdict, event, sequence, timestamp_ms))
+            log.verdicts.put((recorded.source_topic, recorded.source_partition, recorded.source_offset), data)
             log.judged.add(recorded)
         case OverRate():
-            other = log.refused.add(recorded, _leaf(recorded, event, sequence, timestamp_ms))
+            log.refusals.put(event.id, data)
+            other = log.refused.add(recorded, log.refusals[event.id])
             if other is not None:
                 log.problems.add(CHECK, f"leaf {sequence}", f"refuses what leaf {other.about.sequence} refuses")
         case PublishedModel():
-            log.models.put((recorded.task, recorded.version), _dump(PublishedModel, event, sequence, timestamp_ms))
+            log.models.put((recorded.task, recorded.version), data)
         case Participant():
-            is_sealed = event.type == SIGNED_PARTICIPANT
-            log.participants.put(sequence, _HEAD.pack(sequence, timestamp_ms, is_sealed) + event.data)
+            log.participants.put(sequence, data)
         case RoundEvent(transition=RoundTransition.OPENED):
-            log.opened.put(round_place(recorded), _dump(RoundEvent, event, sequence, timestamp_ms))
+            log.opened.put(round_place(recorded), data)
         case RoundEvent():
-            log.ended.put(event.id, _dump(RoundEvent, event, sequence, timestamp_ms))
+            log.ended.put(event.id, data)
         case Receipt() | Release() | Variant() | Promotion():
-            log.copied.put(event.id, _dump(type(recorded), event, sequence, timestamp_ms))
+            log.copied.put(event.id, data)
         case InputGap():
-            log.gaps.append(recorded)
+            log.gap_leaves.put(event.id, data)
         case _:
             pass
-
-
-def round_place(event: RoundEvent) -> RoundPlace:
-    return event.task, event.round, event.attempt
-
-
-def source_of(leaf: Leaf[Verdict]) -> Source:
-    """Of the record that the verdict of a leaf judges."""
-    return leaf.record.source_topic, leaf.record.source_partition, leaf.record.source_offset
-
-
-def _source_name(source: Source) -> bytes:
-    topic, partition, offset = source
-    return b"%d/%d/%s" % (partition, offset, topic.encode("utf-8", "surrogatepass"))
-
-
-def _leaf(recorded: T, event: AuditEvent, sequence: int, timestamp_ms: int) -> Leaf[T]:
-    return Leaf(sequence, timestamp_ms, sha256(event.data).digest(), recorded)
-
-
-def _dump(kind: type[Recorded], event: AuditEvent, sequence: int, timestamp_ms: int) -> bytes:
-    return _HEAD.pack(sequence, timestamp_ms, _KINDS.index(kind)) + event.data
-
-
-def leaves_from(kept: Kept[K, Leaf[T]], sequence: int) -> Iterator[Leaf[T]]:
-    """Those of the leaves of a kind that have this number or a later one."""
-    return kept.each_from(_SEQUENCE.pack(sequence))
-
-
-def _load_participant(kept: bytes) -> ParticipantLeaf:
-    sequence, timestamp_ms, is_sealed = _HEAD.unpack_from(kept)
-    data = kept[_HEAD.size :]
-    record = read_signed_participant(data) if is_sealed else framing.decode(data, Participant)
-    return ParticipantLeaf(Leaf(sequence, timestamp_ms, sha256(data).digest(), record), data if is_sealed else b"")
-
-
-def _load(kept: bytes) -> Leaf[Any]:
-    sequence, timestamp_ms, kind = _HEAD.unpack_from(kept)
-    data = kept[_HEAD.size :]
-    return Leaf(sequence, timestamp_ms, sha256(data).digest(), framing.decode(data, _KINDS[kind]))

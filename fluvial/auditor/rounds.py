@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from fluvial.auditor.log import Log, RoundPlace, round_place
+from fluvial.auditor.leaves import RoundPlace, round_place
+from fluvial.auditor.log import Log
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.report import Problems, Reconciled

@@ -2,7 +2,7 @@
 
 One private database of SQLite that has no name: it stays in a bounded cache as long as it fits, and beyond that in a
 file of the system's temporary folder (SQLITE_TMPDIR, TMPDIR) that nobody else can open and that is gone with the
-process. Nothing of it is believed later.
+process. Nothing of it is believed later. What an audit keeps for the next one lies in a file (`kept_log.py`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import tempfile
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 CACHE_BYTES = 32 << 20
 """Of the database in memory."""
 _DECODED = 64
-_TAIL_BYTES = 1 << 16
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -27,32 +27,53 @@ V = TypeVar("V")
 class _Database(sqlite3.Connection):
     """Whose troubles are those of the folder that it lies in, and told so."""
 
+    file: Path | None = None
+
     def execute(self, *statement: Any) -> sqlite3.Cursor:
         """Raises OSError with the temporary folder: ENOSPC when it is full."""
         try:
             return super().execute(*statement)
         except sqlite3.OperationalError as error:
             number = errno.ENOSPC if error.sqlite_errorcode == sqlite3.SQLITE_FULL else errno.EIO
-            raise OSError(number, str(error), tempfile.gettempdir()) from error
+            raise OSError(number, str(error), str(self.file or tempfile.gettempdir())) from error
 
 
 class Shelf:
-    """One database; not for several threads. Raises OSError where the temporary folder is full or cannot be used."""
+    """One database; not for several threads. file: where it lies, which nobody else uses meanwhile; nothing stays there
+    without `commit`. Raises OSError where the folder is full or cannot be used."""
 
-    def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None, factory=_Database)
-        for setting in (f"cache_size = -{CACHE_BYTES >> 10}", "journal_mode = OFF", "synchronous = OFF"):
-            self._database.execute(f"PRAGMA {setting}")
-        self._database.execute("BEGIN")
+    def __init__(self, file: Path | None = None) -> None:
+        self._database = sqlite3.connect(str(file or ""), isolation_level=None, factory=_Database, timeout=1.0)
+        self._database.file = file
         weakref.finalize(self, self._database.close)
+        journal, begin = ("OFF", "BEGIN") if file is None else ("DELETE", "BEGIN EXCLUSIVE")
+        for setting in (f"cache_size = -{CACHE_BYTES >> 10}", f"journal_mode = {journal}", "synchronous = OFF"):
+            self._database.execute(f"PRAGMA {setting}")
+        self._database.execute(begin)
         self._tables = 0
 
-    def table(self, columns: str) -> tuple[sqlite3.Connection, str]:
-        """A new table with these columns, and its name."""
+    def table(self, columns: str, name: str = "") -> tuple[sqlite3.Connection, str]:
+        """A table with these columns, and its name: a new one, or in a file the one that may be there."""
         self._tables += 1
-        name = f"t{self._tables}"
-        self._database.execute(f"CREATE TABLE {name} ({columns}")
+        name = name or f"t{self._tables}"
+        self._database.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns}")
         return self._database, name
+
+    def mark(self) -> None:
+        """`go_back_to_mark` comes back to what is there now."""
+        self._database.execute("SAVEPOINT mark")
+
+    def go_back_to_mark(self) -> None:
+        """What was put since is gone."""
+        self._database.execute("ROLLBACK TO mark")
+
+    def commit(self) -> None:
+        """Write to the file."""
+        self._database.execute("COMMIT")
+
+    def close(self) -> None:
+        """Nothing can be asked any more."""
+        self._database.close()
 
 
 class Kept(Mapping[K, V], Generic[K, V]):
@@ -60,10 +81,16 @@ class Kept(Mapping[K, V], Generic[K, V]):
     another for each key. load: the value from its bytes. key_of: of a value."""
 
     def __init__(
-        self, shelf: Shelf, name: Callable[[K], bytes], load: Callable[[bytes], V], key_of: Callable[[V], K]
+        self,
+        shelf: Shelf,
+        name: Callable[[K], bytes],
+        load: Callable[[bytes], V],
+        key_of: Callable[[V], K],
+        table: str = "",
     ) -> None:
+        """table: its name in a file."""
         self._shelf = shelf  # which closes the database when nobody has it any more
-        self._database, table = shelf.table("n INTEGER PRIMARY KEY, k BLOB NOT NULL UNIQUE, v BLOB NOT NULL)")
+        self._database, table = shelf.table("n INTEGER PRIMARY KEY, k BLOB NOT NULL UNIQUE, v BLOB NOT NULL)", table)
         self._name, self._load, self._key_of = name, load, key_of
         self._put = f"INSERT OR IGNORE INTO {table} (k, v) VALUES (?, ?)"
         self._get = f"SELECT v FROM {table} WHERE k = ?"
@@ -124,9 +151,11 @@ class Kept(Mapping[K, V], Generic[K, V]):
 class Relation:
     """Pairs of bytes. A set is a relation of what it holds with nothing."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, table: str = "") -> None:
+        """table: its name in a file."""
         self._shelf = shelf
-        self._database, table = shelf.table("k BLOB NOT NULL, v BLOB NOT NULL, PRIMARY KEY (k, v)) WITHOUT ROWID")
+        columns = "k BLOB NOT NULL, v BLOB NOT NULL, PRIMARY KEY (k, v)) WITHOUT ROWID"
+        self._database, table = shelf.table(columns, table)
         self._add = f"INSERT OR IGNORE INTO {table} VALUES (?, ?)"
         self._has = f"SELECT 1 FROM {table} WHERE k = ? AND v = ?"
         self._other = f"SELECT 1 FROM {table} WHERE k = ? AND v <> ? LIMIT 1"
@@ -163,39 +192,6 @@ class Relation:
 
     def __len__(self) -> int:
         return int(self._database.execute(self._all).fetchone()[0])
-
-
-class FileBytes:
-    """Bytes that are appended to and read from, in a file without a name, but for the last of them."""
-
-    def __init__(self) -> None:
-        self._file: IO[bytes] | None = None
-        self._written = 0
-        self._tail = bytearray()
-
-    def __iadd__(self, data: bytes) -> FileBytes:
-        self._tail += data
-        if len(self._tail) >= 2 * _TAIL_BYTES:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as this object)
-                weakref.finalize(self, self._file.close)
-            self._file.seek(self._written)
-            self._file.write(self._tail[:_TAIL_BYTES])
-            del self._tail[:_TAIL_BYTES]
-            self._written += _TAIL_BYTES
-        return self
-
-    def __len__(self) -> int:
-        return self._written + len(self._tail)
-
-    def __getitem__(self, part: slice) -> bytes:
-        """part: with both ends, within the length."""
-        start, stop = part.start - self._written, part.stop - self._written
-        if start >= 0 or self._file is None:
-            return bytes(self._tail[start:stop])
-        self._file.seek(part.start)
-        found = self._file.read(min(part.stop, self._written) - part.start)
-        return found + bytes(self._tail[:stop]) if stop > 0 else found
 
 
 def key(*parts: str | int) -> bytes:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from fluvial.auditor.log import Leaf, Log, Source, leaves_from, source_of
+from fluvial.auditor.leaves import Leaf, Source, leaves_from, source_of
+from fluvial.auditor.log import Log
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.refused import Place, Refused, place_of

@@ -24,6 +24,7 @@ from fluvial.auditor.copies import Copied, check_copies, read_copies
 from fluvial.auditor.evidence import read_evidence
 from fluvial.auditor.held_out import check_participants_metrics
 from fluvial.auditor.inputs import read_inputs
+from fluvial.auditor.kept_log import KeptLog
 from fluvial.auditor.log import Log
 from fluvial.auditor.manifests import check_manifests
 from fluvial.auditor.patience import MAX_PENDING_MS, Patience
@@ -42,6 +43,7 @@ def verify(
     grace_ms: int = 0,
     known: bytes | None = None,
     since: bytes | None = None,
+    kept: KeptLog | None = None,
     now_ms: int | None = None,
     max_pending_ms: int = MAX_PENDING_MS,
 ) -> Report:
@@ -50,9 +52,11 @@ def verify(
     grace_ms: how long, by the brokers' clock, a record may wait for what vouches for it even when newer ones have it (a
     running federation's stages answer out of order). known: note of a checkpoint verified before; a log that does not
     contain it is refused. since: in its place, note of the checkpoint that an audit of everything ended with: what has
-    its leaf before it is not looked at again (`since.py`). now_ms: the time, this machine's by default; what has waited
-    for longer than max_pending_ms is a problem, however new it is among its kind. Raises ValueError if federation.json
-    holds a malformed key, and what the reader raises when topics cannot be read.
+    its leaf before it is not looked at again (`since.py`). kept: in the place of both, what the audit before this one
+    has kept: likewise, and of the log only what has come since is read (`kept_log.py`). If everything is verified, this
+    audit keeps it there. now_ms: the time, this machine's by default; what has waited for longer than max_pending_ms is
+    a problem, however new it is among its kind. Raises ValueError if federation.json holds a malformed key, and what
+    the reader raises when topics cannot be read.
     """
     started = time.monotonic()
     topics = federation.topics
@@ -64,11 +68,14 @@ def verify(
         max_pending_ms=max_pending_ms,
     )
 
-    evidence = read_evidence(reader, federation, patience, problems, skipped)
+    evidence = read_evidence(reader, federation, patience, problems, skipped, kept)
     log, manifests, log_key = evidence.log, evidence.manifests, evidence.log_key
     problems.extend(log.problems)
     # Records that are no leaves are the reason where leaves are missing; elsewhere they are nobody's fault.
     (problems if evidence.lacks_leaves else skipped).extend(log.skipped)
+    if kept is not None:
+        since = kept.checkpoint if log.kept is not None else None
+        known = kept.checkpoint
     trusted = known if since is None else since
     signed = read_checkpoints(reader.records(topics.checkpoints), log.tree, log_key, problems, skipped, trusted)
     before = Since() if since is None else since_checkpoint(since, log, log_key, patience)
@@ -110,7 +117,7 @@ def verify(
     check_copies(log, manifests.by_version, problems, before)
     updates = reader.records(topics.updates, before.time_ms)
     check_participants_metrics(log, manifests.by_version, updates, problems, before)
-    return Report(
+    report = Report(
         origin=log_key.name,
         size=log.tree.size,
         root=log.tree.root().hex(),
@@ -130,6 +137,9 @@ def verify(
         skipped=tuple(skipped.kept),
         seconds=time.monotonic() - started,
     )
+    if log.kept is not None and report.verified:
+        log.kept.keep(signed.note)
+    return report
 
 
 def _check_unsigned(log: Log, signed: Signed, patience: Patience, problems: Problems) -> None:

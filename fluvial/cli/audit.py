@@ -4,7 +4,7 @@
 """
 
 from collections import Counter, deque
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from rich.table import Table
 from fluvial.auditor.check_history import HistoryReport
 from fluvial.auditor.check_history import check_history as check_federations_history
 from fluvial.auditor.history import CHECKED
+from fluvial.auditor.kept_log import KeptLog
 from fluvial.auditor.prove import prove as prove_leaf
 from fluvial.auditor.reader import TopicRecord, audited_topics
 from fluvial.auditor.report import Reconciled, Report
@@ -96,27 +97,38 @@ def verify(
             "or of one that went on from there."
         ),
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="File that keeps what was verified: the next time only what has come since is read and looked at. "
+            "Made by the first audit; its SHA-256 stands beside it, and nobody else can read either."
+        ),
+    ] = None,
 ) -> None:
     """Recompute the log, its signatures and all that it vouches for. Exit status 0 only if all of it holds."""
     loaded = load_federation(federation)
-    if known is not None and since is not None:
-        fail("--since looks at less than --known: give one of them", status=Exit.USAGE)
+    if sum(each is not None for each in (known, since, state)) > 1:
+        fail("--since looks at less than --known, and --state at less than both: give one of them", status=Exit.USAGE)
     if since is not None and not since.exists():
         fail(f"there is no checkpoint at {since}", f"An audit of everything makes it: --known {since}.", Exit.USAGE)
-    kept = known or since
+    kept = known or since or state
     if kept is not None and not kept.absolute().parent.is_dir():
         fail(f"{kept}: there is no folder {kept.parent} to keep the checkpoint in", status=Exit.USAGE)
-    trusted = kept.read_bytes() if kept is not None and kept.exists() else None
+    trusted = kept.read_bytes() if kept is not None and kept != state and kept.exists() else None
     from_there = trusted if since is not None else None
-    with snapshot(loaded.brokers, audited_topics(loaded.topics), _CLIENT_ID) as reader:
-        report = verify_federation(reader, loaded, grace_ms=round(grace * 1000), known=trusted, since=from_there)
+    with (
+        KeptLog(state, loaded) if state is not None else nullcontext() as before,
+        snapshot(loaded.brokers, audited_topics(loaded.topics), _CLIENT_ID) as reader,
+    ):
+        grace_ms = round(grace * 1000)
+        report = verify_federation(reader, loaded, grace_ms=grace_ms, known=trusted, since=from_there, kept=before)
     if json:
         print_json(report.to_dict())
     else:
         print_report(report, console)
     if not report.verified:
         raise typer.Exit(Exit.FAILURE)
-    if kept is not None:
+    if kept is not None and kept != state:
         replace_file(kept, report.checkpoint)
 
 

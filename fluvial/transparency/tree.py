@@ -25,10 +25,12 @@ class MerkleTree:
     __slots__ = ("_levels", "_new_level")
 
     def __init__(self, new_level: Callable[[], Level] = bytearray) -> None:
-        """new_level: an empty place for the hashes of one more level, one after the other."""
+        """new_level: a place for the hashes of one more level, one after the other; empty, or as a tree has left it."""
         self._new_level = new_level
         # _levels[h] holds, one after the other, the roots of the complete subtrees of 2**h leaves.
         self._levels: list[Level] = [new_level()]
+        while len(self._levels[-1]) >= 2 * HASH_BYTES:
+            self._levels.append(new_level())
 
     @property
     def size(self) -> int:

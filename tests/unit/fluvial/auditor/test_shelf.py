@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluvial.auditor.shelf import FileBytes, Kept, Relation, Shelf, key
+from fluvial.auditor.shelf import Kept, Relation, Shelf, key
+from fluvial.auditor.shelf_bytes import FileBytes, KeptBytes
 from fluvial.transparency.tree import MerkleTree
 
 
@@ -75,13 +78,41 @@ def test_a_tree_in_a_file_is_the_tree_in_memory() -> None:
         assert in_file.inclusion_proof(size // 2, size) == in_memory.inclusion_proof(size // 2, size)
 
 
+def test_a_tree_that_was_kept_goes_on_where_it_ended(tmp_path: Path) -> None:
+    file, in_memory = tmp_path / "tree", MerkleTree()
+    for first, end in ((0, 1), (1, 4_097), (4_097, 4_097), (4_097, 9_000)):
+        shelf, levels, kept = Shelf(file), count(), list[KeptBytes]()
+
+        def new_level(shelf: Shelf = shelf, levels: Iterator[int] = levels, kept: list[KeptBytes] = kept) -> KeptBytes:
+            kept.append(KeptBytes(shelf, f"level_{next(levels)}"))
+            return kept[-1]
+
+        tree = MerkleTree(new_level)
+        assert tree.size == first
+        for number in range(first, end):
+            for each in (tree, in_memory):
+                each.append(sha256(b"%d" % number).digest())
+        for size in {1, end // 2, end} - {0}:
+            assert tree.root(size) == in_memory.root(size)
+            assert tree.inclusion_proof(size // 2, size) == in_memory.inclusion_proof(size // 2, size)
+        for level in kept:
+            level.flush()
+        shelf.mark()
+        tree.append(bytes(32))
+        for level in kept:
+            level.flush()
+        shelf.go_back_to_mark()
+        shelf.commit()
+        shelf.close()
+
+
 def test_nobody_else_can_open_what_does_not_fit_in_memory(tmp_path: Path) -> None:
     """Neither file has a name once it is open. SQLite looks for its folder once a process, so this is another one."""
     script = """
 import os
-from fluvial.auditor import shelf
+from fluvial.auditor import shelf, shelf_bytes
 shelf.CACHE_BYTES = 1 << 16
-relation, data = shelf.Relation(shelf.Shelf()), shelf.FileBytes()
+relation, data = shelf.Relation(shelf.Shelf()), shelf_bytes.FileBytes()
 for number in range(4_000):
     relation.add(b"%d" % number, bytes(100))
     data += bytes(100)

@@ -4,8 +4,9 @@
 
 An honest federation: in each round every participant sends a signed update, which has a verdict, a leaf, a receipt and
 its leaf; each tenth sends a forged one too. A checkpoint is signed for each round. The topics lie in files, from which
-`audit verify`, `audit verify --since` and `audit check-history` read them, each in a process of its own. Reading from a
-broker is left out.
+`audit verify`, `audit verify --since`, `audit verify --state` and `audit check-history` read them, each in a process of
+its own. What --state goes on from was kept at the checkpoint that --since goes on from. Reading from a broker is left
+out.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
 from fluvial.auditor.check_history import check_history
+from fluvial.auditor.kept_log import KeptLog
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.verify import verify
 from fluvial.identity.federation import Federation
@@ -64,9 +67,12 @@ class WrittenWorld(World):
         self.sequence()
         self.num_leaves += 1
 
-    def close(self) -> None:
+    def flush(self) -> None:
+        """All is there for another process."""
         for file in self._files.values():
-            file.close()
+            file.flush()
+        (self._folder / "federation.json").write_text(self.federation.model_dump_json())
+        (self._folder / "now").write_text(str(self.now_ms))
 
 
 class WrittenTopics:
@@ -115,9 +121,9 @@ def write(folder: Path, num_leaves: int, num_participants: int) -> None:
         world.sign()
         if round_ % max(1, 9 * num_leaves // (10 * (2 * num_participants + 3))) == 0:
             (folder / "known").write_bytes(world.sign())
-    world.close()
-    (folder / "federation.json").write_text(world.federation.model_dump_json())
-    (folder / "now").write_text(str(world.now_ms))
+            world.flush()
+            _in_a_process(folder, "keep")
+    world.flush()
 
 
 def measure(folder: Path, what: str) -> None:
@@ -130,7 +136,9 @@ def measure(folder: Path, what: str) -> None:
     else:
         now_ms = int((folder / "now").read_text())
         since = (folder / "known").read_bytes() if what == "verify-since" else None
-        report = verify(WrittenTopics(folder), federation, now_ms=now_ms, since=since, max_pending_ms=_PENDING_MS)
+        with KeptLog(folder / "state", federation) if what in ("keep", "verify-state") else nullcontext() as kept:
+            topics, limits = WrittenTopics(folder), {"now_ms": now_ms, "max_pending_ms": _PENDING_MS}
+            report = verify(topics, federation, since=since, kept=kept, **limits)
         good, leaves = report.verified, report.size
     seconds = time.process_time() - began
     found = {"leaves": leaves, "processor_seconds": round(seconds, 1), "leaves_per_second": round(leaves / seconds)}
@@ -143,7 +151,7 @@ def main() -> None:
     parser.add_argument("--leaves", type=int, default=1_000_000)
     parser.add_argument("--participants", type=int, default=1_000)
     parser.add_argument("--folder", type=Path, help="Where the topics are kept, and found the next time.")
-    parser.add_argument("--measure", help="verify, verify-since or check-history, of topics that are there.")
+    parser.add_argument("--measure", help="verify, verify-since, verify-state, check-history: of topics there.")
     arguments = parser.parse_args()
     if arguments.measure:
         measure(arguments.folder, arguments.measure)
@@ -153,9 +161,13 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "now").exists():
             write(folder, arguments.leaves, arguments.participants)
-        for what in ("verify", "verify-since", "check-history"):
-            command = [sys.executable, "-m", __spec__.name, "--folder", str(folder), "--measure", what]
-            subprocess.run(command, check=True)
+        for what in ("verify", "verify-since", "verify-state", "check-history"):
+            _in_a_process(folder, what)
+
+
+def _in_a_process(folder: Path, what: str) -> None:
+    command = [sys.executable, "-m", __spec__.name, "--folder", str(folder), "--measure", what]
+    subprocess.run(command, check=True)
 
 
 def _peak_mib() -> int:

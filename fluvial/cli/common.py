@@ -79,7 +79,16 @@ _REMEDIES = {
     errno.EISDIR: "That is a folder: name a file in it.",
 }
 
-console = _Console(highlight=False, soft_wrap=True)
+_WIDE = 4096
+"""Columns where no terminal is: what a table holds must reach `grep` whole, a row on a line."""
+
+
+def _width() -> int | None:
+    """None: as wide as the terminal, or as COLUMNS says."""
+    return None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _WIDE
+
+
+console = _Console(highlight=False, soft_wrap=True, width=_width())
 errors = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -15,7 +15,7 @@ from fluvial.cli.common import (
     print_json,
     reported,
 )
-from fluvial.cli.published import TaskArgument, VersionArgument, find
+from fluvial.cli.published import TaskArgument, VersionArgument, find, of_task
 from fluvial.edge import measurements
 from fluvial.edge.manifests import read_manifests
 from fluvial.identity.federation import Federation
@@ -34,7 +34,9 @@ def list_models(
     json: JsonOption = False,
 ) -> None:
     """List the models with a verified manifest."""
-    manifests = [found for found in _manifests(load_federation(federation)) if task in (None, found.task)]
+    manifests = _manifests(load_federation(federation))
+    if task is not None:
+        manifests = of_task(manifests, task)
     if json:
         print_json([_summary(manifest) for manifest in manifests])
         return

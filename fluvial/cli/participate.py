@@ -123,7 +123,7 @@ def participate(
     packages = Packages(package or ())
     with Participant(parties, name, SigningKey.load(key_file), outbox_file, proven=proven) as participant:
         participant.check_log()
-        signed_task = participant.task(task)
+        signed_task = participant.task(task, enrolled=True)
         if trainer == DEFAULT_TRAINER or package:  # before the first round, not in it
             packages.of(TaskFile.model_validate_json(signed_task.specification))
 

@@ -13,6 +13,8 @@ _ADVICE = {
     Reason.REQUEST_OUTDATED: "another request of this participant was accepted since: run the command again",
     Reason.WEIGHT: "the number of examples is outside what the task takes (participation.min_examples, "
     "limits.max_weight)",
+    Reason.EQUIVOCATION: "another update of this name for the round was accepted: one process at a time takes part "
+    "under a name, and always with the same outbox",
     Reason.OTHER_FEDERATION: "it was signed for another federation: is the federation file the right one?",
     Reason.OVER_RATE: "too much was sent at once: send it again later",
 }

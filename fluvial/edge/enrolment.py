@@ -63,7 +63,10 @@ def enrol(
             if known.public_key == key.public_key and is_signed and set(signed) <= set(known.agreements):
                 return known
         elif not token:
-            raise ValueError(f"{name} is not enrolled yet: that takes the one-time token that the operator gave out")
+            raise ValueError(
+                f"{name} is not enrolled yet: that takes the one-time token that the operator gave out (`fluvial enrol "
+                "--token-file FILE`, or the variable FLUVIAL_TOKEN)"
+            )
         request = EnrolmentRequest(
             participant=name,
             public_key=key.public_key,

@@ -2,7 +2,8 @@
 
     FluvialError
     ├── Refused
-    │   └── EnrolmentRejected       validation refused the enrolment; holds the verdict
+    │   ├── EnrolmentRejected       validation refused the enrolment; holds the verdict
+    │   └── NotEnrolled             the registry has nobody of this name with this key, or the key was revoked
     ├── TransportUnavailable
     │   └── NotProvenYet            no signed leaf tells of a model yet (retriable)
     ├── EnrolmentTimeout            neither a participant record nor a verdict came in time (retriable)
@@ -36,6 +37,11 @@ class EnrolmentRejected(Refused):
         why = f" ({found})" if (found := advice(verdict)) else ""
         super().__init__(f"the enrolment of {verdict.participant} was refused: {verdict.reason.value}{why}")
         self.verdict = verdict
+
+
+class NotEnrolled(Refused):
+    """Whatever this participant sends would be refused: the registry has its name with no key, another, or a revoked
+    one."""
 
 
 class EnrolmentTimeout(FluvialError):

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from fluvial.edge import enrolment
 from fluvial.edge.contribution import check_difference, least_weight, plain_delta, plain_weight
+from fluvial.edge.enrolled import check_enrolled
 from fluvial.edge.error_feedback import ErrorFeedback, state_folder
 from fluvial.edge.events import Event, Interrupted, NotAgreed, SatOut, TooLarge
 from fluvial.edge.log_memory import SUFFIX, LogMemory
@@ -61,6 +62,7 @@ _POLL_SECONDS = 0.2
 _RETRY_SECONDS = 1.0
 
 _READ_SECONDS = 30.0
+_SHOWN_TASKS = 10  # in a message
 _CLOCKS_APART_MS = 3_600_000  # this machine's and the brokers', before all checkpoints are read
 _CLOCK_SKEW_MS = 60_000  # between brokers, whose times date a record and its verdict
 
@@ -154,11 +156,17 @@ class Participant:
             raise ValueError(f"the registry has no agreement {agreement!r} signed by the operator")
         return terms
 
-    def task(self, name: str) -> Task:
-        """The task, as the operator signed it. Raises ValueError when there is none of that name."""
-        task = self._task_now(name)
+    def task(self, name: str, *, enrolled: bool = False) -> Task:
+        """The task, as the operator signed it. enrolled: for somebody who is about to take part. Raises ValueError when
+        there is none of that name, and then NotEnrolled when this participant is not enrolled with its key."""
+        registry = self._registry()
+        task = registry.task(name)
         if task is None:
-            raise ValueError(f"the registry has no task {name!r} signed by the operator")
+            names = [each.task for each in registry.tasks()]
+            known = ", ".join([*names[:_SHOWN_TASKS], *(["..."] if names[_SHOWN_TASKS:] else [])]) or "none yet"
+            raise ValueError(f"the registry has no task {name!r} signed by the operator; there are: {known}")
+        if enrolled:
+            check_enrolled(registry.participant(self.name), self.name, self._key.public_key)
         return task
 
     def _task_now(self, name: str) -> Task | None:

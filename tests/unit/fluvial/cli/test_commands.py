@@ -1,6 +1,9 @@
 """The command line over a federation in memory."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -311,6 +314,7 @@ def test_participating_publishes_and_tells(world: World, tmp_path: Path, monkeyp
     (tmp_path / "trainer_of_the_test.py").write_text(TRAINER)
     monkeypatch.setattr("sys.path", [*__import__("sys").path])
     world.publish_task()
+    world.enrolled("alice", key)
     world.open_round()
     genuine = participate.as_dict
 
@@ -335,6 +339,26 @@ def test_participating_publishes_and_tells(world: World, tmp_path: Path, monkeyp
     assert update.weight == 3
 
 
+@pytest.mark.parametrize("json_", [[], ["--json"]])
+def test_listing_models_of_a_task_that_is_not_there_fails(world: World, json_: list[str]) -> None:
+    world.publish_manifest(0, OPERATOR)
+    assert run("model", "list", TASK, *json_).exit_code == Exit.SUCCESS
+    result = run("model", "list", "dmeo", *json_)
+    assert result.exit_code == Exit.FAILURE
+    assert "no model of the task dmeo" in result.stderr
+
+
+def test_where_no_terminal_is_a_row_of_a_table_is_one_whole_line() -> None:
+    row = "x" * 300
+    code = f"from rich.table import Table; from fluvial.cli.common import console; console.print(Table({row!r}))"
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert row in printed
+    told = {**environment, "COLUMNS": "80"}
+    assert row not in subprocess.run(command, env=told, capture_output=True, text=True, check=True).stdout
+
+
 def test_a_regions_sum_is_not_taken_for_a_model(world: World) -> None:
     made = replace(world.publish_manifest(1, AGGREGATOR), version=2, partial=True)
     world.put(world.topics.models, f"{TASK}/2", seal(made, AGGREGATOR, "aggregator"))
@@ -349,6 +373,43 @@ def test_participating_without_a_key_says_how_to_get_one(world: World, tmp_path:
     result = run("participate", TASK, "--name", "alice", "--data", "data.bin")
     assert result.exit_code == Exit.USAGE
     assert "fluvial enrol" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        (None, "`fluvial enrol --name alice`"),
+        ("another key", "another key"),
+        ("revoked", "out of force"),
+    ],
+)
+def test_who_is_not_enrolled_with_the_key_trains_nothing(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str | None, why: str
+) -> None:
+    key = SigningKey.generate()
+    key.save(tmp_path / "key.pem")
+    (tmp_path / "data.bin").touch()
+    (tmp_path / "trainer_of_the_test.py").write_text(TRAINER)
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+    world.publish_task()
+    if entry is not None:
+        status = ParticipantStatus.REVOKED if entry == "revoked" else ParticipantStatus.ACTIVE
+        world.enrolled("alice", key if entry == "revoked" else SigningKey.generate(), status=status)
+    world.open_round(number=1, status=RoundStatus.FINISHED)
+    arguments = ["--name", "alice", "--key", "key.pem", "--data", "data.bin", "--index", "4"]
+    result = run("participate", TASK, *arguments, "--trainer", "trainer_of_the_test:train")
+    assert result.exit_code == Exit.FAILURE
+    assert why in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_task_that_is_not_there_is_told_with_those_that_are(world: World, tmp_path: Path) -> None:
+    SigningKey.generate().save(tmp_path / "key.pem")
+    world.publish_task()
+    result = run("enrol", "--name", "alice", "--key", "key.pem", "--task", "dmeo", "--yes")
+    assert result.exit_code == Exit.USAGE
+    assert "no task 'dmeo'" in result.stderr
+    assert f"there are: {TASK}" in result.stderr
 
 
 def test_participating_without_the_trainer_says_what_is_missing(world: World, tmp_path: Path) -> None:

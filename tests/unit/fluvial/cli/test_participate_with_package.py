@@ -73,6 +73,7 @@ class Packaged:
             created_ms=1,
         )
         self.world.put(self.world.topics.registry, f"task/{TASK}", seal(record, OPERATOR, "operator"))
+        self.world.enrolled("alice", self.key)
         self.training = json.dumps(signed.training.model_dump(mode="json"))
         self.open(1)
 

@@ -307,7 +307,7 @@ class World:
         self.put(self.topics.registry, key, seal(record, signer, "test"))
 
     def enrolled(self, name: str, key: SigningKey, **changes: Any) -> None:
-        """A participant's record, as the registrar signs it."""
+        """A participant's record, as the registrar signs it, or, of one that is revoked, the operator."""
         record = Participant(
             participant=name,
             public_key=key.public_key,
@@ -318,7 +318,8 @@ class World:
             request_sha256=bytes(32),
         )
         record = replace(record, **changes)
-        self.put(self.topics.registry, f"participant/{name}", seal(record, REGISTRAR, "registrar"))
+        signer = REGISTRAR if record.status is ParticipantStatus.ACTIVE else OPERATOR
+        self.put(self.topics.registry, f"participant/{name}", seal(record, signer, "test"))
 
     def judge(
         self,

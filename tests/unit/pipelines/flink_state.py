@@ -124,6 +124,12 @@ class FlinkState:
     def num_timers(self) -> int:
         return sum(map(len, self.timers.values()))
 
+    def num_values(self) -> int:
+        """How many values, entries of lists and entries of maps there are, under all keys."""
+        return sum(
+            len(value) if name == "values" else 1 for cell in self.cells.values() for name, value in cell.items()
+        )
+
     def is_empty(self, name: str) -> bool:
         """Whether the state of that name holds nothing under any key."""
         return not any(cell for (state, _), cell in self.cells.items() if state == name)

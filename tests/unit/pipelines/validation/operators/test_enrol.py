@@ -167,6 +167,12 @@ def a_request(key: SigningKey = KEY, token: str = TOKEN, **changes: Any) -> byte
     return seal(EnrolmentRequest(**{**values, **changes}), key, "alice")
 
 
+def test_tokens_are_in_no_checkpoint_however_many_there_are(stage: Enrolling) -> None:
+    for number in range(100):
+        stage.register(a_token(f"token {number}", participant=f"participant-{number}"))
+    assert stage.flink.num_values() == 0
+
+
 def test_a_token_enrols_its_participant_once(stage: Enrolling) -> None:
     stage.register(a_token())
     stage.send([a_request(), a_request(OTHER_KEY), a_request()])

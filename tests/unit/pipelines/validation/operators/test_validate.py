@@ -128,6 +128,18 @@ def test_what_was_accepted_leaves_the_state_when_no_update_of_its_round_is_taken
         assert stage.flink.is_empty("accepted")
 
 
+def test_registry_and_rounds_are_in_no_checkpoint_however_many_there_are() -> None:
+    with ValidationStage() as stage:
+        before = stage.flink.num_values()
+        for number in range(100):
+            stage.register(a_participant(participant=f"participant-{number}"), REGISTRAR)
+            stage.announce(a_round(round=4 + number))
+        assert stage.flink.num_values() == before
+        stage.send([uploaded(stage, round=103)])
+        stage.settle()
+        assert len(stage.accepted) == 1, "they are known all the same"
+
+
 def receipt_of(accepted: AcceptedUpdate) -> bytes:
     return encode(
         Receipt(

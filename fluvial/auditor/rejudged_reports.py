@@ -38,9 +38,11 @@ class RejudgedReports(Rejudged):
         fault = open_envelope(case) or check_routing(case)
         signers = [] if fault else self._signers(case)
         report = fault or read_report(case)
-        if verdict.reason in OF_THE_BYTES:
-            return self._of_the_bytes(case, report if isinstance(report, Fault) else None, signers, verdict)
         names = verdict.task, verdict.round, verdict.attempt, verdict.update_id
+        if verdict.reason in OF_THE_BYTES:
+            if names != NAMELESS:
+                return f"its verdict names a variant, yet is {verdict.reason}"
+            return self._of_the_bytes(case, report if isinstance(report, Fault) else None, signers, verdict)
         if isinstance(report, Fault):
             if verdict.decision is Decision.ACCEPT:
                 return f"was accepted, but is no measurement of {verdict.participant}: {report.reason}"

@@ -22,7 +22,7 @@ from fluvial.auditor.key_lives import KeyLife
 from fluvial.auditor.keys import Keys
 from fluvial.auditor.log import Log
 from fluvial.auditor.reader import TopicRecord
-from fluvial.auditor.rejudged import OF_THE_BYTES, Rejudged, case_of, form, unless_heard
+from fluvial.auditor.rejudged import NAMELESS, OF_THE_BYTES, Rejudged, case_of, form, unless_heard
 from fluvial.auditor.rejudged_rates import RejudgedRates
 from fluvial.auditor.round_ends import RoundEnds
 from fluvial.auditor.rounds import Rounds
@@ -71,7 +71,8 @@ class RejudgedUpdates(Rejudged):
             return self._set_aside(case, signers, verdict)
         payload_fault = fault or find_update(case, {}) or _of_another(case)
         if verdict.reason in OF_THE_BYTES:
-            return self._of_the_bytes(case, payload_fault, signers, verdict)
+            told = case.update if verdict.reason is Reason.PARTICIPANT_MISMATCH else None
+            return _invented(verdict, told) or self._of_the_bytes(case, payload_fault, signers, verdict)
         if payload_fault or not signers:
             return f"was refused as {verdict.reason}, as only a signed update can be, which it is not"
         return _other_fields(verdict, case.signed) or self._refused(case.signed, verdict, sequence)
@@ -193,6 +194,13 @@ class RejudgedUpdates(Rejudged):
 def _of_another(case: Case) -> Fault | None:
     mine = case.signed.participant == case.claimed
     return None if mine else Fault(reason=Reason.PARTICIPANT_MISMATCH)
+
+
+def _invented(verdict: Verdict, update: ModelUpdate | None) -> str:
+    """What a verdict that need name no update names and should not. update: the one that the gate may have read."""
+    if (verdict.task, verdict.round, verdict.attempt, verdict.update_id) == NAMELESS:
+        return ""
+    return f"its verdict names an update, yet is {verdict.reason}" if update is None else _other_fields(verdict, update)
 
 
 def _other_fields(verdict: Verdict, update: ModelUpdate) -> str:

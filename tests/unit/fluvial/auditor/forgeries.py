@@ -204,6 +204,15 @@ def judge_it_as_anothers(world: World) -> str:
 
 
 @tampering
+def name_an_update_that_junk_is_not(world: World) -> str:
+    """Who reads the leaf takes it that anna's update for this round was forged."""
+    junk = world.append(world.topics.updates, b"junk", b"anna")
+    world.judge(junk, "anna", 2, Decision.REJECT, reason=Reason.SIGNATURE)
+    world.sequence()
+    return "its verdict names an update, yet is SIGNATURE"
+
+
+@tampering
 def accept_under_anothers_routing_key(world: World) -> str:
     record = world.append(world.topics.updates, seal(an_update("anna", 2), world.key("anna"), "anna"), b"ben")
     world.judge(record, "ben", 2)
@@ -668,7 +677,7 @@ def reported(world: World, reason: Reason = Reason.ACCEPTED, signer: str = "anna
     """A measurement of anna's, and a verdict on it with its leaf."""
     report = a_report(measurer="anna", task="digits", **changes)
     record = world.append(world.topics.reports, seal(report, world.key(signer), "anna"), b"anna")
-    accepted = reason is Reason.ACCEPTED
+    accepted, is_read = reason is Reason.ACCEPTED, reason is not Reason.SIGNATURE
     verdict = Verdict(
         source_topic=record.topic,
         source_partition=record.partition,
@@ -676,10 +685,10 @@ def reported(world: World, reason: Reason = Reason.ACCEPTED, signer: str = "anna
         source_timestamp_ms=record.timestamp_ms,
         record_sha256=sha256(record.value or b"").digest(),
         participant="anna",
-        task=report.task,
-        round=report.version,
+        task=report.task if is_read else "",
+        round=report.version if is_read else 0,
         attempt=0,
-        update_id=report.variant,
+        update_id=report.variant if is_read else "",
         decision=Decision.ACCEPT if accepted else Decision.REJECT,
         reason=reason,
         norm=0.0,

@@ -10,7 +10,7 @@ from fluvial.identity.envelope import open_envelope
 from fluvial.transparency.chain import ChainEnd
 from fluvial.transparency.checkpoint import Checkpoint, sign_checkpoint
 from fluvial.wire.framing import decode, version_of
-from fluvial.wire.records import Decision, Score, SequencedEvent
+from fluvial.wire.records import Decision, Reason, Score, SequencedEvent
 from governance.audit import sequencer
 from tests.unit.fluvial.auditor import forgeries  # noqa: F401 (fills TAMPERINGS)
 from tests.unit.fluvial.auditor.tamperings import TAMPERINGS, Tampering, leave_out_a_judgement, next_manifest
@@ -41,7 +41,7 @@ def test_a_log_that_holds_records_of_several_versions_verifies() -> None:
     """Leaves, verdicts and manifests that a former release wrote stand beside those that only today's can write."""
     world = honest_world()
     scores = (Score(name="canary_loss", value=0.25),)
-    world.judge(world.update("anna", 9), "anna", 9, Decision.REJECT, scores=scores)
+    world.judge(world.update("anna", 9), "anna", 9, Decision.REJECT, scores=scores, reason=Reason.LOW_SCORE)
     manifest = replace(next_manifest(world), terms='{"participation":{"min_examples":2}}')
     world.publish_manifest(manifest, "aggregator", leaf=True)
     world.sequence()

@@ -37,7 +37,7 @@ def read_recovery(settings: Settings) -> Recovery:
     def read(topic: str, since_ms: int | None = None) -> Iterator[SourceRecord]:
         if topic in empty:
             return iter(())
-        start = None if since_ms is None else log_reader.offsets_at(brokers, topic, since_ms - _CLOCK_MARGIN_MS)
+        start = None if since_ms is None else log_reader.offsets_at(brokers, topic, max(0, since_ms - _CLOCK_MARGIN_MS))
         settle_seconds, former_ends = log_reader.SETTLE_SECONDS, settings.former_ends(topic)
         return log_reader.read_to_end(
             brokers, topic, start=start, settle_seconds=settle_seconds, former_ends=former_ends

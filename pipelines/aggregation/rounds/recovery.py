@@ -1,7 +1,8 @@
 """What the committed log says of the rounds of all tasks: where the stage goes on when it is started without state.
 
 The newest record of topic rounds is a whole round: its place, its terms, and the model it starts from. A manifest that
-is newer than it tells that the round is over. Verdicts tell which updates were accepted, receipts which of them are
+is newer than it tells that the round is over; where compaction has left no round, the newest manifest says where the
+task is. Verdicts tell which updates were accepted, receipts which of them are
 answered; what is accepted and not answered belongs to a window. Pure folds over records.
 """
 
@@ -110,11 +111,17 @@ class Recovery:
             with self._skipping():
                 round_ = self._rounds.apply(record.value)
                 if round_ is not None:
-                    self._announced_ms[round_.task] = record.timestamp_ms
+                    # A copy has a later broker time than what followed, which compaction may have taken.
+                    self._announced_ms[round_.task] = min(record.timestamp_ms, round_.opened_ms)
 
     @property
     def models_since_ms(self) -> int | None:
         """Broker time of the first record of topic models that may matter; None where none does."""
+        if any(
+            task.status is TaskStatus.RUNNING and not self._rounds.newest(name)
+            for name, (task, _) in self._tasks.items()
+        ):
+            return 0
         return min((self._announced_ms[round_.task] for round_ in self._open()), default=None)
 
     def take_models(self, found: Iterable[SourceRecord]) -> None:
@@ -166,8 +173,10 @@ class Recovery:
     def task(self, task: str) -> RecoveredTask | None:
         """The task as its rounds and models stand; None where it has had none, or is not registered."""
         known, round_ = self._tasks.get(task), self._rounds.newest(task)
-        if known is None or round_ is None:
+        if known is None:
             return None
+        if round_ is None:
+            return self._without_rounds(known[0])
         state = _state(known[0], round_, self._registered[task])
         if state is None:
             _log.error("the task %s cannot go on: its record and its newest round contradict each other", task)
@@ -181,6 +190,25 @@ class Recovery:
         if round_.partial:
             return RecoveredTask(closed, owes_next=False)
         return RecoveredTask(replace(closed, model=records.model_of(manifest)), owes_next=True)
+
+    def _without_rounds(self, task: Task) -> RecoveredTask | None:
+        """A task that has models has had rounds: whoever may write there had compaction take what told of them."""
+        manifest = self._manifests.get(task.task)
+        if manifest is None or not manifest.version or manifest.partial:
+            return None
+        _log.error("topic rounds has nothing of the task %s: it goes on behind its newest model", task.task)
+        state = TaskState(
+            task=task.task,
+            specification=task.specification,
+            record_version=task.version,
+            created_ms=task.created_ms,
+            model=records.model_of(manifest),
+            round=manifest.round,
+            attempt=manifest.attempt,
+            status=task.status,
+            reason=task.reason,
+        )
+        return RecoveredTask(state, owes_next=True)
 
     def _open(self) -> list[Round]:
         """Those whose windows may hold updates."""

@@ -114,6 +114,33 @@ def test_a_manifest_without_its_next_round_opens_it() -> None:
     assert again.open
 
 
+def test_a_copy_of_a_former_round_takes_no_model_back_although_compaction_took_what_came_after_it() -> None:
+    log = CommittedLog()
+    log.now_ms = 6_000
+    state = history(log, a_task(rounds=4), selected(1), done(1), selected(2), done(2))
+    copy = log.records["rounds"][0].value
+    log.records["rounds"].clear()
+    log.write("rounds", "demo", copy)
+    found = recovered(log)
+    assert (found.state.round, found.state.model, found.owes_next) == (2, state.model, True)
+    _, (announced, _) = task_life.resume(found.state, 5_000)
+    assert isinstance(announced, task_life.Announce)
+    assert announced.round.round == 3
+
+
+@pytest.mark.parametrize("left", [b"", b"junk"])
+def test_a_task_of_whose_rounds_compaction_left_nothing_goes_on_behind_its_newest_model(left: bytes) -> None:
+    log = CommittedLog()
+    state = history(log, a_task(rounds=4), selected(1), done(1), selected(2), done(2))
+    log.records["rounds"].clear()
+    log.write("rounds", "demo", left)
+    found = recovered(log)
+    assert (found.state.round, found.state.model, found.owes_next) == (2, state.model, True)
+    _, (announced, _) = task_life.resume(found.state, 5_000)
+    assert isinstance(announced, task_life.Announce)
+    assert (announced.round.round, announced.round.attempt, announced.round.base_version) == (3, 1, 2)
+
+
 def test_a_last_model_without_the_tasks_end_ends_it() -> None:
     log = CommittedLog()
     history(log, a_task(rounds=1), selected(1), done(1))

@@ -5,7 +5,7 @@ All events are in the log of topic events before the job starts; the rate comes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
@@ -18,8 +18,10 @@ from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
 from fluvial.identity.brokers import Brokers
 from fluvial.kafka.librdkafka import clients
-from fluvial.wire.framing import encode
-from fluvial.wire.records import AuditEvent, Decision, Reason, Verdict
+from fluvial.transparency.chain import ChainEnd
+from fluvial.wire.errors import VerificationError
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import AuditEvent, Decision, Reason, SequencedEvent, Verdict
 from governance.audit.events import verdict_event
 from pipelines.flink.stage_mac import StageMac
 
@@ -31,7 +33,8 @@ _ACKNOWLEDGED_SECONDS = 60.0
 def run(
     directory: Path, *, num_events: int, parallelism: int = 1, report: Callable[[str], None] = lambda line: None
 ) -> dict[str, Any]:
-    """Measure in a directory. Returns what `--json` prints. Raises TimeoutError when no more leaves come."""
+    """Measure in a directory. Returns what `--json` prints. Raises TimeoutError when no more leaves come,
+    VerificationError when they are no log."""
     with ExitStack() as ends:
         usage = ends.enter_context(Usage())
         report("starting the broker")
@@ -48,6 +51,7 @@ def run(
         usage.watch("broker", stack.broker.pid or 0)
         usage.watch("operators", java_child(job.pid or 0) or 0)
         arrivals = collect(leaves, job, usage, num_events)
+        check(arrivals.values)
         read = sequential_read(stack.federation.brokers, topics.events).records_per_second
         return {
             "events": num_events,
@@ -58,6 +62,19 @@ def run(
             **arrivals.to_dict(),
             "peak_rss_mb": {role: round(size, 1) for role, size in usage.megabytes().items()},
         }
+
+
+def check(leaves: Sequence[bytes]) -> None:
+    """Raises VerificationError unless these are a log, of an event each."""
+    end, ids = ChainEnd(), set()
+    for value in leaves:
+        leaf = decode(value, SequencedEvent)
+        if why := end.why_not(leaf):
+            raise VerificationError(why)
+        end = end.after(value)
+        ids.add(leaf.event.id)
+    if len(ids) != len(leaves):
+        raise VerificationError(f"{len(leaves)} leaves tell of {len(ids)} events")
 
 
 def _publish(brokers: Brokers, topic: str, mac: StageMac, num_events: int) -> None:

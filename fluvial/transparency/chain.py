@@ -22,8 +22,11 @@ from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.quick_init import quick_init
 from fluvial.wire.records import SequencedEvent
+from fluvial.wire.varint import long_bytes
 
 FIRST_PREVIOUS_SHA256 = bytes(32)
+
+_SHA256_FOLLOWS = long_bytes(len(FIRST_PREVIOUS_SHA256))
 
 
 @quick_init
@@ -33,6 +36,11 @@ class ChainEnd:
 
     size: int = 0
     previous_sha256: bytes = FIRST_PREVIOUS_SHA256
+
+    @property
+    def named(self) -> bytes:
+        """How the leaf that continues this log begins, behind its header: with its place and the hash before it."""
+        return b"".join((long_bytes(self.size), _SHA256_FOLLOWS, self.previous_sha256))
 
     def after(self, leaf: bytes) -> ChainEnd:
         """The end when this leaf has followed."""

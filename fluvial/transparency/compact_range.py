@@ -4,6 +4,7 @@ Source: transparency-dev/merkle, docs/compact_ranges.md. A value: appending retu
 alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -42,6 +43,23 @@ class CompactRange:
             value = node_hash(hashes[kept], value)
             size >>= 1
         return CompactRange(self.size + 1, (*hashes[:kept], value))
+
+    def extend(self, leaf_hashes: Sequence[bytes]) -> "CompactRange":
+        """The range with many leaves more: as `append` for each, level by level. Raises ValueError unless all hashes
+        have 32 bytes."""
+        if any(len(leaf_hash) != HASH_BYTES for leaf_hash in leaf_hashes):
+            raise ValueError(f"a leaf hash has {HASH_BYTES} bytes")
+        kept, nodes, smallest_first = list(self.hashes), list(leaf_hashes), []
+        size = self.size
+        while size or nodes:
+            if size & 1:
+                nodes.insert(0, kept.pop())
+            if len(nodes) & 1:
+                smallest_first.append(nodes.pop())
+            pairs = iter(nodes)
+            nodes = [node_hash(left, right) for left, right in zip(pairs, pairs, strict=True)]
+            size >>= 1
+        return CompactRange(self.size + len(leaf_hashes), tuple(reversed(smallest_first)))
 
     def root(self) -> bytes:
         """Root of the tree, 32 bytes."""

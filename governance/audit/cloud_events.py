@@ -4,31 +4,47 @@ The headers are for routers and viewers; the leaf alone, the record's value, is 
 """
 
 from datetime import datetime, timedelta
-from functools import lru_cache
+from typing import NamedTuple
 
 from fluvial.wire.media_types import media_type
 from fluvial.wire.records import AuditEvent, SequencedEvent
 
 _EPOCH = datetime(1970, 1, 1)
-_CONTENT_TYPE = media_type(SequencedEvent).encode()
+SPECVERSION = b"1.0"
+CONTENT_TYPE = media_type(SequencedEvent).encode()
 
 
-def headers(event: AuditEvent) -> list[tuple[str, bytes]]:
-    """Header names and values of the event."""
-    attributes = [
-        ("ce_specversion", b"1.0"),
+class Attributes(NamedTuple):
+    """What the headers tell of an event. All but the id and the time are UTF-8."""
+
+    id: str
+    source: bytes
+    type: bytes
+    subject: bytes
+    time_ms: int
+
+
+def attributes(event: AuditEvent) -> Attributes:
+    """The attributes of an event."""
+    return Attributes(event.id, event.source.encode(), event.type.encode(), event.subject.encode(), event.time_ms)
+
+
+def headers(event: Attributes) -> list[tuple[str, bytes]]:
+    """Header names and values of the event with these attributes."""
+    named = [
+        ("ce_specversion", SPECVERSION),
         ("ce_id", event.id.encode()),
-        ("ce_source", event.source.encode()),
-        ("ce_type", event.type.encode()),
-        ("ce_time", _rfc3339(event.time_ms)),
-        ("content-type", _CONTENT_TYPE),
+        ("ce_source", event.source),
+        ("ce_type", event.type),
+        ("ce_time", rfc3339(event.time_ms)),
+        ("content-type", CONTENT_TYPE),
     ]
     if event.subject:
         # Optional, and CloudEvents has no empty one: the event of a record whose sender claims no valid name has none.
-        attributes.insert(-1, ("ce_subject", event.subject.encode()))
-    return attributes
+        named.insert(-1, ("ce_subject", event.subject))
+    return named
 
 
-@lru_cache(maxsize=4096)  # what lies near in the log was written at the same time
-def _rfc3339(time_ms: int) -> bytes:
+def rfc3339(time_ms: int) -> bytes:
+    """A time as CloudEvents writes it."""
     return f"{(_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec='milliseconds')}Z".encode()

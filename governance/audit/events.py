@@ -43,7 +43,7 @@ class EventRefused(FluvialError):
     """A record of the topic `events` that is no event as a stage writes it. It gets no leaf."""
 
 
-_SOURCES: dict[type[Recorded], str] = {
+SOURCES: dict[type[Recorded], str] = {
     Verdict: "/validation",
     Participant: "/validation",
     RoundEvent: "/aggregation",
@@ -58,6 +58,7 @@ _SOURCES: dict[type[Recorded], str] = {
     Lease: "/jobs",
     OverRate: "/validation",
 }
+"""CloudEvents source of each: the stage."""
 
 
 def audit_event(record: Recorded, time_ms: int, encoded: bytes | None = None) -> AuditEvent:
@@ -69,7 +70,7 @@ def audit_event(record: Recorded, time_ms: int, encoded: bytes | None = None) ->
     _check_size(record, data)
     return AuditEvent(
         id=event_id(record),
-        source=_SOURCES[type(record)],
+        source=SOURCES[type(record)],
         type=EVENT_TYPES[type(record)],
         subject=subject(record),
         time_ms=time_ms,
@@ -104,7 +105,7 @@ def open_event(value: bytes) -> AuditEvent:
         if not 0 <= event.time_ms <= MAX_TIME_MS:
             raise EventRefused(f"its time is {event.time_ms} ms")
         _check_size(recorded, event.data)
-        made = event_id(recorded), _SOURCES[type(recorded)], subject(recorded)
+        made = event_id(recorded), SOURCES[type(recorded)], subject(recorded)
         if made != (event.id, event.source, event.subject):
             raise EventRefused(f"it is called {event.id}, its data {event_id(recorded)}")
     except (DecodeError, ValueError) as error:

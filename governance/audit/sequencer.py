@@ -8,46 +8,45 @@ topic: `pipelines.audit.recovery` makes a sequencer anew from the leaves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fluvial.transparency.chain import ChainEnd
 from fluvial.wire import framing
-from fluvial.wire.quick_init import quick_init
 from fluvial.wire.records import AuditEvent, SequencedEvent
-from fluvial.wire.varint import long_bytes
+from governance.audit.cloud_events import Attributes, attributes
 from governance.audit.events import EventRefused, open_event
 from governance.audit.recent_events import RecentEvents
 
 MAX_LEAF_BYTES = 65_535  # so that a leaf fits an entry of C2SP tlog-tiles
 
-
 _HEADER = framing.sole_header(SequencedEvent) if framing.sole_header(AuditEvent) else None
 """There while both have one version: then an event has the same bytes within a leaf as by itself."""
 
 
-def append(end: ChainEnd, event: AuditEvent, encoded: bytes | None = None) -> tuple[ChainEnd, bytes]:
+def append(end: ChainEnd, event: AuditEvent) -> tuple[ChainEnd, bytes]:
     """Put an event at the end of the log. Returns the end after it and the leaf. Raises EventRefused for an event too
-    large for a leaf.
+    large for a leaf."""
+    return append_encoded(end, framing.encode(event))
 
-    encoded: the event's bytes as `framing.decode` took them, where the caller has them.
-    """
-    if encoded is not None and _HEADER is not None:
-        place = long_bytes(end.size) + long_bytes(len(end.previous_sha256)) + end.previous_sha256
-        leaf = b"".join((_HEADER, place, encoded[framing.HEADER_BYTES :]))
+
+def append_encoded(end: ChainEnd, encoded: bytes) -> tuple[ChainEnd, bytes]:
+    """As `append`, of the bytes of an event that are known to be one."""
+    if _HEADER is not None:
+        leaf = b"".join((_HEADER, end.named, encoded[framing.HEADER_BYTES :]))
     else:
+        event = framing.decode(encoded, AuditEvent)
         leaf = framing.encode(SequencedEvent(sequence=end.size, previous_sha256=end.previous_sha256, event=event))
     if len(leaf) > MAX_LEAF_BYTES:
         raise EventRefused(f"makes a leaf of {len(leaf)} bytes; at most {MAX_LEAF_BYTES} are allowed")
     return end.after(leaf), leaf
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A leaf made: its bytes, its event, and the partition and offset of the record in `events` that it is made of."""
+class Leaf(NamedTuple):
+    """A leaf made: its bytes, the attributes of its event, and the partition and offset of the record in `events` that
+    it is made of."""
 
     value: bytes
-    event: AuditEvent
+    attributes: Attributes
     partition: int
     offset: int
 
@@ -64,21 +63,25 @@ class Sequencer:
         self.recent = recent
         self.read_to = dict(read_to)
 
-    def take(self, partition: int, offset: int, value: bytes) -> Leaf | None:
+    def take(self, partition: int, offset: int, value: bytes, known: Attributes | None = None) -> Leaf | None:
         """The leaf of a record of the topic `events`; None for one taken in before, and for an event that has a leaf.
 
-        Raises EventRefused for what is no event: it is then taken in without a leaf.
+        known: the attributes of the event, where it was found to be one (`plain_events`). Raises EventRefused for what
+        is no event: it is then taken in without a leaf.
         """
         if offset <= self.read_to.get(partition, -1):
             return None
         self.read_to[partition] = offset
-        return self.put(open_event(value), partition, offset, value)
+        return self._put(attributes(open_event(value)) if known is None else known, value, partition, offset)
 
-    def put(self, event: AuditEvent, partition: int, offset: int, encoded: bytes | None = None) -> Leaf | None:
-        """The leaf of an event, unless it has one; the event may be one that came in no record. partition, offset: of
-        the last record that it tells of. encoded: see `append`."""
-        if event.id in self.recent:
+    def put(self, event: AuditEvent, partition: int, offset: int) -> Leaf | None:
+        """The leaf of an event that came in no record, unless it has one. partition, offset: of the last record that it
+        tells of."""
+        return self._put(attributes(event), framing.encode(event), partition, offset)
+
+    def _put(self, told: Attributes, encoded: bytes, partition: int, offset: int) -> Leaf | None:
+        if told.id in self.recent:
             return None
-        self.end, value = append(self.end, event, encoded)
-        self.recent.add(event.id)
-        return Leaf(value, event, partition, offset)
+        self.end, value = append_encoded(self.end, encoded)
+        self.recent.add(told.id)
+        return Leaf(value, told, partition, offset)

@@ -6,6 +6,7 @@ record that does not continue the log (`fluvial.transparency.chain`) is never si
 with it, as a header of its record, so that the next signer need not read the log from its beginning.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 from fluvial.identity.keys import SigningKey
@@ -43,6 +44,28 @@ def append(state: SignerState, offset: int, leaf: bytes) -> SignerState:
     return SignerState(
         tree=state.tree.append(leaf_hash(leaf)), previous_sha256=sha256(leaf).digest(), last_offset=offset
     )
+
+
+def append_plain(
+    state: SignerState, offsets: Sequence[int], leaves: Sequence[bytes], plain: Sequence[bool], start: int = 0
+) -> tuple[SignerState, int]:
+    """Take in the records from `start` on for as long as each is plain (`plain_events.leaves`) and continues the log.
+    Returns the state behind them and the index of the first that was not taken: of that one `append` says what it is.
+
+    offsets, leaves, plain: of each record of a bundle, as for `append`.
+    """
+    hashes, end, last_offset, row = [], state.end, state.last_offset, start
+    while row < len(leaves):
+        leaf, offset = leaves[row], offsets[row]
+        if not plain[row] or offset <= last_offset or not leaf.startswith(end.named, framing.HEADER_BYTES):
+            break
+        hashes.append(leaf_hash(leaf))
+        end, last_offset, row = end.after(leaf), offset, row + 1
+    if row == start:
+        return state, start
+    return SignerState(
+        tree=state.tree.extend(hashes), previous_sha256=end.previous_sha256, last_offset=last_offset
+    ), row
 
 
 def checkpoint(state: SignerState, key: SigningKey, origin: str) -> bytes:

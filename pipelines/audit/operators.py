@@ -23,14 +23,15 @@ from fluvial.transparency.signer_state import SignerState
 from fluvial.wire.errors import TransportError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import InputGap
-from governance.audit import signer
-from governance.audit.cloud_events import headers
+from governance.audit import plain_events, signer
+from governance.audit.cloud_events import Attributes
 from governance.audit.events import EventRefused, audit_event
 from governance.audit.recent_events import REMEMBERED_EVENTS
 from governance.audit.sequencer import Leaf, Sequencer
 from governance.audit.signer import NotNext
 from pipelines.audit.committed_log import CommittedLog
-from pipelines.audit.leaf_headers import source_header, tree_header
+from pipelines.audit.leaf_frames import LeafFrames
+from pipelines.audit.leaf_headers import tree_header
 from pipelines.config import Settings
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
 from pipelines.flink.frames import SourceRecord, sink_frame
@@ -64,6 +65,7 @@ class Sequence(KeyedProcessFunction):
 
     def open(self, ctx: Any) -> None:
         self._topics = self._settings.topics
+        self._frames = LeafFrames(self._topics.audit)
         self._committed = CommittedLog(self._settings)
         self._sequencer: Sequencer | None = None
         self._looked: set[int] = set()
@@ -88,12 +90,14 @@ class Sequence(KeyedProcessFunction):
 
     def _leaves(self, records: list[SourceRecord]) -> Iterator[Leaf]:
         sequencer = self._sequencer or self._resumed()
-        for record in records:
+        for record, known in zip(records, _verdicts(records), strict=True):
             missing = record.offset - sequencer.read_to.get(record.partition, -1) - 1
             if missing > (_MAX_CONTROL_RECORDS if record.partition in self._looked else 0):
                 yield from self._before(sequencer, record)
             self._looked.add(record.partition)
-            yield from self._take_all(sequencer, [record])
+            leaf = self._take(sequencer, record, known)
+            if leaf is not None:
+                yield leaf
 
     def _look_again(self, ctx: Any, wait_ms: int) -> None:
         due = int(time.time() * 1000) + wait_ms
@@ -129,23 +133,19 @@ class Sequence(KeyedProcessFunction):
 
     def _take_all(self, sequencer: Sequencer, records: Iterable[SourceRecord]) -> Iterator[Leaf]:
         for record in records:
-            try:
-                leaf = sequencer.take(record.partition, record.offset, record.value)
-            except EventRefused as error:
-                self._skipped.add(f"{self._topics.events}/{record.partition}@{record.offset}", str(error))
-                continue
+            leaf = self._take(sequencer, record)
             if leaf is not None:
                 yield leaf
 
+    def _take(self, sequencer: Sequencer, record: SourceRecord, known: Attributes | None = None) -> Leaf | None:
+        try:
+            return sequencer.take(record.partition, record.offset, record.value, known)
+        except EventRefused as error:
+            self._skipped.add(f"{self._topics.events}/{record.partition}@{record.offset}", str(error))
+            return None
+
     def _bundles(self, leaves: Iterator[Leaf]) -> Iterator[bytes]:
-        frames: list[bytes] = []
-        for leaf in leaves:
-            beside = [*headers(leaf.event), source_header(leaf.partition, leaf.offset)]
-            frames.append(sink_frame(self._topics.audit, None, leaf.value, beside))
-            if len(frames) == _BUNDLE_LEAVES:
-                yield pack_bundle(Kind.SINK, frames)
-                frames = []
-        if frames:
+        while frames := [self._frames.frame(leaf) for leaf in itertools.islice(leaves, _BUNDLE_LEAVES)]:
             yield pack_bundle(Kind.SINK, frames)
 
 
@@ -167,9 +167,7 @@ class Sign(KeyedProcessFunction):
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         state = self._state or self._resumed()
-        for record in parse_sources(bytes(value)):
-            state = self._after(state, record)
-        self._state = state
+        self._state = self._after_all(state, parse_sources(bytes(value)))
         if self._due.value() is None:
             # At once where the last one is long ago: participants wait for it before they train.
             due = max(int(time.time() * 1000) + _GATHER_MS, self._signed_ms + self._settings.checkpoint_every_ms)
@@ -189,6 +187,19 @@ class Sign(KeyedProcessFunction):
         self._state = self._committed.view().state
         return self._state
 
+    def _after_all(self, state: SignerState, records: list[SourceRecord]) -> SignerState:
+        if len(records) < plain_events.WORTH_IT:
+            for record in records:
+                state = self._after(state, record)
+            return state
+        offsets, leaves = [record.offset for record in records], [record.value for record in records]
+        plain, row = plain_events.leaves(leaves), 0
+        while row < len(records):
+            state, row = signer.append_plain(state, offsets, leaves, plain, row)
+            if row < len(records):
+                state, row = self._after(state, records[row]), row + 1
+        return state
+
     def _after(self, state: SignerState, record: SourceRecord) -> SignerState:
         if record.offset <= state.last_offset:
             return state
@@ -201,6 +212,13 @@ class Sign(KeyedProcessFunction):
                 raise LeavesLost(f"{where}: {error}") from error
             self._skipped.add(where, str(error))
             return state
+
+
+def _verdicts(records: list[SourceRecord]) -> list[Attributes | None]:
+    """Of each record what is known before it is decoded."""
+    if len(records) < plain_events.WORTH_IT:
+        return [None] * len(records)
+    return plain_events.verdicts([record.value for record in records])
 
 
 def _next(sequencer: Sequencer, partition: int | None = None) -> dict[int, int]:

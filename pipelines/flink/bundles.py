@@ -16,6 +16,7 @@ import itertools
 import struct
 from collections.abc import Sequence
 from enum import IntEnum
+from functools import partial
 
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.keys import subtask_of
@@ -27,6 +28,10 @@ bounds parallelism."""
 _HEAD = struct.Struct(">HB")
 _LENGTH = struct.Struct(">i")
 _SOURCE_ITEM = struct.Struct(">iiqqi")
+_SOURCE_ITEM_BYTES = _SOURCE_ITEM.size
+_LENGTH_BYTES = _LENGTH.size
+_record = partial(tuple.__new__, SourceRecord)
+"""A record of all its fields, in half the time."""
 
 SourcePlace = tuple[int, int, int, bytes | None, int, int, int]
 """Of a source frame in a bundle its partition, offset, broker time and key, and where in the bundle the frame begins,
@@ -53,7 +58,7 @@ def pack_bundle(kind: Kind, items: Sequence[bytes]) -> bytes:
 def parse_sources(bundle: bytes) -> list[SourceRecord]:
     """The records in a bundle of source frames. Raises ValueError if it is none, or was cut short."""
     return [
-        SourceRecord(partition, offset, timestamp_ms, key, bundle[middle:end])
+        _record((partition, offset, timestamp_ms, key, bundle[middle:end], ()))
         for partition, offset, timestamp_ms, key, _, middle, end in source_places(bundle)
     ]
 
@@ -66,12 +71,12 @@ def source_places(bundle: bytes) -> list[SourcePlace]:
     try:
         while at < size:
             length, partition, offset, timestamp_ms, key_length = unpack(bundle, at)
-            start, end = at + _SOURCE_ITEM.size, at + _LENGTH.size + length
+            start, end = at + _SOURCE_ITEM_BYTES, at + _LENGTH_BYTES + length
             middle = start + key_length if key_length > 0 else start
             if middle > end or end > size:
                 raise ValueError(f"a source frame of {length} bytes in a bundle of {size}")
             key = bundle[start:middle] if key_length >= 0 else None
-            places.append((partition, offset, timestamp_ms, key, at + _LENGTH.size, middle, end))
+            places.append((partition, offset, timestamp_ms, key, at + _LENGTH_BYTES, middle, end))
             at = end
     except struct.error as error:
         raise ValueError(f"a bundle of {size} bytes that was cut short") from error

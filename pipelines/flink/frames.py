@@ -66,12 +66,31 @@ def sink_frame(topic: str, key: bytes | None, value: bytes | None, headers: Sequ
     """The sink frame of a record; `value` None is a tombstone. Raises struct.error for a name over 64 KiB."""
     if key is not None and value is not None and not headers:
         return b"".join((_text(topic), _INT.pack(len(key)), key, _NO_HEADERS.pack(0, len(value)), value))
-    parts = [_text(topic), *_field(key), _SHORT.pack(len(headers))]
+    parts = [sink_head(topic, key, len(headers))]
     for name, header_value in headers:
-        length = len(header_value)
-        parts += (_text(name), _LENGTHS[length] if length < _FEW else _INT.pack(length), header_value)
+        parts += (_text(name), length_part(len(header_value)), header_value)
     parts += _field(value)
     return b"".join(parts)
+
+
+def sink_head(topic: str, key: bytes | None, num_headers: int) -> bytes:
+    """How the sink frame of a record with so many headers begins."""
+    return b"".join((_text(topic), *_field(key), _SHORT.pack(num_headers)))
+
+
+def header_part(name: str, value: bytes) -> bytes:
+    """A header as it stands in a sink frame."""
+    return b"".join((_text(name), length_part(len(value)), value))
+
+
+def name_part(name: str) -> bytes:
+    """The name of a header as it stands in a sink frame."""
+    return _text(name)
+
+
+def length_part(length: int) -> bytes:
+    """The length that stands before a value in a sink frame."""
+    return _LENGTHS[length] if 0 <= length < _FEW else _INT.pack(length)
 
 
 class SinkRecord(NamedTuple):

@@ -17,6 +17,7 @@ from fluvial.transparency.compact_range import CompactRange
 from fluvial.transparency.merkle import leaf_hash
 from fluvial.wire.framing import encode
 from governance.audit import sequencer
+from governance.audit.plain_events import WORTH_IT
 from pipelines.config import Settings
 from tests.unit.pipelines.audit.audit_world import TOPICS, AuditWorld, event, settings_in
 
@@ -53,8 +54,8 @@ def settings() -> Iterator[Settings]:
 class Story:
     """A world to which steps happen; beside it what was told."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.world = AuditWorld(settings)
+    def __init__(self, settings: Settings, together_from: int) -> None:
+        self.world = AuditWorld(settings, together_from)
         self.told: list[int] = []
         self.older = self.world.retained
 
@@ -109,9 +110,14 @@ class Story:
                 self.older = world.retained
 
 
-@given(steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 40)), max_size=40))
-def test_the_log_is_the_one_of_an_undisturbed_run(settings: Settings, steps: list[tuple[str, int]]) -> None:
-    story = Story(settings)
+@given(
+    steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 40)), max_size=40),
+    together_from=st.sampled_from([1, 3, WORTH_IT]),
+)
+def test_the_log_is_the_one_of_an_undisturbed_run(
+    settings: Settings, steps: list[tuple[str, int]], together_from: int
+) -> None:
+    story = Story(settings, together_from)
     for step, number in steps:
         story.step(step, number)
     world = story.world
@@ -119,7 +125,7 @@ def test_the_log_is_the_one_of_an_undisturbed_run(settings: Settings, steps: lis
     story.step("new event", 0)
     world.settle()
 
-    undisturbed = AuditWorld(settings)
+    undisturbed = AuditWorld(settings, WORTH_IT)
     undisturbed.send(*map(event, story.told))
     undisturbed.settle()
     assert world.chain() == undisturbed.chain()

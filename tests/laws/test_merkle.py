@@ -77,6 +77,9 @@ def test_fast_roots_equal_the_slow_root(leaves: list[bytes]) -> None:
         compact = CompactRange.load(compact.append(leaf_hash(leaf)).dump())
     assert tree.root() == compact.root() == slow_root(leaves)
     assert len(compact.hashes) == compact.size.bit_count()
+    for first in {0, 1, len(leaves) // 2, len(leaves)}:
+        hashes = [leaf_hash(leaf) for leaf in leaves]
+        assert CompactRange.empty().extend(hashes[:first]).extend(hashes[first:]) == compact
 
 
 @given(st.integers(1, MAX_LEAVES), st.data())

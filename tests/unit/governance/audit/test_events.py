@@ -50,7 +50,7 @@ from fluvial.wire.records import (
     Variant,
     Verdict,
 )
-from governance.audit.cloud_events import headers
+from governance.audit.cloud_events import attributes, headers
 from governance.audit.events import (
     MAX_DATA_BYTES,
     MAX_TIME_MS,
@@ -242,7 +242,7 @@ def test_a_record_too_large_for_an_event_is_refused() -> None:
 
 
 def test_attributes_of_the_event_become_headers() -> None:
-    named = dict(headers(verdict_event(VERDICT)))
+    named = dict(headers(attributes(verdict_event(VERDICT))))
     assert named == {
         "content-type": b"application/vnd.fluvial.sequenced-event.v1+avro",
         "ce_specversion": b"1.0",
@@ -285,7 +285,7 @@ def test_a_leaf_is_a_cloud_event(record: Recorded, named: bool, time_ms: int) ->
     """As the SDK of CloudEvents reads the Kafka binding's binary mode, for all types of events."""
     recorded = record if named else nameless(record)
     event = audit_event(recorded, time_ms)
-    message = KafkaMessage(headers=dict(headers(event)), key=None, value=b"leaf")
+    message = KafkaMessage(headers=dict(headers(attributes(event))), key=None, value=b"leaf")
     read = from_binary(message, AsItIs())
     assert (read.get_id(), read.get_source(), read.get_type()) == (event.id, event.source, event.type)
     assert read.get_subject() == (subject(recorded) or None)

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from fluvial.transparency.chain import FIRST_PREVIOUS_SHA256, ChainEnd
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import AuditEvent, SequencedEvent
+from governance.audit.cloud_events import attributes
 from governance.audit.events import EventRefused, verdict_event
 from governance.audit.recent_events import RecentEvents
-from governance.audit.sequencer import Sequencer, append
+from governance.audit.sequencer import Sequencer, append, append_encoded
 from tests.unit.governance.audit.test_events import VERDICT
 
 
@@ -38,9 +39,9 @@ def test_leaves_are_numbered_and_chained() -> None:
 @given(st.integers(0, 2**62), st.binary(min_size=32, max_size=32), st.binary(max_size=300))
 def test_a_leaf_made_of_an_events_bytes_is_the_record_encoded(size: int, previous: bytes, data: bytes) -> None:
     end, one = ChainEnd(size, previous), replace(event(7), data=data)
-    _, leaf = append(end, one, encode(one))
+    _, leaf = append_encoded(end, encode(one))
     assert leaf == encode(SequencedEvent(sequence=size, previous_sha256=previous, event=one))
-    assert append(end, one) == append(end, one, encode(one))
+    assert append(end, one) == append_encoded(end, encode(one))
 
 
 def test_an_event_too_large_for_a_leaf_is_refused() -> None:
@@ -52,7 +53,7 @@ def test_each_record_makes_one_leaf_once() -> None:
     made = sequencer()
     first = made.take(0, 0, encode(event(0)))
     assert first is not None
-    assert (first.event, first.partition, first.offset) == (event(0), 0, 0)
+    assert (first.attributes, first.partition, first.offset) == (attributes(event(0)), 0, 0)
     assert made.take(0, 0, encode(event(0))) is None
     assert made.take(0, 3, encode(event(0))) is None
     assert made.take(0, 2, encode(event(1))) is None, "what lies before a record taken in was taken in"

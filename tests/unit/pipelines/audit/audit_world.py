@@ -83,10 +83,12 @@ def event(number: int, participant: str = "anna") -> AuditEvent:
 
 
 class AuditWorld:
-    """One federation's audit. `now_ms` is processing time and the broker's."""
+    """One federation's audit. `now_ms` is processing time and the broker's. together_from: records in a bundle from
+    which on the operators look through them together."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, together_from: int = 1) -> None:
         self.settings = settings
+        self.together_from = together_from
         self.mac = StageMac.load(settings.keys_dir)
         self.topics: dict[str, list[SourceRecord]] = {TOPICS.events: [], TOPICS.audit: [], TOPICS.checkpoints: []}
         self.first: dict[str, int] = {}
@@ -221,6 +223,7 @@ class AuditWorld:
                 context.setattr(committed_log.log_reader, "read_to_end", self.read_to_end)
                 context.setattr(committed_log.log_reader, "bounds", self.bounds)
                 context.setattr("pipelines.audit.operators.time.time", lambda: self.now_ms / 1000)
+                context.setattr("governance.audit.plain_events.WORTH_IT", self.together_from)
 
             def __exit__(both, *_: object) -> None:
                 patch.__exit__(None, None, None)

@@ -12,16 +12,17 @@ from fluvial.transparency.merkle import leaf_hash
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import InputGap, SequencedEvent
 from governance.audit import sequencer
-from governance.audit.cloud_events import headers
+from governance.audit.cloud_events import attributes, headers
+from governance.audit.plain_events import WORTH_IT
 from governance.audit.recent_events import REMEMBERED_EVENTS
 from pipelines.audit.committed_log import CommittedLog
 from pipelines.audit.leaf_headers import source_of, tree_of
 from tests.unit.pipelines.audit.audit_world import TOPICS, AuditWorld, event, settings_in
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> AuditWorld:
-    return AuditWorld(settings_in(tmp_path))
+@pytest.fixture(params=[1, WORTH_IT], ids=["looked through together", "one by one"])
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> AuditWorld:
+    return AuditWorld(settings_in(tmp_path), together_from=request.param)
 
 
 def root_of(leaves: list[bytes]) -> bytes:
@@ -56,7 +57,7 @@ def test_each_event_gets_one_leaf_and_all_are_signed(world: AuditWorld) -> None:
     assert world.ids() == [event(number).id for number in range(4)]
     assert_signed(world)
     for record in world.topics[TOPICS.audit]:
-        named = headers(decode(record.value, SequencedEvent).event)
+        named = headers(attributes(decode(record.value, SequencedEvent).event))
         assert list(record.headers)[: len(named)] == named
 
 

@@ -7,6 +7,7 @@ that updates travel by reference.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -133,7 +134,8 @@ class SmallFederation:
         """SIGKILL to every job; what it kept outside of the log is deleted."""
         for job in [self.job, *self.others]:
             job.kill()
-        shutil.rmtree(self.stack.directory.checkpoints)
+        with contextlib.suppress(FileNotFoundError):  # a job that was killed at its beginning has written none
+            shutil.rmtree(self.stack.directory.checkpoints)
 
     def kill_and_restart_after(self, seconds: float, parallelism: int) -> None:
         """SIGKILL to the JVM so many seconds from now; whoever waits then submits the job again, with this

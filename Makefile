@@ -121,5 +121,6 @@ $(JARS): deploy/pom.xml $(shell find deploy/java -name '*.java')
 # Without the archives everything runs, and starts more slowly.
 $(CLASSES): $(PACKAGES) $(JARS) deploy/local/write_class_archives.py | $(PROJECTS)
 	@echo "== archives of Java classes, from a broker and a job that are started once (a minute; 350 MB on disk)"
-	@$(BIN)/python -W ignore -m deploy.local.write_class_archives || echo "no archives could be written: Java starts without" >&2
+	@$(BIN)/python -W ignore -m deploy.local.write_class_archives || \
+		echo "no archives could be written: Java starts without; rm -r build/classes and make setup try again" >&2
 	@mkdir -p $(dir $@) && touch $@

@@ -27,11 +27,22 @@ _ENDING_SECONDS = 60.0
 def write() -> list[Path]:
     """Start a stack with a job on its cluster and one beside it, end them, and put their archives in place.
 
-    Returns the archives. Raises StackError when something does not start.
+    Returns the archives. Raises StackError when something does not start, or does not end in time; then nothing is left
+    of what was written.
     """
     new = FOLDER.with_name(f"{FOLDER.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
+    try:
+        _start_and_end(new)
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        new.rename(FOLDER)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return sorted(FOLDER.glob("*.jsa"))
+
+
+def _start_and_end(new: Path) -> None:
     os.environ[WRITING] = str(new)
     submission = Submission(stages=STAGES, name="classes")
     with tempfile.TemporaryDirectory(prefix="fluvial-classes-") as folder, interruptible():
@@ -39,19 +50,20 @@ def write() -> list[Path]:
             submit_to_session(stack.directory, submission)
         with Stack(Path(folder), watch=False) as stack, LocalJob(stack.directory, submission) as job:
             job.wait_until_running()
-            _end_its_java(job.pid)
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    new.rename(FOLDER)
-    return sorted(FOLDER.glob("*.jsa"))
+            end_its_java(job.pid)
 
 
-def _end_its_java(pid: int | None) -> None:
-    """End the Java below a local job by itself: it is killed when its Python ends, and would write nothing."""
+def end_its_java(pid: int | None, seconds: float = _ENDING_SECONDS) -> None:
+    """End the Java below a local job by itself: it is killed when its Python ends, and would write nothing. Raises
+    StackError when it has not written and ended after so many seconds."""
     assert pid is not None
     for child in psutil.Process(pid).children(recursive=True):
         if "java" in child.name():
             child.send_signal(signal.SIGTERM)
-            child.wait(_ENDING_SECONDS)
+            try:
+                child.wait(seconds)
+            except psutil.TimeoutExpired as error:
+                raise StackError(f"Java {child.pid} has not written its archive after {seconds:g} s") from error
 
 
 if __name__ == "__main__":

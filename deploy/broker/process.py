@@ -76,6 +76,17 @@ class Broker:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
+    def prepare(self) -> None:
+        """Make its folder, as `start` does where that is yet to be done. Raises StartError with the end of its log."""
+        with self._mutex:
+            if self.pid is None:
+                make_private_folder(self.directory)  # it holds what everybody sends
+                try:
+                    self._prepare(self._ports or self._remembered_ports())
+                except BaseException:
+                    self.stop()
+                    raise
+
     def start(self) -> None:
         """Start and wait until it answers; again on the ports it had before. Does nothing if it runs.
 
@@ -83,7 +94,7 @@ class Broker:
         """
         with self._mutex:
             if self.pid is None:
-                make_private_folder(self.directory)  # it holds what everybody sends
+                make_private_folder(self.directory)
                 self._start()
 
     def stop(self) -> None:
@@ -143,15 +154,20 @@ class Broker:
         return ports
 
     def _start_on(self, ports: Ports) -> None:
+        file = self._prepare(ports)
+        with postponed():
+            self._process = self._spawn("broker", *HEAP, main=["kafka.Kafka", file.name])
+        self._wait_until_ready(ports.clients)
+
+    def _prepare(self, ports: Ports) -> Path:
+        """Its configuration, in a folder that is formatted."""
         file = self.directory / "server.properties"
         certificates = self.certificates and Path(os.path.relpath(self.certificates, self.directory))
         file.write_text(configuration(ports, certificates))
         self.log.unlink(missing_ok=True)
         if not (self.directory / "log" / "meta.properties").exists():
             self._format(file)
-        with postponed():
-            self._process = self._spawn("broker", *HEAP, main=["kafka.Kafka", file.name])
-        self._wait_until_ready(ports.clients)
+        return file
 
     def _format(self, file: Path) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -160,6 +176,7 @@ class Broker:
             self._process = self._spawn("storage-tool", main=["kafka.tools.StorageTool", *arguments])
         if self._process.wait(_START_SECONDS) != 0:
             raise start_error("the broker's directory could not be formatted", self.log)
+        self._process = None
 
     def _spawn(self, program: str, *options: str, main: list[str]) -> subprocess.Popen[bytes]:
         command = [

@@ -9,8 +9,8 @@ import typer
 
 from deploy.commands.common import DataDirOption
 from deploy.federation.directory import DEFAULT, DataDirectory
+from deploy.local.defaults import DEFAULT_PARTITIONS
 from deploy.local.detached import start_detached
-from deploy.local.stack import DEFAULT_PARTITIONS
 from deploy.local.supervisor import supervise
 from fluvial.cli.common import console, reported
 from fluvial.wire.topic_policy import TopicPolicy

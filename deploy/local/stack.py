@@ -22,19 +22,17 @@ from deploy.cluster.session import SessionCluster
 from deploy.federation import federation_ids
 from deploy.federation.directory import DataDirectory, StackState
 from deploy.federation.keys import ServiceKeys
+from deploy.local.defaults import DEFAULT_PARTITIONS
 from deploy.machine.errors import StackError
 from deploy.machine.ports import HOST
 from deploy.machine.processes import ProcessIdentity
-from deploy.security.access import Access
 from deploy.security.credentials import OWN_ROLES
-from deploy.security.quotas import PARTICIPANT, UNBOUNDED, set_quotas
 from deploy.security.rights import ADMIN, BROKER, Role
 from fluvial.cli.interruption import interruptible, uninterrupted
 from fluvial.identity.brokers import Brokers, Security
 from fluvial.identity.federation import Federation
 from fluvial.wire.topics import Topics
 
-DEFAULT_PARTITIONS = 4
 _WATCH_SECONDS = 0.3
 _MOST_RESTARTS = 20
 
@@ -102,10 +100,14 @@ class Stack:
             self._write_state("starting")
             if self.cluster is not None:
                 self._report(f"starting the Flink cluster: a JobManager, {self._task_managers} TaskManagers")
-                self.cluster.begin(self._task_managers)
+                self.cluster.begin(0)
             self._report("starting the Kafka broker")
             if self._is_secure:
                 self.directory.credentials.prepare((HOST, "localhost"))
+            # All that comes later waits for the broker, and a TaskManager would take a core from what makes its folder.
+            self.broker.prepare()
+            if self.cluster is not None:
+                self.cluster.add_task_managers(self._task_managers)
             self.broker.start()
             self._write_state("starting")
             self._open_federation()
@@ -132,10 +134,7 @@ class Stack:
         )
         create_topics(admin, federation.topics.all_settings(self._partitions, self.directory.topic_policy()))
         if self._is_secure:
-            access = Access(admin, federation.topics)
-            for role in OWN_ROLES:
-                access.grant(role, role)
-            set_quotas(admin, PARTICIPANT, dict.fromkeys((*OWN_ROLES, ADMIN, BROKER), UNBOUNDED))
+            _give_rights(admin, federation)
         federation.save(self.directory.federation_file)
         kind = "mutual TLS" if self._is_secure else "plain: whoever reaches it may do everything"
         self._report(f"broker at {admin} ({kind}), topics {federation.topic_prefix}*")
@@ -239,6 +238,16 @@ class Stack:
             if self._restarts >= _MOST_RESTARTS:
                 self._report(f"{self._restarts} restarts: giving up; see the logs in {self.directory.root}")
             self._write_state("running")
+
+
+def _give_rights(admin: Brokers, federation: Federation) -> None:
+    from deploy.security.access import Access  # late: a plain stack does without them, and without a second client
+    from deploy.security.quotas import PARTICIPANT, UNBOUNDED, set_quotas
+
+    access = Access(admin, federation.topics)
+    for role in OWN_ROLES:
+        access.grant(role, role)
+    set_quotas(admin, PARTICIPANT, dict.fromkeys((*OWN_ROLES, ADMIN, BROKER), UNBOUNDED))
 
 
 @contextlib.contextmanager

@@ -35,7 +35,7 @@ def supervise(
 
 def main() -> None:
     leave_when_asked()
-    from deploy.local.stack import DEFAULT_PARTITIONS
+    from deploy.local.defaults import DEFAULT_PARTITIONS
     from deploy.machine.errors import StackError
 
     parser = argparse.ArgumentParser(description=supervise.__doc__)

@@ -23,7 +23,7 @@ def test_the_command_line_loads_neither_torch_nor_flink() -> None:
 
 @pytest.mark.parametrize("verb", ["up", "down", "status", "submit"])
 def test_verbs_about_processes_load_nothing_that_computes(verb: str) -> None:
-    assert loaded_by(verb, "numpy", "fluvial.edge", "fluvial.cli.audit", "deploy.demo") == []
+    assert loaded_by(verb, "numpy", "kafka", "fluvial.edge", "fluvial.cli.audit", "deploy.demo") == []
 
 
 @pytest.mark.parametrize("words", ["status", "model list"])

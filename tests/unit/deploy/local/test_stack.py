@@ -7,6 +7,7 @@ import pytest
 
 from deploy.local import stack as module
 from deploy.local.stack import Stack
+from deploy.security import access, quotas
 from deploy.security.rights import Role
 from fluvial.identity.brokers import Brokers, Security
 
@@ -22,6 +23,9 @@ class Addressed:
     @property
     def brokers(self) -> Brokers:
         return Brokers(bootstrap_servers=self.bootstrap_servers)
+
+    def prepare(self) -> None:
+        pass
 
     def start(self) -> None:
         self.has_started = True
@@ -44,8 +48,8 @@ def granted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Role]]:
     monkeypatch.setattr(module, "Broker", Addressed)
     monkeypatch.setattr(module, "topic_exists", lambda *_: False)
     monkeypatch.setattr(module, "create_topics", lambda *_: None)
-    monkeypatch.setattr(module, "Access", Granting)
-    monkeypatch.setattr(module, "set_quotas", lambda *_: None)
+    monkeypatch.setattr(access, "Access", Granting)
+    monkeypatch.setattr(quotas, "set_quotas", lambda *_: None)
     return granted
 
 
@@ -78,3 +82,34 @@ def test_a_secure_stack_stays_so_and_its_operator_has_credentials(
 def test_a_new_data_directory_is_its_owners_alone(tmp_path: Path, granted: list[tuple[str, Role]]) -> None:
     with Stack(tmp_path / "new" / "data", watch=False):
         assert stat.S_IMODE((tmp_path / "new" / "data").stat().st_mode) == 0o700
+
+
+def test_taskmanagers_begin_when_the_brokers_folder_is_there_and_do_not_wait_for_the_broker(
+    tmp_path: Path, granted: list[tuple[str, Role]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+
+    class Cluster:
+        rest_url, job_manager_pid, task_manager_pids = "http://127.0.0.1:1", None, ()
+
+        def __init__(self, directory: Path) -> None:
+            pass
+
+        def begin(self, task_managers: int) -> None:
+            steps.append(f"JobManager and {task_managers} TaskManagers")
+
+        def add_task_managers(self, count: int) -> None:
+            steps.append(f"{count} TaskManagers")
+
+        def start(self, task_managers: int) -> None:
+            steps.append("ready")
+
+        def stop(self) -> None:
+            pass
+
+    monkeypatch.setattr(module, "SessionCluster", Cluster)
+    monkeypatch.setattr(Addressed, "prepare", lambda _: steps.append("folder"))
+    monkeypatch.setattr(module, "create_topics", lambda *_: steps.append("topics"))
+    with Stack(tmp_path, watch=False, task_managers=2):
+        pass
+    assert steps == ["JobManager and 0 TaskManagers", "folder", "2 TaskManagers", "topics", "ready"]

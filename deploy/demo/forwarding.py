@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 
 from fluvial.kafka import FETCH_TIMEOUT_SECONDS, Bounds, Place, Position, Reader, Start, Transport
-from fluvial.kafka.interface import Take, Until
+from fluvial.kafka.interface import Beginning, Take, Until
 
 
 class ForwardingTransport:
@@ -30,7 +30,7 @@ class ForwardingTransport:
     def read(
         self,
         topic: str,
-        start: Start | int | Mapping[int, int] = Start.BEGINNING,
+        start: Beginning = Start.BEGINNING,
         until: Until | None = None,
     ) -> Reader:
         return self._transport.read(topic, start, until)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Protocol
 
-from fluvial.kafka.interface import Bounds, Message, Position, Start, Take, Until
+from fluvial.kafka.interface import Beginning, Bounds, Message, Position, Take, Until
 
 Missing = dict[int, deque[int]]
 """By partition, the offsets that are yet to be fetched, in their order; emptied on the way."""
@@ -80,7 +80,7 @@ class Backend(Protocol):
         """Does not wait for a connection where the library can do without."""
         ...
 
-    def reader(self, topic: str, start: Start | int | Mapping[int, int], until: Until | None) -> BackendReader:
+    def reader(self, topic: str, start: Beginning, until: Until | None) -> BackendReader:
         """See `Transport.read`."""
         ...
 

@@ -62,6 +62,11 @@ class Bounds(NamedTuple):
     end: int
 
 
+Beginning = Start | int | Mapping[int, int] | Callable[[Mapping[int, Bounds]], Mapping[int, int]]
+"""Where a Reader begins: also at a broker time in milliseconds, at offsets by partition, or at those that the caller
+chooses when it is told what each partition holds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """Where an acknowledged record lies. timestamp_ms: broker time, -1 where the broker did not tell."""
@@ -135,14 +140,14 @@ class Transport(Protocol):
     def read(
         self,
         topic: str,
-        start: Start | int | Mapping[int, int] = Start.BEGINNING,
+        start: Beginning = Start.BEGINNING,
         until: Until | None = None,
     ) -> Reader:
         """Opens a reader.
 
-        start: or a broker time in milliseconds, for the records from then on, or offsets by partition: then those
-        partitions alone, and a record that was removed meanwhile is an error. until: by partition, the offset before
-        which the reader stops; a partition that is not named is not read. None: it goes on for ever. Raises
+        start: with a broker time the records from then on; with offsets by partition, named or chosen, those partitions
+        alone, and a record that was removed meanwhile is an error. until: by partition, the offset before which the
+        reader stops; a partition that is not named is not read. None: it goes on for ever. Raises
         TransportFailed, TransportUnavailable.
         """
         ...

@@ -16,6 +16,7 @@ from fluvial.kafka.backend import Backend, BackendFetcher, BackendProducer, Back
 from fluvial.kafka.errors import ConnectionLost, TransportFailed, TransportUnavailable
 from fluvial.kafka.interface import (
     FETCH_TIMEOUT_SECONDS,
+    Beginning,
     Bounds,
     Message,
     Place,
@@ -72,7 +73,7 @@ class RecoveringTransport:
     def read(
         self,
         topic: str,
-        start: Start | int | Mapping[int, int] = Start.BEGINNING,
+        start: Beginning = Start.BEGINNING,
         until: Until | None = None,
     ) -> Reader:
         self._door.check()
@@ -144,7 +145,7 @@ class RecoveringReader:
         backend: Backend,
         door: "_Door",
         topic: str,
-        start: Start | int | Mapping[int, int],
+        start: Beginning,
         until: Until | None,
     ) -> None:
         self._backend, self._door, self._topic = backend, door, topic

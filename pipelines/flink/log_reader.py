@@ -21,7 +21,7 @@ from confluent_kafka.admin import OffsetSpec
 
 from fluvial import kafka
 from fluvial.identity.brokers import Brokers
-from fluvial.kafka import Message, Transport
+from fluvial.kafka import End, Message, Transport
 from fluvial.kafka.librdkafka import clients
 from fluvial.wire.errors import DecodeError, TransportError
 from fluvial.wire.foreign_text import logger
@@ -73,20 +73,31 @@ def read_to_end(
     began, count = time.monotonic(), 0
     try:
         with closing(kafka.connect(brokers, _CLIENT_ID, committed=committed)) as transport:
-            settles = settle_seconds > 0
-            held = (
-                _settled(transport, brokers, topic, settle_seconds, former_ends) if settles else _held(transport, topic)
-            )
-            offsets = starting_offsets(held, start, tail)
-            ends = {number: held[number].end for number, offset in offsets.items() if offset < held[number].end}
-            if ends:
-                with closing(transport.read(topic, {number: offsets[number] for number in ends}, ends)) as reader:
-                    for message in kafka.read_to_end(reader, stall_seconds):
-                        count += 1
-                        yield _source_record(message)
+            settled = None
+            if settle_seconds > 0:
+                settled = _settled(transport, brokers, topic, settle_seconds, former_ends)
+            with closing(_reader(transport, topic, start, tail, settled)) as reader:
+                for message in kafka.read_to_end(reader, stall_seconds):
+                    count += 1
+                    yield _source_record(message)
     except TransportError as error:
         raise LogUnreadable(f"{topic}: {error}") from error
     _log.info("read %d records of %s in %.2f s", count, topic, time.monotonic() - began)
+
+
+def _reader(
+    transport: Transport,
+    topic: str,
+    start: Mapping[int, int] | None,
+    tail: int | None,
+    settled: Mapping[int, Bounds] | None,
+) -> kafka.Reader:
+    """settled: what the topic holds; else what it holds now, which the reader finds by its own connection."""
+    if settled is None:
+        return transport.read(topic, lambda held: starting_offsets(_seen(held), start, tail), End.PRESENT)
+    return transport.read(
+        topic, starting_offsets(settled, start, tail), {number: held.end for number, held in settled.items()}
+    )
 
 
 def bounds(brokers: Brokers, topic: str) -> dict[int, Bounds]:
@@ -184,7 +195,11 @@ def _settled(
 
 def _held(transport: Transport, topic: str) -> dict[int, Bounds]:
     """What each partition holds, as far as this connection sees it."""
-    return {number: Bounds(first, end, end) for number, (first, end) in transport.bounds(topic).items()}
+    return _seen(transport.bounds(topic))
+
+
+def _seen(held: Mapping[int, kafka.Bounds]) -> dict[int, Bounds]:
+    return {number: Bounds(first, end, end) for number, (first, end) in held.items()}
 
 
 def _written(brokers: Brokers, topic: str) -> dict[int, int]:

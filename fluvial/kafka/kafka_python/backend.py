@@ -12,7 +12,7 @@ from typing import Any
 import kafka
 
 from fluvial.identity.brokers import Brokers
-from fluvial.kafka.interface import MAX_REQUEST_BYTES, Bounds, Start, Until
+from fluvial.kafka.interface import MAX_REQUEST_BYTES, Beginning, Bounds, Until
 from fluvial.kafka.kafka_python.errors import translated
 from fluvial.kafka.kafka_python.fetch import KafkaPythonFetcher
 from fluvial.kafka.kafka_python.opening import opening
@@ -45,9 +45,9 @@ class KafkaPythonBackend:
             }
         )
 
-    def reader(self, topic: str, start: Start | int | Mapping[int, int], until: Until | None) -> KafkaPythonReader:
+    def reader(self, topic: str, start: Beginning, until: Until | None) -> KafkaPythonReader:
         # Whoever names offsets, or reads what there is now, is not served others.
-        reset = "none" if isinstance(start, Mapping) or until is not None else "earliest"
+        reset = "none" if isinstance(start, Mapping) or callable(start) or until is not None else "earliest"
         with self._consumer(reset, topic, _FOLLOW_MS if until is None else _BOUNDED_MS) as consumer:
             return KafkaPythonReader(consumer, topic, start, until)
 

@@ -7,7 +7,7 @@ from typing import Any
 from kafka import TopicPartition, errors
 
 from fluvial.kafka.errors import ConnectionLost, TransportFailed
-from fluvial.kafka.interface import Bounds, Message, Start, Until
+from fluvial.kafka.interface import Beginning, Bounds, Message, Start, Until
 from fluvial.kafka.kafka_python.errors import translate
 
 _POLL_MS = 500
@@ -17,7 +17,7 @@ _UNKNOWN_TOPIC_SECONDS = 5.0
 class KafkaPythonReader:
     """See `fluvial.kafka.backend.BackendReader`; the arguments are those of `Transport.read`."""
 
-    def __init__(self, consumer: Any, topic: str, start: Start | int | Mapping[int, int], until: Until | None) -> None:
+    def __init__(self, consumer: Any, topic: str, start: Beginning, until: Until | None) -> None:
         self._consumer = consumer
         self._topic = topic
         self._is_bounded = until is not None
@@ -32,13 +32,15 @@ class KafkaPythonReader:
         for number, offset in self._positions.items():
             consumer.seek(TopicPartition(topic, number), offset)
 
-    def _starts(self, held: Mapping[int, Bounds], start: Start | int | Mapping[int, int]) -> dict[int, int]:
+    def _starts(self, held: Mapping[int, Bounds], start: Beginning) -> dict[int, int]:
         if start is Start.BEGINNING:
             return {number: first for number, (first, _) in held.items()}
         if start is Start.END:
             return {number: end for number, (_, end) in held.items()}
         if isinstance(start, Mapping):
             return dict(start)
+        if callable(start):
+            return dict(start(held))
         return offsets_at(self._consumer, self._topic, start, held)
 
     def poll(self, timeout: float) -> list[Message]:

@@ -11,7 +11,7 @@ from typing import Any
 from confluent_kafka import KafkaException
 
 from fluvial.identity.brokers import Brokers
-from fluvial.kafka.interface import MAX_REQUEST_BYTES, Bounds, Start, Until
+from fluvial.kafka.interface import MAX_REQUEST_BYTES, Beginning, Bounds, Until
 from fluvial.kafka.librdkafka import clients
 from fluvial.kafka.librdkafka.errors import Troubles, translate
 from fluvial.kafka.librdkafka.fetch import LibrdkafkaFetcher
@@ -50,9 +50,9 @@ class LibrdkafkaBackend:
             },
         )
 
-    def reader(self, topic: str, start: Start | int | Mapping[int, int], until: Until | None) -> LibrdkafkaReader:
+    def reader(self, topic: str, start: Beginning, until: Until | None) -> LibrdkafkaReader:
         # Whoever names offsets, or reads what there is now, is not served others.
-        reset = "error" if isinstance(start, Mapping) or until is not None else "earliest"
+        reset = "error" if isinstance(start, Mapping) or callable(start) or until is not None else "earliest"
         wait_ms = _FOLLOW_MS if until is None else _BOUNDED_MS
         with self._consumer(reset, topic, wait_ms) as (consumer, troubles):
             return LibrdkafkaReader(consumer, troubles, topic, start, until)

@@ -7,7 +7,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from fluvial.kafka.errors import TransportFailed
-from fluvial.kafka.interface import Bounds, Message, Start, Until
+from fluvial.kafka.interface import Beginning, Bounds, Message, Start, Until
 from fluvial.kafka.librdkafka import clients
 from fluvial.kafka.librdkafka.errors import Troubles, translate
 
@@ -29,7 +29,7 @@ class LibrdkafkaReader:
         consumer: Any,
         troubles: Troubles,
         topic: str,
-        start: Start | int | Mapping[int, int],
+        start: Beginning,
         until: Until | None,
     ) -> None:
         self._consumer = consumer
@@ -38,7 +38,8 @@ class LibrdkafkaReader:
         self._is_bounded = until is not None
         held: Mapping[int, Bounds] = {}
         if isinstance(until, Mapping) and isinstance(start, Mapping):
-            clients.meet(consumer, topic)
+            if any(offset < until.get(number, 0) for number, offset in start.items()):
+                clients.meet(consumer, topic)
         else:
             held = bounds(consumer, topic, troubles)
         self._ends = dict(until) if isinstance(until, Mapping) else {number: end for number, (_, end) in held.items()}
@@ -48,13 +49,15 @@ class LibrdkafkaReader:
         self._positions = {number: starts[number] for number in sorted(self._reads)}
         consumer.assign([TopicPartition(topic, number, offset) for number, offset in self._positions.items()])
 
-    def _starts(self, held: Mapping[int, Bounds], start: Start | int | Mapping[int, int]) -> dict[int, int]:
+    def _starts(self, held: Mapping[int, Bounds], start: Beginning) -> dict[int, int]:
         if start is Start.BEGINNING:
             return {number: first for number, (first, _) in held.items()}
         if start is Start.END:
             return {number: end for number, (_, end) in held.items()}
         if isinstance(start, Mapping):
             return dict(start)
+        if callable(start):
+            return dict(start(held))
         return offsets_at(self._consumer, self._topic, start, held)
 
     def poll(self, timeout: float) -> list[Message]:

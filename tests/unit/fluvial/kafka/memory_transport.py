@@ -21,7 +21,7 @@ from fluvial.kafka import (
     TransportFailed,
     TransportUnavailable,
 )
-from fluvial.kafka.interface import Take, Until, fetch_all
+from fluvial.kafka.interface import Beginning, Take, Until, fetch_all
 from fluvial.wire.errors import ChunkUnavailable
 
 
@@ -95,7 +95,7 @@ class MemoryTransport:
     def read(
         self,
         topic: str,
-        start: Start | int | Mapping[int, int] = Start.BEGINNING,
+        start: Beginning = Start.BEGINNING,
         until: Until | None = None,
     ) -> "MemoryReader":
         return MemoryReader(self._log(topic), start, until)
@@ -126,12 +126,14 @@ class MemoryTransport:
 class MemoryReader:
     """See `fluvial.kafka.interface.Reader`."""
 
-    def __init__(self, logs: list[list[Message]], start: Start | int | Mapping[int, int], until: Until | None) -> None:
+    def __init__(self, logs: list[list[Message]], start: Beginning, until: Until | None) -> None:
         self._logs = logs
         ends = {number: _next_offset(log) for number, log in enumerate(logs)}
         self._until = ends if until is End.PRESENT else until
         if isinstance(start, Mapping):
             self._next = dict(start)
+        elif callable(start):
+            self._next = dict(start({number: Bounds(0, end) for number, end in ends.items()}))
         elif start is Start.END:
             self._next = dict(ends)
         elif start is Start.BEGINNING:

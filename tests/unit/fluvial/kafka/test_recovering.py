@@ -11,7 +11,7 @@ from fluvial.identity.brokers import Brokers, Security
 from fluvial.kafka import End, Message, Position, Start, TransportFailed, TransportUnavailable, recovering
 from fluvial.kafka.backend import Missing
 from fluvial.kafka.errors import ConnectionLost
-from fluvial.kafka.interface import Bounds, Take, Until
+from fluvial.kafka.interface import Beginning, Bounds, Take, Until
 from fluvial.kafka.recovering import RecoveringTransport
 
 PLAIN = Brokers(bootstrap_servers="a:1")
@@ -33,7 +33,7 @@ class Library:
         self.producers.append(Producer())
         return self.producers[-1]
 
-    def reader(self, topic: str, start: Start | int | Mapping[int, int], until: Until | None) -> "Reader":
+    def reader(self, topic: str, start: Beginning, until: Until | None) -> "Reader":
         begin = 0 if start is Start.BEGINNING else dict(start)[0]  # type: ignore[call-overload]
         self.readers.append(Reader(self, begin, until[0] if isinstance(until, Mapping) else self.records))
         return self.readers[-1]

@@ -4,11 +4,23 @@ A test class inherits this and brings the fixtures `transport` and `topic` (thre
 """
 
 import time
+from collections.abc import Mapping
 from contextlib import closing
 
 import pytest
 
-from fluvial.kafka import Bounds, Message, Reader, Snapshot, Start, Transport, TransportFailed, read_all, read_to_end
+from fluvial.kafka import (
+    Bounds,
+    End,
+    Message,
+    Reader,
+    Snapshot,
+    Start,
+    Transport,
+    TransportFailed,
+    read_all,
+    read_to_end,
+)
 from fluvial.wire.errors import ChunkUnavailable
 
 CHUNK = bytes(range(256)) * 4096
@@ -141,6 +153,26 @@ class TransportSuite:
             transport.produce(topic, b"%d" % n, key=b"k", partition=n % 2).result(30)
         with closing(transport.read(topic, {0: 2})) as reader:
             assert [m.value for m in read_to_end(reader, 30)] == [b"4", b"6"]
+
+    def test_a_reader_begins_where_its_caller_chooses_of_what_there_is(self, transport: Transport, topic: str) -> None:
+        for n in range(8):
+            transport.produce(topic, b"%d" % n, key=b"k", partition=n % 2).result(30)
+        told: list[Mapping[int, Bounds]] = []
+
+        def last_but_one(held: Mapping[int, Bounds]) -> dict[int, int]:
+            told.append(held)
+            return {number: max(first, end - 2) for number, (first, end) in held.items()}
+
+        with closing(transport.read(topic, last_but_one, End.PRESENT)) as reader:
+            transport.produce(topic, b"later", key=b"k", partition=0).result(30)
+            assert sorted(m.value for m in read_to_end(reader, 30)) == [b"4", b"5", b"6", b"7"]
+            assert reader.caught_up()
+        assert told == [{0: (0, 4), 1: (0, 4), 2: (0, 0)}]
+
+    def test_where_all_that_was_asked_for_is_over_nothing_is_waited_for(self, transport: Transport, topic: str) -> None:
+        transport.produce(topic, b"0", key=b"k", partition=0).result(30)
+        with closing(transport.read(topic, {0: 1}, {0: 1, 1: 0})) as reader:
+            assert list(read_to_end(reader, 30)) == []
 
     def test_a_reader_stops_where_it_is_told_to(self, transport: Transport, topic: str) -> None:
         for n in range(12):

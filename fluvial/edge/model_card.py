@@ -7,6 +7,7 @@ participants and names none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from fluvial.wire.records import ModelManifest, Release
 from fluvial.wire.task_file import TaskFile
 
 _SHOWN_VERSIONS = 20
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|!~&])")
 
 
 def model_card(
@@ -100,7 +102,7 @@ def _measurements(findings: Findings) -> str:
             rows.append((f"{group.attribute}: {group.group}", f"{group.num_examples:,}", *shown))
         parts.append("On the task's evaluation set:\n\n" + _table(("group", "examples", *names), rows))
     for version, told in findings.told.items():
-        lines = "\n".join(f"* {line}" for line in participants_as_lines(told))
+        lines = "\n".join(f"* {_literal(line)}" for line in participants_as_lines(told))
         parts.append(
             f"By participants, on examples that they held out (with their updates for version {version}):\n\n{lines}"
         )
@@ -128,6 +130,11 @@ def _lineage(manifest: ModelManifest, lineage: Sequence[ModelManifest]) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(_line(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _literal(text: str) -> str:
+    """A line in which nothing is markup: participants choose the names of groups and of parts of metrics."""
+    return _MARKUP.sub(r"\\\1", _line(text))
 
 
 def _line(text: str) -> str:

@@ -6,7 +6,7 @@ import yaml
 
 from fluvial.edge.measurements import Findings
 from fluvial.edge.model_card import model_card
-from fluvial.wire.records import GroupMeasurement, Metric, Release
+from fluvial.wire.records import GroupMeasurement, Metric, ParticipantsMetric, Release
 from tests.unit.deploy.demo.records import manifest
 from tests.unit.fluvial.edge.packages.packages_world import task_file
 
@@ -33,6 +33,24 @@ def test_foreign_names_break_neither_table_nor_header() -> None:
     header = yaml.safe_load(card.split("\n---\n")[0].removeprefix("---\n"))
     assert header["model-index"][0]["results"][0]["task"]["name"] == title
     assert "license" not in header
+
+
+def test_what_participants_call_a_group_is_no_markup() -> None:
+    """A card is shown by model hubs, which render it."""
+    quantiles = dict.fromkeys(("mean", "p10", "p25", "p50", "p75", "p90"), 0.5)
+    told = ParticipantsMetric(
+        version=2,
+        attribute="<img src=x onerror=y>",
+        group="[free](http://example.org) `code`",
+        metric="macro_f1",
+        participants=3,
+        num_examples=30,
+        **quantiles,
+    )
+    made = manifest(3)
+    card = model_card(made, task_file(), [made], Findings(release=None, told={3: (told,)}), None, {})
+    (line,) = [line for line in card.splitlines() if "weighted mean" in line]
+    assert line.startswith("* \\<img src=x onerror=y\\> \\[free\\](http://example.org) \\`code\\`: macro\\_f1 0.5000 (")
 
 
 def test_a_long_lineage_is_cut_and_counted() -> None:

@@ -1,6 +1,7 @@
 """What a user waits for, side by side with another commit: starting, submitting, asking, and the demonstration.
 
-    python -m tests.benchmarks.waiting [--against COMMIT] [--repeats 2] [--demo heart|digits|none] [--output FILE]
+    python -m tests.benchmarks.waiting [--against COMMIT | --checkout FOLDER] [--repeats 2]
+        [--demo heart|digits|none] [--output FILE]
 
 Both commits run in the same Python environment, each with its own jars, in turns, in data directories of their own.
 Times of a machine that does other things mean little by themselves; those of two turns that follow one another can be
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,10 +154,15 @@ def _worktree(commit: str, folder: Path) -> Iterator[Path]:
         subprocess.run([*git, "remove", "--force", str(checkout)], check=False)
 
 
-def measure(against: str, repeats: int, demo: str) -> dict[str, dict[str, list[Spent]]]:
-    """By side ("former", "present") and figure what each repeat spent."""
+def measure(against: str | Path, repeats: int, demo: str) -> dict[str, dict[str, list[Spent]]]:
+    """By side ("former", "present") and figure what each repeat spent. against: a commit, or the folder of a checkout
+    whose jars are built."""
     found: dict[str, dict[str, list[Spent]]] = {"former": {}, "present": {}}
-    with tempfile.TemporaryDirectory(prefix="fluvial-waiting-") as name, _worktree(against, Path(name)) as former:
+    with tempfile.TemporaryDirectory(prefix="fluvial-waiting-") as name, ExitStack() as ends:
+        if isinstance(against, Path):
+            former = against.resolve()
+        else:
+            former = ends.enter_context(_worktree(against, Path(name)))
         sides = {"former": Side(former), "present": Side(CHECKOUT)}
         for repeat in range(repeats):
             for label, side in sides.items():
@@ -191,16 +197,18 @@ def table(found: dict[str, dict[str, list[Spent]]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--against", default=FORMER, help="the commit to compare with")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--against", default=FORMER, help="the commit to compare with")
+    other.add_argument("--checkout", type=Path, help="the checkout to compare with, whose jars are built")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--demo", choices=["heart", "digits", "none"], default="heart")
     parser.add_argument("--output", type=Path, help="file of a JSON document with everything")
     arguments = parser.parse_args()
     with interruptible():
-        found = measure(arguments.against, arguments.repeats, arguments.demo)
+        found = measure(arguments.checkout or arguments.against, arguments.repeats, arguments.demo)
     print(table(found))
     if arguments.output:
-        document: dict[str, Any] = {"machine": machine(), "against": arguments.against}
+        document: dict[str, Any] = {"machine": machine(), "against": str(arguments.checkout or arguments.against)}
         for label, figures in found.items():
             document[label] = {
                 figure: [{"wall": round(one.wall, 2), "processor": round(one.processor, 2)} for one in each]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.wire._generated.versions import VERSIONS
-from fluvial.wire.framing import HEADER_BYTES, MAGIC
+from fluvial.wire.framing import HEADER_BYTES, MAGIC, MAX_RECORD_BYTES
 from fluvial.wire.version import Version
 
 Integers = NDArray[np.int64]
@@ -100,7 +100,8 @@ class Columns:
                     numbers[name] = reader.symbol(symbols)
                 case "double":
                     reader.double()
-        return cls(reader.plain & (reader.at == rows.ends), spans, numbers)
+        whole = (reader.at == rows.ends) & (rows.ends - rows.starts <= MAX_RECORD_BYTES)
+        return cls(reader.plain & whole, spans, numbers)
 
 
 class _Reader:

@@ -48,13 +48,11 @@ def verdicts(values: Sequence[bytes]) -> list[Attributes | None]:
     times_ms = times.tolist()
     for row in np.flatnonzero(plain).tolist():
         topic = topics[row]
-        # As `event_id` writes it, whose escapes a name of a topic has no need of.
-        if (
-            ids[row] != b"verdict/%b/%d/%d" % (topic, partitions[row], offsets[row])
-            or subjects[row] != participants[row]
-        ):
+        if b"%" in topic or b"/" in topic:  # `event_id` would escape it
             continue
-        if b"%" in topic or b"/" in topic:
+        if ids[row] != b"verdict/%b/%d/%d" % (topic, partitions[row], offsets[row]):
+            continue
+        if subjects[row] != participants[row]:
             continue
         found[row] = _attributes((ids[row].decode(), _SOURCE, _TYPE, subjects[row], times_ms[row]))
     return found

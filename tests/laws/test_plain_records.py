@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from fluvial.transparency.chain import ChainEnd
 from fluvial.wire.columns import Block, Columns
-from fluvial.wire.framing import decode, encode
+from fluvial.wire.errors import DecodeError
+from fluvial.wire.framing import MAX_RECORD_BYTES, decode, encode
 from fluvial.wire.records import AcceptedUpdate, AuditEvent, SequencedEvent, Verdict
 from governance.audit import plain_events
 from governance.audit.cloud_events import attributes
@@ -23,7 +24,8 @@ from tests.unit.fluvial.wire.samples import records, sample
 from tests.unit.governance.audit.test_events import VERDICT
 
 FLAT = (AuditEvent, SequencedEvent, Verdict)
-EVENT = encode(verdict_event(VERDICT))
+EVENT_READ = verdict_event(VERDICT)
+EVENT = encode(EVENT_READ)
 LEAF = append(ChainEnd(), verdict_event(VERDICT))[1]
 
 
@@ -69,6 +71,18 @@ def test_a_plain_record_that_was_cut_or_continued_is_not_plain(kind: type) -> No
     plain = assert_read_as_decoded(values, kind)
     assert plain == [False] * (len(values) - 1) + [True]
     assert [assert_read_as_decoded([value], kind)[0] for value in values] == plain
+
+
+def test_a_record_too_large_to_be_decoded_is_not_plain() -> None:
+    def leaf(size: int) -> bytes:
+        return encode(
+            SequencedEvent(sequence=0, previous_sha256=bytes(32), event=replace(EVENT_READ, data=bytes(size)))
+        )
+
+    largest = MAX_RECORD_BYTES - len(leaf(MAX_RECORD_BYTES)) + MAX_RECORD_BYTES
+    assert plain_events.leaves([leaf(largest), leaf(largest + 1)]) == [True, False]
+    with pytest.raises(DecodeError):
+        decode(leaf(largest + 1), SequencedEvent)
 
 
 def test_types_with_optional_fields_are_refused() -> None:

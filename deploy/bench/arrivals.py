@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
 from deploy.bench.rates import SteadyRate, steady_rate, windows
+from deploy.bench.session_job import Running
 from deploy.bench.usage import Usage
-from deploy.jobs.submission import LocalJob
 from deploy.machine.errors import start_error
 from fluvial.identity.brokers import Brokers
 from fluvial.kafka.librdkafka import clients
@@ -69,7 +69,7 @@ class Arriving:
         self._consumer.close()
 
 
-def collect(reader: Arriving, job: LocalJob, usage: Usage, expected: int) -> Arrivals:
+def collect(reader: Arriving, job: Running, usage: Usage, expected: int) -> Arrivals:
     """That many records. Raises TimeoutError when no more come, StartError when the job ends."""
     times_ms: list[int] = []
     values: list[bytes] = []

@@ -118,6 +118,14 @@ def aggregate(
 def envelopes(
     count: Annotated[int, typer.Option(min=1000, help="Updates.")] = 20_000,
     parallelism: ParallelismOption = 1,
+    task_managers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="On a session cluster of so many TaskManagers, each with a slot and an interpreter of its own, in "
+            "place of a local job with --parallelism, whose operators share one interpreter.",
+        ),
+    ] = 0,
     window: Annotated[bool, typer.Option("--window", help="On into the windows of aggregation.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -126,7 +134,12 @@ def envelopes(
         from deploy.bench import envelopes as small_updates
 
         result = small_updates.run(
-            directory, num_envelopes=count, parallelism=parallelism, window=window, report=_report
+            directory,
+            num_envelopes=count,
+            parallelism=parallelism,
+            task_managers=task_managers,
+            window=window,
+            report=_report,
         )
     if json:
         print_json(result)

@@ -59,12 +59,19 @@ class SmallFederation:
     """
 
     def __init__(
-        self, directory: Path, *, parallelism: int = 2, named: bool = True, forged: bool = False, **settings: Any
+        self,
+        directory: Path,
+        *,
+        parallelism: int = 2,
+        named: bool = True,
+        forged: bool = False,
+        task_managers: int = 0,
+        **settings: Any,
     ) -> None:
-        """named: as `Stack`. forged: others write to the stages' topics, so that the invariants say nothing of them.
-        settings: further ones of the job."""
+        """named, task_managers: as `Stack`. forged: others write to the stages' topics, so that the invariants say
+        nothing of them. settings: further ones of the job."""
         self._settings, self._forged = settings, forged
-        self.stack = Stack(directory / "stack", watch=False, partitions=3, named=named)
+        self.stack = Stack(directory / "stack", watch=False, partitions=3, named=named, task_managers=task_managers)
         self.job = self._new_job(parallelism)
         self.others: list[LocalJob] = []
         self._directory = directory

@@ -37,6 +37,7 @@ from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
 from pipelines.flink.manifests import ManifestToMessage, read_model
 from pipelines.flink.messages import unpack
 from pipelines.flink.shared import ended_with
+from pipelines.flink.tally import Tally
 from pipelines.flink.tasks import acceleration_of, newest
 
 LOOK_MS = 250
@@ -239,14 +240,14 @@ class Accelerate(KeyedProcessFunction):
     def _of_log(self, terms: Terms) -> int:
         """The newest version whose variants the log holds; read once, when first asked."""
         if self._recorded is None:
-            self._recorded = []
+            self._recorded, skipped = [], Tally(_log)
             public_key = bytes.fromhex(self._settings.aggregator_key)
             topic = self._topics.variants
             for record in read_to_end(self._settings.brokers, topic, settle_seconds=SETTLE_SECONDS):
                 try:
                     self._recorded.append(unseal(record.value, Variant, public_key, self._topics.scope))
                 except FluvialError as error:
-                    _log.warning("%s/%d@%d is not trusted: %s", topic, record.partition, record.offset, error)
+                    skipped.add(f"{topic}/{record.partition}@{record.offset}", str(error))
         return logic.newest_built(self._recorded, *terms)
 
 

@@ -18,6 +18,7 @@ from pipelines.config import Settings
 from pipelines.flink.blobs import BlobReader
 from pipelines.flink.frames import SourceRecord, parse_source
 from pipelines.flink.messages import pack
+from pipelines.flink.tally import Tally
 
 _log = logger(__name__)
 
@@ -28,12 +29,13 @@ class ManifestToMessage(FlatMapFunction):
     def __init__(self, settings: Settings) -> None:
         self._keys = [bytes.fromhex(settings.aggregator_key), bytes.fromhex(settings.operator_key)]
         self._scope = settings.topics.scope
+        self._skipped = Tally(_log)
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         return self.of(parse_source(bytes(value)))
 
     def of(self, record: SourceRecord) -> Iterator[bytes]:
-        """The message of a record; none, and a line in the job's log, of what nobody signed who may."""
+        """The message of a record; none of what nobody signed who may, which is counted."""
         try:
             envelope = open_envelope(record.value)
             check_kind(envelope, ModelManifest, self._scope)
@@ -41,7 +43,7 @@ class ManifestToMessage(FlatMapFunction):
                 raise FluvialError("signed by nobody who may")
             manifest = decode(envelope.payload, ModelManifest)
         except FluvialError as error:
-            _log.warning("models/%d@%d is not trusted: %s", record.partition, record.offset, error)
+            self._skipped.add(f"models/{record.partition}@{record.offset}", str(error))
             return
         yield pack(manifest.task, "manifest", [envelope.payload])
 

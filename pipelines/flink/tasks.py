@@ -20,6 +20,7 @@ from fluvial.wire.task_file import TaskFile
 from pipelines.config import Settings
 from pipelines.flink.frames import parse_source
 from pipelines.flink.messages import pack
+from pipelines.flink.tally import Tally
 
 _log = logger(__name__)
 
@@ -31,16 +32,17 @@ class TaskToMessage(FlatMapFunction):
         self._keys = bytes.fromhex(settings.operator_key), bytes.fromhex(settings.registrar_key)
         self._scope = settings.topics.scope
         self._accepted: dict[str, Task] = {}
+        self._skipped = Tally(_log)
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
         try:
             task = open_registry_record((record.key or b"").decode(), record.value, *self._keys, self._scope)
             if isinstance(task, Task) and not self._check(task, record.value):
-                _log.warning("registry/%d@%d is a former record of a task", record.partition, record.offset)
+                self._skipped.add(f"registry/{record.partition}@{record.offset}", "a former record of a task")
                 return
         except (FluvialError, UnicodeDecodeError) as error:
-            _log.warning("registry/%d@%d is not trusted: %s", record.partition, record.offset, error)
+            self._skipped.add(f"registry/{record.partition}@{record.offset}", str(error))
             return
         if isinstance(task, Task):
             yield pack(task.task, "task", [encode(task), record.value])

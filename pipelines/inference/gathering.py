@@ -11,6 +11,7 @@ from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Task
 from pipelines.flink.frames import SourceRecord
+from pipelines.flink.tally import Tally
 from pipelines.flink.tasks import acceleration_of
 
 _log = logger(__name__)
@@ -41,7 +42,7 @@ def tasks_of(
     registry: Iterable[SourceRecord], operator_key: bytes, registrar_key: bytes, scope: str = ""
 ) -> list[Task]:
     """The tasks in force, of the records of topic registry; what is not genuine is skipped."""
-    view = VerifiedRegistry(operator_key, registrar_key, scope)
+    view, skipped = VerifiedRegistry(operator_key, registrar_key, scope), Tally(_log)
     for record in registry:
         key = (record.key or b"").decode(errors="replace")
         try:
@@ -50,5 +51,5 @@ def tasks_of(
             else:
                 view.withdraw(key)
         except FluvialError as error:
-            _log.warning("registry/%d@%d is not trusted: %s", record.partition, record.offset, error)
+            skipped.add(f"registry/{record.partition}@{record.offset}", str(error))
     return view.tasks()

@@ -49,6 +49,7 @@ from pipelines.flink.frames import SourceRecord
 from pipelines.flink.leased_producer import leased_producer
 from pipelines.flink.manifests import read_chunks
 from pipelines.flink.shared import ended_with
+from pipelines.flink.tally import Tally
 from pipelines.inference import logic
 from pipelines.inference.answered import Answered
 from pipelines.inference.minutes import Minute, minute_of
@@ -108,6 +109,7 @@ class Infer(KeyedProcessFunction):
         if not self._serving.ready(_START_SECONDS):
             _log.warning("registry and releases are not read to their end after %.0f s", _START_SECONDS)
         self._minutes: list[Minute] = []
+        self._skipped = Tally(_log)
 
     def close(self) -> None:
         while self._ends:
@@ -137,8 +139,8 @@ class Infer(KeyedProcessFunction):
         return iter(())
 
     def _opened(self, records: Sequence[SourceRecord]) -> list[logic.Asked]:
-        """The requests that an enrolled participant signed. What nobody vouches for has no answer: it is told and
-        left."""
+        """The requests that an enrolled participant signed. What nobody vouches for has no answer: it is counted
+        and left."""
         claimed: list[tuple[SourceRecord, Envelope]] = []
         keys: list[tuple[Envelope, bytes]] = []
         for record in records:
@@ -146,11 +148,11 @@ class Infer(KeyedProcessFunction):
                 envelope = open_envelope(record.value)
                 check_kind(envelope, InferenceRequest, self._settings.topics.scope)
             except DecodeError as error:
-                _log.warning("requests/%d@%d is no request: %s", record.partition, record.offset, error)
+                self._skipped.add(_where(record), f"no request: {error}")
                 continue
             caller = self._serving.registry.participant(envelope.signatures[0].keyid)
             if caller is None or caller.status is not ParticipantStatus.ACTIVE:
-                _log.warning("requests/%d@%d is of nobody who is enrolled", record.partition, record.offset)
+                self._skipped.add(_where(record), "of nobody who is enrolled")
                 continue
             claimed.append((record, envelope))
             keys.append((envelope, caller.public_key))
@@ -158,7 +160,7 @@ class Infer(KeyedProcessFunction):
         return [
             logic.Asked(request=request, arrived_ms=record.timestamp_ms)
             for (record, envelope), good in zip(claimed, signed, strict=True)
-            if good and (request := _request(record, envelope)) is not None
+            if good and (request := _request(record, envelope, self._skipped)) is not None
         ]
 
     def _answer(self, opened: Sequence[logic.Asked], now_ms: int) -> None:
@@ -255,18 +257,22 @@ def _results_since(settings: Settings, since_ms: int) -> Iterator[SourceRecord]:
     return log_reader.read_to_end(settings.brokers, topic, start=start, settle_seconds=log_reader.SETTLE_SECONDS)
 
 
-def _request(record: SourceRecord, envelope: Envelope) -> InferenceRequest | None:
-    """What the caller signed; None, and a line in the job's log, for anything else than a request of its own. Its names
+def _request(record: SourceRecord, envelope: Envelope, skipped: Tally) -> InferenceRequest | None:
+    """What the caller signed; None for anything else than a request of its own. Its names
     come back in results and in the audit log. Its id is the record's key: so a copy of a request, which anybody may
     write, comes to the same worker."""
     try:
         request = decode(envelope.payload, InferenceRequest)
     except DecodeError as error:
-        _log.warning("requests/%d@%d is no request: %s", record.partition, record.offset, error)
+        skipped.add(_where(record), f"no request: {error}")
         return None
     names = request.task, request.request_id
     own = request.caller == envelope.signatures[0].keyid and record.key == request.request_id.encode()
     if not own or not all(is_name(name) for name in names):
-        _log.warning("requests/%d@%d is no request of its signer", record.partition, record.offset)
+        skipped.add(_where(record), "no request of its signer")
         return None
     return request
+
+
+def _where(record: SourceRecord) -> str:
+    return f"requests/{record.partition}@{record.offset}"

@@ -22,6 +22,7 @@ from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
 from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
 from pipelines.flink.messages import pack, unpack
 from pipelines.flink.stage_mac import StageMac
+from pipelines.flink.tally import Tally
 from pipelines.flink.tasks import acceleration_of
 from pipelines.promotion import logic
 
@@ -40,10 +41,11 @@ class SignedToMessage(FlatMapFunction):
         self._key, self._topic = bytes.fromhex(settings.aggregator_key), topic
         self._scope = settings.topics.scope
         self._kind: type[Any] = kind
+        self._skipped = Tally(_log)
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
-        content = _opened(record, self._topic, self._kind, self._key, self._scope)
+        content = _opened(record, self._topic, self._kind, self._key, self._scope, self._skipped)
         if content is not None:
             yield pack(content.task, self._topic, [encode(content), sha256(record.value).digest()])
 
@@ -53,10 +55,11 @@ class ActToMessage(FlatMapFunction):
 
     def __init__(self, settings: Settings) -> None:
         self._topic, self._scope = settings.topics.operator_acts, settings.topics.scope
+        self._skipped = Tally(_log)
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
-        act = _claimed(record, self._topic, OperatorAct, self._scope)
+        act = _claimed(record, self._topic, OperatorAct, self._scope, self._skipped)
         if act is not None:
             yield pack(act[1].task, "operator_acts", [record.value])
 
@@ -67,10 +70,11 @@ class AdmittedToMessage(FlatMapFunction):
 
     def __init__(self, settings: Settings) -> None:
         self._topic, self._scope = settings.topics.admitted_reports, settings.topics.scope
+        self._skipped = Tally(_log)
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
-        report = _claimed(record, self._topic, Measurement, self._scope)
+        report = _claimed(record, self._topic, Measurement, self._scope, self._skipped)
         if report is not None:
             yield pack(report[1].task, "measurements", [encode(report[1]), sha256(record.value).digest()])
 
@@ -132,6 +136,7 @@ class Promote(KeyedProcessFunction):
     def _of_log(self) -> dict[str, logic.TaskPromotions]:
         """What the log says of all tasks."""
         tasks: dict[str, logic.TaskPromotions] = {}
+        skipped = Tally(_log)
 
         def known(task: str) -> logic.TaskPromotions:
             return tasks.get(task, logic.TaskPromotions())
@@ -151,7 +156,7 @@ class Promote(KeyedProcessFunction):
         mac = StageMac.load(self._settings.keys_dir)
         records = read_to_end(self._settings.brokers, topic, settle_seconds=SETTLE_SECONDS)
         for record in mac.proven(topic, records):
-            report = _claimed(record, topic, Measurement, self._topics.scope)
+            report = _claimed(record, topic, Measurement, self._topics.scope, skipped)
             if report is not None:
                 digest = sha256(record.value).digest()
                 tasks[report[1].task] = logic.with_measurement(known(report[1].task), report[1], digest)
@@ -159,36 +164,38 @@ class Promote(KeyedProcessFunction):
             tasks[promotion.task] = logic.with_promotion(known(promotion.task), promotion)
         topic = self._topics.operator_acts
         for record in read_to_end(self._settings.brokers, topic, committed=False):
-            opened = _claimed(record, topic, OperatorAct, self._topics.scope)
+            opened = _claimed(record, topic, OperatorAct, self._topics.scope, skipped)
             if opened is not None:
                 task = opened[1].task
                 tasks[task] = logic.with_act(known(task), sha256(record.value).digest(), *opened)
         return tasks
 
     def _records(self, topic: str, kind: type[T]) -> Iterator[tuple[SourceRecord, T]]:
-        key = bytes.fromhex(self._settings.aggregator_key)
+        key, skipped = bytes.fromhex(self._settings.aggregator_key), Tally(_log)
         for record in read_to_end(self._settings.brokers, topic, settle_seconds=SETTLE_SECONDS):
-            content = _opened(record, topic, kind, key, self._topics.scope)
+            content = _opened(record, topic, kind, key, self._topics.scope, skipped)
             if content is not None:
                 yield record, content
 
 
-def _claimed(record: SourceRecord, topic: str, kind: type[Claimed], scope: str) -> tuple[Envelope, Claimed] | None:
-    """What claims to be a record of this kind, its signature not verified; None, and a line in the job's log, for
+def _claimed(
+    record: SourceRecord, topic: str, kind: type[Claimed], scope: str, skipped: Tally
+) -> tuple[Envelope, Claimed] | None:
+    """What claims to be a record of this kind, its signature not verified; None for
     anything else."""
     try:
         envelope = open_envelope(record.value)
         check_kind(envelope, kind, scope)
         return envelope, decode(envelope.payload, kind)
     except FluvialError as error:
-        _log.warning("%s/%d@%d is no %s: %s", topic, record.partition, record.offset, kind.__name__, error)
+        skipped.add(f"{topic}/{record.partition}@{record.offset}", str(error))
         return None
 
 
-def _opened(record: SourceRecord, topic: str, kind: type[T], public_key: bytes, scope: str) -> T | None:
-    """What the federation's service key signed; None, and a line in the job's log, for anything else."""
+def _opened(record: SourceRecord, topic: str, kind: type[T], public_key: bytes, scope: str, skipped: Tally) -> T | None:
+    """What the federation's service key signed; None for anything else."""
     try:
         return unseal(record.value, kind, public_key, scope)
     except FluvialError as error:
-        _log.warning("%s/%d@%d is not trusted: %s", topic, record.partition, record.offset, error)
+        skipped.add(f"{topic}/{record.partition}@{record.offset}", str(error))
         return None

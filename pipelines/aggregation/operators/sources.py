@@ -14,6 +14,7 @@ from fluvial.wire.records import AcceptedUpdate, Round
 from pipelines.config import Settings
 from pipelines.flink.frames import parse_source
 from pipelines.flink.messages import pack
+from pipelines.flink.tally import Tally
 
 _log = logger(__name__)
 
@@ -23,13 +24,14 @@ class RoundToMessage(FlatMapFunction):
 
     def __init__(self, settings: Settings) -> None:
         self._aggregator_key, self._scope = bytes.fromhex(settings.aggregator_key), settings.topics.scope
+        self._skipped = Tally(_log)
 
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
         try:
             round_ = unseal(record.value, Round, self._aggregator_key, self._scope)
         except FluvialError as error:
-            _log.warning("rounds/%d@%d is not trusted: %s", record.partition, record.offset, error)
+            self._skipped.add(f"rounds/{record.partition}@{record.offset}", str(error))
             return
         yield pack(round_.task, "round", [encode(round_)])
 
@@ -37,11 +39,14 @@ class RoundToMessage(FlatMapFunction):
 class AcceptedToMessage(FlatMapFunction):
     """Records of topic accepted, for the window of their task. What is none is skipped and told."""
 
+    def __init__(self) -> None:
+        self._skipped = Tally(_log)
+
     def flat_map(self, value: bytes) -> Iterator[bytes]:
         record = parse_source(bytes(value))
         try:
             update = decode(record.value, AcceptedUpdate)
         except FluvialError as error:
-            _log.warning("accepted/%d@%d is no accepted update: %s", record.partition, record.offset, error)
+            self._skipped.add(f"accepted/{record.partition}@{record.offset}", str(error))
             return
         yield pack(update.task, "accepted", [record.value])

@@ -15,6 +15,7 @@ from fluvial.identity.brokers import Brokers
 from fluvial.kafka.interface import MAX_REQUEST_BYTES, Beginning, Bounds, Until
 from fluvial.kafka.kafka_python.errors import translated
 from fluvial.kafka.kafka_python.fetch import KafkaPythonFetcher
+from fluvial.kafka.kafka_python.header_names import read_any_header_name
 from fluvial.kafka.kafka_python.opening import opening
 from fluvial.kafka.kafka_python.producer import KafkaPythonProducer
 from fluvial.kafka.kafka_python.reader import KafkaPythonReader, bounds, offsets_at
@@ -23,6 +24,8 @@ _BOOTSTRAP_MS = 15_000
 _FOLLOW_MS = 500
 _BOUNDED_MS = 5
 """How long a broker may wait for records before it answers: not at all for a reader that goes to the end alone."""
+
+read_any_header_name()
 
 
 class KafkaPythonBackend:

@@ -10,6 +10,9 @@ from fluvial.kafka.errors import ConnectionLost, TransportFailed
 from fluvial.kafka.interface import Beginning, Bounds, Message, Start, Until
 from fluvial.kafka.kafka_python.errors import translate
 
+MAX_HEADERS = 64
+"""Of a record whose headers are kept; those of our records are a few."""
+
 _POLL_MS = 500
 _UNKNOWN_TOPIC_SECONDS = 5.0
 
@@ -115,6 +118,7 @@ def _partitions(consumer: Any, topic: str) -> set[int]:
 
 
 def _message(record: Any) -> Message:
+    few = len(record.headers or ()) <= MAX_HEADERS
     return Message(
         topic=record.topic,
         partition=record.partition,
@@ -122,5 +126,5 @@ def _message(record: Any) -> Message:
         timestamp_ms=record.timestamp,
         key=record.key,
         value=record.value,
-        headers=tuple((name, value or b"") for name, value in record.headers or ()),
+        headers=tuple((name, value or b"") for name, value in record.headers or ()) if few else (),
     )

@@ -19,6 +19,8 @@ _NO_LEADER_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVA
 _ASK_AGAIN_SECONDS = 0.1
 _ASK_SECONDS = 2.0
 _BATCH = 1_000
+MAX_HEADERS = 64
+"""Of a record whose headers are looked at."""
 
 
 class LibrdkafkaReader:
@@ -161,8 +163,19 @@ def arrived(consumer: Any, timeout: float) -> list[Any]:
     return [] if first is None else [first, *consumer.consume(_BATCH, 0)]
 
 
+def headers_of(record: Any) -> list[tuple[str, bytes | None]]:
+    """None of a record one of whose headers has a name that is no UTF-8, which a broker takes from whoever may write to
+    the topic: the library raises SystemError for it. None either of one with very many, which take 25 times their
+    bytes in memory. No record of ours is such, and a copy that is one proves nothing."""
+    try:
+        headers = record.headers() or []
+    except (SystemError, UnicodeError):
+        return []
+    return headers if len(headers) <= MAX_HEADERS else []
+
+
 def _message(record: Any, partition: int, offset: int) -> Message:
-    headers = record.headers()
+    headers = headers_of(record)
     return Message(
         record.topic(),
         partition,
@@ -170,5 +183,5 @@ def _message(record: Any, partition: int, offset: int) -> Message:
         record.timestamp()[1],
         record.key(),
         record.value(),
-        tuple([(name, value or b"") for name, value in headers]) if headers else (),
+        tuple([(name, value or b"") for name, value in headers]),
     )

@@ -97,6 +97,21 @@ def test_verify_remembers_the_checkpoint_and_refuses_a_rollback(world: World, tm
     assert known.read_bytes() == before
 
 
+def test_verify_goes_on_from_what_it_kept_and_says_what_to_do_about_a_file_that_it_did_not_keep(
+    world: World, tmp_path: Path
+) -> None:
+    state = tmp_path / "audit.state"
+    for since in (0, 12):
+        result = run("verify", "--json", "--state", str(state))
+        assert result.exit_code == 0
+        assert json.loads(result.stdout)["since"] == since
+    state.write_bytes(state.read_bytes()[:-1])
+    result = run("verify", "--state", str(state))
+    assert result.exit_code == 1
+    assert "from the first leaf on" in result.output.replace("\n", " ")
+    assert run("verify", "--state", str(state), "--known", str(tmp_path / "known")).exit_code == 2
+
+
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,14 @@ def test_every_row_is_there() -> None:
     assert [name for name, *_ in found] == [f"V{number}" for number in range(1, 27) if number != 23]
 
 
+def test_every_row_that_is_handled_names_code_and_a_test() -> None:
+    rows = re.findall(r"^\| (\d+) \| [^|]+ \| [TP] \| ([^|]+) \| ([^|]+) \|", PAGE, re.M)
+    assert [number for number, answer, _ in rows if not re.search(r"`[\w/]+\.py`", answer)] == []
+    assert [number for number, _, test in rows if "/test_" not in test and "laws/" not in test] == []
+    attacks = re.findall(r"^\| (V\d+) \| [^|]+ \| [TP] \| ([^|]+) \|", PAGE, re.M)
+    assert [name for name, test in attacks if "::test_" not in test] == []
+
+
 def test_nothing_foreign_is_unpickled() -> None:
     """No pickle, and no numpy file with objects, outside Flink's own state."""
     for path in sorted(ROOT.glob("[fmgdp]*/**/*.py")):

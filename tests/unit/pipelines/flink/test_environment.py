@@ -1,4 +1,4 @@
-"""The JVM's standard error is read to its end, whatever becomes of ours."""
+"""The environment of a job: its JVM's standard error is read to its end, and its cluster is for nobody else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from pyflink import java_gateway
 
 from pipelines.flink import environment
+from tests.unit.pipelines.validation.stage import SETTINGS
 
 
 class Bytes(io.TextIOWrapper):
@@ -77,3 +78,22 @@ def test_the_process_may_be_closed_while_its_errors_are_read(monkeypatch: pytest
     environment._drain_the_gateways_errors.cache_clear()
     assert not thread.is_alive()
     assert errors.written == b"started"
+
+
+def test_a_cluster_inside_this_process_is_reached_from_this_machine_alone_and_takes_no_jobs_of_others() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYFLINK_GATEWAY_PORT", raising=False)
+        options = environment._options(SETTINGS, "job")
+        patch.setenv("PYFLINK_GATEWAY_PORT", "1")
+        of_another_cluster = environment._options(SETTINGS, "job")
+    addresses = (
+        "rest.address",
+        "rest.bind-address",
+        "jobmanager.rpc.address",
+        "jobmanager.bind-host",
+        "taskmanager.host",
+        "taskmanager.bind-host",
+    )
+    assert {options[name] for name in addresses} == {"127.0.0.1"}
+    assert options["web.submit.enable"] == "false"
+    assert not set(addresses) & set(of_another_cluster)

@@ -9,6 +9,7 @@ from `@quick_init @dataclass(frozen=True, slots=True, kw_only=True)`.
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 from collections.abc import Callable
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from typing import Any, Literal
 from fluvial.wire.quick_init import quick_init
 
 _completing = threading.RLock()
+_OWN = ("__dict__", "__weakref__")
 _COMPLETED = ("__dataclass_fields__", "__eq__", "__hash__", "__repr__")
 
 
@@ -32,7 +34,7 @@ def _late(declared: type[Any]) -> type[Any]:
         raise TypeError(f"{declared.__name__} has bases")
     body = dict(vars(declared))
     names = tuple(name for name, kind in body["__annotations__"].items() if not kind.startswith("ClassVar["))
-    for name in ("__dict__", "__weakref__", *names):
+    for name in (*_OWN, *names):
         body.pop(name, None)
     body |= {"__slots__": names, "__match_args__": (), "__getstate__": _getstate, "__setstate__": _setstate}
     body |= {name: _Late(name, declared) for name in (*_COMPLETED, "__init__")}
@@ -69,14 +71,27 @@ class _Late:
 
 
 def _complete(made: type[Any], declared: type[Any]) -> None:
-    # Not frozen: `made` refuses by itself, and the decorator's refusal would know the declared class alone.
-    dataclasses.dataclass(init=False, unsafe_hash=True, kw_only=True)(declared)
-    members = tuple(member.name for member in dataclasses.fields(declared))
+    # Of a copy, because Ctrl-C may come in between, and whoever cleans up then completes it anew. Not frozen: `made`
+    # refuses by itself, and the decorator's refusal would know the copy alone.
+    copy: type[Any] = type(
+        declared.__name__, (), {name: one for name, one in vars(declared).items() if name not in _OWN}
+    )
+    dataclasses.dataclass(init=False, unsafe_hash=True, kw_only=True)(copy)
+    members = tuple(member.name for member in dataclasses.fields(copy))
     if members != vars(made)["__slots__"]:
         raise TypeError(f"the fields of {made.__name__} are {members}, and not what its annotations tell")
     for name in _COMPLETED:
-        setattr(made, name, vars(declared)[name])
+        setattr(made, name, vars(copy)[name])
     quick_init(made)
+
+
+def _forget_others() -> None:
+    """In a forked process nobody is left who would let the lock go."""
+    global _completing
+    _completing = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forget_others)
 
 
 def _check_free(made: type[Any], instance: Any, name: str, what: str) -> None:

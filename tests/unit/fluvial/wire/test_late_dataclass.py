@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import os
 import pickle
+import signal
 import threading
 import typing  # noqa: F401 - an annotation names it
 from collections.abc import Callable
@@ -143,3 +145,45 @@ def test_a_class_with_bases_and_one_whose_annotations_hide_a_class_variable_are_
     hidden = decorate(type("Hidden", (), {"__annotations__": annotations, "__module__": __name__}))
     with pytest.raises(TypeError, match="not what its annotations tell"):
         hidden(a=1)
+
+
+def test_one_that_was_interrupted_while_it_was_completed_is_completed_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late = _late()
+
+    def interrupted(_: type[Any]) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(late_dataclass, "quick_init", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            late(sensor="a", value=1.0)
+    assert late(sensor="a", value=1.0) == late(sensor="a", value=1.0)
+
+
+def test_a_forked_process_waits_for_no_thread_of_the_first() -> None:
+    late, is_held, over = _late(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with late_dataclass._completing:
+            is_held.set()
+            over.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    is_held.wait()
+    try:
+        child = os.fork()
+        if not child:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(20)
+            try:
+                late(sensor="a", value=1.0)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        over.set()
+        holder.join()

@@ -37,13 +37,13 @@ class KeptLog:
         it, OSError for one that cannot be used or that another audit uses."""
         self._file, self._sum = file, file.with_name(file.name + ".sha256")
         self._of = f"{federation.log_key} {federation.topics.scope} {federation.topics.prefix}".encode()
-        is_new = not file.exists() or not file.stat().st_size
         if not file.exists():
             create_private(file, b"")
         try:
             self.shelf = Shelf(file)
         except sqlite3.DatabaseError as error:
             raise VerificationError(f"{file} is no file that an audit has kept: {error}") from error
+        is_new = not file.stat().st_size  # now, when what an audit that was killed had begun is taken back
         if not is_new and (not self._sum.exists() or self._sum.read_text().strip() != _sha256(file)):
             raise VerificationError(
                 f"{file} is not as an audit has kept it, or one was interrupted as it wrote. Without {file} and "

@@ -72,7 +72,8 @@ def commands() -> str:
         "# Commands\n",
         "Exit status: 0 success and nothing else; 1 refused or not proven; 2 wrong usage; 3 the broker is away or too "
         "slow, trying again may help; 130 interrupted; 141 nobody reads the output any more. Errors go to standard "
-        "error, results to standard output; `--json` prints one document, or one a line, for programs.\n",
+        "error, results to standard output; `--json` prints one document, or one a line, for programs. `fluvial "
+        "--install-completion` has the shell complete verbs and options.\n",
     ]
     for path, command in _verbs("fluvial", command_line()):
         lines += [f"## {path}\n", f"{_text(command.help)}\n", *_parameters(command.params)]

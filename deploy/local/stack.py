@@ -135,9 +135,24 @@ class Stack:
         create_topics(admin, federation.topics.all_settings(self._partitions, self.directory.topic_policy()))
         if self._is_secure:
             _give_rights(admin, federation)
+        moved_from = self._moved_from(federation)
         federation.save(self.directory.federation_file)
         kind = "mutual TLS" if self._is_secure else "plain: whoever reaches it may do everything"
         self._report(f"broker at {admin} ({kind}), topics {federation.topic_prefix}*")
+        if moved_from:
+            self._report(
+                f"warning: the broker was at {moved_from} before: whoever has a copy of federation.json needs the new "
+                "one, or its new address in the old one"
+            )
+
+    def _moved_from(self, federation: Federation) -> str:
+        """Where the copies of federation.json that were handed out look for the broker, if it is there no more."""
+        try:
+            former = Federation.load(self.directory.federation_file)
+        except (OSError, ValueError):
+            return ""
+        moved = former.bootstrap_servers != federation.bootstrap_servers
+        return former.bootstrap_servers if moved else ""
 
     def _federation_id(self, admin: Brokers) -> str | None:
         """Before the topics are made, so that a stack which dies in between draws another one."""

@@ -24,7 +24,7 @@ app = typer.Typer(
     help="Governed federated learning as a stream.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    add_completion=True,
 )
 _groups: dict[str, typer.Typer] = {}
 _CLIENT = {

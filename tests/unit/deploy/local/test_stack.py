@@ -64,6 +64,28 @@ def test_a_plain_stack_grants_nothing_and_tells_addresses_alone(
     assert not stack.directory.credentials.exist
 
 
+def test_whoever_has_a_copy_of_the_federations_file_is_thought_of_when_the_broker_moves(
+    tmp_path: Path, granted: list[tuple[str, Role]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    for _ in range(2):
+        with Stack(tmp_path, watch=False, report=told.append):
+            pass
+    assert not [line for line in told if "warning" in line]
+
+    class Moved(Addressed):
+        def __init__(self, directory: Path, certificates: Path | None = None) -> None:
+            super().__init__(directory, certificates)
+            self.bootstrap_servers = "127.0.0.1:9192"
+
+    monkeypatch.setattr(module, "Broker", Moved)
+    with Stack(tmp_path, watch=False, report=told.append):
+        pass
+    (warning,) = [line for line in told if "warning" in line]
+    assert "was at 127.0.0.1:9092 before" in warning
+    assert "federation.json" in warning
+
+
 def test_a_secure_stack_stays_so_and_its_operator_has_credentials(
     tmp_path: Path, granted: list[tuple[str, Role]]
 ) -> None:

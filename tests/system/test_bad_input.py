@@ -22,9 +22,11 @@ from deploy.bench.seeding import register
 from deploy.federation.health import read_health
 from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack, running_stack
+from fluvial.auditor.kept_log import KeptLog
 from fluvial.auditor.reader import audited_topics
 from fluvial.auditor.verify import verify
 from fluvial.identity.envelope import pre_authentication_encoding, seal, unseal
+from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import connect, snapshot
 from fluvial.registry.acts import OperatorActs
@@ -292,6 +294,8 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path, monkeypatc
                     break
                 time.sleep(1)
             assert report.verified, report
+            for since in (0, report.signed_size):
+                assert_an_audit_goes_on(federation, tmp_path / "audit.state", since)
             assert_invariants(federation)
             assert job.pid is not None, "the job has ended"
         finally:
@@ -322,6 +326,18 @@ def assert_a_task_is_continued_and_removed(acts: OperatorActs, sender: Sender, m
     receipts = read_until(federation, federation.topics.receipts, lambda found: len(found) >= 4)
     outcomes = {decode(each.value(), Receipt).update_id: decode(each.value(), Receipt).outcome for each in receipts}
     assert outcomes["second"] is Outcome.ROUND_FAILED
+
+
+def assert_an_audit_goes_on(federation: Federation, state: Path, since: int) -> None:
+    """From what the one before it has kept."""
+    with (
+        KeptLog(state, federation) as kept,
+        snapshot(federation.brokers, audited_topics(federation.topics), "test-audit") as reader,
+    ):
+        report = verify(reader, federation, kept=kept)
+    assert report.verified, report
+    assert (report.since == 0) == (since == 0)
+    assert report.since >= since
 
 
 def assert_the_removal_stands_last(federation: Any, producer: Producer) -> None:

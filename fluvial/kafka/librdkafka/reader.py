@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from operator import methodcaller
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -19,6 +20,9 @@ _NO_LEADER_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVA
 _ASK_AGAIN_SECONDS = 0.1
 _ASK_SECONDS = 2.0
 _BATCH = 1_000
+_headers = methodcaller("headers")
+"""Not `record.headers()`: CPython calls a method that is called often past the check of its result, and then the list
+has a hole in the place of such a name, and ends the process."""
 MAX_HEADERS = 64
 """Of a record whose headers are looked at."""
 
@@ -168,7 +172,7 @@ def headers_of(record: Any) -> list[tuple[str, bytes | None]]:
     the topic: the library raises SystemError for it. None either of one with very many, which take 25 times their
     bytes in memory. No record of ours is such, and a copy that is one proves nothing."""
     try:
-        headers = record.headers() or []
+        headers = _headers(record) or []
     except (SystemError, UnicodeError):
         return []
     return headers if len(headers) <= MAX_HEADERS else []

@@ -43,7 +43,10 @@ class Shelf:
     without `commit`. Raises OSError where the folder is full or cannot be used."""
 
     def __init__(self, file: Path | None = None) -> None:
-        self._database = sqlite3.connect(str(file or ""), isolation_level=None, factory=_Database, timeout=1.0)
+        # Whichever thread finds that nobody has it any more closes it.
+        self._database = sqlite3.connect(
+            str(file or ""), isolation_level=None, factory=_Database, timeout=1.0, check_same_thread=False
+        )
         self._database.file = file
         weakref.finalize(self, self._database.close)
         journal, begin = ("OFF", "BEGIN") if file is None else ("DELETE", "BEGIN EXCLUSIVE")

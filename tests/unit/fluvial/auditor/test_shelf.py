@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import subprocess
 import sys
 import tempfile
+import threading
+import weakref
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import count
@@ -133,3 +136,19 @@ def test_a_full_folder_is_told_as_such() -> None:
     with pytest.raises(OSError, match="full") as told:
         [relation.add(b"%d" % number, bytes(100)) for number in range(4_000)]
     assert (told.value.errno, told.value.filename) == (errno.ENOSPC, tempfile.gettempdir())
+
+
+def test_any_thread_may_find_that_nobody_has_it_any_more() -> None:
+    """Python's collector runs in the thread that happens to make an object."""
+    left: list[object] = []
+
+    def read() -> None:
+        cycle: list[object] = [Shelf()]
+        cycle.append(cycle)
+        left.append(weakref.ref(cycle[0]))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join()
+    gc.collect()
+    assert [reference() for reference in left] == [None]  # type: ignore[operator]

@@ -235,6 +235,25 @@ def test_a_round_announces_its_window_and_whom_it_invites() -> None:
     assert (plain.window, plain.staleness, plain.grace_ms) == (WindowMode.SYNCHRONOUS, "", 1_500)
 
 
+@pytest.mark.parametrize("mode", ["synchronous", "buffered", "tumbling"])
+def test_an_attempt_that_nobody_came_to_is_followed_by_one_that_draws_others_and_takes_what_the_operator_has_said(
+    mode: str,
+) -> None:
+    idle = {"window": {"mode": mode}, "sampling": {"fraction": 0.5}}
+    open_ = run(a_task(**idle))[1]
+    _, effects = run(a_task(**idle), failed(1))
+    leaves = [effect.event.transition for effect in effects[-1] if isinstance(effect, task_life.Record)]
+    assert leaves == [RoundTransition.FAILED, RoundTransition.OPENED]
+    assert announced(effects[-1]).seed != announced(open_[-1]).seed
+
+    _, effects = run(a_task(**idle), a_task(**idle, target=3), failed(1))
+    assert announced(effects[-1]).target == 3
+
+    paused = replace(a_task(**idle), status=TaskStatus.PAUSED)
+    _, effects = run(a_task(**idle), paused, failed(1))
+    assert announced(effects[-1]).status is RoundStatus.PAUSED
+
+
 def test_tumbling_windows_end_at_multiples_of_their_size_one_after_the_other() -> None:
     task = a_task(window={"mode": "tumbling"}, deadline_seconds=4)
     state, effects = task_life.step(None, task, 5_000)

@@ -6,12 +6,16 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from confluent_kafka import Producer
+from kafka import KafkaProducer
 
 from deploy.broker.process import Broker
 from deploy.broker.topics import create_topics
+from fluvial.kafka import Transport, connection, read_all
 from fluvial.wire.framing import encode
 from fluvial.wire.records import AuditEvent
 from fluvial.wire.topics import TopicSettings
@@ -66,6 +70,27 @@ def test_all_partitions_are_read_in_order_with_their_headers(broker: Broker, top
     tombstone = next(record for record in records if record.key == b"gone")
     assert (tombstone.value, tombstone.headers) == (b"", ())
     assert len(records) == 5_001
+
+
+class _NoName(str):
+    """The name of a header, which a client may send as any bytes."""
+
+    def encode(self, *_: object) -> bytes:  # type: ignore[override]
+        return b"\xff\xfe"
+
+
+@pytest.mark.parametrize("library", [connection.librdkafka, connection.kafka_python])
+def test_a_header_whose_name_is_no_text_hides_nothing_that_follows(
+    broker: Broker, topic: str, library: Callable[..., Transport]
+) -> None:
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
+    values = numbers(0, 102)  # so many that the interpreter has taken to a shorter way of calling
+    for value, name in zip(values, ["plain", *[_NoName("x")] * 100, "plain"], strict=True):
+        producer.send(topic, value, b"key", [(name, value)], partition=1).get(20)
+    producer.close()
+    assert values_of(broker, topic) == values
+    with closing(library(broker.brokers, "reader")) as transport:
+        assert [message.value for message in read_all(transport, topic, 20)] == values
 
 
 def test_an_empty_topic_has_no_records(broker: Broker, topic: str) -> None:

@@ -20,6 +20,7 @@ from fluvial.cli.common import (
     reported,
     shown,
 )
+from fluvial.edge.registry import Registry
 from fluvial.identity.federation import Federation
 from fluvial.inference.read_releases import read_releases
 from fluvial.inference.releases import Releases
@@ -41,7 +42,10 @@ def list_releases(
     json: JsonOption = False,
 ) -> None:
     """The newest decision on each variant and class of processors, in the order of the decisions."""
-    promotions = _releases(load_federation(federation)).promotions(task)
+    found = load_federation(federation)
+    promotions = _releases(found).promotions(task)
+    if not promotions:
+        _check_task(found, task)
     if json:
         for promotion in promotions:
             print_json(_summary(promotion))
@@ -168,6 +172,16 @@ def _summary(promotion: Promotion) -> dict[str, Any]:
         "measurements": [digest.hex() for digest in promotion.measurements],
         "signers": list(promotion.signers),
     }
+
+
+def _check_task(federation: Federation, task: str) -> None:
+    """Raises ValueError for a task that does not exist."""
+    with (
+        closing(connect(federation.brokers, "fluvial-release")) as transport,
+        closing(Registry(transport, federation)) as registry,
+    ):
+        registry.refresh()
+        registry.existing_task(task)
 
 
 def _releases(federation: Federation) -> Releases:

@@ -145,9 +145,7 @@ def _explain(transport: Transport, federation: Federation, task: str | None) -> 
     if task is not None:
         with closing(Registry(transport, federation)) as registry:
             registry.refresh()
-            if registry.task(task) is None:
-                known = ", ".join(found.task for found in registry.tasks()) or "none"
-                raise ValueError(f"the registry has no task {task!r} signed by the operator; it has {known}")
+            registry.existing_task(task)
     errors.print(
         f"no round {'' if task is None else f'of {plain(task)} '}was opened yet: the stage aggregation opens those of "
         "a task (`fluvial task create`, `fluvial submit`)",

@@ -62,7 +62,6 @@ _POLL_SECONDS = 0.2
 _RETRY_SECONDS = 1.0
 
 _READ_SECONDS = 30.0
-_SHOWN_TASKS = 10  # in a message
 _CLOCKS_APART_MS = 3_600_000  # this machine's and the brokers', before all checkpoints are read
 _CLOCK_SKEW_MS = 60_000  # between brokers, whose times date a record and its verdict
 
@@ -160,11 +159,7 @@ class Participant:
         """The task, as the operator signed it. enrolled: for somebody who is about to take part. Raises ValueError when
         there is none of that name, and then NotEnrolled when this participant is not enrolled with its key."""
         registry = self._registry()
-        task = registry.task(name)
-        if task is None:
-            names = [each.task for each in registry.tasks()]
-            known = ", ".join([*names[:_SHOWN_TASKS], *(["..."] if names[_SHOWN_TASKS:] else [])]) or "none yet"
-            raise ValueError(f"the registry has no task {name!r} signed by the operator; there are: {known}")
+        task = registry.existing_task(name)
         if enrolled:
             check_enrolled(registry.participant(self.name), self.name, self._key.public_key)
         return task

@@ -7,6 +7,8 @@ from fluvial.kafka import Transport, read_to_end
 from fluvial.registry.reading import empty_view, take
 from fluvial.wire.records import Agreement, Participant, Task
 
+_SHOWN_TASKS = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -44,6 +46,15 @@ class Registry:
     def task(self, name: str) -> Task | None:
         """A task by its name."""
         return self._verified.task(name)
+
+    def existing_task(self, name: str) -> Task:
+        """A task by its name. Raises ValueError where there is none, with those that there are."""
+        task = self.task(name)
+        if task is None:
+            names = [each.task for each in self.tasks()]
+            known = ", ".join([*names[:_SHOWN_TASKS], *(["..."] if names[_SHOWN_TASKS:] else [])]) or "none yet"
+            raise ValueError(f"the registry has no task {name!r} signed by the operator; there are: {known}")
+        return task
 
     def tasks(self) -> list[Task]:
         """All tasks, by name."""

@@ -45,11 +45,11 @@ class Stage:
             self.state = with_measurement(self.state, measurement, sha256(record).digest())
             self.run()
 
-    def register(self, spec, version=0):
+    def register(self, spec, version=0, name="credit"):
         """Also under way: as `task update` does."""
         task = Task(
-            task="credit",
-            specification=json.dumps({**SPECIFICATION, "acceleration": spec.model_dump(mode="json")}),
+            task=name,
+            specification=json.dumps({**SPECIFICATION, "task": name, "acceleration": spec.model_dump(mode="json")}),
             layout=(),
             base_version=0,
             base_digest=bytes(32),
@@ -57,7 +57,7 @@ class Stage:
             created_ms=1,
             version=version,
         )
-        self.produce(self.topics.registry, seal(task, OPERATOR, "operator"), "task/credit")
+        self.produce(self.topics.registry, seal(task, OPERATOR, "operator"), f"task/{name}")
         if version:
             self.state = with_spec(self.state, spec, OPERATOR.public_key)
 
@@ -110,7 +110,11 @@ def test_decisions_are_listed_shown_and_compared(stage):
     assert [row["bytes"] for row in compared["decisions"]] == [10, 10]
     assert [(row["group"], row["values"][1]) for row in compared["changed"]] == [("age:50-80", None)]
     assert "recall:1 of age:50-80" in run("diff", "credit", "1", "2").stdout
+    stage.register(a_spec(2), name="other")
     assert run("list", "other").stdout.startswith("nothing was decided on other yet")
+    unknown = run("list", "credti")
+    assert unknown.exit_code == 2
+    assert "there are: credit, other" in unknown.stderr
     missing = run("diff", "credit", "1", "7")
     assert missing.exit_code == 1
     assert "no decision 7" in missing.stderr

@@ -8,6 +8,7 @@ import heapq
 import itertools
 import struct
 from collections.abc import Collection, Iterable, Iterator
+from hashlib import sha256
 from typing import Any
 
 from fluvial.admission.over_rate import offsets_of
@@ -21,7 +22,7 @@ from fluvial.auditor.shelf import Relation, Shelf, key
 from fluvial.auditor.shelf_bytes import FileBytes, KeptBytes
 from fluvial.transparency.chain import ChainEnd, signed_chain
 from fluvial.transparency.checkpoint import Checkpoint
-from fluvial.transparency.event import Recorded, event_id, read_event, subject
+from fluvial.transparency.event import REMEMBERED_EVENTS, Recorded, event_id, read_event, subject
 from fluvial.transparency.merkle import leaf_hash
 from fluvial.transparency.tree import Level, MerkleTree
 from fluvial.wire import framing
@@ -44,7 +45,7 @@ from fluvial.wire.records import (
 
 CHECK = "log"
 _KEPT = Verdict | OverRate | PublishedModel | Participant | RoundEvent | COPIED | InputGap
-_TIME = struct.Struct(">q")
+_NUMBER = struct.Struct(">q")
 
 
 class Log(KeptLeaves):
@@ -67,7 +68,7 @@ class Log(KeptLeaves):
         levels = itertools.count()
         self.tree = MerkleTree(lambda: self._new_bytes(f"tree_{next(levels)}"))
         self._times: Level = self._new_bytes("times")
-        self.seen = Relation(shelf, "seen")
+        self._events = Relation(shelf, "seen")
         self.judged = JudgedRecords(shelf)
         self.known_size = self.tree.size
         self.end, self.next_offset = (ChainEnd(), 0) if kept is None else kept.chain(self.known_size)
@@ -96,13 +97,23 @@ class Log(KeptLeaves):
 
     def time_ms(self, sequence: int) -> int:
         """The broker's time of a leaf."""
-        return int(_TIME.unpack(self._times[sequence * _TIME.size : (sequence + 1) * _TIME.size])[0])
+        return int(_NUMBER.unpack(self._times[sequence * _NUMBER.size : (sequence + 1) * _NUMBER.size])[0])
 
     def append(self, leaf: bytes, timestamp_ms: int) -> None:
         """One more leaf of the tree."""
         self.tree.append(leaf_hash(leaf))
-        self._times += _TIME.pack(timestamp_ms)
+        self._times += _NUMBER.pack(timestamp_ms)
         self.end = self.end.after(leaf)
+
+    def first_of(self, event: AuditEvent) -> int | None:
+        """The leaf that has told this very event before, -1 where one of its id told another; None where none did:
+        then the next leaf, which is to be appended, does."""
+        told = sha256(framing.encode(event)).digest()
+        name = key(event.id)
+        for known in self._events.values(name):
+            return _NUMBER.unpack_from(known)[0] if known.endswith(told) else -1
+        self._events.add(name, _NUMBER.pack(self.end.size) + told)
+        return None
 
     def records(self) -> Iterator[Recorded]:
         """What the leaves tell of verdicts, models, participants, rounds and copies, in the log's order."""
@@ -169,8 +180,10 @@ def read_on(
 
     1. A leaf is one canonical SequencedEvent, with the number of the leaves before it, that names the SHA-256 of the
     last of them. 2. No event id occurs twice, and each is the one that its data must have. A record that fails the
-    first is no leaf; one that fails the second is reported and remains one. passed_over: offsets of records that are
-    no leaves whatever they hold. signed_size: leaves that the newest checkpoint has.
+    first is no leaf; one that fails the second is reported and remains one. Of an event that the sequencer no longer
+    remembered, the very same once more says nothing new, and is skipped: without rights by role whoever may write to
+    the topics can copy it. passed_over: offsets of records that are no leaves whatever they hold. signed_size: leaves
+    that the newest checkpoint has.
     """
     if log.end.size == signed_size:
         log.mark()
@@ -189,9 +202,13 @@ def read_on(
             continue
         if number == wanted:
             log.wanted = leaf
-        if not log.seen.add(key(sequenced.event.id)):
-            log.problems.add(CHECK, record, f"leaf {number} repeats the event {sequenced.event.id}")
-        _take_in(log, number, sequenced.event, record)
+        first = log.first_of(sequenced.event)
+        if first is not None and 0 <= first < number - REMEMBERED_EVENTS:
+            log.skipped.add(CHECK, record, f"leaf {number} tells what leaf {first} has told")
+        else:
+            if first is not None:
+                log.problems.add(CHECK, record, f"leaf {number} repeats the event {sequenced.event.id}")
+            _take_in(log, number, sequenced.event, record)
         log.append(leaf, record.timestamp_ms)
         log.next_offset = record.offset + 1
         if log.end.size == signed_size:

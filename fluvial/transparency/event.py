@@ -65,6 +65,10 @@ SIGNED_PARTICIPANT = "org.fluvial.participant.v2"
 """CloudEvents type of a participant's record as the registry has it: the data is the envelope that the registrar or the
 operator signed, so that a leaf proves by itself whose key it enrols. Former releases wrote the record alone."""
 
+REMEMBERED_EVENTS = 65_536
+"""Of how many of the newest leaves the sequencer recognises the events when they come again. A stage that starts
+without state may tell again what it told since its last checkpoint, which is far less."""
+
 RECORD_TYPES: dict[str, type[Recorded]] = {name: record_type for record_type, name in EVENT_TYPES.items()}
 """The record that an event of a CloudEvents type holds."""
 

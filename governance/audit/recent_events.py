@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-REMEMBERED_EVENTS = 65_536
-"""How many of the newest leaves' events are recognised as repeats. A stage that starts without state may tell again
-what it told since its last checkpoint, which is far less."""
+from fluvial.transparency.event import REMEMBERED_EVENTS
 
 
 class RecentEvents:

@@ -19,6 +19,7 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ValueStateDescriptor
 
+from fluvial.transparency.event import REMEMBERED_EVENTS
 from fluvial.transparency.signer_state import SignerState
 from fluvial.wire.errors import TransportError
 from fluvial.wire.foreign_text import logger
@@ -26,7 +27,6 @@ from fluvial.wire.records import InputGap
 from governance.audit import plain_events, signer
 from governance.audit.cloud_events import Attributes
 from governance.audit.events import EventRefused, audit_event
-from governance.audit.recent_events import REMEMBERED_EVENTS
 from governance.audit.sequencer import Leaf, Sequencer
 from governance.audit.signer import NotNext
 from pipelines.audit.committed_log import CommittedLog

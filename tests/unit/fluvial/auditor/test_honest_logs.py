@@ -26,12 +26,43 @@ from fluvial.wire.records import (
     Reason,
     RoundStatus,
     RoundTransition,
+    SequencedEvent,
     Signature,
     Variant,
     Verdict,
 )
+from governance.audit import sequencer
 from tests.unit.fluvial.auditor.forgeries import reported, request_of
+from tests.unit.fluvial.auditor.tamperings import repeat_event
 from tests.unit.fluvial.auditor.world import TASK, World, a_participant, a_round, an_update, digest_of, honest_world
+
+
+@pytest.mark.parametrize(("remembered", "is_verified"), [(7, True), (8, False)])
+def test_the_very_same_event_once_more_is_a_problem_only_where_the_sequencer_still_knew_it(
+    monkeypatch: pytest.MonkeyPatch, remembered: int, is_verified: bool
+) -> None:
+    """Leaf 12 is leaf 4 again: anybody may copy an old record of `events`, where no rights keep him from it."""
+    monkeypatch.setattr("fluvial.auditor.log.REMEMBERED_EVENTS", remembered)
+    world = honest_world()
+    repeat_event(world)
+    world.sign()
+    report = audit(world)
+    assert report.verified is is_verified
+    told = report.skipped if is_verified else report.problems
+    assert any("leaf 12" in found.message for found in told)
+
+
+def test_another_event_of_the_same_name_is_a_problem_however_late_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fluvial.auditor.log.REMEMBERED_EVENTS", 0)
+    world = honest_world()
+    leaf = decode(world.kept[world.topics.audit][4].value or b"", SequencedEvent)
+    world.log_end, again = sequencer.append(world.log_end, replace(leaf.event, time_ms=leaf.event.time_ms + 1))
+    world.append(world.topics.audit, again)
+    world.sign()
+    report = audit(world)
+    assert not report.verified
+    assert any("leaf 12 repeats the event" in found.message for found in report.problems)
+
 
 VARIANT = Variant(
     task=TASK,

@@ -7,14 +7,13 @@ import pytest
 
 from fluvial.transparency.chain import ChainEnd
 from fluvial.transparency.compact_range import CompactRange
-from fluvial.transparency.event import read_event
+from fluvial.transparency.event import REMEMBERED_EVENTS, read_event
 from fluvial.transparency.merkle import leaf_hash
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import InputGap, SequencedEvent
 from governance.audit import sequencer
 from governance.audit.cloud_events import attributes, headers
 from governance.audit.plain_events import WORTH_IT
-from governance.audit.recent_events import REMEMBERED_EVENTS
 from pipelines.audit.committed_log import CommittedLog
 from pipelines.audit.leaf_headers import source_of, tree_of
 from tests.unit.pipelines.audit.audit_world import TOPICS, AuditWorld, event, settings_in

@@ -26,6 +26,8 @@ from fluvial.wire.names import check_participant, check_token
 from fluvial.wire.records import Decision, EnrolmentRequest, Participant, ParticipantStatus, SignedAgreement, Verdict
 
 _POLL_SECONDS = 0.1
+_CONTRADICTED_SECONDS = 2.0
+"""After a refusal: whoever may write verdicts can forge one, but not keep the registrar from enrolling meanwhile."""
 
 
 def enrol(
@@ -126,7 +128,9 @@ def _await_answer(
     """The record made from this request; its digest tells it from one made from an earlier request."""
     request_sha256 = hashlib.sha256(raw).digest()
     refusal: Verdict | None = None
-    while time.monotonic() < deadline:
+    until = deadline
+    while time.monotonic() < until:
+        mailbox.poll(0.0)
         registry.poll(_POLL_SECONDS)
         record = registry.participant(name)
         if record is not None and record.request_sha256 == request_sha256:
@@ -134,9 +138,10 @@ def _await_answer(
         verdict = mailbox.verdict_at(topic, position, _POLL_SECONDS)
         # Nobody signs verdicts: one that names other bytes was written by whoever guessed the place.
         is_of_it = verdict is not None and verdict.record_sha256 == request_sha256
-        if verdict is not None and is_of_it and verdict.decision is not Decision.ACCEPT:
-            refusal = verdict
-            break
+        if verdict is None or not is_of_it or verdict.decision is Decision.ACCEPT:
+            refusal, until = None, deadline
+        elif refusal is None:
+            refusal, until = verdict, min(deadline, time.monotonic() + _CONTRADICTED_SECONDS)
     if refusal is not None:
         raise EnrolmentRejected(refusal)
     raise EnrolmentTimeout(

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -83,6 +84,20 @@ def test_a_refusal_of_other_bytes_at_its_place_is_no_answer(
     def forge(message: Message, request: EnrolmentRequest) -> None:
         at = Position(partition=message.partition, offset=message.offset, timestamp_ms=message.timestamp_ms)
         world.judge(world.topics.enrolments, at, "alice", Decision.REJECT, Reason.TOKEN_INVALID)
+        world.admit(message, request)
+
+    answer_with(forge)
+    assert participant.enrol("token").participant == "alice"
+
+
+def test_a_forged_refusal_keeps_nobody_from_what_the_registrar_signs_meanwhile(
+    participant: Participant, world: World, answer_with
+) -> None:
+    def forge(message: Message, request: EnrolmentRequest) -> None:
+        at = Position(partition=message.partition, offset=message.offset, timestamp_ms=message.timestamp_ms)
+        digest = hashlib.sha256(message.value or b"").digest()
+        world.judge(world.topics.enrolments, at, "alice", Decision.REJECT, Reason.TOKEN_INVALID, record_sha256=digest)
+        time.sleep(0.5)  # the registrar's commit comes behind whatever is written at once
         world.admit(message, request)
 
     answer_with(forge)

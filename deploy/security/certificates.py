@@ -98,7 +98,7 @@ class Authority:
         try:
             request = x509.load_pem_x509_csr(request_pem)
             public_key, is_signed = request.public_key(), request.is_signature_valid
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
             raise ValueError(refused) from error
         if not is_signed or not isinstance(public_key, ec.EllipticCurvePublicKey):
             raise ValueError(refused)
@@ -125,7 +125,7 @@ def days_left(file: Path, now: datetime) -> float:
     """Days until the certificate in a file expires; none are left where there is no file, or no certificate in it."""
     try:
         certificate = x509.load_pem_x509_certificates(file.read_bytes())[0]
-    except (OSError, ValueError):
+    except (OSError, ValueError, x509.InvalidVersion):
         return 0.0
     return (certificate.not_valid_after_utc - now) / timedelta(days=1)
 

@@ -1,4 +1,5 @@
 import stat
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -90,6 +91,15 @@ def test_what_is_no_request_of_an_elliptic_curve_key_is_refused(authority: Autho
     for wrong in (pem, b"nonsense"):
         with pytest.raises(ValueError):  # noqa: PT011 one of ours, one of the library's
             authority.sign(wrong, "participant:clinic", valid=DAY)
+
+
+def test_a_request_of_a_version_that_there_is_not_is_refused(authority: Authority) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    der = request(key).sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    changed = der.replace(b"\x02\x01\x00", b"\x02\x01\x20", 1)  # the first INTEGER is its version
+    pem = f"-----BEGIN CERTIFICATE REQUEST-----\n{b64encode(changed).decode()}\n-----END CERTIFICATE REQUEST-----\n"
+    with pytest.raises(ValueError, match="not a certificate request"):
+        authority.sign(pem.encode(), "participant:clinic", valid=DAY)
 
 
 def test_the_days_left_are_told(authority: Authority, tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ from typing import Protocol
 
 from fluvial.kafka.interface import Beginning, Bounds, Message, Position, Take, Until
 
+MAX_HEADERS = 64
+"""Of a record whose headers are looked at; those of our records are a few."""
+
 Missing = dict[int, deque[int]]
 """By partition, the offsets that are yet to be fetched, in their order; emptied on the way."""
 

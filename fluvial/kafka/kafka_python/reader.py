@@ -6,12 +6,10 @@ from typing import Any
 
 from kafka import TopicPartition, errors
 
+from fluvial.kafka.backend import MAX_HEADERS
 from fluvial.kafka.errors import ConnectionLost, TransportFailed
 from fluvial.kafka.interface import Beginning, Bounds, Message, Start, Until
 from fluvial.kafka.kafka_python.errors import translate
-
-MAX_HEADERS = 64
-"""Of a record whose headers are kept; those of our records are a few."""
 
 _POLL_MS = 500
 _UNKNOWN_TOPIC_SECONDS = 5.0

@@ -7,6 +7,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from fluvial.kafka.backend import MAX_HEADERS
 from fluvial.kafka.errors import TransportFailed
 from fluvial.kafka.interface import Beginning, Bounds, Message, Start, Until
 from fluvial.kafka.librdkafka import clients
@@ -23,8 +24,6 @@ _BATCH = 1_000
 _headers = methodcaller("headers")
 """Not `record.headers()`: CPython calls a method that is called often past the check of its result, and then the list
 has a hole in the place of such a name, and ends the process."""
-MAX_HEADERS = 64
-"""Of a record whose headers are looked at."""
 
 
 class LibrdkafkaReader:

@@ -8,8 +8,9 @@ import pytest
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecords
 
+from fluvial.kafka.backend import MAX_HEADERS
 from fluvial.kafka.kafka_python import backend
-from fluvial.kafka.librdkafka.reader import MAX_HEADERS, headers_of
+from fluvial.kafka.librdkafka.reader import headers_of
 
 NAME = "name-of-the-header"
 

@@ -56,6 +56,11 @@ class Rejudged:
         return f"was refused as {verdict.reason}, though a key of {verdict.participant} signed it and it is in order"
 
 
+def names(verdict: Verdict) -> tuple[str, int, int, str]:
+    """Task, round, attempt and id of what it says it judges; NAMELESS where it says nothing."""
+    return verdict.task, verdict.round, verdict.attempt, verdict.update_id
+
+
 def case_of(record: TopicRecord, scope: str) -> Case:
     source = Source(
         topic=record.topic,

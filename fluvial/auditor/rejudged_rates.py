@@ -11,7 +11,7 @@ from fluvial.admission.rates import WINDOW_MS, Sent
 from fluvial.auditor.key_lives import HEARD_MS
 from fluvial.auditor.keys import Keys
 from fluvial.auditor.reader import TopicRecord
-from fluvial.auditor.rejudged import NAMELESS, Rejudged
+from fluvial.auditor.rejudged import NAMELESS, Rejudged, names
 from fluvial.wire.records import Verdict
 
 _MOST_LOOKED_AT = 10_000
@@ -37,7 +37,7 @@ class RejudgedRates(Rejudged):
         """Why a record cannot have been refused as OVER_RATE; empty where it can. A name that the gate may not have
         heard of yet counts among those that nobody has."""
         source, sent = case.source, self._sent[case.source.topic]
-        if (verdict.task, verdict.round, verdict.attempt, verdict.update_id) != NAMELESS:
+        if names(verdict) != NAMELESS:
             return "was refused as OVER_RATE, unopened, yet its verdict says what is in it"
         is_known = any(life.known_ms + HEARD_MS < source.timestamp_ms for life in self._keys.of(case.claimed))
         name = case.claimed if is_known else ""

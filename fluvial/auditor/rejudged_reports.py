@@ -14,7 +14,7 @@ from fluvial.auditor.judged_records import JudgedRecords
 from fluvial.auditor.key_lives import KeyLife
 from fluvial.auditor.keys import Keys
 from fluvial.auditor.reader import TopicRecord
-from fluvial.auditor.rejudged import NAMELESS, OF_THE_BYTES, Rejudged, case_of, form
+from fluvial.auditor.rejudged import NAMELESS, OF_THE_BYTES, Rejudged, case_of, form, names
 from fluvial.auditor.rejudged_rates import RejudgedRates
 from fluvial.wire.records import Decision, Measurement, Reason, Verdict
 
@@ -38,18 +38,18 @@ class RejudgedReports(Rejudged):
         fault = open_envelope(case) or check_routing(case)
         signers = [] if fault else self._signers(case)
         report = fault or read_report(case)
-        names = verdict.task, verdict.round, verdict.attempt, verdict.update_id
+        judged = names(verdict)
         if verdict.reason in OF_THE_BYTES:
-            if names != NAMELESS:
+            if judged != NAMELESS:
                 return f"its verdict names a variant, yet is {verdict.reason}"
             return self._of_the_bytes(case, report if isinstance(report, Fault) else None, signers, verdict)
         if isinstance(report, Fault):
             if verdict.decision is Decision.ACCEPT:
                 return f"was accepted, but is no measurement of {verdict.participant}: {report.reason}"
             self._trust(verdict)
-            return "its verdict names a variant, which the record does not" if names != NAMELESS else ""
+            return "its verdict names a variant, which the record does not" if judged != NAMELESS else ""
         called = report.variant, named(report)
-        if names not in (*((report.task, report.version, 0, name) for name in called), NAMELESS):
+        if judged not in (*((report.task, report.version, 0, name) for name in called), NAMELESS):
             return "its verdict names another variant than was signed"
         if verdict.decision is Decision.ACCEPT:
             return self._admitted(case, report, signers, verdict)

@@ -9,7 +9,7 @@ from fluvial.admission.request import read_request
 from fluvial.auditor.judged_records import JudgedRecords
 from fluvial.auditor.keys import Keys
 from fluvial.auditor.reader import TopicRecord
-from fluvial.auditor.rejudged import NAMELESS, OF_THE_BYTES, Rejudged, case_of, form
+from fluvial.auditor.rejudged import NAMELESS, OF_THE_BYTES, Rejudged, case_of, form, names
 from fluvial.wire.records import Decision, Reason, Verdict
 
 
@@ -26,7 +26,7 @@ class RejudgedRequests(Rejudged):
         if why := form(verdict, case):
             return why
         request = read_request(case)
-        if (verdict.task, verdict.round, verdict.attempt, verdict.update_id) != NAMELESS:
+        if names(verdict) != NAMELESS:
             return "its verdict names a round, which an enrolment has not"
         if verdict.decision is Decision.ACCEPT:
             if isinstance(request, Fault):

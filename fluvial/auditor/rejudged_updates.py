@@ -22,7 +22,7 @@ from fluvial.auditor.key_lives import KeyLife
 from fluvial.auditor.keys import Keys
 from fluvial.auditor.log import Log
 from fluvial.auditor.reader import TopicRecord
-from fluvial.auditor.rejudged import NAMELESS, OF_THE_BYTES, Rejudged, case_of, form, unless_heard
+from fluvial.auditor.rejudged import NAMELESS, OF_THE_BYTES, Rejudged, case_of, form, names, unless_heard
 from fluvial.auditor.rejudged_rates import RejudgedRates
 from fluvial.auditor.round_ends import RoundEnds
 from fluvial.auditor.rounds import Rounds
@@ -198,13 +198,13 @@ def _of_another(case: Case) -> Fault | None:
 
 def _invented(verdict: Verdict, update: ModelUpdate | None) -> str:
     """What a verdict that need name no update names and should not. update: the one that the gate may have read."""
-    if (verdict.task, verdict.round, verdict.attempt, verdict.update_id) == NAMELESS:
+    if names(verdict) == NAMELESS:
         return ""
     return f"its verdict names an update, yet is {verdict.reason}" if update is None else _other_fields(verdict, update)
 
 
 def _other_fields(verdict: Verdict, update: ModelUpdate) -> str:
-    judged = verdict.task, verdict.round, verdict.attempt, verdict.update_id
+    judged = names(verdict)
     signed = update.task, update.round, update.attempt, update.update_id
     if judged == signed:
         return ""

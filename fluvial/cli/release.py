@@ -20,7 +20,7 @@ from fluvial.cli.common import (
     reported,
     shown,
 )
-from fluvial.edge.registry import Registry
+from fluvial.edge.registry import existing_task
 from fluvial.identity.federation import Federation
 from fluvial.inference.read_releases import read_releases
 from fluvial.inference.releases import Releases
@@ -45,7 +45,8 @@ def list_releases(
     found = load_federation(federation)
     promotions = _releases(found).promotions(task)
     if not promotions:
-        _check_task(found, task)
+        with closing(connect(found.brokers, "fluvial-release")) as transport:
+            existing_task(transport, found, task)
     if json:
         for promotion in promotions:
             print_json(_summary(promotion))
@@ -172,16 +173,6 @@ def _summary(promotion: Promotion) -> dict[str, Any]:
         "measurements": [digest.hex() for digest in promotion.measurements],
         "signers": list(promotion.signers),
     }
-
-
-def _check_task(federation: Federation, task: str) -> None:
-    """Raises ValueError for a task that does not exist."""
-    with (
-        closing(connect(federation.brokers, "fluvial-release")) as transport,
-        closing(Registry(transport, federation)) as registry,
-    ):
-        registry.refresh()
-        registry.existing_task(task)
 
 
 def _releases(federation: Federation) -> Releases:

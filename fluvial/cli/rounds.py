@@ -19,7 +19,7 @@ from fluvial.cli.common import (
 )
 from fluvial.edge.invitations import invitations
 from fluvial.edge.measurements import MeasurementFollower, as_dict, as_lines, participants_as_lines
-from fluvial.edge.registry import Registry
+from fluvial.edge.registry import existing_task
 from fluvial.edge.rounds import RoundFollower
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Transport, connect
@@ -143,9 +143,7 @@ def line(record: Round, now_ms: int) -> str:
 def _explain(transport: Transport, federation: Federation, task: str | None) -> None:
     """Say on standard error why there is no round to show. Raises ValueError for a task that does not exist."""
     if task is not None:
-        with closing(Registry(transport, federation)) as registry:
-            registry.refresh()
-            registry.existing_task(task)
+        existing_task(transport, federation, task)
     errors.print(
         f"no round {'' if task is None else f'of {plain(task)} '}was opened yet: the stage aggregation opens those of "
         "a task (`fluvial task create`, `fluvial submit`)",

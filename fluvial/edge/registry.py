@@ -1,5 +1,6 @@
 """The registry as an edge device sees it: a view of the topic `registry`, verified, that only moves forward."""
 
+from contextlib import closing
 from dataclasses import dataclass
 
 from fluvial.identity.federation import Federation
@@ -71,3 +72,10 @@ class Registry:
     def close(self) -> None:
         """Closes the reader."""
         self._reader.close()
+
+
+def existing_task(transport: Transport, federation: Federation, name: str) -> Task:
+    """A task as the registry has it now. Raises ValueError where there is none, TransportUnavailable."""
+    with closing(Registry(transport, federation)) as registry:
+        registry.refresh()
+        return registry.existing_task(name)

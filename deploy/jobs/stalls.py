@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deploy.federation.directory import DataDirectory
 from deploy.jobs.holders import Holder
-from fluvial.wire.files import NO_ROOM, check_replaceable
+from fluvial.wire.files import NO_ROOM, refusal
 from pipelines.leases.liveness import GONE_AFTER_MS
 
 STALLED_AFTER_MS = 30_000
@@ -39,9 +39,9 @@ def stalls(directory: DataDirectory, held: Sequence[Holder], now_ms: int) -> lis
         since_ms = max(holder.since_ms, _newest_ms(folder))
         if not _is_of(directory, holder) or now_ms < since_ms + STALLED_AFTER_MS:
             continue
-        refusal = _refusal(folder)
-        if now_ms < holder.heard_ms + GONE_AFTER_MS or (refusal is not None and refusal.errno in NO_ROOM):
-            reason = f"{refusal.strerror}: {folder}" if refusal else f"{folder} takes files: see the job's log"
+        refused = refusal(folder)
+        if now_ms < holder.heard_ms + GONE_AFTER_MS or (refused is not None and refused.errno in NO_ROOM):
+            reason = f"{refused.strerror}: {folder}" if refused else f"{folder} takes files: see the job's log"
             found.append(Stall(job=holder.job, seconds=(now_ms - since_ms) / 1000, reason=reason))
     return found
 
@@ -57,11 +57,3 @@ def _newest_ms(folder: Path) -> int:
         with contextlib.suppress(FileNotFoundError):  # the job deletes its old ones
             newest = max(newest, int(metadata.stat().st_mtime * 1000))
     return newest
-
-
-def _refusal(folder: Path) -> OSError | None:
-    try:
-        check_replaceable(folder / "probe")
-    except OSError as error:
-        return error
-    return None

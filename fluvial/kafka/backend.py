@@ -4,17 +4,31 @@ None of them outlives what ends its connection: it then raises ConnectionLost, a
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Protocol
 
-from fluvial.kafka.interface import Beginning, Bounds, Message, Position, Take, Until
+from fluvial.kafka.interface import Beginning, Bounds, Message, Position, Start, Take, Until
 
 MAX_HEADERS = 64
 """Of a record whose headers are looked at; those of our records are a few."""
 
 Missing = dict[int, deque[int]]
 """By partition, the offsets that are yet to be fetched, in their order; emptied on the way."""
+
+
+def first_offsets(
+    start: Beginning, held: Mapping[int, Bounds], at_time: Callable[[int], Mapping[int, int]]
+) -> dict[int, int]:
+    """By partition, where a reader begins. held: what the partitions hold. at_time: asks the broker for the offsets of
+    a time in ms since the epoch."""
+    if start is Start.BEGINNING:
+        return {number: first for number, (first, _) in held.items()}
+    if start is Start.END:
+        return {number: end for number, (_, end) in held.items()}
+    if isinstance(start, Mapping):
+        return dict(start)
+    return dict(start(held) if callable(start) else at_time(start))
 
 
 class BackendProducer(Protocol):

@@ -69,6 +69,15 @@ def check_replaceable(path: Path) -> None:
         _finish(file)
 
 
+def refusal(folder: Path) -> OSError | None:
+    """What the folder says to a new file; None if it takes one."""
+    try:
+        check_replaceable(folder / "probe")
+    except OSError as error:
+        return error
+    return None
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Put the content in the file's place, readable by its owner alone; folders are made. Raises OSError."""
     make_private_folder(path.parent)

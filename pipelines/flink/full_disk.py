@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fluvial.wire.files import NO_ROOM, check_replaceable
+from fluvial.wire.files import NO_ROOM, refusal
 
 _PAUSE_SECONDS = 2.0
 
@@ -46,8 +46,5 @@ def wait_for_room(folders: Sequence[Path], *, sleep: Callable[[float], None] = t
 
 
 def _is_full(folder: Path) -> bool:
-    try:
-        check_replaceable(folder / "room")
-    except OSError as error:
-        return error.errno in NO_ROOM
-    return False
+    refused = refusal(folder)
+    return refused is not None and refused.errno in NO_ROOM

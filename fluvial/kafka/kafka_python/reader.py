@@ -6,9 +6,9 @@ from typing import Any
 
 from kafka import TopicPartition, errors
 
-from fluvial.kafka.backend import MAX_HEADERS
+from fluvial.kafka.backend import MAX_HEADERS, first_offsets
 from fluvial.kafka.errors import ConnectionLost, TransportFailed
-from fluvial.kafka.interface import Beginning, Bounds, Message, Start, Until
+from fluvial.kafka.interface import Beginning, Bounds, Message, Until
 from fluvial.kafka.kafka_python.errors import translate
 
 _POLL_MS = 500
@@ -25,24 +25,13 @@ class KafkaPythonReader:
         # The ends come first: a record that arrives while times are looked up then lies behind them and is not missed.
         held = {} if isinstance(until, Mapping) and isinstance(start, Mapping) else bounds(consumer, topic)
         self._ends = dict(until) if isinstance(until, Mapping) else {number: end for number, (_, end) in held.items()}
-        starts = self._starts(held, start)
+        starts = first_offsets(start, held, lambda at_ms: offsets_at(consumer, topic, at_ms, held))
         self._behind = {number for number, offset in starts.items() if offset < self._ends.get(number, 0)}
         self._reads = set(self._behind if self._is_bounded else starts)
         consumer.assign([TopicPartition(topic, number) for number in sorted(self._reads)])
         self._positions = {number: starts[number] for number in self._reads}
         for number, offset in self._positions.items():
             consumer.seek(TopicPartition(topic, number), offset)
-
-    def _starts(self, held: Mapping[int, Bounds], start: Beginning) -> dict[int, int]:
-        if start is Start.BEGINNING:
-            return {number: first for number, (first, _) in held.items()}
-        if start is Start.END:
-            return {number: end for number, (_, end) in held.items()}
-        if isinstance(start, Mapping):
-            return dict(start)
-        if callable(start):
-            return dict(start(held))
-        return offsets_at(self._consumer, self._topic, start, held)
 
     def poll(self, timeout: float) -> list[Message]:
         if not self._reads:

@@ -7,9 +7,9 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from fluvial.kafka.backend import MAX_HEADERS
+from fluvial.kafka.backend import MAX_HEADERS, first_offsets
 from fluvial.kafka.errors import TransportFailed
-from fluvial.kafka.interface import Beginning, Bounds, Message, Start, Until
+from fluvial.kafka.interface import Beginning, Bounds, Message, Until
 from fluvial.kafka.librdkafka import clients
 from fluvial.kafka.librdkafka.errors import Troubles, translate
 
@@ -48,22 +48,11 @@ class LibrdkafkaReader:
         else:
             held = bounds(consumer, topic, troubles)
         self._ends = dict(until) if isinstance(until, Mapping) else {number: end for number, (_, end) in held.items()}
-        starts = self._starts(held, start)
+        starts = first_offsets(start, held, lambda at_ms: offsets_at(consumer, topic, at_ms, held))
         self._behind = {number for number, offset in starts.items() if offset < self._ends.get(number, 0)}
         self._reads = set(self._behind if self._is_bounded else starts)
         self._positions = {number: starts[number] for number in sorted(self._reads)}
         consumer.assign([TopicPartition(topic, number, offset) for number, offset in self._positions.items()])
-
-    def _starts(self, held: Mapping[int, Bounds], start: Beginning) -> dict[int, int]:
-        if start is Start.BEGINNING:
-            return {number: first for number, (first, _) in held.items()}
-        if start is Start.END:
-            return {number: end for number, (_, end) in held.items()}
-        if isinstance(start, Mapping):
-            return dict(start)
-        if callable(start):
-            return dict(start(held))
-        return offsets_at(self._consumer, self._topic, start, held)
 
     def poll(self, timeout: float) -> list[Message]:
         if not self._reads:

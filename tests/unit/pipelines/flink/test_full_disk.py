@@ -52,11 +52,11 @@ def test_whose_reader_has_gone_is_told_so() -> None:
 def test_a_job_waits_until_there_is_room_in_each_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refusals = {"log": [errno.ENOSPC, errno.EFBIG], "checkpoints": [errno.EDQUOT]}
 
-    def check(path: Path) -> None:
-        if left := refusals[path.parent.name]:
-            raise OSError(left.pop(0), "no room")
+    def refusal(folder: Path) -> OSError | None:
+        left = refusals[folder.name]
+        return OSError(left.pop(0), "no room") if left else None
 
-    monkeypatch.setattr(full_disk, "check_replaceable", check)
+    monkeypatch.setattr(full_disk, "refusal", refusal)
     pauses: list[float] = []
     wait_for_room([tmp_path / "log", tmp_path / "checkpoints"], sleep=pauses.append)
     assert len(pauses) == 3

@@ -18,6 +18,10 @@ from fluvial.wire.records import DeviceProfile, EnrolmentRequest, Reason
 
 MAX_ENROLMENT_BYTES = 16 << 10
 
+MOST_AHEAD_MS = 24 * 3_600_000
+"""How far a request may be dated ahead of the broker's clock: each must be later than the participant's last, so one
+dated to the end of time, by a clock that is wrong or by whoever has the key, would be the last for good."""
+
 _MAX_DEVICE_CHARACTERS = 128
 
 
@@ -42,6 +46,11 @@ def read_request(case: Case) -> EnrolmentRequest | Fault:
     if not is_acceptable(request.public_key) or not verify_envelope(case.envelope, request.public_key):
         return Fault(reason=Reason.SIGNATURE)
     return request
+
+
+def is_ahead(request: EnrolmentRequest, at_ms: int) -> bool:
+    """Whether it is dated so far ahead that no request could follow. at_ms: its broker time."""
+    return request.requested_ms > at_ms + MOST_AHEAD_MS
 
 
 def _is_well_formed(request: EnrolmentRequest) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from fluvial.admission.judgement import Fault
-from fluvial.admission.request import read_request
+from fluvial.admission.request import is_ahead, read_request
 from fluvial.auditor.judged_records import JudgedRecords
 from fluvial.auditor.keys import Keys
 from fluvial.auditor.reader import TopicRecord
@@ -43,6 +43,9 @@ class RejudgedRequests(Rejudged):
         if verdict.reason is Reason.REQUEST_OUTDATED and not isinstance(request, Fault) and sequence is not None:
             is_earlier = request.requested_ms <= self._keys.owner(request.participant).requested_ms
             return "" if is_earlier else "was refused as REQUEST_OUTDATED, but no later request was accepted"
+        if verdict.reason is Reason.OUT_OF_RANGE and not isinstance(request, Fault):
+            ahead = is_ahead(request, record.timestamp_ms)
+            return "" if ahead else "was refused as OUT_OF_RANGE, but is not dated ahead of the broker"
         if verdict.reason in OF_THE_BYTES:
             in_order = not isinstance(request, Fault)
             return f"was refused as {verdict.reason}, though it is in order" if in_order else ""

@@ -11,6 +11,8 @@ _ADVICE = {
     Reason.AGREEMENT_WITHDRAWN: "the task's agreement was withdrawn: `fluvial enrol --task TASK` shows it and signs it "
     "again",
     Reason.REQUEST_OUTDATED: "another request of this participant was accepted since: run the command again",
+    Reason.OUT_OF_RANGE: "a number that cannot be; of an enrolment, that it is dated more than a day ahead of the "
+    "broker: set this device's clock",
     Reason.WEIGHT: "the number of examples is outside what the task takes (participation.min_examples, "
     "limits.max_weight)",
     Reason.EQUIVOCATION: "another update of this name for the round was accepted: one process at a time takes part "

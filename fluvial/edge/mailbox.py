@@ -15,6 +15,7 @@ from fluvial.wire.errors import FluvialError, SchemaUnknown
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode_either
 from fluvial.wire.records import OverRate, Receipt, Verdict
+from fluvial.wire.tally import Tally
 from fluvial.wire.topics import Topics
 
 _LOGGER = logger(__name__)
@@ -45,6 +46,7 @@ class Mailbox:
     ) -> None:
         self._on_receipt, self._is_proven = on_receipt, is_proven
         self._hints: list[Verdict | OverRate | Receipt] = []
+        self._skipped = Tally(_LOGGER)
         self._unnamed: deque[OverRate] = deque(maxlen=_MOST_HINTS)
         self._participant = participant
         self._key = participant.encode()
@@ -75,7 +77,8 @@ class Mailbox:
                     if isinstance(record, OverRate):
                         offsets_of(record)
                 except SchemaUnknown as error:
-                    _LOGGER.warning("a %s for %s is not understood: %s", kind.__name__, self._participant, error)
+                    where = f"{kind.__name__.lower()}s/{message.partition}@{message.offset}"
+                    self._skipped.add(where, f"a {kind.__name__} for {self._participant} is not understood: {error}")
                     continue
                 except FluvialError:
                     continue

@@ -18,6 +18,7 @@ from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ModelManifest, ParticipantsMetric, Release
+from fluvial.wire.tally import Tally
 
 _log = logger(__name__)
 
@@ -27,18 +28,26 @@ class MeasurementFollower:
 
     def __init__(self, transport: Transport, federation: Federation) -> None:
         self._reader = transport.read(federation.topics.releases)
+        self._skipped = Tally(_log)
 
     def refresh(self, timeout: float = 30.0) -> list[Release]:
         """What was there when the follower was opened. Raises TransportUnavailable."""
-        return [release for message in read_to_end(self._reader, timeout) if (release := _release(message))]
+        return [release for message in read_to_end(self._reader, timeout) if (release := self._release(message))]
 
     def poll(self, timeout: float) -> list[Release]:
         """What has arrived."""
-        return [release for message in self._reader.poll(timeout) if (release := _release(message))]
+        return [release for message in self._reader.poll(timeout) if (release := self._release(message))]
 
     def close(self) -> None:
         """Closes the reader."""
         self._reader.close()
+
+    def _release(self, message: Message) -> Release | None:
+        try:
+            return decode(message.value or b"", Release)
+        except FluvialError as error:
+            self._skipped.add(f"releases/{message.partition}@{message.offset}", str(error))
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,11 +143,3 @@ def _values(release: Release) -> dict[str, float]:
 
 def _shown(values: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in values.items())
-
-
-def _release(message: Message) -> Release | None:
-    try:
-        return decode(message.value or b"", Release)
-    except FluvialError as error:
-        _log.warning("release at partition %d, offset %d ignored: %s", message.partition, message.offset, error)
-        return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Transport, read_to_end
-from fluvial.registry.reading import empty_view, take
+from fluvial.registry.reading import empty_view, take, tally
 from fluvial.wire.records import Agreement, Participant, Task
 
 _SHOWN_TASKS = 8
@@ -27,17 +27,17 @@ class Registry:
 
     def __init__(self, transport: Transport, federation: Federation) -> None:
         self._reader = transport.read(federation.topics.registry)
-        self._verified = empty_view(federation)
+        self._verified, self._skipped = empty_view(federation), tally()
 
     def refresh(self, timeout: float = 30.0) -> None:
         """Reads what was there when the view was opened. Raises TransportUnavailable."""
         for message in read_to_end(self._reader, timeout):
-            take(self._verified, message)
+            take(self._verified, message, self._skipped)
 
     def poll(self, timeout: float) -> None:
         """Takes in what has arrived."""
         for message in self._reader.poll(timeout):
-            take(self._verified, message)
+            take(self._verified, message, self._skipped)
 
     def terms(self, name: str) -> Terms | None:
         """An agreement by its name."""

@@ -6,6 +6,7 @@ from fluvial.registry.rounds import NewestRounds
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Round
+from fluvial.wire.tally import Tally
 
 _LOGGER = logger(__name__)
 
@@ -16,6 +17,7 @@ class RoundFollower:
     def __init__(self, transport: Transport, federation: Federation) -> None:
         self._rounds = NewestRounds(bytes.fromhex(federation.aggregator_key), federation.topics.scope)
         self._reader = transport.read(federation.topics.rounds)
+        self._skipped = Tally(_LOGGER)
 
     def refresh(self, timeout: float = 30.0) -> None:
         """Reads what was there when the follower was opened. Raises TransportUnavailable."""
@@ -45,7 +47,5 @@ class RoundFollower:
         try:
             return self._rounds.apply(message.value)
         except FluvialError as error:
-            _LOGGER.warning(
-                "round record at partition %d, offset %d ignored: %s", message.partition, message.offset, error
-            )
+            self._skipped.add(f"rounds/{message.partition}@{message.offset}", str(error))
             return None

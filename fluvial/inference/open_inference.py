@@ -23,6 +23,10 @@ JSON_LENGTH = "Inference-Header-Content-Length"
 DATATYPES = {"FP32": "<f4", "FP64": "<f8", "INT32": "<i4", "INT64": "<i8", "UINT8": "|u1"}
 """Datatypes of inputs; bytes go on as they are, the others become float32."""
 
+MAX_LISTS = 1 << 18
+"""Lists and objects in a request. Values may be nested, but a list for each value costs seconds to read, in which no
+other thread runs."""
+
 
 class Parameters(BaseModel):
     """What is read of a tensor's or a request's parameters."""
@@ -107,7 +111,13 @@ def parsed(body: bytes, json_length: str | None) -> tuple[InferRequest, NDArray[
         length = len(body) if json_length is None else int(json_length)
         if not 0 <= length <= len(body):
             raise ValueError(f"{JSON_LENGTH} is {json_length}, the body has {len(body)} bytes")
-        request = InferRequest.model_validate_json(body[:length])
+        head = body[:length]
+        if head.count(b"[") + head.count(b"{") > MAX_LISTS:
+            raise ValueError(
+                f"a request has at most {MAX_LISTS} lists: give the data flat, in row-major order, or as bytes behind "
+                "the JSON"
+            )
+        request = InferRequest.model_validate_json(head)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors())
         raise ValueError(wrong) from error

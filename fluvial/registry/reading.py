@@ -6,6 +6,7 @@ from fluvial.kafka import Message, Transport, read_all
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
+from fluvial.wire.tally import Tally
 
 _LOGGER = logger(__name__)
 
@@ -18,19 +19,24 @@ def empty_view(federation: Federation) -> VerifiedRegistry:
 
 def read_registry(transport: Transport, federation: Federation, timeout: float = 30.0) -> VerifiedRegistry:
     """The registry as it stands now. Raises TransportUnavailable."""
-    view = empty_view(federation)
+    view, skipped = empty_view(federation), tally()
     for message in read_all(transport, federation.topics.registry, timeout):
-        take(view, message)
+        take(view, message, skipped)
     return view
 
 
-def take(view: VerifiedRegistry, message: Message) -> bool:
-    """Take in one record of the topic. Whether anything changes."""
+def tally() -> Tally:
+    """Of records that do not verify, for `take`."""
+    return Tally(_LOGGER)
+
+
+def take(view: VerifiedRegistry, message: Message, skipped: Tally) -> bool:
+    """Take in one record of the topic. Whether anything changes. A tombstone, which nobody signs, changes nothing."""
+    if message.value is None:
+        return False
     key = (message.key or b"").decode(errors="replace")
     try:
-        if message.value is None:
-            return view.withdraw(key)
         return view.apply(key, message.value)
     except FluvialError as error:
-        _LOGGER.warning("registry record %s at offset %d ignored: %s", ascii(key[:64]), message.offset, error)
+        skipped.add(f"registry/{message.partition}@{message.offset}", f"{key[:64]!r}: {error}")
         return False

@@ -2,7 +2,8 @@
 
 Fed with the records of topic registry, in any order and as often as they come. What is believed was signed by who may
 sign it (`fluvial.registry.records`) and only moves forward (`fluvial.registry.order`); a revoked key is revoked for
-ever, whatever is enrolled after it and whatever copy comes back. Safe to read from several threads while one applies.
+ever, whatever is enrolled after it and whatever copy comes back. A tombstone, which nobody signs, says nothing: what
+ends a task or an agreement is its next record. Safe to read from several threads while one applies.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from hashlib import sha256
 from fluvial.identity.envelope import open_envelope
 from fluvial.registry.approval import check_approved
 from fluvial.registry.order import replaces
-from fluvial.registry.records import RegistryRecord, open_registry_record, registry_key
+from fluvial.registry.records import RegistryRecord, open_registry_record
 from fluvial.wire.records import Agreement, EnrolmentToken, Participant, ParticipantStatus, Task
 
 
@@ -27,7 +28,6 @@ class VerifiedRegistry:
         self._agreements: dict[str, tuple[Agreement, bytes]] = {}
         self._tokens: dict[bytes, EnrolmentToken] = {}
         self._tasks: dict[str, Task] = {}
-        self._withdrawn: dict[str, Agreement | Task] = {}
         self._raw: dict[str, bytes] = {}
         self.num_changes = 0
         """How often something has changed: who waits for something need not look again before it moves."""
@@ -52,23 +52,6 @@ class VerifiedRegistry:
     def in_force(self, key: str) -> bytes | None:
         """The bytes of the record that is in force under a key, as they were signed."""
         return self._raw.get(key)
-
-    def withdraw(self, key: str) -> bool:
-        """Take in a tombstone, which nobody signs: it may withdraw an offer (an agreement, a task), but neither a
-        participant nor a revocation. Whether anything changes."""
-        kind, _, name = key.partition("/")
-        gone: Agreement | Task | None = None
-        if kind == "task":
-            gone = self._tasks.pop(name, None)
-        elif kind == "agreement" and name in self._agreements:
-            gone, _ = self._agreements.pop(name)
-        if gone is None:
-            return False
-        # What comes after it must not be older: else a tombstone would be the way back to former terms.
-        self._withdrawn[key] = gone
-        self._raw.pop(key, None)
-        self.num_changes += 1
-        return True
 
     def participant(self, participant: str) -> Participant | None:
         """A participant by its name, active or revoked."""
@@ -107,7 +90,7 @@ class VerifiedRegistry:
             case Participant():
                 return self._apply_participant(record)
             case Agreement():
-                if not self._is_newer(record, self.agreement(record.agreement)):
+                if not replaces(record, self.agreement(record.agreement)):
                     return False
                 self._agreements[record.agreement] = record, sha256(open_envelope(raw).payload).digest()
             case EnrolmentToken():
@@ -115,10 +98,10 @@ class VerifiedRegistry:
                     return False
                 self._tokens[record.token_sha256] = record
             case Task():
-                if not self._is_newer(record, self.task(record.task)):
+                known = self.task(record.task)
+                if not replaces(record, known):
                     return False
-                known = self.task(record.task) or self._withdrawn.get(registry_key(record))
-                if isinstance(known, Task):
+                if known is not None:
                     check_approved(known.specification, record.specification, raw)
                 self._tasks[record.task] = record
         return True
@@ -126,10 +109,6 @@ class VerifiedRegistry:
     def _is_in_force(self, record: RegistryRecord) -> bool:
         """Not so a revocation of a key that another one has followed: it only takes that one from its owner."""
         return not isinstance(record, Participant) or self._participants.get(record.participant) == record
-
-    def _is_newer(self, record: Agreement | Task, known: Agreement | Task | None) -> bool:
-        withdrawn = self._withdrawn.get(registry_key(record)) if known is None else None
-        return record == withdrawn or replaces(record, known or withdrawn)
 
     def _apply_participant(self, record: Participant) -> bool:
         """A revocation holds for its key from now on, also where a newer key is in force."""

@@ -67,7 +67,8 @@ MEANINGS: dict[Reason, str] = {
     "held with the traceback, and everything else goes on.",
     Reason.NOT_ASKED: "The task asks for no measurements of participants, or names no such variant.",
     Reason.ARTEFACT_UNKNOWN: "A measurement of other bytes than the variant's, or of a variant that was not built.",
-    Reason.OUT_OF_RANGE: "A number of the measurement that no measurement can give, or names that are too long.",
+    Reason.OUT_OF_RANGE: "A number of the measurement that no measurement can give, or names that are too long; an "
+    "enrolment that is dated more than a day ahead of the broker's clock.",
     Reason.LOW_SCORE: "With this update the model does worse on the task's canary set than its limits allow.",
     Reason.OTHER_FEDERATION: "Signed, but for another federation, or for none. Take today's federation.json, and a "
     "release that signs for the federation which it names.",

@@ -7,7 +7,8 @@ Steps, the first failing one decides (reason codes: `fluvial.admission.decisions
 3. decode: the one record that is decoded before its signature is verified, because it brings its own key.
 4. signature by that key, which must be canonical and of large order: the request proves possession.
 5. repeat: the request that made the registry's record is a duplicate, an earlier one of the participant is outdated:
-   copied, it would sign again what was withdrawn since.
+   copied, it would sign again what was withdrawn since. One that is dated more than a day ahead of the broker is
+   refused, because none could follow it.
 6. right to the name: the key that the registry has for it, a key that this one vouches for, or a one-time token; never
    a key that was revoked.
 7. agreements: each is registered, in force at broker time, and signed in its present text; those that are withdrawn are
@@ -32,7 +33,7 @@ from fluvial.admission.agreement import in_force
 from fluvial.admission.case import Case, refusal
 from fluvial.admission.decisions import QUARANTINED
 from fluvial.admission.judgement import Fault, Parked, Refused, Source
-from fluvial.admission.request import read_request
+from fluvial.admission.request import is_ahead, read_request
 from fluvial.admission.views import AgreementsView
 from fluvial.identity.vouching import is_public_form, is_vouched
 from fluvial.registry.agreements import MAX_AGREEMENTS, agreements_after
@@ -90,6 +91,8 @@ def judge_enrolment(
         # Of a registry that is older than the records of spent tokens, the token is still there for all to take.
         unsaid = (spent(token),) if token is not None and is_its_own else ()
         return Enrolled(verdict=case.verdict(Reason.DUPLICATE_IGNORED), records=unsaid)
+    if is_ahead(request, source.timestamp_ms):
+        return refusal(case, Fault(reason=Reason.OUT_OF_RANGE))
     # 6. Right to the name.
     if registry.is_revoked(request.participant, request.public_key):
         return refusal(case, Fault(reason=Reason.KEY_REVOKED))

@@ -24,6 +24,7 @@ from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import ChunkReference, Failure, ModelManifest, Task, Variant
+from fluvial.wire.tally import Tally
 from fluvial.wire.task_file import TaskFile
 from models.acceleration.workshop import Order, Product
 from pipelines.acceleration import logic
@@ -37,7 +38,6 @@ from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
 from pipelines.flink.manifests import ManifestToMessage, read_model
 from pipelines.flink.messages import unpack
 from pipelines.flink.shared import ended_with
-from pipelines.flink.tally import Tally
 from pipelines.flink.tasks import acceleration_of, newest
 
 LOOK_MS = 250

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from fluvial.identity.keys import SigningKey
 from fluvial.transparency.note import NoteKey
 from fluvial.wire.foreign_text import logger
+from fluvial.wire.tally import Tally
 from pipelines.audit import recovery
 from pipelines.audit.recovery import LogView, Signed
 from pipelines.config import Settings
@@ -19,7 +20,6 @@ from pipelines.flink import log_reader
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.offsets import Bounds
 from pipelines.flink.stage_mac import StageMac
-from pipelines.flink.tally import Tally
 
 _CHECKPOINTS_TAIL = 1_000
 _OFFSETS_A_LEAF = 2  # its own and, where every leaf has a transaction of its own, a control record's

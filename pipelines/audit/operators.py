@@ -24,6 +24,7 @@ from fluvial.transparency.signer_state import SignerState
 from fluvial.wire.errors import TransportError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import InputGap
+from fluvial.wire.tally import Tally
 from governance.audit import plain_events, signer
 from governance.audit.cloud_events import Attributes
 from governance.audit.events import EventRefused, audit_event
@@ -36,7 +37,6 @@ from pipelines.config import Settings
 from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
 from pipelines.flink.frames import SourceRecord, sink_frame
 from pipelines.flink.offsets import gaps
-from pipelines.flink.tally import Tally
 
 LOG = "log"
 """Flink's key of all events and leaves: those of a federation go to one log, hence to one sequencer and one signer."""

@@ -14,11 +14,11 @@ from fluvial.wire.errors import ChunkUnavailable, FluvialError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode
 from fluvial.wire.records import ChunkReference, ModelManifest
+from fluvial.wire.tally import Tally
 from pipelines.config import Settings
 from pipelines.flink.blobs import BlobReader
 from pipelines.flink.frames import SourceRecord, parse_source
 from pipelines.flink.messages import pack
-from pipelines.flink.tally import Tally
 
 _log = logger(__name__)
 

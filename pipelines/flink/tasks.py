@@ -16,11 +16,11 @@ from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Task, TaskStatus
+from fluvial.wire.tally import Tally
 from fluvial.wire.task_file import TaskFile
 from pipelines.config import Settings
 from pipelines.flink.frames import parse_source
 from pipelines.flink.messages import pack
-from pipelines.flink.tally import Tally
 
 _log = logger(__name__)
 

@@ -10,8 +10,8 @@ from fluvial.wire.acceleration import BatchingSpec
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Task
+from fluvial.wire.tally import Tally
 from pipelines.flink.frames import SourceRecord
-from pipelines.flink.tally import Tally
 from pipelines.flink.tasks import acceleration_of
 
 _log = logger(__name__)
@@ -46,10 +46,8 @@ def tasks_of(
     for record in registry:
         key = (record.key or b"").decode(errors="replace")
         try:
-            if record.value:
+            if record.value:  # nobody signs a tombstone
                 view.apply(key, record.value)
-            else:
-                view.withdraw(key)
         except FluvialError as error:
             skipped.add(f"registry/{record.partition}@{record.offset}", str(error))
     return view.tasks()

@@ -38,6 +38,7 @@ from fluvial.wire.records import (
     Task,
     Variant,
 )
+from fluvial.wire.tally import Tally
 from fluvial.wire.task_file import TaskFile
 from pipelines.config import Settings
 from pipelines.flink import log_reader, process_resources
@@ -49,7 +50,6 @@ from pipelines.flink.frames import SourceRecord
 from pipelines.flink.leased_producer import leased_producer
 from pipelines.flink.manifests import read_chunks
 from pipelines.flink.shared import ended_with
-from pipelines.flink.tally import Tally
 from pipelines.inference import logic
 from pipelines.inference.answered import Answered
 from pipelines.inference.minutes import Minute, minute_of

@@ -25,6 +25,7 @@ from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Task, Variant
+from fluvial.wire.tally import Tally
 from fluvial.wire.topics import Topics
 from pipelines.flink.process_end import skip_destructors
 from pipelines.flink.tasks import acceleration_of
@@ -59,6 +60,7 @@ class Serving:
         self._module, self._host = module, Host(device)
         self.registry = registry
         self._releases = Releases()
+        self._skipped = Tally(_log)
         self._models: Mapping[str, Model] = {}
         self._refused: set[tuple[bytes, str]] = set()
         self._error: Exception | None = None
@@ -129,14 +131,12 @@ class Serving:
         key = (message.key or b"").decode(errors="replace")
         try:
             if name == "registry":
-                if message.value is None:
-                    self.registry.withdraw(key)
-                else:
+                if message.value is not None:  # nobody signs a tombstone
                     self.registry.apply(key, message.value)
                 return key.removeprefix("task/") if key.startswith("task/") else ""
             return self._releases.take(name, message.value or b"", self._key, self._topics.scope).task
         except FluvialError as error:
-            _log.warning("%s is not trusted: %s", message, error)
+            self._skipped.add(f"{name}/{message.partition}@{message.offset}", str(error))
             return ""
 
     def _swap(self, tasks: set[str]) -> set[str]:

@@ -16,13 +16,13 @@ from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Envelope, Measurement, OperatorAct, Promotion, Variant
+from fluvial.wire.tally import Tally
 from pipelines.config import Settings
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
 from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
 from pipelines.flink.messages import pack, unpack
 from pipelines.flink.stage_mac import StageMac
-from pipelines.flink.tally import Tally
 from pipelines.flink.tasks import acceleration_of
 from pipelines.promotion import logic
 
@@ -95,6 +95,7 @@ class Promote(KeyedProcessFunction):
         keys = bytes.fromhex(self._settings.operator_key), bytes.fromhex(self._settings.registrar_key)
         self._operator_key = keys[0]
         self._registry = VerifiedRegistry(*keys, self._topics.scope)
+        self._skipped = Tally(_log)
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         task, kind, parts = unpack(bytes(value))
@@ -126,7 +127,7 @@ class Promote(KeyedProcessFunction):
         try:
             self._registry.apply(key, sealed)
         except FluvialError as error:
-            _log.warning("the registry's record %s is not trusted: %s", ascii(key[:64]), error)
+            self._skipped.add("a record of the registry", f"{key[:64]!r}: {error}")
 
     def _with_spec(self, state: logic.TaskPromotions, task: str) -> logic.TaskPromotions:
         record = self._registry.task(task)

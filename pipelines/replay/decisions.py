@@ -12,7 +12,7 @@ from fluvial.identity.federation import Federation
 from fluvial.inference.read_releases import read_releases
 from fluvial.inference.releases import Releases
 from fluvial.kafka import Transport, read_all
-from fluvial.registry.reading import empty_view, take
+from fluvial.registry.reading import empty_view, take, tally
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode
@@ -55,10 +55,10 @@ def read_evidence(
 
 def _terms(transport: Transport, federation: Federation, task: str) -> tuple[TermsOfTask, ...]:
     """Each of a task's records that the registry took, and still has."""
-    view, key = empty_view(federation), f"task/{task}"
+    view, key, skipped = empty_view(federation), f"task/{task}", tally()
     found: list[tuple[int, AccelerationSpec | None]] = []
     for message in read_all(transport, federation.topics.registry, _READ_SECONDS):
-        if message.key == key.encode() and message.value is not None and take(view, message):
+        if message.key == key.encode() and message.value is not None and take(view, message, skipped):
             record = view.task(task)
             found.append((message.timestamp_ms, None if record is None else _spec(record)))
     turns: list[int | None] = [None, *(ms for ms, _ in found[1:]), None]  # of what there was before, nothing is known

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from fluvial.wire.foreign_text import logger
+from fluvial.wire.tally import Tally
 from pipelines.config import Settings
 from pipelines.flink import log_reader
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.stage_mac import StageMac
-from pipelines.flink.tally import Tally
 from pipelines.validation.known import HEARD, CommittedRecords, Known, apply, known
 from pipelines.validation.trusted_records import TrustedRecords
 

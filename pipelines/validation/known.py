@@ -16,12 +16,12 @@ from fluvial.wire.errors import DecodeError, FluvialError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.framing import decode, decode_either
 from fluvial.wire.records import InputGap, OverRate, Receipt, Verdict
+from fluvial.wire.tally import Tally
 from fluvial.wire.topics import Topics
 from governance.registry.enrolment import claim_token
 from governance.registry.token_claims import TokenClaims
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.offsets import Bounds
-from pipelines.flink.tally import Tally
 from pipelines.validation.accepted_records import first_remembered
 from pipelines.validation.recovery import Judged, judged
 from pipelines.validation.standing import Standing

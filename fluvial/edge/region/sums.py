@@ -8,6 +8,7 @@ from fluvial.kafka import Message, Transport, read_to_end
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import ModelManifest
+from fluvial.wire.tally import Tally
 
 _LOGGER = logger(__name__)
 
@@ -19,6 +20,7 @@ class SumFollower:
         self._aggregator_key, self._scope = bytes.fromhex(federation.aggregator_key), federation.topics.scope
         self._task = task
         self._reader = transport.read(federation.topics.models)
+        self._skipped = Tally(_LOGGER)
         self.newest: ModelManifest | None = None
 
     def refresh(self, timeout: float = 30.0) -> None:
@@ -41,7 +43,7 @@ class SumFollower:
         try:
             manifest = unseal(message.value, ModelManifest, self._aggregator_key, self._scope)
         except FluvialError as error:
-            _LOGGER.warning("manifest at offset %d ignored: %s", message.offset, error)
+            self._skipped.add(f"models/{message.partition}@{message.offset}", str(error))
             return
         newer = self.newest is None or manifest.round >= self.newest.round
         if manifest.partial and manifest.task == self._task and newer:

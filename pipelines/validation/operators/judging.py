@@ -12,6 +12,7 @@ from pyflink.datastream import KeyedBroadcastProcessFunction, MapFunction
 from pyflink.datastream.state import MapStateDescriptor
 
 from fluvial.wire.foreign_text import logger
+from fluvial.wire.tally import Tally
 from governance.admission.evidence import Evidence
 from pipelines.config import Settings
 from pipelines.flink.attempts import attempt_of
@@ -19,7 +20,6 @@ from pipelines.flink.bundles import parse_sources
 from pipelines.flink.frames import SourceRecord, parse_source
 from pipelines.flink.messages import pack, unpack
 from pipelines.flink.shared import ended_with
-from pipelines.flink.tally import Tally
 from pipelines.validation import process
 from pipelines.validation.contests import Room
 from pipelines.validation.known import apply

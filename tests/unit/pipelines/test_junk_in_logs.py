@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from fluvial.wire.records import Measurement, Variant
+from fluvial.wire.tally import Tally
 from fluvial.wire.topics import Topics
 from pipelines.aggregation.operators.sources import AcceptedToMessage, RoundToMessage
 from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.manifests import ManifestToMessage
-from pipelines.flink.tally import Tally
 from pipelines.flink.tasks import TaskToMessage
 from pipelines.inference.gathering import tasks_of
 from pipelines.inference.operators import Infer

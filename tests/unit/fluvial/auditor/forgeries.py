@@ -325,6 +325,15 @@ def refuse_a_request_as_outdated(world: World) -> str:
 
 
 @tampering
+def refuse_a_request_as_dated_ahead(world: World) -> str:
+    raw = request_of(world.key("carl"), "carl")
+    request = world.append(world.topics.enrolments, raw, b"carl")
+    world.judge(request, "carl", 0, Decision.REJECT, reason=Reason.OUT_OF_RANGE)
+    world.sequence()
+    return "was refused as OUT_OF_RANGE, but is not dated ahead of the broker"
+
+
+@tampering
 def accept_without_an_agreement(world: World) -> str:
     world.open_round(3, agreement="terms")
     world.judge(world.update("anna", 3), "anna", 3)

@@ -49,7 +49,7 @@ def test_the_first_measurement_of_the_published_model_counts(world: World, caplo
         found = findings_of(world.transport, world.federation, second)
     assert found.release is not None
     assert found.release.metrics[0].value == 0.8
-    assert "ignored" in caplog.text
+    assert "is skipped" in caplog.text
     assert findings_of(world.transport, world.federation, first).release is None
 
 

@@ -10,6 +10,7 @@ import pytest
 from fluvial.inference.bodies import MAX_BODY_BYTES
 from fluvial.inference.client import Answer, InferenceRefused
 from fluvial.inference.gateway import gateway
+from fluvial.inference.open_inference import MAX_LISTS
 from fluvial.kafka import TransportFailed, TransportUnavailable
 from fluvial.wire.records import InferenceStatus
 
@@ -82,6 +83,15 @@ def test_an_answer_has_the_protocols_form_and_names_its_release(http, federation
 
 def test_nested_data_and_whole_numbers_are_taken(http):
     assert http.post("/v2/models/credit/infer", json=body([[1, 2], [3, 4]], [2, 2], "INT64")).status_code == 200
+
+
+def test_a_list_for_each_of_very_many_values_is_refused_before_it_is_read(http, federation):
+    many = ",".join(["[1]"] * (MAX_LISTS + 1))
+    request = f'{{"inputs": [{{"shape": [{MAX_LISTS + 1}, 1], "datatype": "UINT8", "data": [{many}]}}]}}'
+    answer = http.post_bytes("/v2/models/credit/infer", request.encode(), len(request))
+    assert answer.status_code == 400
+    assert "flat" in answer.json()["error"]
+    assert not federation.asked
 
 
 def test_a_body_without_a_content_type_is_read(http):

@@ -129,23 +129,6 @@ def test_older_terms_of_a_task_do_not_come_back(registry: VerifiedRegistry) -> N
     assert registry.tasks() == [history[-1]]
 
 
-def test_a_tombstone_withdraws_an_offer_but_is_no_way_back(registry: VerifiedRegistry) -> None:
-    newer, terms = a_task(version=1), replace(TERMS, version=1)
-    for record in (newer, terms, FIRST, TOKEN):
-        apply(registry, record)
-    assert registry.withdraw("task/demo")
-    assert registry.withdraw("agreement/terms")
-    assert (registry.task("demo"), registry.agreement("terms")) == (None, None)
-    for key in ("task/demo", "participant/alice", f"token/{TOKEN.token_sha256.hex()}", "nothing", ""):
-        assert not registry.withdraw(key)
-    assert registry.participant("alice") == FIRST
-    assert registry.token(TOKEN.token_sha256) == TOKEN
-    assert not apply(registry, a_task())
-    assert not apply(registry, TERMS)
-    assert apply(registry, newer)
-    assert apply(registry, replace(terms, version=2))
-
-
 def test_a_spent_token_stays_spent_and_the_registrar_may_say_so(registry: VerifiedRegistry) -> None:
     assert apply(registry, TOKEN)
     with pytest.raises(FluvialError):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fluvial.admission.judgement import Parked, Refused, Source
-from fluvial.admission.request import MAX_ENROLMENT_BYTES
+from fluvial.admission.request import MAX_ENROLMENT_BYTES, MOST_AHEAD_MS
 from fluvial.identity.envelope import open_envelope, seal
 from fluvial.identity.keys import SigningKey
 from fluvial.identity.vouching import new_token, public_form, token_key, vouch
@@ -457,6 +457,17 @@ def test_a_copy_of_a_former_request_does_not_sign_again_what_was_withdrawn() -> 
     world.participants["alice"] = participant_of(again)
     outdated = a_request(token="", agreements=(), withdrawn=("terms",), requested_ms=4_001)
     assert reason_of(outdated, world) is Reason.REQUEST_OUTDATED
+
+
+@pytest.mark.parametrize("requested_ms", [NOW_MS + MOST_AHEAD_MS + 1, (1 << 63) - 1])
+def test_a_request_dated_far_ahead_of_the_broker_is_refused_because_none_could_follow_it(requested_ms: int) -> None:
+    world = a_registry()
+    assert reason_of(a_request(requested_ms=requested_ms), world) is Reason.OUT_OF_RANGE
+    known = enrolled(a_request(requested_ms=NOW_MS + MOST_AHEAD_MS), world)
+    world.participants["alice"] = participant_of(known)
+    following = a_request(token="", requested_ms=participant_of(known).requested_ms + 1)
+    source = a_source(topic="fluvial.enrolments", timestamp_ms=NOW_MS + 1)
+    assert isinstance(judge(sealed(following), world, source=source), Enrolled)
 
 
 def test_another_withdrawal_does_not_move_the_first() -> None:

@@ -244,6 +244,16 @@ def test_the_task_file_is_parsed_once_for_all_batches(world, monkeypatch):
     assert len(parsed) == 1
 
 
+def test_a_strangers_tombstone_hides_no_task_from_its_callers(world):
+    world.promote(1, 2.0)
+    world.serving.start()
+    world.serves(1)
+    world.produce(TOPICS.registry, b"", "task/credit")
+    world.promote(2, 3.0)
+    assert answer(world.serves(2)) == 3.0
+    assert world.serving.spec("credit") is not None
+
+
 def test_a_task_whose_file_cannot_be_read_serves_nothing_and_stops_nobody(world):
     record = Task(
         task="junk",

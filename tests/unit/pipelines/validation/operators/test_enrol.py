@@ -24,11 +24,11 @@ from fluvial.wire.records import (
     SignedAgreement,
     Verdict,
 )
+from fluvial.wire.tally import Tally
 from governance.registry import enrolment
 from pipelines.flink.bundles import Kind, pack_bundle
 from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.messages import pack
-from pipelines.flink.tally import Tally
 from pipelines.validation import process
 from pipelines.validation.known import CommittedRecords, apply, known
 from pipelines.validation.operators import enrol, judging

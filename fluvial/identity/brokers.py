@@ -92,6 +92,9 @@ class Brokers(BaseModel):
             "client.id": client_id,
             "security.protocol": security.protocol,
             "allow.auto.create.topics": False,
+            # librdkafka pauses half of the first value between connections, also where none has failed: each client's
+            # second, to the broker that it has just heard of, waited for 50 ms.
+            "reconnect.backoff.ms": 20,
             "reconnect.backoff.max.ms": 1000,
             # Calls report what concerns them; a broker that is away would otherwise be a hundred lines a second.
             "log_level": 2,

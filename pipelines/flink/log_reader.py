@@ -12,12 +12,12 @@ written meanwhile. Each partition comes in the order of its offsets; partitions 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from fluvial import kafka
 from fluvial.identity.brokers import Brokers
@@ -102,24 +102,51 @@ def _reader(
 
 def bounds(brokers: Brokers, topic: str) -> dict[int, Bounds]:
     """What each partition of a topic holds now. Raises LogUnreadable."""
-    try:
-        with closing(kafka.connect(brokers, _CLIENT_ID)) as transport:
-            held = _held(transport, topic)
+    found = all_bounds(brokers, [topic])
+    if topic not in found:
+        raise LogUnreadable(f"there is no topic {topic}")
+    return found[topic]
+
+
+def all_bounds(brokers: Brokers, topics: Iterable[str]) -> dict[str, dict[int, Bounds]]:
+    """By topic what each of its partitions holds now, asked over one connection; of those topics that there are. Raises
+    LogUnreadable."""
+    wanted = frozenset(topics)
+
+    def ask(client: AdminClient) -> dict[str, dict[int, Bounds]]:
+        places = _places(client, wanted)
+        firsts = _offsets(client, places, OffsetSpec.earliest(), IsolationLevel.READ_COMMITTED)
+        committed = _offsets(client, places, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
         # In this order an end is never behind what is written, though records arrive in between.
-        written = _written(brokers, topic)
-    except TransportError as error:
-        raise LogUnreadable(f"{topic}: {error}") from error
-    return {number: bound._replace(written=written[number]) for number, bound in held.items()}
+        written = _offsets(client, places, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
+        return {
+            topic: {
+                number: Bounds(first, committed[topic][number], written[topic][number]) for number, first in own.items()
+            }
+            for topic, own in firsts.items()
+        }
+
+    return _answered(brokers, ask)
 
 
 def ends(brokers: Brokers, topics: Iterable[str]) -> dict[str, dict[int, int]]:
     """By topic and partition the end of what is written now, committed or not; of those topics that there are. Raises
     LogUnreadable."""
-    client, wanted = clients.admin(brokers, _CLIENT_ID), frozenset(topics)
+    wanted = frozenset(topics)
+
+    def ask(client: AdminClient) -> dict[str, dict[int, int]]:
+        return _offsets(client, _places(client, wanted), OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
+
+    return _answered(brokers, ask)
+
+
+def _answered(brokers: Brokers, ask: Callable[[AdminClient], T]) -> T:
+    """Asked again where leaders are just being chosen."""
+    client = clients.admin(brokers, _CLIENT_ID)
     deadline = time.monotonic() + STALL_SECONDS
     while True:
         try:
-            return _ends(client, wanted)
+            return ask(client)
         except (KafkaException, TimeoutError) as error:
             is_moving = isinstance(error, KafkaException) and error.args[0].code() in _NO_LEADER_YET
             if not is_moving or time.monotonic() > deadline:
@@ -127,14 +154,18 @@ def ends(brokers: Brokers, topics: Iterable[str]) -> dict[str, dict[int, int]]:
             time.sleep(_POLL_SECONDS)
 
 
-def _ends(client: Any, topics: frozenset[str]) -> dict[str, dict[int, int]]:
+def _places(client: AdminClient, topics: frozenset[str]) -> list[TopicPartition]:
     known = client.list_topics(timeout=STALL_SECONDS).topics
-    places = [TopicPartition(topic, number) for topic in topics & known.keys() for number in known[topic].partitions]
+    return [TopicPartition(topic, number) for topic in topics & known.keys() for number in known[topic].partitions]
+
+
+def _offsets(
+    client: AdminClient, places: Sequence[TopicPartition], which: OffsetSpec, isolation: IsolationLevel
+) -> dict[str, dict[int, int]]:
     if not places:
         return {}
-    latest = dict.fromkeys(places, OffsetSpec.latest())
     found: dict[str, dict[int, int]] = {}
-    for place, future in client.list_offsets(latest, isolation_level=IsolationLevel.READ_UNCOMMITTED).items():
+    for place, future in client.list_offsets(dict.fromkeys(places, which), isolation_level=isolation).items():
         found.setdefault(place.topic, {})[place.partition] = future.result(STALL_SECONDS).offset
     return found
 

@@ -55,7 +55,7 @@ def read_known(settings: Settings, *, settled: bool = True) -> Known:
             receipts=unless_empty(topics.receipts, written),
             variants=unless_empty(topics.variants, read),
             enrolments=unless_empty(topics.enrolments, partial(log_reader.read_to_end, brokers)),
-            bounds={name: log_reader.bounds(brokers, name) for name in (getattr(topics, one) for one in INPUTS)},
+            bounds=log_reader.all_bounds(brokers, [getattr(topics, one) for one in INPUTS]),
         ),
         TrustedRecords.of(settings),
         topics,

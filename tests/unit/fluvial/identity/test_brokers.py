@@ -39,6 +39,13 @@ def test_plaintext_needs_an_address_alone() -> None:
         assert not [name for name in settings if name.startswith(("ssl", "sasl"))]
 
 
+def test_a_client_does_not_wait_for_its_second_connection() -> None:
+    """librdkafka begins none sooner than half of the first back-off after the one before, and none before 11 ms."""
+    settings = Brokers(bootstrap_servers="a:1").librdkafka()
+    assert settings["reconnect.backoff.ms"] / 2 <= 11
+    assert settings["reconnect.backoff.max.ms"] == 1000, "a broker that is away is not asked all the time"
+
+
 def test_mutual_tls_names_the_files_to_each_client() -> None:
     brokers = Brokers(bootstrap_servers="a:1", security=MUTUAL)
     librdkafka, python, java = brokers.librdkafka(), brokers.kafka_python(), brokers.java()

@@ -8,35 +8,51 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec
 
 from fluvial.identity.brokers import Brokers
 from pipelines.flink import log_reader
-from pipelines.flink.log_reader import LogUnreadable, ends, never_written
+from pipelines.flink.log_reader import LogUnreadable, all_bounds, bounds, ends, never_written
+from pipelines.flink.offsets import Bounds
 
 BROKERS = Brokers(bootstrap_servers="nowhere:1")
 
 
 class Admin:
-    """Topics by name, each a list of the ends of its partitions. errors: what the next questions are answered with."""
+    """Topics by name, each a list of the ends of its partitions. In each the newest two records are not committed, and
+    one more is written after each question. errors: what the next questions are answered with."""
 
     def __init__(self, topics: Mapping[str, list[int]], errors: list[int]) -> None:
         self.topics, self.errors = topics, errors
+        self.num_written = 0
 
     def list_topics(self, timeout: float) -> Any:
         found = {name: SimpleNamespace(partitions=dict.fromkeys(range(len(own)))) for name, own in self.topics.items()}
         return SimpleNamespace(topics=found)
 
-    def list_offsets(self, asked: Mapping[TopicPartition, Any], isolation_level: Any) -> dict[TopicPartition, Any]:
+    def _offset(self, place: TopicPartition, spec: OffsetSpec, isolation_level: IsolationLevel) -> int:
+        if spec is OffsetSpec.earliest():
+            return 0
+        end = self.topics[place.topic][place.partition]
+        if isolation_level is IsolationLevel.READ_COMMITTED:
+            end = max(0, end - 2)
+        return end and end + self.num_written
+
+    def list_offsets(
+        self, asked: Mapping[TopicPartition, OffsetSpec], isolation_level: IsolationLevel
+    ) -> dict[TopicPartition, Any]:
         assert asked, "librdkafka takes no empty question"
         error = self.errors.pop() if self.errors else None
         answers = {}
         for place in asked:
             answers[place] = Future[Any]()
             if error is None:
-                answers[place].set_result(SimpleNamespace(offset=self.topics[place.topic][place.partition]))
+                offset = self._offset(place, asked[place], isolation_level)
+                answers[place].set_result(SimpleNamespace(offset=offset))
             else:
                 answers[place].set_exception(KafkaException(KafkaError(error)))
+        self.num_written += error is None
         return answers
 
 
@@ -63,3 +79,21 @@ def test_another_error_says_what_could_not_be_asked(admin: Admin) -> None:
     admin.errors += [KafkaError.TOPIC_AUTHORIZATION_FAILED]
     with pytest.raises(LogUnreadable, match="where its topics end"):
         ends(BROKERS, ["full"])
+
+
+def test_what_topics_hold_is_asked_over_one_connection(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    connections: list[str] = []
+    monkeypatch.setattr(log_reader.clients, "admin", lambda *_: connections.append("one more") or admin)
+    held = all_bounds(BROKERS, ["full", "none", "empty"])
+    assert held == {"full": {0: Bounds(0, 0, 0), 1: Bounds(0, 6, 9)}, "empty": {0: Bounds(0, 0, 0), 1: Bounds(0, 0, 0)}}
+    assert len(connections) == 1
+
+
+def test_an_end_is_never_behind_what_is_written_meanwhile(admin: Admin) -> None:
+    held = bounds(BROKERS, "full")[1]
+    assert held.end < held.written == 7 + admin.num_written - 1, "asked last, so that it holds what came in between"
+
+
+def test_a_topic_that_there_is_not_holds_nothing_that_could_be_read(admin: Admin) -> None:
+    with pytest.raises(LogUnreadable, match="there is no topic none"):
+        bounds(BROKERS, "none")

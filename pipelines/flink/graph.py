@@ -169,8 +169,12 @@ class Graph:
         stream.sink_to(sink).name("kafka").uid("sink").set_parallelism(1)
 
     def _committed_on_demand(self, records: DataStream) -> DataStream:
-        """The records, for which a checkpoint begins a moment after the first of them."""
-        factory = get_gateway().jvm.org.fluvial.flink.CommitOnDemand.Factory(self.settings.checkpoint_interval_ms)
+        """The records, for which a checkpoint begins a moment after the first of them. For models and rounds at once:
+        all participants wait for them."""
+        urgent = java_strings([self.settings.topics.models, self.settings.topics.rounds])
+        factory = get_gateway().jvm.org.fluvial.flink.CommitOnDemand.Factory(
+            self.settings.checkpoint_interval_ms, urgent
+        )
         j_records = records._j_data_stream.transform("commit-on-demand", BYTES.get_java_type_info(), factory)
         return DataStream(j_records).uid("commit-on-demand")
 

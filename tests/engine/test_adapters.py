@@ -193,10 +193,10 @@ def test_what_there_is_to_commit_waits_for_no_interval(settings: Settings) -> No
 def test_checkpoints_that_are_asked_for_keep_their_interval_in_the_long_run(settings: Settings) -> None:
     stream_environment(settings, "pace")  # starts Java
     pace = get_gateway().jvm.org.fluvial.flink.CheckpointPace(300)
-    soon = pace.delay(0)
+    soon = pace.delay(0, False)
     now, begun = 0, []
     while now < 30_000:  # somebody always asks, and a checkpoint takes 20 ms
-        now += pace.delay(now)
+        now += pace.delay(now, False)
         pace.began(now)
         begun.append(now)
         now += 20
@@ -204,7 +204,28 @@ def test_checkpoints_that_are_asked_for_keep_their_interval_in_the_long_run(sett
     assert begun[3] < 300, "what follows upon a record waits for no interval"
     assert len(begun) == pytest.approx(30_000 / 300, abs=5)
     assert max(later - earlier for earlier, later in pairwise(begun)) <= 300 + soon
-    assert pace.delay(now + 60_000) == soon
+    assert pace.delay(now + 60_000, False) == soon
+
+
+def test_a_checkpoint_that_everybody_waits_for_does_not_wait_for_those_of_verdicts(settings: Settings) -> None:
+    stream_environment(settings, "urgent")  # starts Java
+    pace = get_gateway().jvm.org.fluvial.flink.CheckpointPace(300)
+    now, waited = 0, []
+    for _ in range(20):  # rounds of 0.7 s; verdicts have had what an interval gives when the model is there
+        for _ in range(3):
+            now += pace.delay(now, False)
+            pace.began(now)
+        now += 40
+        waited.append(pace.delay(now, True))
+        assert pace.delay(now, False) > 200 or len(waited) == 1
+        now += waited[-1]
+        pace.began(now)
+    assert max(waited) < 50
+    for _ in range(1_000):  # however many ask for it
+        now += pace.delay(now, True)
+        pace.began(now)
+    assert pace.delay(now, True) <= 100
+    assert pace.delay(now, False) <= 300, "what is not urgent waits for an interval, not for all that was"
 
 
 def test_checkpoints_that_fail_are_tried_again_ever_more_slowly_within_bounds(settings: Settings) -> None:

@@ -2,6 +2,7 @@ package org.fluvial.flink;
 
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -24,7 +25,12 @@ final class CheckpointRequests implements OperatorCoordinator {
 
     // All below belong to the timer's thread.
     private boolean asked;
-    private boolean busy;
+    private boolean urgent;
+    private boolean running;
+    /** However urgent it is: after a failure. */
+    private long notBefore = Long.MIN_VALUE / 2;
+
+    private ScheduledFuture<?> next;
 
     private CheckpointRequests(Context context, long intervalMillis) {
         this.context = context;
@@ -67,36 +73,46 @@ final class CheckpointRequests implements OperatorCoordinator {
 
     @Override
     public void handleEventFromOperator(int subtask, int attempt, OperatorEvent event) {
-        timer.execute(this::ask);
+        boolean isUrgent = event instanceof CommitOnDemand.Asked && ((CommitOnDemand.Asked) event).urgent;
+        timer.execute(() -> ask(isUrgent));
     }
 
     /** The sink's task runs, for the first time or again: whoever started the job waits for its first checkpoint. */
     @Override
     public void executionAttemptReady(int subtask, int attempt, SubtaskGateway gateway) {
-        timer.execute(this::ask);
+        timer.execute(() -> ask(false));
     }
 
-    private void ask() {
+    private void ask(boolean isUrgent) {
         asked = true;
-        beginLater(0);
+        urgent |= isUrgent;
+        beginLater();
     }
 
-    private void beginLater(long atLeastMillis) {
-        if (asked && !busy) {
-            busy = true;
-            timer.schedule(this::begin, Math.max(atLeastMillis, pace.delay(now())), TimeUnit.MILLISECONDS);
+    /** Also in the place of one that was to begin later than it now may. */
+    private void beginLater() {
+        if (!asked || running) {
+            return;
         }
+        if (next != null) {
+            next.cancel(false);
+        }
+        long now = now();
+        next = timer.schedule(this::begin, Math.max(notBefore - now, pace.delay(now, urgent)), TimeUnit.MILLISECONDS);
     }
 
     private void begin() {
+        next = null;
         CheckpointCoordinator checkpoints = context.getCheckpointCoordinator();
         if (checkpoints == null || checkpoints.isShutdown()) {
-            busy = false;
             return;
         }
+        boolean wasUrgent = urgent;
         asked = false;
+        urgent = false;
+        running = true;
         long began = now();
-        triggered(checkpoints).whenComplete((done, failure) -> timer.execute(() -> ended(began, failure)));
+        triggered(checkpoints).whenComplete((done, failure) -> timer.execute(() -> ended(began, wasUrgent, failure)));
     }
 
     private static CompletableFuture<?> triggered(CheckpointCoordinator checkpoints) {
@@ -107,15 +123,16 @@ final class CheckpointRequests implements OperatorCoordinator {
         }
     }
 
-    private void ended(long began, Throwable failure) {
-        busy = false;
+    private void ended(long began, boolean wasUrgent, Throwable failure) {
+        running = false;
         if (failure != null) {
             asked = true;
-            beginLater(pace.failed(refused(failure)));
+            urgent |= wasUrgent;
+            notBefore = now() + pace.failed(refused(failure));
         } else {
             pace.began(began);
-            beginLater(0);
         }
+        beginLater();
     }
 
     /** Whether it was not even begun: no barrier was sent and no file written. */

@@ -1,5 +1,8 @@
 package org.fluvial.flink;
 
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import org.apache.flink.runtime.jobgraph.OperatorID;
 import org.apache.flink.runtime.operators.coordination.OperatorCoordinator;
 import org.apache.flink.runtime.operators.coordination.OperatorEvent;
@@ -21,36 +24,65 @@ import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
  * <p>Records become visible with the checkpoint that covers them, so checkpoints at a fixed interval make each record wait
  * for half of it, and cost the same while nothing happens. {@link CheckpointRequests}, in the JobManager, begins one a moment
  * after the first record, and one as soon as the job runs; the fixed interval of the job is for what has nothing to commit.
+ * Of some topics it says that they are urgent, although it may have asked before.
  */
 public final class CommitOnDemand extends AbstractStreamOperator<byte[]> implements OneInputStreamOperator<byte[], byte[]> {
     private static final long serialVersionUID = 1L;
 
     private final transient OperatorEventGateway coordinator;
+    private final transient byte[][] urgentTopics;
     private transient boolean asked;
+    private transient boolean askedUrgently;
 
     /** There is something to commit. */
     static final class Asked implements OperatorEvent {
         private static final long serialVersionUID = 1L;
+
+        final boolean urgent;
+
+        Asked(boolean urgent) {
+            this.urgent = urgent;
+        }
     }
 
-    private CommitOnDemand(StreamOperatorParameters<byte[]> parameters) {
+    private CommitOnDemand(StreamOperatorParameters<byte[]> parameters, String[] urgentTopics) {
         super(parameters);
+        this.urgentTopics = new byte[urgentTopics.length][];
+        for (int at = 0; at < urgentTopics.length; at++) {
+            this.urgentTopics[at] = urgentTopics[at].getBytes(StandardCharsets.UTF_8);
+        }
         coordinator = parameters.getOperatorEventDispatcher()
                 .getOperatorEventGateway(parameters.getStreamConfig().getOperatorID());
     }
 
     @Override
     public void processElement(StreamRecord<byte[]> element) {
-        if (!asked) {
-            asked = true;
-            coordinator.sendEventToCoordinator(new Asked());
+        if (!askedUrgently) {
+            boolean urgent = isUrgent(element.getValue());
+            if (urgent || !asked) {
+                asked = true;
+                askedUrgently = urgent;
+                coordinator.sendEventToCoordinator(new Asked(urgent));
+            }
         }
         output.collect(element);
+    }
+
+    /** Whether the sink frame, which begins with its topic ({@link FrameSerializer}), is of one of those topics. */
+    private boolean isUrgent(byte[] frame) {
+        int end = Short.BYTES + Short.toUnsignedInt(ByteBuffer.wrap(frame).getShort());
+        for (byte[] topic : urgentTopics) {
+            if (Arrays.equals(frame, Short.BYTES, end, topic, 0, topic.length)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     @Override
     public void prepareSnapshotPreBarrier(long checkpointId) {
         asked = false;
+        askedUrgently = false;
     }
 
     /** Makes the operator, and beside the job's other coordinators the one that begins its checkpoints. */
@@ -59,17 +91,22 @@ public final class CommitOnDemand extends AbstractStreamOperator<byte[]> impleme
         private static final long serialVersionUID = 1L;
 
         private final long intervalMillis;
+        private final String[] urgentTopics;
 
-        /** @param intervalMillis between checkpoints while there is always something to commit; a few may come sooner */
-        public Factory(long intervalMillis) {
+        /**
+         * @param intervalMillis between checkpoints while there is always something to commit; a few may come sooner
+         * @param urgentTopics those whose records do not wait for the interval ({@link CheckpointPace})
+         */
+        public Factory(long intervalMillis, String[] urgentTopics) {
             this.intervalMillis = intervalMillis;
+            this.urgentTopics = urgentTopics.clone();
             setChainingStrategy(ChainingStrategy.ALWAYS);
         }
 
         @Override
         @SuppressWarnings("unchecked")
         public <T extends StreamOperator<byte[]>> T createStreamOperator(StreamOperatorParameters<byte[]> parameters) {
-            return (T) new CommitOnDemand(parameters);
+            return (T) new CommitOnDemand(parameters, urgentTopics);
         }
 
         @Override

@@ -10,6 +10,7 @@ What is kept, and in which order it comes about:
 4. `mark_sent`: the envelope's position. The file is removed; the chunks' positions stay, so that a later attempt of
    the same round refers to them again.
 5. `discard`: when the round is over. The positions of sent envelopes stay, for following verdicts and receipts.
+6. `remember_told`: which of these were told, so that a process that starts again does not tell them again.
 
 One process at a time: the database is locked while open. Methods may be called from several threads.
 
@@ -35,6 +36,7 @@ from fluvial.kafka import Position
 
 _VERSION = 2
 _KEPT_ENVELOPES = 1000
+_KEPT_TOLD = 4 * _KEPT_ENVELOPES
 
 _TABLES = """
 CREATE TABLE uploads (
@@ -48,6 +50,9 @@ CREATE TABLE envelopes (
     NULL, value BLOB, partition INTEGER, "offset" INTEGER, timestamp_ms INTEGER, UNIQUE (task, round, attempt));
 CREATE TABLE owner (participant TEXT NOT NULL);
 """
+
+# Apart, because former releases of this version neither have it nor miss it.
+_TOLD = "CREATE TABLE IF NOT EXISTS told (answer TEXT PRIMARY KEY)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +239,16 @@ class Outbox:
             )
         self._files.remove(upload_id)
 
+    def was_told(self, answer: str) -> bool:
+        """Whether an answer of this name was told before; of the last thousands."""
+        return bool(self._rows("SELECT 1 FROM told WHERE answer = ?", (answer,)))
+
+    def remember_told(self, answer: str) -> None:
+        """This answer was told."""
+        with self._transaction() as database:
+            database.execute("INSERT OR IGNORE INTO told VALUES (?)", (answer,))
+            database.execute("DELETE FROM told WHERE rowid <= (SELECT max(rowid) FROM told) - ?", (_KEPT_TOLD,))
+
     def close(self) -> None:
         """Closes the database, after what is still to be delivered has been forced to disk."""
         for upload_id in self._files.upload_ids():
@@ -256,6 +271,7 @@ class Outbox:
                     database.execute(statement)
                 database.execute("INSERT INTO owner VALUES (?)", (participant,))
                 database.execute(f"PRAGMA user_version = {_VERSION}")
+            database.execute(_TOLD)
             (owner,) = database.execute("SELECT participant FROM owner").fetchone()
         if owner != participant:
             raise OutboxUnavailable(f"the outbox belongs to the participant {owner}")

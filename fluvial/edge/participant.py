@@ -36,7 +36,7 @@ from fluvial.edge.model_files import ModelFiles, default_model_files
 from fluvial.edge.model_proofs import ModelProofs
 from fluvial.edge.models import SHARED_CACHE, check_references, load_model
 from fluvial.edge.outbox import Outbox
-from fluvial.edge.own_agreements import OwnAgreements
+from fluvial.edge.own_entry import OwnEntry
 from fluvial.edge.packages import Packages
 from fluvial.edge.packages.allowed import NO_PACKAGES
 from fluvial.edge.participation import MeasureHeldOut, Participation, Train
@@ -110,7 +110,7 @@ class Participant:
         self._log_file = state_folder(Path(outbox_path)) / f"log{SUFFIX}"
         self._proven = self._proven_log() if proven else None
         self._model_proofs = ModelProofs(self._proven, self._task_now, self._stopping.is_set) if self._proven else None
-        self._agreements = OwnAgreements(self.transport, federation, name)
+        self._entry = OwnEntry(self.transport, federation, name)
         self._mailbox: Mailbox | None = None
         self._refrained: Round | None = None
         self._lent: tuple[bytes, weakref.ref[NDArray[np.float32]]] | None = None  # the last base model
@@ -138,6 +138,7 @@ class Participant:
         )
         self._key = new_key
         self._publisher.use_key(new_key)
+        self._entry.close()
         return record
 
     def withdraw(self, agreement: str, timeout: float = 60.0) -> records.Participant:
@@ -189,7 +190,8 @@ class Participant:
 
         What the outbox holds counts, so that a process that starts again goes on where it was: a round that was
         answered is not yielded again, and an update that was stored, for this attempt or the one before, is completed
-        here and not trained again. Waits while no such round is open and while the broker is away.
+        here and not trained again. Waits while no such round is open and while the broker is away. Raises NotEnrolled
+        once the registry has revoked this participant's key, or replaced it.
         """
         follower = RoundFollower(self.transport, self.federation)
         try:
@@ -197,10 +199,12 @@ class Participant:
             yielded: Round | None = None
             while not self._stopping.is_set():
                 newest = follower.newest(task)
-                if newest is None or (newest is yielded and not self._has_unsent(newest)):
-                    follower.poll(_POLL_SECONDS)
-                    continue
                 try:
+                    if newest is None or not is_over(newest):
+                        self._entry.check(self._key.public_key)
+                    if newest is None or (newest is yielded and not self._has_unsent(newest)):
+                        follower.poll(_POLL_SECONDS)
+                        continue
                     if not self._agrees(newest, on_event):
                         follower.poll(_POLL_SECONDS)
                         continue
@@ -364,7 +368,8 @@ class Participant:
 
         measure: called before training where the round asks for metrics on held-out examples, and told with the update.
         tells_training: whether the update says how it was trained; device: what `train` runs on then, cpu or cuda.
-        Returns the number of rounds contributed to. See `fluvial.edge.participation`.
+        Returns the number of rounds contributed to. Raises NotEnrolled once the registry has revoked this participant's
+        key, or replaced it. See `fluvial.edge.participation`.
         """
         follower = RoundFollower(self.transport, self.federation)
         try:
@@ -384,7 +389,8 @@ class Participant:
                 tells_training=tells_training,
                 device=device,
                 measure=measure,
-                standing=self._agreements.standing,
+                standing=self._entry.standing,
+                check_key=lambda: self._entry.check(self._key.public_key),
             ).run(max_rounds)
         finally:
             follower.close()
@@ -435,14 +441,14 @@ class Participant:
             self._mailbox.close()
         if self._proven is not None:
             self._proven.close()
-        self._agreements.close()
+        self._entry.close()
         if self._owns_transport:
             self.transport.close()
         self.outbox.close()
 
     def _agrees(self, round_: Round, on_event: Callable[[Event], None]) -> bool:
         """Whether the round takes updates of this participant, by what it has signed; where not, that is told once."""
-        found = self._agreements.standing(round_, self._publisher.stored(round_) is not None)
+        found = self._entry.standing(round_, self._publisher.stored(round_) is not None)
         if not found.counts and self._refrained is not round_:
             self._refrained = round_
             on_event(NotAgreed(round=round_, withdrawn=found is Standing.WITHDRAWN))

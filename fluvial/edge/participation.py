@@ -12,6 +12,9 @@ Where none was opened yet, that is told, and waited for. For each open round one
 * the outbox has sent the update for this very attempt: wait;
 * the operator has paused the task: wait, and keep what is unsent.
 
+Where the registry has revoked the participant's key, or replaced it, the loop ends with NotEnrolled: whatever is sent
+would be refused.
+
 An asynchronous round (buffered, tumbling) takes one update for all its attempts, and updates of rounds before it. So
 there an update that was sent once is not sent for the next attempt, and one that was cut short is completed, as it was
 made, when newer rounds have been opened since.
@@ -27,15 +30,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.answers import new_answers
 from fluvial.edge.contribution import check_difference, finite_delta, least_weight, plain_delta, plain_result
 from fluvial.edge.error_feedback import ErrorFeedback
 from fluvial.edge.errors import TrainingFailed
 from fluvial.edge.events import (
-    Answered,
     Event,
     Finished,
     Interrupted,
-    Judged,
     Measured,
     NotAgreed,
     NotInvited,
@@ -60,7 +62,7 @@ from fluvial.registry.agreements import Standing
 from fluvial.registry.rounds import is_over
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.foreign_text import logger
-from fluvial.wire.records import HeldOutMetrics, Round, RoundStatus, Verdict
+from fluvial.wire.records import HeldOutMetrics, Round, RoundStatus
 from fluvial.wire.sampling import invited
 from fluvial.wire.terms import terms_of
 
@@ -86,7 +88,8 @@ class Participation:
     """Taking part in one task. encoding: of the updates. stopping: ends the loop at its next step. tells_training: say
     with each update how it was trained. device: what `train` runs on, cpu or cuda. measure: what is told of the model
     that it was trained from, where the round asks for it. standing: of a round, and of whether there is an
-    update for it already: how the participant stands to its agreement."""
+    update for it already: how the participant stands to its agreement. check_key: raises NotEnrolled once the key is
+    not in force any more."""
 
     task: str
     participant: str
@@ -104,6 +107,7 @@ class Participation:
     device: str = "cpu"
     measure: MeasureHeldOut | None = None
     standing: Callable[[Round, bool], Standing] = lambda round_, has_update: Standing.SIGNED
+    check_key: Callable[[], None] = lambda: None
 
     def run(self, max_rounds: int | None) -> int:
         """Until the task is finished, or `max_rounds` rounds have this participant's update and the last of them is
@@ -119,27 +123,29 @@ class Participation:
             self.on_event(Waiting(task=self.task))
         while not self.stopping.is_set():
             newest = self.follower.newest(self.task)
-            if newest is not None and newest is not handled:
+            is_new = newest is not None and newest is not handled
+            if newest is not None and is_new:
                 if is_over(newest):
                     self._finish(newest)
                     break
                 if max_rounds is not None and len(contributed) >= max_rounds and newest.round not in contributed:
                     self._report_last()
                     break
-                try:
+            try:
+                self.check_key()
+                if newest is not None and is_new:
                     found = self.standing(newest, self._has_update(newest))
-                    if found.counts and self._contribute(newest):
-                        contributed.add(newest.round)
-                except (TransportUnavailable, ChunkUnavailable) as error:
-                    # A chunk of the base model is also gone when the round that names it has meanwhile been superseded.
-                    self.on_event(Interrupted(reason=str(error)))
-                    self.stopping.wait(_RETRY_SECONDS)
-                else:
                     if found.counts:
+                        if self._contribute(newest):
+                            contributed.add(newest.round)
                         handled = newest
                     elif newest is not refrained:
                         self.on_event(NotAgreed(round=newest, withdrawn=found is Standing.WITHDRAWN))
                         refrained = newest
+            except (TransportUnavailable, ChunkUnavailable) as error:
+                # A chunk of the base model is also gone when the round that names it has meanwhile been superseded.
+                self.on_event(Interrupted(reason=str(error)))
+                self.stopping.wait(_RETRY_SECONDS)
             self.follower.poll(_POLL_SECONDS)
             self._report()
         return len(contributed)
@@ -215,5 +221,5 @@ class Participation:
             self.on_event(Unproven(num_answers=self.mailbox.num_hints))
 
     def _report(self, timeout: float = 0.0) -> None:
-        for record in self.mailbox.poll(timeout):
-            self.on_event(Judged(verdict=record) if isinstance(record, Verdict) else Answered(receipt=record))
+        for answer in new_answers(self.mailbox, self.outbox, timeout):
+            self.on_event(answer)

@@ -18,12 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from fluvial.edge.answers import new_answers
 from fluvial.edge.error_feedback import state_folder
-from fluvial.edge.events import Answered, Finished, Interrupted, Judged
+from fluvial.edge.events import Finished, Interrupted
 from fluvial.edge.mailbox import LAST_ANSWERS_SECONDS, Mailbox
 from fluvial.edge.model_proofs import ModelProofs
 from fluvial.edge.outbox import Outbox
-from fluvial.edge.own_agreements import OwnAgreements
+from fluvial.edge.own_entry import OwnEntry
 from fluvial.edge.proven_log import FILE as PROVEN_FILE
 from fluvial.edge.proven_log import ProvenLog
 from fluvial.edge.publisher import Publisher
@@ -41,7 +42,7 @@ from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Start, Transport, TransportUnavailable, connect
 from fluvial.registry.acts import OperatorActs
 from fluvial.wire.errors import ChunkUnavailable
-from fluvial.wire.records import ChunkReference, ModelManifest, Round, Task, Verdict
+from fluvial.wire.records import ChunkReference, ModelManifest, Round, Task
 from fluvial.wire.task_file import TaskFile
 
 _POLL_SECONDS = 0.05
@@ -107,7 +108,7 @@ class Region:
         self._acts = OperatorActs(lower, below, operator_key)
         self._above = _Side(federation=above, transport=upper)
         self._publisher = Publisher(upper, self.outbox, above.topics, name, key)
-        self._agreements = OwnAgreements(upper, above, name)
+        self._entry, self._public_key = OwnEntry(upper, above, name), key.public_key
         self._task: Task | None = None
         self._stopping = threading.Event()
         self._proven = self._proven_log(Path(outbox_path)) if proven else None
@@ -118,7 +119,7 @@ class Region:
         """Until the parent's task is finished, or `stop` is called. Returns how many of its rounds have a sum.
 
         Raises ValueError when the region's task does not fit its parent's, VerificationError for bytes that are not
-        those signed.
+        those signed, NotEnrolled once the registry above has revoked the region's key, or replaced it.
         """
         with ExitStack() as ends:
             followed = self._follow(ends)
@@ -129,6 +130,7 @@ class Region:
                     self._moved_on(current, parent, on_event)
                     current = parent
                 try:
+                    self._entry.check(self._public_key)
                     action = steps.step(self._view(parent, followed))
                     if isinstance(action, steps.End):
                         break
@@ -153,7 +155,7 @@ class Region:
     def close(self) -> None:
         """Closes everything; nothing is lost."""
         self.stop()
-        self._agreements.close()
+        self._entry.close()
         if self._proven is not None:
             self._proven.close()
         if self._owns_transports:
@@ -220,7 +222,7 @@ class Region:
             task=self._task,
             manifest=followed.sums.newest,
             name=self.name,
-            agrees=parent is None or self._agreements.standing(parent, self._has_begun(parent)).counts,
+            agrees=parent is None or self._entry.standing(parent, self._has_begun(parent)).counts,
             stored=stored,
             sent=sent,
             seconds=seconds,
@@ -285,8 +287,8 @@ class Region:
         for below in followed.rounds.poll(0.0):
             if below.task == self._task_file.task:
                 on_event(Attempted(round=below))
-        for record in followed.mailbox.poll(_POLL_SECONDS):
-            on_event(Judged(verdict=record) if isinstance(record, Verdict) else Answered(receipt=record))
+        for answer in new_answers(followed.mailbox, self.outbox, _POLL_SECONDS):
+            on_event(answer)
 
     def _once(self, key: tuple[Any, ...], event: Event, on_event: Callable[[Event], None]) -> None:
         if key not in self._reported:

@@ -4,12 +4,14 @@ import json
 import math
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fluvial.cli.participate import as_dict, as_line
-from fluvial.edge.errors import TrainingFailed
+from fluvial.edge import Participant
+from fluvial.edge.errors import NotEnrolled, TrainingFailed
 from fluvial.edge.events import (
     Answered,
     Discarded,
@@ -32,13 +34,17 @@ from fluvial.edge.events import (
 from fluvial.encoding import encoder
 from fluvial.encoding.fitting import decoded
 from fluvial.encoding.span import spans
+from fluvial.identity.federation import Federation
+from fluvial.identity.keys import SigningKey
 from fluvial.inference.processor import processor_class
+from fluvial.kafka import Position
 from fluvial.wire.framing import MAGIC
 from fluvial.wire.records import (
     Decision,
     HeldOutMetrics,
     Metric,
     Outcome,
+    ParticipantStatus,
     Reason,
     Round,
     RoundStatus,
@@ -46,7 +52,7 @@ from fluvial.wire.records import (
     WindowMode,
     WithdrawnAgreement,
 )
-from tests.unit.fluvial.edge.world import CHUNK_ELEMENTS, LAYOUT, TASK, World
+from tests.unit.fluvial.edge.world import CHUNK_ELEMENTS, LAYOUT, TASK, World, wait_until
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 pytestmark = pytest.mark.timeout(60)
@@ -211,6 +217,75 @@ def test_a_verdict_of_a_newer_release_is_told_in_the_log(participant, world: Wor
     (warning,) = [record.getMessage() for record in caplog.records if "not understood" in record.getMessage()]
     assert "Verdict for alice" in warning
     assert "a newer release may know it" in warning
+
+
+@pytest.mark.parametrize(
+    ("seed", "status", "words"),
+    [
+        (b"n", ParticipantStatus.ACTIVE, "enrolled with another key"),
+        (b"k", ParticipantStatus.REVOKED, "took the key of alice out of force"),
+    ],
+)
+def test_a_key_that_is_revoked_or_replaced_in_mid_run_ends_the_loop(
+    participant, world: World, key, seed: bytes, status: ParticipantStatus, words: str
+) -> None:
+    def change(event: Published) -> None:
+        world.enrolled("alice", SigningKey.from_seed(seed * 32), status=status, version=1)
+
+    world.enrolled("alice", key)
+    world.open_round()
+    script = Script(Published=change)
+    with pytest.raises(NotEnrolled, match=words):
+        participant.participate(TASK, train, on_event=script)
+    assert len(script.of(Published)) == 1
+    world.open_round(number=2)
+    with pytest.raises(NotEnrolled, match=words):
+        next(participant.rounds(TASK))
+
+
+def test_who_waits_for_a_round_hears_that_the_key_was_revoked(participant, world: World, key) -> None:
+    world.enrolled("alice", key)
+    revoked = {"status": ParticipantStatus.REVOKED, "version": 1}
+    with pytest.raises(NotEnrolled):
+        participant.participate(TASK, train, on_event=Script(Waiting=lambda _: world.enrolled("alice", key, **revoked)))
+
+
+def test_a_key_that_this_very_participant_has_rotated_is_its_own(participant, world: World, key) -> None:
+    world.enrolled("alice", key)
+    participant._entry.check(key.public_key)
+    new_key = SigningKey.from_seed(b"n" * 32)
+
+    def admit() -> None:
+        wait_until(world.enrolment_requests)
+        world.admit(*world.enrolment_requests()[0], version=1)
+
+    registrar = threading.Thread(target=admit)
+    registrar.start()
+    participant.rotate_key(new_key, timeout=20)
+    registrar.join()
+    world.open_round(status=RoundStatus.FINISHED)
+    assert participant.participate(TASK, train) == 0
+    world.open_round(number=2)
+    assert next(participant.rounds(TASK)).round == 2
+
+
+def test_who_starts_again_is_not_told_former_answers_again(
+    federation: Federation, transport: MemoryTransport, world: World, key, tmp_path: Path
+) -> None:
+    def judged(event: Published) -> None:
+        at = Position(partition=event.partition, offset=event.offset, timestamp_ms=1_000_000)
+        world.judge(world.topics.updates, at, "alice", Decision.ACCEPT, Reason.ACCEPTED, event.update_id)
+        world.answer("alice", event.update_id)
+        world.open_round(number=event.round + 1, status=RoundStatus.OPEN if event.round == 1 else RoundStatus.FINISHED)
+
+    world.open_round()
+    for expected in (1, 1):
+        script = Script(Published=judged)
+        with Participant(federation, "alice", key, tmp_path / "alice.sqlite", transport) as participant:
+            participant.participate(TASK, train, max_rounds=1, on_event=script)
+            assert [len(script.of(kind)) for kind in (Judged, Answered)] == [expected, expected]
+            newest = script.of(Published)[0]
+            assert participant.verdict_of(newest.update_id, timeout=1).decision is Decision.ACCEPT
 
 
 def test_a_verdict_needs_an_update_that_was_sent(participant) -> None:

@@ -24,7 +24,7 @@ PYTEST_ARGS ?=
 # Processes that share the tests out (tests/conftest.py). One more than cores, since most of them wait for brokers and jobs.
 WORKERS ?= 3
 
-.PHONY: help setup demo test soak interop extras test-extras check lock clean
+.PHONY: help setup demo unit test soak interop extras test-extras check lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ setup: $(PROJECTS) $(JARS) $(CLASSES) ## Virtual environment, broker and connect
 demo: setup ## Run a whole federation on this machine (DEMO_ARGS="--task heart" for the smaller one)
 	@$(BIN)/fluvial demo $(DEMO_ARGS)
 
+unit: setup ## Unit tests and laws: a minute on two cores
+	@$(BIN)/python -m pytest -n auto tests/unit tests/laws $(PYTEST_ARGS)
+
 test: check ## Static checks, then all tests; pytest's closing line comes last
 	@echo "== tests"
 	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
@@ -42,7 +45,7 @@ soak: setup ## What is too long for each run: thousands of examples for each law
 	@$(BIN)/python -m pytest tests/laws tests/unit -m "not interop" --hypothesis-profile soak --timeout 3600
 	@FLUVIAL_KILLS=10 $(BIN)/python -m pytest tests/system/test_kills.py
 	@FLUVIAL_LOSS_SEED=11 $(BIN)/python -m pytest tests/system/test_recovery.py --timeout 3600
-	@$(BIN)/python -m pytest tests/system -m soak --timeout 3600
+	@$(BIN)/python -m pytest tests/integration tests/system -m soak --timeout 3600
 
 interop: setup ## Build and run consumers of the audit log in Go, Java and JavaScript, where their tools are there
 	@$(BIN)/python -m pytest tests/system/test_interop.py -m interop

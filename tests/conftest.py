@@ -26,11 +26,13 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from tests.process_wide import prepare
+
 settings.register_profile("laws", deadline=None, max_examples=25)
 settings.register_profile("soak", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("FLUVIAL_LAWS", "laws"))
 
-ORDER = ("unit", "laws", "architecture", "engine", "system")
+ORDER = ("unit", "laws", "architecture", "integration", "engine", "system")
 LONGEST = (
     "system/test_recovery.py",
     "engine",
@@ -41,6 +43,7 @@ LONGEST = (
     "system/test_versions.py",
     "system/test_windows.py",
     "system",
+    "integration",
 )
 """Folders and files by the time that what stays together in them takes."""
 TOGETHER = {
@@ -73,6 +76,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     np.random.seed(0)
     if (torch := sys.modules.get("torch")) is not None:
         torch.manual_seed(0)
+    prepare()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -27,9 +27,9 @@ from tests.unit.docs.churn import NUM_BRANCHES, write_churn
 pytestmark = [pytest.mark.system, pytest.mark.soak, pytest.mark.timeout(600)]
 
 RUN_ELSEWHERE = {
-    "pip install fluvial": "tests/architecture/test_wheel.py",
-    "fluvial init": "tests/unit/docs/test_bring_your_model.py",
-    "fluvial simulate": "tests/unit/docs/test_bring_your_model.py",
+    "pip install fluvial": "tests/integration/test_wheel.py",
+    "fluvial init": "tests/integration/docs/test_bring_your_model.py",
+    "fluvial simulate": "tests/integration/docs/test_bring_your_model.py",
     "fluvial model push": "tests/extras/test_mlflow.py",
     "fluvial release promote": "tests/unit/deploy/commands/test_release.py",
     "fluvial release hold": "tests/unit/deploy/commands/test_release.py",

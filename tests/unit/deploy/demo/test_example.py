@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.cast import cast
-from deploy.demo.central import measure_central
 from deploy.demo.example import TASKS, example, examples
 from deploy.demo.groups import GroupMargin
 from deploy.demo.measures import Margin
-from deploy.demo.training import local_trainer
 from deploy.machine.jars import CHECKOUT
 from fluvial.edge.packages import Packages
 from fluvial.edge.training.task_code import TaskCode
@@ -65,17 +63,6 @@ def test_what_groups_are_held_to_is_measured_on_groups_of_the_evaluation_set(nam
     assert measured.groups
     assert {held.attribute for held in found.group_margins} <= set(measured.groups)
     assert {held.margin.metric for held in found.group_margins} <= set(found.metrics)
-
-
-def test_a_packaged_example_trains_each_group_and_the_central_model_from_its_package() -> None:
-    found = example("engines")
-    task_file = found.task_file.model_copy(update={"rounds": 1})
-    code = TaskCode.of(task_file, Packages(found.packages))
-    for group in range(len(found.names)):
-        local_trainer(code, found.data, group)
-    central = measure_central(code, found.data, len(found.names))
-    assert set(central.metrics) == set(found.metrics)
-    assert central.groups
 
 
 @pytest.mark.parametrize(

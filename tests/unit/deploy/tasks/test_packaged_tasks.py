@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from deploy.commands.simulate import folder_of
-from deploy.simulation.federation import SimulatedFederation
 from deploy.simulation.learning import plan_of
 from deploy.tasks.pneumonia import prepare as pneumonia
 from deploy.tasks.speech import data as speech_data
@@ -48,19 +47,6 @@ def test_a_packaged_task_fits_its_data_and_nobody_trains_on_what_it_is_measured_
     limits, target = plan.task_file.limits, plan.task_file.target
     assert max(map(len, parts)) <= limits.max_weight
     assert fraction_bits(target, limits.max_weight, limits.max_abs) >= 32
-
-
-@pytest.mark.parametrize("name", GROUPS)
-def test_a_packaged_task_runs_by_its_name(name: str, tmp_path: Path) -> None:
-    folder = folder_of(name)
-    for file in sorted((folder / "data").iterdir()):
-        with np.load(file) as arrays:
-            np.savez(tmp_path / file.name, **{key: arrays[key][::8] for key in arrays})
-    (row,) = SimulatedFederation(plan_of(folder, data=tmp_path, num_rounds=1), workers=1).run()
-    assert row.included == PARTICIPANTS
-    assert row.metrics is not None
-    assert len(row.metrics.groups) == sum(GROUPS[name].values())
-    assert not any(group.reason for group in row.metrics.groups)
 
 
 def test_sites_have_the_shares_that_are_said_and_no_image_of_another() -> None:

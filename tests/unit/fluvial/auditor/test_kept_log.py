@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -165,37 +163,6 @@ def test_what_no_audit_has_kept_is_not_believed(world: World, file: Path, what: 
             federation = federation.model_copy(update={"federation_id": "f" * 32})
     with pytest.raises(VerificationError, match=str(file)):
         KeptLog(file, federation)
-
-
-_KILLED = """
-import os, sys
-from pathlib import Path
-from fluvial.auditor import shelf
-shelf.CACHE_BYTES = 1 << 16
-from fluvial.auditor.kept_log import KeptLog
-from fluvial.identity.federation import Federation
-file = Path(sys.argv[1])
-kept = KeptLog(file, Federation.model_validate_json(sys.argv[3]))
-relation = shelf.Relation(kept.shelf, "seen")
-for number in range(4_000):
-    relation.add(b"%d" % number, bytes(100))
-assert file.stat().st_size > int(sys.argv[2])
-os._exit(9)
-"""
-
-
-@pytest.mark.parametrize("before", ["nothing", "an audit"])
-def test_what_an_audit_that_was_killed_has_written_is_taken_back(file: Path, before: str) -> None:
-    world = honest_world()
-    if before == "an audit":
-        assert audited(world, file).verified
-    size = file.stat().st_size if file.exists() else 0
-    arguments = str(file), str(size), world.federation.model_dump_json()
-    killed = subprocess.run([sys.executable, "-c", _KILLED, *arguments], capture_output=True, text=True)
-    assert killed.returncode == 9, killed.stderr
-    report = audited(world, file)
-    assert report.verified
-    assert report.since == (0 if before == "nothing" else 12)
 
 
 def test_nobody_else_may_read_it(world: World, file: Path) -> None:

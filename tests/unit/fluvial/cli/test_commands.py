@@ -1,9 +1,6 @@
 """The command line over a federation in memory."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -346,17 +343,6 @@ def test_listing_models_of_a_task_that_is_not_there_fails(world: World, json_: l
     result = run("model", "list", "dmeo", *json_)
     assert result.exit_code == Exit.FAILURE
     assert "no model of the task dmeo" in result.stderr
-
-
-def test_where_no_terminal_is_a_row_of_a_table_is_one_whole_line() -> None:
-    row = "x" * 300
-    code = f"from rich.table import Table; from fluvial.cli.common import console; console.print(Table({row!r}))"
-    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-    command = [sys.executable, "-c", code]
-    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    assert row in printed
-    told = {**environment, "COLUMNS": "80"}
-    assert row not in subprocess.run(command, env=told, capture_output=True, text=True, check=True).stdout
 
 
 def test_a_regions_sum_is_not_taken_for_a_model(world: World) -> None:

@@ -1,7 +1,5 @@
 """Verbs that other projects declare."""
 
-import os
-import subprocess
 import sys
 import types
 from importlib.metadata import EntryPoint
@@ -131,16 +129,3 @@ def test_a_command_line_mounts_what_it_names_and_nothing_twice(
 ) -> None:
     main.mount_for(words, [entry("model.replay"), entry("up")])
     assert mounted == expected
-
-
-def test_the_shell_completes_verbs_and_options() -> None:
-    code = "import sys; sys.argv = ['fluvial']; from fluvial.cli.main import run; run()"
-
-    def completed(line: str) -> list[str]:
-        place = str(len(line.split(" ")) - 1)
-        asked = {"_FLUVIAL_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": place}
-        done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True)
-        return done.stdout.split()
-
-    assert completed("fluvial enr") == ["enrol"]
-    assert "--name" in completed("fluvial participate --na")

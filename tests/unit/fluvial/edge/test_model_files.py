@@ -1,5 +1,3 @@
-import hashlib
-import multiprocessing
 import os
 from pathlib import Path
 
@@ -9,39 +7,9 @@ import pytest
 from fluvial.edge import Participant
 from fluvial.edge.model_files import VARIABLE, ModelFiles, default_model_files
 from fluvial.wire.layout import model_digest
-from fluvial.wire.records import ChunkReference
+from tests.unit.fluvial.edge.downloads import Downloads, a_model, references
 from tests.unit.fluvial.edge.world import World
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
-
-CHUNK = 40
-
-
-def a_model(value: float = 0.0) -> np.ndarray:
-    return np.arange(100, dtype=np.float32) + np.float32(value)
-
-
-def references(model_D: np.ndarray) -> tuple[ChunkReference, ...]:
-    parts = [model_D[first : first + CHUNK].tobytes() for first in range(0, model_D.size, CHUNK)]
-    return tuple(
-        ChunkReference(partition=0, offset=number, length=len(part), sha256=hashlib.sha256(part).digest())
-        for number, part in enumerate(parts)
-    )
-
-
-class Downloads:
-    """Counts how often a model was downloaded."""
-
-    def __init__(self, files: ModelFiles) -> None:
-        self.files = files
-        self.loads = 0
-
-    def get(self, model_D: np.ndarray) -> np.ndarray:
-        chunks = references(model_D)
-        return self.files.get(model_digest(chunk.sha256 for chunk in chunks), chunks, lambda: self._load(model_D))
-
-    def _load(self, model_D: np.ndarray) -> np.ndarray:
-        self.loads += 1
-        return model_D
 
 
 @pytest.fixture
@@ -121,25 +89,6 @@ def test_a_failed_download_leaves_nothing_and_is_tried_again(tmp_path: Path) -> 
     with pytest.raises(ConnectionError):
         files.get(digest, chunks, fail)
     np.testing.assert_array_equal(files.get(digest, chunks, a_model), a_model())
-
-
-def _take(directory: Path, gate, results) -> None:
-    downloads = Downloads(ModelFiles(directory, smallest_bytes=1))
-    gate.wait(60)
-    results.put((bool((downloads.get(a_model()) == a_model()).all()), downloads.loads))
-
-
-def test_of_several_processes_one_downloads(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    gate, results = context.Barrier(3), context.Queue()
-    processes = [context.Process(target=_take, args=(tmp_path / "models", gate, results)) for _ in range(3)]
-    for process in processes:
-        process.start()
-    found = [results.get(timeout=120) for _ in processes]
-    for process in processes:
-        process.join()
-    assert all(equal for equal, _ in found)
-    assert sum(loads for _, loads in found) == 1
 
 
 def test_the_environment_chooses_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

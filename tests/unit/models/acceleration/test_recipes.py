@@ -1,124 +1,13 @@
-"""All recipes on a small chain of layers of each kind: one suite for all."""
-
-import subprocess
-import sys
-from copy import deepcopy
-from functools import cache, partial
+"""What recipes do to a model and refuse of one; what they build: tests/integration."""
 
 import numpy as np
-import onnx
 import pytest
 import torch
 from torch import nn
 
 from fluvial.edge.sessions import open_session
-from models.acceleration import RECIPES, Subject, parse_recipe
+from models.acceleration import Subject, parse_recipe
 from models.architectures import build
-
-MODELS = {
-    "convolutional": ({"image_size": 12, "classes": 4, "channels": 8, "hidden": 16}, (1, 12, 12)),
-    "multilayer_perceptron": ({"inputs": 10, "classes": 3, "hidden": 32, "layers": 2}, (10,)),
-}
-CLOSE = {"onnx_fp32": 1e-5, "fp16_storage": 2e-3, "int8_static": 0.1, "int8_dynamic": 0.1, "int4_storage": 0.5}
-CLOSE |= {"torch_fp32": 1e-5, "torch_bf16": 0.05, "torch_fp16": 5e-3}
-"""How far an output may be from the model's. The others change the model itself."""
-
-
-@cache
-def subject(architecture):
-    parameters, shape = MODELS[architecture]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(7)
-        module = build(architecture, parameters)
-    inputs = np.random.default_rng(7).normal(size=(64, *shape)).astype(np.float32)
-    return Subject(module=module, calibration=inputs)
-
-
-@cache
-def artefact(architecture, recipe):
-    return parse_recipe(recipe, {}).build(subject(architecture))
-
-
-def session_of(architecture, recipe):
-    module = partial(deepcopy, subject(architecture).module)
-    return open_session(artefact(architecture, recipe).data, module=module)
-
-
-def outputs(architecture):
-    made = subject(architecture)
-    with torch.no_grad():
-        return made.module.eval()(torch.from_numpy(made.calibration)).numpy()
-
-
-@pytest.mark.parametrize("architecture", MODELS)
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_an_artefact_answers_any_number_of_examples(architecture, recipe):
-    session = session_of(architecture, recipe)
-    inputs = subject(architecture).calibration
-    answers = session.run(inputs)
-    assert answers.shape == outputs(architecture).shape
-    assert np.isfinite(answers).all()
-    assert session.input_shape == (None, *inputs.shape[1:])
-    # The scales of dynamic quantisation are those of the batch.
-    tolerance = 0.05 if recipe == "int8_dynamic" else 1e-4
-    np.testing.assert_allclose(session.run(inputs[:1]), answers[:1], atol=tolerance)
-    np.testing.assert_allclose(session.run_in_batches(inputs, 7), answers, atol=tolerance)
-
-
-@pytest.mark.parametrize("architecture", MODELS)
-@pytest.mark.parametrize("recipe", CLOSE)
-def test_what_only_stores_or_rounds_stays_close_to_the_model(architecture, recipe):
-    answers = session_of(architecture, recipe).run(subject(architecture).calibration)
-    np.testing.assert_allclose(answers, outputs(architecture), atol=CLOSE[recipe])
-
-
-def test_recipes_leave_the_model_as_it_was():
-    made = subject("multilayer_perceptron")
-    before = {name: value.clone() for name, value in made.module.state_dict().items()}
-    for recipe in RECIPES:
-        artefact("multilayer_perceptron", recipe)
-    after = made.module.state_dict()
-    assert before.keys() == after.keys()
-    assert all(torch.equal(before[name], after[name]) for name in before)
-
-
-AGAIN = """
-import sys
-from tests.unit.models.acceleration.test_recipes import artefact
-print(*(artefact("multilayer_perceptron", recipe).digest.hex() for recipe in sys.argv[1:]))
-"""
-
-
-@pytest.mark.soak
-def test_another_process_builds_the_same_bytes():
-    """One recipe of them at each run: test_workshop.py."""
-    run = [sys.executable, "-W", "ignore", "-c", AGAIN, *RECIPES]
-    digests = subprocess.run(run, check=True, capture_output=True, text=True).stdout.split()
-    expected = [artefact("multilayer_perceptron", recipe).digest.hex() for recipe in RECIPES]
-    assert digests[-len(expected) :] == expected
-
-
-def test_no_name_of_a_file_or_a_machine_is_in_an_artefact():
-    for recipe in RECIPES:
-        data = artefact("convolutional", recipe).data
-        assert b".py:" not in data
-        assert b"/tmp" not in data
-        assert b"site-packages" not in data
-
-
-def test_small_storage_is_small():
-    size = {recipe: len(artefact("multilayer_perceptron", recipe).data) for recipe in RECIPES}
-    weights = 4 * sum(value.numel() for value in subject("multilayer_perceptron").module.parameters())
-    assert size["fp16_storage"] < size["onnx_fp32"] - 0.4 * weights
-    assert size["int4_storage"] < size["fp16_storage"]
-    assert size["pruned_structured"] < size["onnx_fp32"]
-
-
-def test_what_is_stored_small_is_unpacked_when_it_is_loaded_and_not_with_each_call():
-    """The runtime computes of constants once what it does not keep for its own use, as it does DequantizeLinear."""
-    for recipe in ("int4_storage", "fp16_storage", "pruned_unstructured"):
-        nodes = onnx.load_from_string(artefact("multilayer_perceptron", recipe).data).graph.node
-        assert "DequantizeLinear" not in {node.op_type for node in nodes}, recipe
 
 
 def test_pruned_weights_are_those_of_least_magnitude_and_the_others_are_untouched():

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from deploy.acts import tasks, tuning
 from deploy.commands import variant
+from tests.integration.pipelines.replay.test_variants import Stage
 from tests.unit.deploy.acts.test_tuning import World
-from tests.unit.pipelines.replay.test_variants import Stage
 
 RUNNER = CliRunner()
 

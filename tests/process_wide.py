@@ -1,4 +1,4 @@
-"""What the unit tests would otherwise do again and again, before each of thousands."""
+"""What tests would otherwise do again and again, before each of thousands: once for a process."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import logging
 import sys
 from functools import cache
 
-import pytest
-
 _TABLES = "onnxscript._framework_apis.torch_"
 _LOGGERS = "torch"
 _once: set[str] = set()
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
+def prepare() -> None:
+    """Called before each test, since a library is prepared when the first test has imported it."""
     for name in ("onnxscript._framework_apis", _LOGGERS):
         if name in sys.modules and name not in _once:
             _once.add(name)

@@ -15,12 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from deploy.acts.first_model import first_model
 from deploy.federation.keys import ServiceKeys
-from deploy.machine.jars import CHECKOUT
-from fluvial.edge.packages import Packages, pinned
+from fluvial.edge.packages import Packages
 from fluvial.edge.packages.allowed import NO_PACKAGES
-from fluvial.edge.training.module_state import ModuleState
-from fluvial.edge.training.task_code import TaskCode
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Position, Transport, connect
@@ -29,7 +27,6 @@ from fluvial.registry.order import next_version
 from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import ChunkReference, ModelManifest, Task
 from fluvial.wire.task_file import TaskFile
-from models.evaluation.task import evaluator_of
 from pipelines.aggregation.rounds import records, terms
 
 _SECONDS = 60.0
@@ -68,15 +65,11 @@ def create_task(
         )
     if (task_file.tunes is None) != (first is None):
         raise ValueError(f"the task {task_file.task} tunes a pruned model: `fluvial variant tune` creates it")
-    code = TaskCode.of(task_file, packages, CHECKOUT)
-    state = code.state()
-    if first is not None:
-        state.load(first)
-    layout, initial = state.layout, state.flatten()
-    task_file = signed_form(code, state)
+    model = first_model(task_file, packages, first)
+    task_file, layout = model.task_file, model.layout
     records.check(task_file, layout)
-    evaluator_of(code, "cpu")
-    _check_acceleration(code)
+    model.check_measured()
+    initial = model.elements()
     opened = closing(connect(federation.brokers, OPERATOR)) if connected is None else nullcontext(connected)
     with opened as transport:
         acts = OperatorActs(transport, federation, keys.operator)
@@ -94,16 +87,6 @@ def create_task(
         task = records.first_task(task_file, manifest)
         acts.register(task)
     return CreatedTask(task=task, manifest=manifest)
-
-
-def signed_form(code: TaskCode, state: ModuleState) -> TaskFile:
-    """The task's file with what it pins: its package's digest and that of the weights that stay as they were made.
-    Raises ValueError for a file that pins others already."""
-    task_file = pinned(code.task_file, code.package)
-    if not (task_file.model.train or state.has_frozen_parameters):
-        return task_file
-    model = task_file.model.model_copy(update={"base_sha256": state.fixed_digest()})
-    return task_file.model_copy(update={"model": model})
 
 
 def update_task(acts: OperatorActs, task_file: TaskFile, packages: Packages = NO_PACKAGES) -> Task:
@@ -133,26 +116,17 @@ def other_terms(acts: OperatorActs, task_file: TaskFile, packages: Packages = NO
     before = TaskFile.model_validate_json(task.specification)
     if before.partial or task_file.partial:
         raise ValueError(f"the task {task.task} is partial: `fluvial region run` registers it with its parent's rounds")
-    code = TaskCode.of(task_file, packages, CHECKOUT)
-    state = code.state()
-    task_file = signed_form(code, state)
+    model = first_model(task_file, packages)
+    task_file = model.task_file
     fixed = terms.fixed(before, task_file)
     if fixed:
         raise ValueError(f"{', '.join(fixed)}: as the task was created, so it stays; create another task instead")
     if task_file == before:
         raise ActRefused(f"the task {task.task} has these very terms already")
-    state.check_fits(task.layout)
+    model.check_fits(task.layout)
     records.check(task_file, task.layout)
-    evaluator_of(code, "cpu")
-    _check_acceleration(code)
+    model.check_measured()
     return replace(task, specification=task_file.specification(), version=next_version(task))
-
-
-def _check_acceleration(code: TaskCode) -> None:
-    if code.task_file.acceleration is not None:
-        from models.acceleration.terms import check_terms  # brings in what variants are built with
-
-        check_terms(code, code.task_file.acceleration)
 
 
 def _publish_chunks(

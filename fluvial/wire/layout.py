@@ -39,6 +39,26 @@ def layout_digest(layout: Sequence[TensorLayout]) -> bytes:
     return digest.digest()
 
 
+def check_same(module: Sequence[TensorLayout], other: Sequence[TensorLayout]) -> None:
+    """Raises ValueError, saying where, unless what travels of a module has the other layout, a round's for example."""
+    if tuple(other) == tuple(module):
+        return
+    for own, wanted in zip(module, other, strict=False):
+        if own != wanted:
+            raise ValueError(
+                f"the module's state does not fit the round's layout: it has {_shown(own)} where the round has "
+                f"{_shown(wanted)}; builder, parameters and package must be those that the task was created with"
+            )
+    raise ValueError(
+        f"the module's state does not fit the round's layout: {len(module)} of its tensors travel, and the round has "
+        f"{len(other)}"
+    )
+
+
+def _shown(tensor: TensorLayout) -> str:
+    return f"{tensor.name} {tensor.dtype}{list(tensor.shape)}"
+
+
 def num_elements(layout: Iterable[TensorLayout]) -> int:
     """Elements of all tensors. Raises ValueError for a negative size, and for a dtype that does not travel."""
     total = 0

@@ -1,25 +1,29 @@
 """The architectures that a task file can name."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from fluvial.edge.training.flat import flatten
+from fluvial.wire.records import TensorLayout
 from models.architectures.convolutional import convolutional
+from models.architectures.drawing import drawn
+from models.architectures.layers import Layer, Tensor
 from models.architectures.multilayer import logistic_regression, multilayer_perceptron
 
-ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = {
+if TYPE_CHECKING:
+    from torch import nn
+
+ARCHITECTURES: Mapping[str, Callable[..., tuple[Layer, ...]]] = {
     builder.__name__: builder for builder in (convolutional, logistic_regression, multilayer_perceptron)
 }
 
 
-def build(name: str, parameters: Mapping[str, Any]) -> nn.Module:
-    """Module of that architecture; its weights are torch's own random ones. Raises ValueError for whatever parameters
-    it cannot be made of."""
+def layers_of(name: str, parameters: Mapping[str, Any]) -> tuple[Layer, ...]:
+    """The layers of that architecture. Raises ValueError for whatever parameters it cannot be made of."""
     if name not in ARCHITECTURES:
         raise ValueError(f"unknown architecture {name!r}; known: {', '.join(sorted(ARCHITECTURES))}")
     builder = ARCHITECTURES[name]
@@ -29,12 +33,50 @@ def build(name: str, parameters: Mapping[str, Any]) -> nn.Module:
             raise ValueError(f"the parameter {parameter} of {name} must be of type {wanted.__name__}, got {value!r}")
     try:
         return builder(**parameters)
-    except Exception as error:  # torch has an error of its own for each way in which a size makes no sense
+    except (TypeError, ValueError) as error:  # missing and unknown ones, and sizes that make no sense
         raise ValueError(f"parameters {sorted(parameters)} do not fit the architecture {name}: {error}") from error
+
+
+def layout_of(layers: tuple[Layer, ...]) -> tuple[TensorLayout, ...]:
+    """Names, as in the state of torch's module, and shapes of the tensors, all of which travel."""
+    return tuple(
+        TensorLayout(name=f"{number}.{tensor.name}", shape=tensor.shape)
+        for number, layer in enumerate(layers)
+        for tensor in layer.tensors
+    )
+
+
+def initial_elements(layers: tuple[Layer, ...], seed: int) -> NDArray[np.float32]:
+    """float32[D] of the weights that a task starts from. Raises ValueError for more than the memory holds."""
+    try:
+        return np.concatenate([tensor.reshape(-1) for tensor in drawn(_tensors(layers), seed)])
+    except (MemoryError, OverflowError) as error:
+        raise ValueError(f"a model of that size does not fit into this machine's memory: {error}") from error
 
 
 def initial_state(name: str, parameters: Mapping[str, Any], seed: int) -> NDArray[np.float32]:
     """float32[D] of the weights that a task starts from: torch's initialisation with this seed. Raises ValueError."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return flatten(build(name, parameters))
+    return initial_elements(layers_of(name, parameters), seed)
+
+
+def build(name: str, parameters: Mapping[str, Any], seed: int | None = None) -> nn.Module:
+    """Module of that architecture, with the weights of the seed; without one, torch's own random ones. Raises
+    ValueError for whatever parameters it cannot be made of."""
+    layers = layers_of(name, parameters)
+    import torch  # late: who asks for layouts and weights alone does without
+
+    from models.architectures.modules import module_of
+
+    try:
+        module = module_of(layers)
+    except RuntimeError as error:  # torch's, of sizes that no memory holds
+        raise ValueError(f"parameters {sorted(parameters)} do not fit the architecture {name}: {error}") from error
+    if seed is not None:
+        with torch.no_grad():
+            for tensor, values in zip(module.state_dict().values(), drawn(_tensors(layers), seed), strict=True):
+                tensor.copy_(torch.from_numpy(values))
+    return module
+
+
+def _tensors(layers: tuple[Layer, ...]) -> list[Tensor]:
+    return [tensor for layer in layers for tensor in layer.tensors]

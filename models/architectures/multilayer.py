@@ -1,18 +1,18 @@
 """Fully connected networks for tables of numbers."""
 
-from torch import nn
+from models.architectures.layers import Layer, Linear, Rectifier
 
 
-def multilayer_perceptron(*, inputs: int, classes: int, hidden: int, layers: int = 1) -> nn.Module:
+def multilayer_perceptron(*, inputs: int, classes: int, hidden: int, layers: int = 1) -> tuple[Layer, ...]:
     """`layers` hidden layers of `hidden` units with ReLU, logits float32[B, classes] of float32[B, inputs]."""
-    modules: list[nn.Module] = []
+    made: list[Layer] = []
     width = inputs
     for _ in range(layers):
-        modules += [nn.Linear(width, hidden), nn.ReLU()]
+        made += [Linear(width, hidden), Rectifier()]
         width = hidden
-    return nn.Sequential(*modules, nn.Linear(width, classes))
+    return *made, Linear(width, classes)
 
 
-def logistic_regression(*, inputs: int, classes: int) -> nn.Module:
+def logistic_regression(*, inputs: int, classes: int) -> tuple[Layer, ...]:
     """One linear layer: multinomial logistic regression."""
-    return nn.Sequential(nn.Linear(inputs, classes))
+    return (Linear(inputs, classes),)

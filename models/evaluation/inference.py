@@ -15,9 +15,7 @@ from fluvial.edge.training.device import choose_device
 from fluvial.edge.training.losses import Loss, of_arrays
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.predictions import predict
-
-MAX_GROUPS = 256
-"""Groups of an evaluation set: their measurements stand in the log for each version."""
+from models.evaluation.measurable import check_groups, check_predicted
 
 
 class Evaluator:
@@ -42,9 +40,7 @@ class Evaluator:
         self._loss = loss if isinstance(loss, str) else own_metric("loss", of_arrays(loss))
         self._own = dict(own or {})
         self._batch_size = batch_size
-        num_groups = sum(len(names) for _, names in examples.groups.values())
-        if num_groups > MAX_GROUPS:
-            raise ValueError(f"the evaluation set tells {num_groups} groups apart, more than {MAX_GROUPS}")
+        check_groups(examples)
         self._check_fit()
 
     @property
@@ -88,4 +84,5 @@ class Evaluator:
         self._state.check_kept()
         if predictions.ndim < 1 or len(predictions) != 1:
             raise ValueError(f"the module predicts {list(predictions.shape)} of one example, not a row")
-        self._measure(np.zeros((len(self._examples), *predictions.shape[1:]), predictions.dtype))
+        row, dtype = predictions.shape[1:], predictions.dtype
+        check_predicted(self._examples, row, self._metrics, loss=self._loss, own=self._own, dtype=dtype)

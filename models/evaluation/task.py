@@ -2,6 +2,7 @@
 
 from fluvial.edge.training.task_code import TaskCode
 from models.evaluation.inference import Evaluator
+from models.evaluation.measurable import unusable
 
 
 def evaluator_of(code: TaskCode, device: str = "auto") -> Evaluator | None:
@@ -26,5 +27,4 @@ def evaluator_of(code: TaskCode, device: str = "auto") -> Evaluator | None:
             batch_size=wanted.batch_size,
         )
     except ValueError as error:
-        set_ = wanted.data or f"of {code.task_file.data.evaluation}"
-        raise ValueError(f"the evaluation set {set_} cannot be used: {error}") from error
+        raise unusable(code.task_file, error) from error

@@ -43,3 +43,16 @@ def test_the_graph_of_the_usual_stages_is_built_without_torch() -> None:
     program = f"import sys, pipelines.main, {', '.join(stages)}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "False"
+
+
+def test_a_task_of_what_is_built_in_is_created_without_torch() -> None:
+    """Its import takes longer than all else that creating a task does."""
+    program = (
+        "import sys, deploy.acts.tasks; from deploy.acts.first_model import first_model; "
+        "from fluvial.edge.packages.allowed import NO_PACKAGES; from fluvial.wire.task_file import TaskFile; "
+        "from pathlib import Path; "
+        "model = first_model(TaskFile.read(Path('deploy/tasks/heart/task.yaml')), NO_PACKAGES); "
+        "model.check_measured(); print(len(model.elements()), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split() == ["46", "False"]

@@ -1,2 +1,2 @@
-"""The built-in trainer. It needs torch, which the client does not install: import its modules only where they are
-used."""
+"""The built-in trainer. All but `task_data` needs torch, which the client does not install: import its modules only
+where they are used."""

@@ -38,7 +38,7 @@ from fluvial.edge.training.tensor_values import (
     split,
     to_elements,
 )
-from fluvial.wire.layout import num_elements
+from fluvial.wire.layout import check_same, num_elements
 from fluvial.wire.records import TensorLayout
 
 Statistics = Literal["aggregate", "local", "frozen"]
@@ -122,18 +122,7 @@ class ModuleState:
 
     def check_fits(self, layout: Sequence[TensorLayout]) -> None:
         """Raises ValueError, saying where, unless what travels has this layout, a round's for example."""
-        if tuple(layout) == self.layout:
-            return
-        for own, other in zip(self.layout, layout, strict=False):
-            if own != other:
-                raise ValueError(
-                    f"the module's state does not fit the round's layout: it has {_shown(own)} where the round has "
-                    f"{_shown(other)}; builder, parameters and package must be those that the task was created with"
-                )
-        raise ValueError(
-            f"the module's state does not fit the round's layout: {len(self.layout)} of its tensors travel, and the "
-            f"round has {len(layout)}"
-        )
+        check_same(self.layout, layout)
 
     def flatten(self) -> Vector:
         """float32[D] of what travels, as a copy. Raises ValueError for float64 values that do not fit."""
@@ -275,10 +264,6 @@ def _forms(state: Mapping[str, object]) -> dict[str, tuple[torch.dtype, torch.Si
 
 def _shown_form(form: tuple[torch.dtype, torch.Size] | None) -> str:
     return "not there" if form is None else f"{str(form[0]).removeprefix('torch.')}{list(form[1])}"
-
-
-def _shown(tensor: TensorLayout) -> str:
-    return f"{tensor.name} {tensor.dtype}{list(tensor.shape)}"
 
 
 def _distinct(module: nn.Module) -> list[tuple[list[str], torch.Tensor]]:

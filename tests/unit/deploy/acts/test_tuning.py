@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from deploy.acts import tasks, tuning
+from deploy.acts import model_of_code, tuning
 from deploy.acts.tasks import create_task
 from deploy.acts.tuning import open_rounds
 from deploy.federation.keys import ServiceKeys
@@ -129,7 +129,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    for module in (tasks, tuning):
+    for module in (model_of_code, tuning):
         monkeypatch.setattr(module, "CHECKOUT", tmp_path)
     return World(tmp_path)
 

@@ -1,10 +1,11 @@
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from fluvial.edge.training.flat import layout_of
+from fluvial.edge.training.flat import flatten, layout_of
 from fluvial.wire.layout import num_elements
 from models.architectures import build, initial_state
 from models.architectures.catalogue import ARCHITECTURES
@@ -55,3 +56,38 @@ def test_a_seed_leaves_torch_as_it_was() -> None:
 def test_what_cannot_be_built_is_refused(name: str, parameters: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"unknown architecture|do not fit|too small|divisible|of type"):
         build(name, parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "digest"),
+    [
+        (
+            "logistic_regression",
+            {"inputs": 22, "classes": 2},
+            "c8b55da2d8952b92acf226804ae4eb3bfe6640f96c12649224153131406c4308",
+        ),
+        (
+            "convolutional",
+            {"image_size": 28, "classes": 10},
+            "a8014d71b172cf2e666ed57ecade1db74f6078275128cd687b536ddcd10cdfaf",
+        ),
+    ],
+)
+def test_first_weights_are_the_same_on_every_machine_and_for_ever(
+    name: str, parameters: dict[str, Any], digest: str
+) -> None:
+    """Who replays a task draws its version 0 again."""
+    assert sha256(initial_state(name, parameters, 7).tobytes()).hexdigest() == digest
+
+
+def test_a_module_is_built_from_its_seed_whatever_torch_draws() -> None:
+    parameters = {"inputs": 5, "classes": 2}
+    torch.manual_seed(3)
+    of_seed = flatten(build("logistic_regression", parameters, 1))
+    assert of_seed.tobytes() == initial_state("logistic_regression", parameters, 1).tobytes()
+    assert of_seed.tobytes() != flatten(build("logistic_regression", parameters)).tobytes()
+
+
+def test_sizes_that_no_memory_holds_are_refused() -> None:
+    with pytest.raises(ValueError, match="memory"):
+        initial_state("logistic_regression", {"inputs": 2**45, "classes": 2}, 1)

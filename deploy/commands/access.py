@@ -10,7 +10,7 @@ import typer
 from deploy.commands.common import DataDirOption
 from deploy.federation.directory import DEFAULT, DataDirectory
 from deploy.security.certificates import CERTIFICATE_DAYS
-from fluvial.cli.common import JsonOption, console, print_json, reported
+from fluvial.cli.common import JsonOption, console, days_option, print_json, reported
 
 app = typer.Typer(
     no_args_is_help=True, help="Let participants and auditors connect to a stack that was started with --secure."
@@ -43,9 +43,7 @@ def grant(
             dir_okay=False,
         ),
     ] = None,
-    valid_days: Annotated[
-        float, typer.Option(min=0.001, help="Days until the certificate expires.")
-    ] = CERTIFICATE_DAYS,
+    valid_days: Annotated[float, days_option(told="Days until the certificate expires.")] = CERTIFICATE_DAYS,
     data_dir: DataDirOption = DEFAULT,
 ) -> None:
     """Let somebody connect: writes federation.json and credentials into a folder, for that one alone."""

@@ -22,6 +22,7 @@ from fluvial.cli.common import (
     JsonOption,
     PackageOption,
     console,
+    days_option,
     fail,
     load_federation,
     print_json,
@@ -252,7 +253,7 @@ def remove(
 @reported
 def token(
     participant: Annotated[str, typer.Argument(help="Name of the participant that the token is for.")],
-    valid_days: Annotated[float, typer.Option(min=0.001, help="Days until the token is void.")] = 7.0,
+    valid_days: Annotated[float, days_option(told="Days until the token is void.")] = 7.0,
     shown: Annotated[
         bool, typer.Option("--shown", help="Of the kind that participants of the first release show to enrol.")
     ] = False,

@@ -34,6 +34,7 @@ from fluvial.cli.common import (
     load_federation,
     print_json,
     reported,
+    seconds_option,
     shown,
 )
 from fluvial.kafka import connect, read_to_end, snapshot
@@ -81,7 +82,7 @@ def verify(
     json: JsonOption = False,
     grace: Annotated[
         float,
-        typer.Option(min=0, help="Seconds that a record of a running federation may wait for its verdict and leaf."),
+        seconds_option(told="Seconds that a record of a running federation may wait for its verdict and leaf."),
     ] = 0.0,
     known: Annotated[
         Path | None,
@@ -315,13 +316,14 @@ def _print_leaf(record: TopicRecord, json: bool) -> None:
         sequenced = framing.decode(record.value or b"", SequencedEvent)
         event = sequenced.event
         summary = _summary(read_event(event))
-    except (DecodeError, ValueError) as error:
+        time = (_EPOCH + timedelta(milliseconds=event.time_ms)).isoformat(timespec="milliseconds")
+    except (DecodeError, ValueError, OverflowError) as error:
         if json:
             print_json({"offset": record.offset, "error": str(error)})
         else:
             console.print(f"{record}: {shown(str(error))}")
         return
-    time = (_EPOCH + timedelta(milliseconds=event.time_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    time = time.replace("+00:00", "Z")
     if json:
         leaf = {"sequence": sequenced.sequence, "time": time, "type": event.type, "id": event.id}
         print_json({**leaf, "subject": event.subject, "summary": summary})

@@ -7,6 +7,7 @@ Exit status: 0 success; 1 refused or not proven; 2 wrong usage; 3 the broker is 
 import contextlib
 import errno
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -41,6 +42,28 @@ PackageOption = Annotated[
     list[Path] | None,
     typer.Option("--package", help="Folder of a task package whose code may run here; may be repeated."),
 ]
+
+
+_MOST_SECONDS = 366 * 86_400
+_MOST_DAYS = 36_600
+
+
+def seconds_option(*names: str, told: str) -> Any:
+    """How long to wait, as long as every clock can count. told: the help."""
+    return typer.Option(*names, min=0, max=_MOST_SECONDS, callback=_number, help=told)
+
+
+def days_option(*names: str, told: str) -> Any:
+    """How long something holds: a certificate's calendar ends with the year 9999. told: the help."""
+    return typer.Option(*names, min=0.001, max=_MOST_DAYS, callback=_number, help=told)
+
+
+def _number(value: float) -> float:
+    if math.isnan(value):  # is within every range
+        raise typer.BadParameter("not a number")
+    return value
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -125,9 +148,25 @@ def load_federation(path: Path) -> Federation:
 
 
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:
-    """One JSON document on a line of its own, so that a stream of them can be read line by line."""
-    sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
+    """One JSON document on a line of its own, so that a stream of them can be read line by line. What is no number, as
+    a metric may be, is null: JSON has neither NaN nor infinity."""
+    try:
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), separators=(",", ":"))
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {key: _finite(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_finite(inner) for inner in value]
+    return value
 
 
 def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

@@ -16,6 +16,7 @@ from fluvial.cli.common import (
     load_federation,
     print_json,
     reported,
+    seconds_option,
 )
 from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
 from fluvial.edge import Participant
@@ -50,7 +51,10 @@ def enrol(
     key: KeyOption = None,
     outbox: OutboxOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Sign without being shown the agreements.")] = False,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the answer.")] = 60.0,
+    timeout: Annotated[
+        float,
+        seconds_option("--timeout", told="Seconds to wait for the answer."),
+    ] = 60.0,
     federation: FederationOption = DEFAULT_FEDERATION,
     json: JsonOption = False,
 ) -> None:

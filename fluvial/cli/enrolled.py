@@ -5,13 +5,22 @@ from typing import Annotated
 
 import typer
 
-from fluvial.cli.common import DEFAULT_FEDERATION, Exit, FederationOption, console, fail, load_federation, reported
+from fluvial.cli.common import (
+    DEFAULT_FEDERATION,
+    Exit,
+    FederationOption,
+    console,
+    fail,
+    load_federation,
+    reported,
+    seconds_option,
+)
 from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
 from fluvial.edge import Participant
 from fluvial.identity.keys import SigningKey
 
 NameOption = Annotated[str, typer.Option("--name", help="The participant's name in the federation.")]
-TimeoutOption = Annotated[float, typer.Option("--timeout", help="Seconds to wait for the answer.")]
+TimeoutOption = Annotated[float, seconds_option("--timeout", told="Seconds to wait for the answer.")]
 
 
 @reported

@@ -20,6 +20,7 @@ from fluvial.cli.common import (
     load_federation,
     print_json,
     reported,
+    seconds_option,
 )
 from fluvial.cli.places import KeyOption, key_path
 from fluvial.identity.keys import SigningKey
@@ -52,7 +53,10 @@ def infer(
         ),
     ] = 1.0,
     key: KeyOption = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for each batch of examples.")] = TIMEOUT_SECONDS,
+    timeout: Annotated[
+        float,
+        seconds_option(told="Seconds to wait for each batch of examples."),
+    ] = TIMEOUT_SECONDS,
     federation: FederationOption = DEFAULT_FEDERATION,
     json: JsonOption = False,
 ) -> None:

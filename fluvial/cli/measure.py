@@ -19,6 +19,7 @@ from fluvial.cli.common import (
     load_federation,
     print_json,
     reported,
+    seconds_option,
 )
 from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
 from fluvial.edge import Participant
@@ -43,7 +44,10 @@ def measure(
         ),
     ],
     version: Annotated[int | None, typer.Option("--version", min=0, help="The version; the newest without it.")] = None,
-    wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for the verdicts.")] = 30.0,
+    wait: Annotated[
+        float,
+        seconds_option("--wait", told="Seconds to wait for the verdicts."),
+    ] = 30.0,
     device: Annotated[str, typer.Option("--device", help="What models run on: cpu or cuda.")] = "cpu",
     package: PackageOption = None,
     key: KeyOption = None,

@@ -107,7 +107,7 @@ class Published:
             raise ValueError(
                 f"the format {chosen} needs torch, which is not installed: pip install 'fluvial[onnx]'"
             ) from error
-        code = TaskCode.of(self.task_file, packages, Path.cwd())
+        code = TaskCode.of(self.task_file, packages)
         module = export.module_with(code, self.model_D, manifest.layout)
         if chosen is Format.torch:
             return export.to_torch(module)

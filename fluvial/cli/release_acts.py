@@ -20,6 +20,7 @@ from fluvial.cli.common import (
     load_federation,
     print_json,
     reported,
+    seconds_option,
 )
 from fluvial.edge.registry import Registry
 from fluvial.identity.envelope import seal
@@ -44,7 +45,10 @@ KeyFileOption = Annotated[Path, typer.Option("--key", help="The operator's priva
 NameOption = Annotated[
     str, typer.Option("--name", help="The operator's name in the task's policy, `operator` where it names none.")
 ]
-WaitOption = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for the stage to act upon it.")]
+WaitOption = Annotated[
+    float,
+    seconds_option("--wait", told="Seconds to wait for the stage to act upon it."),
+]
 
 
 @reported

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from fluvial.cli.common import DEFAULT_FEDERATION, FederationOption, console, fail, load_federation, reported
+from fluvial.cli.common import (
+    DEFAULT_FEDERATION,
+    FederationOption,
+    console,
+    fail,
+    load_federation,
+    reported,
+    seconds_option,
+)
 from fluvial.cli.places import KeyOption, key_path
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.client import TIMEOUT_SECONDS, Client
@@ -27,7 +35,7 @@ def serve(
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 8000,
     key: KeyOption = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.")] = TIMEOUT_SECONDS,
+    timeout: Annotated[float, seconds_option(told="Seconds to wait for an answer.")] = TIMEOUT_SECONDS,
     federation: FederationOption = DEFAULT_FEDERATION,
 ) -> None:
     """Serve released models by the Open Inference Protocol (/v2/models/TASK/infer); /docs describes it. Ctrl-C ends.

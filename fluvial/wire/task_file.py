@@ -37,6 +37,8 @@ def _known_encoding(name: str) -> str:
 _Encoding = Annotated[str, AfterValidator(_known_encoding), Field(json_schema_extra={"enum": [*DECODINGS]})]
 
 
+_2_63 = 1 << 63
+
 Scalar = int | float | str | bool
 ParameterValue = Scalar | list[Scalar]
 
@@ -199,7 +201,7 @@ class AgreementSpec(PlainValues):
 
     name: GivenName = Field(description="What a participant signs stands under this name; another text needs another.")
     text: str = Field(min_length=1, description="What is shown to whoever enrols, and signed.")
-    valid_days: int = Field(default=365, gt=0, description="How long a signature counts.")
+    valid_days: int = Field(default=365, gt=0, le=100_000_000_000, description="How long a signature counts.")
 
 
 class TrainingSpec(PlainValues):
@@ -366,7 +368,7 @@ class TaskFile(Terms):
     @model_validator(mode="after")
     def _numbers_are_finite(self) -> TaskFile:
         """In fields that are the parameters of rules, optimizers, trainers and models too, which have no type here."""
-        wrong = [f"{field} must be a finite number" for field in _not_finite(self.model_dump(), "")]
+        wrong = [f"{field} must be a finite number of 64 bits" for field in _beyond(self.model_dump(), "")]
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
@@ -401,13 +403,16 @@ class TaskFile(Terms):
             raise ValueError(f"{path}: {in_words(error, 'task')}") from error
 
 
-def _not_finite(value: Any, field: str) -> Iterator[str]:
-    """Names of the fields in a document whose numbers are infinite or none."""
-    if isinstance(value, float) and not isfinite(value):
+def _beyond(value: Any, field: str) -> Iterator[str]:
+    """Names of the fields in a document whose numbers are infinite or none, or whole and larger than any record and any
+    other language holds."""
+    if (isinstance(value, float) and not isfinite(value)) or (
+        isinstance(value, int) and not -_2_63 <= value < 2 * _2_63
+    ):
         yield field
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _not_finite(inner, f"{field}.{key}" if field else str(key))
+            yield from _beyond(inner, f"{field}.{key}" if field else str(key))
     elif isinstance(value, (list, tuple)):
         for index, inner in enumerate(value):
-            yield from _not_finite(inner, f"{field}.{index}")
+            yield from _beyond(inner, f"{field}.{index}")

@@ -49,6 +49,9 @@ class TrainingConfig:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "TrainingConfig":
         """From the task's `training` object. Raises ValueError for unknown, missing or unusable values."""
+        truths = [name for name, value in values.items() if isinstance(value, bool)]
+        if truths:
+            raise ValueError(f"training parameters do not fit: {', '.join(sorted(truths))} must be a number")
         names = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - names)
         if unknown:
@@ -58,5 +61,5 @@ class TrainingConfig:
             )
         try:
             return cls(**values)
-        except TypeError as error:
+        except (TypeError, OverflowError) as error:
             raise ValueError(f"training parameters do not fit: {error}") from error

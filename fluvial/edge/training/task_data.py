@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Self
 
 from fluvial.edge.metrics.measure import Metric
@@ -90,10 +90,15 @@ class TaskData:
         return Examples.of(built_in("models.datasets", "load_grouped")(self.path(named), named), named)
 
     def path(self, named: str) -> Path:
-        """Where a data file lies: in the package if it has it, whose digest is looked at, else relative to the root."""
+        """Where a data file lies: in the package if it has it, whose digest is looked at, else relative to the root.
+        Where no root was given, as on the machines of those who only read models, in the folder one is in, and nowhere
+        else: which files of such a machine are opened is not for the task's operator to say. Raises ValueError."""
         if self.package is not None and named in self.package.files:
             self.package.read(named)
             return self.package.folder / named
+        elsewhere = PureWindowsPath(named)  # which takes both kinds of slashes
+        if self._root is None and (elsewhere.anchor or ".." in elsewhere.parts):
+            raise ValueError(f"the task names the data file {named}, which lies elsewhere: name one of your own")
         return (self._root or Path()) / named
 
     def _load(self, named: str, loader: Callable[..., Any], *arguments: Any) -> Examples:

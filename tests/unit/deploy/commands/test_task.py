@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
+from deploy.commands import access
 from deploy.commands import task as task_verbs
 from deploy.commands.task import app
 from deploy.federation.keys import ServiceKeys
+from fluvial.cli.common import Exit
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.keys import SigningKey
 from fluvial.registry.acts import OperatorActs
@@ -113,3 +116,13 @@ def a_file(**changes: Any) -> str:
         "limits": {"max_abs": 1.0, "max_weight": 10},
     }
     return TaskFile.model_validate({**content, **changes}).specification()
+
+
+@pytest.mark.parametrize("days", ["nan", "inf", "1e300", "0"])
+@pytest.mark.parametrize(
+    ("verbs", "words"), [(app, ("token", "anna")), (access.app, ("grant", "anna", "--out", "nowhere"))]
+)
+def test_what_no_calendar_holds_is_wrong_usage(verbs: typer.Typer, words: tuple[str, ...], days: str) -> None:
+    result = CliRunner().invoke(verbs, [*words, "--valid-days", days])
+    assert result.exit_code == Exit.USAGE
+    assert "--valid-days" in result.output

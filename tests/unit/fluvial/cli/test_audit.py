@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from fluvial.auditor.verify import verify
 from fluvial.cli import audit
 from fluvial.kafka import TransportFailed, TransportUnavailable
 from fluvial.transparency.proof import verify_proof
-from fluvial.wire.records import Decision
+from fluvial.wire.framing import decode, encode
+from fluvial.wire.records import Decision, SequencedEvent
 from tests.unit.fluvial.auditor.forgeries import reported
 from tests.unit.fluvial.auditor.tamperings import alter_input
 from tests.unit.fluvial.auditor.world import World, honest_world
@@ -222,3 +224,12 @@ def test_check_history_names_what_is_broken(world: World) -> None:
     found = json.loads(result.stdout)["violations"]
     assert {each["invariant"] for each in found} == {"I1", "I2"}
     assert "is in version 1, but has no receipt" in {each["message"] for each in found}
+
+
+def test_a_leaf_that_anybody_wrote_of_a_time_no_calendar_has_is_shown_as_unreadable(world: World) -> None:
+    sequenced = decode(world.kept[world.topics.audit][-1].value or b"", SequencedEvent)
+    for time_ms in (1 << 62, -(1 << 62)):
+        forged = replace(sequenced, event=replace(sequenced.event, time_ms=time_ms))
+        world.append(world.topics.audit, encode(forged))
+    shown = [json.loads(line) for line in run("tail", "--json", "-n", "2").stdout.splitlines()]
+    assert ["error" in each for each in shown] == [True, True]

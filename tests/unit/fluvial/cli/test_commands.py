@@ -1,6 +1,7 @@
 """The command line over a federation in memory."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from click.testing import CliRunner, Result
 from safetensors.numpy import load_file
 
 from fluvial.cli import model, model_export, participate, rounds
-from fluvial.cli.common import Exit, fail, reported, shown
+from fluvial.cli.common import Exit, fail, print_json, reported, shown
 from fluvial.cli.main import app, mount_for
 from fluvial.edge import participant as participant_module
 from fluvial.identity.envelope import seal
@@ -456,3 +457,30 @@ def test_an_error_that_quotes_foreign_text_is_harmless(world: World, capsys: pyt
     with pytest.raises(typer.Exit):
         fail("an envelope of \x1b[2Jx", "\x07hint")
     assert "\x1b[2J" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "1e300", "soon"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("enrol", "--name", "a", "--timeout"),
+        ("withdraw", "study", "--name", "a", "--timeout"),
+        ("rotate-key", "--name", "a", "--timeout"),
+        ("infer", "demo", "--name", "a", "--input", "x.npy", "--timeout"),
+        ("serve", "demo", "--name", "a", "--timeout"),
+        ("measure", "demo", "--name", "a", "--data", "x.npz", "--wait"),
+        ("audit", "verify", "--grace"),
+    ],
+)
+def test_a_time_that_no_clock_can_count_is_wrong_usage(words: tuple[str, ...], seconds: str) -> None:
+    result = invoke(app, *words, seconds)
+    assert result.exit_code == Exit.USAGE
+    assert words[-1] in result.output
+
+
+def test_what_is_no_number_is_null_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"measured": {"loss": math.nan, "auc": 0.5}, "bounds": [-math.inf, (math.inf, 1)]})
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {
+        "measured": {"loss": None, "auc": 0.5},
+        "bounds": [None, [None, 1]],
+    }

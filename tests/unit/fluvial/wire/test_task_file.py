@@ -311,3 +311,14 @@ def test_documents_that_would_cost_too_much_are_refused_quickly(
     assert time.thread_time() - started < 2.0
     if name == "task.yaml" or content.startswith("{"):
         assert said in str(error.value)
+
+
+@pytest.mark.parametrize("value", [1 << 64, -(1 << 63) - 1, 10**400])
+def test_a_whole_number_of_more_than_64_bits_is_refused_wherever_it_stands(tmp_path: Path, value: int) -> None:
+    for field, content in (
+        ("model.seed", {"model": {**MINIMAL["model"], "seed": value}}),
+        ("training.mu", {"training": {"mu": value}}),
+        ("rule.steps", {"rule": {"name": "krum", "steps": value}}),
+    ):
+        with pytest.raises(ValueError, match=f"{field} must be a finite number of 64 bits"):
+            _read(tmp_path, {**MINIMAL, **content})

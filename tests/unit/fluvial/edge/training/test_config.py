@@ -39,3 +39,9 @@ def test_what_is_missing_is_named() -> None:
 def test_an_unknown_parameter_is_answered_with_those_there_are() -> None:
     with pytest.raises(ValueError, match=r"unknown training parameters: epoch; .*batch_size, .*epochs, learning_rate"):
         TrainingConfig.from_mapping({"epoch": 2})
+
+
+@pytest.mark.parametrize("wrong", [{"learning_rate": 10**400}, {"proximal_mu": 10**400}, {"proximal_mu": True}])
+def test_what_is_no_number_of_a_float_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="training parameters do not fit"):
+        TrainingConfig.from_mapping({"epochs": 1, "batch_size": 1, "learning_rate": 0.1, **wrong})

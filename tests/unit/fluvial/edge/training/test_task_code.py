@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 from fluvial.edge.errors import TrainingFailed
 from fluvial.edge.packages import Examples, Packages
 from fluvial.edge.training.task_code import TaskCode
-from tests.unit.fluvial.edge.packages.packages_world import task_file, write
+from fluvial.wire.task_file import TaskFile
+from tests.unit.fluvial.edge.packages.packages_world import TASK, task_file, write
 
 TRAINING = {"epochs": 1, "batch_size": 2, "learning_rate": 0.1}
 
@@ -219,3 +220,20 @@ def test_whatever_a_package_draws_follows_from_the_seed_and_its_settings_stay_wi
     trained = found.train(found.state(), found.initial(), found.participant_examples(tmp_path, 0), TRAINING, 1)
     assert trained is not None
     assert trained[0].any()
+
+
+@pytest.mark.parametrize(
+    "named",
+    ["/etc/private.safetensors", "../private.safetensors", "a/../../b", r"\\host\share\x", "C:/x", r"..\x"],
+)
+def test_a_tasks_operator_names_no_file_elsewhere_on_a_strangers_machine(named: str) -> None:
+    evaluation = {"data": named, "metrics": ["accuracy"]}
+    fields = {
+        name: TASK[name] for name in ("task", "title", "rounds", "quorum", "target", "deadline_seconds", "limits")
+    }
+    built_in = {"architecture": "logistic_regression", "parameters": {"inputs": 2, "classes": 2}}
+    wanted = TaskFile.model_validate({**fields, "model": built_in, "evaluation": evaluation})
+    with pytest.raises(ValueError, match="lies elsewhere"):
+        TaskCode.of(wanted).evaluation_examples()
+    with pytest.raises(ValueError, match="there is no data"):  # the operator's own jobs look where it says
+        TaskCode.of(wanted, root=Path("nowhere")).evaluation_examples()

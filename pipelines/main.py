@@ -1,100 +1,52 @@
 """Entry point of every job: `python -m pipelines.main`, or `flink run -pym pipelines.main`.
 
-Takes the named stages, builds their graph, composed into one job, and runs it. Where the cluster is this process's own,
-a job that lost a transaction is started again in this process's place, and goes on from the log.
+It starts the JVM before it imports anything of size: each takes a second, on a core of its own. So whoever knows early
+that there will be a job, and not yet with which settings, starts it with --told, and says the rest in a line on its
+standard input; where that ends without a line there is no job, and the process ends.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import os
+import json
 import sys
-import time
-import traceback
 from pathlib import Path
-from typing import NoReturn
 
-from fluvial.wire.errors import FluvialError
-from pipelines.config import Settings
-from pipelines.flink.environment import JobFailed, cluster_is_local, end_gateway, execute, stream_environment
-from pipelines.flink.full_disk import drop_what_finds_no_room, wait_for_room
-from pipelines.flink.graph import Graph
-from pipelines.flink.taking import take_stages
-from pipelines.leases.endings import Ending, Start, ending_of
-from pipelines.topology import stages_named
-
-_START = "FLUVIAL_JOB_START"
-"""Environment variable that tells a process which start of its job it is."""
+from pipelines.flink import gateway
+from pipelines.flink.full_disk import drop_what_finds_no_room
 
 
 def main() -> None:
+    words = sys.argv[1:]
+    arguments = _parser().parse_args(words)
+    drop_what_finds_no_room()
+    gateway.begin()
+    try:
+        from pipelines import running  # late: the JVM starts meanwhile
+
+        running.import_all([name for name in arguments.stages.split(",") if name])
+        if arguments.told:
+            told = sys.stdin.readline()
+            if not told.endswith("\n"):  # whoever was to tell is gone, or wants no job any more
+                return
+            words = [*(word for word in words if word != "--told"), *json.loads(told)]
+            arguments = _parser().parse_args(words)
+        if arguments.settings is None:
+            sys.exit("error: --settings FILE is needed, here or as it is told")
+        running.run(arguments, words)
+    finally:
+        gateway.end()
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Run Fluvial stages as one Flink job.")
-    parser.add_argument("--settings", type=Path, required=True, help="JSON file of pipelines.config.Settings")
+    parser.add_argument("--settings", type=Path, help="JSON file of pipelines.config.Settings")
     parser.add_argument("--stages", required=True, help="stages, separated by commas")
     parser.add_argument("--name", required=True, help="name of the job; also of its checkpoints")
     parser.add_argument("--take-over", action="store_true", help="take the stages also from jobs that are alive")
     parser.add_argument("--gone", type=int, nargs="*", default=[], help="leases whose holders are known to be gone")
-    arguments = parser.parse_args()
-    drop_what_finds_no_room()
-    settings = Settings.load(arguments.settings)
-    start = Start()
-    if _START in os.environ:
-        start = Start.from_text(os.environ[_START])
-        settings = settings.model_copy(update={"restore_from": None})
-    try:
-        _run(settings, arguments, start)
-    finally:
-        if cluster_is_local():
-            end_gateway()
-
-
-def _run(settings: Settings, arguments: argparse.Namespace, start: Start) -> None:
-    stages = stages_named([name for name in arguments.stages.split(",") if name])
-    environment = stream_environment(settings, arguments.name)
-    try:
-        gone = [*arguments.gone, start.epoch]
-        take_over = arguments.take_over and not start.epoch  # once: who holds them since then is not to be disturbed
-        settings = take_stages(
-            settings, arguments.name, list(stages), take_over=take_over, gone=gone, cause=start.cause
-        )
-    except FluvialError as error:
-        sys.exit(f"error: {error}")
-    graph = Graph(environment, settings, arguments.name, list(stages))
-    for stage in stages.values():
-        importlib.import_module(stage.module).attach(graph)
-    graph.finish()
-    began, began_ns = time.monotonic(), time.time_ns()
-    try:
-        execute(environment, arguments.name)
-    except JobFailed as error:
-        ending, sentence = ending_of(f"{error}")
-        if ending is Ending.LEASE_LOST or not cluster_is_local():
-            sys.exit(f"error: {sentence or error}")
-        checkpoints = settings.checkpoint_dir / arguments.name
-        had_checkpoint = _has_checkpoint(checkpoints, began_ns)
-        again = start.next(ending, settings.held().epoch, time.monotonic() - began, had_checkpoint=had_checkpoint)
-        if again is None and sentence:
-            sys.exit(f"error: {sentence}")
-        if again is None:
-            raise
-        traceback.print_exc()
-        _start_again(again, sentence, checkpoints)
-
-
-def _has_checkpoint(folder: Path, since_ns: int) -> bool:
-    return any(metadata.stat().st_mtime_ns > since_ns for metadata in folder.glob("*/chk-*/_metadata"))
-
-
-def _start_again(start: Start, sentence: str, checkpoints: Path) -> NoReturn:
-    """In the place of this process, so that whoever waits for its end goes on waiting; not before there is room for
-    what a start writes, here and into the folder of checkpoints."""
-    print(f"starting again from the log: {sentence or 'the job failed'}", file=sys.stderr, flush=True)
-    end_gateway()
-    time.sleep(start.pause_seconds)
-    wait_for_room([Path.cwd(), checkpoints])
-    os.environ[_START] = start.to_text()
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    parser.add_argument("--told", action="store_true", help="further arguments come as a JSON list on standard input")
+    return parser
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from pyflink.java_gateway import get_gateway
 from deploy.cluster import flink_home
 from fluvial.identity.brokers import Brokers
 from pipelines.config import Settings
-from pipelines.flink.environment import end_gateway, execute, stream_environment
+from pipelines.flink import gateway
+from pipelines.flink.environment import execute, stream_environment
 
 _RECORDS = 100_000
 _TIMEOUT_SECONDS = 120.0
@@ -71,7 +72,7 @@ def main() -> None:
         _seconds(settings, _RECORDS)
         few, many = (_seconds(settings, num_records) for num_records in (_RECORDS, 5 * _RECORDS))
     finally:
-        end_gateway()
+        gateway.end()
     print(f"{(many - few) / (4 * _RECORDS) * 1e6:.3f}")
 
 

@@ -12,7 +12,6 @@ import hashlib
 import os
 import shutil
 import time
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -30,12 +29,6 @@ class JobCode:
 
     digest: str
     folder: Path
-
-    def pack(self, archive: Path) -> None:
-        """Write the sources as the archive that is sent with the job. The client runs from it."""
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-            for source in _sources(self.folder):
-                file.write(source, source.relative_to(self.folder))
 
 
 def keep_code(checkout: Path, copies: Path) -> JobCode:

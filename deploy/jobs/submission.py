@@ -10,7 +10,6 @@ import fcntl
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,25 +19,26 @@ from typing import IO, Any
 from deploy.cluster import flink_home
 from deploy.cluster.rest import ENDED, RestClient
 from deploy.federation.directory import DataDirectory
-from deploy.jobs.code import forget_code, keep_code
+from deploy.jobs.code import JobCode, forget_code, keep_code
 from deploy.jobs.holders import arguments_for
+from deploy.jobs.job_process import JobProcess
 from deploy.jobs.settings import job_settings
 from deploy.jobs.submitting import submitting, was_cut_short
 from deploy.machine import class_archives, compilers
 from deploy.machine.errors import StackError, start_error
 from deploy.machine.jars import CHECKOUT
-from deploy.machine.processes import end, java, kill, spawn
-from fluvial.cli.interruption import postponed, uninterrupted
+from fluvial.cli.interruption import uninterrupted
 from fluvial.identity.federation import Federation
 from pipelines.config import Settings
+from pipelines.flink.cluster import CLUSTER
 from pipelines.flink.jars import flink_jars
 from pipelines.topology import stages_named
 
 # The heavy work is Python's and C's: the parallel collector costs more than it brings.
 _LOCAL_JVM = ("-Xms96m", "-Xmx256m", "-XX:MaxMetaspaceSize=256m", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 _CLIENT_JVM = ("-Xmx256m", "-XX:+UseSerialGC", compilers.FIRST, "-XX:-UsePerfData")
-_CLIENT = "org.apache.flink.client.cli.CliFrontend"
 _START_SECONDS = 120.0
+_CLIENT_END_SECONDS = 15.0
 _JOB_ID = re.compile(r"Job has been submitted with JobID ([0-9a-f]{32})")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
@@ -81,8 +81,9 @@ class Submission:
         file.write_text(settings.model_dump_json(indent=1))
         return file, settings
 
-    def arguments(self, settings_file: Path) -> list[str]:
-        return ["--settings", str(settings_file), "--stages", ",".join(self.stages), "--name", self.job_name]
+    def arguments(self) -> list[str]:
+        """What `pipelines.main` can be told before the settings are known."""
+        return ["--stages", ",".join(self.stages), "--name", self.job_name]
 
 
 class LocalJob:
@@ -94,21 +95,34 @@ class LocalJob:
         self.log = self._folder / "job.log"
         self._checkpoints = directory.checkpoints / self.name
         self._directory, self._submission, self._federation = directory, submission, federation
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: JobProcess | None = None
         self._lock: IO[str] | None = None
         self._former_runs: frozenset[Path] = frozenset()
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
+        return self._process.pid if self._process is not None else None
+
+    def begin(self) -> None:
+        """Start its process, which gets ready and waits for `start`: the federation may not be there yet.
+
+        Raises StackError if the name runs here.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        try:
+            self._process = self._begun()
+        except BaseException:
+            self.stop()
+            raise
 
     def start(self) -> None:
         """Start it, from the log; `wait_until_running` waits.
 
         Raises StackError if the name runs here, or a stage has a holder that is alive.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
+        if self._process is None:
+            self.begin()
         try:
             self._start()
         except BaseException:
@@ -116,10 +130,15 @@ class LocalJob:
             raise
 
     def _start(self) -> None:
+        assert self._process is not None
         federation, submission = self._federation or self._directory.federation(), self._submission
         settings_file, settings = submission.write(self._directory, federation)
         taking = arguments_for(settings, submission.stages, take_over=submission.take_over)
         self._former_runs = frozenset(self._runs())
+        self._process.tell(["--settings", str(settings_file), *taking])
+
+    def _begun(self) -> JobProcess:
+        submission = self._submission
         (self._folder / "tmp").mkdir(exist_ok=True)
         java_options = [
             *class_archives.options("local-job"),
@@ -133,10 +152,7 @@ class LocalJob:
             "FLINK_LOG_DIR": "log",
             "JVM_ARGS": " ".join(java_options),
         }
-        self.log.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pipelines.main", *submission.arguments(settings_file), *taking]
-        with postponed():
-            self._process = spawn(command, log=self.log, environment=environment, folder=self._folder)
+        return JobProcess(submission.arguments(), log=self.log, environment=environment, folder=self._folder)
 
     def wait_until_running(self, timeout_seconds: float = _START_SECONDS) -> None:
         """Wait for the first checkpoint: then every operator runs. Raises StartError with the end of the log."""
@@ -157,7 +173,7 @@ class LocalJob:
     def stop(self) -> None:
         """End it. What it has not committed is made again by whoever takes its stages next."""
         if self._process is not None:
-            end(self._process)
+            self._process.stop()
             self._process = None
         if self._lock is not None:
             self._lock.close()
@@ -166,7 +182,7 @@ class LocalJob:
     def kill(self) -> None:
         """SIGKILL to the process that runs the operators and to the one that started it, as a crash does it."""
         if self._process is not None:
-            kill(self._process)
+            self._process.kill()
         self.stop()
 
     def __enter__(self) -> LocalJob:
@@ -243,47 +259,63 @@ def _submit(
     cut_short: Callable[[str], bool],
 ) -> str:
     """Submit it; the jobs that are replaced end when all that can be checked before was."""
-    name = submission.job_name
-    code, archive = keep_code(CHECKOUT, directory.code), directory.jobs / f"{name}.zip"
-    code.pack(archive)
+    code = keep_code(CHECKOUT, directory.code)
     submission = replace(
         submission, settings={**submission.settings, "code": code.digest, "code_folder": code.folder.resolve()}
     )
-    settings_file, settings = submission.write(directory, federation)
-    taking = arguments_for(
-        settings,
-        submission.stages,
-        take_over=submission.take_over,
-        rest=rest,
-        cut_short=cut_short,
-    )
-    for job_id in replaced:
-        rest.cancel(job_id)
-    _wait_for_slots(directory, rest, submission.parallelism)
-    command = [java(), *class_archives.options("client"), *_CLIENT_JVM, *flink_home.java_options()]
-    command += [f"-Djava.io.tmpdir={directory.cluster / 'tmp'}"]
-    command += [f"-Dlog4j.configurationFile={flink_home.flink_home() / 'conf' / 'log4j-cli.properties'}"]
-    command += [f"-Dlog.file=log/{name}-client.log", "-cp", flink_home.class_path(), _CLIENT, "run", "--detached"]
-    command += ["-pyfs", os.path.relpath(archive, directory.cluster), "-pym", "pipelines.main"]
-    command += [*submission.arguments(settings_file), *taking]
-    environment = {**flink_home.environment(directory.cluster), "FLUVIAL_JARS": str(flink_jars()[0].parent)}
-    environment["PYTHONPATH"] = os.pathsep.join([str(code.folder.resolve()), environment["PYTHONPATH"]])
-    log = directory.jobs / f"{name}.log"
-    log.unlink(missing_ok=True)
-    # `python -m` looks into the working directory first: not into the checkout, which may change while the job runs.
-    client = spawn(command, log=log, environment=environment, folder=directory.cluster)
+    log = directory.jobs / f"{submission.job_name}.log"
+    client = _client(directory, submission, code, rest.url, log)
     try:
-        status = client.wait(_START_SECONDS)
+        settings_file, settings = submission.write(directory, federation)
+        taking = arguments_for(
+            settings,
+            submission.stages,
+            take_over=submission.take_over,
+            rest=rest,
+            cut_short=cut_short,
+        )
+        for job_id in replaced:
+            rest.cancel(job_id)
+        _wait_for_slots(directory, rest, submission.parallelism)
+        client.tell(["--settings", str(settings_file), *taking])
+        job_id = _accepted(client, submission.job_name, log)
+        rest.wait_for(job_id, frozenset({"RUNNING"}), _START_SECONDS)
+        _wait_for_checkpoint(rest, job_id)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it has done its work
+            client.wait(_CLIENT_END_SECONDS)
     finally:
-        end(client)
-    found = _JOB_ID.search(log.read_text(errors="replace"))
-    if status != 0 or found is None:
-        raise start_error(f"Flink did not accept the job {name}", log, has_last_word=True)
-    job_id = found.group(1)
-    rest.wait_for(job_id, frozenset({"RUNNING"}), _START_SECONDS)
-    _wait_for_checkpoint(rest, job_id)
+        client.stop()
     forget_code(directory.code, directory.jobs)
     return job_id
+
+
+def _client(directory: DataDirectory, submission: Submission, code: JobCode, cluster: str, log: Path) -> JobProcess:
+    """What submits the job. It runs from the code that the job gets: `python -m` looks into the working directory
+    first, which is not the checkout, because that may change while the job runs."""
+    java_options = [*class_archives.options("client"), *_CLIENT_JVM, "-Djava.io.tmpdir=tmp"]
+    environment = {
+        **flink_home.environment(directory.cluster),
+        "FLINK_CONF_DIR": str(flink_home.flink_home() / "conf"),
+        "FLINK_LOG_DIR": "log",
+        "FLINK_IDENT_STRING": submission.job_name,
+        "FLUVIAL_JARS": str(flink_jars()[0].parent.resolve()),
+        "JVM_ARGS": " ".join(java_options),
+        CLUSTER: cluster,
+    }
+    environment["PYTHONPATH"] = os.pathsep.join([str(code.folder.resolve()), environment["PYTHONPATH"]])
+    return JobProcess(submission.arguments(), log=log, environment=environment, folder=directory.cluster)
+
+
+def _accepted(client: JobProcess, name: str, log: Path) -> str:
+    """The id of the job that the client submits. Raises StartError where Flink does not take it."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        has_ended = client.pid is None
+        if found := _JOB_ID.search(log.read_text(errors="replace")):
+            return found.group(1)
+        if has_ended or time.monotonic() > deadline:
+            raise start_error(f"Flink did not accept the job {name}", log, has_last_word=True)
+        time.sleep(0.05)
 
 
 def _wait_for_slots(directory: DataDirectory, rest: RestClient, needed: int) -> None:

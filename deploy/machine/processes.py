@@ -71,9 +71,10 @@ def spawn(
     environment: Mapping[str, str],
     folder: Path | None = None,
     keep_open: Sequence[int] = (),
+    stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     """Start a command that ends with this process, its output appended to `log`, in the working directory
-    `folder`. keep_open: descriptors that it gets.
+    `folder`. keep_open: descriptors that it gets. stdin: see subprocess.Popen.
 
     Java programs are given names relative to it: what else a path may hold (spaces, commas, hashes, letters beyond
     ASCII) would be taken apart somewhere, in their properties, their lists or their options.
@@ -84,7 +85,7 @@ def spawn(
     with log.open("ab") as output:
         return subprocess.Popen(
             dying_with_us([*command], signal.SIGTERM),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=dict(environment),

@@ -12,7 +12,7 @@ import psutil
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.records import Lease, LeaseCause
 from pipelines.config import Settings
-from pipelines.flink.environment import cluster_is_local
+from pipelines.flink import cluster
 from pipelines.flink.leases import LeaseLog, take
 from pipelines.flink.log_reader import ends
 from pipelines.flink.transactions import BrokersTransactions
@@ -32,8 +32,8 @@ def take_stages(
     its jar fences. Raises StagesHeld, TransportError, OSError without the aggregator's key."""
     began = time.monotonic()
     key = SigningKey.load(settings.keys_dir / "aggregator.pem")
-    # `flink run` ends when it has submitted; a cluster of this process ends with it.
-    process = psutil.Process() if cluster_is_local() else None
+    # What submits elsewhere ends when that is done; a cluster of this process ends with it.
+    process = psutil.Process() if cluster.is_local() else None
     wanted = Lease(
         epoch=0,
         stages=tuple(stages),

@@ -20,7 +20,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from deploy.jobs import submission
+from deploy.jobs import job_process
 from deploy.jobs.holders import lease_log
 from deploy.jobs.submission import LocalJob, Submission
 from deploy.machine.jars import CHECKOUT
@@ -283,7 +283,7 @@ def die_taking_over(
     submitted = Submission(stages=tuple(stages), name=name, take_over=True)
     job = LocalJob(small.stack.directory, submitted)
     with monkeypatch.context() as patched:
-        patched.setattr(submission, "spawn", spawn_dying)
+        patched.setattr(job_process, "spawn", spawn_dying)
         job.start()
     try:
         small.wait_until(lambda: job.pid is None, "its death")

@@ -50,7 +50,7 @@ def test_the_settings_file_says_what_the_federation_says(tmp_path: Path) -> None
     )
     assert (settings.log_origin, settings.parallelism, settings.device) == (LOG_ORIGIN, 2, "cpu")
     assert settings.restore_from is None
-    assert submission.arguments(file) == ["--settings", str(file), "--stages", "audit", "--name", "one"]
+    assert submission.arguments() == ["--stages", "audit", "--name", "one"]
 
 
 def test_a_job_starts_from_the_log_whatever_checkpoints_there_are_unless_one_is_named(tmp_path: Path) -> None:

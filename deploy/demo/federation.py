@@ -1,7 +1,7 @@
 """One run of the demonstration: the stack, the jobs, the participants, and what is checked when the rounds are over.
 
-What can start at the same time does: one process imports torch for participants, baseline and the task's first model
-while the broker starts, and the job starts while they begin. Whatever ends the run, no process and no port outlives it.
+What can start at the same time does: one process imports torch for participants, baseline and the task's first model,
+and the job's process gets ready, while the broker starts. Whatever ends the run, no process and no port outlives it.
 """
 
 from __future__ import annotations
@@ -133,11 +133,13 @@ class Run:
             ends.callback(self._stack.broker.kill)
         ends.enter_context(self._children)
         self._progress.begin("starting broker, job and participants")
+        ends.callback(shutil.rmtree, self._stack.directory.jobs / JOB / "tmp", ignore_errors=True)
+        ends.callback(self._job.stop)
+        self._job.begin()
         self._start_participants()
         self._stack.start()
         opening = self._start_opening()
-        ends.callback(shutil.rmtree, self._stack.directory.jobs / JOB / "tmp", ignore_errors=True)
-        ends.enter_context(self._job)
+        self._job.start()
         federation = self._stack.federation
         transport = connect(federation.brokers, "fluvial-demo")
         ends.callback(transport.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -58,6 +59,18 @@ class Demo:
         """Until a line matches."""
         self._watch(lambda: re.search(pattern, self.text) is not None or self.process.poll() is not None, pattern)
         assert re.search(pattern, self.text), self.text
+
+    def wait_for_child(self, word: str) -> None:
+        """Until a process below the demo has the word in its command line."""
+
+        def is_there() -> bool:
+            for process in self._children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if any(word in part for part in process.cmdline()):
+                        return True
+            return self.process.poll() is not None
+
+        self._watch(is_there, word)
 
     def child(self, *words: str) -> psutil.Process:
         """The one process below the demo whose command line has all these words."""
@@ -204,12 +217,19 @@ def see_a_job_die(demo: Demo) -> None:
         time.sleep(0.1)
 
 
-def test_ctrl_c_while_everything_is_still_starting(start: Callable[..., Demo]) -> None:
+@pytest.mark.parametrize(
+    ("program", "number"),
+    [("pipelines.main", signal.SIGINT), ("PythonGatewayServer", signal.SIGTERM), ("kafka", signal.SIGINT)],
+)
+def test_ctrl_c_while_everything_is_still_starting(
+    start: Callable[..., Demo], program: str, number: signal.Signals
+) -> None:
+    """The job's process waits for a federation, its Java starts beside it, the broker is not there yet."""
     demo = start()
-    demo.wait_for("starting broker")
-    time.sleep(1.0)
-    demo.process.send_signal(signal.SIGINT)
+    demo.wait_for_child(program)
+    demo.process.send_signal(number)
     assert demo.wait() == 130, demo.text
+    assert "interrupted while starting" in demo.text
     assert "Traceback" not in demo.text
     assert demo.leftovers() == []
 

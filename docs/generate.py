@@ -85,12 +85,12 @@ def command_line() -> Any:
     them is installed."""
     import typer
 
-    from fluvial.cli import main
+    from fluvial.cli import verbs
 
     project = tomllib.loads((FOLDER.parent / "deploy" / "pyproject.toml").read_text())["project"]
-    declared = project["entry-points"][main.GROUP]
-    main.mount_for([], [EntryPoint(name=name, value=value, group=main.GROUP) for name, value in declared.items()])
-    return typer.main.get_command(main.app)
+    declared = project["entry-points"][verbs.GROUP]
+    verbs.mount_for([], [EntryPoint(name=name, value=value, group=verbs.GROUP) for name, value in declared.items()])
+    return typer.main.get_command(verbs.app)
 
 
 def _verbs(path: str, command: Any) -> Iterator[tuple[str, Any]]:

@@ -1,118 +1,28 @@
-"""The command `fluvial`. The client's verbs are named here; those of a cluster come from whatever project declares
-them.
+"""The command `fluvial`: how it starts and how it ends.
 
-A project adds verbs in the entry-point group `fluvial.commands`. The entry point's name is the verb, with a dot for one
-inside a group (`model.replay`); its object is a `typer.Typer` or a function that Typer can call. So the client never
-imports the cluster's side, and a command imports no more than its own verb.
+Python's garbage collector looks at everything that was imported, again and again, and finds nothing to collect: a
+quarter of a short command's time. It rests while modules are imported, and passes over them afterwards.
 """
 
+import gc
 import sys
-from collections.abc import Iterable, Sequence
-from importlib.metadata import EntryPoint, entry_points
-from typing import Annotated, Any
-
-import typer
-
-import fluvial
-from fluvial.cli.common import Exit, errors, silence_output
-from fluvial.cli.interruption import interruptible, leave_when_asked
-
-GROUP = "fluvial.commands"
-
-app = typer.Typer(
-    name="fluvial",
-    help="Governed federated learning as a stream.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=True,
-)
-_groups: dict[str, typer.Typer] = {}
-_CLIENT = {
-    "enrol": "fluvial.cli.enrol:enrol",
-    "participate": "fluvial.cli.participate:participate",
-    "withdraw": "fluvial.cli.enrolled:withdraw",
-    "rotate-key": "fluvial.cli.enrolled:rotate_key",
-    "key": "fluvial.cli.key:app",
-    "measure": "fluvial.cli.measure:measure",
-    "infer": "fluvial.cli.infer:infer",
-    "serve": "fluvial.cli.serve:serve",
-    "rounds": "fluvial.cli.rounds:app",
-    "model": "fluvial.cli.model:app",
-    "model.history": "fluvial.cli.model_history:history",
-    "model.get": "fluvial.cli.model_export:get",
-    "model.push": "fluvial.cli.model_export:push",
-    "release": "fluvial.cli.release:app",
-    "audit": "fluvial.cli.audit:app",
-}
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"fluvial {fluvial.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    pass
-
-
-def mount_for(words: Sequence[str], declared: Iterable[EntryPoint] | None = None) -> None:
-    """Mount what a command line needs: the verb that it names, of a group the one in it; all of them for what names
-    none, as help and typing errors do. declared: verbs of projects; without it those that are installed, which are not
-    looked for where the client has the verb."""
-    verb, inner = (*(word for word in words if not word.startswith("-")), "", "")[:2]
-    known = [EntryPoint(name=name, value=value, group=GROUP) for name, value in _CLIENT.items()]
-    mounted = [each for each in known if each.name in (verb, f"{verb}.{inner}")]
-    for found in mounted:
-        mount(found)
-    if len(mounted) > 1 or (mounted and (verb not in _groups or inner in _names_of(_groups[verb]))):
-        return
-    others = entry_points(group=GROUP) if declared is None else declared
-    known += sorted(others, key=lambda entry: (entry.name.count("."), entry.name))
-    for found in [each for each in known if each.name.partition(".")[0] == verb] or known:
-        if found not in mounted:
-            mount(found)
-
-
-def _names_of(group: typer.Typer) -> set[str]:
-    """Of the commands in it."""
-    named = [(each.name, each.callback) for each in group.registered_commands]
-    return {name or typer.main.get_command_name(verb.__name__) for name, verb in named if verb is not None}
-
-
-def mount(found: EntryPoint) -> None:
-    """Adds one declared verb. One that cannot be imported is reported and left out: it takes no other verb down."""
-    try:
-        verb: Any = found.load()
-    except Exception as error:
-        errors.print(f"warning: the command {found.name} ({found.value}) cannot be loaded: {error}", markup=False)
-        return
-    group_name, _, name = found.name.rpartition(".")
-    group = app
-    if group_name:
-        if group_name not in _groups:
-            _groups[group_name] = typer.Typer(no_args_is_help=True)
-            app.add_typer(_groups[group_name], name=group_name)
-        group = _groups[group_name]
-    if isinstance(verb, typer.Typer):
-        if not group_name:
-            _groups[name] = verb
-        group.add_typer(verb, name=name)
-    else:
-        group.command(name)(verb)
+from typing import Any
 
 
 def run() -> None:
     """Entry point of the script. Ends the process: SIGTERM as Ctrl-C does, and without a word if nobody reads on."""
-    status: Any = Exit.SUCCESS
+    gc.disable()
+    from fluvial.cli.interruption import interruptible, leave_when_asked
+
     leave_when_asked()
+    from fluvial.cli.common import Exit, silence_output
+    from fluvial.cli.verbs import app, mount_for
+
+    status: Any = Exit.SUCCESS
     # Outside of the block: an exception in a callback of the import system would be lost, and later signals do nothing.
     mount_for(sys.argv[1:])
+    gc.freeze()
+    gc.enable()
     try:
         with interruptible():
             try:
@@ -125,4 +35,5 @@ def run() -> None:
     except BrokenPipeError:
         silence_output()
         status = Exit.BROKEN_PIPE
+    gc.freeze()  # the interpreter's last act would look at it all once more
     sys.exit(status)

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from fluvial.cli import model_export
 from fluvial.cli.common import Exit
-from fluvial.cli.main import app, mount_for
+from fluvial.cli.verbs import app, mount_for
 from tests.unit.fluvial.cli.published_task import PublishedTask
 from tests.unit.fluvial.edge.world import TASK
 

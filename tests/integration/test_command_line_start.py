@@ -10,7 +10,7 @@ import pytest
 def loaded_by(verb: str, *modules: str) -> list[str]:
     """Those of the modules that mounting a verb loads; every verb where none is named."""
     program = (
-        f"import sys, fluvial.cli.main as m; m.mount_for({[verb] if verb else []!r}); "
+        f"import sys, fluvial.cli.verbs as m; m.mount_for({[verb] if verb else []!r}); "
         f"print(*[name for name in {modules!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
@@ -29,12 +29,26 @@ def test_verbs_about_processes_load_nothing_that_computes(verb: str) -> None:
 @pytest.mark.parametrize("words", ["status", "model list"])
 def test_verbs_that_look_load_neither_numpy_nor_certificates_nor_yaml(words: str) -> None:
     program = (
-        f"import sys, fluvial.cli.main as m; m.mount_for({words.split()!r}); import deploy.federation.health; "
+        f"import sys, fluvial.cli.verbs as m; m.mount_for({words.split()!r}); import deploy.federation.health; "
         "import fluvial.kafka.librdkafka.backend; "
         "print(*[name for name in ('numpy', 'cryptography.x509', 'yaml') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.split() == []
+
+
+def test_the_version_is_told_without_any_verb() -> None:
+    assert loaded_by("--version", "fluvial.cli.model", "deploy.commands.up") == []
+
+
+def test_what_was_imported_is_no_work_for_the_garbage_collector() -> None:
+    """A quarter of a short command's time, else."""
+    program = (
+        "import atexit, gc, sys; sys.argv = ['fluvial', '--version']; from fluvial.cli.main import run; "
+        "atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 10_000)); run()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split()[-2:] == ["True", "True"]
 
 
 def test_the_graph_of_the_usual_stages_is_built_without_torch() -> None:

@@ -15,7 +15,7 @@ from torch import nn
 
 from fluvial.cli import model_export
 from fluvial.cli.common import Exit
-from fluvial.cli.main import app, mount_for
+from fluvial.cli.verbs import app, mount_for
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.training.export import to_onnx
 from fluvial.edge.training.predictions import predict

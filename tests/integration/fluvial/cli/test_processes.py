@@ -14,30 +14,30 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[4]
 VERBS = """
 import atexit, sys, time
-from fluvial.cli import main
+from fluvial.cli import main, verbs
 from fluvial.cli.common import console, print_json, reported
 
-main.entry_points = lambda group: []
+verbs.entry_points = lambda group: []
 
-@main.app.command()
+@verbs.app.command()
 @reported
 def lines():
     for number in range(100_000):
         print_json({"number": number})
 
-@main.app.command()
+@verbs.app.command()
 @reported
 def table():
     for number in range(100_000):
         console.print(number)
 
-@main.app.command()
+@verbs.app.command()
 @reported
 def few():
     print("one line, which stands in a buffer until the end")
     time.sleep(0.3)
 
-@main.app.command()
+@verbs.app.command()
 @reported
 def wait():
     try:
@@ -46,7 +46,7 @@ def wait():
     finally:
         print("cleaned up", flush=True)
 
-@main.app.command()
+@verbs.app.command()
 @reported
 def late():
     atexit.register(lambda: (print("ending", flush=True), time.sleep(60)))

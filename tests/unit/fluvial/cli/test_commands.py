@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from fluvial.cli import model, model_export, participate, rounds
 from fluvial.cli.common import Exit, fail, print_json, reported, shown
-from fluvial.cli.main import app, mount_for
+from fluvial.cli.verbs import app, mount_for
 from fluvial.edge import participant as participant_module
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation

@@ -10,7 +10,7 @@ from click.testing import Result
 
 from fluvial.cli import participate
 from fluvial.cli.common import Exit
-from fluvial.cli.main import app, mount_for
+from fluvial.cli.verbs import app, mount_for
 from fluvial.edge import participant as participant_module
 from fluvial.edge.packages import Packages, pinned
 from fluvial.edge.training.task_code import TaskCode

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from fluvial.cli.main import app, mount_for
 from fluvial.cli.measure import read_own_data
+from fluvial.cli.verbs import app, mount_for
 from fluvial.edge import measuring as measuring_module
 from fluvial.edge import participant as participant_module
 from fluvial.edge.measuring import Measuring, OwnData

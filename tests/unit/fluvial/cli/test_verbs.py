@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from fluvial.cli import main
+from fluvial.cli import verbs
 from fluvial.cli.common import Exit, reported
 from fluvial.wire.errors import FluvialError, VerificationError
 
@@ -21,8 +21,8 @@ def command_line(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     app.callback()(lambda: None)
     group.callback()(lambda: None)
     app.add_typer(group, name="model")
-    monkeypatch.setattr(main, "app", app)
-    monkeypatch.setattr(main, "_groups", {"model": group})
+    monkeypatch.setattr(verbs, "app", app)
+    monkeypatch.setattr(verbs, "_groups", {"model": group})
     return app
 
 
@@ -34,7 +34,7 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 
 
 def entry(name: str, value: str = "declared_by_a_test:verb") -> EntryPoint:
-    return EntryPoint(name=name, value=value, group=main.GROUP)
+    return EntryPoint(name=name, value=value, group=verbs.GROUP)
 
 
 def test_a_function_is_a_verb_at_the_top_or_in_a_group(command_line: typer.Typer, declared: types.ModuleType) -> None:
@@ -43,9 +43,9 @@ def test_a_function_is_a_verb_at_the_top_or_in_a_group(command_line: typer.Typer
         typer.echo(f"said {word}")
 
     declared.verb = verb  # type: ignore[attr-defined]
-    main.mount(entry("say"))
-    main.mount(entry("model.say"))
-    main.mount(entry("new.say"))
+    verbs.mount(entry("say"))
+    verbs.mount(entry("model.say"))
+    verbs.mount(entry("new.say"))
     for arguments in (["say", "a"], ["model", "say", "b"], ["new", "say", "c"]):
         assert CliRunner().invoke(command_line, arguments).stdout == f"said {arguments[-1]}\n"
 
@@ -56,14 +56,14 @@ def test_an_application_is_a_group_that_others_can_add_to(
     group = typer.Typer()
     group.command("one")(lambda: typer.echo("1"))
     declared.verb, declared.two = group, lambda: typer.echo("2")  # type: ignore[attr-defined]
-    main.mount(entry("task"))
-    main.mount(entry("task.two", "declared_by_a_test:two"))
+    verbs.mount(entry("task"))
+    verbs.mount(entry("task.two", "declared_by_a_test:two"))
     assert CliRunner().invoke(command_line, ["task", "one"]).stdout == "1\n"
     assert CliRunner().invoke(command_line, ["task", "two"]).stdout == "2\n"
 
 
 def test_one_that_cannot_be_loaded_takes_no_other_down(command_line: typer.Typer, capsys) -> None:
-    main.mount(entry("broken", "absent_module:verb"))
+    verbs.mount(entry("broken", "absent_module:verb"))
     assert "broken" in capsys.readouterr().err
     assert CliRunner().invoke(command_line, ["--help"]).exit_code == 0
 
@@ -103,10 +103,10 @@ def mounted(monkeypatch: pytest.MonkeyPatch, command_line: typer.Typer) -> list[
     def mount(found: EntryPoint) -> None:
         names.append(found.name)
         if found.name == "model":
-            main._groups["model"].command("list")(lambda: None)
+            verbs._groups["model"].command("list")(lambda: None)
 
-    monkeypatch.setattr(main, "mount", mount)
-    monkeypatch.setattr(main, "_CLIENT", {"enrol": "a:b", "model": "a:c", "model.get": "a:d"})
+    monkeypatch.setattr(verbs, "mount", mount)
+    monkeypatch.setattr(verbs, "_CLIENT", {"enrol": "a:b", "model": "a:c", "model.get": "a:d"})
     return names
 
 
@@ -127,5 +127,5 @@ def mounted(monkeypatch: pytest.MonkeyPatch, command_line: typer.Typer) -> list[
 def test_a_command_line_mounts_what_it_names_and_nothing_twice(
     mounted: list[str], words: list[str], expected: list[str]
 ) -> None:
-    main.mount_for(words, [entry("model.replay"), entry("up")])
+    verbs.mount_for(words, [entry("model.replay"), entry("up")])
     assert mounted == expected

@@ -140,6 +140,11 @@ class Graph:
         )
         return DataStream(items.name(f"unbundle-{kind.name.lower()}"))
 
+    def of_kind(self, stream: DataStream, kind: Kind) -> DataStream:
+        """The bundles of that kind, whole, and whatever else in the stream is no bundle."""
+        kept = stream._j_data_stream.filter(get_gateway().jvm.org.fluvial.flink.OfKind(int(kind)))
+        return DataStream(kept.name(f"only-{kind.name.lower()}"))
+
     def hand_over(self, topic: str, stream: DataStream) -> None:
         """Give a stream straight to the stage of this job that would otherwise read `topic`."""
         self._handed_over[topic] = stream
@@ -161,8 +166,8 @@ class Graph:
         if not self._emitted:
             raise ValueError("no stage of this job emits anything")
         first, *others = self._emitted
-        # Bundles are parted behind the exchange, not before it: fewer elements cross.
-        records = self.unbundled(first.union(*others) if others else first, Kind.SINK).set_parallelism(1)
+        # Bundles are parted by the sink's writer alone: fewer elements cross, and none is copied.
+        records = self.of_kind(first.union(*others) if others else first, Kind.SINK).set_parallelism(1)
         stream = self._committed_on_demand(records).set_parallelism(1)
         writes = {attribute for stage in self.stages for attribute in STAGES[stage].writes}
         sink = leased_sink(self.settings, self._job_name, sorted(writes))

@@ -75,5 +75,5 @@ def _shared(graph: Graph, topic: str, start: Mapping[int, int] | None = None) ->
     name, settings = f"share-{topic}", graph.settings
     gathered = graph.gathered_source(topic, start, marks_barriers=True)
     shared = gathered.flat_map(guarded(Share(settings, topic), name, settings, Form.BUNDLE), BYTES).name(name)
-    graph.emit(graph.unbundled(shared, Kind.SINK))
+    graph.emit(graph.of_kind(shared, Kind.SINK))
     return graph.by_lane(shared)

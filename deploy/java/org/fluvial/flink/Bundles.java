@@ -15,7 +15,7 @@ final class Bundles {
     /** Source frames. */
     static final byte SOURCE = 0;
 
-    private static final int HEAD_BYTES = Short.BYTES + Byte.BYTES;
+    static final int HEAD_BYTES = Short.BYTES + Byte.BYTES;
 
     private Bundles() {}
 
@@ -32,12 +32,15 @@ final class Bundles {
     }
 
     static byte[] pack(byte kind, List<byte[]> items, int itemBytes) {
-        ByteBuffer out = ByteBuffer.allocate(HEAD_BYTES + items.size() * Integer.BYTES + itemBytes);
-        out.putShort((short) 0).put(kind);
+        byte[] bundle = new byte[HEAD_BYTES + items.size() * Integer.BYTES + itemBytes];
+        bundle[Short.BYTES] = kind;
+        int at = HEAD_BYTES;
         for (byte[] item : items) {
-            out.putInt(item.length).put(item);
+            BigEndian.putInt32(bundle, at, item.length);
+            System.arraycopy(item, 0, bundle, at + Integer.BYTES, item.length);
+            at += Integer.BYTES + item.length;
         }
-        return out.array();
+        return bundle;
     }
 
     static List<byte[]> unpack(byte[] bundle) {

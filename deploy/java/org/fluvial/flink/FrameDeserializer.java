@@ -1,7 +1,6 @@
 package org.fluvial.flink;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
@@ -25,7 +24,10 @@ public final class FrameDeserializer implements KafkaRecordDeserializationSchema
     private static final long serialVersionUID = 1L;
     private static final System.Logger LOG = System.getLogger(FrameDeserializer.class.getName());
     private static final byte[] EMPTY = new byte[0];
-    private static final int HEAD_BYTES = Integer.BYTES + Long.BYTES + Long.BYTES + Integer.BYTES;
+    private static final int OFFSET_AT = Integer.BYTES;
+    private static final int TIMESTAMP_AT = OFFSET_AT + Long.BYTES;
+    private static final int KEY_LENGTH_AT = TIMESTAMP_AT + Long.BYTES;
+    private static final int HEAD_BYTES = KEY_LENGTH_AT + Integer.BYTES;
 
     private final String keyFile;
 
@@ -58,15 +60,17 @@ public final class FrameDeserializer implements KafkaRecordDeserializationSchema
         }
         byte[] key = record.key();
         byte[] value = record.value() == null ? EMPTY : record.value();
-        ByteBuffer frame = ByteBuffer.allocate(HEAD_BYTES + (key == null ? 0 : key.length) + value.length);
-        frame.putInt(record.partition()).putLong(record.offset()).putLong(record.timestamp());
-        if (key == null) {
-            frame.putInt(-1);
-        } else {
-            frame.putInt(key.length).put(key);
+        int keyBytes = key == null ? 0 : key.length;
+        byte[] frame = new byte[HEAD_BYTES + keyBytes + value.length];
+        BigEndian.putInt32(frame, 0, record.partition());
+        BigEndian.putInt64(frame, OFFSET_AT, record.offset());
+        BigEndian.putInt64(frame, TIMESTAMP_AT, record.timestamp());
+        BigEndian.putInt32(frame, KEY_LENGTH_AT, key == null ? -1 : keyBytes);
+        if (key != null) {
+            System.arraycopy(key, 0, frame, HEAD_BYTES, keyBytes);
         }
-        frame.put(value);
-        out.collect(frame.array());
+        System.arraycopy(value, 0, frame, HEAD_BYTES + keyBytes, value.length);
+        out.collect(frame);
     }
 
     @Override

@@ -1,8 +1,7 @@
 package org.fluvial.flink;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -13,10 +12,11 @@ import org.apache.flink.connector.kafka.lineage.KafkaDatasetFacet;
 import org.apache.flink.connector.kafka.lineage.KafkaDatasetFacetProvider;
 import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
 import org.apache.flink.kafka.shaded.org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.internals.RecordHeaders;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.Header;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.internals.RecordHeader;
 
 /**
- * Writes one Kafka record for each byte array, which names its topic, so that one sink serves all topics of a job.
+ * Writes one Kafka record for each sink frame, which names its topic, so that one sink serves all topics of a job.
  *
  * <p>Frame, big-endian: uint16 topic length, topic; int32 key length (-1: no key), key; uint16 number of headers, for
  * each uint16 name length, name, int32 value length, value; int32 value length (-1: a tombstone), value. The Python twin
@@ -26,7 +26,7 @@ import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.internals.Re
  * naming strategy POOLING). The record carries no time of its own: the broker's time is the only one that counts. Records
  * of the topics that stages read of one another get a proof of their writer (see {@link StageMac}).
  */
-public final class FrameSerializer implements KafkaRecordSerializationSchema<byte[]>, KafkaDatasetFacetProvider {
+public final class FrameSerializer implements KafkaRecordSerializationSchema<Frame>, KafkaDatasetFacetProvider {
     private static final long serialVersionUID = 1L;
 
     private final String[] topics;
@@ -35,6 +35,9 @@ public final class FrameSerializer implements KafkaRecordSerializationSchema<byt
 
     private transient StageMac mac;
     private transient Set<String> provenTopics;
+    private transient Name.Known knownTopics;
+    private transient FrameHeaders headers;
+    private transient Name topic;
 
     /**
      * @param topics every topic that a frame may name; the topics must exist when the job starts
@@ -51,49 +54,32 @@ public final class FrameSerializer implements KafkaRecordSerializationSchema<byt
     public void open(SerializationSchema.InitializationContext context, KafkaSinkContext sinkContext)
             throws IOException {
         provenTopics = Set.of(proven);
+        knownTopics = new Name.Known();
+        headers = new FrameHeaders();
         mac = proven.length == 0 ? null : StageMac.load(keyFile);
     }
 
     @Override
-    public ProducerRecord<byte[], byte[]> serialize(byte[] bytes, KafkaSinkContext context, Long timestamp) {
-        ByteBuffer frame = ByteBuffer.wrap(bytes);
-        String topic = text(frame);
-        byte[] key = field(frame);
-        RecordHeaders headers = new RecordHeaders();
-        for (int left = Short.toUnsignedInt(frame.getShort()); left > 0; left--) {
-            headers.add(text(frame), field(frame));
+    public ProducerRecord<byte[], byte[]> serialize(Frame frame, KafkaSinkContext context, Long timestamp) {
+        topic = Name.read(frame, topic, knownTopics);
+        byte[] key = frame.take(frame.int32());
+        StageMac proof = provenTopics.contains(topic.text) ? mac : null;
+        if (proof != null) {
+            proof.begin(topic.utf8, key);
         }
-        byte[] value = field(frame);
-        if (frame.hasRemaining()) {
-            throw new IllegalArgumentException(frame.remaining() + " bytes after the end of a frame for topic " + topic);
+        Header[] read = headers.read(frame, proof, proof == null ? 0 : 1);
+        byte[] value = frame.take(frame.int32());
+        if (frame.left() > 0) {
+            throw new IllegalArgumentException(frame.left() + " bytes after the end of a frame for topic " + topic.text);
         }
-        if (provenTopics.contains(topic)) {
-            headers.add(StageMac.HEADER, mac.of(topic, key, headers, value));
+        if (proof != null) {
+            read[read.length - 1] = new RecordHeader(StageMac.HEADER, proof.proof(value));
         }
-        return new ProducerRecord<>(topic, null, null, key, value, headers);
+        return new ProducerRecord<>(topic.text, null, null, key, value, Arrays.asList(read));
     }
 
     @Override
     public Optional<KafkaDatasetFacet> getKafkaDatasetFacet() {
         return Optional.of(new DefaultKafkaDatasetFacet(DefaultKafkaDatasetIdentifier.ofTopics(List.of(topics))));
-    }
-
-    private static String text(ByteBuffer frame) {
-        byte[] bytes = new byte[Short.toUnsignedInt(frame.getShort())];
-        frame.get(bytes);
-        return new String(bytes, StandardCharsets.UTF_8);
-    }
-
-    private static byte[] field(ByteBuffer frame) {
-        int length = frame.getInt();
-        if (length == -1) {
-            return null;
-        }
-        if (length < 0 || length > frame.remaining()) {
-            throw new IllegalArgumentException("a field of " + length + " bytes where " + frame.remaining() + " are left");
-        }
-        byte[] bytes = new byte[length];
-        frame.get(bytes);
-        return bytes;
     }
 }

@@ -22,7 +22,8 @@ import org.apache.flink.streaming.api.datastream.DataStream;
  * The connector's exactly-once sink, for a job that holds a lease: it writes while the job holds its stages, and no
  * transaction is lost without a word.
  *
- * <p>See {@link LeasedWriter} and {@link LeasedCommitter}; ARCHITECTURE.md has the argument. It has one subtask.
+ * <p>It takes sink frames, and bundles of them, which are parted where their records are written. See {@link
+ * LeasedWriter} and {@link LeasedCommitter}; ARCHITECTURE.md has the argument. It has one subtask.
  */
 public final class LeasedSink
         implements Sink<byte[]>,
@@ -31,10 +32,10 @@ public final class LeasedSink
                 SupportsPostCommitTopology<Witnessed> {
     private static final long serialVersionUID = 1L;
 
-    private final KafkaSink<byte[]> sink;
+    private final KafkaSink<Frame> sink;
     private final Lease lease;
 
-    public LeasedSink(KafkaSink<byte[]> sink, Lease lease) {
+    public LeasedSink(KafkaSink<Frame> sink, Lease lease) {
         this.sink = sink;
         this.lease = lease;
     }

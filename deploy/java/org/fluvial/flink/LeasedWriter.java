@@ -47,8 +47,9 @@ final class LeasedWriter
     private final Lease lease;
     private final Heartbeat heartbeat;
     private final LeaseGuard guard;
-    private StatefulSinkWriter<byte[], KafkaWriterState> writer;
-    private CommittingSinkWriter<byte[], KafkaCommittable> precommitting;
+    private final Frame frame = new Frame();
+    private StatefulSinkWriter<Frame, KafkaWriterState> writer;
+    private CommittingSinkWriter<Frame, KafkaCommittable> precommitting;
     private byte[] alarm;
     private boolean checked;
     private long checkedAt;
@@ -61,7 +62,7 @@ final class LeasedWriter
     }
 
     static LeasedWriter open(
-            KafkaSink<byte[]> sink, Lease lease, WriterInitContext context, Collection<KafkaWriterState> state)
+            KafkaSink<Frame> sink, Lease lease, WriterInitContext context, Collection<KafkaWriterState> state)
             throws IOException {
         LeasedWriter leased = new LeasedWriter(lease);
         try {
@@ -76,10 +77,10 @@ final class LeasedWriter
 
     @SuppressWarnings("unchecked")
     private void begin(
-            SupportsWriterState<byte[], KafkaWriterState> sink, WriterInitContext context, Collection<KafkaWriterState> state)
+            SupportsWriterState<Frame, KafkaWriterState> sink, WriterInitContext context, Collection<KafkaWriterState> state)
             throws IOException {
         writer = sink.restoreWriter(observed(context, this::sent), state);
-        precommitting = (CommittingSinkWriter<byte[], KafkaCommittable>) writer;
+        precommitting = (CommittingSinkWriter<Frame, KafkaCommittable>) writer;
         alarm = state.isEmpty() ? lease.alarm : new byte[0]; // once a checkpoint covers it, it stands in the log
     }
 
@@ -89,13 +90,17 @@ final class LeasedWriter
         }
     }
 
+    /** element: a sink frame, or a bundle of them. */
     @Override
     public void write(byte[] element, Context context) throws IOException, InterruptedException {
         if (!checked) {
             check();
             checked = true;
         }
-        writer.write(element, context);
+        frame.open(element);
+        while (frame.next()) {
+            writer.write(frame, context);
+        }
     }
 
     /** Called for each checkpoint, so that a job that writes nothing notices, too, that it was taken over. */

@@ -1,18 +1,17 @@
 package org.fluvial.flink;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
+import java.util.Arrays;
 import java.util.HexFormat;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.Header;
-import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.Headers;
 
 /**
  * Proves that a stage of the federation wrote a record: HMAC-SHA256 over the record, as a header of it.
@@ -25,10 +24,15 @@ final class StageMac {
 
     private static final String COVERED = "fluvial-";
     private static final String ALGORITHM = "HmacSHA256";
+    private static final byte[] EMPTY = new byte[0];
     private static final byte[] PURPOSE = "fluvial stage mac v1\u0001".getBytes(StandardCharsets.UTF_8);
 
     private final Mac mac;
     private final long sinceMillis;
+    private byte[] covered = new byte[1 << 10];
+    private int size;
+    private int numHeaders;
+    private int numHeadersAt;
 
     private StageMac(Mac mac, long sinceMillis) {
         this.mac = mac;
@@ -49,31 +53,36 @@ final class StageMac {
         }
     }
 
-    byte[] of(String topic, byte[] key, Headers headers, byte[] value) {
-        byte[] name = topic.getBytes(StandardCharsets.UTF_8);
-        byte[] content = orEmpty(value);
-        int size = Short.BYTES + name.length + fieldBytes(key) + Short.BYTES + fieldBytes(content);
-        int count = 0;
-        for (Header header : headers) {
-            if (isCovered(header)) {
-                count++;
-                size += Short.BYTES + utf8(header).length + fieldBytes(orEmpty(header.value()));
-            }
-        }
+    /** Begins with a record: of this topic, with this key. */
+    void begin(byte[] topic, byte[] key) {
+        size = 0;
+        numHeaders = 0;
+        putName(topic);
+        putField(key);
+        numHeadersAt = size;
+        grow(Short.BYTES);
+        size += Short.BYTES;
+    }
+
+    /** The record's next header, of those that are covered. */
+    void header(byte[] name, byte[] value) {
+        numHeaders++;
+        putName(name);
+        putField(orEmpty(value));
+    }
+
+    /** The proof of the record with this value. */
+    byte[] proof(byte[] value) {
+        BigEndian.putUint16(covered, numHeadersAt, numHeaders);
+        putField(orEmpty(value));
         // In one piece: each that the digest is fed with by itself costs as much as a block of it.
-        ByteBuffer covered = ByteBuffer.allocate(size);
-        covered.putShort((short) name.length).put(name);
-        put(covered, key);
-        covered.putShort((short) count);
-        for (Header header : headers) {
-            if (isCovered(header)) {
-                byte[] named = utf8(header);
-                covered.putShort((short) named.length).put(named);
-                put(covered, orEmpty(header.value()));
-            }
-        }
-        put(covered, content);
-        return mac.doFinal(covered.array());
+        mac.update(covered, 0, size);
+        return mac.doFinal();
+    }
+
+    /** Whether a header of this name is part of what is proven. */
+    static boolean covers(String name) {
+        return name.startsWith(COVERED) && !name.equals(HEADER);
     }
 
     /** Whether a stage wrote this record, or the broker had it before there was a key. */
@@ -81,33 +90,43 @@ final class StageMac {
         if (record.timestamp() < sinceMillis) {
             return true;
         }
-        Header header = record.headers().lastHeader(HEADER);
-        return header != null
-                && header.value() != null
-                && MessageDigest.isEqual(
-                        header.value(), of(record.topic(), record.key(), record.headers(), record.value()));
+        begin(record.topic().getBytes(StandardCharsets.UTF_8), record.key());
+        byte[] told = null;
+        for (Header header : record.headers()) {
+            String name = header.key();
+            if (name.equals(HEADER)) {
+                told = header.value();
+            } else if (name.startsWith(COVERED)) {
+                header(name.getBytes(StandardCharsets.UTF_8), header.value());
+            }
+        }
+        return told != null && MessageDigest.isEqual(told, proof(record.value()));
     }
 
-    private static boolean isCovered(Header header) {
-        return header.key().startsWith(COVERED) && !header.key().equals(HEADER);
+    private void putName(byte[] name) {
+        grow(Short.BYTES + name.length);
+        BigEndian.putUint16(covered, size, name.length);
+        System.arraycopy(name, 0, covered, size + Short.BYTES, name.length);
+        size += Short.BYTES + name.length;
+    }
+
+    private void putField(byte[] field) {
+        int length = field == null ? 0 : field.length;
+        grow(Integer.BYTES + length);
+        BigEndian.putInt32(covered, size, field == null ? -1 : length);
+        if (field != null) {
+            System.arraycopy(field, 0, covered, size + Integer.BYTES, length);
+        }
+        size += Integer.BYTES + length;
+    }
+
+    private void grow(int bytes) {
+        if (size + bytes > covered.length) {
+            covered = Arrays.copyOf(covered, Math.max(size + bytes, 2 * covered.length));
+        }
     }
 
     private static byte[] orEmpty(byte[] bytes) {
-        return bytes == null ? new byte[0] : bytes;
-    }
-
-    private static byte[] utf8(Header header) {
-        return header.key().getBytes(StandardCharsets.UTF_8);
-    }
-
-    private static int fieldBytes(byte[] bytes) {
-        return Integer.BYTES + (bytes == null ? 0 : bytes.length);
-    }
-
-    private static void put(ByteBuffer out, byte[] bytes) {
-        out.putInt(bytes == null ? -1 : bytes.length);
-        if (bytes != null) {
-            out.put(bytes);
-        }
+        return bytes == null ? EMPTY : bytes;
     }
 }

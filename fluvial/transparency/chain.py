@@ -26,7 +26,8 @@ from fluvial.wire.varint import long_bytes
 
 FIRST_PREVIOUS_SHA256 = bytes(32)
 
-_SHA256_FOLLOWS = long_bytes(len(FIRST_PREVIOUS_SHA256))
+SHA256_FOLLOWS = long_bytes(len(FIRST_PREVIOUS_SHA256))
+"""Between the place of a leaf and the hash of the one before it."""
 
 
 @quick_init
@@ -40,7 +41,7 @@ class ChainEnd:
     @property
     def named(self) -> bytes:
         """How the leaf that continues this log begins, behind its header: with its place and the hash before it."""
-        return b"".join((long_bytes(self.size), _SHA256_FOLLOWS, self.previous_sha256))
+        return b"".join((long_bytes(self.size), SHA256_FOLLOWS, self.previous_sha256))
 
     def after(self, leaf: bytes) -> ChainEnd:
         """The end when this leaf has followed."""

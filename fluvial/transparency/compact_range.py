@@ -47,7 +47,7 @@ class CompactRange:
     def extend(self, leaf_hashes: Sequence[bytes]) -> "CompactRange":
         """The range with many leaves more: as `append` for each, level by level. Raises ValueError unless all hashes
         have 32 bytes."""
-        if any(len(leaf_hash) != HASH_BYTES for leaf_hash in leaf_hashes):
+        if not {*map(len, leaf_hashes)} <= {HASH_BYTES}:
             raise ValueError(f"a leaf hash has {HASH_BYTES} bytes")
         kept, nodes, smallest_first = list(self.hashes), list(leaf_hashes), []
         size = self.size
@@ -57,7 +57,7 @@ class CompactRange:
             if len(nodes) & 1:
                 smallest_first.append(nodes.pop())
             pairs = iter(nodes)
-            nodes = [node_hash(left, right) for left, right in zip(pairs, pairs, strict=True)]
+            nodes = list(map(node_hash, pairs, pairs))
             size >>= 1
         return CompactRange(self.size + len(leaf_hashes), tuple(reversed(smallest_first)))
 

@@ -27,6 +27,8 @@ Flags = NDArray[np.bool_]
 
 _PADDING = 16
 """Zeros behind the last record: a reader looks at most at a number's ten bytes before it asks where its record ends."""
+LONGEST_COMPARED = 256
+"""Bytes of a part that is compared with another one, of each row; a name has at most half of that."""
 _MOST_BITS = 63
 _GROUP_BITS = 7
 
@@ -47,13 +49,26 @@ class Block:
         self.data = np.frombuffer(self.bytes + bytes(_PADDING), np.uint8)
         ends = np.fromiter(accumulate(map(len, values)), np.int64, len(values))
         self.rows = Spans(np.concatenate((np.zeros(min(1, len(ends)), np.int64), ends[:-1])), ends)
-        beyond_ascii = np.zeros(len(self.data) + 1, np.int32)
-        np.cumsum(self.data >> 7, dtype=np.int32, out=beyond_ascii[1:])
-        self._beyond_ascii = beyond_ascii
 
-    def are_ascii(self, spans: Spans) -> Flags:
-        """Of each part whether it is text of ASCII alone."""
-        same: Flags = np.equal(self._beyond_ascii[spans.ends], self._beyond_ascii[spans.starts])
+    def are_ascii(self, texts: Sequence[Spans]) -> Flags:
+        """Of each row whether these parts of it are text of ASCII alone."""
+        bounds = np.array([(spans.starts, spans.ends) for spans in texts], np.int64).transpose(2, 0, 1)
+        if not bounds.size:
+            return np.ones(len(self.rows.starts), np.bool_)
+        # The largest byte between each bound and the next; between a part and the next one nobody asks.
+        largest = np.maximum.reduceat(self.data, bounds.ravel())[::2].reshape(bounds.shape[:2])
+        same: Flags = ((largest < 0x80) | (bounds[:, :, 0] == bounds[:, :, 1])).all(axis=1)
+        return same
+
+    def same(self, these: Spans, those: Spans) -> Flags:
+        """Of each row whether two parts of it are the same bytes; no longer than `LONGEST_COMPARED`."""
+        lengths = these.ends - these.starts
+        same: Flags = (lengths == those.ends - those.starts) & (lengths <= LONGEST_COMPARED)
+        places = np.arange(lengths.max(initial=0, where=same))
+        first, second = (
+            self.data[np.minimum(spans.starts[:, None] + places, len(self.bytes))] for spans in (these, those)
+        )
+        same &= ((first == second) | (places >= lengths[:, None])).all(axis=1)
         return same
 
     def equal(self, spans: Spans, expected: bytes) -> Flags:
@@ -101,14 +116,15 @@ class Columns:
                 case "double":
                     reader.double()
         whole = (reader.at == rows.ends) & (rows.ends - rows.starts <= MAX_RECORD_BYTES)
-        return cls(reader.plain & whole, spans, numbers)
+        return cls(reader.plain & whole & block.are_ascii(reader.texts), spans, numbers)
 
 
 class _Reader:
-    """Where each row is read on."""
+    """Where each row is read on. texts: the parts so far that must be ASCII."""
 
     def __init__(self, block: Block, rows: Spans, header: bytes) -> None:
         self._block, self._ends = block, rows.ends
+        self.texts: list[Spans] = []
         self.plain = block.begin_with(rows, header)
         self.at = np.minimum(rows.starts + HEADER_BYTES, rows.ends)
 
@@ -121,7 +137,7 @@ class _Reader:
         self.at = np.minimum(ends, self._ends)
         found = Spans(starts, self.at)
         if text:
-            self.plain &= self._block.are_ascii(found)
+            self.texts.append(found)
         return found
 
     def number(self, bits: int) -> Integers:

@@ -6,6 +6,7 @@ decoder what it is.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from operator import index
 
 _TABLE = 1 << 13
@@ -32,13 +33,12 @@ _ENDS = tuple(
 _SMALL = _ENDS[::2]
 
 
-def _long(number: int) -> bytes:
-    zigzag = (number << 1) ^ (number >> 63)
+def _groups(unsigned: int) -> bytes:
     out = b""
-    while zigzag >= 2 * _TABLE:
-        out += _TWO_MORE_FOLLOW[zigzag & (2 * _TABLE - 1)]
-        zigzag >>= 14
-    return out + _ENDS[zigzag]
+    while unsigned >= 2 * _TABLE:
+        out += _TWO_MORE_FOLLOW[unsigned & (2 * _TABLE - 1)]
+        unsigned >>= 14
+    return out + _ENDS[unsigned]
 
 
 def long_bytes(number: int) -> bytes:
@@ -48,7 +48,21 @@ def long_bytes(number: int) -> bytes:
     whole = index(number)
     if not -(1 << 63) <= whole < 1 << 63:
         raise ValueError(f"{whole} is not a 64-bit number")
-    return _long(whole)
+    return _groups((whole << 1) ^ (whole >> 63))
+
+
+def consecutive_bytes(first: int, count: int) -> Iterator[bytes]:
+    """`long_bytes` of `count` numbers from `first` on, which is not negative."""
+    while count > 0:
+        place = first % _TABLE
+        most = min(count, _TABLE - place)
+        if first < _TABLE:
+            yield from _SMALL[place : place + most]
+        else:
+            ends = _groups(first // _TABLE)
+            for begins in _TWO_MORE_FOLLOW[2 * place : 2 * (place + most) : 2]:
+                yield begins + ends
+        first, count = first + most, count - most
 
 
 def int_bytes(number: int) -> bytes:

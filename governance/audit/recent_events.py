@@ -25,9 +25,16 @@ class RecentEvents:
 
     def add(self, event_id: str) -> None:
         """Note the event of the next leaf. Raises ValueError for one that is there."""
-        if event_id in self._ids:
+        if not self.is_new(event_id):
             raise ValueError(f"the event {event_id} is in the log")
-        self._order.append(event_id)
-        self._ids.add(event_id)
-        while len(self._order) > self._capacity:
-            self._ids.discard(self._order.popleft())
+
+    def is_new(self, event_id: str) -> bool:
+        """Whether it was not there; it is now."""
+        ids, order = self._ids, self._order
+        if event_id in ids:
+            return False
+        order.append(event_id)
+        ids.add(event_id)
+        while len(order) > self._capacity:
+            ids.discard(order.popleft())
+        return True

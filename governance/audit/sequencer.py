@@ -7,12 +7,15 @@ topic: `pipelines.audit.recovery` makes a sequencer anew from the leaves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
+from hashlib import sha256
 from typing import NamedTuple
 
-from fluvial.transparency.chain import ChainEnd
+from fluvial.transparency.chain import SHA256_FOLLOWS, ChainEnd
 from fluvial.wire import framing
 from fluvial.wire.records import AuditEvent, SequencedEvent
+from fluvial.wire.varint import consecutive_bytes
 from governance.audit.cloud_events import Attributes, attributes
 from governance.audit.events import EventRefused, open_event
 from governance.audit.recent_events import RecentEvents
@@ -51,6 +54,9 @@ class Leaf(NamedTuple):
     offset: int
 
 
+_leaf = partial(tuple.__new__, Leaf)
+
+
 class Sequencer:
     """The end of a log, and what is known of the events in it.
 
@@ -63,16 +69,54 @@ class Sequencer:
         self.recent = recent
         self.read_to = dict(read_to)
 
-    def take(self, partition: int, offset: int, value: bytes, known: Attributes | None = None) -> Leaf | None:
+    def take(self, partition: int, offset: int, value: bytes) -> Leaf | None:
         """The leaf of a record of the topic `events`; None for one taken in before, and for an event that has a leaf.
 
-        known: the attributes of the event, where it was found to be one (`plain_events`). Raises EventRefused for what
-        is no event: it is then taken in without a leaf.
+        Raises EventRefused for what is no event: it is then taken in without a leaf.
         """
         if offset <= self.read_to.get(partition, -1):
             return None
         self.read_to[partition] = offset
-        return self._put(attributes(open_event(value)) if known is None else known, value, partition, offset)
+        return self._put(attributes(open_event(value)), value, partition, offset)
+
+    def take_known(
+        self,
+        partitions: Sequence[int],
+        offsets: Sequence[int],
+        values: Sequence[bytes],
+        known: Sequence[Attributes | None],
+        *,
+        start: int,
+        stride: int,
+    ) -> tuple[list[Leaf], int]:
+        """As `take` for each record from `start` on, as long as they are known and lie in one partition, each at most
+        `stride` offsets behind what was taken in before it. Returns the leaves, and the index of the first record that
+        was not taken.
+
+        partitions, offsets, values: of each record, as for `take`. known: the attributes of its event, where it was
+        found to be one (`plain_events`).
+        """
+        if _HEADER is None:
+            return [], start
+        partition = partitions[start]
+        read_to, size, previous = self.read_to.get(partition, -1), self.end.size, self.end.previous_sha256
+        leaves: list[Leaf] = []
+        row, places = start, consecutive_bytes(size, len(values) - start)
+        place = next(places, b"")
+        while row < len(values):
+            told, offset = known[row], offsets[row]
+            if told is None or partitions[row] != partition or not read_to < offset <= read_to + stride:
+                break
+            leaf = b"".join((_HEADER, place, SHA256_FOLLOWS, previous, values[row][framing.HEADER_BYTES :]))
+            if len(leaf) > MAX_LEAF_BYTES:
+                break
+            read_to, row = offset, row + 1
+            if self.recent.is_new(told.id):
+                size, place, previous = size + 1, next(places, b""), sha256(leaf).digest()
+                leaves.append(_leaf((leaf, told, partition, offset)))
+        if row > start:
+            self.read_to[partition], self.end = read_to, ChainEnd(size, previous)
+        return leaves, row
 
     def put(self, event: AuditEvent, partition: int, offset: int) -> Leaf | None:
         """The leaf of an event that came in no record, unless it has one. partition, offset: of the last record that it

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from fluvial.identity.keys import SigningKey
+from fluvial.transparency.chain import SHA256_FOLLOWS
 from fluvial.transparency.checkpoint import Checkpoint, sign_checkpoint
 from fluvial.transparency.merkle import leaf_hash
 from fluvial.transparency.signer_state import SignerState
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError, VerificationError
 from fluvial.wire.records import SequencedEvent
+from fluvial.wire.varint import consecutive_bytes
 
 
 class NotNext(VerificationError):
@@ -54,18 +56,18 @@ def append_plain(
 
     offsets, leaves, plain: of each record of a bundle, as for `append`.
     """
-    hashes, end, last_offset, row = [], state.end, state.last_offset, start
-    while row < len(leaves):
+    previous, last_offset = state.previous_sha256, state.last_offset
+    row = start
+    for place in consecutive_bytes(state.tree.size, len(leaves) - start):
         leaf, offset = leaves[row], offsets[row]
-        if not plain[row] or offset <= last_offset or not leaf.startswith(end.named, framing.HEADER_BYTES):
+        named = place + SHA256_FOLLOWS + previous
+        if not plain[row] or offset <= last_offset or not leaf.startswith(named, framing.HEADER_BYTES):
             break
-        hashes.append(leaf_hash(leaf))
-        end, last_offset, row = end.after(leaf), offset, row + 1
+        previous, last_offset, row = sha256(leaf).digest(), offset, row + 1
     if row == start:
         return state, start
-    return SignerState(
-        tree=state.tree.extend(hashes), previous_sha256=end.previous_sha256, last_offset=last_offset
-    ), row
+    tree = state.tree.extend([leaf_hash(leaf) for leaf in leaves[start:row]])
+    return SignerState(tree=tree, previous_sha256=previous, last_offset=last_offset), row
 
 
 def checkpoint(state: SignerState, key: SigningKey, origin: str) -> bytes:

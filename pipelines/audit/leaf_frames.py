@@ -2,19 +2,22 @@
 
     sink_frame(topic, None, leaf.value, [*headers(leaf.attributes), source_header(leaf.partition, leaf.offset)])
 
-in a third of the time.
+in a fourth of the time.
 """
 
 from __future__ import annotations
 
+import struct
 from functools import lru_cache
 
 from governance.audit.cloud_events import CONTENT_TYPE, SPECVERSION, rfc3339
 from governance.audit.sequencer import Leaf
-from pipelines.audit.leaf_headers import source_header
+from pipelines.audit.leaf_headers import PLACE_BYTES, SOURCE
 from pipelines.flink.frames import header_part, length_part, name_part, sink_head
 
-_CONTENT_TYPE = header_part("content-type", CONTENT_TYPE)
+_BEFORE_PLACE = header_part("content-type", CONTENT_TYPE) + name_part(SOURCE) + length_part(PLACE_BYTES)
+_PLACE_AND_LENGTH = struct.Struct(">iqi")
+"""The place of the leaf's event, and how long its value is."""
 _NUM_HEADERS = 8
 """With a subject."""
 
@@ -38,10 +41,9 @@ class LeafFrames:
                 named,
                 _origin(source, event_type),
                 _time(time_ms),
-                header_part("ce_subject", subject) if subject else b"",
-                _CONTENT_TYPE,
-                header_part(*source_header(partition, offset)),
-                length_part(len(value)),
+                _subject(subject),
+                _BEFORE_PLACE,
+                _PLACE_AND_LENGTH.pack(partition, offset, len(value)),
                 value,
             )
         )
@@ -55,3 +57,8 @@ def _origin(source: bytes, event_type: bytes) -> bytes:
 @lru_cache(maxsize=4096)  # what lies near in the log was written at the same time
 def _time(time_ms: int) -> bytes:
     return header_part("ce_time", rfc3339(time_ms))
+
+
+@lru_cache(maxsize=4096)
+def _subject(subject: bytes) -> bytes:
+    return header_part("ce_subject", subject) if subject else b""

@@ -17,6 +17,7 @@ from pipelines.flink.frames import SourceRecord
 SOURCE = "fluvial-source"
 
 _PLACE = struct.Struct(">iq")
+PLACE_BYTES = _PLACE.size
 
 
 def source_header(partition: int, offset: int) -> tuple[str, bytes]:

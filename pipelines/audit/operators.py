@@ -90,14 +90,25 @@ class Sequence(KeyedProcessFunction):
 
     def _leaves(self, records: list[SourceRecord]) -> Iterator[Leaf]:
         sequencer = self._sequencer or self._resumed()
-        for record, known in zip(records, _verdicts(records), strict=True):
+        if not records:
+            return
+        known = _verdicts(records)
+        partitions, offsets, _, _, values, _ = zip(*records, strict=True)
+        row = 0
+        while row < len(records):
+            record = records[row]
             missing = record.offset - sequencer.read_to.get(record.partition, -1) - 1
             if missing > (_MAX_CONTROL_RECORDS if record.partition in self._looked else 0):
                 yield from self._before(sequencer, record)
             self._looked.add(record.partition)
-            leaf = self._take(sequencer, record, known)
-            if leaf is not None:
-                yield leaf
+            stride = _MAX_CONTROL_RECORDS + 1
+            leaves, after = sequencer.take_known(partitions, offsets, values, known, start=row, stride=stride)
+            yield from leaves
+            if after == row:
+                leaf, after = self._take(sequencer, record), row + 1
+                if leaf is not None:
+                    yield leaf
+            row = after
 
     def _look_again(self, ctx: Any, wait_ms: int) -> None:
         due = int(time.time() * 1000) + wait_ms
@@ -137,9 +148,9 @@ class Sequence(KeyedProcessFunction):
             if leaf is not None:
                 yield leaf
 
-    def _take(self, sequencer: Sequencer, record: SourceRecord, known: Attributes | None = None) -> Leaf | None:
+    def _take(self, sequencer: Sequencer, record: SourceRecord) -> Leaf | None:
         try:
-            return sequencer.take(record.partition, record.offset, record.value, known)
+            return sequencer.take(record.partition, record.offset, record.value)
         except EventRefused as error:
             self._skipped.add(f"{self._topics.events}/{record.partition}@{record.offset}", str(error))
             return None

@@ -3,7 +3,7 @@
 import pytest
 
 from fluvial.wire import varint
-from fluvial.wire.varint import Unusual, int_bytes, long_bytes, rest_of_zigzag
+from fluvial.wire.varint import Unusual, consecutive_bytes, int_bytes, long_bytes, rest_of_zigzag
 from tests.unit.fluvial.wire.slow_avro import long_
 
 NUMBERS = [0, 1, -1, 63, 64, -64, -65, 8191, 8192, 1 << 31, 1_700_000_000_000, -(1 << 62), (1 << 63) - 1, -(1 << 63)]
@@ -70,3 +70,9 @@ def test_what_is_remembered_of_times_is_bounded() -> None:
         data = long_bytes(number)
         rest_of_zigzag(data[0], data, 1)
     assert 0 < len(varint._TIMES) <= 4096
+
+
+@pytest.mark.parametrize("first", [0, 8190, 8192, 3 * 8192 - 1, (1 << 27) - 2, (1 << 40) + 5, (1 << 62) - 3])
+@pytest.mark.parametrize("count", [0, 1, 4, 10_000])
+def test_numbers_in_a_row_are_written_as_each_of_them(first: int, count: int) -> None:
+    assert list(consecutive_bytes(first, count)) == [long_(number) for number in range(first, first + count)]

@@ -69,3 +69,37 @@ def test_what_is_no_event_is_taken_in_without_a_leaf() -> None:
         made.take(0, 0, b"garbage")
     assert (made.end, made.read_to, len(made.recent)) == (ChainEnd(), {0: 0}, 0)
     assert made.take(0, 0, b"garbage") is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.integers(1, 5), st.integers(0, 6), st.booleans()), max_size=12),
+    st.integers(1, 4),
+    st.integers(0, 8200),
+)
+def test_records_that_are_known_are_taken_together_as_one_by_one(
+    steps: list[tuple[int, int, int, bool]], stride: int, size: int
+) -> None:
+    """steps: of each record its partition, how far it lies behind the one before it there, its event, and whether it is
+    known to be one."""
+    offsets = {0: -1, 1: -1}
+    records = []
+    for partition, ahead, number, is_known in steps:
+        offsets[partition] += ahead - 1  # also the same place again
+        known = attributes(event(number)) if is_known else None
+        records.append((partition, offsets[partition], encode(event(number)), known))
+    one, many = (Sequencer(ChainEnd(size), RecentEvents(capacity=3), {}) for _ in range(2))
+    expected = [leaf for leaf in [one.take(*record[:3]) for record in records] if leaf is not None]
+    columns = [list(column) for column in zip(*records, strict=True)] or [[], [], [], []]
+    leaves, row = [], 0
+    while row < len(records):
+        before = many.read_to.get(records[row][0], -1)
+        taken, after = many.take_known(*columns, start=row, stride=stride)  # type: ignore[arg-type]
+        leaves += taken
+        if after == row:
+            partition, offset, value, known = records[row]
+            assert known is None or not before < offset <= before + stride
+            leaf, after = many.take(partition, offset, value), row + 1
+            leaves += [] if leaf is None else [leaf]
+        row = after
+    assert leaves == expected
+    assert (many.end, many.read_to, len(many.recent)) == (one.end, one.read_to, len(one.recent))

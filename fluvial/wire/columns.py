@@ -52,9 +52,9 @@ class Block:
 
     def are_ascii(self, texts: Sequence[Spans]) -> Flags:
         """Of each row whether these parts of it are text of ASCII alone."""
-        bounds = np.array([(spans.starts, spans.ends) for spans in texts], np.int64).transpose(2, 0, 1)
-        if not bounds.size:
+        if not texts or not len(self.rows.starts):
             return np.ones(len(self.rows.starts), np.bool_)
+        bounds = np.array([(spans.starts, spans.ends) for spans in texts], np.int64).transpose(2, 0, 1)
         # The largest byte between each bound and the next; between a part and the next one nobody asks.
         largest = np.maximum.reduceat(self.data, bounds.ravel())[::2].reshape(bounds.shape[:2])
         same: Flags = ((largest < 0x80) | (bounds[:, :, 0] == bounds[:, :, 1])).all(axis=1)

@@ -16,6 +16,16 @@ from pipelines.flink.frames import parse_source, sink_frame
 FAIL_AFTER = 30
 
 
+def varied_headers(number: int) -> list[tuple[str, bytes]]:
+    """Headers that come and go, move, come twice, are empty or large, and now and then far more of them."""
+    headers = [("same", b"same"), ("often", b"%d" % (number // 4)), ("empty", b""), ("same", b"%d" % (number % 2))]
+    if number % 3 == 0:
+        headers.insert(1, ("now and then", bytes(number)))
+    if number % 7 == 0:
+        headers += [(f"many-{place}", b"x" * place * number) for place in range(40)]
+    return headers[number % 2 :]
+
+
 class CopyWithOneFailure(ProcessFunction):
     """Sends each record on with its source position as headers, and fails once, with checkpoints behind it."""
 
@@ -59,6 +69,7 @@ class CopyBundlesWithOneFailure(KeyedProcessFunction):
             self._numbers.put("next", number + 1)
             headers = [("lane", ctx.get_current_key().encode()), ("number", str(number).encode())]
             headers += [(name, str(getattr(record, name)).encode()) for name in ("partition", "offset")]
+            headers += varied_headers(record.offset)
             frames.append(sink_frame(self._topic, record.key, record.value, headers))
         yield pack_bundle(Kind.MESSAGES, [b"for nobody"])
         yield pack_bundle(Kind.SINK, frames)

@@ -15,7 +15,7 @@ from pipelines.flink.graph import BYTES, Graph
 from pipelines.flink.log_reader import read_to_end
 from pipelines.flink.stage_mac import HEADER, StageMac
 from pipelines.flink.taking import take_stages
-from tests.engine.copying import CopyBundlesWithOneFailure, CopyWithOneFailure
+from tests.engine.copying import CopyBundlesWithOneFailure, CopyWithOneFailure, varied_headers
 from tests.engine.damaging import damaging
 
 pytestmark = [pytest.mark.engine, pytest.mark.system, pytest.mark.timeout(180)]
@@ -113,8 +113,9 @@ def test_bundles_pass_exactly_once_and_in_order(settings: Settings, tmp_path: Pa
     lanes: dict[bytes | None, set[bytes]] = {}
     numbers: dict[bytes, list[int]] = {}
     for message in messages:
-        headers = dict(message.headers())
+        headers = dict(message.headers()[:4])
         place = int(headers["partition"]), int(headers["offset"])
+        assert [header for header in message.headers()[4:] if header[0] != HEADER] == varied_headers(place[1])
         assert place not in places, "a record came twice"
         places[place] = int(headers["number"])
         lanes.setdefault(message.key(), set()).add(headers["lane"])
@@ -123,6 +124,10 @@ def test_bundles_pass_exactly_once_and_in_order(settings: Settings, tmp_path: Pa
     assert places.keys() == published.keys()
     assert all(len(found) == 1 for found in lanes.values()), "records with the same key are on different lanes"
     assert all(sorted(found) == list(range(len(found))) for found in numbers.values())
+    mac = StageMac.load(settings.keys_dir)
+    assert all(
+        mac.proves(settings.topics.verdicts, one) for one in read_to_end(settings.brokers, settings.topics.verdicts)
+    )
     without_key = [place for place in sorted(places) if published[place][0] is None]
     assert len(lanes) > 10
     for partition in {0, 1}:

@@ -6,12 +6,13 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fluvial.transparency.chain import ChainEnd
-from fluvial.wire.columns import Block, Columns
+from fluvial.wire.columns import Block, Columns, Spans
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.framing import MAX_RECORD_BYTES, decode, encode
 from fluvial.wire.records import AcceptedUpdate, AuditEvent, SequencedEvent, Verdict
@@ -141,3 +142,30 @@ def test_the_events_of_verdicts_are_plain() -> None:
     ]
     values = [encode(verdict_event(verdict)) for verdict in plain + other]
     assert [known is not None for known in plain_events.verdicts(values)] == [True] * 3 + [False] * 3
+
+
+def test_one_event_of_another_name_makes_no_other_less_plain() -> None:
+    """Ids are compared all together first; topics of their own are looked for one after the other."""
+    verdicts = [replace(VERDICT, source_offset=number) for number in range(9)]
+    verdicts[4:6] = [replace(one, source_topic="fluvial.reports") for one in verdicts[4:6]]
+    values = [encode(verdict_event(verdict)) for verdict in verdicts]
+    values[2] = _with(id="verdict/x\ny")
+    values[5] = encode(verdict_event(replace(verdicts[5], source_topic="a\nb")))
+    known = plain_events.verdicts(values)
+    assert [one is not None for one in known] == [True, True, False, True, True, False, True, True, True]
+    for value, one in zip(values, known, strict=True):
+        assert one is None or one == attributes(open_event(value))
+
+
+@given(st.lists(st.tuples(st.binary(max_size=9), st.binary(max_size=300), st.booleans()), max_size=5))
+def test_parts_are_compared_and_looked_at_as_they_are(rows: list[tuple[bytes, bytes, bool]]) -> None:
+    values = [first + (first if is_same else other) for first, other, is_same in rows]
+    block = Block(values)
+    starts, ends = block.rows.starts, block.rows.ends
+    middles = starts + np.array([len(first) for first, _, _ in rows], np.int64)
+    first, second = Spans(starts, middles), Spans(middles, ends)
+    parts = [(value[: len(row[0])], value[len(row[0]) :]) for value, row in zip(values, rows, strict=True)]
+    assert block.same(first, second).tolist() == [one == other for one, other in parts]
+    assert block.are_ascii([second]).tolist() == [other.isascii() for _, other in parts]
+    assert block.are_ascii([first, second]).tolist() == [value.isascii() for value in values]
+    assert block.are_ascii([]).all()

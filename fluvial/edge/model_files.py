@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from fluvial.wire.records import ChunkReference
 
 VARIABLE = "FLUVIAL_MODEL_CACHE"
-SMALLEST_BYTES = 4 << 20
-"""Smaller models are not worth a file."""
+SMALLEST_BYTES = 256 << 10
+"""Smaller models are not worth a file: to map one and look at it takes a tenth of a millisecond, and a download by each
+participant of a host ten times that of a MB, once for it and once for the broker."""
 
 _BUDGET_BYTES = 2 << 30
 _NUM_LOCKS = 16

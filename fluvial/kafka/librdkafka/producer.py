@@ -18,6 +18,8 @@ from fluvial.kafka.librdkafka.reader import CALL_SECONDS, partitions
 _CLOSE_SECONDS = 5.0
 _FULL_SECONDS = 0.002
 _POLL_SECONDS = 0.1
+_PARTITIONS_SECONDS = 300.0
+"""How long a topic's number of partitions is believed, as both client libraries believe their brokers' metadata."""
 
 
 class LibrdkafkaProducer:
@@ -26,12 +28,18 @@ class LibrdkafkaProducer:
     def __init__(self, brokers: Brokers, client_id: str, settings: dict[str, Any]) -> None:
         self._troubles = Troubles()
         self._producer: Any = clients.producer(brokers, client_id, {**settings, "error_cb": self._troubles})
+        self._partitions: dict[str, tuple[int, float]] = {}
         self._closing = threading.Event()
         self._reports = threading.Thread(target=self._serve_reports, name="fluvial-delivery", daemon=True)
         self._reports.start()
 
     def num_partitions(self, topic: str) -> int:
-        return len(partitions(self._producer, topic, self._troubles))
+        known, until = self._partitions.get(topic, (0, 0.0))
+        if time.monotonic() < until:
+            return known
+        asked = len(partitions(self._producer, topic, self._troubles))
+        self._partitions[topic] = asked, time.monotonic() + _PARTITIONS_SECONDS
+        return asked
 
     def produce(self, topic: str, value: bytes, key: bytes, partition: int | None) -> Future[Position]:
         future: Future[Position] = Future()

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fluvial.admission.judgement import NeedsEvidence, Place
 from fluvial.wire.errors import ChunkUnavailable
@@ -21,6 +20,7 @@ from fluvial.wire.records import ChunkReference, ModelUpdate
 from governance.admission.content import ContentInspector, inspect_inline
 from governance.admission.evidence import Finding
 from pipelines.flink.chunk_cache import Chunk
+from pipelines.validation.wanted_chunks import Wanted, WantedChunks
 
 ReadChunk = Callable[[ChunkReference], Chunk]
 """The record at a reference. Raises ChunkUnavailable, and TimeoutError when the broker does not answer."""
@@ -41,7 +41,8 @@ _DENSE = 0.9
 """Share of a stretch that must be wanted for it to be read at once."""
 
 _THREADS = 2
-"""Readers of a process. More would wait for the interpreter lock; two keep one busy while the other has it."""
+"""Readers of a process. More would wait for the interpreter lock; two keep one busy while the other has it. Updates of
+one chunk are all in one partition: there one checks what it has read while the other reads."""
 
 _PAUSE_S = 1.0
 """Before a partition is tried again whose broker did not answer."""
@@ -67,25 +68,7 @@ class _Claim:
     error: Exception | None = None
 
 
-_Work = tuple[int, int, _Claim]
-"""Offset, index of the chunk in its update, the update."""
-
-
-@dataclass(slots=True)
-class _Partition:
-    """What is wanted of a partition. is_drained: a thread is at it. not_before_s: when to try again."""
-
-    work: list[_Work] = field(default_factory=list)
-    is_sorted: bool = True
-    is_drained: bool = False
-    not_before_s: float = 0.0
-
-    def in_order(self) -> list[_Work]:
-        """The work in the order of the log. It comes in runs that are sorted, which sorting merges."""
-        if not self.is_sorted:
-            self.work.sort(key=lambda item: item[:2])
-            self.is_sorted = True
-        return self.work
+_Partition = WantedChunks[_Claim]
 
 
 class ContentChecks:
@@ -123,9 +106,7 @@ class ContentChecks:
         with self._lock:
             self._claims[needs.source.place] = claim
             for index, chunk in enumerate(update.chunks):
-                partition = self._partitions.setdefault(chunk.partition, _Partition())
-                partition.work.append((chunk.offset, index, claim))
-                partition.is_sorted = False
+                self._partitions.setdefault(chunk.partition, _Partition()).add([(chunk.offset, index, claim)])
 
     def ready(self, place: Place) -> bool:
         with self._lock:
@@ -140,11 +121,13 @@ class ContentChecks:
                 claim.look_s = now_s + BATCH_S
                 if not claim.is_reading:
                     return False
-            for number in claim.stretches:
-                partition = self._partitions[number]
-                if partition.work and not partition.is_drained and now_s >= partition.not_before_s:
-                    partition.is_drained = True
-                    self._threads.submit(self._drain, partition)
+            # A second thread for a partition comes behind the first of each.
+            for num_threads in range(_THREADS):
+                for number in claim.stretches:
+                    partition = self._partitions[number]
+                    if partition.num_threads == num_threads < len(partition) and now_s >= partition.not_before_s:
+                        partition.num_threads += 1
+                        self._threads.submit(self._drain, partition)
             return False
 
     def settle(self, place: Place) -> Finding:
@@ -161,8 +144,7 @@ class ContentChecks:
                 return
             claim.is_withdrawn = True
             for number in claim.stretches:
-                partition = self._partitions[number]
-                partition.work = [item for item in partition.work if item[2] is not claim]
+                self._partitions[number].forget(claim)
 
     def close(self) -> None:
         """Ends the threads, after the chunk that each is reading. What is under check is forgotten."""
@@ -173,53 +155,67 @@ class ContentChecks:
         """Whether the stretches of log that hold the update are mostly wanted by those that wait. If not, its
         neighbours are probably still on their way, and a pass now would have to be made again for them."""
         for number, (first, end) in claim.stretches.items():
-            work = self._partitions[number].in_order()
-            num_wanted = bisect_left(work, end, key=_offset) - bisect_left(work, first, key=_offset)
+            num_wanted = self._partitions[number].num_between(first, end)
             if num_wanted and num_wanted < _DENSE * (end - first):
                 return False
         return True
 
     def _drain(self, partition: _Partition) -> None:
-        """Read all that is wanted of a partition, in the order of the log, until nothing is."""
+        """Read all that is wanted of a partition, in the order of the log, until nothing is. Of several threads one
+        reads at a time, while others check what they have read."""
         while True:
-            with self._lock:
-                work, partition.work = partition.in_order(), []
-                if not work or self._is_closed:
-                    partition.is_drained = False
-                    return
-            for done, (_, index, claim) in enumerate(work):
+            with partition.reading:
+                with self._lock:
+                    work = partition.take() if self._may_read(partition) else None
+                    if work is None:
+                        partition.num_threads -= 1
+                        return
+                _, index, claim = work
                 try:
-                    self._check(claim, index)
+                    chunk = self._read_wanted(claim, index)
                 except TimeoutError as error:
-                    _log.warning("%d chunks wait for a broker that does not answer: %s", len(work) - done, error)
-                    with self._lock:
-                        partition.work += (item for item in work[done:] if not item[2].is_withdrawn)
-                        partition.is_sorted = False
-                        partition.not_before_s = self._clock() + _PAUSE_S
-                        partition.is_drained = False
+                    self._try_later(partition, work, error)
                     return
                 except Exception as error:  # told in the operator that waits for it
+                    claim.error, chunk = error, None
+            if chunk is not None:
+                try:
+                    self._check(claim, index, chunk)
+                except Exception as error:  # told as well
                     claim.error = error
-                with self._lock:
-                    claim.num_left -= 1
+            with self._lock:
+                claim.num_left -= 1
 
-    def _check(self, claim: _Claim, index: int) -> None:
-        if self._is_closed or claim.is_withdrawn or claim.error is not None or not claim.inspector.wants(index):
-            return
+    def _may_read(self, partition: _Partition) -> bool:
+        return not self._is_closed and self._clock() >= partition.not_before_s
+
+    def _try_later(self, partition: _Partition, work: Wanted[_Claim], error: TimeoutError) -> None:
+        with self._lock:
+            if not work[2].is_withdrawn:
+                partition.add([work])
+            partition.not_before_s = self._clock() + _PAUSE_S
+            partition.num_threads -= 1
+            num_left = len(partition)
+        _log.warning("%d chunks wait for a broker that does not answer: %s", num_left, error)
+
+    def _read_wanted(self, claim: _Claim, index: int) -> bytes | None:
+        """The chunk, if it still plays a part, is there and is the participant's own. Raises TimeoutError."""
+        if claim.is_withdrawn or claim.error is not None or not claim.inspector.wants(index):
+            return None
         update = claim.needs.update
         try:
             key, chunk = self._read(update.chunks[index])
         except ChunkUnavailable:
             claim.inspector.unavailable(index)
-            return
-        if not self._is_own(update, key):
-            claim.inspector.claimed(index)
-        elif claim.inspector.add(index, chunk) and self._on_checked is not None:
+            return None
+        if self._is_own(update, key):
+            return chunk
+        claim.inspector.claimed(index)
+        return None
+
+    def _check(self, claim: _Claim, index: int, chunk: bytes) -> None:
+        if claim.inspector.add(index, chunk) and self._on_checked is not None:
             self._on_checked(claim.needs, index, chunk)
-
-
-def _offset(work: _Work) -> int:
-    return work[0]
 
 
 def _stretches(chunks: Sequence[ChunkReference]) -> dict[int, tuple[int, int]]:

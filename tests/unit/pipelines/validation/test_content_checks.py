@@ -178,6 +178,29 @@ def test_a_reference_far_away_does_not_keep_others_waiting(clock: Clock) -> None
     wait_until_ready(checks, records)
 
 
+def test_a_chunk_is_checked_while_the_next_of_its_partition_is_read(clock: Clock) -> None:
+    """The check of the first ends only when the second has been read."""
+    log, second_was_read, was_read_meanwhile = Log(), threading.Event(), list[bool]()
+
+    def read(chunk: ChunkReference) -> Chunk:
+        if chunk.offset == 1:
+            second_was_read.set()
+        return log.read(chunk)
+
+    def on_checked(needs: gate.NeedsEvidence, index: int, chunk: bytes) -> None:
+        if place(needs)[1] == 0:
+            was_read_meanwhile.append(second_was_read.wait(PATIENCE_S))
+
+    checks = ContentChecks(read, is_own, on_checked, clock)
+    records = [needs_of(number, [reference(0, number)]) for number in range(3)]
+    for record in records:
+        checks.submit(record)
+    clock.now_s += BATCH_S
+    wait_until_ready(checks, records)
+    assert was_read_meanwhile == [True]
+    assert log.reads == [(0, 0), (0, 1), (0, 2)]
+
+
 def test_what_is_withdrawn_is_not_read(clock: Clock) -> None:
     log, records = Log(), interleaved(2)
     checks = ContentChecks(log.read, is_own, clock=clock)

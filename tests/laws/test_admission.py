@@ -7,7 +7,7 @@ from math import fsum, isfinite, sqrt
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fluvial.identity.envelope import seal
@@ -25,6 +25,7 @@ from fluvial.wire.records import (
 from governance.admission import gate
 from governance.registry.enrolment import Enrolled, judge_enrolment
 from governance.registry.token_claims import TokenClaims
+from tests.laws.effort import examples
 from tests.unit.governance.admission.builders import (
     DELTA,
     DEVICE,
@@ -44,8 +45,6 @@ from tests.unit.governance.admission.builders import (
     sealed,
     sealed_bytes,
 )
-
-law = settings(deadline=None)  # what holds, holds on a busy machine too
 
 SEEDS = (sealed(an_update()), sealed(an_inline_update()))
 ROUND = a_round()
@@ -135,13 +134,11 @@ def check_judged(raw: bytes, world: World, **judging: Any) -> gate.Judgement:
 
 
 @given(st.binary(max_size=600))
-@law
 def test_arbitrary_bytes_are_refused(raw: bytes) -> None:
     assert isinstance(check_judged(raw, a_world()), gate.Refused)
 
 
 @given(st.binary(max_size=600))
-@law
 def test_arbitrary_payloads_rightly_signed_are_refused(payload: bytes) -> None:
     assert isinstance(check_judged(sealed_bytes(payload), a_world()), gate.Refused)
 
@@ -171,7 +168,6 @@ def test_whatever_an_enrolled_participant_signs_gets_one_judgement_and_one_verdi
 
 
 @given(st.binary(min_size=36, max_size=36) | st.binary(min_size=9, max_size=9), st.lists(st.floats(0, 1, width=32)))
-@law
 def test_whatever_an_inline_delta_holds_gets_one_verdict_and_only_what_is_in_bounds_is_accepted(
     delta: bytes, scales: list[float]
 ) -> None:
@@ -194,7 +190,6 @@ def test_whatever_an_inline_delta_holds_gets_one_verdict_and_only_what_is_in_bou
 
 
 @given(st.integers(0, 2), st.data())
-@law
 def test_whatever_a_chunk_holds_gets_one_verdict(index: int, data: st.DataObject) -> None:
     chunks, _ = chunks_of()
     chunks[index] = data.draw(
@@ -209,7 +204,7 @@ def test_whatever_a_chunk_holds_gets_one_verdict(index: int, data: st.DataObject
 
 
 @given(st.lists(st.sampled_from(["good", "again", "other", "forged", "garbage", "stale", "nan"]), max_size=8))
-@settings(law, max_examples=50)
+@examples(50)
 def test_the_bad_records_of_a_history_leave_no_trace(history: list[str]) -> None:
     """Invariant I8: what is accepted, and what is remembered, are the same without the records that were refused."""
     good = sealed(an_update())
@@ -256,7 +251,6 @@ def test_whatever_the_bytes_an_enrolment_gets_one_judgement(raw: bytes) -> None:
 
 
 @given(st.sampled_from(list(RoundStatus)), st.integers(1, 5), st.integers(1, 4), st.booleans())
-@law
 def test_only_the_open_attempt_needs_content(status: RoundStatus, number: int, attempt: int, final: bool) -> None:
     world = a_world(a_round(status=status, round=number, attempt=attempt))
     judgement = judge(SEEDS[0], world, final=final)

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from models.aggregation.combination import combine_chunk
 from models.aggregation.rule import RULES, Rule, parse_rule
+from tests.laws.effort import examples
 from tests.laws.rules import (
     BY_NAME,
     KRUM,
@@ -54,14 +55,14 @@ def test_the_laws_cover_every_rule() -> None:
 
 
 @pytest.mark.parametrize("rule", EVERY_RULE)
-@settings(max_examples=15)
+@examples(8)
 @given(updates=rounds, permutation=st.permutations(range(N)))
 def test_order_of_arrival_leaves_no_trace(rule: Rule, updates: Updates, permutation: list[int]) -> None:
     assert aggregate(rule, updates.reordered(permutation)).tobytes() == aggregate(rule, updates).tobytes()
 
 
 @pytest.mark.parametrize("rule", rules_but({"short clipping, median", "short clipping twice, weighted mean"}))
-@settings(max_examples=15)
+@examples(8)
 @given(row=arrays(np.float32, D, elements=elements), weights=claims)
 def test_equal_updates_give_that_update(rule: Rule, row: NDArray[np.float32], weights: list[int]) -> None:
     result = mean_delta(rule, Updates.of(np.tile(row, (N, 1)), weights))
@@ -69,7 +70,7 @@ def test_equal_updates_give_that_update(rule: Rule, row: NDArray[np.float32], we
 
 
 @pytest.mark.parametrize("rule", rules_but(SHRINKING))
-@settings(max_examples=15)
+@examples(8)
 @given(updates=rounds)
 def test_the_result_lies_within_the_updates(rule: Rule, updates: Updates) -> None:
     result = aggregate(rule, updates)
@@ -78,7 +79,7 @@ def test_the_result_lies_within_the_updates(rule: Rule, updates: Updates) -> Non
 
 
 @pytest.mark.parametrize("rule", rules_but(SHRINKING | {"geometric median", "mixing, clipping, geometric median"}))
-@settings(max_examples=15)
+@examples(8)
 @given(updates=apart, shift=arrays(np.float32, D, elements=whole_numbers))
 def test_what_moves_all_updates_moves_the_result(rule: Rule, updates: Updates, shift: NDArray[np.float32]) -> None:
     moved = Updates(updates.rows + shift, updates.weights, updates.participants)
@@ -88,7 +89,7 @@ def test_what_moves_all_updates_moves_the_result(rule: Rule, updates: Updates, s
 
 
 @pytest.mark.parametrize("rule", rules_but({"geometric median", "mixing, clipping, geometric median"} | SHRINKING))
-@settings(max_examples=15)
+@examples(8)
 @given(updates=small_integers)
 def test_what_doubles_all_updates_doubles_the_result(rule: Rule, updates: Updates) -> None:
     doubled = Updates(updates.rows * np.float32(2), updates.weights, updates.participants)
@@ -96,7 +97,7 @@ def test_what_doubles_all_updates_doubles_the_result(rule: Rule, updates: Update
     assert results[1].tobytes() == (2 * results[0]).tobytes()
 
 
-@settings(max_examples=15)
+@examples(8)
 @given(updates=small_integers)
 def test_rules_with_a_length_scale_with_it(updates: Updates) -> None:
     doubled = Updates(updates.rows * np.float32(2), updates.weights, updates.participants)
@@ -112,7 +113,7 @@ def test_rules_with_a_length_scale_with_it(updates: Updates) -> None:
 
 
 @pytest.mark.parametrize("rule", EVERY_RULE)
-@settings(max_examples=15)
+@examples(8)
 @given(updates=rounds)
 def test_coefficients_stay_within_the_bound_that_fixes_the_precision(rule: Rule, updates: Updates) -> None:
     plan = plan_of(rule, updates)
@@ -124,7 +125,7 @@ def test_coefficients_stay_within_the_bound_that_fixes_the_precision(rule: Rule,
 
 @pytest.mark.parametrize("rule", EVERY_RULE)
 @given(seed=st.integers(0, 2**32 - 1), num_shards=st.sampled_from([2, 3, 4]))
-@settings(max_examples=5)
+@examples(3)
 def test_shards_leave_no_trace(rule: Rule, seed: int, num_shards: int) -> None:
     """Chunks measured by shards, planned once, combined by shards, against all in one place."""
     rows = np.random.default_rng(seed).standard_normal((N, 1000)).astype(np.float32)
@@ -231,7 +232,7 @@ def test_mixing_needs_a_rule_that_withstands_as_many(spec: dict[str, object]) ->
     ("rule", "num_updates", "num_byzantine"),
     [entry for entry in BREAKDOWN if entry[2]] + [(parse_rule(clipping(4.0, {"name": "weighted_mean"})), 11, 5)],
 )
-@settings(max_examples=15)
+@examples(8)
 @given(data=st.data())
 def test_attackers_far_away_cannot_move_the_result_far(
     rule: Rule, num_updates: int, num_byzantine: int, data: st.DataObject

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fluvial.admission.agreement import check_agreement
@@ -16,6 +16,7 @@ from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.records import Participant, Reason
 from governance.registry.enrolment import Enrolled, judge_enrolment
 from governance.registry.token_claims import TokenClaims
+from tests.laws.effort import examples
 from tests.unit.governance.admission.builders import (
     KEY,
     OTHER_KEY,
@@ -79,7 +80,7 @@ def history_of(steps: list[str], copied: int) -> History:
 
 
 @given(STEPS, st.integers(0, 11))
-@settings(deadline=None, max_examples=80)
+@examples(80)
 def test_a_round_takes_what_was_agreed_when_it_was_opened_and_none_after_a_withdrawal(
     steps: list[str], copied: int
 ) -> None:
@@ -94,7 +95,7 @@ def test_a_round_takes_what_was_agreed_when_it_was_opened_and_none_after_a_withd
 
 
 @given(st.data(), STEPS, st.integers(0, 11))
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_copies_compaction_and_order_say_nothing_else(data: st.DataObject, steps: list[str], copied: int) -> None:
     """Whoever starts with the newest record alone, or with all of them in any order and many times, believes the
     same."""
@@ -108,7 +109,7 @@ def test_copies_compaction_and_order_say_nothing_else(data: st.DataObject, steps
 
 
 @given(STEPS, st.integers(0, 11))
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_the_auditor_doubts_nothing_that_an_honest_gate_has_said(steps: list[str], copied: int) -> None:
     """Whatever record the gate had heard last when it judged, up to a minute before."""
     found = history_of(steps, copied)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from fluvial.auditor.prove import prove
 from fluvial.auditor.report import Report
 from fluvial.auditor.verify import verify
 from fluvial.wire.errors import VerificationError
+from tests.laws.effort import examples
 from tests.laws.mutations import mutated
 from tests.unit.fluvial.auditor.test_honest_logs import furnished_world
 from tests.unit.fluvial.auditor.world import World
@@ -34,6 +36,11 @@ def audit(world: World) -> Report:
     return verify(world, world.federation, now_ms=world.now_ms)
 
 
+@cache
+def honest_root() -> str:
+    return audit(HONEST).root
+
+
 def messages(report: Report) -> list[str]:
     return [f"{problem.check} {problem.where} {problem.message}" for problem in report.problems]
 
@@ -45,6 +52,7 @@ def junk(draw: st.DrawFn) -> bytes:
     return draw(st.one_of(st.just(genuine), st.just(b""), st.binary(max_size=100), mutated(genuine, VALUES)))
 
 
+@examples(15)
 @given(st.lists(st.tuples(st.sampled_from(ALL), junk(), st.sampled_from([b"anna", b"", b"participant/anna", b"\xff"]))))
 def test_strangers_keep_nobody_from_an_answer(written: list[tuple[str, bytes, bytes]]) -> None:
     """Behind what is there: the inputs among it are not judged yet."""
@@ -53,11 +61,12 @@ def test_strangers_keep_nobody_from_an_answer(written: list[tuple[str, bytes, by
         world.append(getattr(world.topics, name), value, key)
     report = audit(world)
     assert report.verified, messages(report)
-    assert report.root == audit(HONEST).root
+    assert report.root == honest_root()
     proof, _ = prove(world, world.federation, 3)
     assert proof
 
 
+@examples(15)
 @given(st.sampled_from([name for name in ALL if name not in INPUTS]), st.data())
 def test_what_a_stranger_writes_between_the_stages_records_changes_nothing(name: str, data: st.DataObject) -> None:
     world = a_copy()
@@ -66,9 +75,10 @@ def test_what_a_stranger_writes_between_the_stages_records_changes_nothing(name:
     records.insert(at, records[0]._replace(offset=10_000 + at, value=data.draw(junk()), key=b"anna"))
     report = audit(world)
     assert report.verified, messages(report)
-    assert report.root == audit(HONEST).root
+    assert report.root == honest_root()
 
 
+@examples(15)
 @given(st.sampled_from((*WRITTEN_BY_STAGES, *INPUTS)), st.data())
 def test_nothing_can_be_taken_out(name: str, data: st.DataObject) -> None:
     world = a_copy()
@@ -77,6 +87,7 @@ def test_nothing_can_be_taken_out(name: str, data: st.DataObject) -> None:
     assert not audit(world).verified
 
 
+@examples(15)
 @given(st.sampled_from((*WRITTEN_BY_STAGES, *INPUTS)), st.data())
 def test_nothing_can_be_changed(name: str, data: st.DataObject) -> None:
     world = a_copy()
@@ -89,6 +100,7 @@ def test_nothing_can_be_changed(name: str, data: st.DataObject) -> None:
     assert report.verified == (value == (genuine[at].value or b""))
 
 
+@examples(15)
 @given(st.dictionaries(st.tuples(st.sampled_from(ALL), st.integers(0, 30)), junk(), max_size=8))
 def test_the_auditor_answers_whatever_the_topics_hold(changes: dict[tuple[str, int], bytes]) -> None:
     world = a_copy()

@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -20,6 +20,7 @@ from fluvial.wire.layout import num_elements
 from fluvial.wire.records import TensorLayout
 from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum, fraction_bits
+from tests.laws.effort import examples
 
 Float32 = npt.NDArray[np.float32]
 Layout = tuple[TensorLayout, ...]
@@ -27,7 +28,7 @@ Delta = tuple[Layout, Float32, int]
 
 every_encoding = pytest.mark.parametrize("name", ENCODINGS)
 every_decoding = pytest.mark.parametrize("name", DECODINGS)
-law = settings(max_examples=30, deadline=None)
+law = examples(15)
 MAX_ABS = 2.0**10
 
 
@@ -158,7 +159,7 @@ def test_pieces_are_what_is_decoded(name: str, delta: Delta) -> None:
 
 
 @every_encoding
-@settings(max_examples=30, deadline=None)
+@examples(15)
 @given(max_abs=st.sampled_from([0.1, 0.3, 1.0, 1000.0, 6e4]), bits=st.integers(0, 40), seed=st.integers(0, 99))
 def test_no_element_within_the_limit_enters_beyond_what_a_partial_sum_allows(
     name: str, max_abs: float, bits: int, seed: int

@@ -4,12 +4,13 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from models.aggregation.fixed_point import ChunkSum, finish, fraction_bits, to_fixed
+from tests.laws.effort import examples
 
 TARGET, MAX_WEIGHT, MAX_ABS = 8, 1000, 4.0
 BITS = fraction_bits(TARGET, MAX_WEIGHT, MAX_ABS)
@@ -148,7 +149,7 @@ def test_no_round_can_overflow(target: int, max_weight: int, max_abs: float) -> 
     assert target * max_weight * (round(Fraction(max_abs) * 2**bits) + 64) < 2**63
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 16383, 16384, 16385, 50001]))
 def test_chunks_longer_than_a_tile_equal_their_parts(seed: int, size: int) -> None:
     values = np.random.default_rng(seed).uniform(-MAX_ABS, MAX_ABS, size).astype(np.float32)

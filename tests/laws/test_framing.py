@@ -16,12 +16,13 @@ from fluvial.wire._generated.versions import VERSIONS
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.framing import HEADER_BYTES, MAGIC, _decode_slowly, decode, encode, version_of
 from fluvial.wire.version import Version
+from tests.laws.effort import examples
 from tests.unit.fluvial.wire.samples import EVERY_VERSION, RECORDS, records, records_of, sample_of, schema_of
 from tests.unit.fluvial.wire.slow_avro import write
 
 every_version = pytest.mark.parametrize("version", EVERY_VERSION, ids=str)
 EVERY_BIT = settings.default.max_examples >= 100
-few = settings(max_examples=settings.default.max_examples // 3)  # for each version of each record
+few = examples(6)  # for each version of each record
 
 
 def _written(value: Any, version: Version) -> bytes:
@@ -63,53 +64,39 @@ def _same(one: Any, other: Any) -> bool:
 @every_version
 @few
 @given(data=st.data())
-def test_what_was_encoded_decodes_to_the_same_record(version: Version, data: st.DataObject) -> None:
+def test_all_writers_agree_and_what_was_encoded_decodes_to_the_same_record(
+    version: Version, data: st.DataObject
+) -> None:
+    """The generated writer, the slow one, fastavro's; the generated reader, and the one that chooses the version."""
     value = data.draw(records_of(version))
+    written, plain, out = _written(value, version), value.to_avro(), io.BytesIO()
+    assert written[HEADER_BYTES:] == write(schema_of(version), plain)
+    fastavro.schemaless_writer(out, _parsed(version), plain)
+    assert written[HEADER_BYTES:] == out.getvalue()
     assert _same(decode(encode(value), version.record), value)
-    written = _written(value, version)
     assert _same(decode(written, version.record), value)
     assert READERS[version.record][version.number - 1](written, HEADER_BYTES) == (value, len(written))
-
-
-@every_version
-@few
-@given(data=st.data())
-def test_the_slow_encoder_agrees(version: Version, data: st.DataObject) -> None:
-    value = data.draw(records_of(version))
-    assert _written(value, version)[HEADER_BYTES:] == write(schema_of(version), value.to_avro())
-
-
-@every_version
-@few
-@given(data=st.data())
-def test_fastavro_agrees(version: Version, data: st.DataObject) -> None:
-    value, out = data.draw(records_of(version)), io.BytesIO()
-    fastavro.schemaless_writer(out, _parsed(version), value.to_avro())
-    assert _written(value, version)[HEADER_BYTES:] == out.getvalue()
-
-
-@every_version
-@few
-@given(data=st.data())
-def test_a_version_holds_a_record_exactly_when_nothing_is_lost_in_it(version: Version, data: st.DataObject) -> None:
-    value = data.draw(records(version.record))
-    fits = FITS[version.record][version.number - 1]
-    try:
-        slow = write(schema_of(version), value.to_avro())
-        held = _same(_decode_slowly(slow, 0, version), value)
-    except ValueError:  # a symbol that the version does not have
-        held = False
-    assert held == (fits is None or fits(value))
 
 
 @pytest.mark.parametrize("record", RECORDS)
 @few
 @given(data=st.data())
-def test_written_is_the_oldest_version_that_holds_the_record(record: type, data: st.DataObject) -> None:
+def test_a_version_holds_a_record_exactly_when_nothing_is_lost_in_it_and_the_oldest_is_written(
+    record: type, data: st.DataObject
+) -> None:
     value = data.draw(records(record))
     fitting = [fits is None or fits(value) for fits in FITS[record]]
+    assert fitting == [_held(value, version) for version in VERSIONS[record]]
     assert fitting == sorted(fitting)
     assert version_of(encode(value)).number == fitting.index(True) + 1
+
+
+def _held(value: Any, version: Version) -> bool:
+    try:
+        slow = write(schema_of(version), value.to_avro())
+        return _same(_decode_slowly(slow, 0, version), value)
+    except ValueError:  # a symbol that the version does not have
+        return False
 
 
 PAIRS = [(one, other) for one in EVERY_VERSION for other in VERSIONS[one.record] if other is not one]
@@ -135,13 +122,6 @@ def test_versions_read_each_other_by_the_rules_of_avro(writer: Version, reader: 
 
 
 @every_version
-@few
-@given(data=st.data())
-def test_numbers_that_are_none_keep_their_bits_or_are_refused(version: Version, data: st.DataObject) -> None:
-    _refused_or_canonical(_written(data.draw(records_of(version, allow_nan=True)), version), version)
-
-
-@every_version
 def test_every_cut_is_refused(version: Version) -> None:
     whole = _written(sample_of(version), version)
     for length in range(len(whole)):
@@ -162,24 +142,24 @@ def test_every_flipped_bit_is_refused_or_means_another_record(version: Version) 
 
 @every_version
 @few
-@given(more=st.binary(min_size=1, max_size=20))
-def test_every_extension_is_refused(version: Version, more: bytes) -> None:
+@given(more=st.binary(min_size=1, max_size=20), tail=st.binary(max_size=200))
+def test_bytes_behind_a_record_are_refused_and_those_behind_a_header_too_or_canonical(
+    version: Version, more: bytes, tail: bytes
+) -> None:
+    whole = _written(sample_of(version), version)
     with pytest.raises(DecodeError):
-        decode(_written(sample_of(version), version) + more, version.record)
-
-
-@every_version
-@few
-@given(tail=st.binary(max_size=200))
-def test_any_bytes_behind_a_header_are_refused_or_canonical(version: Version, tail: bytes) -> None:
-    _refused_or_canonical(_written(sample_of(version), version)[:HEADER_BYTES] + tail, version)
+        decode(whole + more, version.record)
+    _refused_or_canonical(whole[:HEADER_BYTES] + tail, version)
 
 
 @every_version
 @few
 @given(data=st.data())
-def test_bytes_put_in_anywhere_are_refused_or_canonical(version: Version, data: st.DataObject) -> None:
-    whole = _written(data.draw(records_of(version)), version)
+def test_numbers_that_are_none_and_bytes_put_in_anywhere_are_refused_or_canonical(
+    version: Version, data: st.DataObject
+) -> None:
+    whole = _written(data.draw(records_of(version, allow_nan=True)), version)
+    _refused_or_canonical(whole, version)
     start = data.draw(st.integers(HEADER_BYTES, len(whole)))
     stop = data.draw(st.integers(start, len(whole)))
     _refused_or_canonical(whole[:start] + data.draw(st.binary(max_size=12)) + whole[stop:], version)

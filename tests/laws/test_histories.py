@@ -23,6 +23,7 @@ from fluvial.wire.records import (
     RoundTransition,
     Verdict,
 )
+from tests.laws.effort import examples
 
 UPDATES, ENROLMENTS, TASK = "updates", "enrolments", "task"
 FATES = ("included", "excluded", "late", "refused", "repeated", "junk")
@@ -301,6 +302,7 @@ FAULTS: tuple[Fault, ...] = (
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+@examples(10)
 @given(told=honest(min_rounds=2), data=st.data())
 def test_whatever_breaks_an_invariant_is_found(fault: Fault, told: Told, data: st.DataObject) -> None:
     assume(len(told.written) > 1)

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -61,6 +61,7 @@ from governance.audit.events import EventRefused, open_event, verdict_event
 from pipelines.flink.bundles import parse_sources
 from pipelines.flink.frames import SourceRecord, parse_source, source_frame
 from pipelines.leases.table import LeaseTable
+from tests.laws.effort import examples
 from tests.laws.mutations import mutated
 from tests.unit.fluvial.auditor.forgeries import request_of
 from tests.unit.fluvial.auditor.world import a_participant, a_round, an_update
@@ -230,7 +231,7 @@ PARSERS = (
 
 @pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.name)
 @given(data=st.data())
-@settings(max_examples=3 * settings.default.max_examples)
+@examples(25)
 def test_a_parser_raises_what_it_declares(parser: Parser, data: st.DataObject) -> None:
     if data.draw(st.booleans()):
         parser.try_with(data.draw(mutated(parser.genuine)))
@@ -239,6 +240,7 @@ def test_a_parser_raises_what_it_declares(parser: Parser, data: st.DataObject) -
 
 
 @pytest.mark.parametrize("version", EVERY_VERSION, ids=str)
+@examples(8)
 @given(data=st.data())
 def test_a_record_of_any_version_decodes_or_is_refused(version: Any, data: st.DataObject) -> None:
     """And what decodes, encodes to the same bytes, in whatever version."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fluvial import encoding
@@ -24,6 +24,7 @@ from governance.admission.content import inspect_inline
 from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum, finish, fraction_bits
 from pipelines.aggregation.rule import selection
+from tests.laws.effort import examples
 from tests.unit.governance.admission import builders as admission
 from tests.unit.pipelines.aggregation.builders import an_update
 from tests.unit.pipelines.aggregation.shards.shard_world import ShardWorld
@@ -138,7 +139,7 @@ def test_the_gate_takes_every_region_of_admissible_updates(
     assert inspected(sent_up(chosen, bits), round_) is None
 
 
-@settings(max_examples=50)
+@examples(25)
 @given(
     data=st.data(),
     index=st.integers(0, SIZE - 1),
@@ -203,7 +204,7 @@ def update_of(number: int, below: ShardWorld, above: ShardWorld) -> AcceptedUpda
 
 
 @pytest.mark.parametrize("rules", MEANS)
-@settings(max_examples=25)
+@examples(10)
 @given(data=st.data())
 def test_shards_of_regions_and_of_their_parent_make_the_flat_model(rules: str, data: st.DataObject) -> None:
     lower, upper = MEANS[rules]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fluvial.identity.envelope import seal
@@ -12,6 +12,7 @@ from fluvial.identity.keys import SigningKey
 from fluvial.registry.records import RegistryRecord, registry_key
 from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.records import ParticipantStatus
+from tests.laws.effort import examples
 from tests.unit.governance.admission.builders import TERMS, a_participant, a_task
 
 OPERATOR = SigningKey.from_seed(bytes([11]) * 32)
@@ -47,7 +48,7 @@ def in_force(records: list[RegistryRecord]) -> tuple[object, ...]:
 
 
 @given(st.data(), histories())
-@settings(deadline=None, max_examples=50)
+@examples(25)
 def test_copies_change_nothing_and_order_does_not_matter(data: st.DataObject, history: list[RegistryRecord]) -> None:
     copies = data.draw(st.lists(st.sampled_from(history), max_size=6))
     expected = in_force(history)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from models.aggregation.plan import Measure, Plan
 from models.aggregation.precision import fraction_bits
 from models.aggregation.rule import RULES, Rule, parse_rule
 from pipelines.aggregation.rule import plan_message, selection
+from tests.laws.effort import examples
 from tests.laws.rules import BY_NAME, KRUM, MAX_WEIGHT, MEAN, MEDIAN, clipping, mixing, rule
 from tests.unit.pipelines.aggregation.builders import a_round, an_update
 
@@ -65,7 +66,7 @@ def rounds(draw: st.DrawFn) -> tuple[NDArray[np.float32], float]:
 
 
 @pytest.mark.parametrize("rule", EVERY_RULE)
-@settings(max_examples=25)
+@examples(10)
 @given(updates=rounds(), weights=st.lists(st.sampled_from([1, 3, MAX_WEIGHT]), min_size=N, max_size=N))
 def test_every_rule_makes_an_aggregate(
     rule: Rule, updates: tuple[NDArray[np.float32], float], weights: list[int]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.admission.replay import MAX_FAILURES
+from tests.laws.effort import examples
 from tests.unit.governance.admission.builders import an_update, sealed
 from tests.unit.pipelines.validation.stage import ValidationStage, uploaded
 
@@ -16,7 +17,7 @@ pauses = st.lists(st.sampled_from([0, 10, 25, 500]), min_size=5, max_size=5)
 
 
 @given(bundles, pauses, st.booleans(), st.integers(0, 5))
-@settings(deadline=None, max_examples=40)
+@examples(20)
 def test_of_any_number_of_equal_records_the_first_is_accepted_and_the_others_are_duplicates(
     sizes: Sequence[int], waits: Sequence[int], whole: bool, restart_after: int
 ) -> None:

@@ -17,6 +17,7 @@ RECORDS = tuple(VERSIONS)
 EVERY_VERSION = tuple(version for versions in VERSIONS.values() for version in versions)
 
 
+@cache
 def schema_of(version: Version) -> Any:
     return spelt_out(json.loads(version.schema))
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fluvial.edge.metrics import measure, measure_groups
-from fluvial.edge.metrics.classification import accuracy, auc, cross_entropy, macro_f1, perplexity, recall
+from fluvial.edge.metrics.classification import accuracy, auc, cross_entropy, perplexity
 from fluvial.edge.metrics.measure import METRICS
 from fluvial.edge.metrics.regression import r2
 from fluvial.wire import task_code
@@ -44,20 +44,6 @@ def test_auc_needs_two_classes_and_both_of_them() -> None:
         auc(np.zeros((2, 3)), np.array([0, 1]))
     with pytest.raises(ValueError, match="examples of both classes, and all 2 are of class 1"):
         auc(np.zeros((2, 2)), np.array([1, 1]))
-
-
-def test_metrics_equal_those_of_scikit_learn() -> None:
-    from sklearn import metrics as twin  # seconds, which a process that runs other tests alone need not take
-
-    logits, targets = RANDOM.normal(size=(50, 4)), RANDOM.integers(0, 4, 50)
-    assert macro_f1(logits, targets) == pytest.approx(twin.f1_score(targets, logits.argmax(1), average="macro"))
-    of_classes = twin.recall_score(targets, logits.argmax(1), average=None)
-    assert list(recall(logits, targets).values()) == pytest.approx(list(of_classes))
-    predictions, values = RANDOM.normal(size=(50, 2)), RANDOM.normal(size=(50, 2)).astype(np.float32)
-    found = measure(predictions, values, ["mae", "rmse", "r2", "loss"], loss="mean_squared_error")
-    assert found["mae"] == pytest.approx(twin.mean_absolute_error(values, predictions))
-    assert found["rmse"] ** 2 == pytest.approx(found["loss"]) == twin.mean_squared_error(values, predictions)
-    assert found["r2"] == pytest.approx(twin.r2_score(values, predictions))
 
 
 def test_a_metric_of_several_values_has_a_name_for_each() -> None:

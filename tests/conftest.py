@@ -6,7 +6,7 @@ longest come first, and tests that share a fixture stay together, so that each o
 
 Laws are about values, not about time: a loaded machine must not fail them. A law that says nothing of its own is tried
 with as many examples as the profile says (FLUVIAL_LAWS names another); one whose examples take long names a smaller
-number.
+number (tests/laws/effort.py), which grows with the profile.
 
 Whatever a test draws without a seed of its own is the same in each run, alone or after others: the generators that a
 process shares are seeded before every test and what it makes for its module.
@@ -75,8 +75,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     random.seed(0)
     np.random.seed(0)
     if (torch := sys.modules.get("torch")) is not None:
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(0)
     prepare()
+
+
+@pytest.fixture
+def only_what_is_new_is_collected() -> None:
+    """For a test that collects: the process holds a million objects that it need not look at."""
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

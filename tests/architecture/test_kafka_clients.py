@@ -23,6 +23,8 @@ CLIENTS = frozenset(
 
 def made_in(code: str) -> Iterator[str]:
     """Clients that the code makes, or names where it might hand the name on, other than in annotations."""
+    if not any(library in code for library in LIBRARIES):
+        return  # nothing to parse
     tree = ast.parse(code)
     names: dict[str, str] = {}
     for node in ast.walk(tree):
@@ -31,6 +33,8 @@ def made_in(code: str) -> Iterator[str]:
         elif isinstance(node, ast.Import):
             libraries = (alias for alias in node.names if alias.name.split(".")[0] in LIBRARIES)
             names |= {(alias.asname or alias.name).split(".")[0]: "" for alias in libraries}
+    if not names:
+        return
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             for used in (node.func, *node.args, *(keyword.value for keyword in node.keywords)):

@@ -23,21 +23,28 @@ WRITES = frozenset({"debug", "info", "warning", "error", "exception", "critical"
 
 def unescaped(source: str) -> Iterator[str]:
     """What a module does that could log text as it is."""
+    if "log" not in source.lower():
+        return  # neither getLogger nor anything that is called a logger: nothing to parse
     tree = ast.parse(source)
     helped = {
         target.id
         for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and ast.unparse(node.value) == "logger(__name__)"
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value) == "logger(__name__)"
         for target in node.targets
         if isinstance(target, ast.Name)
     }
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
-        caller, verb = ast.unparse(node.func.value), node.func.attr
+        verb = node.func.attr
         if verb == "getLogger":
             yield f"line {node.lineno}: a logger that escapes nothing"
-        elif verb in WRITES and (caller == "logging" or ("log" in caller.lower() and _is_a_logger(caller, helped))):
+        if verb not in WRITES:
+            continue
+        caller = ast.unparse(node.func.value)
+        if caller == "logging" or ("log" in caller.lower() and _is_a_logger(caller, helped)):
             yield f"line {node.lineno}: {caller}.{verb} is not of a logger that escapes"
 
 

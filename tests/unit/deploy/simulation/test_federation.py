@@ -21,16 +21,23 @@ def rows(folder: Path, workers: int = 1, **fields: Any) -> list[RoundRow]:
     return list(SimulatedFederation(a_plan(folder, **fields), workers=workers).run())
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["name"])
+OTHERWISE: dict[str, dict[str, Any]] = {
+    "adam": {"server_optimizer": {"name": "adam", "learning_rate": 0.1}},
+    "buffered": {"window": BUFFERED, "quorum": 5, "target": 5},
+    "tumbling": {"window": TUMBLING, "target": 8},
+}
+
+
 @pytest.mark.parametrize(
-    "fields",
+    ("rule", "fields"),
     [
-        {},
-        {"server_optimizer": {"name": "adam", "learning_rate": 0.1}},
-        {"window": BUFFERED, "quorum": 5, "target": 5},
-        {"window": TUMBLING, "target": 8},
+        *(pytest.param(rule, {}, id=rule["name"]) for rule in RULES),
+        *(
+            pytest.param(rule, fields, id=f"{rule['name']}-{name}")
+            for name, fields in OTHERWISE.items()
+            for rule in RULES[:2]
+        ),
     ],
-    ids=["plain", "adam", "buffered", "tumbling"],
 )
 def test_replay_comes_to_the_same_bytes(tmp_path: Path, rule: dict[str, Any], fields: dict[str, Any]) -> None:
     federation = SimulatedFederation(a_plan(tmp_path, rule=rule, **fields), keep_updates=True)

@@ -138,6 +138,7 @@ def test_a_full_folder_is_told_as_such() -> None:
     assert (told.value.errno, told.value.filename) == (errno.ENOSPC, tempfile.gettempdir())
 
 
+@pytest.mark.usefixtures("only_what_is_new_is_collected")
 def test_any_thread_may_find_that_nobody_has_it_any_more() -> None:
     """Python's collector runs in the thread that happens to make an object."""
     left: list[object] = []

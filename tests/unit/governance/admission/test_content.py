@@ -143,7 +143,7 @@ def test_what_is_clipped_to_the_announced_limit_is_within_it(max_abs: float, nam
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_every_limit_admits_what_is_clipped_to_it(name: str) -> None:
     random = np.random.default_rng(4)
-    for max_abs in [*random.integers(1, 10**6, 200) / 1000, *np.exp(random.uniform(-60, 11, 200))]:
+    for max_abs in [*random.integers(1, 10**6, 50) / 1000, *np.exp(random.uniform(-60, 11, 50))]:
         clipped = np.full(9, max_abs).astype(np.float32)
         assert judged(clipped, name, a_round(max_abs=float(max_abs), max_norm=0.0))[0].reason is Reason.ACCEPTED
 
@@ -168,7 +168,7 @@ def test_what_is_scaled_to_the_announced_norm_is_within_it(way: str) -> None:
     random = np.random.default_rng(5)
     for max_norm in (0.1, 0.3, 1.0, 2.5, 7.7):
         round_ = a_round(max_norm=max_norm)
-        for _ in range(100):
+        for _ in range(30):
             delta = random.normal(size=9).astype(np.float32)
             if way == "torch":
                 norm = np.sqrt(np.sum(delta * delta, dtype=np.float32))

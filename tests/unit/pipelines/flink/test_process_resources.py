@@ -204,6 +204,7 @@ def test_sums_are_made_of_shards_whose_operator_has_begun_here(settings: Setting
     process_resources.release(settings)
 
 
+@pytest.mark.usefixtures("only_what_is_new_is_collected")
 def test_an_operator_that_is_never_closed_leaves_nothing_either(
     settings: Settings, producers: list[LeasedProducer]
 ) -> None:

@@ -53,6 +53,7 @@ def test_what_could_not_be_made_is_tried_again() -> None:
         shared.release("a")
 
 
+@pytest.mark.usefixtures("only_what_is_new_is_collected")
 def test_what_ends_with_an_operator_ends_once_when_it_is_closed_or_collected() -> None:
     class Operator:
         pass
@@ -73,6 +74,7 @@ def test_what_ends_with_an_operator_ends_once_when_it_is_closed_or_collected() -
     assert ended == ["closed", "collected"]
 
 
+@pytest.mark.usefixtures("only_what_is_new_is_collected")
 def test_what_is_collected_while_a_lock_is_held_may_take_it_at_its_end() -> None:
     """Collected in the midst of a critical section, an operator would wait for its own thread for ever."""
 

@@ -124,7 +124,7 @@ def test_after_a_failure_the_next_of_the_contest_has_its_turn_in_the_order_of_ar
 
 def test_a_long_queue_is_judged_in_slices() -> None:
     desk = TestedDesk()
-    records = [a_record(offset) for offset in range(2_000)]
+    records = [a_record(offset) for offset in range(1_200)]
     desk.lane.arrive(records, 0)
     desk.evidence[0].find(records[0])
     looks, now_ms = 0, 10
@@ -133,7 +133,7 @@ def test_a_long_queue_is_judged_in_slices() -> None:
         desk.lane.look(now_ms)
         assert len(desk.outcomes) - before < 600
         looks, now_ms = looks + 1, desk.lane.next_look_ms(now_ms)
-    assert (looks, len(desk.outcomes)) == (4, 2_000)
+    assert (looks, len(desk.outcomes)) == (3, 1_200)
 
 
 def test_beyond_the_room_records_wait_and_nothing_is_lost() -> None:

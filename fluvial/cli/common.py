@@ -4,7 +4,6 @@ Exit status: 0 success; 1 refused or not proven; 2 wrong usage; 3 the broker is 
 130 interrupted; 141 nobody reads the output any more, as after `| head`.
 """
 
-import contextlib
 import errno
 import json
 import math
@@ -20,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from fluvial.cli.streams import silence_output
 from fluvial.identity.federation import Federation
 from fluvial.kafka.recovering import TOLD_SOON
 from fluvial.wire.errors import FluvialError, TransportError
@@ -78,13 +78,7 @@ class Exit(IntEnum):
     BROKEN_PIPE = 141
 
 
-def silence_output() -> None:
-    """Output goes nowhere from now on: the pipe was closed by who read it, and whatever is still buffered with it."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-class _Console(Console):
+class PipedConsole(Console):
     """Ends the command quietly when its output is read no more."""
 
     def on_broken_pipe(self) -> None:
@@ -108,11 +102,12 @@ _WIDE = 4096
 
 def _width() -> int | None:
     """None: as wide as the terminal, or as COLUMNS says."""
-    return None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _WIDE
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return None if is_terminal or os.environ.get("COLUMNS") else _WIDE
 
 
-console = _Console(highlight=False, soft_wrap=True, width=_width())
-errors = _Console(stderr=True, highlight=False, soft_wrap=True)
+console = PipedConsole(highlight=False, soft_wrap=True, width=_width())
+errors = PipedConsole(stderr=True, highlight=False, soft_wrap=True)
 
 
 def fail(message: str, hint: str = "", status: Exit = Exit.FAILURE) -> NoReturn:
@@ -127,8 +122,18 @@ def describe(error: OSError) -> tuple[str, str]:
     """What the system refused, in its words, and what to do."""
     if error.strerror is None:
         return str(error), ""
+    if error.errno == errno.ENOENT and error.filename is None and not _has_folder():
+        return "the folder that this was started in is gone", "Change to one that is there."
     message = f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror
     return message, _REMEDIES.get(error.errno or 0, "")
+
+
+def _has_folder() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def load_federation(path: Path) -> Federation:

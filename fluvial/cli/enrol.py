@@ -22,6 +22,7 @@ from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
 from fluvial.edge import Participant
 from fluvial.edge.registry import Terms
 from fluvial.identity.keys import SigningKey
+from fluvial.wire.files import read_text
 from fluvial.wire.foreign_text import plain
 from fluvial.wire.names import check_participant
 from fluvial.wire.task_file import TaskFile
@@ -90,9 +91,9 @@ def _token(given: str, file: Path | None) -> str:
     if file is None:
         return given
     try:
-        token = (sys.stdin.read() if file == Path("-") else file.read_text(encoding="utf-8-sig")).strip()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} holds no token: it is not text") from error
+        token = (sys.stdin.read() if file == Path("-") else read_text(file)).strip()
+    except ValueError as error:
+        raise ValueError(f"{file} holds no token: {error}") from error
     if not token:
         raise ValueError(f"{file} holds no token")
     if given and given != token:

@@ -13,11 +13,17 @@ def run() -> None:
     """Entry point of the script. Ends the process: SIGTERM as Ctrl-C does, and without a word if nobody reads on."""
     gc.disable()
     from fluvial.cli.interruption import interruptible, leave_when_asked
+    from fluvial.cli.streams import open_streams, silence_output
 
+    open_streams()
     leave_when_asked()
-    from fluvial.cli.common import Exit, silence_output
+    from rich.console import Console
+
+    from fluvial.cli.common import Exit, PipedConsole, describe, errors
     from fluvial.cli.verbs import app, mount_for
 
+    # Pages of help are printed by consoles that are not ours; of a pipe that is read no more, all think alike.
+    Console.on_broken_pipe = PipedConsole.on_broken_pipe  # type: ignore[method-assign, assignment]
     status: Any = Exit.SUCCESS
     # Outside of the block: an exception in a callback of the import system would be lost, and later signals do nothing.
     mount_for(sys.argv[1:])
@@ -35,5 +41,10 @@ def run() -> None:
     except BrokenPipeError:
         silence_output()
         status = Exit.BROKEN_PIPE
+    except OSError as error:  # no room for the output; of all else, a command that is `reported` has told
+        silence_output()
+        if status == Exit.SUCCESS:
+            errors.print(f"error: the output cannot be written: {describe(error)[0]}", markup=False)
+            status = Exit.FAILURE
     gc.freeze()  # the interpreter's last act would look at it all once more
     sys.exit(status)

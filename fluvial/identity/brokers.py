@@ -11,6 +11,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fluvial.wire.files import read_text
+
 _JAVA_PACKAGE = "org.apache.kafka"
 _FILES = ("ca_file", "certificate_file", "key_file", "sasl_password_file")
 
@@ -67,7 +69,7 @@ class Security(BaseModel):
         """The password in the file that is named. Raises ValueError when none is, OSError when it cannot be read."""
         if self.sasl_password_file is None:
             raise ValueError("security.sasl_password_file is needed for SASL")
-        return self.sasl_password_file.read_text().strip()
+        return read_text(self.sasl_password_file).strip()
 
 
 class Brokers(BaseModel):

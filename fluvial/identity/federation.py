@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fluvial.identity.brokers import Brokers, Security
-from fluvial.wire.files import replace_file
+from fluvial.wire.files import read_text, replace_file
 from fluvial.wire.topics import Topics
 from fluvial.wire.wrong_fields import in_words
 
@@ -55,8 +55,7 @@ class Federation(BaseModel):
         Raises OSError, or ValueError that names what is wrong.
         """
         try:
-            # Editors of Windows begin with a mark.
-            federation = cls.model_validate_json(Path(path).read_text("utf-8-sig"))
+            federation = cls.model_validate_json(read_text(Path(path)))
         except ValidationError as error:
             raise ValueError(in_words(error, "file")) from error
         security = federation.security.relative_to(Path(path).absolute().parent)

@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from fluvial.wire.files import text_of
+
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_VALUES = 10_000
@@ -88,7 +90,7 @@ def read_document(path: Path) -> Any:
     try:
         if len(content) > MAX_BYTES:
             raise ValueError(f"it has more than {MAX_BYTES} bytes")
-        text = content.decode("utf-8-sig")
+        text = text_of(content)
         found = _parsed(text, kind)
         # Escapes can write half of a pair of UTF-16, which no file and no record can hold.
         json.dumps(found, ensure_ascii=False, default=str, skipkeys=True).encode()

@@ -10,6 +10,7 @@ somebody else may have laid it.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import os
@@ -24,6 +25,22 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 _PROBE_BYTES = 64 << 10
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a person wrote: UTF-8, with or without a byte order mark. Raises OSError, and ValueError
+    that says what to do for another encoding."""
+    return text_of(path.read_bytes())
+
+
+def text_of(content: bytes) -> str:
+    """As `read_text`, of what was read."""
+    if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise ValueError("it is in UTF-16, as Windows PowerShell writes: save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not in UTF-8 (its byte {error.start + 1} cannot be): save it so") from error
 
 
 def replace_file(path: Path, content: bytes | str) -> None:

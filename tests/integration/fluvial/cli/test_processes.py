@@ -39,6 +39,17 @@ def few():
 
 @verbs.app.command()
 @reported
+def foreign():
+    console.print("donn\u00e9es")
+
+@verbs.app.command()
+@reported
+def opened():
+    assert open(sys.executable).fileno() > 2
+    print("said", flush=True)
+
+@verbs.app.command()
+@reported
 def wait():
     try:
         print("ready", flush=True)
@@ -103,3 +114,46 @@ def test_a_signal_that_comes_when_the_command_is_done_ends_it_without_a_word(num
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, "", "")
+
+
+def shell(script: str, program: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """A script of a shell, in which `program` is the command."""
+    return subprocess.run(
+        ["bash", "-c", f'program() {{ "$0" "$PROGRAM" "$@"; }}; {script}', sys.executable],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), "PROGRAM": str(program), **environment},
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "program.py"
+    path.write_text(VERBS)
+    return path
+
+
+@pytest.mark.parametrize("words", ["--help", "--version", "few", "lines"])
+def test_an_output_without_room_is_told_and_is_no_fault_of_ours(program: Path, words: str) -> None:
+    done = shell(f"program {words} > /dev/full", program)
+    assert done.returncode == 1
+    assert b"No space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert done.stderr.count(b"error:") == 1
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&- <&-"])
+def test_streams_that_are_closed_stop_no_command_and_leave_their_numbers_to_no_file(program: Path, closed: str) -> None:
+    done = shell(f"program opened {closed}", program)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_what_an_encoding_does_not_have_is_spelt_out(program: Path) -> None:
+    done = shell("program --help && program foreign", program, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"donn\\xe9es" in done.stdout
+
+
+def test_help_that_is_read_no_more_ends_as_every_output_does(program: Path) -> None:
+    done = shell("set -o pipefail; program --help | true", program)
+    assert (done.returncode, done.stderr) == (141, b"")

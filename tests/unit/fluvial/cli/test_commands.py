@@ -284,7 +284,7 @@ def test_a_file_that_is_no_text_is_named_as_one_without_a_token(world: World, tm
     (tmp_path / "token").write_bytes("secret".encode("utf-16"))
     result = run("enrol", "--name", "carol", "--token-file", str(tmp_path / "token"), "--yes")
     assert result.exit_code == Exit.USAGE
-    assert "token holds no token: it is not text" in " ".join(result.stderr.split())
+    assert "token holds no token: it is in UTF-16" in " ".join(result.stderr.split())
     assert world.enrolment_requests() == []
 
 

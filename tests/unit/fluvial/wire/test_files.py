@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fluvial.wire.files import check_replaceable, create_private, replace_file, replacing, write_private
+from fluvial.wire.files import check_replaceable, create_private, read_text, replace_file, replacing, write_private
 
 
 def test_a_file_is_its_owners_alone_and_so_is_its_folder(tmp_path: Path) -> None:
@@ -147,3 +147,14 @@ def test_what_can_be_replaced_is_left_alone_when_asked(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         check_replaceable(tmp_path / "absent" / "model")
     assert caught.value.filename == str(tmp_path / "absent" / "model")
+
+
+def test_a_text_of_another_encoding_says_what_to_do(tmp_path: Path) -> None:
+    """Windows PowerShell writes UTF-16 by `>`, editors begin with a mark."""
+    path = tmp_path / "token"
+    for content, words in (("key.abc".encode("utf-16"), "UTF-16"), ("données".encode("latin-1"), "its byte 5")):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=words):
+            read_text(path)
+    path.write_bytes("données".encode("utf-8-sig"))
+    assert read_text(path) == "données"

@@ -81,7 +81,7 @@ def load_grouped(path: Path | str, called: str = "") -> GroupedDataset:
         metadata = file.metadata() or {}
     try:
         names = json.loads(metadata.get("groups", "{}"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{shown} is no data file: its names of groups are no JSON") from error
     groups = {}
     for tensor_name, members in tensors.items():
@@ -114,8 +114,14 @@ def _load(path: Path | str, *names: str, called: str = "") -> dict[str, NDArray[
     except FileNotFoundError as error:
         raise ValueError(f"there is no data at {shown}") from error
     except OSError as error:
-        raise ValueError(f"{shown} cannot be read: {error.strerror or error}") from error
-    except (SafetensorError, TypeError, KeyError) as error:  # not safetensors, or of a type that numpy does not have
+        why = "it is a folder" if Path(path).is_dir() else error.strerror or error
+        raise ValueError(f"{shown} cannot be read: {why}") from error
+    except (
+        SafetensorError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ) as error:  # not safetensors, or of a type that numpy does not have
         raise ValueError(f"{shown} is no data file: {error}") from error
     if "group" in names and "targets" in tensors:
         tensors.setdefault("group", np.zeros(tensors["targets"].shape[:1], np.int64))

@@ -43,9 +43,11 @@ def plain_weight(weight: object, round_: Round) -> int:
 def plain_delta(delta_D: Any, round_: Round) -> NDArray[np.float32]:
     """The delta as float32[D] of numpy; tensors of torch are taken from their device, without their gradients.
 
-    Raises ValueError for another type, shape or dtype.
+    Raises ValueError for another type, shape or dtype, and for masked elements.
     """
     wanted = f"the delta must be float32[{round_.num_elements}]"
+    if np.ma.is_masked(delta_D):  # type: ignore[no-untyped-call]
+        raise ValueError(f"{wanted}, and this has masked elements, whose values nobody meant: fill them")
     try:
         array = np.asarray(delta_D.detach().cpu() if hasattr(delta_D, "detach") else delta_D)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -19,6 +19,10 @@ Inputs = Array | tuple[Array, ...] | Mapping[str, Array]
 Groups = Mapping[str, tuple[NDArray[np.int64], tuple[str, ...]]]
 
 
+_MAX_NAME = 256
+"""Of an attribute or a group: what is measured of it goes into records, pages and the audit log."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Examples:
     """inputs: what the model is called with: one array alone, a tuple by position, a mapping by keyword. groups: by
@@ -46,6 +50,12 @@ class Examples:
         for attribute, (members, names) in self.groups.items():
             if members.shape != (len(self),) or not ((members >= 0) & (members < len(names))).all():
                 raise ValueError(f"the groups of {attribute} must be the number of a named group for each example")
+            plain_names = all(name.isprintable() and len(name) <= _MAX_NAME for name in (attribute, *names))
+            if not attribute or not plain_names or len(set(names)) < len(names):
+                raise ValueError(
+                    f"an attribute and each of its groups need a name of their own, of at most {_MAX_NAME} printable "
+                    f"characters: not so {attribute[:_MAX_NAME]!r}"
+                )
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from models.datasets import load_all_participants, load_evaluation, load_participant, num_participants
+from models.datasets import load_all_participants, load_evaluation, load_grouped, load_participant, num_participants
 
 
 def data_file(folder: Path, **tensors: np.ndarray) -> Path:
@@ -72,3 +72,20 @@ def test_a_file_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
     damaged.write_bytes(damaged.read_bytes()[:-9])
     with pytest.raises(ValueError, match="the evaluation set is no data file"):
         load_evaluation(damaged, "the evaluation set")
+
+
+def test_a_type_that_numpy_does_not_have_and_a_folder_are_told_as_such(tmp_path: Path) -> None:
+    header = b'{"inputs":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}'
+    (tmp_path / "float8").write_bytes(len(header).to_bytes(8, "little") + header + b"\0")
+    with pytest.raises(ValueError, match=r"is no data file: .*float8"):
+        load_evaluation(tmp_path / "float8")
+    with pytest.raises(ValueError, match="cannot be read: it is a folder"):
+        load_evaluation(tmp_path)
+
+
+def test_names_of_groups_nested_without_end_are_no_data_file(tmp_path: Path) -> None:
+    numbers = np.zeros(1, np.int64)
+    tensors = {"inputs": np.zeros((1, 1)), "targets": numbers, "groups.sex": numbers}
+    save_file(tensors, tmp_path / "deep", metadata={"groups": "[" * 100_000})
+    with pytest.raises(ValueError, match="names of groups are no JSON"):
+        load_grouped(tmp_path / "deep")

@@ -293,6 +293,13 @@ def test_a_verdict_needs_an_update_that_was_sent(participant) -> None:
         participant.verdict_of("nothing")
 
 
+def test_what_a_mask_hides_is_not_published(participant, world: World) -> None:
+    round_ = world.open_round()
+    delta_D = np.ma.masked_equal(np.arange(round_.num_elements, dtype=np.float32), 3)
+    with pytest.raises(ValueError, match="masked elements"):
+        participant.publish(round_, delta_D, 5)
+
+
 def test_a_weight_above_the_rounds_limit_is_lowered_to_it(participant, world: World, key) -> None:
     world.open_round()
     script = Script(Published=lambda event: world.open_round(number=2, status=RoundStatus.FINISHED))

@@ -33,7 +33,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fluvial.wire import records
-from fluvial.wire.varint import Unusual, int_bytes, long_bytes, rest_of_zigzag
+from fluvial.wire.varint import NUM_SMALL, SMALL, Unusual, int_bytes, long_bytes, rest_of_zigzag
 
 _DOUBLE = struct.Struct("<d")
 
@@ -150,39 +150,51 @@ class _Codecs:
         return [f"_fits_{self.name(schema)}({value})"]
 
     def _writer(self, schema: Schema) -> list[str]:
-        lines = [f"def _write_{self.name(schema)}(record: records.{schema['name']}, out: list[bytes]) -> None:"]
-        lines.append("    add = out.append")
-        for field in schema["fields"]:
-            lines += ["    " + line for line in self._write(field["type"], f"record.{field['name']}")]
-        return lines
+        head = f"def _write_{self.name(schema)}(record: records.{schema['name']}, out: list[bytes]) -> None:"
+        values = [(field["type"], f"record.{field['name']}") for field in schema["fields"]]
+        return [head, *("    " + line for line in self._write(values))]
 
-    def _write(self, schema: Schema, value: str) -> list[str]:
-        """Statements that append a value."""
-        if isinstance(schema, list):
-            branch = ["    " + line for line in self._write(schema[1], "value")]
-            return [f"value = {value}", "if value is None:", '    add(b"\\0")', "else:", '    add(b"\\2")', *branch]
-        if schema == "string":
-            return [f"text = {value}.encode()", "add(long_bytes(len(text)))", "add(text)"]
-        if schema == "bytes":
-            return [f"add(long_bytes(len({value})))", f"add({value})"]
+    def _write(self, values: list[tuple[Schema, str]]) -> list[str]:
+        """Statements that append values, those with a form of their own together."""
+        lines: list[str] = []
+        waiting: list[str] = []
+        for schema, value in values:
+            plain = self._plain(schema, value)
+            if plain is None:
+                lines += [*_appended(waiting), *self._write_branching(schema, value)]
+                waiting = []
+            else:
+                before, parts = plain
+                lines += before
+                waiting += parts
+        return [*lines, *_appended(waiting)]
+
+    def _plain(self, schema: Schema, value: str) -> tuple[list[str], list[str]] | None:
+        """What must be done first, and the expressions of a value's bytes; None where they are not always as many."""
+        if schema in ("string", "bytes"):
+            local, encode = f"f_{value.rpartition('.')[2]}", ".encode()" if schema == "string" else ""
+            length = f"SMALL[n] if (n := len({local})) < NUM_SMALL else long_bytes(n)"
+            return [f"{local} = {value}{encode}"], [length, local]
         if schema == "boolean":
-            return [f'add(b"\\1" if {value} else b"\\0")']
+            return [], [f'b"\\1" if {value} else b"\\0"']
         if schema == "double":
-            return [f"add(_DOUBLE.pack({value}))"]
+            return [], [f"_DOUBLE.pack({value})"]
         if schema in ("int", "long"):
-            return [f"add({schema}_bytes({value}))"]
-        if schema["type"] == "enum":
-            return [f"add(_{snake_case(schema['name']).upper()}_BYTES[{value}.value])"]
+            return [], [f"SMALL[n] if 0 <= (n := {value}) < NUM_SMALL else {schema}_bytes(n)"]
+        if isinstance(schema, dict) and schema["type"] == "enum":
+            return [], [f"_{snake_case(schema['name']).upper()}_BYTES[{value}.value]"]
+        return None
+
+    def _write_branching(self, schema: Schema, value: str) -> list[str]:
+        if isinstance(schema, list):
+            branch = ["    " + line for line in self._write([(schema[1], "value")])]
+            none = ["if value is None:", '    out.append(b"\\0")']
+            return [f"value = {value}", *none, "else:", '    out.append(b"\\2")', *branch]
         if schema["type"] == "array":
             item = f"{value.rpartition('.')[2]}_item"
-            each = ["        " + line for line in self._write(schema["items"], item)]
-            return [
-                f"if {value}:",
-                f"    add(long_bytes(len({value})))",
-                f"    for {item} in {value}:",
-                *each,
-                'add(b"\\0")',
-            ]
+            each = ["        " + line for line in self._write([(schema["items"], item)])]
+            some = [f"if {value}:", f"    out.append(long_bytes(len({value})))", f"    for {item} in {value}:", *each]
+            return [*some, 'out.append(b"\\0")']
         return [f"_write_{self.name(schema)}({value}, out)"]
 
     def _reader(self, schema: Schema) -> list[str]:
@@ -241,6 +253,12 @@ class _Codecs:
 
 _ZIGZAG = ["zigzag = data[at]", "at += 1", "if zigzag > 0x7F:", "    zigzag, at = rest_of_zigzag(zigzag, data, at)"]
 _LENGTH = [*_ZIGZAG, "if zigzag & 1:", "    raise Unusual"]
+
+
+def _appended(parts: list[str]) -> list[str]:
+    if len(parts) < 2:
+        return [f"out.append({part})" for part in parts]
+    return ["out += (", *(f"    {part}," for part in parts), ")"]
 
 
 def _is_default(field: Any, value: str) -> str:

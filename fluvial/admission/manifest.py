@@ -39,13 +39,7 @@ def check_manifest(update: ModelUpdate, round_: Round, policy: GatePolicy) -> Fa
 
 def limits_of(update: ModelUpdate, round_: Round) -> Limits:
     """What the round asks of the update's numbers."""
-    return Limits(
-        max_abs=round_.max_abs,
-        max_norm=round_.max_norm,
-        num_elements=round_.num_elements,
-        fraction_bits=round_.fraction_bits,
-        weight=update.weight,
-    )
+    return Limits(round_.max_abs, round_.max_norm, round_.num_elements, round_.fraction_bits, update.weight)
 
 
 def _check_encoding(update: ModelUpdate, round_: Round) -> Fault | None:

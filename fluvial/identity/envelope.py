@@ -44,7 +44,7 @@ def seal(record: Any, key: SigningKey, keyid: str, scope: str = "") -> bytes:
 
 def open_envelope(data: bytes, *, max_bytes: int = MAX_RECORD_BYTES) -> Envelope:
     """The envelope, nothing of it verified. Raises DecodeError."""
-    if len(data) <= max_bytes and _bytes_after_payload(data) > MAX_SIGNATURES_BYTES:
+    if MAX_SIGNATURES_BYTES < len(data) <= max_bytes and _bytes_after_payload(data) > MAX_SIGNATURES_BYTES:
         # Two bytes are an empty signature, and hundreds in memory: nobody vouches for these bytes yet.
         raise Malformed(f"an envelope with more than {MAX_SIGNATURES_BYTES} bytes of signatures")
     envelope = decode(data, Envelope, max_bytes=max_bytes)

@@ -7,6 +7,7 @@ decoder what it is.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from operator import index
 
 _TABLE = 1 << 13
@@ -30,9 +31,15 @@ _ENDS = tuple(
 )
 """The last bits of a zigzag form, up to 14."""
 
-_SMALL = _ENDS[::2]
+SMALL = _ENDS[::2]
+"""What `long_bytes` and `int_bytes` give for the first `NUM_SMALL` numbers."""
+NUM_SMALL = len(SMALL)
+
+_CACHED = 4096
+"""Large numbers: times and offsets, which come several times each, in a verdict, its event and its update."""
 
 
+@lru_cache(_CACHED)
 def _groups(unsigned: int) -> bytes:
     out = b""
     while unsigned >= 2 * _TABLE:
@@ -44,7 +51,7 @@ def _groups(unsigned: int) -> bytes:
 def long_bytes(number: int) -> bytes:
     """A long's bytes. Raises ValueError beyond 64 bits, TypeError for what is no integer."""
     if 0 <= number < _TABLE:
-        return _SMALL[number]
+        return SMALL[number]
     whole = index(number)
     if not -(1 << 63) <= whole < 1 << 63:
         raise ValueError(f"{whole} is not a 64-bit number")
@@ -57,7 +64,7 @@ def consecutive_bytes(first: int, count: int) -> Iterator[bytes]:
         place = first % _TABLE
         most = min(count, _TABLE - place)
         if first < _TABLE:
-            yield from _SMALL[place : place + most]
+            yield from SMALL[place : place + most]
         else:
             ends = _groups(first // _TABLE)
             for begins in _TWO_MORE_FOLLOW[2 * place : 2 * (place + most) : 2]:

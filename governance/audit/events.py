@@ -33,10 +33,15 @@ from fluvial.wire.records import (
     Variant,
     Verdict,
 )
+from fluvial.wire.varint import long_bytes
 
 MAX_DATA_BYTES = 32 * 1024
 MAX_TIME_MS = 253_402_300_799_999
 """The end of the year 9999, the last that RFC 3339 can write."""
+
+
+_HEADER = framing.sole_header(AuditEvent)
+"""There while events have one version."""
 
 
 class EventRefused(FluvialError):
@@ -60,6 +65,12 @@ SOURCES: dict[type[Recorded], str] = {
 }
 """CloudEvents source of each: the stage."""
 
+_SOURCE_AND_TYPE = {
+    kind: b"".join([long_bytes(len(text)) + text for text in (source.encode(), EVENT_TYPES[kind].encode())])
+    for kind, source in SOURCES.items()
+}
+"""As they stand in an event's bytes."""
+
 
 def audit_event(record: Recorded, time_ms: int, encoded: bytes | None = None) -> AuditEvent:
     """The event that tells of a record. Raises ValueError if the record is larger than an event may be (32 KiB).
@@ -76,6 +87,29 @@ def audit_event(record: Recorded, time_ms: int, encoded: bytes | None = None) ->
         time_ms=time_ms,
         data=data,
     )
+
+
+def encoded_event(record: Recorded, time_ms: int, encoded: bytes | None = None) -> tuple[str, bytes]:
+    """Id and bytes of the event that `audit_event` makes of the same, in half of the time."""
+    if _HEADER is None:
+        event = audit_event(record, time_ms, encoded)
+        return event.id, framing.encode(event)
+    data = framing.encode(record) if encoded is None else encoded
+    _check_size(record, data)
+    named, of_whom = event_id(record), subject(record).encode()
+    name = named.encode()
+    parts = (
+        _HEADER,
+        long_bytes(len(name)),
+        name,
+        _SOURCE_AND_TYPE[type(record)],
+        long_bytes(len(of_whom)),
+        of_whom,
+        long_bytes(time_ms),
+        long_bytes(len(data)),
+        data,
+    )
+    return named, b"".join(parts)
 
 
 def verdict_event(verdict: Verdict) -> AuditEvent:

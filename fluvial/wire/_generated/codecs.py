@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fluvial.wire import records
-from fluvial.wire.varint import Unusual, int_bytes, long_bytes, rest_of_zigzag
+from fluvial.wire.varint import NUM_SMALL, SMALL, Unusual, int_bytes, long_bytes, rest_of_zigzag
 
 _DOUBLE = struct.Struct("<d")
 
@@ -70,12 +70,14 @@ _REASON_BYTES = {one.value: long_bytes(place) for place, one in enumerate(record
 
 
 def _write_chunk_reference(record: records.ChunkReference, out: list[bytes]) -> None:
-    add = out.append
-    add(int_bytes(record.partition))
-    add(long_bytes(record.offset))
-    add(int_bytes(record.length))
-    add(long_bytes(len(record.sha256)))
-    add(record.sha256)
+    f_sha256 = record.sha256
+    out += (
+        SMALL[n] if 0 <= (n := record.partition) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.offset) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.length) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if (n := len(f_sha256)) < NUM_SMALL else long_bytes(n),
+        f_sha256,
+    )
 
 
 def _read_chunk_reference(data: bytes, at: int) -> tuple[records.ChunkReference, int]:
@@ -117,44 +119,49 @@ def _read_chunk_reference(data: bytes, at: int) -> tuple[records.ChunkReference,
 
 
 def _write_accepted_update(record: records.AcceptedUpdate, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.round))
-    add(int_bytes(record.attempt))
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.update_id.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(int_bytes(record.source_partition))
-    add(long_bytes(record.source_offset))
-    add(long_bytes(record.source_timestamp_ms))
-    add(long_bytes(len(record.record_sha256)))
-    add(record.record_sha256)
-    add(long_bytes(record.weight))
-    text = record.encoding.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_task = record.task.encode()
+    f_participant = record.participant.encode()
+    f_update_id = record.update_id.encode()
+    f_record_sha256 = record.record_sha256
+    f_encoding = record.encoding.encode()
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.attempt) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+        SMALL[n] if (n := len(f_update_id)) < NUM_SMALL else long_bytes(n),
+        f_update_id,
+        SMALL[n] if 0 <= (n := record.source_partition) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.source_offset) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.source_timestamp_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_record_sha256)) < NUM_SMALL else long_bytes(n),
+        f_record_sha256,
+        SMALL[n] if 0 <= (n := record.weight) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_encoding)) < NUM_SMALL else long_bytes(n),
+        f_encoding,
+    )
     if record.scales:
-        add(long_bytes(len(record.scales)))
+        out.append(long_bytes(len(record.scales)))
         for scales_item in record.scales:
-            add(_DOUBLE.pack(scales_item))
-    add(b"\0")
+            out.append(_DOUBLE.pack(scales_item))
+    out.append(b"\0")
     value = record.inline
     if value is None:
-        add(b"\0")
+        out.append(b"\0")
     else:
-        add(b"\2")
-        add(long_bytes(len(value)))
-        add(value)
+        out.append(b"\2")
+        f_value = value
+        out += (
+            SMALL[n] if (n := len(f_value)) < NUM_SMALL else long_bytes(n),
+            f_value,
+        )
     if record.chunks:
-        add(long_bytes(len(record.chunks)))
+        out.append(long_bytes(len(record.chunks)))
         for chunks_item in record.chunks:
             _write_chunk_reference(chunks_item, out)
-    add(b"\0")
+    out.append(b"\0")
 
 
 def _read_accepted_update(data: bytes, at: int) -> tuple[records.AcceptedUpdate, int]:
@@ -314,15 +321,16 @@ def _fits_agreement_1(record: records.Agreement) -> bool:
 
 
 def _write_agreement_1(record: records.Agreement, out: list[bytes]) -> None:
-    add = out.append
-    text = record.agreement.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.text.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.valid_from_ms))
-    add(long_bytes(record.valid_until_ms))
+    f_agreement = record.agreement.encode()
+    f_text = record.text.encode()
+    out += (
+        SMALL[n] if (n := len(f_agreement)) < NUM_SMALL else long_bytes(n),
+        f_agreement,
+        SMALL[n] if (n := len(f_text)) < NUM_SMALL else long_bytes(n),
+        f_text,
+        SMALL[n] if 0 <= (n := record.valid_from_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.valid_until_ms) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_agreement_1(data: bytes, at: int) -> tuple[records.Agreement, int]:
@@ -364,16 +372,17 @@ def _read_agreement_1(data: bytes, at: int) -> tuple[records.Agreement, int]:
 
 
 def _write_agreement_2(record: records.Agreement, out: list[bytes]) -> None:
-    add = out.append
-    text = record.agreement.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.text.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.valid_from_ms))
-    add(long_bytes(record.valid_until_ms))
-    add(long_bytes(record.version))
+    f_agreement = record.agreement.encode()
+    f_text = record.text.encode()
+    out += (
+        SMALL[n] if (n := len(f_agreement)) < NUM_SMALL else long_bytes(n),
+        f_agreement,
+        SMALL[n] if (n := len(f_text)) < NUM_SMALL else long_bytes(n),
+        f_text,
+        SMALL[n] if 0 <= (n := record.valid_from_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.valid_until_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_agreement_2(data: bytes, at: int) -> tuple[records.Agreement, int]:
@@ -421,22 +430,24 @@ def _read_agreement_2(data: bytes, at: int) -> tuple[records.Agreement, int]:
 
 
 def _write_audit_event(record: records.AuditEvent, out: list[bytes]) -> None:
-    add = out.append
-    text = record.id.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.source.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.type.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.subject.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.time_ms))
-    add(long_bytes(len(record.data)))
-    add(record.data)
+    f_id = record.id.encode()
+    f_source = record.source.encode()
+    f_type = record.type.encode()
+    f_subject = record.subject.encode()
+    f_data = record.data
+    out += (
+        SMALL[n] if (n := len(f_id)) < NUM_SMALL else long_bytes(n),
+        f_id,
+        SMALL[n] if (n := len(f_source)) < NUM_SMALL else long_bytes(n),
+        f_source,
+        SMALL[n] if (n := len(f_type)) < NUM_SMALL else long_bytes(n),
+        f_type,
+        SMALL[n] if (n := len(f_subject)) < NUM_SMALL else long_bytes(n),
+        f_subject,
+        SMALL[n] if 0 <= (n := record.time_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_data)) < NUM_SMALL else long_bytes(n),
+        f_data,
+    )
 
 
 def _read_audit_event(data: bytes, at: int) -> tuple[records.AuditEvent, int]:
@@ -502,12 +513,14 @@ def _read_audit_event(data: bytes, at: int) -> tuple[records.AuditEvent, int]:
 
 
 def _write_signed_agreement(record: records.SignedAgreement, out: list[bytes]) -> None:
-    add = out.append
-    text = record.agreement.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.sha256)))
-    add(record.sha256)
+    f_agreement = record.agreement.encode()
+    f_sha256 = record.sha256
+    out += (
+        SMALL[n] if (n := len(f_agreement)) < NUM_SMALL else long_bytes(n),
+        f_agreement,
+        SMALL[n] if (n := len(f_sha256)) < NUM_SMALL else long_bytes(n),
+        f_sha256,
+    )
 
 
 def _read_signed_agreement(data: bytes, at: int) -> tuple[records.SignedAgreement, int]:
@@ -537,20 +550,21 @@ def _read_signed_agreement(data: bytes, at: int) -> tuple[records.SignedAgreemen
 
 
 def _write_device_profile(record: records.DeviceProfile, out: list[bytes]) -> None:
-    add = out.append
-    text = record.platform.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.machine.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.memory_bytes))
-    text = record.accelerator.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.network.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_platform = record.platform.encode()
+    f_machine = record.machine.encode()
+    f_accelerator = record.accelerator.encode()
+    f_network = record.network.encode()
+    out += (
+        SMALL[n] if (n := len(f_platform)) < NUM_SMALL else long_bytes(n),
+        f_platform,
+        SMALL[n] if (n := len(f_machine)) < NUM_SMALL else long_bytes(n),
+        f_machine,
+        SMALL[n] if 0 <= (n := record.memory_bytes) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_accelerator)) < NUM_SMALL else long_bytes(n),
+        f_accelerator,
+        SMALL[n] if (n := len(f_network)) < NUM_SMALL else long_bytes(n),
+        f_network,
+    )
 
 
 def _read_device_profile(data: bytes, at: int) -> tuple[records.DeviceProfile, int]:
@@ -610,22 +624,24 @@ def _fits_enrolment_request_1(record: records.EnrolmentRequest) -> bool:
 
 
 def _write_enrolment_request_1(record: records.EnrolmentRequest, out: list[bytes]) -> None:
-    add = out.append
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.public_key)))
-    add(record.public_key)
-    text = record.token.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_participant = record.participant.encode()
+    f_public_key = record.public_key
+    f_token = record.token.encode()
+    out += (
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+        SMALL[n] if (n := len(f_public_key)) < NUM_SMALL else long_bytes(n),
+        f_public_key,
+        SMALL[n] if (n := len(f_token)) < NUM_SMALL else long_bytes(n),
+        f_token,
+    )
     if record.agreements:
-        add(long_bytes(len(record.agreements)))
+        out.append(long_bytes(len(record.agreements)))
         for agreements_item in record.agreements:
             _write_signed_agreement(agreements_item, out)
-    add(b"\0")
+    out.append(b"\0")
     _write_device_profile(record.device, out)
-    add(long_bytes(record.requested_ms))
+    out.append(SMALL[n] if 0 <= (n := record.requested_ms) < NUM_SMALL else long_bytes(n))
 
 
 def _read_enrolment_request_1(data: bytes, at: int) -> tuple[records.EnrolmentRequest, int]:
@@ -691,36 +707,43 @@ def _read_enrolment_request_1(data: bytes, at: int) -> tuple[records.EnrolmentRe
 
 
 def _write_enrolment_request_2(record: records.EnrolmentRequest, out: list[bytes]) -> None:
-    add = out.append
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.public_key)))
-    add(record.public_key)
-    text = record.token.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_participant = record.participant.encode()
+    f_public_key = record.public_key
+    f_token = record.token.encode()
+    out += (
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+        SMALL[n] if (n := len(f_public_key)) < NUM_SMALL else long_bytes(n),
+        f_public_key,
+        SMALL[n] if (n := len(f_token)) < NUM_SMALL else long_bytes(n),
+        f_token,
+    )
     if record.agreements:
-        add(long_bytes(len(record.agreements)))
+        out.append(long_bytes(len(record.agreements)))
         for agreements_item in record.agreements:
             _write_signed_agreement(agreements_item, out)
-    add(b"\0")
+    out.append(b"\0")
     _write_device_profile(record.device, out)
-    add(long_bytes(record.requested_ms))
+    out.append(SMALL[n] if 0 <= (n := record.requested_ms) < NUM_SMALL else long_bytes(n))
     value = record.proof
     if value is None:
-        add(b"\0")
+        out.append(b"\0")
     else:
-        add(b"\2")
-        add(long_bytes(len(value)))
-        add(value)
+        out.append(b"\2")
+        f_value = value
+        out += (
+            SMALL[n] if (n := len(f_value)) < NUM_SMALL else long_bytes(n),
+            f_value,
+        )
     if record.withdrawn:
-        add(long_bytes(len(record.withdrawn)))
+        out.append(long_bytes(len(record.withdrawn)))
         for withdrawn_item in record.withdrawn:
-            text = withdrawn_item.encode()
-            add(long_bytes(len(text)))
-            add(text)
-    add(b"\0")
+            f_withdrawn_item = withdrawn_item.encode()
+            out += (
+                SMALL[n] if (n := len(f_withdrawn_item)) < NUM_SMALL else long_bytes(n),
+                f_withdrawn_item,
+            )
+    out.append(b"\0")
 
 
 def _read_enrolment_request_2(data: bytes, at: int) -> tuple[records.EnrolmentRequest, int]:
@@ -833,13 +856,15 @@ def _fits_enrolment_token_1(record: records.EnrolmentToken) -> bool:
 
 
 def _write_enrolment_token_1(record: records.EnrolmentToken, out: list[bytes]) -> None:
-    add = out.append
-    add(long_bytes(len(record.token_sha256)))
-    add(record.token_sha256)
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.expires_ms))
+    f_token_sha256 = record.token_sha256
+    f_participant = record.participant.encode()
+    out += (
+        SMALL[n] if (n := len(f_token_sha256)) < NUM_SMALL else long_bytes(n),
+        f_token_sha256,
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+        SMALL[n] if 0 <= (n := record.expires_ms) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_enrolment_token_1(data: bytes, at: int) -> tuple[records.EnrolmentToken, int]:
@@ -875,14 +900,16 @@ def _read_enrolment_token_1(data: bytes, at: int) -> tuple[records.EnrolmentToke
 
 
 def _write_enrolment_token_2(record: records.EnrolmentToken, out: list[bytes]) -> None:
-    add = out.append
-    add(long_bytes(len(record.token_sha256)))
-    add(record.token_sha256)
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.expires_ms))
-    add(long_bytes(record.version))
+    f_token_sha256 = record.token_sha256
+    f_participant = record.participant.encode()
+    out += (
+        SMALL[n] if (n := len(f_token_sha256)) < NUM_SMALL else long_bytes(n),
+        f_token_sha256,
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+        SMALL[n] if 0 <= (n := record.expires_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_enrolment_token_2(data: bytes, at: int) -> tuple[records.EnrolmentToken, int]:
@@ -924,12 +951,14 @@ def _read_enrolment_token_2(data: bytes, at: int) -> tuple[records.EnrolmentToke
 
 
 def _write_signature(record: records.Signature, out: list[bytes]) -> None:
-    add = out.append
-    text = record.keyid.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.signature)))
-    add(record.signature)
+    f_keyid = record.keyid.encode()
+    f_signature = record.signature
+    out += (
+        SMALL[n] if (n := len(f_keyid)) < NUM_SMALL else long_bytes(n),
+        f_keyid,
+        SMALL[n] if (n := len(f_signature)) < NUM_SMALL else long_bytes(n),
+        f_signature,
+    )
 
 
 def _read_signature(data: bytes, at: int) -> tuple[records.Signature, int]:
@@ -959,17 +988,19 @@ def _read_signature(data: bytes, at: int) -> tuple[records.Signature, int]:
 
 
 def _write_envelope(record: records.Envelope, out: list[bytes]) -> None:
-    add = out.append
-    text = record.payload_type.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.payload)))
-    add(record.payload)
+    f_payload_type = record.payload_type.encode()
+    f_payload = record.payload
+    out += (
+        SMALL[n] if (n := len(f_payload_type)) < NUM_SMALL else long_bytes(n),
+        f_payload_type,
+        SMALL[n] if (n := len(f_payload)) < NUM_SMALL else long_bytes(n),
+        f_payload,
+    )
     if record.signatures:
-        add(long_bytes(len(record.signatures)))
+        out.append(long_bytes(len(record.signatures)))
         for signatures_item in record.signatures:
             _write_signature(signatures_item, out)
-    add(b"\0")
+    out.append(b"\0")
 
 
 def _read_envelope(data: bytes, at: int) -> tuple[records.Envelope, int]:
@@ -1017,28 +1048,33 @@ def _read_envelope(data: bytes, at: int) -> tuple[records.Envelope, int]:
 
 
 def _write_failure(record: records.Failure, out: list[bytes]) -> None:
-    add = out.append
-    text = record.operator.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.submission.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_operator = record.operator.encode()
+    f_submission = record.submission.encode()
+    out += (
+        SMALL[n] if (n := len(f_operator)) < NUM_SMALL else long_bytes(n),
+        f_operator,
+        SMALL[n] if (n := len(f_submission)) < NUM_SMALL else long_bytes(n),
+        f_submission,
+    )
     if record.items:
-        add(long_bytes(len(record.items)))
+        out.append(long_bytes(len(record.items)))
         for items_item in record.items:
-            text = items_item.encode()
-            add(long_bytes(len(text)))
-            add(text)
-    add(b"\0")
-    text = record.error.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.traceback.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.time_ms))
-    add(b"\1" if record.set_aside else b"\0")
+            f_items_item = items_item.encode()
+            out += (
+                SMALL[n] if (n := len(f_items_item)) < NUM_SMALL else long_bytes(n),
+                f_items_item,
+            )
+    out.append(b"\0")
+    f_error = record.error.encode()
+    f_traceback = record.traceback.encode()
+    out += (
+        SMALL[n] if (n := len(f_error)) < NUM_SMALL else long_bytes(n),
+        f_error,
+        SMALL[n] if (n := len(f_traceback)) < NUM_SMALL else long_bytes(n),
+        f_traceback,
+        SMALL[n] if 0 <= (n := record.time_ms) < NUM_SMALL else long_bytes(n),
+        b"\1" if record.set_aside else b"\0",
+    )
 
 
 def _read_failure(data: bytes, at: int) -> tuple[records.Failure, int]:
@@ -1125,8 +1161,7 @@ def _read_failure(data: bytes, at: int) -> tuple[records.Failure, int]:
 
 
 def _write_fencing(record: records.Fencing, out: list[bytes]) -> None:
-    add = out.append
-    add(long_bytes(record.epoch))
+    out.append(SMALL[n] if 0 <= (n := record.epoch) < NUM_SMALL else long_bytes(n))
 
 
 def _read_fencing(data: bytes, at: int) -> tuple[records.Fencing, int]:
@@ -1142,12 +1177,13 @@ def _read_fencing(data: bytes, at: int) -> tuple[records.Fencing, int]:
 
 
 def _write_heartbeat(record: records.Heartbeat, out: list[bytes]) -> None:
-    add = out.append
-    add(long_bytes(record.epoch))
-    text = record.job.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(_HOLDER_STATE_BYTES[record.state.value])
+    f_job = record.job.encode()
+    out += (
+        SMALL[n] if 0 <= (n := record.epoch) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_job)) < NUM_SMALL else long_bytes(n),
+        f_job,
+        _HOLDER_STATE_BYTES[record.state.value],
+    )
 
 
 def _read_heartbeat(data: bytes, at: int) -> tuple[records.Heartbeat, int]:
@@ -1181,29 +1217,33 @@ def _read_heartbeat(data: bytes, at: int) -> tuple[records.Heartbeat, int]:
 
 
 def _write_inference_request(record: records.InferenceRequest, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.request_id.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.caller.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(int_bytes(record.reply_partition))
+    f_task = record.task.encode()
+    f_request_id = record.request_id.encode()
+    f_caller = record.caller.encode()
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if (n := len(f_request_id)) < NUM_SMALL else long_bytes(n),
+        f_request_id,
+        SMALL[n] if (n := len(f_caller)) < NUM_SMALL else long_bytes(n),
+        f_caller,
+        SMALL[n] if 0 <= (n := record.reply_partition) < NUM_SMALL else int_bytes(n),
+    )
     if record.shape:
-        add(long_bytes(len(record.shape)))
+        out.append(long_bytes(len(record.shape)))
         for shape_item in record.shape:
-            add(long_bytes(shape_item))
-    add(b"\0")
-    add(long_bytes(len(record.inputs)))
-    add(record.inputs)
-    add(long_bytes(record.deadline_ms))
-    text = record.datatype.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(_DOUBLE.pack(record.divisor))
+            out.append(SMALL[n] if 0 <= (n := shape_item) < NUM_SMALL else long_bytes(n))
+    out.append(b"\0")
+    f_inputs = record.inputs
+    f_datatype = record.datatype.encode()
+    out += (
+        SMALL[n] if (n := len(f_inputs)) < NUM_SMALL else long_bytes(n),
+        f_inputs,
+        SMALL[n] if 0 <= (n := record.deadline_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_datatype)) < NUM_SMALL else long_bytes(n),
+        f_datatype,
+        _DOUBLE.pack(record.divisor),
+    )
 
 
 def _read_inference_request(data: bytes, at: int) -> tuple[records.InferenceRequest, int]:
@@ -1304,24 +1344,28 @@ def _read_inference_request(data: bytes, at: int) -> tuple[records.InferenceRequ
 
 
 def _write_inference_answer(record: records.InferenceAnswer, out: list[bytes]) -> None:
-    add = out.append
-    text = record.caller.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.request_id.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(_INFERENCE_STATUS_BYTES[record.status.value])
-    text = record.reason.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_caller = record.caller.encode()
+    f_request_id = record.request_id.encode()
+    f_reason = record.reason.encode()
+    out += (
+        SMALL[n] if (n := len(f_caller)) < NUM_SMALL else long_bytes(n),
+        f_caller,
+        SMALL[n] if (n := len(f_request_id)) < NUM_SMALL else long_bytes(n),
+        f_request_id,
+        _INFERENCE_STATUS_BYTES[record.status.value],
+        SMALL[n] if (n := len(f_reason)) < NUM_SMALL else long_bytes(n),
+        f_reason,
+    )
     if record.shape:
-        add(long_bytes(len(record.shape)))
+        out.append(long_bytes(len(record.shape)))
         for shape_item in record.shape:
-            add(long_bytes(shape_item))
-    add(b"\0")
-    add(long_bytes(len(record.outputs)))
-    add(record.outputs)
+            out.append(SMALL[n] if 0 <= (n := shape_item) < NUM_SMALL else long_bytes(n))
+    out.append(b"\0")
+    f_outputs = record.outputs
+    out += (
+        SMALL[n] if (n := len(f_outputs)) < NUM_SMALL else long_bytes(n),
+        f_outputs,
+    )
 
 
 def _read_inference_answer(data: bytes, at: int) -> tuple[records.InferenceAnswer, int]:
@@ -1401,26 +1445,30 @@ def _read_inference_answer(data: bytes, at: int) -> tuple[records.InferenceAnswe
 
 
 def _write_inference_results(record: records.InferenceResults, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.promotion))
-    add(long_bytes(record.version))
-    text = record.variant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.artefact_sha256)))
-    add(record.artefact_sha256)
+    f_task = record.task.encode()
+    f_variant = record.variant.encode()
+    f_artefact_sha256 = record.artefact_sha256
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.promotion) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_variant)) < NUM_SMALL else long_bytes(n),
+        f_variant,
+        SMALL[n] if (n := len(f_artefact_sha256)) < NUM_SMALL else long_bytes(n),
+        f_artefact_sha256,
+    )
     if record.answers:
-        add(long_bytes(len(record.answers)))
+        out.append(long_bytes(len(record.answers)))
         for answers_item in record.answers:
             _write_inference_answer(answers_item, out)
-    add(b"\0")
-    add(long_bytes(record.answered_ms))
-    text = record.worker.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    out.append(b"\0")
+    f_worker = record.worker.encode()
+    out += (
+        SMALL[n] if 0 <= (n := record.answered_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_worker)) < NUM_SMALL else long_bytes(n),
+        f_worker,
+    )
 
 
 def _read_inference_results(data: bytes, at: int) -> tuple[records.InferenceResults, int]:
@@ -1506,28 +1554,30 @@ def _read_inference_results(data: bytes, at: int) -> tuple[records.InferenceResu
 
 
 def _write_inference_summary(record: records.InferenceSummary, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.worker.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.minute_ms))
-    add(long_bytes(record.promotion))
-    add(long_bytes(record.version))
-    text = record.variant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.requests))
-    add(long_bytes(record.examples))
-    add(long_bytes(record.refused))
-    add(_DOUBLE.pack(record.p50_us))
-    add(_DOUBLE.pack(record.p95_us))
-    add(_DOUBLE.pack(record.p99_us))
-    add(long_bytes(len(record.root)))
-    add(record.root)
-    add(long_bytes(record.results))
+    f_task = record.task.encode()
+    f_worker = record.worker.encode()
+    f_variant = record.variant.encode()
+    f_root = record.root
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if (n := len(f_worker)) < NUM_SMALL else long_bytes(n),
+        f_worker,
+        SMALL[n] if 0 <= (n := record.minute_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.promotion) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_variant)) < NUM_SMALL else long_bytes(n),
+        f_variant,
+        SMALL[n] if 0 <= (n := record.requests) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.examples) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.refused) < NUM_SMALL else long_bytes(n),
+        _DOUBLE.pack(record.p50_us),
+        _DOUBLE.pack(record.p95_us),
+        _DOUBLE.pack(record.p99_us),
+        SMALL[n] if (n := len(f_root)) < NUM_SMALL else long_bytes(n),
+        f_root,
+        SMALL[n] if 0 <= (n := record.results) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_inference_summary(data: bytes, at: int) -> tuple[records.InferenceSummary, int]:
@@ -1634,13 +1684,14 @@ def _read_inference_summary(data: bytes, at: int) -> tuple[records.InferenceSumm
 
 
 def _write_input_gap(record: records.InputGap, out: list[bytes]) -> None:
-    add = out.append
-    text = record.topic.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(int_bytes(record.partition))
-    add(long_bytes(record.first))
-    add(long_bytes(record.end))
+    f_topic = record.topic.encode()
+    out += (
+        SMALL[n] if (n := len(f_topic)) < NUM_SMALL else long_bytes(n),
+        f_topic,
+        SMALL[n] if 0 <= (n := record.partition) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.first) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.end) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_input_gap(data: bytes, at: int) -> tuple[records.InputGap, int]:
@@ -1680,25 +1731,28 @@ def _read_input_gap(data: bytes, at: int) -> tuple[records.InputGap, int]:
 
 
 def _write_lease(record: records.Lease, out: list[bytes]) -> None:
-    add = out.append
-    add(long_bytes(record.epoch))
+    out.append(SMALL[n] if 0 <= (n := record.epoch) < NUM_SMALL else long_bytes(n))
     if record.stages:
-        add(long_bytes(len(record.stages)))
+        out.append(long_bytes(len(record.stages)))
         for stages_item in record.stages:
-            text = stages_item.encode()
-            add(long_bytes(len(text)))
-            add(text)
-    add(b"\0")
-    text = record.job.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.host.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.pid))
-    add(long_bytes(record.process_started_ms))
-    add(_LEASE_CAUSE_BYTES[record.cause.value])
-    add(long_bytes(record.taken_ms))
+            f_stages_item = stages_item.encode()
+            out += (
+                SMALL[n] if (n := len(f_stages_item)) < NUM_SMALL else long_bytes(n),
+                f_stages_item,
+            )
+    out.append(b"\0")
+    f_job = record.job.encode()
+    f_host = record.host.encode()
+    out += (
+        SMALL[n] if (n := len(f_job)) < NUM_SMALL else long_bytes(n),
+        f_job,
+        SMALL[n] if (n := len(f_host)) < NUM_SMALL else long_bytes(n),
+        f_host,
+        SMALL[n] if 0 <= (n := record.pid) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.process_started_ms) < NUM_SMALL else long_bytes(n),
+        _LEASE_CAUSE_BYTES[record.cause.value],
+        SMALL[n] if 0 <= (n := record.taken_ms) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_lease(data: bytes, at: int) -> tuple[records.Lease, int]:
@@ -1786,17 +1840,18 @@ def _read_lease(data: bytes, at: int) -> tuple[records.Lease, int]:
 
 
 def _write_group_counts(record: records.GroupCounts, out: list[bytes]) -> None:
-    add = out.append
-    text = record.metric.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.group.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.both))
-    add(long_bytes(record.harmed))
-    add(long_bytes(record.helped))
-    add(long_bytes(record.neither))
+    f_metric = record.metric.encode()
+    f_group = record.group.encode()
+    out += (
+        SMALL[n] if (n := len(f_metric)) < NUM_SMALL else long_bytes(n),
+        f_metric,
+        SMALL[n] if (n := len(f_group)) < NUM_SMALL else long_bytes(n),
+        f_group,
+        SMALL[n] if 0 <= (n := record.both) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.harmed) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.helped) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.neither) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_group_counts(data: bytes, at: int) -> tuple[records.GroupCounts, int]:
@@ -1850,18 +1905,19 @@ def _read_group_counts(data: bytes, at: int) -> tuple[records.GroupCounts, int]:
 
 
 def _write_metric_drop(record: records.MetricDrop, out: list[bytes]) -> None:
-    add = out.append
-    text = record.metric.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.group.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.num_examples))
-    add(_DOUBLE.pack(record.value))
-    add(_DOUBLE.pack(record.drop))
-    add(_DOUBLE.pack(record.bound))
-    add(_DOUBLE.pack(record.p_value))
+    f_metric = record.metric.encode()
+    f_group = record.group.encode()
+    out += (
+        SMALL[n] if (n := len(f_metric)) < NUM_SMALL else long_bytes(n),
+        f_metric,
+        SMALL[n] if (n := len(f_group)) < NUM_SMALL else long_bytes(n),
+        f_group,
+        SMALL[n] if 0 <= (n := record.num_examples) < NUM_SMALL else long_bytes(n),
+        _DOUBLE.pack(record.value),
+        _DOUBLE.pack(record.drop),
+        _DOUBLE.pack(record.bound),
+        _DOUBLE.pack(record.p_value),
+    )
 
 
 def _read_metric_drop(data: bytes, at: int) -> tuple[records.MetricDrop, int]:
@@ -1917,52 +1973,57 @@ def _read_metric_drop(data: bytes, at: int) -> tuple[records.MetricDrop, int]:
 
 
 def _write_measurement(record: records.Measurement, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.version))
-    text = record.variant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.artefact_sha256)))
-    add(record.artefact_sha256)
-    text = record.measurer.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.data.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.data_sha256)))
-    add(record.data_sha256)
-    text = record.runtime.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.processor.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(int_bytes(record.threads))
-    add(long_bytes(record.num_examples))
+    f_task = record.task.encode()
+    f_variant = record.variant.encode()
+    f_artefact_sha256 = record.artefact_sha256
+    f_measurer = record.measurer.encode()
+    f_data = record.data.encode()
+    f_data_sha256 = record.data_sha256
+    f_runtime = record.runtime.encode()
+    f_processor = record.processor.encode()
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_variant)) < NUM_SMALL else long_bytes(n),
+        f_variant,
+        SMALL[n] if (n := len(f_artefact_sha256)) < NUM_SMALL else long_bytes(n),
+        f_artefact_sha256,
+        SMALL[n] if (n := len(f_measurer)) < NUM_SMALL else long_bytes(n),
+        f_measurer,
+        SMALL[n] if (n := len(f_data)) < NUM_SMALL else long_bytes(n),
+        f_data,
+        SMALL[n] if (n := len(f_data_sha256)) < NUM_SMALL else long_bytes(n),
+        f_data_sha256,
+        SMALL[n] if (n := len(f_runtime)) < NUM_SMALL else long_bytes(n),
+        f_runtime,
+        SMALL[n] if (n := len(f_processor)) < NUM_SMALL else long_bytes(n),
+        f_processor,
+        SMALL[n] if 0 <= (n := record.threads) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.num_examples) < NUM_SMALL else long_bytes(n),
+    )
     if record.counts:
-        add(long_bytes(len(record.counts)))
+        out.append(long_bytes(len(record.counts)))
         for counts_item in record.counts:
             _write_group_counts(counts_item, out)
-    add(b"\0")
+    out.append(b"\0")
     if record.drops:
-        add(long_bytes(len(record.drops)))
+        out.append(long_bytes(len(record.drops)))
         for drops_item in record.drops:
             _write_metric_drop(drops_item, out)
-    add(b"\0")
-    add(_DOUBLE.pack(record.latency_p50_us))
-    add(_DOUBLE.pack(record.latency_p95_us))
-    add(_DOUBLE.pack(record.latency_p99_us))
-    add(long_bytes(record.calls))
-    add(_DOUBLE.pack(record.throughput))
-    add(int_bytes(record.batch))
-    add(_DOUBLE.pack(record.processor_us))
-    add(long_bytes(record.peak_memory_bytes))
-    add(_DOUBLE.pack(record.joules))
-    add(long_bytes(record.measured_ms))
+    out.append(b"\0")
+    out += (
+        _DOUBLE.pack(record.latency_p50_us),
+        _DOUBLE.pack(record.latency_p95_us),
+        _DOUBLE.pack(record.latency_p99_us),
+        SMALL[n] if 0 <= (n := record.calls) < NUM_SMALL else long_bytes(n),
+        _DOUBLE.pack(record.throughput),
+        SMALL[n] if 0 <= (n := record.batch) < NUM_SMALL else int_bytes(n),
+        _DOUBLE.pack(record.processor_us),
+        SMALL[n] if 0 <= (n := record.peak_memory_bytes) < NUM_SMALL else long_bytes(n),
+        _DOUBLE.pack(record.joules),
+        SMALL[n] if 0 <= (n := record.measured_ms) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_measurement(data: bytes, at: int) -> tuple[records.Measurement, int]:
@@ -2168,15 +2229,16 @@ def _fits_tensor_layout_1(record: records.TensorLayout) -> bool:
 
 
 def _write_tensor_layout_1(record: records.TensorLayout, out: list[bytes]) -> None:
-    add = out.append
-    text = record.name.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_name = record.name.encode()
+    out += (
+        SMALL[n] if (n := len(f_name)) < NUM_SMALL else long_bytes(n),
+        f_name,
+    )
     if record.shape:
-        add(long_bytes(len(record.shape)))
+        out.append(long_bytes(len(record.shape)))
         for shape_item in record.shape:
-            add(long_bytes(shape_item))
-    add(b"\0")
+            out.append(SMALL[n] if 0 <= (n := shape_item) < NUM_SMALL else long_bytes(n))
+    out.append(b"\0")
 
 
 def _read_tensor_layout_1(data: bytes, at: int) -> tuple[records.TensorLayout, int]:
@@ -2218,18 +2280,21 @@ def _read_tensor_layout_1(data: bytes, at: int) -> tuple[records.TensorLayout, i
 
 
 def _write_tensor_layout_2(record: records.TensorLayout, out: list[bytes]) -> None:
-    add = out.append
-    text = record.name.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_name = record.name.encode()
+    out += (
+        SMALL[n] if (n := len(f_name)) < NUM_SMALL else long_bytes(n),
+        f_name,
+    )
     if record.shape:
-        add(long_bytes(len(record.shape)))
+        out.append(long_bytes(len(record.shape)))
         for shape_item in record.shape:
-            add(long_bytes(shape_item))
-    add(b"\0")
-    text = record.dtype.encode()
-    add(long_bytes(len(text)))
-    add(text)
+            out.append(SMALL[n] if 0 <= (n := shape_item) < NUM_SMALL else long_bytes(n))
+    out.append(b"\0")
+    f_dtype = record.dtype.encode()
+    out += (
+        SMALL[n] if (n := len(f_dtype)) < NUM_SMALL else long_bytes(n),
+        f_dtype,
+    )
 
 
 def _read_tensor_layout_2(data: bytes, at: int) -> tuple[records.TensorLayout, int]:
@@ -2281,21 +2346,23 @@ def _read_tensor_layout_2(data: bytes, at: int) -> tuple[records.TensorLayout, i
 
 
 def _write_contribution(record: records.Contribution, out: list[bytes]) -> None:
-    add = out.append
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.update_id.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(int_bytes(record.source_partition))
-    add(long_bytes(record.source_offset))
-    add(long_bytes(len(record.record_sha256)))
-    add(record.record_sha256)
-    add(long_bytes(record.weight))
-    add(b"\1" if record.selected else b"\0")
-    add(long_bytes(record.effective_weight))
-    add(long_bytes(record.round))
+    f_participant = record.participant.encode()
+    f_update_id = record.update_id.encode()
+    f_record_sha256 = record.record_sha256
+    out += (
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+        SMALL[n] if (n := len(f_update_id)) < NUM_SMALL else long_bytes(n),
+        f_update_id,
+        SMALL[n] if 0 <= (n := record.source_partition) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.source_offset) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_record_sha256)) < NUM_SMALL else long_bytes(n),
+        f_record_sha256,
+        SMALL[n] if 0 <= (n := record.weight) < NUM_SMALL else long_bytes(n),
+        b"\1" if record.selected else b"\0",
+        SMALL[n] if 0 <= (n := record.effective_weight) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_contribution(data: bytes, at: int) -> tuple[records.Contribution, int]:
@@ -2376,53 +2443,62 @@ def _fits_model_manifest_1(record: records.ModelManifest) -> bool:
 
 
 def _write_model_manifest_1(record: records.ModelManifest, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.version))
-    add(long_bytes(record.parent_version))
-    add(long_bytes(len(record.parent_digest)))
-    add(record.parent_digest)
-    add(long_bytes(record.round))
-    add(int_bytes(record.attempt))
-    text = record.rule.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.server_optimizer.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.staleness.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(int_bytes(record.fraction_bits))
-    add(long_bytes(record.total_weight))
+    f_task = record.task.encode()
+    f_parent_digest = record.parent_digest
+    f_rule = record.rule.encode()
+    f_server_optimizer = record.server_optimizer.encode()
+    f_staleness = record.staleness.encode()
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.parent_version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_parent_digest)) < NUM_SMALL else long_bytes(n),
+        f_parent_digest,
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.attempt) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if (n := len(f_rule)) < NUM_SMALL else long_bytes(n),
+        f_rule,
+        SMALL[n] if (n := len(f_server_optimizer)) < NUM_SMALL else long_bytes(n),
+        f_server_optimizer,
+        SMALL[n] if (n := len(f_staleness)) < NUM_SMALL else long_bytes(n),
+        f_staleness,
+        SMALL[n] if 0 <= (n := record.fraction_bits) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.total_weight) < NUM_SMALL else long_bytes(n),
+    )
     if record.layout:
-        add(long_bytes(len(record.layout)))
+        out.append(long_bytes(len(record.layout)))
         for layout_item in record.layout:
             _write_tensor_layout_1(layout_item, out)
-    add(b"\0")
-    add(long_bytes(record.num_elements))
-    add(int_bytes(record.chunk_elements))
+    out.append(b"\0")
+    out += (
+        SMALL[n] if 0 <= (n := record.num_elements) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.chunk_elements) < NUM_SMALL else int_bytes(n),
+    )
     if record.chunks:
-        add(long_bytes(len(record.chunks)))
+        out.append(long_bytes(len(record.chunks)))
         for chunks_item in record.chunks:
             _write_chunk_reference(chunks_item, out)
-    add(b"\0")
+    out.append(b"\0")
     if record.optimizer_chunks:
-        add(long_bytes(len(record.optimizer_chunks)))
+        out.append(long_bytes(len(record.optimizer_chunks)))
         for optimizer_chunks_item in record.optimizer_chunks:
             _write_chunk_reference(optimizer_chunks_item, out)
-    add(b"\0")
-    add(long_bytes(len(record.model_digest)))
-    add(record.model_digest)
+    out.append(b"\0")
+    f_model_digest = record.model_digest
+    out += (
+        SMALL[n] if (n := len(f_model_digest)) < NUM_SMALL else long_bytes(n),
+        f_model_digest,
+    )
     if record.contributions:
-        add(long_bytes(len(record.contributions)))
+        out.append(long_bytes(len(record.contributions)))
         for contributions_item in record.contributions:
             _write_contribution(contributions_item, out)
-    add(b"\0")
-    add(b"\1" if record.partial else b"\0")
-    add(long_bytes(record.created_ms))
+    out.append(b"\0")
+    out += (
+        b"\1" if record.partial else b"\0",
+        SMALL[n] if 0 <= (n := record.created_ms) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_model_manifest_1(data: bytes, at: int) -> tuple[records.ModelManifest, int]:
@@ -2629,56 +2705,65 @@ def _read_model_manifest_1(data: bytes, at: int) -> tuple[records.ModelManifest,
 
 
 def _write_model_manifest_2(record: records.ModelManifest, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.version))
-    add(long_bytes(record.parent_version))
-    add(long_bytes(len(record.parent_digest)))
-    add(record.parent_digest)
-    add(long_bytes(record.round))
-    add(int_bytes(record.attempt))
-    text = record.rule.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.server_optimizer.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.staleness.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(int_bytes(record.fraction_bits))
-    add(long_bytes(record.total_weight))
+    f_task = record.task.encode()
+    f_parent_digest = record.parent_digest
+    f_rule = record.rule.encode()
+    f_server_optimizer = record.server_optimizer.encode()
+    f_staleness = record.staleness.encode()
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.parent_version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_parent_digest)) < NUM_SMALL else long_bytes(n),
+        f_parent_digest,
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.attempt) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if (n := len(f_rule)) < NUM_SMALL else long_bytes(n),
+        f_rule,
+        SMALL[n] if (n := len(f_server_optimizer)) < NUM_SMALL else long_bytes(n),
+        f_server_optimizer,
+        SMALL[n] if (n := len(f_staleness)) < NUM_SMALL else long_bytes(n),
+        f_staleness,
+        SMALL[n] if 0 <= (n := record.fraction_bits) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.total_weight) < NUM_SMALL else long_bytes(n),
+    )
     if record.layout:
-        add(long_bytes(len(record.layout)))
+        out.append(long_bytes(len(record.layout)))
         for layout_item in record.layout:
             _write_tensor_layout_2(layout_item, out)
-    add(b"\0")
-    add(long_bytes(record.num_elements))
-    add(int_bytes(record.chunk_elements))
+    out.append(b"\0")
+    out += (
+        SMALL[n] if 0 <= (n := record.num_elements) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.chunk_elements) < NUM_SMALL else int_bytes(n),
+    )
     if record.chunks:
-        add(long_bytes(len(record.chunks)))
+        out.append(long_bytes(len(record.chunks)))
         for chunks_item in record.chunks:
             _write_chunk_reference(chunks_item, out)
-    add(b"\0")
+    out.append(b"\0")
     if record.optimizer_chunks:
-        add(long_bytes(len(record.optimizer_chunks)))
+        out.append(long_bytes(len(record.optimizer_chunks)))
         for optimizer_chunks_item in record.optimizer_chunks:
             _write_chunk_reference(optimizer_chunks_item, out)
-    add(b"\0")
-    add(long_bytes(len(record.model_digest)))
-    add(record.model_digest)
+    out.append(b"\0")
+    f_model_digest = record.model_digest
+    out += (
+        SMALL[n] if (n := len(f_model_digest)) < NUM_SMALL else long_bytes(n),
+        f_model_digest,
+    )
     if record.contributions:
-        add(long_bytes(len(record.contributions)))
+        out.append(long_bytes(len(record.contributions)))
         for contributions_item in record.contributions:
             _write_contribution(contributions_item, out)
-    add(b"\0")
-    add(b"\1" if record.partial else b"\0")
-    add(long_bytes(record.created_ms))
-    text = record.terms.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    out.append(b"\0")
+    f_terms = record.terms.encode()
+    out += (
+        b"\1" if record.partial else b"\0",
+        SMALL[n] if 0 <= (n := record.created_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_terms)) < NUM_SMALL else long_bytes(n),
+        f_terms,
+    )
 
 
 def _read_model_manifest_2(data: bytes, at: int) -> tuple[records.ModelManifest, int]:
@@ -2899,45 +2984,51 @@ def _fits_model_update_1(record: records.ModelUpdate) -> bool:
 
 
 def _write_model_update_1(record: records.ModelUpdate, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.round))
-    add(int_bytes(record.attempt))
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.update_id.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.base_version))
-    add(long_bytes(len(record.base_digest)))
-    add(record.base_digest)
-    add(long_bytes(record.weight))
-    text = record.encoding.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.layout_digest)))
-    add(record.layout_digest)
+    f_task = record.task.encode()
+    f_participant = record.participant.encode()
+    f_update_id = record.update_id.encode()
+    f_base_digest = record.base_digest
+    f_encoding = record.encoding.encode()
+    f_layout_digest = record.layout_digest
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.attempt) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+        SMALL[n] if (n := len(f_update_id)) < NUM_SMALL else long_bytes(n),
+        f_update_id,
+        SMALL[n] if 0 <= (n := record.base_version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_base_digest)) < NUM_SMALL else long_bytes(n),
+        f_base_digest,
+        SMALL[n] if 0 <= (n := record.weight) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_encoding)) < NUM_SMALL else long_bytes(n),
+        f_encoding,
+        SMALL[n] if (n := len(f_layout_digest)) < NUM_SMALL else long_bytes(n),
+        f_layout_digest,
+    )
     if record.scales:
-        add(long_bytes(len(record.scales)))
+        out.append(long_bytes(len(record.scales)))
         for scales_item in record.scales:
-            add(_DOUBLE.pack(scales_item))
-    add(b"\0")
+            out.append(_DOUBLE.pack(scales_item))
+    out.append(b"\0")
     value = record.inline
     if value is None:
-        add(b"\0")
+        out.append(b"\0")
     else:
-        add(b"\2")
-        add(long_bytes(len(value)))
-        add(value)
+        out.append(b"\2")
+        f_value = value
+        out += (
+            SMALL[n] if (n := len(f_value)) < NUM_SMALL else long_bytes(n),
+            f_value,
+        )
     if record.chunks:
-        add(long_bytes(len(record.chunks)))
+        out.append(long_bytes(len(record.chunks)))
         for chunks_item in record.chunks:
             _write_chunk_reference(chunks_item, out)
-    add(b"\0")
-    add(long_bytes(record.created_ms))
+    out.append(b"\0")
+    out.append(SMALL[n] if 0 <= (n := record.created_ms) < NUM_SMALL else long_bytes(n))
 
 
 def _read_model_update_1(data: bytes, at: int) -> tuple[records.ModelUpdate, int]:
@@ -3095,55 +3186,61 @@ def _read_model_update_1(data: bytes, at: int) -> tuple[records.ModelUpdate, int
 
 
 def _write_model_update_2(record: records.ModelUpdate, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.round))
-    add(int_bytes(record.attempt))
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.update_id.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.base_version))
-    add(long_bytes(len(record.base_digest)))
-    add(record.base_digest)
-    add(long_bytes(record.weight))
-    text = record.encoding.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.layout_digest)))
-    add(record.layout_digest)
+    f_task = record.task.encode()
+    f_participant = record.participant.encode()
+    f_update_id = record.update_id.encode()
+    f_base_digest = record.base_digest
+    f_encoding = record.encoding.encode()
+    f_layout_digest = record.layout_digest
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.attempt) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+        SMALL[n] if (n := len(f_update_id)) < NUM_SMALL else long_bytes(n),
+        f_update_id,
+        SMALL[n] if 0 <= (n := record.base_version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_base_digest)) < NUM_SMALL else long_bytes(n),
+        f_base_digest,
+        SMALL[n] if 0 <= (n := record.weight) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_encoding)) < NUM_SMALL else long_bytes(n),
+        f_encoding,
+        SMALL[n] if (n := len(f_layout_digest)) < NUM_SMALL else long_bytes(n),
+        f_layout_digest,
+    )
     if record.scales:
-        add(long_bytes(len(record.scales)))
+        out.append(long_bytes(len(record.scales)))
         for scales_item in record.scales:
-            add(_DOUBLE.pack(scales_item))
-    add(b"\0")
+            out.append(_DOUBLE.pack(scales_item))
+    out.append(b"\0")
     value = record.inline
     if value is None:
-        add(b"\0")
+        out.append(b"\0")
     else:
-        add(b"\2")
-        add(long_bytes(len(value)))
-        add(value)
+        out.append(b"\2")
+        f_value = value
+        out += (
+            SMALL[n] if (n := len(f_value)) < NUM_SMALL else long_bytes(n),
+            f_value,
+        )
     if record.chunks:
-        add(long_bytes(len(record.chunks)))
+        out.append(long_bytes(len(record.chunks)))
         for chunks_item in record.chunks:
             _write_chunk_reference(chunks_item, out)
-    add(b"\0")
-    add(long_bytes(record.created_ms))
+    out.append(b"\0")
+    out.append(SMALL[n] if 0 <= (n := record.created_ms) < NUM_SMALL else long_bytes(n))
     if record.trained:
-        add(long_bytes(len(record.trained)))
+        out.append(long_bytes(len(record.trained)))
         for trained_item in record.trained:
             _write_training_report(trained_item, out)
-    add(b"\0")
+    out.append(b"\0")
     if record.measured:
-        add(long_bytes(len(record.measured)))
+        out.append(long_bytes(len(record.measured)))
         for measured_item in record.measured:
             _write_held_out_metrics(measured_item, out)
-    add(b"\0")
+    out.append(b"\0")
 
 
 def _read_model_update_2(data: bytes, at: int) -> tuple[records.ModelUpdate, int]:
@@ -3337,18 +3434,19 @@ def _read_model_update_2(data: bytes, at: int) -> tuple[records.ModelUpdate, int
 
 
 def _write_training_report(record: records.TrainingReport, out: list[bytes]) -> None:
-    add = out.append
-    text = record.device_class.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.precision.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(int_bytes(record.epochs))
-    add(_DOUBLE.pack(record.seconds))
-    add(_DOUBLE.pack(record.processor_seconds))
-    add(_DOUBLE.pack(record.joules))
-    add(long_bytes(record.bytes_sent))
+    f_device_class = record.device_class.encode()
+    f_precision = record.precision.encode()
+    out += (
+        SMALL[n] if (n := len(f_device_class)) < NUM_SMALL else long_bytes(n),
+        f_device_class,
+        SMALL[n] if (n := len(f_precision)) < NUM_SMALL else long_bytes(n),
+        f_precision,
+        SMALL[n] if 0 <= (n := record.epochs) < NUM_SMALL else int_bytes(n),
+        _DOUBLE.pack(record.seconds),
+        _DOUBLE.pack(record.processor_seconds),
+        _DOUBLE.pack(record.joules),
+        SMALL[n] if 0 <= (n := record.bytes_sent) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_training_report(data: bytes, at: int) -> tuple[records.TrainingReport, int]:
@@ -3407,11 +3505,12 @@ def _read_training_report(data: bytes, at: int) -> tuple[records.TrainingReport,
 
 
 def _write_metric(record: records.Metric, out: list[bytes]) -> None:
-    add = out.append
-    text = record.name.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(_DOUBLE.pack(record.value))
+    f_name = record.name.encode()
+    out += (
+        SMALL[n] if (n := len(f_name)) < NUM_SMALL else long_bytes(n),
+        f_name,
+        _DOUBLE.pack(record.value),
+    )
 
 
 def _read_metric(data: bytes, at: int) -> tuple[records.Metric, int]:
@@ -3436,19 +3535,20 @@ def _read_metric(data: bytes, at: int) -> tuple[records.Metric, int]:
 
 
 def _write_held_out_metrics(record: records.HeldOutMetrics, out: list[bytes]) -> None:
-    add = out.append
-    text = record.attribute.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.group.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.num_examples))
+    f_attribute = record.attribute.encode()
+    f_group = record.group.encode()
+    out += (
+        SMALL[n] if (n := len(f_attribute)) < NUM_SMALL else long_bytes(n),
+        f_attribute,
+        SMALL[n] if (n := len(f_group)) < NUM_SMALL else long_bytes(n),
+        f_group,
+        SMALL[n] if 0 <= (n := record.num_examples) < NUM_SMALL else long_bytes(n),
+    )
     if record.metrics:
-        add(long_bytes(len(record.metrics)))
+        out.append(long_bytes(len(record.metrics)))
         for metrics_item in record.metrics:
             _write_metric(metrics_item, out)
-    add(b"\0")
+    out.append(b"\0")
 
 
 def _read_held_out_metrics(data: bytes, at: int) -> tuple[records.HeldOutMetrics, int]:
@@ -3502,21 +3602,23 @@ def _read_held_out_metrics(data: bytes, at: int) -> tuple[records.HeldOutMetrics
 
 
 def _write_operator_act(record: records.OperatorAct, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.promotion))
-    add(long_bytes(len(record.artefact_sha256)))
-    add(record.artefact_sha256)
-    add(_OPERATOR_STEP_BYTES[record.step.value])
-    text = record.operator.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.reason.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.created_ms))
+    f_task = record.task.encode()
+    f_artefact_sha256 = record.artefact_sha256
+    f_operator = record.operator.encode()
+    f_reason = record.reason.encode()
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.promotion) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_artefact_sha256)) < NUM_SMALL else long_bytes(n),
+        f_artefact_sha256,
+        _OPERATOR_STEP_BYTES[record.step.value],
+        SMALL[n] if (n := len(f_operator)) < NUM_SMALL else long_bytes(n),
+        f_operator,
+        SMALL[n] if (n := len(f_reason)) < NUM_SMALL else long_bytes(n),
+        f_reason,
+        SMALL[n] if 0 <= (n := record.created_ms) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_operator_act(data: bytes, at: int) -> tuple[records.OperatorAct, int]:
@@ -3586,9 +3688,10 @@ def _read_operator_act(data: bytes, at: int) -> tuple[records.OperatorAct, int]:
 
 
 def _write_run(record: records.Run, out: list[bytes]) -> None:
-    add = out.append
-    add(long_bytes(record.skipped))
-    add(int_bytes(record.length))
+    out += (
+        SMALL[n] if 0 <= (n := record.skipped) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.length) < NUM_SMALL else int_bytes(n),
+    )
 
 
 def _read_run(data: bytes, at: int) -> tuple[records.Run, int]:
@@ -3612,23 +3715,27 @@ def _read_run(data: bytes, at: int) -> tuple[records.Run, int]:
 
 
 def _write_over_rate(record: records.OverRate, out: list[bytes]) -> None:
-    add = out.append
-    text = record.source_topic.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(int_bytes(record.source_partition))
-    add(long_bytes(record.first))
-    add(long_bytes(record.source_timestamp_ms))
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_source_topic = record.source_topic.encode()
+    f_participant = record.participant.encode()
+    out += (
+        SMALL[n] if (n := len(f_source_topic)) < NUM_SMALL else long_bytes(n),
+        f_source_topic,
+        SMALL[n] if 0 <= (n := record.source_partition) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.first) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.source_timestamp_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+    )
     if record.runs:
-        add(long_bytes(len(record.runs)))
+        out.append(long_bytes(len(record.runs)))
         for runs_item in record.runs:
             _write_run(runs_item, out)
-    add(b"\0")
-    add(long_bytes(len(record.records_sha256)))
-    add(record.records_sha256)
+    out.append(b"\0")
+    f_records_sha256 = record.records_sha256
+    out += (
+        SMALL[n] if (n := len(f_records_sha256)) < NUM_SMALL else long_bytes(n),
+        f_records_sha256,
+    )
 
 
 def _read_over_rate(data: bytes, at: int) -> tuple[records.OverRate, int]:
@@ -3710,22 +3817,27 @@ def _fits_participant_1(record: records.Participant) -> bool:
 
 
 def _write_participant_1(record: records.Participant, out: list[bytes]) -> None:
-    add = out.append
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.public_key)))
-    add(record.public_key)
-    add(_PARTICIPANT_STATUS_BYTES[record.status.value])
+    f_participant = record.participant.encode()
+    f_public_key = record.public_key
+    out += (
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+        SMALL[n] if (n := len(f_public_key)) < NUM_SMALL else long_bytes(n),
+        f_public_key,
+        _PARTICIPANT_STATUS_BYTES[record.status.value],
+    )
     if record.agreements:
-        add(long_bytes(len(record.agreements)))
+        out.append(long_bytes(len(record.agreements)))
         for agreements_item in record.agreements:
             _write_signed_agreement(agreements_item, out)
-    add(b"\0")
+    out.append(b"\0")
     _write_device_profile(record.device, out)
-    add(long_bytes(record.enrolled_ms))
-    add(long_bytes(len(record.request_sha256)))
-    add(record.request_sha256)
+    f_request_sha256 = record.request_sha256
+    out += (
+        SMALL[n] if 0 <= (n := record.enrolled_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_request_sha256)) < NUM_SMALL else long_bytes(n),
+        f_request_sha256,
+    )
 
 
 def _read_participant_1(data: bytes, at: int) -> tuple[records.Participant, int]:
@@ -3799,29 +3911,34 @@ def _read_participant_1(data: bytes, at: int) -> tuple[records.Participant, int]
 
 
 def _write_participant_2(record: records.Participant, out: list[bytes]) -> None:
-    add = out.append
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.public_key)))
-    add(record.public_key)
-    add(_PARTICIPANT_STATUS_BYTES[record.status.value])
+    f_participant = record.participant.encode()
+    f_public_key = record.public_key
+    out += (
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+        SMALL[n] if (n := len(f_public_key)) < NUM_SMALL else long_bytes(n),
+        f_public_key,
+        _PARTICIPANT_STATUS_BYTES[record.status.value],
+    )
     if record.agreements:
-        add(long_bytes(len(record.agreements)))
+        out.append(long_bytes(len(record.agreements)))
         for agreements_item in record.agreements:
             _write_signed_agreement(agreements_item, out)
-    add(b"\0")
+    out.append(b"\0")
     _write_device_profile(record.device, out)
-    add(long_bytes(record.enrolled_ms))
-    add(long_bytes(len(record.request_sha256)))
-    add(record.request_sha256)
-    add(long_bytes(record.version))
+    f_request_sha256 = record.request_sha256
+    out += (
+        SMALL[n] if 0 <= (n := record.enrolled_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_request_sha256)) < NUM_SMALL else long_bytes(n),
+        f_request_sha256,
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+    )
     if record.withdrawn:
-        add(long_bytes(len(record.withdrawn)))
+        out.append(long_bytes(len(record.withdrawn)))
         for withdrawn_item in record.withdrawn:
             _write_withdrawn_agreement(withdrawn_item, out)
-    add(b"\0")
-    add(long_bytes(record.requested_ms))
+    out.append(b"\0")
+    out.append(SMALL[n] if 0 <= (n := record.requested_ms) < NUM_SMALL else long_bytes(n))
 
 
 def _read_participant_2(data: bytes, at: int) -> tuple[records.Participant, int]:
@@ -3925,13 +4042,15 @@ def _read_participant_2(data: bytes, at: int) -> tuple[records.Participant, int]
 
 
 def _write_withdrawn_agreement(record: records.WithdrawnAgreement, out: list[bytes]) -> None:
-    add = out.append
-    text = record.agreement.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.sha256)))
-    add(record.sha256)
-    add(long_bytes(record.withdrawn_ms))
+    f_agreement = record.agreement.encode()
+    f_sha256 = record.sha256
+    out += (
+        SMALL[n] if (n := len(f_agreement)) < NUM_SMALL else long_bytes(n),
+        f_agreement,
+        SMALL[n] if (n := len(f_sha256)) < NUM_SMALL else long_bytes(n),
+        f_sha256,
+        SMALL[n] if 0 <= (n := record.withdrawn_ms) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_withdrawn_agreement(data: bytes, at: int) -> tuple[records.WithdrawnAgreement, int]:
@@ -3967,24 +4086,25 @@ def _read_withdrawn_agreement(data: bytes, at: int) -> tuple[records.WithdrawnAg
 
 
 def _write_group_finding(record: records.GroupFinding, out: list[bytes]) -> None:
-    add = out.append
-    text = record.metric.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.group.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.num_examples))
-    add(long_bytes(record.harmed))
-    add(long_bytes(record.helped))
-    add(_DOUBLE.pack(record.value))
-    add(_DOUBLE.pack(record.drop))
-    add(_DOUBLE.pack(record.bound))
-    add(_DOUBLE.pack(record.margin))
-    add(_DOUBLE.pack(record.p_value))
-    text = record.verdict.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_metric = record.metric.encode()
+    f_group = record.group.encode()
+    f_verdict = record.verdict.encode()
+    out += (
+        SMALL[n] if (n := len(f_metric)) < NUM_SMALL else long_bytes(n),
+        f_metric,
+        SMALL[n] if (n := len(f_group)) < NUM_SMALL else long_bytes(n),
+        f_group,
+        SMALL[n] if 0 <= (n := record.num_examples) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.harmed) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.helped) < NUM_SMALL else long_bytes(n),
+        _DOUBLE.pack(record.value),
+        _DOUBLE.pack(record.drop),
+        _DOUBLE.pack(record.bound),
+        _DOUBLE.pack(record.margin),
+        _DOUBLE.pack(record.p_value),
+        SMALL[n] if (n := len(f_verdict)) < NUM_SMALL else long_bytes(n),
+        f_verdict,
+    )
 
 
 def _read_group_finding(data: bytes, at: int) -> tuple[records.GroupFinding, int]:
@@ -4071,57 +4191,69 @@ def _fits_promotion_1(record: records.Promotion) -> bool:
 
 
 def _write_promotion_1(record: records.Promotion, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.sequence))
-    add(long_bytes(record.version))
-    add(long_bytes(len(record.model_digest)))
-    add(record.model_digest)
-    text = record.variant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.artefact_sha256)))
-    add(record.artefact_sha256)
-    text = record.runtime.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.processor.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(_PROMOTION_DECISION_BYTES[record.decision.value])
-    text = record.reason.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.policy_sha256)))
-    add(record.policy_sha256)
+    f_task = record.task.encode()
+    f_model_digest = record.model_digest
+    f_variant = record.variant.encode()
+    f_artefact_sha256 = record.artefact_sha256
+    f_runtime = record.runtime.encode()
+    f_processor = record.processor.encode()
+    f_reason = record.reason.encode()
+    f_policy_sha256 = record.policy_sha256
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.sequence) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_model_digest)) < NUM_SMALL else long_bytes(n),
+        f_model_digest,
+        SMALL[n] if (n := len(f_variant)) < NUM_SMALL else long_bytes(n),
+        f_variant,
+        SMALL[n] if (n := len(f_artefact_sha256)) < NUM_SMALL else long_bytes(n),
+        f_artefact_sha256,
+        SMALL[n] if (n := len(f_runtime)) < NUM_SMALL else long_bytes(n),
+        f_runtime,
+        SMALL[n] if (n := len(f_processor)) < NUM_SMALL else long_bytes(n),
+        f_processor,
+        _PROMOTION_DECISION_BYTES[record.decision.value],
+        SMALL[n] if (n := len(f_reason)) < NUM_SMALL else long_bytes(n),
+        f_reason,
+        SMALL[n] if (n := len(f_policy_sha256)) < NUM_SMALL else long_bytes(n),
+        f_policy_sha256,
+    )
     if record.measurements:
-        add(long_bytes(len(record.measurements)))
+        out.append(long_bytes(len(record.measurements)))
         for measurements_item in record.measurements:
-            add(long_bytes(len(measurements_item)))
-            add(measurements_item)
-    add(b"\0")
+            f_measurements_item = measurements_item
+            out += (
+                SMALL[n] if (n := len(f_measurements_item)) < NUM_SMALL else long_bytes(n),
+                f_measurements_item,
+            )
+    out.append(b"\0")
     if record.findings:
-        add(long_bytes(len(record.findings)))
+        out.append(long_bytes(len(record.findings)))
         for findings_item in record.findings:
             _write_group_finding(findings_item, out)
-    add(b"\0")
-    add(long_bytes(record.gate_uses))
+    out.append(b"\0")
+    out.append(SMALL[n] if 0 <= (n := record.gate_uses) < NUM_SMALL else long_bytes(n))
     if record.signers:
-        add(long_bytes(len(record.signers)))
+        out.append(long_bytes(len(record.signers)))
         for signers_item in record.signers:
-            text = signers_item.encode()
-            add(long_bytes(len(text)))
-            add(text)
-    add(b"\0")
+            f_signers_item = signers_item.encode()
+            out += (
+                SMALL[n] if (n := len(f_signers_item)) < NUM_SMALL else long_bytes(n),
+                f_signers_item,
+            )
+    out.append(b"\0")
     if record.acts:
-        add(long_bytes(len(record.acts)))
+        out.append(long_bytes(len(record.acts)))
         for acts_item in record.acts:
-            add(long_bytes(len(acts_item)))
-            add(acts_item)
-    add(b"\0")
-    add(long_bytes(record.created_ms))
+            f_acts_item = acts_item
+            out += (
+                SMALL[n] if (n := len(f_acts_item)) < NUM_SMALL else long_bytes(n),
+                f_acts_item,
+            )
+    out.append(b"\0")
+    out.append(SMALL[n] if 0 <= (n := record.created_ms) < NUM_SMALL else long_bytes(n))
 
 
 def _read_promotion_1(data: bytes, at: int) -> tuple[records.Promotion, int]:
@@ -4339,58 +4471,72 @@ def _read_promotion_1(data: bytes, at: int) -> tuple[records.Promotion, int]:
 
 
 def _write_promotion_2(record: records.Promotion, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.sequence))
-    add(long_bytes(record.version))
-    add(long_bytes(len(record.model_digest)))
-    add(record.model_digest)
-    text = record.variant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.artefact_sha256)))
-    add(record.artefact_sha256)
-    text = record.runtime.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.processor.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(_PROMOTION_DECISION_BYTES[record.decision.value])
-    text = record.reason.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.policy_sha256)))
-    add(record.policy_sha256)
+    f_task = record.task.encode()
+    f_model_digest = record.model_digest
+    f_variant = record.variant.encode()
+    f_artefact_sha256 = record.artefact_sha256
+    f_runtime = record.runtime.encode()
+    f_processor = record.processor.encode()
+    f_reason = record.reason.encode()
+    f_policy_sha256 = record.policy_sha256
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.sequence) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_model_digest)) < NUM_SMALL else long_bytes(n),
+        f_model_digest,
+        SMALL[n] if (n := len(f_variant)) < NUM_SMALL else long_bytes(n),
+        f_variant,
+        SMALL[n] if (n := len(f_artefact_sha256)) < NUM_SMALL else long_bytes(n),
+        f_artefact_sha256,
+        SMALL[n] if (n := len(f_runtime)) < NUM_SMALL else long_bytes(n),
+        f_runtime,
+        SMALL[n] if (n := len(f_processor)) < NUM_SMALL else long_bytes(n),
+        f_processor,
+        _PROMOTION_DECISION_BYTES[record.decision.value],
+        SMALL[n] if (n := len(f_reason)) < NUM_SMALL else long_bytes(n),
+        f_reason,
+        SMALL[n] if (n := len(f_policy_sha256)) < NUM_SMALL else long_bytes(n),
+        f_policy_sha256,
+    )
     if record.measurements:
-        add(long_bytes(len(record.measurements)))
+        out.append(long_bytes(len(record.measurements)))
         for measurements_item in record.measurements:
-            add(long_bytes(len(measurements_item)))
-            add(measurements_item)
-    add(b"\0")
+            f_measurements_item = measurements_item
+            out += (
+                SMALL[n] if (n := len(f_measurements_item)) < NUM_SMALL else long_bytes(n),
+                f_measurements_item,
+            )
+    out.append(b"\0")
     if record.findings:
-        add(long_bytes(len(record.findings)))
+        out.append(long_bytes(len(record.findings)))
         for findings_item in record.findings:
             _write_group_finding(findings_item, out)
-    add(b"\0")
-    add(long_bytes(record.gate_uses))
+    out.append(b"\0")
+    out.append(SMALL[n] if 0 <= (n := record.gate_uses) < NUM_SMALL else long_bytes(n))
     if record.signers:
-        add(long_bytes(len(record.signers)))
+        out.append(long_bytes(len(record.signers)))
         for signers_item in record.signers:
-            text = signers_item.encode()
-            add(long_bytes(len(text)))
-            add(text)
-    add(b"\0")
+            f_signers_item = signers_item.encode()
+            out += (
+                SMALL[n] if (n := len(f_signers_item)) < NUM_SMALL else long_bytes(n),
+                f_signers_item,
+            )
+    out.append(b"\0")
     if record.acts:
-        add(long_bytes(len(record.acts)))
+        out.append(long_bytes(len(record.acts)))
         for acts_item in record.acts:
-            add(long_bytes(len(acts_item)))
-            add(acts_item)
-    add(b"\0")
-    add(long_bytes(record.created_ms))
-    add(long_bytes(record.gate))
+            f_acts_item = acts_item
+            out += (
+                SMALL[n] if (n := len(f_acts_item)) < NUM_SMALL else long_bytes(n),
+                f_acts_item,
+            )
+    out.append(b"\0")
+    out += (
+        SMALL[n] if 0 <= (n := record.created_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.gate) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_promotion_2(data: bytes, at: int) -> tuple[records.Promotion, int]:
@@ -4614,19 +4760,22 @@ def _read_promotion_2(data: bytes, at: int) -> tuple[records.Promotion, int]:
 
 
 def _write_published_model(record: records.PublishedModel, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.version))
-    add(long_bytes(record.round))
-    add(int_bytes(record.attempt))
-    add(long_bytes(len(record.model_digest)))
-    add(record.model_digest)
-    add(long_bytes(len(record.manifest_sha256)))
-    add(record.manifest_sha256)
-    add(int_bytes(record.num_selected))
-    add(int_bytes(record.num_contributions))
+    f_task = record.task.encode()
+    f_model_digest = record.model_digest
+    f_manifest_sha256 = record.manifest_sha256
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.attempt) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if (n := len(f_model_digest)) < NUM_SMALL else long_bytes(n),
+        f_model_digest,
+        SMALL[n] if (n := len(f_manifest_sha256)) < NUM_SMALL else long_bytes(n),
+        f_manifest_sha256,
+        SMALL[n] if 0 <= (n := record.num_selected) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.num_contributions) < NUM_SMALL else int_bytes(n),
+    )
 
 
 def _read_published_model(data: bytes, at: int) -> tuple[records.PublishedModel, int]:
@@ -4702,23 +4851,25 @@ def _read_published_model(data: bytes, at: int) -> tuple[records.PublishedModel,
 
 
 def _write_receipt(record: records.Receipt, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.round))
-    add(int_bytes(record.attempt))
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.update_id.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(_OUTCOME_BYTES[record.outcome.value])
-    add(long_bytes(record.version))
-    add(long_bytes(record.weight))
-    add(long_bytes(len(record.model_digest)))
-    add(record.model_digest)
+    f_task = record.task.encode()
+    f_participant = record.participant.encode()
+    f_update_id = record.update_id.encode()
+    f_model_digest = record.model_digest
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.attempt) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+        SMALL[n] if (n := len(f_update_id)) < NUM_SMALL else long_bytes(n),
+        f_update_id,
+        _OUTCOME_BYTES[record.outcome.value],
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.weight) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_model_digest)) < NUM_SMALL else long_bytes(n),
+        f_model_digest,
+    )
 
 
 def _read_receipt(data: bytes, at: int) -> tuple[records.Receipt, int]:
@@ -4806,23 +4957,27 @@ def _fits_release_1(record: records.Release) -> bool:
 
 
 def _write_release_1(record: records.Release, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.version))
-    add(long_bytes(len(record.model_digest)))
-    add(record.model_digest)
+    f_task = record.task.encode()
+    f_model_digest = record.model_digest
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_model_digest)) < NUM_SMALL else long_bytes(n),
+        f_model_digest,
+    )
     if record.metrics:
-        add(long_bytes(len(record.metrics)))
+        out.append(long_bytes(len(record.metrics)))
         for metrics_item in record.metrics:
             _write_metric(metrics_item, out)
-    add(b"\0")
-    add(long_bytes(record.num_examples))
-    text = record.device.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.duration_ms))
+    out.append(b"\0")
+    f_device = record.device.encode()
+    out += (
+        SMALL[n] if 0 <= (n := record.num_examples) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_device)) < NUM_SMALL else long_bytes(n),
+        f_device,
+        SMALL[n] if 0 <= (n := record.duration_ms) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_release_1(data: bytes, at: int) -> tuple[records.Release, int]:
@@ -4898,37 +5053,41 @@ def _read_release_1(data: bytes, at: int) -> tuple[records.Release, int]:
 
 
 def _write_release_2(record: records.Release, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.version))
-    add(long_bytes(len(record.model_digest)))
-    add(record.model_digest)
+    f_task = record.task.encode()
+    f_model_digest = record.model_digest
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_model_digest)) < NUM_SMALL else long_bytes(n),
+        f_model_digest,
+    )
     if record.metrics:
-        add(long_bytes(len(record.metrics)))
+        out.append(long_bytes(len(record.metrics)))
         for metrics_item in record.metrics:
             _write_metric(metrics_item, out)
-    add(b"\0")
-    add(long_bytes(record.num_examples))
-    text = record.device.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.duration_ms))
-    text = record.reason.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    out.append(b"\0")
+    f_device = record.device.encode()
+    f_reason = record.reason.encode()
+    out += (
+        SMALL[n] if 0 <= (n := record.num_examples) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_device)) < NUM_SMALL else long_bytes(n),
+        f_device,
+        SMALL[n] if 0 <= (n := record.duration_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_reason)) < NUM_SMALL else long_bytes(n),
+        f_reason,
+    )
     if record.groups:
-        add(long_bytes(len(record.groups)))
+        out.append(long_bytes(len(record.groups)))
         for groups_item in record.groups:
             _write_group_measurement(groups_item, out)
-    add(b"\0")
+    out.append(b"\0")
     if record.participants:
-        add(long_bytes(len(record.participants)))
+        out.append(long_bytes(len(record.participants)))
         for participants_item in record.participants:
             _write_participants_metric(participants_item, out)
-    add(b"\0")
-    add(b"\1" if record.again else b"\0")
+    out.append(b"\0")
+    out.append(b"\1" if record.again else b"\0")
 
 
 def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
@@ -5055,22 +5214,25 @@ def _read_release_2(data: bytes, at: int) -> tuple[records.Release, int]:
 
 
 def _write_group_measurement(record: records.GroupMeasurement, out: list[bytes]) -> None:
-    add = out.append
-    text = record.attribute.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.group.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.num_examples))
+    f_attribute = record.attribute.encode()
+    f_group = record.group.encode()
+    out += (
+        SMALL[n] if (n := len(f_attribute)) < NUM_SMALL else long_bytes(n),
+        f_attribute,
+        SMALL[n] if (n := len(f_group)) < NUM_SMALL else long_bytes(n),
+        f_group,
+        SMALL[n] if 0 <= (n := record.num_examples) < NUM_SMALL else long_bytes(n),
+    )
     if record.metrics:
-        add(long_bytes(len(record.metrics)))
+        out.append(long_bytes(len(record.metrics)))
         for metrics_item in record.metrics:
             _write_metric(metrics_item, out)
-    add(b"\0")
-    text = record.reason.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    out.append(b"\0")
+    f_reason = record.reason.encode()
+    out += (
+        SMALL[n] if (n := len(f_reason)) < NUM_SMALL else long_bytes(n),
+        f_reason,
+    )
 
 
 def _read_group_measurement(data: bytes, at: int) -> tuple[records.GroupMeasurement, int]:
@@ -5134,25 +5296,26 @@ def _read_group_measurement(data: bytes, at: int) -> tuple[records.GroupMeasurem
 
 
 def _write_participants_metric(record: records.ParticipantsMetric, out: list[bytes]) -> None:
-    add = out.append
-    add(long_bytes(record.version))
-    text = record.attribute.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.group.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.metric.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(int_bytes(record.participants))
-    add(long_bytes(record.num_examples))
-    add(_DOUBLE.pack(record.mean))
-    add(_DOUBLE.pack(record.p10))
-    add(_DOUBLE.pack(record.p25))
-    add(_DOUBLE.pack(record.p50))
-    add(_DOUBLE.pack(record.p75))
-    add(_DOUBLE.pack(record.p90))
+    f_attribute = record.attribute.encode()
+    f_group = record.group.encode()
+    f_metric = record.metric.encode()
+    out += (
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_attribute)) < NUM_SMALL else long_bytes(n),
+        f_attribute,
+        SMALL[n] if (n := len(f_group)) < NUM_SMALL else long_bytes(n),
+        f_group,
+        SMALL[n] if (n := len(f_metric)) < NUM_SMALL else long_bytes(n),
+        f_metric,
+        SMALL[n] if 0 <= (n := record.participants) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.num_examples) < NUM_SMALL else long_bytes(n),
+        _DOUBLE.pack(record.mean),
+        _DOUBLE.pack(record.p10),
+        _DOUBLE.pack(record.p25),
+        _DOUBLE.pack(record.p50),
+        _DOUBLE.pack(record.p75),
+        _DOUBLE.pack(record.p90),
+    )
 
 
 def _read_participants_metric(data: bytes, at: int) -> tuple[records.ParticipantsMetric, int]:
@@ -5250,73 +5413,85 @@ def _fits_round_1(record: records.Round) -> bool:
 
 
 def _write_round_1(record: records.Round, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.round))
-    add(int_bytes(record.attempt))
-    add(_ROUND_STATUS_BYTES[record.status.value])
-    add(long_bytes(record.base_version))
-    add(long_bytes(len(record.base_digest)))
-    add(record.base_digest)
+    f_task = record.task.encode()
+    f_base_digest = record.base_digest
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.attempt) < NUM_SMALL else int_bytes(n),
+        _ROUND_STATUS_BYTES[record.status.value],
+        SMALL[n] if 0 <= (n := record.base_version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_base_digest)) < NUM_SMALL else long_bytes(n),
+        f_base_digest,
+    )
     if record.base_chunks:
-        add(long_bytes(len(record.base_chunks)))
+        out.append(long_bytes(len(record.base_chunks)))
         for base_chunks_item in record.base_chunks:
             _write_chunk_reference(base_chunks_item, out)
-    add(b"\0")
+    out.append(b"\0")
     if record.layout:
-        add(long_bytes(len(record.layout)))
+        out.append(long_bytes(len(record.layout)))
         for layout_item in record.layout:
             _write_tensor_layout_1(layout_item, out)
-    add(b"\0")
-    add(long_bytes(len(record.layout_digest)))
-    add(record.layout_digest)
-    add(long_bytes(record.num_elements))
-    add(int_bytes(record.chunk_elements))
-    add(long_bytes(record.opened_ms))
-    add(long_bytes(record.deadline_ms))
-    add(int_bytes(record.quorum))
-    add(int_bytes(record.target))
-    add(_DOUBLE.pack(record.max_abs))
-    add(_DOUBLE.pack(record.max_norm))
-    add(long_bytes(record.max_weight))
-    add(int_bytes(record.fraction_bits))
-    add(int_bytes(record.kept_versions))
-    text = record.rule.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.server_optimizer.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    out.append(b"\0")
+    f_layout_digest = record.layout_digest
+    f_rule = record.rule.encode()
+    f_server_optimizer = record.server_optimizer.encode()
+    out += (
+        SMALL[n] if (n := len(f_layout_digest)) < NUM_SMALL else long_bytes(n),
+        f_layout_digest,
+        SMALL[n] if 0 <= (n := record.num_elements) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.chunk_elements) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.opened_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.deadline_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.quorum) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.target) < NUM_SMALL else int_bytes(n),
+        _DOUBLE.pack(record.max_abs),
+        _DOUBLE.pack(record.max_norm),
+        SMALL[n] if 0 <= (n := record.max_weight) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.fraction_bits) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.kept_versions) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if (n := len(f_rule)) < NUM_SMALL else long_bytes(n),
+        f_rule,
+        SMALL[n] if (n := len(f_server_optimizer)) < NUM_SMALL else long_bytes(n),
+        f_server_optimizer,
+    )
     if record.optimizer_chunks:
-        add(long_bytes(len(record.optimizer_chunks)))
+        out.append(long_bytes(len(record.optimizer_chunks)))
         for optimizer_chunks_item in record.optimizer_chunks:
             _write_chunk_reference(optimizer_chunks_item, out)
-    add(b"\0")
-    add(_WINDOW_MODE_BYTES[record.window.value])
-    add(long_bytes(record.grace_ms))
-    add(long_bytes(record.max_staleness))
-    text = record.staleness.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.seed)))
-    add(record.seed)
-    add(_DOUBLE.pack(record.invited_fraction))
-    add(b"\1" if record.partial else b"\0")
+    out.append(b"\0")
+    f_staleness = record.staleness.encode()
+    f_seed = record.seed
+    out += (
+        _WINDOW_MODE_BYTES[record.window.value],
+        SMALL[n] if 0 <= (n := record.grace_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.max_staleness) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_staleness)) < NUM_SMALL else long_bytes(n),
+        f_staleness,
+        SMALL[n] if (n := len(f_seed)) < NUM_SMALL else long_bytes(n),
+        f_seed,
+        _DOUBLE.pack(record.invited_fraction),
+        b"\1" if record.partial else b"\0",
+    )
     if record.encodings:
-        add(long_bytes(len(record.encodings)))
+        out.append(long_bytes(len(record.encodings)))
         for encodings_item in record.encodings:
-            text = encodings_item.encode()
-            add(long_bytes(len(text)))
-            add(text)
-    add(b"\0")
-    text = record.agreement.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.training.encode()
-    add(long_bytes(len(text)))
-    add(text)
+            f_encodings_item = encodings_item.encode()
+            out += (
+                SMALL[n] if (n := len(f_encodings_item)) < NUM_SMALL else long_bytes(n),
+                f_encodings_item,
+            )
+    out.append(b"\0")
+    f_agreement = record.agreement.encode()
+    f_training = record.training.encode()
+    out += (
+        SMALL[n] if (n := len(f_agreement)) < NUM_SMALL else long_bytes(n),
+        f_agreement,
+        SMALL[n] if (n := len(f_training)) < NUM_SMALL else long_bytes(n),
+        f_training,
+    )
 
 
 def _read_round_1(data: bytes, at: int) -> tuple[records.Round, int]:
@@ -5628,76 +5803,88 @@ def _read_round_1(data: bytes, at: int) -> tuple[records.Round, int]:
 
 
 def _write_round_2(record: records.Round, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.round))
-    add(int_bytes(record.attempt))
-    add(_ROUND_STATUS_BYTES[record.status.value])
-    add(long_bytes(record.base_version))
-    add(long_bytes(len(record.base_digest)))
-    add(record.base_digest)
+    f_task = record.task.encode()
+    f_base_digest = record.base_digest
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.attempt) < NUM_SMALL else int_bytes(n),
+        _ROUND_STATUS_BYTES[record.status.value],
+        SMALL[n] if 0 <= (n := record.base_version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_base_digest)) < NUM_SMALL else long_bytes(n),
+        f_base_digest,
+    )
     if record.base_chunks:
-        add(long_bytes(len(record.base_chunks)))
+        out.append(long_bytes(len(record.base_chunks)))
         for base_chunks_item in record.base_chunks:
             _write_chunk_reference(base_chunks_item, out)
-    add(b"\0")
+    out.append(b"\0")
     if record.layout:
-        add(long_bytes(len(record.layout)))
+        out.append(long_bytes(len(record.layout)))
         for layout_item in record.layout:
             _write_tensor_layout_2(layout_item, out)
-    add(b"\0")
-    add(long_bytes(len(record.layout_digest)))
-    add(record.layout_digest)
-    add(long_bytes(record.num_elements))
-    add(int_bytes(record.chunk_elements))
-    add(long_bytes(record.opened_ms))
-    add(long_bytes(record.deadline_ms))
-    add(int_bytes(record.quorum))
-    add(int_bytes(record.target))
-    add(_DOUBLE.pack(record.max_abs))
-    add(_DOUBLE.pack(record.max_norm))
-    add(long_bytes(record.max_weight))
-    add(int_bytes(record.fraction_bits))
-    add(int_bytes(record.kept_versions))
-    text = record.rule.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.server_optimizer.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    out.append(b"\0")
+    f_layout_digest = record.layout_digest
+    f_rule = record.rule.encode()
+    f_server_optimizer = record.server_optimizer.encode()
+    out += (
+        SMALL[n] if (n := len(f_layout_digest)) < NUM_SMALL else long_bytes(n),
+        f_layout_digest,
+        SMALL[n] if 0 <= (n := record.num_elements) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.chunk_elements) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.opened_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.deadline_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.quorum) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.target) < NUM_SMALL else int_bytes(n),
+        _DOUBLE.pack(record.max_abs),
+        _DOUBLE.pack(record.max_norm),
+        SMALL[n] if 0 <= (n := record.max_weight) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.fraction_bits) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.kept_versions) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if (n := len(f_rule)) < NUM_SMALL else long_bytes(n),
+        f_rule,
+        SMALL[n] if (n := len(f_server_optimizer)) < NUM_SMALL else long_bytes(n),
+        f_server_optimizer,
+    )
     if record.optimizer_chunks:
-        add(long_bytes(len(record.optimizer_chunks)))
+        out.append(long_bytes(len(record.optimizer_chunks)))
         for optimizer_chunks_item in record.optimizer_chunks:
             _write_chunk_reference(optimizer_chunks_item, out)
-    add(b"\0")
-    add(_WINDOW_MODE_BYTES[record.window.value])
-    add(long_bytes(record.grace_ms))
-    add(long_bytes(record.max_staleness))
-    text = record.staleness.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.seed)))
-    add(record.seed)
-    add(_DOUBLE.pack(record.invited_fraction))
-    add(b"\1" if record.partial else b"\0")
+    out.append(b"\0")
+    f_staleness = record.staleness.encode()
+    f_seed = record.seed
+    out += (
+        _WINDOW_MODE_BYTES[record.window.value],
+        SMALL[n] if 0 <= (n := record.grace_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.max_staleness) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_staleness)) < NUM_SMALL else long_bytes(n),
+        f_staleness,
+        SMALL[n] if (n := len(f_seed)) < NUM_SMALL else long_bytes(n),
+        f_seed,
+        _DOUBLE.pack(record.invited_fraction),
+        b"\1" if record.partial else b"\0",
+    )
     if record.encodings:
-        add(long_bytes(len(record.encodings)))
+        out.append(long_bytes(len(record.encodings)))
         for encodings_item in record.encodings:
-            text = encodings_item.encode()
-            add(long_bytes(len(text)))
-            add(text)
-    add(b"\0")
-    text = record.agreement.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.training.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.terms.encode()
-    add(long_bytes(len(text)))
-    add(text)
+            f_encodings_item = encodings_item.encode()
+            out += (
+                SMALL[n] if (n := len(f_encodings_item)) < NUM_SMALL else long_bytes(n),
+                f_encodings_item,
+            )
+    out.append(b"\0")
+    f_agreement = record.agreement.encode()
+    f_training = record.training.encode()
+    f_terms = record.terms.encode()
+    out += (
+        SMALL[n] if (n := len(f_agreement)) < NUM_SMALL else long_bytes(n),
+        f_agreement,
+        SMALL[n] if (n := len(f_training)) < NUM_SMALL else long_bytes(n),
+        f_training,
+        SMALL[n] if (n := len(f_terms)) < NUM_SMALL else long_bytes(n),
+        f_terms,
+    )
 
 
 def _read_round_2(data: bytes, at: int) -> tuple[records.Round, int]:
@@ -6023,15 +6210,16 @@ def _fits_round_event_1(record: records.RoundEvent) -> bool:
 
 
 def _write_round_event_1(record: records.RoundEvent, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.round))
-    add(int_bytes(record.attempt))
-    add(_ROUND_TRANSITION_BYTES[record.transition.value])
-    add(int_bytes(record.num_updates))
-    add(long_bytes(record.base_version))
+    f_task = record.task.encode()
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.attempt) < NUM_SMALL else int_bytes(n),
+        _ROUND_TRANSITION_BYTES[record.transition.value],
+        SMALL[n] if 0 <= (n := record.num_updates) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.base_version) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_round_event_1(data: bytes, at: int) -> tuple[records.RoundEvent, int]:
@@ -6087,18 +6275,19 @@ def _read_round_event_1(data: bytes, at: int) -> tuple[records.RoundEvent, int]:
 
 
 def _write_round_event_2(record: records.RoundEvent, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.round))
-    add(int_bytes(record.attempt))
-    add(_ROUND_TRANSITION_BYTES[record.transition.value])
-    add(int_bytes(record.num_updates))
-    add(long_bytes(record.base_version))
-    text = record.reason.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_task = record.task.encode()
+    f_reason = record.reason.encode()
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.attempt) < NUM_SMALL else int_bytes(n),
+        _ROUND_TRANSITION_BYTES[record.transition.value],
+        SMALL[n] if 0 <= (n := record.num_updates) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.base_version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_reason)) < NUM_SMALL else long_bytes(n),
+        f_reason,
+    )
 
 
 def _read_round_event_2(data: bytes, at: int) -> tuple[records.RoundEvent, int]:
@@ -6164,10 +6353,12 @@ def _read_round_event_2(data: bytes, at: int) -> tuple[records.RoundEvent, int]:
 
 
 def _write_sequenced_event(record: records.SequencedEvent, out: list[bytes]) -> None:
-    add = out.append
-    add(long_bytes(record.sequence))
-    add(long_bytes(len(record.previous_sha256)))
-    add(record.previous_sha256)
+    f_previous_sha256 = record.previous_sha256
+    out += (
+        SMALL[n] if 0 <= (n := record.sequence) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_previous_sha256)) < NUM_SMALL else long_bytes(n),
+        f_previous_sha256,
+    )
     _write_audit_event(record.event, out)
 
 
@@ -6196,18 +6387,20 @@ def _read_sequenced_event(data: bytes, at: int) -> tuple[records.SequencedEvent,
 
 
 def _write_set_aside(record: records.SetAside, out: list[bytes]) -> None:
-    add = out.append
-    text = record.operator.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.item.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.item_sha256)))
-    add(record.item_sha256)
-    text = record.error.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_operator = record.operator.encode()
+    f_item = record.item.encode()
+    f_item_sha256 = record.item_sha256
+    f_error = record.error.encode()
+    out += (
+        SMALL[n] if (n := len(f_operator)) < NUM_SMALL else long_bytes(n),
+        f_operator,
+        SMALL[n] if (n := len(f_item)) < NUM_SMALL else long_bytes(n),
+        f_item,
+        SMALL[n] if (n := len(f_item_sha256)) < NUM_SMALL else long_bytes(n),
+        f_item_sha256,
+        SMALL[n] if (n := len(f_error)) < NUM_SMALL else long_bytes(n),
+        f_error,
+    )
 
 
 def _read_set_aside(data: bytes, at: int) -> tuple[records.SetAside, int]:
@@ -6266,27 +6459,31 @@ def _fits_task_1(record: records.Task) -> bool:
 
 
 def _write_task_1(record: records.Task, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.specification.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_task = record.task.encode()
+    f_specification = record.specification.encode()
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if (n := len(f_specification)) < NUM_SMALL else long_bytes(n),
+        f_specification,
+    )
     if record.layout:
-        add(long_bytes(len(record.layout)))
+        out.append(long_bytes(len(record.layout)))
         for layout_item in record.layout:
             _write_tensor_layout_1(layout_item, out)
-    add(b"\0")
-    add(long_bytes(record.base_version))
-    add(long_bytes(len(record.base_digest)))
-    add(record.base_digest)
+    out.append(b"\0")
+    f_base_digest = record.base_digest
+    out += (
+        SMALL[n] if 0 <= (n := record.base_version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_base_digest)) < NUM_SMALL else long_bytes(n),
+        f_base_digest,
+    )
     if record.base_chunks:
-        add(long_bytes(len(record.base_chunks)))
+        out.append(long_bytes(len(record.base_chunks)))
         for base_chunks_item in record.base_chunks:
             _write_chunk_reference(base_chunks_item, out)
-    add(b"\0")
-    add(long_bytes(record.created_ms))
+    out.append(b"\0")
+    out.append(SMALL[n] if 0 <= (n := record.created_ms) < NUM_SMALL else long_bytes(n))
 
 
 def _read_task_1(data: bytes, at: int) -> tuple[records.Task, int]:
@@ -6374,32 +6571,38 @@ def _read_task_1(data: bytes, at: int) -> tuple[records.Task, int]:
 
 
 def _write_task_2(record: records.Task, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.specification.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    f_task = record.task.encode()
+    f_specification = record.specification.encode()
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if (n := len(f_specification)) < NUM_SMALL else long_bytes(n),
+        f_specification,
+    )
     if record.layout:
-        add(long_bytes(len(record.layout)))
+        out.append(long_bytes(len(record.layout)))
         for layout_item in record.layout:
             _write_tensor_layout_2(layout_item, out)
-    add(b"\0")
-    add(long_bytes(record.base_version))
-    add(long_bytes(len(record.base_digest)))
-    add(record.base_digest)
+    out.append(b"\0")
+    f_base_digest = record.base_digest
+    out += (
+        SMALL[n] if 0 <= (n := record.base_version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_base_digest)) < NUM_SMALL else long_bytes(n),
+        f_base_digest,
+    )
     if record.base_chunks:
-        add(long_bytes(len(record.base_chunks)))
+        out.append(long_bytes(len(record.base_chunks)))
         for base_chunks_item in record.base_chunks:
             _write_chunk_reference(base_chunks_item, out)
-    add(b"\0")
-    add(long_bytes(record.created_ms))
-    add(long_bytes(record.version))
-    add(_TASK_STATUS_BYTES[record.status.value])
-    text = record.reason.encode()
-    add(long_bytes(len(text)))
-    add(text)
+    out.append(b"\0")
+    f_reason = record.reason.encode()
+    out += (
+        SMALL[n] if 0 <= (n := record.created_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        _TASK_STATUS_BYTES[record.status.value],
+        SMALL[n] if (n := len(f_reason)) < NUM_SMALL else long_bytes(n),
+        f_reason,
+    )
 
 
 def _read_task_2(data: bytes, at: int) -> tuple[records.Task, int]:
@@ -6511,37 +6714,43 @@ def _read_task_2(data: bytes, at: int) -> tuple[records.Task, int]:
 
 
 def _write_variant(record: records.Variant, out: list[bytes]) -> None:
-    add = out.append
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.version))
-    add(long_bytes(len(record.model_digest)))
-    add(record.model_digest)
-    text = record.name.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.recipe.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.builders.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(len(record.calibration_sha256)))
-    add(record.calibration_sha256)
-    add(long_bytes(len(record.artefact_sha256)))
-    add(record.artefact_sha256)
-    add(long_bytes(record.artefact_bytes))
-    add(b"\1" if record.deterministic else b"\0")
+    f_task = record.task.encode()
+    f_model_digest = record.model_digest
+    f_name = record.name.encode()
+    f_recipe = record.recipe.encode()
+    f_builders = record.builders.encode()
+    f_calibration_sha256 = record.calibration_sha256
+    f_artefact_sha256 = record.artefact_sha256
+    out += (
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.version) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_model_digest)) < NUM_SMALL else long_bytes(n),
+        f_model_digest,
+        SMALL[n] if (n := len(f_name)) < NUM_SMALL else long_bytes(n),
+        f_name,
+        SMALL[n] if (n := len(f_recipe)) < NUM_SMALL else long_bytes(n),
+        f_recipe,
+        SMALL[n] if (n := len(f_builders)) < NUM_SMALL else long_bytes(n),
+        f_builders,
+        SMALL[n] if (n := len(f_calibration_sha256)) < NUM_SMALL else long_bytes(n),
+        f_calibration_sha256,
+        SMALL[n] if (n := len(f_artefact_sha256)) < NUM_SMALL else long_bytes(n),
+        f_artefact_sha256,
+        SMALL[n] if 0 <= (n := record.artefact_bytes) < NUM_SMALL else long_bytes(n),
+        b"\1" if record.deterministic else b"\0",
+    )
     if record.chunks:
-        add(long_bytes(len(record.chunks)))
+        out.append(long_bytes(len(record.chunks)))
         for chunks_item in record.chunks:
             _write_chunk_reference(chunks_item, out)
-    add(b"\0")
-    text = record.failure.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.created_ms))
+    out.append(b"\0")
+    f_failure = record.failure.encode()
+    out += (
+        SMALL[n] if (n := len(f_failure)) < NUM_SMALL else long_bytes(n),
+        f_failure,
+        SMALL[n] if 0 <= (n := record.created_ms) < NUM_SMALL else long_bytes(n),
+    )
 
 
 def _read_variant(data: bytes, at: int) -> tuple[records.Variant, int]:
@@ -6676,30 +6885,32 @@ def _fits_verdict_1(record: records.Verdict) -> bool:
 
 
 def _write_verdict_1(record: records.Verdict, out: list[bytes]) -> None:
-    add = out.append
-    text = record.source_topic.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(int_bytes(record.source_partition))
-    add(long_bytes(record.source_offset))
-    add(long_bytes(record.source_timestamp_ms))
-    add(long_bytes(len(record.record_sha256)))
-    add(record.record_sha256)
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.round))
-    add(int_bytes(record.attempt))
-    text = record.update_id.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(_DECISION_BYTES[record.decision.value])
-    add(_REASON_BYTES[record.reason.value])
-    add(_DOUBLE.pack(record.norm))
-    add(_DOUBLE.pack(record.max_abs))
+    f_source_topic = record.source_topic.encode()
+    f_record_sha256 = record.record_sha256
+    f_participant = record.participant.encode()
+    f_task = record.task.encode()
+    f_update_id = record.update_id.encode()
+    out += (
+        SMALL[n] if (n := len(f_source_topic)) < NUM_SMALL else long_bytes(n),
+        f_source_topic,
+        SMALL[n] if 0 <= (n := record.source_partition) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.source_offset) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.source_timestamp_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_record_sha256)) < NUM_SMALL else long_bytes(n),
+        f_record_sha256,
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.attempt) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if (n := len(f_update_id)) < NUM_SMALL else long_bytes(n),
+        f_update_id,
+        _DECISION_BYTES[record.decision.value],
+        _REASON_BYTES[record.reason.value],
+        _DOUBLE.pack(record.norm),
+        _DOUBLE.pack(record.max_abs),
+    )
 
 
 def _read_verdict_1(data: bytes, at: int) -> tuple[records.Verdict, int]:
@@ -6819,35 +7030,37 @@ def _read_verdict_1(data: bytes, at: int) -> tuple[records.Verdict, int]:
 
 
 def _write_verdict_2(record: records.Verdict, out: list[bytes]) -> None:
-    add = out.append
-    text = record.source_topic.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(int_bytes(record.source_partition))
-    add(long_bytes(record.source_offset))
-    add(long_bytes(record.source_timestamp_ms))
-    add(long_bytes(len(record.record_sha256)))
-    add(record.record_sha256)
-    text = record.participant.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    text = record.task.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(long_bytes(record.round))
-    add(int_bytes(record.attempt))
-    text = record.update_id.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(_DECISION_BYTES[record.decision.value])
-    add(_REASON_BYTES[record.reason.value])
-    add(_DOUBLE.pack(record.norm))
-    add(_DOUBLE.pack(record.max_abs))
+    f_source_topic = record.source_topic.encode()
+    f_record_sha256 = record.record_sha256
+    f_participant = record.participant.encode()
+    f_task = record.task.encode()
+    f_update_id = record.update_id.encode()
+    out += (
+        SMALL[n] if (n := len(f_source_topic)) < NUM_SMALL else long_bytes(n),
+        f_source_topic,
+        SMALL[n] if 0 <= (n := record.source_partition) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if 0 <= (n := record.source_offset) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.source_timestamp_ms) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if (n := len(f_record_sha256)) < NUM_SMALL else long_bytes(n),
+        f_record_sha256,
+        SMALL[n] if (n := len(f_participant)) < NUM_SMALL else long_bytes(n),
+        f_participant,
+        SMALL[n] if (n := len(f_task)) < NUM_SMALL else long_bytes(n),
+        f_task,
+        SMALL[n] if 0 <= (n := record.round) < NUM_SMALL else long_bytes(n),
+        SMALL[n] if 0 <= (n := record.attempt) < NUM_SMALL else int_bytes(n),
+        SMALL[n] if (n := len(f_update_id)) < NUM_SMALL else long_bytes(n),
+        f_update_id,
+        _DECISION_BYTES[record.decision.value],
+        _REASON_BYTES[record.reason.value],
+        _DOUBLE.pack(record.norm),
+        _DOUBLE.pack(record.max_abs),
+    )
     if record.scores:
-        add(long_bytes(len(record.scores)))
+        out.append(long_bytes(len(record.scores)))
         for scores_item in record.scores:
             _write_score(scores_item, out)
-    add(b"\0")
+    out.append(b"\0")
 
 
 def _read_verdict_2(data: bytes, at: int) -> tuple[records.Verdict, int]:
@@ -6985,11 +7198,12 @@ def _read_verdict_2(data: bytes, at: int) -> tuple[records.Verdict, int]:
 
 
 def _write_score(record: records.Score, out: list[bytes]) -> None:
-    add = out.append
-    text = record.name.encode()
-    add(long_bytes(len(text)))
-    add(text)
-    add(_DOUBLE.pack(record.value))
+    f_name = record.name.encode()
+    out += (
+        SMALL[n] if (n := len(f_name)) < NUM_SMALL else long_bytes(n),
+        f_name,
+        _DOUBLE.pack(record.value),
+    )
 
 
 def _read_score(data: bytes, at: int) -> tuple[records.Score, int]:

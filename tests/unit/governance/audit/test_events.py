@@ -56,6 +56,7 @@ from governance.audit.events import (
     MAX_TIME_MS,
     EventRefused,
     audit_event,
+    encoded_event,
     open_event,
     participant_event,
     verdict_event,
@@ -300,6 +301,21 @@ def test_an_event_that_a_stage_wrote_is_opened(record: Recorded) -> None:
     for one in (record, nameless(record)):
         event = audit_event(one, 1_700_000_000_000)
         assert open_event(encode(event)) == event
+
+
+@pytest.mark.parametrize("time_ms", [0, 1_700_000_000_123, -1, 1 << 62])
+@pytest.mark.parametrize("record", [record for record, *_ in EXPECTED], ids=lambda record: type(record).__name__)
+def test_an_event_written_at_once_has_the_bytes_of_the_event(record: Recorded, time_ms: int) -> None:
+    for one in (record, nameless(record)):
+        event = audit_event(one, time_ms)
+        assert encoded_event(one, time_ms) == encoded_event(one, time_ms, encode(one)) == (event.id, encode(event))
+
+
+def test_an_event_too_large_is_not_written_at_once_either() -> None:
+    with pytest.raises(ValueError, match="does not fit an audit event"):
+        encoded_event(replace(VERDICT, update_id="x" * MAX_DATA_BYTES), 0)
+    with pytest.raises(ValueError, match="64-bit"):
+        encoded_event(VERDICT, 1 << 63)
 
 
 @pytest.mark.parametrize(

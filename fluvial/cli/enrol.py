@@ -88,6 +88,7 @@ def enrol(
 
 
 def _token(given: str, file: Path | None) -> str:
+    given = given.strip()  # a variable from a file may end in a line of Windows
     if file is None:
         return given
     try:

@@ -15,7 +15,8 @@ def flink_jars() -> list[Path]:
 
     Raises FileNotFoundError, saying what to do, if the connector or the adapters are not there.
     """
-    folder = Path(os.environ.get("FLUVIAL_JARS") or _CHECKOUT / "build" / "jars" / "flink")
+    named = os.path.expanduser(os.environ.get("FLUVIAL_JARS", ""))
+    folder = Path(named or _CHECKOUT / "build" / "jars" / "flink")
     jars = sorted(folder.glob("*.jar"))
     for needed in ("flink-sql-connector-kafka", "fluvial-flink-adapters"):
         if not any(jar.name.startswith(needed) for jar in jars):

@@ -92,3 +92,15 @@ def test_terms_of_the_pages_are_those_of_task_files() -> None:
 def test_the_picture_of_a_variants_life_is_drawn_from_the_table_that_decides() -> None:
     (drawn,) = blocks(CHECKOUT / "docs" / "acceleration.md", "mermaid")
     assert drawn == picture()
+
+
+OUR_OWN_VARIABLES = {"FLUVIAL_CLUSTER", "FLUVIAL_JOB_START", "FLUVIAL_ONE_JOB", "FLUVIAL_WRITE_CLASS_ARCHIVES"}
+"""What processes of ours tell each other; nobody else sets them."""
+
+
+def test_every_variable_that_is_read_is_explained_and_no_other() -> None:
+    packages = ("fluvial", "pipelines", "deploy", "governance", "models", "schemas")
+    sources = (path.read_text() for package in packages for path in (CHECKOUT / package).rglob("*.py"))
+    read = {name for source in sources for name in re.findall(r"FLUVIAL_[A-Z_]+", source)}
+    table = (CHECKOUT / "docs" / "operating.md").read_text()
+    assert set(re.findall(r"^\| `(FLUVIAL_[A-Z_]+)`", table, re.MULTILINE)) == read - OUR_OWN_VARIABLES

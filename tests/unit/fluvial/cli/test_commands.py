@@ -270,7 +270,7 @@ def test_a_token_that_cannot_be_one_is_refused_at_once(world: World) -> None:
 def test_a_token_is_read_from_a_file_or_variable(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "token").write_text("secret\n", encoding="utf-8")
     run("enrol", "--name", "alice", "--token-file", str(tmp_path / "token"), "--yes", "--timeout", "0.2")
-    monkeypatch.setenv("FLUVIAL_TOKEN", "other")
+    monkeypatch.setenv("FLUVIAL_TOKEN", " other\r")
     run("enrol", "--name", "bob", "--yes", "--timeout", "0.2")
     assert [request.token for _, request in world.enrolment_requests()] == ["secret", "other"]
     twice = run("enrol", "--name", "carol", "--token-file", str(tmp_path / "token"), "--yes", "--timeout", "0.2")

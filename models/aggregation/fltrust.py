@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import fsum, sqrt
 from typing import ClassVar
 
+from fluvial.wire.names import check_participant
 from models.aggregation.coefficients import SCALE
 from models.aggregation.plan import DeferredRule, Gram, Measure, Plan, RoundUpdates, measured
 from models.aggregation.point import weighted_by
@@ -28,6 +29,13 @@ class FLTrust(DeferredRule):
     measure: ClassVar[Measure] = Measure.GRAM
 
     root_participant: str
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a name that nobody can enrol under: no round would ever have its root."""
+        try:
+            check_participant(self.root_participant)
+        except ValueError as error:
+            raise ValueError(f"root_participant of the aggregation rule fltrust: {error}") from error
 
     def breakdown_point(self, num_updates: int) -> int:
         """All but the root."""

@@ -75,6 +75,8 @@ def test_every_rule_is_listed_by_its_own_name() -> None:
         '{"name": "clipped", "max_norm": NaN, "rule": {"name": "median"}}',
         '{"name": "clipped", "max_norm": 1' + 400 * "0" + ', "rule": {"name": "median"}}',
         '{"name": "fltrust", "root_participant": 7}',
+        '{"name": "fltrust", "root_participant": ""}',
+        '{"name": "fltrust", "root_participant": "St. Mary"}',
         '{"name": "median", "rule": {"name": "median"}}',
     ],
 )

@@ -31,6 +31,7 @@ def unescaped(source: str) -> Iterator[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign)
         and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Name)
         and ast.unparse(node.value) == "logger(__name__)"
         for target in node.targets
         if isinstance(target, ast.Name)

@@ -19,6 +19,7 @@ from models.aggregation.rule import RULES as RULES_KNOWN
 from pipelines.aggregation.messages import Place, RoundFailed, Selected, ShardDone, ShardFailed, Undecided
 from pipelines.aggregation.rounds import task_life, task_state
 from pipelines.aggregation.rounds.registration import refusal
+from tests.laws.effort import examples
 from tests.unit.pipelines.aggregation.builders import an_update
 from tests.unit.pipelines.aggregation.committed_log import CommittedLog
 
@@ -208,6 +209,7 @@ MODES = st.sampled_from(
 )
 
 
+@examples(15)
 @given(MODES, st.lists(st.tuples(HAPPENS, st.booleans()), max_size=9))
 def test_a_task_that_lost_its_state_at_any_point_goes_on_as_if_it_had_not(
     mode: dict[str, Any], history: list[tuple[Any, bool]]

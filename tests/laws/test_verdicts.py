@@ -17,7 +17,7 @@ pauses = st.lists(st.sampled_from([0, 10, 25, 500]), min_size=5, max_size=5)
 
 
 @given(bundles, pauses, st.booleans(), st.integers(0, 5))
-@examples(20)
+@examples(12)
 def test_of_any_number_of_equal_records_the_first_is_accepted_and_the_others_are_duplicates(
     sizes: Sequence[int], waits: Sequence[int], whole: bool, restart_after: int
 ) -> None:

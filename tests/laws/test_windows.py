@@ -26,6 +26,7 @@ from pipelines.aggregation.operators.collect import CollectRound
 from pipelines.aggregation.operators.side_outputs import TO_COMBINE, TO_KEEPER, TO_SELECT
 from pipelines.aggregation.rounds.recovery import Recovery
 from pipelines.flink.messages import pack, unpack
+from tests.laws.effort import examples
 from tests.unit.pipelines.aggregation.builders import a_round, an_update
 from tests.unit.pipelines.aggregation.committed_log import CommittedLog
 from tests.unit.pipelines.flink_state import FlinkState
@@ -264,6 +265,7 @@ def play(round_: Round, steps: list[tuple[str, Any]]) -> Federation:
     return federation
 
 
+@examples(15)
 @given(ROUNDS, STEPS)
 def test_no_update_is_lost_or_counted_twice(round_: Round, steps: list[tuple[str, Any]]) -> None:
     federation = play(round_, steps)
@@ -276,6 +278,7 @@ def test_no_update_is_lost_or_counted_twice(round_: Round, steps: list[tuple[str
     assert held == newer, "only updates of rounds and attempts that never were may still wait"
 
 
+@examples(15)
 @given(ROUNDS, STEPS)
 def test_only_synchronous_rounds_give_updates_back(round_: Round, steps: list[tuple[str, Any]]) -> None:
     federation = play(round_, steps)

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
 
 from fluvial.edge.sessions import open_session
 from models.acceleration import RECIPES, Subject, parse_recipe
@@ -118,3 +119,48 @@ def test_what_is_stored_small_is_unpacked_when_it_is_loaded_and_not_with_each_ca
     for recipe in ("int4_storage", "fp16_storage", "pruned_unstructured"):
         nodes = onnx.load_from_string(artefact("multilayer_perceptron", recipe).data).graph.node
         assert "DequantizeLinear" not in {node.op_type for node in nodes}, recipe
+
+
+def test_pruned_weights_are_those_of_least_magnitude_and_the_others_are_untouched():
+    module = nn.Sequential(nn.Linear(20, 10), nn.ReLU(), nn.Linear(10, 2))
+    inputs = np.random.default_rng(1).normal(size=(8, 20)).astype(np.float32)
+    data = (
+        parse_recipe("pruned_unstructured", {"fraction": 0.75}).build(Subject(module=module, calibration=inputs)).data
+    )
+    weight = module[0].weight.detach().numpy().copy()
+    flat = weight.ravel()
+    flat[np.argsort(np.abs(flat), kind="stable")[: int(0.75 * flat.size)]] = 0
+    with torch.no_grad():
+        expected = (
+            torch.relu(torch.from_numpy(inputs) @ torch.from_numpy(weight).T + module[0].bias) @ module[2].weight.T
+        )
+        expected = (expected + module[2].bias).numpy()
+    np.testing.assert_allclose(open_session(data).run(inputs), expected, atol=1e-5)
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, values):
+        return values + self.layer(values)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "parameters", "module", "message"),
+    [
+        ("pruned_structured", {}, Residual(), "no chain of layers"),
+        ("pruned_structured", {}, nn.Sequential(nn.Linear(4, 2)), "no hidden layer"),
+        ("low_rank", {"fraction": 0.9}, nn.Sequential(nn.Linear(4, 4)), "no linear layer"),
+        ("fp16_storage", {}, nn.Sequential(nn.Linear(8, 16)), "beyond the range of float16"),
+        ("int4_storage", {}, nn.Sequential(nn.Linear(8, 16)), "beyond the range of float16"),
+    ],
+)
+def test_a_model_that_a_recipe_does_not_fit_is_refused(recipe, parameters, module, message):
+    if message.startswith("beyond"):
+        with torch.no_grad():
+            module[0].weight[0, 0] = 1e7
+    width = 8 if message.startswith("beyond") else 4
+    with pytest.raises(ValueError, match=message):
+        parse_recipe(recipe, parameters).build(Subject(module=module, calibration=np.zeros((2, width), np.float32)))

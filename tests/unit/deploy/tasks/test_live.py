@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from deploy.tasks.air import live as air
 from deploy.tasks.air.data import WINDOW
@@ -20,12 +21,16 @@ AIR = Path(air.__file__).parent
 SPEECH = Path(speech.__file__).parent
 
 
-def test_an_hourly_stream_gives_the_windows_that_the_model_is_measured_on() -> None:
-    streamed = np.stack([window for _, window in air.days(air.replayed(AIR / "evaluation.safetensors", 1e9))])
-    windows, _, _ = air_evaluation(AIR)
+def test_an_hourly_stream_gives_the_windows_that_the_model_is_measured_on(tmp_path: Path) -> None:
+    """Of the first two stretches of each station."""
+    arrays = load_file(AIR / "evaluation.safetensors")
+    save_file({name: values[:, :2] for name, values in arrays.items()}, tmp_path / "evaluation.safetensors")
+    streamed = np.stack([window for _, window in air.days(air.replayed(tmp_path / "evaluation.safetensors", 1e9))])
+    windows, _, _ = air_evaluation(tmp_path)
+    assert len(windows) > 400
     # Hours go on from day to day in a file, and begin anew in a stream: their sines differ in the last place.
     rounded = {(1000 * window).round().astype(int).tobytes() for window in streamed}
-    assert all((1000 * window).round().astype(int).tobytes() in rounded for window in windows[:400])
+    assert all((1000 * window).round().astype(int).tobytes() in rounded for window in windows)
 
 
 def test_a_station_has_no_forecast_before_its_first_day() -> None:

@@ -5,26 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from fluvial.edge.sessions import open_session
 from models.acceleration import Subject, parse_recipe
 from models.architectures import build
-
-
-def test_pruned_weights_are_those_of_least_magnitude_and_the_others_are_untouched():
-    module = nn.Sequential(nn.Linear(20, 10), nn.ReLU(), nn.Linear(10, 2))
-    inputs = np.random.default_rng(1).normal(size=(8, 20)).astype(np.float32)
-    data = (
-        parse_recipe("pruned_unstructured", {"fraction": 0.75}).build(Subject(module=module, calibration=inputs)).data
-    )
-    weight = module[0].weight.detach().numpy().copy()
-    flat = weight.ravel()
-    flat[np.argsort(np.abs(flat), kind="stable")[: int(0.75 * flat.size)]] = 0
-    with torch.no_grad():
-        expected = (
-            torch.relu(torch.from_numpy(inputs) @ torch.from_numpy(weight).T + module[0].bias) @ module[2].weight.T
-        )
-        expected = (expected + module[2].bias).numpy()
-    np.testing.assert_allclose(open_session(data).run(inputs), expected, atol=1e-5)
 
 
 def test_pruning_whole_units_is_the_model_without_them():
@@ -50,34 +32,6 @@ def test_pruning_takes_as_many_channels_of_each_group_of_a_normalisation():
     norms = [layer for layer in smaller.modules() if isinstance(layer, nn.GroupNorm)]
     assert [(norm.num_groups, norm.num_channels) for norm in norms] == [(4, 4), (4, 8)]
     assert smaller(torch.randn(2, 1, 12, 12)).shape == (2, 4)
-
-
-class Residual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(4, 4)
-
-    def forward(self, values):
-        return values + self.layer(values)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "parameters", "module", "message"),
-    [
-        ("pruned_structured", {}, Residual(), "no chain of layers"),
-        ("pruned_structured", {}, nn.Sequential(nn.Linear(4, 2)), "no hidden layer"),
-        ("low_rank", {"fraction": 0.9}, nn.Sequential(nn.Linear(4, 4)), "no linear layer"),
-        ("fp16_storage", {}, nn.Sequential(nn.Linear(8, 16)), "beyond the range of float16"),
-        ("int4_storage", {}, nn.Sequential(nn.Linear(8, 16)), "beyond the range of float16"),
-    ],
-)
-def test_a_model_that_a_recipe_does_not_fit_is_refused(recipe, parameters, module, message):
-    if message.startswith("beyond"):
-        with torch.no_grad():
-            module[0].weight[0, 0] = 1e7
-    width = 8 if message.startswith("beyond") else 4
-    with pytest.raises(ValueError, match=message):
-        parse_recipe(recipe, parameters).build(Subject(module=module, calibration=np.zeros((2, width), np.float32)))
 
 
 @pytest.mark.parametrize(

@@ -253,14 +253,3 @@ def test_a_layer_that_a_script_puts_in_anothers_place_is_loaded_and_trained() ->
     module[0] = nn.Linear(3, 2)
     with pytest.raises(ValueError, match=r"0\.weight was float32\[2, 2\] and is float32\[2, 3\]"):
         state.check_kept()
-
-
-def test_a_module_of_torchscript_or_one_that_is_wrapped_travels() -> None:
-    plain = nn.Linear(2, 2)
-    wrapped = nn.DataParallel(nn.Linear(2, 2))
-    compiled = torch.compile(nn.Linear(2, 2), backend="eager")
-    for module in (wrapped, compiled):
-        assert isinstance(module, nn.Module)
-        state = ModuleState(module)
-        state.load(ModuleState(plain).flatten())
-        assert state.flatten().tobytes() == ModuleState(plain).flatten().tobytes()

@@ -13,7 +13,6 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +85,11 @@ def command_line() -> Any:
     import typer
 
     from fluvial.cli import verbs
+    from fluvial.cli.declared import GROUP, Declared
 
     project = tomllib.loads((FOLDER.parent / "deploy" / "pyproject.toml").read_text())["project"]
-    declared = project["entry-points"][verbs.GROUP]
-    verbs.mount_for([], [EntryPoint(name=name, value=value, group=verbs.GROUP) for name, value in declared.items()])
+    declared = project["entry-points"][GROUP]
+    verbs.mount_for([], list(map(Declared._make, declared.items())))
     return typer.main.get_command(verbs.app)
 
 

@@ -7,6 +7,7 @@ cluster, so it names files that hold secrets and never holds a key itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -102,7 +103,7 @@ class Settings(BaseModel):
         """As the tasks of an attempt to run the job take them: those of the first alone have not written before."""
         if self.holding is None or not number:
             return self
-        return self.model_copy(update={"holding": self.holding.model_copy(update={"ends": {}})})
+        return self.model_copy(update={"holding": replace(self.holding, ends={})})
 
     def former_ends(self, topic: str) -> Mapping[int, int] | None:
         """By partition of a topic (full name) the end of what earlier jobs have written; None where nobody knows."""

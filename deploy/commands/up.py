@@ -13,7 +13,6 @@ from deploy.local.defaults import DEFAULT_PARTITIONS
 from deploy.local.detached import start_detached
 from deploy.local.supervisor import supervise
 from fluvial.cli.common import console, reported
-from fluvial.wire.topic_policy import TopicPolicy
 
 
 @reported
@@ -48,6 +47,8 @@ def up(
     """Start a Kafka broker and a Flink session cluster on this machine; data stays where it is after `down`."""
     directory = DataDirectory(data_dir)
     if topics is not None:
+        from fluvial.wire.topic_policy import TopicPolicy  # late: most starts decide nothing
+
         directory.decide_topics(TopicPolicy.read(topics))
     if foreground:
         supervise(

@@ -8,6 +8,7 @@ import os
 import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unicodedata import category
 
 from deploy.machine.errors import NotRunning, StackError
@@ -16,7 +17,9 @@ from deploy.security.credentials import Credentials
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.federation import Federation
 from fluvial.wire.files import check_replaceable, replace_file
-from fluvial.wire.topic_policy import TopicPolicy
+
+if TYPE_CHECKING:
+    from fluvial.wire.topic_policy import TopicPolicy
 
 DEFAULT = Path(".fluvial")
 _WRONG = "\\:"
@@ -87,6 +90,8 @@ class DataDirectory:
 
     def topic_policy(self) -> TopicPolicy:
         """What was decided about the topics; the defaults where nothing was. Raises ValueError for a damaged file."""
+        from fluvial.wire.topic_policy import TopicPolicy  # late: few commands ask
+
         if not self._topic_policy_file.exists():
             return TopicPolicy()
         return TopicPolicy.read(self._topic_policy_file)

@@ -7,6 +7,7 @@ participant is given a folder of its own: `federation.json`, `ca.pem`, and `clie
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -68,7 +69,7 @@ class Credentials:
         security = Security(
             protocol="SSL", ca_file=_AUTHORITY, certificate_file=_CLIENT, key_file=_CLIENT if request is None else _KEY
         )
-        self._hand_out(federation.model_copy(update={"security": security}), folder)
+        self._hand_out(replace(federation, security=security), folder)
 
     def hand_out_password(self, federation: Federation, principal: str, folder: Path, password_servers: str) -> str:
         """The same with a password, which is returned: the broker is yet to be told. password_servers: where it is
@@ -83,8 +84,7 @@ class Credentials:
             sasl_username=principal,
             sasl_password_file=_PASSWORD,
         )
-        changes = {"security": security, "bootstrap_servers": password_servers}
-        self._hand_out(federation.model_copy(update=changes), folder)
+        self._hand_out(replace(federation, security=security, bootstrap_servers=password_servers), folder)
         return password
 
     def _hand_out(self, federation: Federation, folder: Path) -> None:

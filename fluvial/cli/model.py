@@ -21,7 +21,6 @@ from fluvial.edge.manifests import read_manifests
 from fluvial.identity.federation import Federation
 from fluvial.kafka import connect
 from fluvial.wire.records import ModelManifest
-from fluvial.wire.terms import stated
 
 app = typer.Typer(help="List, show, download and register published models.", no_args_is_help=True)
 
@@ -144,6 +143,8 @@ def _summary(manifest: ModelManifest) -> dict[str, Any]:
 
 
 def _details(manifest: ModelManifest) -> dict[str, Any]:
+    from fluvial.wire.terms import stated  # late: a list of models states none
+
     return {
         **_summary(manifest),
         "parent_version": manifest.parent_version,

@@ -7,15 +7,13 @@ imports the cluster's side, and a command imports no more than its own verb.
 """
 
 from collections.abc import Iterable, Sequence
-from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any
 
 import typer
 
 import fluvial
 from fluvial.cli.common import errors
-
-GROUP = "fluvial.commands"
+from fluvial.cli.declared import Declared, installed
 
 app = typer.Typer(
     name="fluvial",
@@ -59,20 +57,20 @@ def _options(
     pass
 
 
-def mount_for(words: Sequence[str], declared: Iterable[EntryPoint] | None = None) -> None:
+def mount_for(words: Sequence[str], declared: Iterable[Declared] | None = None) -> None:
     """Mount what a command line needs: the verb that it names, of a group the one in it; nothing for the version, and
     all of them for what else names none, as help and typing errors do. declared: verbs of projects; without it those
     that are installed, which are not looked for where the client has the verb."""
     verb, inner = (*(word for word in words if not word.startswith("-")), "", "")[:2]
     if not verb and "--version" in words:
         return
-    known = [EntryPoint(name=name, value=value, group=GROUP) for name, value in _CLIENT.items()]
+    known = list(map(Declared._make, _CLIENT.items()))
     mounted = [each for each in known if each.name in (verb, f"{verb}.{inner}")]
     for found in mounted:
         mount(found)
     if len(mounted) > 1 or (mounted and (verb not in _groups or inner in _names_of(_groups[verb]))):
         return
-    others = entry_points(group=GROUP) if declared is None else declared
+    others = installed() if declared is None else declared
     known += sorted(others, key=lambda entry: (entry.name.count("."), entry.name))
     for found in [each for each in known if each.name.partition(".")[0] == verb] or known:
         if found not in mounted:
@@ -85,7 +83,7 @@ def _names_of(group: typer.Typer) -> set[str]:
     return {name or typer.main.get_command_name(verb.__name__) for name, verb in named if verb is not None}
 
 
-def mount(found: EntryPoint) -> None:
+def mount(found: Declared) -> None:
     """Adds one declared verb. One that cannot be imported is reported and left out: it takes no other verb down."""
     try:
         verb: Any = found.load()

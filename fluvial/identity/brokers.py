@@ -6,18 +6,21 @@ files are read where a client is made.
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Any, ClassVar, Literal
 
 from fluvial.wire.files import read_text
 
 _JAVA_PACKAGE = "org.apache.kafka"
 _FILES = ("ca_file", "certificate_file", "key_file", "sasl_password_file")
+_FORMS = {"sasl_username": r'[^"\\\n]+', "oauth_token_url": r"https?://[^\s\"]+", "oauth_scope": r'[^"\\\n]+'}
+"""Of texts that become part of a line of Java's settings."""
 
 
-class Security(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Security:
     """How the brokers are reached. Files are PEM; the password's file holds the password alone.
 
     OAUTHBEARER (RFC 7628): sasl_username is the client's id and the file holds its secret; for them oauth_token_url
@@ -27,20 +30,24 @@ class Security(BaseModel):
     PKCS #8); Java asks for that.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = "PLAINTEXT"
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
     sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
-    sasl_username: str | None = Field(default=None, pattern=r'^[^"\\\n]+$')
+    sasl_username: str | None = None
     sasl_password_file: Path | None = None
-    oauth_token_url: str | None = Field(default=None, pattern=r"^https?://[^\s\"]+$")
-    oauth_scope: str | None = Field(default=None, pattern=r'^[^"\\\n]+$')
+    oauth_token_url: str | None = None
+    oauth_scope: str | None = None
 
-    @model_validator(mode="after")
-    def _is_complete(self) -> Self:
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}  # where a job's settings hold one
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        for name, form in _FORMS.items():
+            value = getattr(self, name)
+            if value is not None and re.fullmatch(form, value) is None:
+                raise ValueError(f"security.{name} has not the form {form}: {value!r:.80}")
         if (self.certificate_file is None) != (self.key_file is None):
             raise ValueError("security.certificate_file and security.key_file go together")
         if self.protocol == "SASL_SSL":
@@ -49,12 +56,11 @@ class Security(BaseModel):
                     raise ValueError(f"security.protocol SASL_SSL needs security.{name}")
         if (self.sasl_mechanism == "OAUTHBEARER") != (self.oauth_token_url is not None):
             raise ValueError("security.sasl_mechanism OAUTHBEARER and security.oauth_token_url go together")
-        return self
 
     def relative_to(self, folder: Path) -> Security:
         """The same with files that are named relatively taken from a folder."""
         files = {name: getattr(self, name) for name in _FILES}
-        return self.model_copy(update={name: folder / file for name, file in files.items() if file is not None})
+        return replace(self, **{name: folder / file for name, file in files.items() if file is not None})
 
     def within(self, folder: Path) -> Security:
         """The same with files in a folder named relatively to it, the inverse of `relative_to`.
@@ -63,7 +69,7 @@ class Security(BaseModel):
         """
         files = {name: getattr(self, name) for name in _FILES}
         changes = {name: file.relative_to(folder) for name, file in files.items() if file is not None}
-        return self.model_copy(update=changes)
+        return replace(self, **changes)
 
     def sasl_password(self) -> str:
         """The password in the file that is named. Raises ValueError when none is, OSError when it cannot be read."""
@@ -72,13 +78,18 @@ class Security(BaseModel):
         return read_text(self.sasl_password_file).strip()
 
 
-class Brokers(BaseModel):
+PLAIN = Security()
+"""Whoever reaches the brokers may do everything there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brokers:
     """The brokers of a federation. bootstrap_servers: host:port, several separated by commas."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     bootstrap_servers: str
-    security: Security = Security()
+    security: Security = PLAIN
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     def __str__(self) -> str:
         return self.bootstrap_servers

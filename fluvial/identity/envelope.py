@@ -17,7 +17,6 @@ from fluvial.wire.errors import Malformed, OtherFederation, SignatureInvalid
 from fluvial.wire.framing import HEADER_BYTES, MAX_RECORD_BYTES, decode, encode
 from fluvial.wire.media_types import is_of_kind, media_type
 from fluvial.wire.records import Envelope, ModelManifest, Round, Signature
-from fluvial.wire.terms import terms_of
 
 T = TypeVar("T")
 
@@ -122,6 +121,8 @@ def unseal(data: bytes, expected: type[T], public_key: bytes, scope: str = "") -
     if not verify_envelope(envelope, public_key):
         raise SignatureInvalid(f"the {expected.__name__} is not signed by the expected key")
     record = decode(envelope.payload, expected)
-    if isinstance(record, Round | ModelManifest):
+    if isinstance(record, Round | ModelManifest) and record.terms:
+        from fluvial.wire.terms import terms_of  # late: most records have none, and pydantic reads them
+
         terms_of(record)
     return record

@@ -5,39 +5,48 @@ The file goes to participants and auditors out of band, like a token: whoever ca
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from fluvial.identity.brokers import Brokers, Security
+from fluvial.identity.brokers import PLAIN, Brokers, Security
 from fluvial.wire.files import read_text, replace_file
+from fluvial.wire.plain_fields import document_of, read_fields
 from fluvial.wire.topics import Topics
-from fluvial.wire.wrong_fields import in_words
 
-PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="Ed25519 public key, lower-case hexadecimal.")]
-
-
-FederationId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits.")]
+_KEY = re.compile(r"[0-9a-f]{64}")
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
-class Federation(BaseModel):
-    """Brokers, topics and trusted keys of a federation."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Federation:
+    """Brokers, topics and trusted keys of a federation.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    federation_id: drawn when the topics were made, part of what is signed; None: the first release began it.
+    partitions: of update-blobs and model-blobs. operator_key, registrar_key, aggregator_key: Ed25519 public keys,
+    lower-case hexadecimal. log_key: verifier key of the audit log (C2SP signed-note): name+hash+key.
+    """
 
     bootstrap_servers: str
-    federation_id: FederationId | None = Field(
-        default=None,
-        description="Drawn when the topics were made, part of what is signed. None: the first release began it.",
-    )
+    federation_id: str | None = None
     topic_prefix: str = "fluvial."
-    partitions: int = Field(default=4, ge=1, description="Partitions of update-blobs and model-blobs.")
-    operator_key: PublicKey
-    registrar_key: PublicKey
-    aggregator_key: PublicKey
-    log_key: str = Field(description="Verifier key of the audit log (C2SP signed-note): name+hash+key.")
-    security: Security = Security()
+    partitions: int = 4
+    operator_key: str
+    registrar_key: str
+    aggregator_key: str
+    log_key: str
+    security: Security = PLAIN
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        if self.federation_id is not None and _ID.fullmatch(self.federation_id) is None:
+            raise ValueError(f"federation_id: must be 32 hexadecimal digits, not {self.federation_id!r:.80}")
+        if self.partitions < 1:
+            raise ValueError(f"partitions: must be at least 1, not {self.partitions}")
+        for name in ("operator_key", "registrar_key", "aggregator_key"):
+            if _KEY.fullmatch(key := getattr(self, name)) is None:
+                raise ValueError(f"{name}: must be an Ed25519 public key, 64 hexadecimal digits, not {key!r:.80}")
 
     @property
     def brokers(self) -> Brokers:
@@ -54,15 +63,20 @@ class Federation(BaseModel):
 
         Raises OSError, or ValueError that names what is wrong.
         """
-        try:
-            federation = cls.model_validate_json(read_text(Path(path)))
-        except ValidationError as error:
-            raise ValueError(in_words(error, "file")) from error
+        federation = cls.from_json(read_text(Path(path)))
         security = federation.security.relative_to(Path(path).absolute().parent)
-        return federation.model_copy(update={"security": security})
+        return replace(federation, security=security)
+
+    @classmethod
+    def from_json(cls, text: str) -> Federation:
+        """What `to_json` gives. Raises ValueError that names what is wrong."""
+        return read_fields(cls, text, "file")
+
+    def to_json(self) -> str:
+        """The file's content. The first release refuses one with a field that it does not know, null or not."""
+        return json.dumps(document_of(self), indent=2, ensure_ascii=False) + "\n"
 
     def save(self, path: Path) -> None:
         """Write the file, as a whole or not at all. Raises OSError."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The first release refuses a file with a field that it does not know.
-        replace_file(path, self.model_dump_json(indent=2, exclude_none=True) + "\n")
+        replace_file(path, self.to_json())

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from fluvial.wire.names import GivenName
-from fluvial.wire.plain_values import PlainValues
+from fluvial.wire.plain_values import GivenName, PlainValues
 from fluvial.wire.promotion_policy import PromotionPolicy
 
 REFERENCE = "onnx_fp32"

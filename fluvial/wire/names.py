@@ -5,17 +5,12 @@ no separators, bounded.
 """
 
 import re
-from typing import Annotated
-
-from pydantic import Field
 
 MAX_TOKEN_CHARACTERS = 256
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}")
 
 GIVEN_NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-
-GivenName = Annotated[str, Field(pattern=GIVEN_NAME_PATTERN)]
 """What an operator may call a task, agreement or variant: narrower than what the wire takes, for folders and URLs."""
 
 

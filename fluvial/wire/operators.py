@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from fluvial.wire.names import GivenName
+from fluvial.wire.plain_values import GivenName
 
 PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from fluvial.wire.names import GIVEN_NAME_PATTERN
+
+GivenName = Annotated[str, Field(pattern=GIVEN_NAME_PATTERN)]
+"""Of a task, an agreement or a variant."""
 
 
 class PlainValues(BaseModel):

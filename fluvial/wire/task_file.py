@@ -16,8 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from fluvial.encoding import DECODINGS
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.document import read_document
-from fluvial.wire.names import GivenName
-from fluvial.wire.plain_values import PlainValues
+from fluvial.wire.plain_values import GivenName, PlainValues
 from fluvial.wire.scoring import ScoringSpec
 from fluvial.wire.task_code import LossName, MetricName, Reference, is_reference
 from fluvial.wire.terms import Terms

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from pydantic import Field, ValidationError, model_validator
 
 from fluvial.wire.plain_values import PlainValues
+from fluvial.wire.retention import DAYS
 from fluvial.wire.wrong_fields import in_words
 
 _DAY_MS = 86_400_000
-DAYS: Mapping[str, float] = MappingProxyType(
-    {
-        "enrolments": 7,
-        # Short, for privacy; longer than any round and an outage.
-        "update_blobs": 1,
-        "updates": 30,
-        "reports": 30,
-        "verdicts": 365,
-        "accepted": 7,
-        "quarantine": 7,
-        "receipts": 365,
-        "requests": 1,
-        "results": 1,
-        "events": 7,
-        "failures": 30,
-    }
-)
-"""How long records of a topic are kept where nothing else is said. Topics that are not named here are kept for ever, or
-hold the newest record of each key for ever."""
-
 EVIDENCE = ("verdicts", "receipts")
 """What became of whose update: with the audit log, which is kept for ever, the records that others rely on."""
 

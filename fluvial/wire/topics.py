@@ -33,8 +33,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from fluvial.wire.topic_policy import DAYS, TopicPolicy
+from fluvial.wire.retention import DAYS
+
+if TYPE_CHECKING:
+    from fluvial.wire.topic_policy import TopicPolicy
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -133,6 +137,8 @@ class Topics:
     def all_settings(self, partitions: int = 4, policy: TopicPolicy | None = None) -> list[TopicSettings]:
         """Settings of every topic. partitions: of update-blobs, model-blobs, updates: the shards. policy: what the
         operator decided; without it the defaults."""
+        from fluvial.wire.topic_policy import TopicPolicy  # late: who makes topics alone needs their settings
+
         decided = policy or TopicPolicy()
 
         def compacted(name: str, partitions: int = 1, *, lag_ms: int = _DAY_MS, **more: int) -> TopicSettings:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from fluvial.wire.names import GivenName
-from fluvial.wire.plain_values import PlainValues
+from fluvial.wire.plain_values import GivenName, PlainValues
 
 
 class TuningSpec(PlainValues):

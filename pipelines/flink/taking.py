@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import psutil
 
@@ -56,6 +57,6 @@ def take_stages(
     )
     # What lies behind these ends is the job's own: its operators do not wait for one another's transactions.
     written = {getattr(settings.topics, attribute) for stage in stages for attribute in STAGES[stage].writes}
-    holding = holding.model_copy(update={"ends": ends(settings.brokers, sorted(written))})
+    holding = replace(holding, ends=ends(settings.brokers, sorted(written)))
     print(f"lease {holding.epoch} of {', '.join(stages)} taken in {time.monotonic() - began:.2f} s", flush=True)
     return settings.model_copy(update={"holding": holding})

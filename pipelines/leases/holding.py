@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
-
-from pydantic import BaseModel, ConfigDict, Field
 
 SINK = "sink"
 """The writer of all that Flink emits; the connector adds numbers to its id."""
 
+_SECRET = 16
 _ID = re.compile(r"lease-([1-9][0-9]*)/[^/]*/([a-z]+)(?:-[0-9a-f]+)*")
 
 
-class Holding(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
     """epoch: of the lease. offset: where it lies in topic leases. stages: those that the job runs.
 
     taken_ms: the broker's time of the lease. record: the lease itself, where it was taken because something went wrong,
@@ -26,15 +28,20 @@ class Holding(BaseModel):
     could make anything visible any more: what lies behind it is the job's own. Empty where the job has run before.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    epoch: int = Field(ge=1)
-    offset: int = Field(ge=0)
+    epoch: int
+    offset: int
     stages: tuple[str, ...]
-    secret: str = Field(min_length=16)
+    secret: str
     taken_ms: int = 0
     record: bytes = b""
-    ends: dict[str, dict[int, int]] = Field(default_factory=dict)
+    ends: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        if self.epoch < 1 or self.offset < 0:
+            raise ValueError(f"no lease has epoch {self.epoch} and offset {self.offset}")
+        if len(self.secret) < _SECRET:
+            raise ValueError(f"the secret must have at least {_SECRET} characters")
 
     def transactional_id(self, topic_prefix: str, writer: str) -> str:
         """The id of one of the job's writers, or the prefix of its ids. No writer's name is the beginning of another,

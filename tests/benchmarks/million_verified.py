@@ -71,7 +71,7 @@ class WrittenWorld(World):
         """All is there for another process."""
         for file in self._files.values():
             file.flush()
-        (self._folder / "federation.json").write_text(self.federation.model_dump_json())
+        (self._folder / "federation.json").write_text(self.federation.to_json())
         (self._folder / "now").write_text(str(self.now_ms))
 
 
@@ -128,7 +128,7 @@ def write(folder: Path, num_leaves: int, num_participants: int) -> None:
 
 def measure(folder: Path, what: str) -> None:
     """Prints a line of JSON."""
-    federation = Federation.model_validate_json((folder / "federation.json").read_text())
+    federation = Federation.load(folder / "federation.json")
     before, began = _peak_mib(), time.process_time()
     if what == "check-history":
         history = check_history(WrittenTopics(folder), federation)

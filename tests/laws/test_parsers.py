@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from deploy.security.certificates import Authority
 from fluvial.admission.case import Case
@@ -148,6 +148,12 @@ FEDERATION = Federation(
     aggregator_key=KEY.public_key.hex(),
     log_key=LOG.to_text(),
 )
+SECURED = replace(
+    FEDERATION,
+    security=Security(protocol="SSL", ca_file=Path("ca.pem"), certificate_file=Path("me"), key_file=Path("me")),
+)
+SETTINGS = TypeAdapter(Brokers)
+"""As the settings of a job hold them."""
 PARTICIPANT = a_participant("anna", KEY)
 VERDICT = replace(sample(Verdict), reason=Reason.ACCEPTED)
 CHECKPOINT = sign_checkpoint(Checkpoint(origin=LOG.name, size=1, root=bytes(range(32))), KEY)
@@ -206,11 +212,9 @@ PARSERS = (
         b'{"a":[1,2.5,"x"],"b":null}',
         (ValueError, RecursionError),
     ),
-    Parser(
-        "federation.json", in_a_file(Federation.load, ".json"), FEDERATION.model_dump_json().encode(), (ValueError,)
-    ),
-    Parser("brokers", Brokers.model_validate_json, FEDERATION.brokers.model_dump_json().encode(), (ValidationError,)),
-    Parser("security", Security.model_validate_json, b'{"protocol":"SASL_SSL","ca_file":"ca.pem"}', (ValidationError,)),
+    Parser("federation.json", in_a_file(Federation.load, ".json"), FEDERATION.to_json().encode(), (ValueError,)),
+    Parser("a secured one", in_a_file(Federation.load, ".json"), SECURED.to_json().encode(), (ValueError,)),
+    Parser("settings of brokers", SETTINGS.validate_json, SETTINGS.dump_json(SECURED.brokers), (ValidationError,)),
     Parser(
         "private key",
         in_a_file(SigningKey.load, ".pem"),

@@ -65,11 +65,10 @@ def _put(broker, directory: Path, change) -> Log:
     world.judge(world.update("anna", 9), "anna", 9, Decision.REJECT, scores=scores)
     world.sequence()
     world.sign()
-    federation: Federation = world.federation.model_copy(
-        update={
-            "bootstrap_servers": broker.bootstrap_servers,
-            "topic_prefix": f"interop-{uuid.uuid4().hex[:8]}.",
-        }
+    federation: Federation = replace(
+        world.federation,
+        bootstrap_servers=broker.bootstrap_servers,
+        topic_prefix=f"interop-{uuid.uuid4().hex[:8]}.",
     )
     federation.save(directory / "federation.json")
     topics = federation.topics

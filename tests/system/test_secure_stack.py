@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,8 +135,8 @@ def test_a_revoked_participant_is_told_so(directory: DataDirectory, handed_out: 
 
 def test_who_has_no_credentials_is_told_what_to_do(directory: DataDirectory, handed_out: Path) -> None:
     grant_access(directory, "late", handed_out, valid_days=-1)
-    security = given(handed_out).security.model_copy(update={"certificate_file": None, "key_file": None})
-    stranger = given(handed_out).model_copy(update={"security": security})
+    security = replace(given(handed_out).security, certificate_file=None, key_file=None)
+    stranger = replace(given(handed_out), security=security)
     stranger.save(handed_out / "stranger.json")
     for file, said in (("federation.json", "has expired on"), ("stranger.json", "wants a certificate")):
         listed = run_fluvial("model", "list", "--federation", str(handed_out / file))

@@ -32,7 +32,7 @@ shelf.CACHE_BYTES = 1 << 16
 from fluvial.auditor.kept_log import KeptLog
 from fluvial.identity.federation import Federation
 file = Path(sys.argv[1])
-kept = KeptLog(file, Federation.model_validate_json(sys.argv[3]))
+kept = KeptLog(file, Federation.from_json(sys.argv[3]))
 relation = shelf.Relation(kept.shelf, "seen")
 for number in range(4_000):
     relation.add(b"%d" % number, bytes(100))
@@ -47,7 +47,7 @@ def test_what_an_audit_that_was_killed_has_written_is_taken_back(file: Path, bef
     if before == "an audit":
         assert audited(world, file).verified
     size = file.stat().st_size if file.exists() else 0
-    arguments = str(file), str(size), world.federation.model_dump_json()
+    arguments = str(file), str(size), world.federation.to_json()
     killed = subprocess.run([sys.executable, "-c", _KILLED, *arguments], capture_output=True, text=True)
     assert killed.returncode == 9, killed.stderr
     report = audited(world, file)

@@ -160,7 +160,7 @@ def test_what_no_audit_has_kept_is_not_believed(world: World, file: Path, what: 
         case "other file":
             file.write_bytes(b"nothing of the kind" * 100)
         case _:
-            federation = federation.model_copy(update={"federation_id": "f" * 32})
+            federation = replace(federation, federation_id="f" * 32)
     with pytest.raises(VerificationError, match=str(file)):
         KeptLog(file, federation)
 

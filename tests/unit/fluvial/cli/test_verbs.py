@@ -2,7 +2,6 @@
 
 import sys
 import types
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from typer.testing import CliRunner
 
 from fluvial.cli import verbs
 from fluvial.cli.common import Exit, reported
+from fluvial.cli.declared import Declared
 from fluvial.wire.errors import FluvialError, VerificationError
 
 
@@ -33,8 +33,8 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     return module
 
 
-def entry(name: str, value: str = "declared_by_a_test:verb") -> EntryPoint:
-    return EntryPoint(name=name, value=value, group=verbs.GROUP)
+def entry(name: str, value: str = "declared_by_a_test:verb") -> Declared:
+    return Declared(name, value)
 
 
 def test_a_function_is_a_verb_at_the_top_or_in_a_group(command_line: typer.Typer, declared: types.ModuleType) -> None:
@@ -100,7 +100,7 @@ def mounted(monkeypatch: pytest.MonkeyPatch, command_line: typer.Typer) -> list[
     """Names of what is mounted. Of the client's verbs `model`, `list` alone is in its own application."""
     names: list[str] = []
 
-    def mount(found: EntryPoint) -> None:
+    def mount(found: Declared) -> None:
         names.append(found.name)
         if found.name == "model":
             verbs._groups["model"].command("list")(lambda: None)

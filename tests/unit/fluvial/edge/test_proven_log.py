@@ -201,7 +201,7 @@ def test_what_was_kept_of_another_federation_counts_for_nothing(world: World, tm
         first.poll(0.1)
     first.close()
     other_key = NoteKey(name="log.example/other", public_key=KEY.public_key).to_text()
-    other = ProvenLog(world.transport, world.federation.model_copy(update={"log_key": other_key}), "anna", path)
+    other = ProvenLog(world.transport, replace(world.federation, log_key=other_key), "anna", path)
     assert (other.size, other.model_digest(TASK, 4)) == (0, None)
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ FEDERATION = Federation(
 
 def test_a_saved_federation_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "new" / "federation.json"
-    secured = FEDERATION.model_copy(update={"security": Security(protocol="SSL", ca_file=tmp_path / "ca.pem")})
+    secured = replace(FEDERATION, security=Security(protocol="SSL", ca_file=tmp_path / "ca.pem"))
     for federation in (FEDERATION, secured):
         federation.save(path)
         assert Federation.load(path) == federation
@@ -36,7 +37,7 @@ def test_files_that_are_named_relatively_lie_beside_the_federations(
     security = Security(
         protocol="SSL", ca_file=Path("ca.pem"), certificate_file=Path("/a/me.pem"), key_file=Path("me.pem")
     )
-    FEDERATION.model_copy(update={"security": security}).save(tmp_path / "federation.json")
+    replace(FEDERATION, security=security).save(tmp_path / "federation.json")
     monkeypatch.chdir(tmp_path)
     for path in (tmp_path / "federation.json", Path("federation.json")):
         loaded = Federation.load(path).security
@@ -62,13 +63,13 @@ def test_topics_carry_the_federations_prefix() -> None:
 )
 def test_what_is_wrong_is_named(tmp_path: Path, field: str, value: object) -> None:
     path = tmp_path / "federation.json"
-    path.write_text(json.dumps({**FEDERATION.model_dump(mode="json"), field: value}), encoding="utf-8")
+    path.write_text(json.dumps({**json.loads(FEDERATION.to_json()), field: value}), encoding="utf-8")
     with pytest.raises(ValueError, match=field):
         Federation.load(path)
 
 
 def test_a_federation_does_not_change() -> None:
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(FrozenInstanceError):
         FEDERATION.partitions = 8  # type: ignore[misc]  # that is the point
 
 
@@ -79,7 +80,7 @@ def test_a_federation_that_cannot_be_written_leaves_the_old_one(
     FEDERATION.save(path)
     monkeypatch.setattr("os.fsync", _full)
     with pytest.raises(OSError, match="no room"):
-        FEDERATION.model_copy(update={"partitions": 8}).save(path)
+        replace(FEDERATION, partitions=8).save(path)
     assert Federation.load(path) == FEDERATION
     assert list(tmp_path.iterdir()) == [path]
 

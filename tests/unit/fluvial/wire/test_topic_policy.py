@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from fluvial.wire.topic_policy import DAYS, EVIDENCE_DAYS, TopicPolicy
+from fluvial.wire.retention import DAYS
+from fluvial.wire.topic_policy import EVIDENCE_DAYS, TopicPolicy
 from fluvial.wire.topics import NAMES, Topics, TopicSettings
 
 DAY_MS = 24 * 3_600_000

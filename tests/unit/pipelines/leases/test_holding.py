@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipelines.leases.holding import SINK, Holding, User, user_of
@@ -24,7 +26,7 @@ def test_ids_of_others_are_nobodys(known: str) -> None:
 def test_who_aborts_all_ids_under_its_own_aborts_nobody_elses() -> None:
     others = [
         holding.transactional_id(prefix, writer)
-        for holding in (HOLDING, HOLDING.model_copy(update={"epoch": 1}), HOLDING.model_copy(update={"epoch": 123}))
+        for holding in (HOLDING, replace(HOLDING, epoch=1), replace(HOLDING, epoch=123))
         for prefix in ("f.", "f.f.")
         for writer in (SINK, "models-0")
     ]

@@ -6,7 +6,7 @@ import json
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -14,7 +14,6 @@ from rich.table import Table
 
 from deploy.commands.common import DataDirOption, acting
 from deploy.federation.directory import DEFAULT, DataDirectory
-from deploy.federation.keys import ServiceKeys
 from fluvial.cli.common import (
     DEFAULT_FEDERATION,
     Exit,
@@ -29,23 +28,22 @@ from fluvial.cli.common import (
     reported,
     shown,
 )
-from fluvial.edge.packages import Packages
-from fluvial.identity.keys import SigningKey
 from fluvial.kafka import connect
-from fluvial.registry.acts import OPERATOR
-from fluvial.registry.approval import approve, open_proposal, signers, weakened
-from fluvial.registry.reading import read_registry
-from fluvial.wire.canonical_json import canonical_json
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.files import replace_file
 from fluvial.wire.layout import num_elements
 from fluvial.wire.names import check_participant
 from fluvial.wire.records import Task
-from fluvial.wire.task_file import TaskFile
-from models.aggregation import precision
+
+if TYPE_CHECKING:
+    from fluvial.edge.packages import Packages
+    from fluvial.wire.task_file import TaskFile
 
 NameArgument = Annotated[str, typer.Argument(metavar="TASK", help="The task.")]
 ReasonOption = Annotated[str, typer.Option(help="Why, for everybody to read: it stands in the audit log.")]
+
+_NOTHING = {"title": "", "rounds": 0, "quorum": 0, "target": 0}
+"""Of a task whose file cannot be read."""
 
 app = typer.Typer(
     no_args_is_help=True, help="Create, mend and end tasks, and let participants in, as the operator of the federation."
@@ -63,15 +61,15 @@ def create(
 
     A package is where its task file lies, or where --package says.
     """
+    from deploy.acts.tasks import create_task
+    from deploy.federation.keys import ServiceKeys
+    from fluvial.wire.task_file import TaskFile
+    from models.aggregation import precision
+
     directory, task_file = DataDirectory(data_dir), TaskFile.read(file)
     packages = _packages(file, task_file, package)
     federation, keys = directory.federation(), ServiceKeys.load_or_make(directory.keys)
-    with closing(connect(federation.brokers, OPERATOR)) as transport:
-        # A producer waits for a second until the broker has numbered it: torch is loaded meanwhile.
-        transport.num_partitions(federation.topics.registry)
-        from deploy.acts.tasks import create_task
-
-        created = create_task(federation, keys, task_file, packages, connected=transport)
+    created = create_task(federation, keys, task_file, packages)
     size, digest = created.manifest.num_elements, created.manifest.model_digest.hex()
     console.print(f"task {created.task.task}: model version 0, {size:,} parameters, {digest[:16]}", markup=False)
     if (pinned := TaskFile.model_validate_json(created.task.specification).package) is not None:
@@ -89,7 +87,7 @@ def create(
 @reported
 def list_tasks(as_json: JsonOption = False, data_dir: DataDirOption = DEFAULT) -> None:
     """List the tasks of the federation."""
-    found = [_summary(task) for task in _tasks(data_dir)]
+    found = [_summary(task, checked=as_json) for task in _tasks(data_dir)]
     if as_json:
         print_json(found)
         return
@@ -112,7 +110,7 @@ def show(
     if task is None:
         fail(f"there is no task {name}", "`fluvial task list` shows those that there are.")
     found = {
-        **_summary(task),
+        **_summary(task, checked=True),
         "specification": _json(task.specification),
         "layout": [{"name": tensor.name, "shape": list(tensor.shape), "dtype": tensor.dtype} for tensor in task.layout],
         "base_digest": task.base_digest.hex(),
@@ -143,6 +141,7 @@ def update(
     approve` by each of them, then `fluvial task register`.
     """
     from deploy.acts.tasks import propose_terms, update_task
+    from fluvial.wire.task_file import TaskFile
 
     with acting(data_dir) as acts:
         task_file = TaskFile.read(file)
@@ -166,6 +165,13 @@ def approve_terms(
     federation: FederationOption = DEFAULT_FEDERATION,
 ) -> None:
     """Sign terms that another operator proposes, after showing what they change. The file then has the signature."""
+    from fluvial.identity.keys import SigningKey
+    from fluvial.registry.acts import OPERATOR
+    from fluvial.registry.approval import approve, open_proposal, signers, weakened
+    from fluvial.registry.reading import read_registry
+    from fluvial.wire.canonical_json import canonical_json
+    from fluvial.wire.task_file import TaskFile
+
     loaded, sealed, signing = load_federation(federation), proposal.read_bytes(), SigningKey.load(key)
     proposed = open_proposal(sealed, loaded)
     with closing(connect(loaded.brokers, OPERATOR)) as transport:
@@ -284,6 +290,8 @@ def _jobs_without(directory: DataDirectory, package: str) -> dict[str, tuple[str
 
 def _packages(file: Path, task_file: TaskFile, named: list[Path] | None) -> Packages:
     """Those that were named, else the folder of the task's file, where it has a package."""
+    from fluvial.edge.packages import Packages
+
     return Packages(named or ([file.absolute().parent] if task_file.package else []))
 
 
@@ -292,22 +300,23 @@ def _tasks(data_dir: Path) -> list[Task]:
         return acts.registry().tasks()
 
 
-def _summary(task: Task) -> dict[str, Any]:
-    return {"task": task.task, "status": task.status.value, "reason": task.reason, **_terms(task)}
-
-
-def _terms(task: Task) -> dict[str, Any]:
-    """What its file says; of a file that cannot be read, why: such a task is to be mended or removed."""
+def _summary(task: Task, *, checked: bool) -> dict[str, Any]:
+    """What its file says. checked: and, of a file that cannot be read, why: such a task is to be mended or removed."""
     created = datetime.fromtimestamp(task.created_ms / 1000, UTC).isoformat(timespec="seconds")
+    found = {"task": task.task, "status": task.status.value, "reason": task.reason}
+    why = _unreadable(task.specification) if checked else ""
+    stated = _json(task.specification)
+    if why or not isinstance(stated, dict):
+        return {**found, **_NOTHING, "created": created, "unreadable": why}
+    terms = {name: stated.get(name, none) for name, none in _NOTHING.items()}
+    return {**found, **terms, "parameters": num_elements(task.layout), "created": created}
+
+
+def _unreadable(specification: str) -> str:
+    from fluvial.wire.task_file import TaskFile
+
     try:
-        task_file = TaskFile.model_validate_json(task.specification)
+        TaskFile.model_validate_json(specification)
     except ValueError as error:
-        return {"title": "", "rounds": 0, "quorum": 0, "target": 0, "created": created, "unreadable": str(error)}
-    return {
-        "title": task_file.title,
-        "rounds": task_file.rounds,
-        "quorum": task_file.quorum,
-        "target": task_file.target,
-        "parameters": num_elements(task.layout),
-        "created": created,
-    }
+        return str(error)
+    return ""

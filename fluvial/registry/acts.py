@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
@@ -30,7 +31,9 @@ from fluvial.registry.view import VerifiedRegistry
 from fluvial.wire.errors import FluvialError, VerificationError
 from fluvial.wire.names import check_participant
 from fluvial.wire.records import Agreement, EnrolmentToken, Participant, ParticipantStatus, Task, TaskStatus
-from fluvial.wire.task_file import AgreementSpec
+
+if TYPE_CHECKING:
+    from fluvial.wire.task_file import AgreementSpec
 
 OPERATOR = "operator"
 """Name of the key that signs."""

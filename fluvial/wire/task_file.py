@@ -13,9 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fluvial.encoding import DECODINGS
+from fluvial.encoding.names import NAMES
 from fluvial.wire.acceleration import AccelerationSpec
-from fluvial.wire.document import read_document
 from fluvial.wire.plain_values import GivenName, PlainValues
 from fluvial.wire.scoring import ScoringSpec
 from fluvial.wire.task_code import LossName, MetricName, Reference, is_reference
@@ -28,12 +27,12 @@ MAX_SUM_CHUNK_ELEMENTS = 131_072
 
 
 def _known_encoding(name: str) -> str:
-    if name not in DECODINGS:
-        raise ValueError(f"there are the encodings {', '.join(DECODINGS)}")
+    if name not in NAMES:
+        raise ValueError(f"there are the encodings {', '.join(NAMES)}")
     return name
 
 
-_Encoding = Annotated[str, AfterValidator(_known_encoding), Field(json_schema_extra={"enum": [*DECODINGS]})]
+_Encoding = Annotated[str, AfterValidator(_known_encoding), Field(json_schema_extra={"enum": [*NAMES]})]
 
 
 _2_63 = 1 << 63
@@ -393,6 +392,8 @@ class TaskFile(Terms):
     @classmethod
     def read(cls, path: Path) -> TaskFile:
         """The task in a YAML or JSON file. Raises ValueError that names the file and each wrong field."""
+        from fluvial.wire.document import read_document  # late: most task files come from the registry, as JSON
+
         content = read_document(path)
         if not isinstance(content, dict):
             raise ValueError(f"{path} holds no task: it must be a mapping with `task`, `model`, `rounds`, ...")

@@ -59,12 +59,12 @@ def consumer(brokers: Brokers, client_id: str, settings: Mapping[str, Any] | Non
     )
 
 
-def meet(consumer: Consumer, topic: str) -> None:
-    """Ask who leads a topic's partitions, before the first `assign` of it. Of a topic that a client has not heard of,
+def meet(client: Consumer | Producer, topic: str) -> None:
+    """Ask who leads a topic's partitions, before the first use of it. Of a topic that a client has not heard of,
     librdkafka asks by itself when its clock strikes, once a second. Where nobody answers nothing is lost: it still
     will."""
     with suppress(KafkaException):
-        consumer.list_topics(topic, _MEETING_SECONDS)
+        client.list_topics(topic, _MEETING_SECONDS)
 
 
 def admin(brokers: Brokers, client_id: str) -> AdminClient:

@@ -29,6 +29,7 @@ class LibrdkafkaProducer:
         self._troubles = Troubles()
         self._producer: Any = clients.producer(brokers, client_id, {**settings, "error_cb": self._troubles})
         self._partitions: dict[str, tuple[int, float]] = {}
+        self._met: set[str] = set()
         self._closing = threading.Event()
         self._reports = threading.Thread(target=self._serve_reports, name="fluvial-delivery", daemon=True)
         self._reports.start()
@@ -39,10 +40,15 @@ class LibrdkafkaProducer:
             return known
         asked = len(partitions(self._producer, topic, self._troubles))
         self._partitions[topic] = asked, time.monotonic() + _PARTITIONS_SECONDS
+        self._met.add(topic)
         return asked
 
     def produce(self, topic: str, value: bytes, key: bytes, partition: int | None) -> Future[Position]:
         future: Future[Position] = Future()
+        if topic not in self._met:
+            # Also before it asks for its number, which it does twice a second until a connection is there.
+            clients.meet(self._producer, topic)
+            self._met.add(topic)
 
         def report(error: Any, message: Any) -> None:
             if error is not None:

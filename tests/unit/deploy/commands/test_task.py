@@ -16,7 +16,7 @@ from fluvial.cli.common import Exit
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.keys import SigningKey
 from fluvial.registry.acts import OperatorActs
-from fluvial.wire.records import Task
+from fluvial.wire.records import Task, TensorLayout
 from fluvial.wire.task_file import TaskFile
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
@@ -65,6 +65,17 @@ def test_a_task_whose_file_cannot_be_read_is_listed_shown_and_halted(acts: Opera
     assert run("resume", "heart").exit_code == run("finish", "heart").exit_code == 0
     again = run("finish", "heart")
     assert (again.exit_code, "finished by its operator already" in again.stderr) == (1, True)
+
+
+def test_the_terms_of_a_task_are_listed_and_shown(acts: OperatorActs) -> None:
+    specification = TaskFile.read(Path("deploy/tasks/heart/task.yaml")).specification()
+    acts.register(replace(TASK, specification=specification, layout=(TensorLayout(name="w", shape=(2, 3)),), version=1))
+    (listed,) = json.loads(run("list", "--json").stdout)
+    terms = {"title": "Heart disease, four hospitals", "rounds": 8, "quorum": 3, "target": 4, "parameters": 6}
+    assert (listed.items() >= terms.items(), "unreadable" in listed) == (True, False)
+    assert all(str(term) in run("list").stdout for term in terms.values())
+    shown = json.loads(run("show", "heart", "--json").stdout)
+    assert (shown.items() >= listed.items(), shown["specification"]) == (True, json.loads(specification))
 
 
 def test_a_task_is_removed_when_its_operator_has_said_so_twice(acts: OperatorActs) -> None:

@@ -91,7 +91,7 @@ def test_a_wrong_federation_file_is_refused(tmp_path: Path, monkeypatch: pytest.
     result = run("model", "list", "--federation", "federation.json")
     assert result.exit_code == Exit.USAGE
     assert "not a federation file" in result.stderr
-    assert "bootstrap_servers: Input should be a valid string; " in result.stderr
+    assert "bootstrap_servers: must be a text, not 5; " in result.stderr
     assert "https://" not in result.stderr
 
 

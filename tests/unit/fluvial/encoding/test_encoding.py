@@ -1,6 +1,7 @@
 import pytest
 
 from fluvial.encoding import DECODINGS, ENCODINGS, encoder, get
+from fluvial.encoding.names import NAMES
 
 
 def test_encodings_are_known_by_their_names() -> None:
@@ -19,3 +20,7 @@ def test_a_partial_sum_is_decoded_but_no_participant_encodes_one() -> None:
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     with pytest.raises(ValueError, match="float32, float16, "):
         get("float64")
+
+
+def test_their_names_are_known_without_them() -> None:
+    assert tuple(DECODINGS) == NAMES

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from fluvial.identity.brokers import Brokers
+from fluvial.kafka.librdkafka import clients
 from fluvial.kafka.librdkafka.errors import Troubles
 from fluvial.kafka.librdkafka.fetch import LibrdkafkaFetcher
+from fluvial.kafka.librdkafka.producer import LibrdkafkaProducer
 from fluvial.kafka.librdkafka.reader import LibrdkafkaReader
 
 
@@ -90,3 +93,31 @@ def test_who_knows_the_bounds_asks_all_the_same() -> None:
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_broker_that_does_not_answer_is_no_reason_not_to_begin(answers: bool) -> None:
     assert fetch(LibrdkafkaFetcher(Consumer(answers=answers), Troubles()), "a", 1) == [b"chunk"]
+
+
+class Producer(Consumer):
+    def produce(self, topic: str, *_: Any, **__: Any) -> None:
+        self.calls.append(("produced", topic))
+
+    def poll(self, timeout: float = 0.0) -> Any:
+        return 0
+
+    def flush(self, timeout: float) -> int:
+        return 0
+
+    def purge(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_who_sends_to_a_topic_first_asks_who_leads_it(answers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its first record waits for half a second, until librdkafka looks again whether it is connected."""
+    client = Producer(answers=answers)
+    monkeypatch.setattr(clients, "producer", lambda *_: client)
+    producer = LibrdkafkaProducer(Brokers(bootstrap_servers="none:1"), "test", {})
+    try:
+        for topic in ("a", "a", "b"):
+            producer.produce(topic, b"value", b"key", None)
+    finally:
+        producer.close()
+    assert client.calls == [("asked", "a"), ("produced", "a"), ("produced", "a"), ("asked", "b"), ("produced", "b")]

@@ -43,7 +43,7 @@ from fluvial.transparency.note import NoteKey
 from fluvial.transparency.signed_leaves import Proven
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
-from fluvial.wire.files import replace_file
+from fluvial.wire.files import read_bytes, replace_file
 from fluvial.wire.records import (
     InferenceSummary,
     InputGap,
@@ -115,7 +115,7 @@ def verify(
     kept = known or since or state
     if kept is not None and not kept.absolute().parent.is_dir():
         fail(f"{kept}: there is no folder {kept.parent} to keep the checkpoint in", status=Exit.USAGE)
-    trusted = kept.read_bytes() if kept is not None and kept != state and kept.exists() else None
+    trusted = read_bytes(kept) if kept is not None and kept != state and kept.exists() else None
     from_there = trusted if since is not None else None
     with (
         KeptLog(state, loaded) if state is not None else nullcontext() as before,

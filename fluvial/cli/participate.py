@@ -46,7 +46,7 @@ from fluvial.edge.events import (
 )
 from fluvial.edge.packages import Packages
 from fluvial.edge.too_large import REMEDY
-from fluvial.edge.trainer import TrainingRequest, load_trainer, training_request
+from fluvial.edge.trainer import TrainingRequest, load_trainer, trained, training_request
 from fluvial.encoding import ENCODINGS, encoder
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.processor import check_device
@@ -131,7 +131,7 @@ def participate(
             return training_request(signed_task, round_, base_D, name, data, index, state, packages, device)
 
         def train(base_D: NDArray[np.float32], round_: Round) -> tuple[NDArray[np.float32], int] | None:
-            return train_round(request_of(base_D, round_))
+            return trained(train_round, request_of(base_D, round_), name=trainer)
 
         def measure(base_D: NDArray[np.float32], round_: Round) -> tuple[HeldOutMetrics, ...]:
             from fluvial.edge.training.participation import measure_held_out  # brings in torch

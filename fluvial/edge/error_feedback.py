@@ -30,7 +30,7 @@ _ANSWER_SECONDS = 5.0
 
 def state_folder(outbox_path: Path) -> Path:
     """Where the participant of this outbox remembers what it needs between rounds."""
-    return outbox_path.with_name(f"{outbox_path.name}.state")
+    return outbox_path.parent / f"{outbox_path.name}.state"
 
 
 class ErrorFeedback:

@@ -105,7 +105,7 @@ class Outbox:
         self._lock = threading.RLock()
         self._path = path
         prepare(path)
-        self._files = UploadFiles(path.with_name(path.name + ".uploads"))
+        self._files = UploadFiles(path.parent / f"{path.name}.uploads")
         with self._errors_told():
             self._database = sqlite3.connect(path, timeout=0.5, check_same_thread=False, isolation_level=None)
         try:

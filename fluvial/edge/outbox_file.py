@@ -9,9 +9,11 @@ from pathlib import Path
 from fluvial.edge.errors import OutboxUnavailable
 from fluvial.wire.files import make_private_folder
 
+_IN_USE = "is in use by another process, or by a Participant of this one that was not closed"
+
 _REASONS = {
-    sqlite3.SQLITE_BUSY: "is in use by another process",
-    sqlite3.SQLITE_LOCKED: "is in use by another process",
+    sqlite3.SQLITE_BUSY: _IN_USE,
+    sqlite3.SQLITE_LOCKED: _IN_USE,
     sqlite3.SQLITE_READONLY: "may be read but not written",
     sqlite3.SQLITE_FULL: "has no room: the disk is full, or a limit on the size of files is reached",
     sqlite3.SQLITE_IOERR: "cannot be read or written",

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge.packages.allowed import NO_PACKAGES, Packages
+from fluvial.edge.packages.output import output_apart
 from fluvial.edge.packages.package import TaskPackage
 from fluvial.wire.records import Round, Task, TensorLayout
 from fluvial.wire.task_file import TaskFile
@@ -98,6 +99,22 @@ def _task_file(specification: str) -> TaskFile:
     return TaskFile.model_validate_json(specification)
 
 
+def trained(
+    trainer: Trainer, request: TrainingRequest, *, name: str = "the trainer"
+) -> tuple[NDArray[np.float32], int] | None:
+    """What the trainer returns. What it prints goes to standard error, since programs read what a command prints.
+
+    Raises what it raises, and ValueError where it would end the program.
+    """
+    try:
+        with output_apart():
+            return trainer(request)
+    except SystemExit as error:
+        raise ValueError(
+            f"{name} ends the program (exit status {error.code}): let it return None to sit out"
+        ) from error
+
+
 def load_trainer(name: str) -> Trainer:
     """The function that `module:function` names.
 
@@ -109,7 +126,13 @@ def load_trainer(name: str) -> Trainer:
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        module = importlib.import_module(module_name)
+        with output_apart():
+            module = importlib.import_module(module_name)
+    except SystemExit as error:
+        raise ValueError(
+            f"the module {module_name} ends the program when it is imported: what it does as a script belongs under "
+            "`if __name__ == '__main__':`"
+        ) from error
     except ModuleNotFoundError as error:
         if error.name == "torch":
             raise ValueError(

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
-from fluvial.wire.files import create_private
+from fluvial.wire.files import create_private, read_bytes
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -54,7 +54,7 @@ class SigningKey:
     def load(cls, path: Path) -> SigningKey:
         """Read a PEM file (PKCS 8, not encrypted). Raises ValueError when it holds no Ed25519 key."""
         try:
-            key = serialization.load_pem_private_key(Path(path).read_bytes(), password=None)
+            key = serialization.load_pem_private_key(read_bytes(Path(path)), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: it is encrypted
             raise ValueError(f"{path} holds no private key that can be read: {error}") from error
         if not isinstance(key, Ed25519PrivateKey):

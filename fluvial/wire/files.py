@@ -23,18 +23,30 @@ from typing import BinaryIO
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 """Numbers of the errors that go when somebody makes room, and not by trying another way."""
 _PROBE_BYTES = 64 << 10
+MAX_BYTES = 1 << 20
+"""Of a file that a person writes or hands over."""
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 def read_text(path: Path) -> str:
     """The text of a file that a person wrote: UTF-8, with or without a byte order mark. Raises OSError, and ValueError
-    that says what to do for another encoding."""
-    return text_of(path.read_bytes())
+    as `read_bytes` and `text_of`."""
+    return text_of(read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file of people holds: keys, tokens, notes. Raises OSError, and ValueError for more than MAX_BYTES: some
+    devices have no end."""
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"{path} has more than {MAX_BYTES} bytes")
+    return content
 
 
 def text_of(content: bytes) -> str:
-    """As `read_text`, of what was read."""
+    """UTF-8, with or without a byte order mark. Raises ValueError that says what to do for another encoding."""
     if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raise ValueError("it is in UTF-16, as Windows PowerShell writes: save it as UTF-8")
     try:

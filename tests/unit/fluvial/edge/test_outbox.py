@@ -1,12 +1,15 @@
 import hashlib
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fluvial.edge import outbox
+from fluvial.edge.error_feedback import state_folder
 from fluvial.edge.errors import OutboxUnavailable
 from fluvial.edge.outbox import Outbox, OutboxEnvelope, Upload
 from fluvial.kafka import Position
@@ -224,3 +227,31 @@ def test_files_that_nothing_refers_to_are_removed(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "o", "alice")
     assert not list(uploads_folder(tmp_path).iterdir())
     assert outbox.uploads() == [an_upload()]
+
+
+def test_the_folder_one_is_in_is_told_as_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert state_folder(Path()) == Path(".state")
+    with pytest.raises(OutboxUnavailable, match="is a folder"):
+        Outbox(Path(), "alice")
+
+
+def test_who_opens_an_outbox_twice_in_a_process_hears_what_to_close(tmp_path: Path) -> None:
+    """As a cell of a notebook does that is run again."""
+    first = Outbox(tmp_path / "outbox", "alice")
+    with pytest.raises(OutboxUnavailable, match="of this one that was not closed"):
+        Outbox(tmp_path / "outbox", "alice")
+    first.close()
+    Outbox(tmp_path / "outbox", "alice").close()
+
+
+def test_what_was_told_is_remembered_and_forgotten_after_thousands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_KEPT_TOLD", 3)
+    with closing(Outbox(tmp_path / "outbox", "alice")) as first:
+        for number in range(5):
+            first.remember_told(str(number))
+            first.remember_told(str(number))
+    with closing(Outbox(tmp_path / "outbox", "alice")) as again:
+        assert [again.was_told(str(number)) for number in range(6)] == [False, False, True, True, True, False]

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fluvial.edge.trainer import load_trainer, training_request
+from fluvial.edge.trainer import load_trainer, trained, training_request
 from tests.unit.fluvial.edge.world import LAYOUT, TASK, World
 
 
@@ -45,3 +45,24 @@ def test_a_trainer_without_torch_says_how_to_get_it(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("sys.path", [*__import__("sys").path])
     with pytest.raises(ValueError, match=r"fluvial\[torch\]"):
         load_trainer("needs_torch:train")
+
+
+def test_what_a_trainer_prints_is_apart_from_what_a_command_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "chatty_trainer.py").write_text(
+        "print('imported')\ndef train(request):\n    print('epoch 1')\n    return [0.0], 1\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert trained(load_trainer("chatty_trainer:train"), None) == ([0.0], 1)  # type: ignore[arg-type, comparison-overlap]
+    assert capsys.readouterr() == ("", "imported\nepoch 1\n")
+
+
+def test_a_trainer_that_would_end_the_program_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "script_trainer.py").write_text("import sys\nsys.exit(7)\n")
+    (tmp_path / "ending_trainer.py").write_text("import sys\ndef train(request):\n    sys.exit(7)\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="__name__"):
+        load_trainer("script_trainer:train")
+    with pytest.raises(ValueError, match="ends the program"):
+        trained(load_trainer("ending_trainer:train"), None)  # type: ignore[arg-type]

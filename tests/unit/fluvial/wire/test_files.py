@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from fluvial.wire.files import check_replaceable, create_private, read_text, replace_file, replacing, write_private
+from fluvial.wire.files import (
+    check_replaceable,
+    create_private,
+    read_bytes,
+    read_text,
+    replace_file,
+    replacing,
+    write_private,
+)
 
 
 def test_a_file_is_its_owners_alone_and_so_is_its_folder(tmp_path: Path) -> None:
@@ -158,3 +166,10 @@ def test_a_text_of_another_encoding_says_what_to_do(tmp_path: Path) -> None:
             read_text(path)
     path.write_bytes("données".encode("utf-8-sig"))
     assert read_text(path) == "données"
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")
+def test_a_device_without_end_is_not_read_to_its_end() -> None:
+    for read in (read_text, read_bytes):
+        with pytest.raises(ValueError, match="/dev/zero has more than"):
+            read(Path("/dev/zero"))

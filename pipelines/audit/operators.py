@@ -34,9 +34,10 @@ from pipelines.audit.committed_log import CommittedLog
 from pipelines.audit.leaf_frames import LeafFrames
 from pipelines.audit.leaf_headers import tree_header
 from pipelines.config import Settings
-from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
+from pipelines.flink.bundles import Kind, pack_bundle
 from pipelines.flink.frames import SourceRecord, sink_frame
 from pipelines.flink.offsets import gaps
+from pipelines.flink.source_columns import SourceColumns
 
 LOG = "log"
 """Flink's key of all events and leaves: those of a federation go to one log, hence to one sequencer and one signer."""
@@ -73,7 +74,7 @@ class Sequence(KeyedProcessFunction):
         self._due = ctx.get_state(ValueStateDescriptor("look-again", Types.LONG()))
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        yield from self._bundles(self._leaves(parse_sources(bytes(value))))
+        yield from self._bundles(self._leaves(SourceColumns.of(bytes(value), plain_events.WORTH_IT)))
         if self._due.value() is None:
             self._look_again(ctx, _LOOK_AGAIN_MS)
 
@@ -88,24 +89,21 @@ class Sequence(KeyedProcessFunction):
         if len(behind) == _MOST_AT_ONCE:
             self._look_again(ctx, 1)
 
-    def _leaves(self, records: list[SourceRecord]) -> Iterator[Leaf]:
+    def _leaves(self, records: SourceColumns) -> Iterator[Leaf]:
         sequencer = self._sequencer or self._resumed()
-        if not records:
-            return
-        known = _verdicts(records)
-        partitions, offsets, _, _, values, _ = zip(*records, strict=True)
-        row = 0
-        while row < len(records):
-            record = records[row]
-            missing = record.offset - sequencer.read_to.get(record.partition, -1) - 1
-            if missing > (_MAX_CONTROL_RECORDS if record.partition in self._looked else 0):
-                yield from self._before(sequencer, record)
-            self._looked.add(record.partition)
+        partitions, offsets, values = records.partitions, records.offsets, records.values
+        known, row = _verdicts(values), 0
+        while row < len(values):
+            partition = partitions[row]
+            missing = offsets[row] - sequencer.read_to.get(partition, -1) - 1
+            if missing > (_MAX_CONTROL_RECORDS if partition in self._looked else 0):
+                yield from self._before(sequencer, records.record(row))
+            self._looked.add(partition)
             stride = _MAX_CONTROL_RECORDS + 1
             leaves, after = sequencer.take_known(partitions, offsets, values, known, start=row, stride=stride)
             yield from leaves
             if after == row:
-                leaf, after = self._take(sequencer, record), row + 1
+                leaf, after = self._take(sequencer, records.record(row)), row + 1
                 if leaf is not None:
                     yield leaf
             row = after
@@ -178,7 +176,7 @@ class Sign(KeyedProcessFunction):
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
         state = self._state or self._resumed()
-        self._state = self._after_all(state, parse_sources(bytes(value)))
+        self._state = self._after_all(state, SourceColumns.of(bytes(value), plain_events.WORTH_IT))
         if self._due.value() is None:
             # At once where the last one is long ago: participants wait for it before they train.
             due = max(int(time.time() * 1000) + _GATHER_MS, self._signed_ms + self._settings.checkpoint_every_ms)
@@ -198,17 +196,13 @@ class Sign(KeyedProcessFunction):
         self._state = self._committed.view().state
         return self._state
 
-    def _after_all(self, state: SignerState, records: list[SourceRecord]) -> SignerState:
-        if len(records) < plain_events.WORTH_IT:
-            for record in records:
-                state = self._after(state, record)
-            return state
-        offsets, leaves = [record.offset for record in records], [record.value for record in records]
-        plain, row = plain_events.leaves(leaves), 0
-        while row < len(records):
+    def _after_all(self, state: SignerState, records: SourceColumns) -> SignerState:
+        offsets, leaves, row = records.offsets, records.values, 0
+        plain = plain_events.leaves(leaves) if len(leaves) >= plain_events.WORTH_IT else [False] * len(leaves)
+        while row < len(leaves):
             state, row = signer.append_plain(state, offsets, leaves, plain, row)
-            if row < len(records):
-                state, row = self._after(state, records[row]), row + 1
+            if row < len(leaves):
+                state, row = self._after(state, records.record(row)), row + 1
         return state
 
     def _after(self, state: SignerState, record: SourceRecord) -> SignerState:
@@ -225,11 +219,9 @@ class Sign(KeyedProcessFunction):
             return state
 
 
-def _verdicts(records: list[SourceRecord]) -> list[Attributes | None]:
+def _verdicts(values: list[bytes]) -> list[Attributes | None]:
     """Of each record what is known before it is decoded."""
-    if len(records) < plain_events.WORTH_IT:
-        return [None] * len(records)
-    return plain_events.verdicts([record.value for record in records])
+    return plain_events.verdicts(values) if len(values) >= plain_events.WORTH_IT else [None] * len(values)
 
 
 def _next(sequencer: Sequencer, partition: int | None = None) -> dict[int, int]:

@@ -26,6 +26,7 @@ LANES = 32
 bounds parallelism."""
 
 _HEAD = struct.Struct(">HB")
+HEAD_BYTES = _HEAD.size
 _LENGTH = struct.Struct(">i")
 _SOURCE_ITEM = struct.Struct(">iiqqi")
 _SOURCE_ITEM_BYTES = _SOURCE_ITEM.size
@@ -65,9 +66,8 @@ def parse_sources(bundle: bytes) -> list[SourceRecord]:
 
 def source_places(bundle: bytes) -> list[SourcePlace]:
     """Of each source frame in a bundle: for who need not look at values. Raises as `parse_sources`."""
-    if len(bundle) < _HEAD.size or _HEAD.unpack_from(bundle) != (0, Kind.SOURCE):
-        raise ValueError(f"{len(bundle)} bytes are no bundle of source frames")
-    places, at, size, unpack = [], _HEAD.size, len(bundle), _SOURCE_ITEM.unpack_from
+    check_sources(bundle)
+    places, at, size, unpack = [], HEAD_BYTES, len(bundle), _SOURCE_ITEM.unpack_from
     try:
         while at < size:
             length, partition, offset, timestamp_ms, key_length = unpack(bundle, at)
@@ -81,6 +81,12 @@ def source_places(bundle: bytes) -> list[SourcePlace]:
     except struct.error as error:
         raise ValueError(f"a bundle of {size} bytes that was cut short") from error
     return places
+
+
+def check_sources(bundle: bytes) -> None:
+    """Raises ValueError for what does not begin as a bundle of source frames."""
+    if len(bundle) < HEAD_BYTES or _HEAD.unpack_from(bundle) != (0, Kind.SOURCE):
+        raise ValueError(f"{len(bundle)} bytes are no bundle of source frames")
 
 
 def lane_keys(max_parallelism: int, num_lanes: int = LANES) -> list[str]:

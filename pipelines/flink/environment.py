@@ -16,7 +16,7 @@ from pyflink.util.java_utils import get_j_env_configuration
 from pipelines.config import Settings
 from pipelines.flink import cluster, gateway, without_beam
 
-MAX_PARALLELISM = 128
+_KEY_GROUPS, _MOST_KEY_GROUPS = 32, 128
 _IDLE_CHECKPOINT_MS = 2_000
 LOOPBACK = "127.0.0.1"
 TASK_MANAGER_WAIT = "60 s"
@@ -58,10 +58,16 @@ def stream_environment(settings: Settings, job_name: str) -> StreamExecutionEnvi
     else:
         environment = StreamExecutionEnvironment.get_execution_environment(configuration)
     environment.set_parallelism(settings.parallelism)
-    environment.set_max_parallelism(MAX_PARALLELISM)
+    environment.set_max_parallelism(max_parallelism(settings.parallelism))
     # `flink run` would send PyFlink's jar with each job, a second of uploading for classes that nobody loads.
     get_j_env_configuration(environment._j_stream_execution_environment).removeKey("pipeline.jars")
     return environment
+
+
+def max_parallelism(parallelism: int) -> int:
+    """Key groups of a job's state, of which there is a table for each, however empty, that each checkpoint walks
+    through: as many as `pipelines.flink.bundles.LANES`, and more only for a job of more subtasks than that."""
+    return _KEY_GROUPS if parallelism <= _KEY_GROUPS else _MOST_KEY_GROUPS
 
 
 def execute(environment: StreamExecutionEnvironment, job_name: str) -> None:
@@ -95,11 +101,12 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
         "execution.checkpointing.num-retained": "3",
         "execution.checkpointing.tolerable-failed-checkpoints": "10",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
-        # Envelopes are small: without this, Flink writes a file per operator and checkpoint for a few bytes.
-        "execution.checkpointing.data-inline-threshold": "512kb",
+        # Envelopes are small: without this, Flink writes a file per operator and checkpoint for a few bytes. It fills a
+        # buffer of this size with zeros for each of them.
+        "execution.checkpointing.data-inline-threshold": "128kb",
         "state.backend.type": "hashmap",
         "pipeline.object-reuse": "true",
-        "pipeline.max-parallelism": str(MAX_PARALLELISM),
+        "pipeline.max-parallelism": str(max_parallelism(settings.parallelism)),
         # Records are few and gathered where they are many: sent at once, no thread of each task looks for them.
         "execution.buffer-timeout.interval": "0ms",
     }

@@ -27,7 +27,7 @@ from pipelines.aggregation.rounds.window import Phase
 from pipelines.aggregation.rule import selection
 from pipelines.config import Settings
 from pipelines.flink.attempts import attempt_of
-from pipelines.flink.environment import MAX_PARALLELISM
+from pipelines.flink.environment import max_parallelism
 from pipelines.flink.keys import shard_keys
 from pipelines.flink.messages import pack, unpack
 from pipelines.flink.shared import ended_with
@@ -49,7 +49,8 @@ class CollectRound(KeyedProcessFunction):
         self._recovery = committed.acquire(self._settings, attempt_of(ctx))
         self._ends.append(ended_with(self, partial(committed.release, self._settings, attempt_of(ctx))))
         self._state = WindowState(ctx)
-        self._shard_keys = shard_keys(self._settings.partitions, self._settings.parallelism, MAX_PARALLELISM)
+        parallelism = self._settings.parallelism
+        self._shard_keys = shard_keys(self._settings.partitions, parallelism, max_parallelism(parallelism))
         self._first_deadline_ms = _now_ms() + self._settings.parking_ms
         self._missing: dict[str, set[bytes]] = {}
         """Of each window that is being gathered the digests of what has not come again."""

@@ -25,7 +25,7 @@ from pipelines.aggregation.messages import (
 from pipelines.aggregation.operators.side_outputs import TO_KEEPER
 from pipelines.aggregation.rule import selection
 from pipelines.config import Settings
-from pipelines.flink.environment import MAX_PARALLELISM
+from pipelines.flink.environment import max_parallelism
 from pipelines.flink.keys import shard_keys
 from pipelines.flink.messages import pack, unpack
 
@@ -41,7 +41,8 @@ class Select(KeyedProcessFunction):
     def open(self, ctx: Any) -> None:
         self._closed = ctx.get_state(ValueStateDescriptor("closed", Types.PICKLED_BYTE_ARRAY()))
         self._measured = ctx.get_list_state(ListStateDescriptor("measured", Types.PICKLED_BYTE_ARRAY()))
-        self._shard_keys = shard_keys(self._settings.partitions, self._settings.parallelism, MAX_PARALLELISM)
+        parallelism = self._settings.parallelism
+        self._shard_keys = shard_keys(self._settings.partitions, parallelism, max_parallelism(parallelism))
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
         message = bytes(value)

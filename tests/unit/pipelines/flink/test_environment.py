@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pipelines.flink import environment
+from pipelines.flink.bundles import LANES, lane_keys
 from pipelines.flink.cluster import CLUSTER
+from pipelines.flink.keys import subtask_of
 from tests.unit.pipelines.validation.stage import SETTINGS
 
 
@@ -39,3 +41,17 @@ def test_a_job_for_another_cluster_is_submitted_to_its_address_and_configures_no
     assert (options["rest.address"], options["rest.port"]) == ("127.0.0.1", "4711")
     assert options["execution.attached"] == "false"
     assert not {name for name in options if name.startswith(("taskmanager.", "jobmanager.", "classloader."))}
+
+
+@pytest.mark.parametrize("parallelism", [1, 2, 31, 32, 33, 128])
+def test_every_lane_and_every_subtask_has_a_key_group(parallelism: int) -> None:
+    settings = SETTINGS.model_copy(update={"parallelism": parallelism})
+    groups = environment.max_parallelism(parallelism)
+    assert environment._options(settings, "job")["pipeline.max-parallelism"] == str(groups)
+    assert groups >= parallelism
+    assert len(set(lane_keys(groups))) == LANES
+    assert len({subtask_of(key, groups, groups) for key in lane_keys(groups)}) == LANES
+
+
+def test_a_job_of_few_subtasks_has_no_more_key_groups_than_lanes() -> None:
+    assert environment.max_parallelism(2) == LANES

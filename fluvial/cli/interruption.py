@@ -16,7 +16,17 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Never
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+def _signals() -> tuple[int, ...]:
+    """Those that ask a process to end. Not SIGHUP where whoever started it had it ignored, as `nohup` does: then it is
+    to outlive its terminal."""
+    names = ["SIGINT", "SIGTERM"]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        names.append("SIGHUP")
+    return tuple(getattr(signal, name) for name in names)
+
+
+_SIGNALS = _signals()
 
 _blocks: list[object] = []
 """The `interruptible` blocks that this process is inside of."""

@@ -59,6 +59,13 @@ def wait():
 
 @verbs.app.command()
 @reported
+def ticks():
+    while True:
+        print("tick", flush=True)
+        time.sleep(0.01)
+
+@verbs.app.command()
+@reported
 def late():
     atexit.register(lambda: (print("ending", flush=True), time.sleep(60)))
 
@@ -66,13 +73,15 @@ main.run()
 """
 
 
-def start(verb: str) -> subprocess.Popen[str]:
+def start(verb: str, *before: str) -> subprocess.Popen[str]:
+    """before: words of a command that runs this one."""
     return subprocess.Popen(
-        [sys.executable, "-c", VERBS, verb],
+        [*before, sys.executable, "-c", VERBS, verb],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # the tests may be under nohup themselves
     )
 
 
@@ -103,6 +112,17 @@ def test_every_command_can_be_asked_to_end(number: signal.Signals) -> None:
         assert time.monotonic() - asked < 30.0  # a fraction of a second where the machine is not busy
     out, err = process.communicate()
     assert (process.returncode, out, err) == (130, "cleaned up\n", "interrupted\n")
+
+
+def test_what_nohup_started_outlives_its_terminal() -> None:
+    process = start("ticks", "nohup")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "tick\n"
+    process.send_signal(signal.SIGHUP)
+    assert [process.stdout.readline() for _ in range(50)] == ["tick\n"] * 50
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

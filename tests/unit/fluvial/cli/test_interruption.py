@@ -4,7 +4,13 @@ import threading
 
 import pytest
 
+from fluvial.cli import interruption
 from fluvial.cli.interruption import interruptible, postponed, uninterrupted, wait_until_asked
+
+
+@pytest.fixture(autouse=True)
+def _not_under_nohup(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interruption, "_SIGNALS", (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
 
 def send(number: int) -> None:

@@ -27,7 +27,7 @@ from deploy.machine.ports import HOST, free_ports, is_free, is_listening
 from deploy.machine.processes import JAVA_LOCALE, end, java, spawn
 from fluvial.cli.interruption import postponed
 from fluvial.identity.brokers import Brokers, Security
-from fluvial.wire.files import make_private_folder
+from fluvial.wire.files import make_private_folder, replace_file
 
 HEAP = ("-Xms128m", "-Xmx384m")
 _START_SECONDS = 60.0
@@ -144,13 +144,13 @@ class Broker:
         return self.directory / "ports.json"
 
     def _remembered_ports(self) -> Ports:
-        if self._ports_file.exists():
-            remembered: list[int] = json.loads(self._ports_file.read_text())
+        remembered = _ports_in(self._ports_file)
+        if remembered:
             remembered += free_ports(len(Ports._fields) - len(remembered))  # written before there were so many
             if all(map(is_free, remembered)):
                 return Ports(*remembered)
         ports = Ports(*free_ports(len(Ports._fields)))
-        self._ports_file.write_text(json.dumps(ports))
+        replace_file(self._ports_file, json.dumps(ports))
         return ports
 
     def _start_on(self, ports: Ports) -> None:
@@ -224,3 +224,13 @@ def _environment() -> dict[str, str]:
     """Only what a JVM needs: options of the user's other Java programs stay out."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "JAVA_HOME", "TMPDIR")}
     return {**kept, **JAVA_LOCALE}
+
+
+def _ports_in(file: Path) -> list[int]:
+    """What an earlier start wrote down; nothing where it did not, or its file is damaged: others are drawn then."""
+    try:
+        found = json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return []
+    is_ports = isinstance(found, list) and all(type(port) is int and 0 < port < 1 << 16 for port in found)
+    return found if is_ports and len(found) <= len(Ports._fields) else []

@@ -105,14 +105,20 @@ class DataDirectory:
         replace_file(self._topic_policy_file, policy.model_dump_json(indent=1) + "\n")
 
     def state(self) -> StackState | None:
-        """What the last stack wrote of itself, alive or not; None where there is none."""
+        """What the last stack wrote of itself, alive or not; None where there is none. Raises StackError where that is
+        damaged, or of another release."""
         try:
             content = json.loads(self._state_file.read_text())
+            supervisor = ProcessIdentity(**content.pop("supervisor"))
+            processes = tuple(ProcessIdentity(**process) for process in content.pop("processes"))
+            return StackState(supervisor=supervisor, processes=processes, **content)
         except FileNotFoundError:
             return None
-        supervisor = ProcessIdentity(**content.pop("supervisor"))
-        processes = tuple(ProcessIdentity(**process) for process in content.pop("processes"))
-        return StackState(supervisor=supervisor, processes=processes, **content)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise StackError(
+                f"{self._state_file} does not say what runs here: it is damaged, or of another release. Where no "
+                "process of this stack is left, remove the file"
+            ) from error
 
     def running(self) -> StackState:
         """The stack that runs now. Raises NotRunning, also while it still starts or stops."""
@@ -135,7 +141,7 @@ class DataDirectory:
         replace_file(self._wanted_file, str(count))
 
     def wanted_task_managers(self) -> int:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, ValueError):
             return int(self._wanted_file.read_text())
         return 0
 

@@ -36,4 +36,13 @@ def find(folder: Path, topic_prefix: str) -> str | None:
 
 def _read(folder: Path) -> dict[str, str]:
     path = folder / FILE
-    return dict(json.loads(path.read_text())) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        ids = json.loads(path.read_text())
+        if not isinstance(ids, dict) or not all(isinstance(each, str) for each in ids.values()):
+            raise ValueError("it is no mapping of texts")
+    except ValueError as error:
+        # Without it every signature would be refused, and of another id so would those that there are.
+        raise ValueError(f"{path} does not hold the ids of federations, restore it from the backup: {error}") from error
+    return ids

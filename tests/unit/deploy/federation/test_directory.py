@@ -97,3 +97,22 @@ def test_what_is_decided_about_topics_stays_and_changes_between_two_starts_alone
     with pytest.raises(StackError, match="fluvial down"):
         directory.decide_topics(TopicPolicy())
     assert directory.topic_policy() == decided
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "junk", "[]", "{}", "null", "-5", '{"supervisor": 1, "processes": []}', '{"supervisor": {}, "processes": []}']
+    + ['{"supervisor": {"role": "a", "pid": 1, "started": 1}, "processes": [], "phase": "running", "newer": 1}'],
+)
+def test_a_state_that_is_damaged_or_of_another_release_is_named(tmp_path: Path, content: str) -> None:
+    """As a full disk or a power failure leaves it, and a downgrade."""
+    (tmp_path / "stack.json").write_text(content)
+    directory = DataDirectory(tmp_path)
+    for ask in (directory.state, directory.running, lambda: directory.decide_topics(TopicPolicy())):
+        with pytest.raises(StackError, match=r"stack\.json does not say what runs here"):
+            ask()
+
+
+def test_a_damaged_wish_for_task_managers_is_none(tmp_path: Path) -> None:
+    (tmp_path / "task-managers").write_text("junk")
+    assert DataDirectory(tmp_path).wanted_task_managers() == 0

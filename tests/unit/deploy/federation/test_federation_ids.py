@@ -5,6 +5,8 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import pytest
+
 from deploy.federation import federation_ids
 from deploy.federation.keys import ServiceKeys
 from fluvial.identity.brokers import Brokers
@@ -67,3 +69,12 @@ def test_the_file_of_a_federation_without_an_id_is_one_of_the_first_release(tmp_
     named = keys.federation(BROKERS, topic_prefix="a.", partitions=1, federation_id="00" * 16)
     named.save(tmp_path / "federation.json")
     assert Federation.load(tmp_path / "federation.json") == named
+
+
+@pytest.mark.parametrize("content", ["", "junk", "[]", "null", '{"fluvial.": 1}'])
+def test_ids_that_are_damaged_are_neither_lost_nor_drawn_anew(tmp_path: Path, content: str) -> None:
+    (tmp_path / federation_ids.FILE).write_text(content)
+    for ask in (federation_ids.find, federation_ids.begin):
+        with pytest.raises(ValueError, match="restore it from the backup"):
+            ask(tmp_path, "fluvial.")
+    assert (tmp_path / federation_ids.FILE).read_text() == content

@@ -433,10 +433,10 @@ def leaves(small: SmallFederation) -> list[SequencedEvent]:
 def test_the_audit_stage_goes_on_from_the_log_alone(federation: SmallFederation) -> None:
     """Another composition of stages, under another name, and no checkpoint is left: the log goes on behind its last
     leaf, and what anybody writes into its topics neither stops it nor becomes a leaf."""
+    assert not federation.audit().num_pending, "what another test left unfinished would make leaves here"
     federation.stop()
     shutil.rmtree(federation.stack.directory.checkpoints)
     before = federation.audit()
-    assert not before.num_pending, "what another test left unfinished would make leaves here"
     topics = federation.federation.topics
     producer = Producer(federation.federation.brokers.librdkafka("test"))
     mac = StageMac.load(federation.stack.directory.keys)

@@ -44,7 +44,8 @@ class Settings(BaseModel):
     checkpoint_interval_ms: int = Field(
         default=300,
         ge=50,
-        description="Between checkpoints in the long run, while there is always something to commit.",
+        description="Between checkpoints in the long run, while there is always something to commit; three times that "
+        "in a job of validation and aggregation alone, but for models and rounds.",
     )
     submission: str = Field(default="", description="This submission of the job: another one tries each record anew.")
     code: str = Field(default="", description="Digest of the job's code where its processes are not its own.")

@@ -22,6 +22,7 @@ from fluvial.cli.common import (
     PackageOption,
     console,
     days_option,
+    errors,
     fail,
     load_federation,
     print_json,
@@ -81,6 +82,21 @@ def create(
                 markup=False,
             )
     console.print(precision.in_words(created.manifest.fraction_bits), markup=False)
+    note_training(task_file)
+
+
+def note_training(task_file: TaskFile) -> None:
+    """Say on standard error where the built-in trainer could not follow the task: further fields go to trainers as they
+    are, so a typing error is no error here, and would end whoever takes part with it."""
+    from fluvial.edge.training.config import TrainingConfig
+
+    training = task_file.training
+    if training.trainer:
+        return
+    try:
+        TrainingConfig.from_mapping(training.model_dump())
+    except ValueError as error:
+        errors.print(f"note: {error}; so only participants with a trainer of their own can take part", markup=False)
 
 
 @app.command("list")
@@ -153,6 +169,7 @@ def update(
         task = update_task(acts, task_file, packages)
     at_once = ", those of acceleration at once" if task_file.acceleration is not None else ""
     console.print(f"{task.task} has other terms from its next round on{at_once}", markup=False)
+    note_training(task_file)
 
 
 @app.command("approve")

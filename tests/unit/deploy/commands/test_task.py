@@ -137,3 +137,21 @@ def test_what_no_calendar_holds_is_wrong_usage(verbs: typer.Typer, words: tuple[
     result = CliRunner().invoke(verbs, [*words, "--valid-days", days])
     assert result.exit_code == Exit.USAGE
     assert "--valid-days" in result.output
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        ({"epochs": 2, "proximal_mu": 0.1}, ""),
+        ({"learnig_rate": 0.1}, "unknown training parameters: learnig_rate"),
+        ({"proximal_mu": "0,1"}, "training parameters do not fit"),
+        ({"trainer": "own.code:train", "anything": 1}, ""),
+    ],
+)
+def test_what_the_built_in_trainer_could_not_follow_is_noted_when_a_task_is_created(
+    training: dict[str, object], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = {"package": {"name": "own"}} if "trainer" in training else {}
+    task_verbs.note_training(TaskFile.model_validate_json(a_file(training=training, **package)))
+    noted = " ".join(capsys.readouterr().err.split())
+    assert (said in noted) if said else not noted

@@ -230,7 +230,8 @@ class EvaluationSpec(PlainValues):
 
     data: str = Field(
         default="",
-        description="File of the evaluation set, in the package or relative to the checkout; none where "
+        description="File of the evaluation set, in the package or relative to the checkout of whoever runs jobs or "
+        "replays; one elsewhere (an absolute path, `..`) is theirs alone: no participant opens it. None where "
         "data.evaluation names a loader.",
     )
     metrics: list[MetricName] = Field(

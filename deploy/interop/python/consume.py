@@ -17,7 +17,7 @@ import fastavro
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from kafka import KafkaConsumer
 
-federation = json.loads(Path(sys.argv[1]).read_text())
+federation = json.loads(Path(sys.argv[1]).read_text("utf-8-sig"))
 schemas = json.loads(Path(sys.argv[2]).read_text())
 count = int(sys.argv[3]) if len(sys.argv) > 3 else None
 parsed = {mark: fastavro.parse_schema(entry["schema"]) for mark, entry in schemas.items()}

@@ -32,6 +32,7 @@ def leased_producer(settings: Settings, writer: str, config: dict[str, Any], *, 
         delivery_ms=int(timeout_s * 1000),
         settings=config,
     )
+    clients.meet(producer, settings.topics.leases)
     persist(lambda: producer.init_transactions(timeout_s), timeout_s)
     check_still_held(settings.brokers, settings.topics, bytes.fromhex(settings.aggregator_key), holding)
     return producer

@@ -61,7 +61,8 @@ def consumer(brokers: Brokers, client_id: str, settings: Mapping[str, Any] | Non
 
 def meet(client: Consumer | Producer, topic: str) -> None:
     """Ask who leads a topic's partitions, before the first use of it. Of a topic that a client has not heard of,
-    librdkafka asks by itself when its clock strikes, once a second. Where nobody answers nothing is lost: it still
+    librdkafka asks by itself when its clock strikes, once a second; and for who coordinates transactions it asks whom
+    it is connected to, where that is nobody yet half a second later. Where nobody answers nothing is lost: it still
     will."""
     with suppress(KafkaException):
         client.list_topics(topic, _MEETING_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -12,9 +13,9 @@ from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 
 from fluvial.edge.packages import Packages
 from fluvial.wire.framing import decode, encode
-from fluvial.wire.records import ModelManifest, Release, Task
+from fluvial.wire.records import Failure, ModelManifest, Release, Task
 from pipelines.config import Settings
-from pipelines.evaluation import logic
+from pipelines.evaluation import loading, logic
 from pipelines.evaluation.held_out import participants_metrics
 from pipelines.evaluation.logic import Measured, Turn
 from pipelines.evaluation.measuring import Measuring
@@ -29,9 +30,15 @@ from pipelines.flink.shared import ended_with
 from pipelines.flink.stage_mac import StageMac
 from pipelines.flink.tasks import newest
 
+_LOOK_MS = 100
+
 
 class Evaluate(KeyedProcessFunction):
-    """Keyed by task: measures each model once. Output: sink frames of topic releases and their events."""
+    """Keyed by task: measures each model once, in the order in which they come. Models wait for their task, and the
+    first of a process for what measures them (`pipelines.evaluation.loading`).
+
+    Output: sink frames of topic releases and their events.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -63,14 +70,28 @@ class Evaluate(KeyedProcessFunction):
         key, kind, parts = unpack(bytes(value))
         if kind == "task":
             self._task.update(newest(parts[0], self._task.value()))
-            waiting = [bytes(data) for data in self._waiting.get() or ()]
-            self._waiting.clear()
-            for manifest in waiting:
-                yield from self._evaluate(key, decode(manifest, ModelManifest))
-        elif self._task.value() is None:
-            self._waiting.add(parts[0])
         else:
-            yield from self._evaluate(key, decode(parts[0], ModelManifest))
+            self._waiting.add(parts[0])
+        yield from self._evaluate_waiting(key, ctx)
+
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
+        yield from self._evaluate_waiting(ctx.get_current_key(), ctx)
+
+    def timer_set_aside(self, timestamp: int, ctx: Any, failure: Failure) -> Iterator[bytes]:
+        """Models that waited and cannot be measured are passed over."""
+        self._waiting.clear()
+        yield from ()
+
+    def _evaluate_waiting(self, task: str, ctx: Any) -> Iterator[bytes]:
+        waiting = [bytes(data) for data in self._waiting.get() or ()]
+        if not waiting or self._task.value() is None:
+            return
+        if not loading.of_evaluation.is_done():
+            ctx.timer_service().register_processing_time_timer(int(time.time() * 1000) + _LOOK_MS)
+            return
+        self._waiting.clear()
+        for manifest in waiting:
+            yield from self._evaluate(task, decode(manifest, ModelManifest))
 
     def _evaluate(self, task: str, manifest: ModelManifest) -> Iterator[bytes]:
         stored = self._measured.value()

@@ -14,9 +14,9 @@ from safetensors.numpy import save_file
 from fluvial.transparency.event import event_id
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.framing import decode, encode
-from fluvial.wire.records import Release, Task
+from fluvial.wire.records import Failure, Release, Task
 from fluvial.wire.topics import Topics
-from pipelines.evaluation import operators
+from pipelines.evaluation import loading, operators
 from pipelines.evaluation.operators import Evaluate
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.messages import pack
@@ -49,6 +49,8 @@ class Evaluation:
             keys_dir=root,
             packages=(),
         )
+        self.is_loaded = True
+        monkeypatch.setattr(loading, "of_evaluation", SimpleNamespace(is_done=lambda: self.is_loaded))
         make_secret(root)
         self._mac = StageMac.load(root)
         monkeypatch.setattr(operators, "read_to_end", self._read)
@@ -76,11 +78,19 @@ class Evaluation:
     def manifest(self, version: int) -> None:
         self._call("manifest", encode(manifest(version, task="toy")))
 
+    def fire(self) -> None:
+        """What timers give that are due."""
+        at_ms = self.state.next_timer()
+        assert at_ms is not None
+        self._take(self.state.fire(self._operator, at_ms))
+
     def versions(self) -> list[int]:
         return [decode(value, Release).version for value in self.releases]
 
     def _call(self, kind: str, payload: bytes) -> None:
-        frames = self.state.call(self._operator, "toy", pack("toy", kind, [payload]))
+        self._take(self.state.call(self._operator, "toy", pack("toy", kind, [payload])))
+
+    def _take(self, frames: list[bytes]) -> None:
         self.releases += [_value(frame) for frame in frames if b"fluvial.releases" in frame]
 
     def _read(self, *_: Any, **__: Any) -> list[SourceRecord]:
@@ -123,6 +133,47 @@ def test_models_wait_for_their_task_and_are_then_released_once(evaluation: Evalu
     evaluation.manifest(3)
     assert evaluation.versions() == [0, 1, 2, 3]
     assert evaluation.reads == 1, "a job that has its state does not read the log"
+
+
+def test_models_wait_in_state_and_in_their_order_while_what_measures_them_is_loaded(evaluation: Evaluation) -> None:
+    evaluation.is_loaded = False
+    evaluation.task()
+    assert evaluation.state.num_timers() == 0, "nothing waits"
+    evaluation.manifest(0)
+    evaluation.restart(lost=False)
+    evaluation.manifest(1)
+    evaluation.fire()
+    assert evaluation.versions() == []
+    assert evaluation.state.num_timers() > 0
+    evaluation.is_loaded = True
+    evaluation.manifest(2)
+    assert evaluation.versions() == [0, 1, 2]
+    while evaluation.state.num_timers():
+        evaluation.fire()
+    assert evaluation.versions() == [0, 1, 2]
+
+
+def test_models_that_waited_and_fail_again_and_again_are_passed_over_and_the_next_one_is_measured(
+    evaluation: Evaluation,
+) -> None:
+    evaluation.is_loaded = False
+    evaluation.task()
+    evaluation.manifest(0)
+    failure = Failure(operator="evaluate", submission="s", items=("timer",), error="KeyError", traceback="", time_ms=1)
+    assert list(evaluation._operator.timer_set_aside(1, evaluation.state, failure)) == []
+    evaluation.is_loaded = True
+    evaluation.manifest(1)
+    assert evaluation.versions() == [1]
+
+
+def test_a_model_that_waited_is_measured_when_the_timer_finds_all_loaded(evaluation: Evaluation) -> None:
+    evaluation.is_loaded = False
+    evaluation.task()
+    evaluation.manifest(0)
+    evaluation.is_loaded = True
+    evaluation.fire()
+    assert evaluation.versions() == [0]
+    assert evaluation.state.num_timers() == 0
 
 
 def test_a_job_without_state_learns_from_the_log_what_was_measured(evaluation: Evaluation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -116,9 +117,16 @@ def _follow(stream: Iterable[Answered[str] | tuple[str, InferenceRefused]], json
 
 
 def _lines(source: Iterable[str], divisor: float = 1.0) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    for line in source:
+    for number, text in enumerate(source):
+        line = text if number else text.removeprefix("\ufeff")  # with which spreadsheets begin a file
+        if not line.strip():
+            continue
         try:
-            yield line, np.array([float(value) for value in line.split(",")], np.float32) / np.float32(divisor)
+            if "_" in line:
+                raise ValueError("1_000 is not the same number to everybody")
+            with np.errstate(over="ignore"):  # what becomes infinite is refused where the model runs
+                values = np.array([float(value) for value in line.split(",")], np.float32) / np.float32(divisor)
+            yield text, values
         except ValueError as error:
             raise ValueError(
                 f"a line is an example, numbers with commas between; this one is {line.strip()!r}"
@@ -131,7 +139,9 @@ def _read(path: Path) -> NDArray[np.generic]:
         if path.suffix == ".npy":
             values = np.load(path, allow_pickle=False)
         else:
-            values = np.loadtxt(path, delimiter=",", ndmin=2)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of an empty file, which is told below
+                values = np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")
         inputs: NDArray[np.generic] = packed(values)[1]
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -91,7 +91,8 @@ class Client:
         """Ask, and do not wait. inputs: [B, ...]; uint8 and float16 are sent as they are, all else as float32.
         deadline_ms: time of day, milliseconds since 1970, by which the answer is of use, no later than the task's terms
         say; 0: as they say. divisor: the model is given the inputs divided by this (pictures: uint8, 255), in float32.
-        The future raises InferenceRefused. Raises ValueError for a divisor that is not positive."""
+        The future raises InferenceRefused. Raises ValueError for a divisor that is not positive, and for
+        inputs that are no numbers."""
         check_divisor(divisor)
         datatype, array = packed(np.asarray(inputs))
         request = InferenceRequest(

@@ -26,9 +26,13 @@ _NAMES = {"e": "FP16", "B": "UINT8"}
 
 def packed(inputs: NDArray[np.generic]) -> tuple[str, NDArray[np.generic]]:
     """Datatype and array whose bytes a request carries, row-major: bytes and float16 as they are, all else as
-    float32."""
+    float32; what that does not hold is infinite, and refused where the model runs. Raises ValueError for what are no
+    numbers: of complex ones and of dates numpy would make some."""
+    if inputs.dtype.kind not in "fiub":
+        raise ValueError(f"inputs are {inputs.dtype}, which are no numbers")
     datatype = _NAMES.get(inputs.dtype.char, "FP32")
-    return datatype, np.ascontiguousarray(inputs, DATATYPES[datatype])
+    with np.errstate(over="ignore"):
+        return datatype, np.ascontiguousarray(inputs, DATATYPES[datatype])
 
 
 def unpacked(data: bytes, datatype: str, divisor: float) -> NDArray[np.float32]:

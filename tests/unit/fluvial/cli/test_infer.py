@@ -112,3 +112,15 @@ def test_pictures_are_asked_as_bytes_with_what_training_divided_them_by(
     for wrong in (0.0, -1.0, float("nan")):
         with pytest.raises(ValueError, match="positive"):
             ask(Path("-"), "", divisor=wrong)
+
+
+def test_a_spreadsheets_file_is_read_as_a_stream_of_its_lines_is(tmp_path: Path) -> None:
+    content = "\ufeff1,2\r\n\r\n 3 , 4\r\n"
+    (tmp_path / "sheet.csv").write_text(content, encoding="utf-8", newline="")
+    assert infer._read(tmp_path / "sheet.csv").tolist() == [[1, 2], [3, 4]]
+    assert [values.tolist() for _, values in infer._lines(content.splitlines(keepends=True))] == [[1, 2], [3, 4]]
+    for wrong in ("1_0,2", "1;2", "a,b"):
+        (tmp_path / "wrong.csv").write_text(wrong)
+        for read in (lambda: infer._read(tmp_path / "wrong.csv"), lambda wrong=wrong: list(infer._lines([wrong]))):
+            with pytest.raises(ValueError, match=r"number|could not convert"):
+                read()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from deploy.machine.errors import StackError
 
+if TYPE_CHECKING:
+    from urllib.request import OpenerDirector
+
 _SECONDS = 10.0
 ENDED = frozenset({"CANCELED", "FAILED", "FINISHED", "SUSPENDED"})
-
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the loopback interface needs no proxy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +84,22 @@ class RestClient:
         return state
 
     def _call(self, path: str, method: str = "GET") -> Any:
-        request = urllib.request.Request(self.url + path, method=method)
+        from urllib.error import HTTPError  # late, as all of urllib: many who know of a cluster do not call it
+        from urllib.request import Request
+
+        request = Request(self.url + path, method=method)
         try:
-            with _opener.open(request, timeout=_SECONDS) as response:
+            with _opener().open(request, timeout=_SECONDS) as response:
                 return json.loads(response.read() or b"{}")
-        except urllib.error.HTTPError as error:
+        except HTTPError as error:
             with error:
                 raise StackError(f"Flink refused {path}: {error.read()[:500].decode(errors='replace')}") from error
         except (OSError, ValueError) as error:
             raise StackError(f"the JobManager at {self.url} does not answer: {error}") from error
+
+
+@cache
+def _opener() -> OpenerDirector:
+    from urllib.request import ProxyHandler, build_opener
+
+    return build_opener(ProxyHandler({}))  # the loopback interface needs no proxy

@@ -46,9 +46,10 @@ def _collect(directory: DataDirectory) -> dict[str, Any]:
     asked = Asked(lambda: holders(federation))
     topics = Asked(lambda: topic_statuses(federation.brokers, names))
     lags = Asked(lambda: group_lags(federation.brokers, federation.topic_prefix))
-    rest = RestClient(state.rest_url) if state.rest_url else None
+    flink = Asked(lambda: _flink(state.rest_url))
     health = _health(directory, federation)
     held = asked.answer()
+    cluster, jobs = flink.answer()
     return {
         "data_dir": str(directory.root),
         "broker": {
@@ -56,16 +57,25 @@ def _collect(directory: DataDirectory) -> dict[str, Any]:
             "password_servers": state.password_servers,
             "security": federation.security.protocol,
         },
-        "flink": {"url": state.rest_url, "free_slots": rest.num_free_slots()} if rest else None,
+        "flink": cluster,
         "processes": [asdict(process) for process in state.processes],
         "restarts": state.restarts,
         "topics": [asdict(topic) for topic in topics.answer()],
-        "jobs": [{**asdict(job), "last_failure": rest.last_failure(job.job_id)} for job in rest.jobs()] if rest else [],
+        "jobs": jobs,
         **_findings_of(health, held, packages_given(directory)),
         "holders": [asdict(holder) for holder in held],
         "stalled": [asdict(stall) for stall in stalls(directory, held, int(time.time() * 1000))],
         "lag": [asdict(lag) for lag in lags.answer()],
     }
+
+
+def _flink(url: str) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """The cluster, and its jobs; empty where there is none."""
+    if not url:
+        return None, []
+    rest = RestClient(url)
+    jobs = [{**asdict(job), "last_failure": rest.last_failure(job.job_id)} for job in rest.jobs()]
+    return {"url": url, "free_slots": rest.num_free_slots()}, jobs
 
 
 def _health(directory: DataDirectory, federation: Federation) -> Health:

@@ -3,20 +3,22 @@
 Public keys of small order, for which one signature fits many messages, and encodings that are not canonical (y >= p)
 are refused before any library sees them. Signatures are checked by libsodium everywhere: for an envelope that refers to
 its chunks it takes half of OpenSSL's time (they meet between 16 and 64 KiB), and it gives the GIL back. One library,
-because two may differ on signatures made to divide them, and an auditor would then contradict a verdict.
+because two may differ on signatures made to divide them, and an auditor would then contradict a verdict. OpenSSL, which
+signs and reads private keys, is loaded where there is one.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
 from fluvial.wire.files import create_private, read_bytes
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -43,18 +45,26 @@ class SigningKey:
 
     @classmethod
     def generate(cls) -> SigningKey:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         return cls(Ed25519PrivateKey.generate())
 
     @classmethod
     def from_seed(cls, seed: bytes) -> SigningKey:
         """The key of a 32-byte seed (RFC 8032 private key)."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         return cls(Ed25519PrivateKey.from_private_bytes(seed))
 
     @classmethod
     def load(cls, path: Path) -> SigningKey:
         """Read a PEM file (PKCS 8, not encrypted). Raises ValueError when it holds no Ed25519 key."""
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
         try:
-            key = serialization.load_pem_private_key(read_bytes(Path(path)), password=None)
+            key = load_pem_private_key(read_bytes(Path(path)), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: it is encrypted
             raise ValueError(f"{path} holds no private key that can be read: {error}") from error
         if not isinstance(key, Ed25519PrivateKey):
@@ -66,9 +76,9 @@ class SigningKey:
 
         Raises FileExistsError rather than replace a key, OSError.
         """
-        pem = self._key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+        pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         create_private(Path(path), pem)
 
     def sign(self, message: bytes) -> bytes:

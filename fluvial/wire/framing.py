@@ -26,8 +26,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-import fastavro
-
 from fluvial.wire._generated.codecs import FITS, READERS, REFUSALS, WRITERS
 from fluvial.wire._generated.versions import VERSIONS
 from fluvial.wire.errors import Malformed, NonCanonical, SchemaUnknown
@@ -134,6 +132,8 @@ def version_of(data: bytes) -> Version:
 
 def _decode_slowly(data: bytes, header: int, version: Version) -> Any:
     """The record, where the generated reader finds the bytes unusual; most are no record, and this tells why."""
+    import fastavro  # late: what our own releases write, nobody needs it for
+
     stream = io.BytesIO(data)
     stream.seek(header)
     expected, schema = version.record, _parsed(version)
@@ -157,6 +157,8 @@ def _decode_slowly(data: bytes, header: int, version: Version) -> Any:
 
 @cache
 def _parsed(version: Version) -> Any:
+    import fastavro
+
     return fastavro.parse_schema(json.loads(version.schema))
 
 

@@ -5,14 +5,18 @@ transactions, headers, single places at will, administration. Each raises OSErro
 read.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
 
 from fluvial.identity.brokers import Brokers
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
 
 CHUNK_FETCH_BYTES = (4 << 20) + (64 << 10)
 """Four chunks of a MiB and what they come in: one that is cut off was sent in vain."""
@@ -70,4 +74,6 @@ def meet(client: Consumer | Producer, topic: str) -> None:
 
 def admin(brokers: Brokers, client_id: str) -> AdminClient:
     """Silent: its calls say what goes wrong."""
+    from confluent_kafka.admin import AdminClient  # late: who reads and writes records needs none
+
     return AdminClient({**brokers.librdkafka(client_id), "log_level": 0, "error_cb": lambda _: None})

@@ -11,8 +11,8 @@ from typing import Any
 
 from fluvial.admission.over_rate import verdicts_of
 from fluvial.auditor.leaves import Source
+from fluvial.auditor.reader import describe
 from fluvial.auditor.shelf import Shelf, key
-from fluvial.auditor.verdicts import describe
 from fluvial.transparency.event import Recorded
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import (

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fluvial.auditor.happened import Happened, Violation
-from fluvial.auditor.verdicts import describe
+from fluvial.auditor.reader import describe
 from fluvial.wire.framing import decode
 from fluvial.wire.records import Decision, Outcome, Verdict
 

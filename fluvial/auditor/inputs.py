@@ -10,13 +10,13 @@ from fluvial.admission.case import claimed_name
 from fluvial.admission.over_rate import verdict_on
 from fluvial.auditor.leaves import leaves_from, source_of
 from fluvial.auditor.patience import Patience
-from fluvial.auditor.reader import TopicRecord
+from fluvial.auditor.reader import TopicRecord, describe
 from fluvial.auditor.refused import place_of
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.auditor.shelf import Relation, key
 from fluvial.auditor.since import Since
-from fluvial.auditor.verdicts import Judged, describe
+from fluvial.auditor.verdicts import Judged
 from fluvial.wire.records import OverRate, Verdict
 
 CHECK = "inputs"

@@ -7,12 +7,12 @@ from hashlib import sha256
 
 from fluvial.auditor.log import Log
 from fluvial.auditor.patience import Patience
-from fluvial.auditor.reader import TopicRecord
+from fluvial.auditor.reader import TopicRecord, describe
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.auditor.shelf import Kept, Shelf, key
 from fluvial.auditor.since import Since
-from fluvial.auditor.verdicts import Judged, describe
+from fluvial.auditor.verdicts import Judged
 from fluvial.identity.envelope import open_envelope, unseal, verify_envelope
 from fluvial.wire.errors import DecodeError, Malformed, SignatureInvalid, VerificationError
 from fluvial.wire.framing import decode, encode

@@ -29,6 +29,11 @@ class TopicReader(Protocol):
         ...
 
 
+def describe(source: tuple[str, int, int]) -> str:
+    """Topic, partition and offset as people write them."""
+    return f"{source[0]}/{source[1]}@{source[2]}"
+
+
 def audited_topics(topics: Topics) -> tuple[str, ...]:
     """The topics that the auditor reads, in the order in which their ends are to be taken."""
     return (

@@ -10,7 +10,7 @@ from hashlib import sha256
 from fluvial.auditor.leaves import Leaf, Source, leaves_from, source_of
 from fluvial.auditor.log import Log
 from fluvial.auditor.patience import Patience
-from fluvial.auditor.reader import TopicRecord
+from fluvial.auditor.reader import TopicRecord, describe
 from fluvial.auditor.refused import Place, Refused, place_of
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
@@ -179,8 +179,3 @@ def _take_refused(
     else:
         matched.add(place)
         judged.settling.settled(record)
-
-
-def describe(source: Source) -> str:
-    """A source as people write it."""
-    return f"{source[0]}/{source[1]}@{source[2]}"

@@ -39,6 +39,10 @@ _CLIENT = {
     "model.push": "fluvial.cli.model_export:push",
     "release": "fluvial.cli.release:app",
     "audit": "fluvial.cli.audit:app",
+    "audit.verify": "fluvial.cli.audit_proofs:verify",
+    "audit.check-history": "fluvial.cli.audit_proofs:check_history",
+    "audit.log": "fluvial.cli.audit_proofs:verify_log",
+    "audit.prove": "fluvial.cli.audit_proofs:prove",
 }
 
 

@@ -79,8 +79,7 @@ class LibrdkafkaProducer:
         return self._troubles.loss is not None
 
     def close(self) -> None:
-        self._closing.set()
-        self._reports.join()
+        self._closing.set()  # the thread ends with its poll, for which nobody needs to wait
         with suppress(KafkaException):
             self._producer.flush(_CLOSE_SECONDS)
         self._give_up()

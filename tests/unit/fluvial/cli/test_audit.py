@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 
 from fluvial.auditor.reader import TopicRecord
 from fluvial.auditor.verify import verify
-from fluvial.cli import audit
+from fluvial.cli import audit, audit_proofs
+from fluvial.cli.verbs import mount_for
 from fluvial.kafka import TransportFailed, TransportUnavailable
 from fluvial.transparency.proof import verify_proof
 from fluvial.wire.framing import decode, encode
@@ -20,6 +21,8 @@ from fluvial.wire.records import Decision, SequencedEvent
 from tests.unit.fluvial.auditor.forgeries import reported
 from tests.unit.fluvial.auditor.tamperings import alter_input
 from tests.unit.fluvial.auditor.world import World, honest_world
+
+mount_for(["audit"])
 
 
 class WorldReader:
@@ -46,7 +49,8 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     world = honest_world()
     world.federation.save(tmp_path / "federation.json")
     monkeypatch.setenv("FLUVIAL_FEDERATION", str(tmp_path / "federation.json"))
-    monkeypatch.setattr(audit, "snapshot", lambda brokers, topics, client_id: WorldReader(world))
+    for module in (audit, audit_proofs):
+        monkeypatch.setattr(module, "snapshot", lambda brokers, topics, client_id: WorldReader(world))
     return world
 
 
@@ -192,14 +196,14 @@ def test_a_question_that_cannot_be_asked_is_not_answered(
         def refuse(*_: object, error: Exception = error) -> None:
             raise error
 
-        monkeypatch.setattr(audit, "snapshot", refuse)
+        monkeypatch.setattr(audit_proofs, "snapshot", refuse)
         assert run("verify").exit_code == 3
 
 
 def shown_by(world: World) -> str:
     """What people see; the shared console keeps the terminal it was made with, so a console of the test's own."""
     out = StringIO()
-    audit.print_report(verify(world, world.federation), Console(file=out, width=200))
+    audit_proofs.print_report(verify(world, world.federation), Console(file=out, width=200))
     return out.getvalue()
 
 

@@ -23,7 +23,10 @@ JSON_LENGTH = "Inference-Header-Content-Length"
 DATATYPES = {"FP32": "<f4", "FP64": "<f8", "INT32": "<i4", "INT64": "<i8", "UINT8": "|u1"}
 """Datatypes of inputs; bytes go on as they are, the others become float32."""
 
-MAX_LISTS = 1 << 18
+MAX_VALUES = 4 << 20
+"""Values of a request: of a byte each they fill the record that it becomes."""
+
+MAX_LISTS = 1 << 19
 """Lists and objects in a request. Values may be nested, but a list for each value costs seconds to read, in which no
 other thread runs."""
 
@@ -112,6 +115,8 @@ def parsed(body: bytes, json_length: str | None) -> tuple[InferRequest, NDArray[
         if not 0 <= length <= len(body):
             raise ValueError(f"{JSON_LENGTH} is {json_length}, the body has {len(body)} bytes")
         head = body[:length]
+        if head.count(b",") > MAX_VALUES:
+            raise ValueError(f"a request has at most {MAX_VALUES} values: ask for fewer examples at once")
         if head.count(b"[") + head.count(b"{") > MAX_LISTS:
             raise ValueError(
                 f"a request has at most {MAX_LISTS} lists: give the data flat, in row-major order, or as bytes behind "

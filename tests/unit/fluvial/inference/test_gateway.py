@@ -10,7 +10,7 @@ import pytest
 from fluvial.inference.bodies import MAX_BODY_BYTES
 from fluvial.inference.client import Answer, InferenceRefused
 from fluvial.inference.gateway import gateway
-from fluvial.inference.open_inference import MAX_LISTS
+from fluvial.inference.open_inference import MAX_LISTS, MAX_VALUES
 from fluvial.kafka import TransportFailed, TransportUnavailable
 from fluvial.wire.records import InferenceStatus
 
@@ -91,6 +91,14 @@ def test_a_list_for_each_of_very_many_values_is_refused_before_it_is_read(http, 
     answer = http.post_bytes("/v2/models/credit/infer", request.encode(), len(request))
     assert answer.status_code == 400
     assert "flat" in answer.json()["error"]
+    assert not federation.asked
+
+
+def test_more_values_than_a_record_holds_are_refused_before_they_are_read(http, federation):
+    request = '{"inputs": [{"shape": [1], "datatype": "UINT8", "data": [1' + ",1" * MAX_VALUES + "]}]}"
+    answer = http.post_bytes("/v2/models/credit/infer", request.encode(), len(request))
+    assert answer.status_code == 400
+    assert "fewer examples" in answer.json()["error"]
     assert not federation.asked
 
 

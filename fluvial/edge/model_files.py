@@ -17,6 +17,7 @@ import hashlib
 import mmap
 import os
 import sys
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -76,6 +77,7 @@ class ModelFiles:
                 model_D = load()
                 with contextlib.suppress(OSError):
                     self._write(path, model_D)
+                    model_D = np.frombuffer(_Mapping.of(path), "<f4")  # the bytes that were verified: not again
                 return model_D
 
     @contextlib.contextmanager
@@ -107,6 +109,39 @@ class ModelFiles:
             left -= status.st_size
             if left < 0:
                 path.unlink(missing_ok=True)
+
+
+class _Mapping(mmap.mmap):
+    """A file's bytes, read-only. Keeps the file open, to be mapped again."""
+
+    _descriptor: int
+
+    @classmethod
+    def of(cls, path: Path) -> "_Mapping":
+        """Raises OSError; ValueError for an empty file, which cannot be mapped."""
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            mapped = cls(descriptor, 0, access=mmap.ACCESS_READ)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        mapped._descriptor = descriptor
+        weakref.finalize(mapped, os.close, descriptor)
+        return mapped
+
+    def own(self) -> mmap.mmap:
+        """The same bytes, to be written to: a page that is written to is copied first. Raises OSError."""
+        return mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_COPY)
+
+
+def own_copy(model_D: Vector) -> Vector:
+    """A copy that is the caller's own, to change as it likes. Of a model that lies in a file the kernel copies those
+    pages alone that the caller writes to: most never do."""
+    mapped = getattr(model_D.base, "obj", None)
+    if isinstance(mapped, _Mapping) and len(mapped) == model_D.nbytes:
+        with contextlib.suppress(OSError):
+            return np.frombuffer(mapped.own(), model_D.dtype)
+    return model_D.copy()
 
 
 def default_model_files() -> ModelFiles | None:
@@ -159,11 +194,10 @@ def _identity(path: Path) -> int | None:
 def _read(path: Path, chunks: Sequence[ChunkReference]) -> Vector | None:
     """The file as an array, if every chunk has its digest; marks the file as used."""
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size != sum(chunk.length for chunk in chunks):
-                return None
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            os.utime(path)
+        mapped = _Mapping.of(path)
+        if len(mapped) != sum(chunk.length for chunk in chunks):
+            return None
+        os.utime(path)
     except (OSError, ValueError):  # no file, or an empty one, which cannot be mapped
         return None
     view, position = memoryview(mapped), 0

@@ -32,7 +32,7 @@ from fluvial.edge.events import Event, Interrupted, NotAgreed, SatOut, TooLarge
 from fluvial.edge.log_memory import SUFFIX, LogMemory
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.measuring import Measuring, OwnData, Sent
-from fluvial.edge.model_files import ModelFiles, default_model_files
+from fluvial.edge.model_files import ModelFiles, default_model_files, own_copy
 from fluvial.edge.model_proofs import ModelProofs
 from fluvial.edge.models import SHARED_CACHE, check_references, load_model
 from fluvial.edge.outbox import Outbox
@@ -242,7 +242,7 @@ class Participant:
             check_references(chunks, digest, round_.num_elements)
             return download() if self._model_files is None else self._model_files.get(digest, chunks, download)
 
-        model_D = SHARED_CACHE.get(digest, load).copy()
+        model_D = own_copy(SHARED_CACHE.get(digest, load))
         self._lent = digest, weakref.ref(model_D)
         return model_D
 

@@ -1,3 +1,5 @@
+import gc
+import mmap
 import os
 from pathlib import Path
 
@@ -5,7 +7,7 @@ import numpy as np
 import pytest
 
 from fluvial.edge import Participant
-from fluvial.edge.model_files import VARIABLE, ModelFiles, default_model_files
+from fluvial.edge.model_files import VARIABLE, ModelFiles, default_model_files, own_copy
 from fluvial.wire.layout import model_digest
 from tests.unit.fluvial.edge.downloads import Downloads, a_model, references
 from tests.unit.fluvial.edge.world import World
@@ -29,6 +31,46 @@ def test_a_model_is_downloaded_once_and_then_mapped(downloads: Downloads, tmp_pa
     assert not downloads.get(a_model()).flags.writeable
     assert the_file(tmp_path).stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "models").stat().st_mode & 0o777 == 0o700
+
+
+def test_own_copies_of_a_model_in_a_file_are_written_to_without_each_other(
+    downloads: Downloads, tmp_path: Path
+) -> None:
+    downloads.get(a_model())
+    kept = downloads.get(a_model())
+    first, second = own_copy(kept), own_copy(kept)
+    first += 1.0
+    second[3] = -5.0
+    np.testing.assert_array_equal(first, a_model(1.0))
+    assert (second[3], second[4]) == (-5.0, 4.0)
+    np.testing.assert_array_equal(kept, a_model())
+    assert the_file(tmp_path).read_bytes() == a_model().tobytes()
+    the_file(tmp_path).unlink()
+    np.testing.assert_array_equal(own_copy(kept), a_model())
+
+
+def test_nothing_is_copied_of_a_model_in_a_file_and_it_is_closed_when_nobody_has_it(downloads: Downloads) -> None:
+    downloads.get(a_model())
+    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    kept = downloads.get(a_model())
+    own = own_copy(kept)
+    assert isinstance(own.base.obj, mmap.mmap)
+    del kept, own
+    gc.collect()
+    if before:
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_an_own_copy_of_a_model_in_memory_or_of_a_part_is_one() -> None:
+    whole = a_model()
+    for kept in (whole, whole[10:20]):
+        own = own_copy(kept)
+        own += 1.0
+        np.testing.assert_array_equal(own, kept + 1.0)
+
+
+def test_who_downloads_a_model_maps_it_as_the_others_do(downloads: Downloads) -> None:
+    assert isinstance(downloads.get(a_model()).base.obj, mmap.mmap)
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", a_model(1).tobytes()], ids=["empty", "short", "other"])

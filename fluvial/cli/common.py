@@ -23,6 +23,7 @@ from fluvial.cli.streams import silence_output
 from fluvial.identity.federation import Federation
 from fluvial.kafka.recovering import TOLD_SOON
 from fluvial.wire.errors import FluvialError, TransportError
+from fluvial.wire.files import at_home
 from fluvial.wire.foreign_text import plain
 
 Arguments = ParamSpec("Arguments")
@@ -138,7 +139,7 @@ def _has_folder() -> bool:
 
 def load_federation(path: Path) -> Federation:
     """The federation's file; ends the command when it is missing or wrong."""
-    path = Path(os.path.expanduser(path))  # the shell does not do it in variables
+    path = at_home(path)
     try:
         return Federation.load(path)
     except FileNotFoundError:

@@ -5,6 +5,7 @@ quarter of a short command's time. It rests while modules are imported, and pass
 """
 
 import gc
+import os
 import sys
 from typing import Any
 
@@ -26,6 +27,7 @@ def run() -> None:
     Console.on_broken_pipe = PipedConsole.on_broken_pipe  # type: ignore[method-assign, assignment]
     status: Any = Exit.SUCCESS
     # Outside of the block: an exception in a callback of the import system would be lost, and later signals do nothing.
+    sys.argv[1:] = map(_at_home, sys.argv[1:])
     mount_for(sys.argv[1:])
     gc.freeze()
     gc.enable()
@@ -48,3 +50,11 @@ def run() -> None:
             status = Exit.FAILURE
     gc.freeze()  # the interpreter's last act would look at it all once more
     sys.exit(status)
+
+
+def _at_home(word: str) -> str:
+    """`--option=~/file` as shells write out `--option ~/file`, without which there would be a folder of that name."""
+    option, is_given, value = word.partition("=")
+    if word.startswith("--") and is_given and value.startswith("~"):
+        return f"{option}={os.path.expanduser(value)}"
+    return word

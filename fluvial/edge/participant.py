@@ -55,6 +55,7 @@ from fluvial.registry.agreements import Standing
 from fluvial.registry.rounds import is_over
 from fluvial.transparency.note import NoteKey
 from fluvial.wire import records
+from fluvial.wire.files import at_home
 from fluvial.wire.names import check_participant
 from fluvial.wire.records import HeldOutMetrics, OverRate, Receipt, Round, RoundStatus, Task, Verdict
 
@@ -95,19 +96,20 @@ class Participant:
         cannot enrol.
         """
         check_participant(name)
+        outbox_path = at_home(outbox_path)
         self.name = name
         self.federation = federation
         self.topics = federation.topics
-        self.outbox = Outbox(Path(outbox_path), name)
+        self.outbox = Outbox(outbox_path, name)
         self._key = key
         self._owns_transport = transport is None
         self.transport = connect(federation.brokers, f"fluvial-{name}") if transport is None else transport
-        self.state_folder = state_folder(Path(outbox_path))
+        self.state_folder = state_folder(outbox_path)
         self._feedback = ErrorFeedback(self.state_folder)
         self._stopping = threading.Event()
         self._publisher = Publisher(self.transport, self.outbox, self.topics, name, key, window_bytes, self._feedback)
         self._model_files = model_files or default_model_files()
-        self._log_file = state_folder(Path(outbox_path)) / f"log{SUFFIX}"
+        self._log_file = state_folder(outbox_path) / f"log{SUFFIX}"
         self._proven = self._proven_log() if proven else None
         self._model_proofs = ModelProofs(self._proven, self._task_now, self._stopping.is_set) if self._proven else None
         self._entry = OwnEntry(self.transport, federation, name)

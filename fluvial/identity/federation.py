@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fluvial.identity.brokers import PLAIN, Brokers, Security
-from fluvial.wire.files import read_text, replace_file
+from fluvial.wire.files import at_home, read_text, replace_file
 from fluvial.wire.plain_fields import document_of, read_fields
 from fluvial.wire.topics import Topics
 
@@ -63,8 +63,9 @@ class Federation:
 
         Raises OSError, or ValueError that names what is wrong.
         """
-        federation = cls.from_json(read_text(Path(path)))
-        security = federation.security.relative_to(Path(path).absolute().parent)
+        path = at_home(path)
+        federation = cls.from_json(read_text(path))
+        security = federation.security.relative_to(path.absolute().parent)
         return replace(federation, security=security)
 
     @classmethod

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
-from fluvial.wire.files import create_private, read_bytes
+from fluvial.wire.files import at_home, create_private, read_bytes
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -64,7 +64,7 @@ class SigningKey:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         try:
-            key = load_pem_private_key(read_bytes(Path(path)), password=None)
+            key = load_pem_private_key(read_bytes(at_home(path)), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: it is encrypted
             raise ValueError(f"{path} holds no private key that can be read: {error}") from error
         if not isinstance(key, Ed25519PrivateKey):
@@ -79,7 +79,7 @@ class SigningKey:
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
         pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        create_private(Path(path), pem)
+        create_private(at_home(path), pem)
 
     def sign(self, message: bytes) -> bytes:
         """Signature, 64 bytes."""

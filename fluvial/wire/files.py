@@ -29,6 +29,12 @@ MAX_BYTES = 1 << 20
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
+def at_home(path: Path | str) -> Path:
+    """The path, where a `~` begins it in the home folder: a shell writes that out in words of their own alone, neither
+    in variables, nor behind `--option=`, nor in a program."""
+    return Path(os.path.expanduser(path))
+
+
 def read_text(path: Path) -> str:
     """The text of a file that a person wrote: UTF-8, with or without a byte order mark. Raises OSError, and ValueError
     as `read_bytes` and `text_of`."""

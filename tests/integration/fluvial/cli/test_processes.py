@@ -14,6 +14,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[4]
 VERBS = """
 import atexit, sys, time
+import typer
 from fluvial.cli import main, verbs
 from fluvial.cli.common import console, print_json, reported
 
@@ -56,6 +57,11 @@ def wait():
         time.sleep(60)
     finally:
         print("cleaned up", flush=True)
+
+@verbs.app.command()
+@reported
+def named(file: str = typer.Option()):
+    print(file)
 
 @verbs.app.command()
 @reported
@@ -177,3 +183,8 @@ def test_what_an_encoding_does_not_have_is_spelt_out(program: Path) -> None:
 def test_help_that_is_read_no_more_ends_as_every_output_does(program: Path) -> None:
     done = shell("set -o pipefail; program --help | true", program)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_tilde_behind_an_option_is_the_home_folder(program: Path, tmp_path: Path) -> None:
+    done = shell("cd $HOME && program named --file=~/a.txt && program named --file=~", program, HOME=str(tmp_path))
+    assert done.stdout.decode().splitlines() == [str(tmp_path / "a.txt"), str(tmp_path)]

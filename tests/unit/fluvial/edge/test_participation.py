@@ -684,3 +684,18 @@ def test_what_no_gate_would_take_is_refused_before_it_is_stored(participant, wor
 
 def finish(world: World) -> None:
     world.open_round(number=1, status=RoundStatus.FINISHED)
+
+
+def test_a_tilde_is_the_users_home_in_a_program_too(
+    federation: Federation, transport: MemoryTransport, key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "home").mkdir()
+    federation.save(tmp_path / "home" / "federation.json")
+    key.save(Path("~/key.pem"))
+    loaded, own = Federation.load(Path("~/federation.json")), SigningKey.load(Path("~/key.pem"))
+    assert (loaded, own.public_key) == (federation, key.public_key)
+    Participant(loaded, "alice", own, Path("~/alice.sqlite"), transport).close()
+    assert (tmp_path / "home" / "alice.sqlite").exists()
+    assert not (tmp_path / "~").exists()

@@ -25,11 +25,11 @@ class RecentEvents:
 
     def add(self, event_id: str) -> None:
         """Note the event of the next leaf. Raises ValueError for one that is there."""
-        if not self.is_new(event_id):
+        if not self.note(event_id):
             raise ValueError(f"the event {event_id} is in the log")
 
-    def is_new(self, event_id: str) -> bool:
-        """Whether it was not there; it is now."""
+    def note(self, event_id: str) -> bool:
+        """Note the event of a leaf that may be the next. Says whether it was new; else all is as it was."""
         ids, order = self._ids, self._order
         if event_id in ids:
             return False

@@ -111,7 +111,7 @@ class Sequencer:
             if len(leaf) > MAX_LEAF_BYTES:
                 break
             read_to, row = offset, row + 1
-            if self.recent.is_new(told.id):
+            if self.recent.note(told.id):
                 size, place, previous = size + 1, next(places, b""), sha256(leaf).digest()
                 leaves.append(_leaf((leaf, told, partition, offset)))
         if row > start:

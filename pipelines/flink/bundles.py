@@ -1,8 +1,8 @@
 """Many byte strings in one, so that they cross between Java and Python together.
 
 A crossing costs as much as all of a judgement, so what comes often comes in bundles. The Java twins are
-`org.fluvial.flink.GatherFrames`, which makes bundles of source frames, and `Unbundle`, which parts those that Python
-gives. A bundle, big-endian:
+`org.fluvial.flink.GatherFrames`, which makes bundles of source frames, and `Frame` and `Unbundle`, which part those
+that Python gives: the sink's where they are written, others for whoever reads them. A bundle, big-endian:
 
     uint16 0, uint8 kind, then each item: int32 length, item
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from fluvial.cli.common import shown
 from fluvial.cli.metrics_page import Grid, Line, Panel
-from fluvial.edge.metrics import GroupMetrics
 from fluvial.wire.records import ParticipantsMetric
+
+if TYPE_CHECKING:
+    from fluvial.edge.metrics import GroupMetrics
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 

@@ -25,7 +25,6 @@ from fluvial.identity.federation import Federation
 from fluvial.inference.read_releases import read_releases
 from fluvial.inference.releases import Releases
 from fluvial.kafka import connect
-from fluvial.wire.promotion_policy import ERRORS
 from fluvial.wire.records import GroupFinding, Promotion
 
 app = typer.Typer(help="Look at what was promoted, held and rolled back; act upon it.", no_args_is_help=True)
@@ -87,7 +86,7 @@ def show(
     for name in ("metric", "group", "examples", "harmed", "helped", "value", "drop", "bound", "margin", "verdict"):
         table.add_column(name, justify="left" if name in ("metric", "group", "verdict") else "right")
     for finding in promotion.findings:
-        unit = 1 if finding.metric in ERRORS else 100  # errors are in the targets' unit, all else are shares
+        unit = _unit(finding.metric)
         amounts = (finding.value, finding.drop, finding.bound, finding.margin)
         numbers = [str(finding.num_examples), *(str(n) if n >= 0 else "-" for n in (finding.harmed, finding.helped))]
         cells = [*numbers, *(f"{unit * amount:.2f}" for amount in amounts)]
@@ -140,7 +139,14 @@ def _same(values: list[dict[tuple[str, str], float]], place: tuple[str, str]) ->
 
 
 def _points(metric: str, value: float | None) -> str:
-    return "-" if value is None else f"{value if metric in ERRORS else 100 * value:.2f}"
+    return "-" if value is None else f"{_unit(metric) * value:.2f}"
+
+
+def _unit(metric: str) -> int:
+    """What a value is told in: errors in the targets' unit, all else, which are shares, in hundredths."""
+    from fluvial.wire.promotion_policy import ERRORS  # late: a list of decisions tells no values
+
+    return 1 if metric in ERRORS else 100
 
 
 def _bytes(releases: Releases, decision: Promotion) -> int | None:

@@ -6,7 +6,7 @@ import time
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,12 +29,13 @@ from fluvial.identity.keys import SigningKey
 from fluvial.inference.read_releases import read_releases
 from fluvial.inference.releases import Releases
 from fluvial.kafka import Transport, connect
-from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
+from fluvial.wire.names import FEDERATION_OPERATOR
 from fluvial.wire.operator_acts import check_step
-from fluvial.wire.operators import FEDERATION_OPERATOR
 from fluvial.wire.records import OperatorAct, OperatorStep, Promotion
-from fluvial.wire.task_file import TaskFile
+
+if TYPE_CHECKING:
+    from fluvial.wire.acceleration import AccelerationSpec
 
 _LOOK_SECONDS = 0.25
 
@@ -156,6 +157,8 @@ def _spec(transport: Transport, federation: Federation, task: str) -> Accelerati
     with closing(Registry(transport, federation)) as registry:
         registry.refresh()
         record = registry.task(task)
+    from fluvial.wire.task_file import TaskFile  # late: who looks at releases reads no task's file
+
     spec = None if record is None else TaskFile.model_validate_json(record.specification).acceleration
     if spec is None:
         raise FluvialError(f"there is no task {task}, or it names no variants")

@@ -13,6 +13,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}")
 GIVEN_NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 """What an operator may call a task, agreement or variant: narrower than what the wire takes, for folders and URLs."""
 
+FEDERATION_OPERATOR = "operator"
+"""What the federation's operator is called where no operators are named."""
+
 
 def is_name(text: str) -> bool:
     """1 to 128 letters, digits and . _ : @ + -, the first a letter or digit."""

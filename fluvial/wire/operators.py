@@ -7,12 +7,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fluvial.wire.names import FEDERATION_OPERATOR
 from fluvial.wire.plain_values import GivenName
 
 PublicKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-FEDERATION_OPERATOR = "operator"
-"""What the federation's operator is called where no operators are named."""
 
 
 class Operators(BaseModel):

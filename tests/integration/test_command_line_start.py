@@ -26,7 +26,7 @@ def test_verbs_about_processes_load_nothing_that_computes(verb: str) -> None:
     assert loaded_by(verb, "numpy", "kafka", "fluvial.edge", "fluvial.cli.audit", "deploy.demo") == []
 
 
-@pytest.mark.parametrize("words", ["status", "model list", "rounds invited", "task list"])
+@pytest.mark.parametrize("words", ["status", "model list", "rounds invited", "task list", "release list", "audit tail"])
 def test_verbs_that_look_load_nothing_that_computes_or_checks_what_people_write(words: str) -> None:
     heavy = ("numpy", "cryptography", "yaml", "pydantic", "fastavro", "email", "importlib.metadata")
     program = (

@@ -16,6 +16,7 @@ from fluvial.wire.plain_fields import document_of, read_fields
 from fluvial.wire.topics import Topics
 
 _KEY = re.compile(r"[0-9a-f]{64}")
+_PREFIX = re.compile(r"[A-Za-z0-9._-]{0,200}")
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -42,8 +43,14 @@ class Federation:
         """Raises ValueError."""
         if self.federation_id is not None and _ID.fullmatch(self.federation_id) is None:
             raise ValueError(f"federation_id: must be 32 hexadecimal digits, not {self.federation_id!r:.80}")
-        if self.partitions < 1:
-            raise ValueError(f"partitions: must be at least 1, not {self.partitions}")
+        if not self.bootstrap_servers.strip(" ,"):
+            raise ValueError("bootstrap_servers: names no broker, as host:port")
+        if _PREFIX.fullmatch(self.topic_prefix) is None:
+            raise ValueError(
+                f"topic_prefix: must be up to 200 of A-Z a-z 0-9 . _ -, as topics are, not {self.topic_prefix!r:.80}"
+            )
+        if not 1 <= self.partitions < 1 << 31:
+            raise ValueError(f"partitions: must be at least 1, of 31 bits, not {self.partitions}")
         for name in ("operator_key", "registrar_key", "aggregator_key"):
             if _KEY.fullmatch(key := getattr(self, name)) is None:
                 raise ValueError(f"{name}: must be an Ed25519 public key, 64 hexadecimal digits, not {key!r:.80}")

@@ -18,7 +18,7 @@ def read_fields(kind: type[T], text: str, whole: str) -> T:
     """The dataclass that a JSON object holds, of texts, whole numbers, paths, choices and other dataclasses. whole:
     what to call the document. Raises ValueError that names each field that is wrong, missing or not known."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{whole}: no JSON: {error}") from error
     return _object(kind, document, whole, "")
@@ -28,6 +28,15 @@ def document_of(value: Any) -> dict[str, Any]:
     """What `read_fields` reads, without fields that are None."""
     found = {member.name: getattr(value, member.name) for member in fields(value)}
     return {name: _plain(one) for name, one in found.items() if one is not None}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two keys of a name in a file, a person sees one and a program takes the other."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
+    return found
 
 
 def _plain(value: Any) -> Any:

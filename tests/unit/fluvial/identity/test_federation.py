@@ -57,6 +57,11 @@ def test_topics_carry_the_federations_prefix() -> None:
         ("operator_key", "aa" * 31),
         ("registrar_key", "not hexadecimal"),
         ("partitions", 0),
+        ("partitions", 1 << 31),
+        ("bootstrap_servers", ""),
+        ("bootstrap_servers", " , "),
+        ("topic_prefix", "our study."),
+        ("topic_prefix", "x" * 201),
         ("unknown_field", "x"),
         ("security", {"protocol": "SASL_PLAINTEXT"}),
     ],
@@ -87,3 +92,11 @@ def test_a_federation_that_cannot_be_written_leaves_the_old_one(
 
 def _full(_: int) -> None:
     raise OSError("no room")
+
+
+def test_a_key_that_stands_twice_is_refused_and_not_one_of_the_two_taken(tmp_path: Path) -> None:
+    """Whoever looks at the file sees one operator's key, and would trust the other."""
+    path = tmp_path / "federation.json"
+    path.write_text(FEDERATION.to_json().rstrip()[:-1] + f', "operator_key": "{"ab" * 32}"}}', encoding="utf-8")
+    with pytest.raises(ValueError, match="the key 'operator_key' stands twice"):
+        Federation.load(path)

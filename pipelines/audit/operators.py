@@ -178,8 +178,8 @@ class Sign(KeyedProcessFunction):
         state = self._state or self._resumed()
         self._state = self._after_all(state, SourceColumns.of(bytes(value), plain_events.WORTH_IT))
         if self._due.value() is None:
-            # At once where the last one is long ago: participants wait for it before they train.
-            due = max(int(time.time() * 1000) + _GATHER_MS, self._signed_ms + self._settings.checkpoint_every_ms)
+            now_ms = int(time.time() * 1000)
+            due = now_ms + pause_ms(now_ms, self._signed_ms, self._settings.checkpoint_every_ms)
             self._due.update(due)
             ctx.timer_service().register_processing_time_timer(due)
         return iter(())
@@ -217,6 +217,12 @@ class Sign(KeyedProcessFunction):
                 raise LeavesLost(f"{where}: {error}") from error
             self._skipped.add(where, str(error))
             return state
+
+
+def pause_ms(now_ms: int, signed_ms: int, every_ms: int) -> int:
+    """How long until the next tree head: hardly where the last one is long ago, as participants wait for it before they
+    train; and never longer than between two of them, though the clock may have been set back meanwhile."""
+    return max(_GATHER_MS, min(signed_ms + every_ms - now_ms, every_ms))
 
 
 def _verdicts(values: list[bytes]) -> list[Attributes | None]:

@@ -20,7 +20,8 @@ class Quotas:
             return True
         with self._lock:
             left, since_ms = self._buckets.get(caller, (float(self.per_minute), now_ms))
-            left = min(self.per_minute, left + (now_ms - since_ms) * self.per_minute / 60_000)
+            passed_ms = max(0, now_ms - since_ms)  # a clock that is set back takes nothing away
+            left = min(self.per_minute, left + passed_ms * self.per_minute / 60_000)
             granted = examples <= left
             self._buckets[caller] = left - examples if granted else left, now_ms
             return granted

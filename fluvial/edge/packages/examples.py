@@ -50,10 +50,10 @@ class Examples:
         for attribute, (members, names) in self.groups.items():
             if members.shape != (len(self),) or not ((members >= 0) & (members < len(names))).all():
                 raise ValueError(f"the groups of {attribute} must be the number of a named group for each example")
-            plain_names = all(name.isprintable() and len(name) <= _MAX_NAME for name in (attribute, *names))
-            if not attribute or not plain_names or len(set(names)) < len(names):
+            can_be_written = all(map(_can_be_written, (attribute, *names)))
+            if not attribute or not can_be_written or len(set(names)) < len(names):
                 raise ValueError(
-                    f"an attribute and each of its groups need a name of their own, of at most {_MAX_NAME} printable "
+                    f"an attribute and each of its groups need a name of their own, of at most {_MAX_NAME} "
                     f"characters: not so {attribute[:_MAX_NAME]!r}"
                 )
 
@@ -125,6 +125,11 @@ class Examples:
             raise ValueError("groups are a mapping from attribute to the label of each example")
         named = {str(attribute): _numbered(values) for attribute, values in labels.items()}
         return cls(inputs=_inputs(found[0]), targets=plain(found[1]), groups=named)
+
+
+def _can_be_written(name: str) -> bool:
+    """In a record; halves of a character of UTF-16 cannot."""
+    return len(name) <= _MAX_NAME and not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def joined(parts: Sequence[Examples]) -> Examples:

@@ -14,6 +14,7 @@ from fluvial.wire.records import InputGap, SequencedEvent
 from governance.audit import sequencer
 from governance.audit.cloud_events import attributes, headers
 from governance.audit.plain_events import WORTH_IT
+from pipelines.audit import operators
 from pipelines.audit.committed_log import CommittedLog
 from pipelines.audit.leaf_headers import source_of, tree_of
 from tests.unit.pipelines.audit.audit_world import TOPICS, AuditWorld, event, settings_in
@@ -305,3 +306,9 @@ def test_the_first_leaf_after_a_pause_is_signed_at_once_and_later_ones_in_their_
     world.pass_time(world.settings.checkpoint_every_ms)
     world.checkpoint()
     assert [each.size for each in world.checkpoints()] == [1, 2]
+
+
+def test_a_clock_that_is_set_back_keeps_no_tree_head_back_for_as_long() -> None:
+    assert operators.pause_ms(10_000, 9_950, 250) == 200
+    assert operators.pause_ms(10_000, 0, 250) == operators.pause_ms(10_000, 9_000, 250) < 250
+    assert operators.pause_ms(10_000, 10_000 + 3_600_000, 250) == 250

@@ -178,6 +178,14 @@ def test_a_minute_counts_answers_refusals_and_latencies():
     assert (summary.p50_us, summary.minute_ms, summary.version) == (40_000.0, MINUTE_MS, 2)
 
 
+def test_a_clock_that_is_set_back_takes_no_callers_quota_away():
+    quotas = Quotas(60)
+    assert quotas.take("anna", 30, 3_600_000)
+    assert quotas.take("anna", 30, 0)
+    assert not quotas.take("anna", 1, 0)
+    assert quotas.take("anna", 1, 1_000)
+
+
 def test_a_caller_over_its_quota_waits_until_it_fills_again():
     quotas = Quotas(60)
     assert quotas.take("anna", 60, 0)

@@ -108,7 +108,6 @@ def test_a_set_of_pairs_may_have_several_inputs() -> None:
     ("attribute", "names"),
     [
         ("sex", ("a", "a")),
-        ("sex", ("a\x1b[2J", "b")),
         ("sex", ("\ud800", "b")),
         ("sex", ("a" * 257, "b")),
         ("", ("a", "b")),
@@ -118,5 +117,5 @@ def test_groups_without_a_name_of_their_own_that_can_be_written_are_refused(
     attribute: str, names: tuple[str, ...]
 ) -> None:
     groups = {attribute: (np.array([0, 1]), names)}
-    with pytest.raises(ValueError, match="printable characters"):
+    with pytest.raises(ValueError, match="a name of their own"):
         Examples(inputs=np.zeros((2, 1), np.float32), targets=np.zeros(2, np.int64), groups=groups)

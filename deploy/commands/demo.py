@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import shutil
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from deploy.demo.progress import Progress
 from deploy.demo.summary import Summary
 from deploy.federation.directory import DataDirectory
 from deploy.machine.errors import StackError
-from fluvial.cli.common import Exit, fail, reported
+from fluvial.cli.common import Exit, fail, json_of, reported
 from fluvial.cli.interruption import interruptible, uninterrupted
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.files import check_replaceable, replace_file
@@ -102,7 +101,7 @@ def _where(data_dir: Path | None) -> str:
 def _tell(summary: Summary, console: Console, json: Path | None) -> None:
     summary.print(console)  # first: where the file cannot be written, what it would have held is still told
     if json is not None:
-        replace_file(json, json_module.dumps(summary.to_dict(), indent=2) + "\n")
+        replace_file(json, json_of(summary.to_dict(), indent=2) + "\n")
     shortfalls = summary.shortfalls()
     for shortfall in shortfalls:
         console.print(f"[bold red]NOT GOOD[/]: {shortfall}", soft_wrap=True)

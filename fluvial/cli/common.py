@@ -154,14 +154,18 @@ def load_federation(path: Path) -> Federation:
 
 
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:
-    """One JSON document on a line of its own, so that a stream of them can be read line by line. What is no number, as
-    a metric may be, is null: JSON has neither NaN nor infinity."""
-    try:
-        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    except ValueError:
-        text = json.dumps(_finite(value), separators=(",", ":"))
-    sys.stdout.write(text + "\n")
+    """One JSON document on a line of its own, so that a stream of them can be read line by line."""
+    sys.stdout.write(json_of(value) + "\n")
     sys.stdout.flush()
+
+
+def json_of(value: Mapping[str, Any] | list[Any], indent: int | None = None) -> str:
+    """JSON, with null for what is no number, as a metric may be: JSON has neither NaN nor infinity."""
+    separators = None if indent else (",", ":")
+    try:
+        return json.dumps(value, indent=indent, separators=separators, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), indent=indent, separators=separators)
 
 
 def _finite(value: Any) -> Any:

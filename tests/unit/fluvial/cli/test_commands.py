@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from safetensors.numpy import load_file
 
 from fluvial.cli import model, model_export, participate, rounds
-from fluvial.cli.common import Exit, fail, print_json, reported, shown
+from fluvial.cli.common import Exit, fail, json_of, print_json, reported, shown
 from fluvial.cli.verbs import app, mount_for
 from fluvial.edge import participant as participant_module
 from fluvial.identity.envelope import seal
@@ -484,3 +484,4 @@ def test_what_is_no_number_is_null_for_programs(capsys: pytest.CaptureFixture[st
         "measured": {"loss": None, "auc": 0.5},
         "bounds": [None, [None, 1]],
     }
+    assert json_of({"loss": math.nan}, indent=2) == '{\n  "loss": null\n}'

@@ -1,6 +1,7 @@
 """Edwards25519 by its equations (RFC 8032, section 5.1): slow, literal, enough to find the points of small order."""
 
 from functools import cache
+from itertools import count
 
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
@@ -38,13 +39,10 @@ def points_at(y: int) -> list[Point]:
 
 @cache
 def small_order() -> frozenset[Point]:
-    """The eight points whose order divides 8: any point, times L, is one of them."""
-    found: set[Point] = set()
-    y = 2
-    while len(found) < 8:
-        found.update(multiply(L, point) for point in points_at(y))
-        y += 1
-    return frozenset(found)
+    """The eight points whose order divides 8: any point, times L, is one of them, and one of order 8 makes all."""
+    multiples = (multiply(L, point) for y in count(2) for point in points_at(y)[:1])
+    generator = next(point for point in multiples if multiply(4, point) != IDENTITY)
+    return frozenset(multiply(number, generator) for number in range(8))
 
 
 def encodings(point: Point) -> set[bytes]:

@@ -28,6 +28,10 @@ from hypothesis import settings
 
 from tests.process_wide import prepare
 
+# readline, which pytest imports, tells every process that starts later how wide the terminal is: output is as wide as
+# where there is none, with other processes beside this one or without.
+os.environ.pop("COLUMNS", None)
+
 settings.register_profile("laws", deadline=None, max_examples=25)
 settings.register_profile("soak", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("FLUVIAL_LAWS", "laws"))

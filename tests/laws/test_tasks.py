@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
@@ -192,25 +193,24 @@ TERMS = st.sampled_from(
     ]
 )
 HAPPENS = st.one_of(st.sampled_from(["model", "failed", "undecided", "model"]), TERMS, st.sampled_from(TaskStatus))
-MODES = st.sampled_from(
-    [
-        {},
-        {"window": {"mode": "buffered", "max_staleness": 2}},
-        {
-            "window": {
-                "mode": "tumbling",
-                "max_staleness": 1,
-                "staleness": {"name": "hinge", "exponent": 0.3, "delay": 1},
-            }
-        },
-        {"server_optimizer": {"name": "adam", "learning_rate": 0.1}, "sampling": {"fraction": 0.3}},
-        {"window": {"grace_seconds": 0.029}, "participation": {"min_examples": 2}, "encodings": ["int8"]},
-    ]
-)
+MODES: dict[str, dict[str, Any]] = {
+    "synchronous": {},
+    "buffered": {"window": {"mode": "buffered", "max_staleness": 2}},
+    "tumbling": {
+        "window": {
+            "mode": "tumbling",
+            "max_staleness": 1,
+            "staleness": {"name": "hinge", "exponent": 0.3, "delay": 1},
+        }
+    },
+    "adam": {"server_optimizer": {"name": "adam", "learning_rate": 0.1}, "sampling": {"fraction": 0.3}},
+    "grace": {"window": {"grace_seconds": 0.029}, "participation": {"min_examples": 2}, "encodings": ["int8"]},
+}
 
 
-@examples(15)
-@given(MODES, st.lists(st.tuples(HAPPENS, st.booleans()), max_size=9))
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+@examples(8)
+@given(history=st.lists(st.tuples(HAPPENS, st.booleans()), min_size=2, max_size=9))
 def test_a_task_that_lost_its_state_at_any_point_goes_on_as_if_it_had_not(
     mode: dict[str, Any], history: list[tuple[Any, bool]]
 ) -> None:

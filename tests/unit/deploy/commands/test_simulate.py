@@ -109,9 +109,9 @@ def test_names_of_groups_are_told_as_they_are(folder: Path) -> None:
     """Brackets mean something to the terminal's markup."""
     with safe_open(folder / "evaluation.safetensors", "numpy") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    names = json.dumps({"site": ["[/b]", "[low]"]})
+    names = json.dumps({"site": ["[/b]", "[low]\x1b[2J"]})
     save_file(tensors, folder / "evaluation.safetensors", metadata={"groups": names})
     status, output, complaint = run(folder)
     assert status == 0, complaint
     assert "[/b]" in output
-    assert "[low]" in output
+    assert r"[low]\x1b[2J" in output

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from deploy.acts import tasks, tuning
+from deploy.acts import first_model, model_of_code, tuning
 from deploy.commands import variant
 from tests.integration.pipelines.replay.test_variants import Stage
 from tests.unit.deploy.acts.test_tuning import World
@@ -20,7 +20,7 @@ RUNNER = CliRunner()
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    for module in (tasks, tuning, variant):
+    for module in (first_model, model_of_code, tuning, variant):
         monkeypatch.setattr(module, "CHECKOUT", tmp_path)
     world = World(tmp_path)
     directory = SimpleNamespace(federation=lambda: world.federation, keys=tmp_path / "keys")

@@ -203,20 +203,20 @@ class Outbox:
                 ),
             )
 
-    def envelopes(self, task: str | None = None) -> list[OutboxEnvelope]:
-        """All envelopes known, oldest first."""
+    def envelopes(self, task: str | None = None, round_number: int | None = None) -> list[OutboxEnvelope]:
+        """All envelopes known, oldest first; of a task, or of one round of it."""
+        wanted = {column: value for column, value in (("task", task), ("round", round_number)) if value is not None}
+        where = " AND ".join(f"{column} = ?" for column in wanted)
         rows = self._rows(
             'SELECT update_id, upload_id, task, round, attempt, value, partition, "offset", timestamp_ms FROM envelopes'
-            " WHERE ?1 IS NULL OR task = ?1 ORDER BY rowid",
-            (task,),
+            f" {'WHERE' if where else ''} {where} ORDER BY rowid",
+            tuple(wanted.values()),
         )
         return [_envelope(row) for row in rows]
 
     def envelope_of(self, task: str, round_number: int, attempt: int) -> OutboxEnvelope | None:
         """The envelope of one attempt of a round."""
-        return next(
-            (found for found in self.envelopes(task) if (found.round, found.attempt) == (round_number, attempt)), None
-        )
+        return next((found for found in self.envelopes(task, round_number) if found.attempt == attempt), None)
 
     def mark_sent(self, update_id: str, position: Position) -> None:
         """Keeps the envelope's position and lets go of the upload's bytes."""

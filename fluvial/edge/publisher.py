@@ -216,10 +216,8 @@ class Publisher:
         return next(
             (
                 envelope
-                for envelope in self._outbox.envelopes(round_.task)
-                if envelope.position is not None
-                and envelope.round == round_.round
-                and (envelope.attempt == round_.attempt or not _is_synchronous(round_))
+                for envelope in self._outbox.envelopes(round_.task, round_.round)
+                if envelope.position is not None and (envelope.attempt == round_.attempt or not _is_synchronous(round_))
             ),
             None,
         )
@@ -242,7 +240,7 @@ class Publisher:
                 continue
             sent = any(
                 envelope.upload_id == upload.upload_id and envelope.position
-                for envelope in self._outbox.envelopes(upload.task)
+                for envelope in self._outbox.envelopes(upload.task, upload.round)
             )
             lag = round_.round - upload.round
             if not sent and round_.status is RoundStatus.OPEN and 0 < lag <= round_.max_staleness:

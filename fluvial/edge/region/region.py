@@ -255,10 +255,12 @@ class Region:
         """Another round or attempt above. The first one that is seen is not moved on from."""
         self._publisher.discard_before(parent, on_event)
         over = before is not None and (parent.round > before.round or parent.status is not before.status)
-        if over and before is not None:
-            envelopes = self.outbox.envelopes(before.task)
-            if not any(sent.round == before.round and sent.position is not None for sent in envelopes):
-                on_event(Missed(round=before.round))
+        if over and before is not None and not self._was_sent(before):
+            on_event(Missed(round=before.round))
+
+    def _was_sent(self, parent: Round) -> bool:
+        """Whether a sum went up for the round, in any attempt."""
+        return any(sent.position is not None for sent in self.outbox.envelopes(parent.task, parent.round))
 
     def _base_below(self, parent: Round) -> tuple[ChunkReference, ...]:
         """The parent's base model below: there already, or copied now."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fluvial.edge import model_proofs
+from fluvial.edge.errors import NotEnrolled
 from fluvial.edge.events import Answered, ChunkAcknowledged, Finished, Interrupted, Published
 from fluvial.edge.models import load_model
 from fluvial.edge.region.events import Attempted, Followed, Missed, Refused, Summed
@@ -18,8 +19,9 @@ from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.registry.acts import ActRefused
 from fluvial.wire.errors import VerificationError
+from fluvial.wire.records import ParticipantStatus
 from fluvial.wire.task_file import TaskFile
-from tests.unit.fluvial.edge.region.region_world import BELOW, SIZE, RegionWorld, a_sum
+from tests.unit.fluvial.edge.region.region_world import BELOW, KEY, SIZE, RegionWorld, a_sum
 from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, SPECIFICATION, TASK
 
 pytestmark = pytest.mark.timeout(60)
@@ -246,6 +248,31 @@ def test_receipts_from_above_are_reported(world: RegionWorld) -> None:
         Followed=lambda event: world.add_up(event.round), Published=answer, Answered=lambda event: world.finish(1)
     )
     assert len(world.of(Answered)) == 1
+
+
+def test_a_key_that_is_revoked_above_ends_it(world: RegionWorld) -> None:
+    world.above.enrolled("west", KEY)
+
+    def revoke(event: Followed) -> None:
+        world.above.enrolled("west", KEY, status=ParticipantStatus.REVOKED, version=1)
+
+    world.open()
+    with pytest.raises(NotEnrolled, match="out of force"):
+        world.run(Followed=revoke)
+    assert world.updates() == []
+
+
+def test_what_was_told_is_not_told_again_by_a_region_that_starts_again(world: RegionWorld) -> None:
+    def answer(event: Published) -> None:
+        world.above.answer("west", event.update_id)
+
+    def finish(event: Answered) -> None:
+        world.finish(1)
+
+    world.open()
+    world.run(Followed=lambda event: world.add_up(event.round), Published=answer, Answered=finish)
+    world.run()
+    assert [len(world.of(kind)) for kind in (Answered, Finished)] == [1, 2]
 
 
 def test_stopping_ends_it(world: RegionWorld) -> None:

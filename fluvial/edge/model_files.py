@@ -7,7 +7,8 @@ it.
 
 The folder is the platform's for caches (`~/.cache/fluvial/models` on Linux). The environment variable
 FLUVIAL_MODEL_CACHE names another one, or says `off`. It holds as many models as the budget allows, the last used ones;
-removing files is safe at any time, for a mapping outlives its name.
+removing files is safe at any time, for a mapping outlives its name. On a network file system it does not where another
+host removes it: where hosts share a home, name a local folder.
 
 Shapes: D parameters.
 """

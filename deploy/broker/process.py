@@ -22,7 +22,7 @@ from deploy.broker.configuration import Ports, configuration
 from deploy.broker.topics import admin_client
 from deploy.machine import class_archives, compilers
 from deploy.machine.errors import StartError, start_error
-from deploy.machine.jars import kafka_jars
+from deploy.machine.jars import adapters, kafka_jars
 from deploy.machine.ports import HOST, free_ports, is_free, is_listening
 from deploy.machine.processes import JAVA_LOCALE, end, java, spawn
 from fluvial.cli.interruption import postponed
@@ -32,7 +32,11 @@ from fluvial.wire.files import make_private_folder, replace_file
 HEAP = ("-Xms128m", "-Xmx384m")
 _START_SECONDS = 60.0
 _ATTEMPTS = 3
+_LOOK_SECONDS = 0.03
 _ADDRESS_IN_USE = "Address already in use"
+_MAIN = "org.fluvial.broker.FormattedBroker"
+_NOT_FORMATTED = 3
+"""Its exit status where it could not format its folder."""
 
 
 class Broker:
@@ -47,6 +51,7 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
         self._mutex = threading.RLock()
         self._ports: Ports | None = None
+        self._begun: Ports | None = None  # while nobody has waited for its answer
 
     @property
     def bootstrap_servers(self) -> str:
@@ -76,13 +81,17 @@ class Broker:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
-    def prepare(self) -> None:
-        """Make its folder, as `start` does where that is yet to be done. Raises StartError with the end of its log."""
+    def begin(self) -> None:
+        """Begin to start, and return when its folder is made; `start` waits for the rest.
+
+        Raises StartError with the end of its log.
+        """
         with self._mutex:
             if self.pid is None:
                 make_private_folder(self.directory)  # it holds what everybody sends
                 try:
-                    self._prepare(self._ports or self._remembered_ports())
+                    self._begin(self._ports or self._remembered_ports())
+                    self._wait_until_formatted()
                 except BaseException:
                     self.stop()
                     raise
@@ -93,20 +102,22 @@ class Broker:
         Raises StartError with the end of its log.
         """
         with self._mutex:
-            if self.pid is None:
+            if self.pid is None or self._begun is not None:
                 make_private_folder(self.directory)
                 self._start()
 
     def stop(self) -> None:
         """Clean shutdown."""
         with self._mutex:
+            self._begun = None
             if self._process is not None:
-                end(self._process, grace_seconds=20.0)
+                end(self._process, class_archives.grace_seconds(20.0))
                 self._process = None
 
     def kill(self) -> None:
         """SIGKILL, as a crash does it; `start` then recovers the log."""
         with self._mutex:
+            self._begun = None
             if self._process is not None:
                 self._process.send_signal(signal.SIGKILL)
                 self._process.wait()
@@ -126,9 +137,11 @@ class Broker:
 
     def _start(self) -> None:
         for attempts_left in reversed(range(_ATTEMPTS)):
-            ports = self._ports or self._remembered_ports()
+            ports = self._begun or self._ports or self._remembered_ports()
             try:
-                self._start_on(ports)
+                if self._begun is None:
+                    self._begin(ports)
+                self._wait_until_ready(ports.clients)
             except BaseException as error:
                 self.stop()
                 lost_a_port = isinstance(error, StartError) and _ADDRESS_IN_USE in str(error)
@@ -136,7 +149,7 @@ class Broker:
                     raise
                 self._ports_file.unlink()
             else:
-                self._ports = ports
+                self._ports, self._begun = ports, None
                 return
 
     @property
@@ -153,43 +166,40 @@ class Broker:
         replace_file(self._ports_file, json.dumps(ports))
         return ports
 
-    def _start_on(self, ports: Ports) -> None:
-        file = self._prepare(ports)
-        with postponed():
-            self._process = self._spawn("broker", *HEAP, main=["kafka.Kafka", file.name])
-        self._wait_until_ready(ports.clients)
-
-    def _prepare(self, ports: Ports) -> Path:
-        """Its configuration, in a folder that is formatted."""
+    def _begin(self, ports: Ports) -> None:
+        """Start its process, which makes the folder where that is yet to be done."""
         file = self.directory / "server.properties"
         certificates = self.certificates and Path(os.path.relpath(self.certificates, self.directory))
         file.write_text(configuration(ports, certificates))
         self.log.unlink(missing_ok=True)
-        if not (self.directory / "log" / "meta.properties").exists():
-            self._format(file)
-        return file
-
-    def _format(self, file: Path) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["format", "--standalone", f"--cluster-id={cluster_id}", "--config", file.name]
         with postponed():
-            self._process = self._spawn("storage-tool", main=["kafka.tools.StorageTool", *arguments])
-        if self._process.wait(_START_SECONDS) != 0:
-            raise start_error("the broker's directory could not be formatted", self.log)
-        self._process = None
+            self._process = self._spawn([file.name] if self._is_formatted else [file.name, cluster_id])
+        self._begun = ports
 
-    def _spawn(self, program: str, *options: str, main: list[str]) -> subprocess.Popen[bytes]:
+    @property
+    def _is_formatted(self) -> bool:
+        return (self.directory / "log" / "meta.properties").exists()
+
+    def _wait_until_formatted(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._is_formatted:
+            self._check_start(deadline, "has not made its folder")
+            time.sleep(_LOOK_SECONDS)
+
+    def _spawn(self, arguments: list[str]) -> subprocess.Popen[bytes]:
         command = [
             java(),
-            *class_archives.options(program),
-            *options,
+            *class_archives.options("broker"),
+            *HEAP,
             compilers.FIRST,  # the second would take a core for the first gigabytes, and once warm gains nothing
             "-XX:+UseSerialGC",
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-cp",
-            f"{kafka_jars().resolve()}/*",
-            *main,
+            os.pathsep.join([f"{kafka_jars().resolve()}/*", *(str(jar.resolve()) for jar in adapters())]),
+            _MAIN,
+            *arguments,
         ]
         return spawn(command, log=self.log, environment=_environment(), folder=self.directory)
 
@@ -201,15 +211,21 @@ class Broker:
         return Brokers(bootstrap_servers=bootstrap_servers, security=security)
 
     def _wait_until_ready(self, port: int) -> None:
-        process = self._process
-        assert process is not None
         deadline = time.monotonic() + _START_SECONDS
         while not (is_listening(port) and _answers(self._brokers(f"{HOST}:{port}"))):
-            if process.poll() is not None:
-                raise start_error(f"the broker ended while it started (exit status {process.returncode})", self.log)
-            if time.monotonic() > deadline:
-                raise start_error(f"the broker did not answer on port {port} in {_START_SECONDS:.0f} s", self.log)
-            time.sleep(0.05)
+            self._check_start(deadline, f"did not answer on port {port}")
+            time.sleep(_LOOK_SECONDS)
+
+    def _check_start(self, deadline: float, what: str) -> None:
+        """Raises StartError if it has ended, or the time is over. what: it has not done until then."""
+        assert self._process is not None
+        status = self._process.poll()
+        if status == _NOT_FORMATTED:
+            raise start_error("the broker's directory could not be formatted", self.log)
+        if status is not None:
+            raise start_error(f"the broker ended while it started (exit status {status})", self.log)
+        if time.monotonic() > deadline:
+            raise start_error(f"the broker {what} in {_START_SECONDS:.0f} s", self.log)
 
 
 def _answers(brokers: Brokers) -> bool:

@@ -24,6 +24,7 @@ _JOB_MANAGER_OPTIONS = ("-Xms128m", "-Xmx448m", "-XX:MaxMetaspaceSize=256m")
 # The heavy work is Python's and C's: the parallel collector costs more than it brings.
 _LEAN = ("-XX:+UseSerialGC", compilers.FIRST, "-XX:-UsePerfData")
 _START_SECONDS = 90.0
+_END_SECONDS = 10.0
 _ATTEMPTS = 3
 
 
@@ -118,7 +119,7 @@ class SessionCluster:
             if not member.ended:
                 member.process.terminate()  # all at once; `end` waits for each
         for member in [*self._task_managers, *([self._job_manager] if self._job_manager else [])]:
-            end(member.process)
+            end(member.process, class_archives.grace_seconds(_END_SECONDS))
         self._task_managers, self._job_manager = [], None
         shutil.rmtree(self.directory / "tmp", ignore_errors=True)
 

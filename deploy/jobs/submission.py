@@ -282,7 +282,7 @@ def _submit(
         rest.wait_for(job_id, frozenset({"RUNNING"}), _START_SECONDS)
         _wait_for_checkpoint(rest, job_id)
         with contextlib.suppress(subprocess.TimeoutExpired):  # it has done its work
-            client.wait(_CLIENT_END_SECONDS)
+            client.wait(class_archives.grace_seconds(_CLIENT_END_SECONDS))
     finally:
         client.stop()
     forget_code(directory.code, directory.jobs)

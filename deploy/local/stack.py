@@ -105,7 +105,7 @@ class Stack:
             if self._is_secure:
                 self.directory.credentials.prepare((HOST, "localhost"))
             # All that comes later waits for the broker, and a TaskManager would take a core from what makes its folder.
-            self.broker.prepare()
+            self.broker.begin()
             if self.cluster is not None:
                 self.cluster.add_task_managers(self._task_managers)
             self.broker.start()

@@ -16,7 +16,7 @@ import psutil
 
 from deploy.jobs.submission import LocalJob, Submission, submit_to_session
 from deploy.local.stack import Stack
-from deploy.machine.class_archives import FOLDER, WRITING
+from deploy.machine.class_archives import FOLDER, PROGRAMS, WRITING
 from deploy.machine.errors import StackError
 from fluvial.cli.interruption import interruptible
 
@@ -35,6 +35,8 @@ def write() -> list[Path]:
     new.mkdir(parents=True)
     try:
         _start_and_end(new)
+        if missing := [name for name in PROGRAMS if not (new / f"{name}.jsa").exists()]:
+            raise StackError(f"no archive was written by: {', '.join(missing)}")
         shutil.rmtree(FOLDER, ignore_errors=True)
         new.rename(FOLDER)
     finally:
@@ -46,9 +48,10 @@ def _start_and_end(new: Path) -> None:
     os.environ[WRITING] = str(new)
     submission = Submission(stages=STAGES, name="classes")
     with tempfile.TemporaryDirectory(prefix="fluvial-classes-") as folder, interruptible():
-        with Stack(Path(folder), task_managers=1, watch=False) as stack:
+        with Stack(Path(folder) / "session", task_managers=1, watch=False) as stack:
             submit_to_session(stack.directory, submission)
-        with Stack(Path(folder), watch=False) as stack, LocalJob(stack.directory, submission) as job:
+        # In a folder of its own: what a broker loads to format one belongs into its archive, which it writes again.
+        with Stack(Path(folder) / "local", watch=False) as stack, LocalJob(stack.directory, submission) as job:
             job.wait_until_running()
             end_its_java(job.pid)
 

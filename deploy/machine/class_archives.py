@@ -17,6 +17,8 @@ FOLDER = CHECKOUT / "build" / "classes"
 WRITING = "FLUVIAL_WRITE_CLASS_ARCHIVES"
 """Names the folder into which programs write their archives at their end; set where archives are made."""
 
+PROGRAMS = ("broker", "client", "job-manager", "local-job", "task-manager")
+_WRITE_SECONDS = 120.0
 _QUIET = "-Xlog:cds*=off"
 
 
@@ -29,3 +31,8 @@ def options(program: str) -> list[str]:
         return [f"-XX:ArchiveClassesAtExit={Path(folder) / program}.jsa", _QUIET]
     archive = FOLDER / f"{program}.jsa"
     return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", _QUIET] if archive.exists() else []
+
+
+def grace_seconds(usual: float) -> float:
+    """How long a JVM that is to end may take: longer than usual where it writes its archive meanwhile."""
+    return _WRITE_SECONDS if os.environ.get(WRITING) else usual

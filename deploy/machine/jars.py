@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from deploy.machine.errors import StackError
+from pipelines.flink.jars import flink_jars
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -19,3 +20,11 @@ def kafka_jars() -> Path:
     if not any(folder.glob("kafka_2.13-*.jar")):
         raise StackError(f"no broker in {folder}: run `make setup`, or name the folder in FLUVIAL_KAFKA_JARS")
     return folder
+
+
+def adapters() -> list[Path]:
+    """Our own jar, which has the broker's main class beside the adapters of the jobs. Raises StackError."""
+    try:
+        return [jar for jar in flink_jars() if jar.name.startswith("fluvial-")]
+    except FileNotFoundError as error:
+        raise StackError(str(error)) from error

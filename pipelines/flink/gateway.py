@@ -30,7 +30,8 @@ _MAIN = ["-c", "org.apache.flink.client.python.PythonGatewayServer", "local"]
 _PORT = "_PYFLINK_CONN_INFO_PATH"
 """Environment variable that names the file into which the JVM writes its port."""
 _DRAIN_BYTES = 64 << 10
-_END_SECONDS = 10.0
+_END_SECONDS = 60.0
+"""It ends at once, but for one that writes an archive of its classes."""
 _LOOK_SECONDS = 0.01
 
 

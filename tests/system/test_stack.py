@@ -164,6 +164,16 @@ def test_two_stacks_at_once(root: Path, tmp_path: Path) -> None:
             Stack(root).start()
 
 
+def test_a_broker_whose_folder_cannot_be_made_says_why(root: Path) -> None:
+    stack = Stack(root)
+    stack.directory.make()
+    stack.broker.directory.mkdir()
+    (stack.broker.directory / "log").write_text("a file in the place of a folder")
+    with pytest.raises(StackError, match=r"(?s)directory could not be formatted.*broker\.log"):
+        stack.start()
+    assert processes_of(root) == []
+
+
 def test_a_temporary_directory_goes_with_its_stack() -> None:
     with running_stack() as stack:
         root = stack.directory.root

@@ -24,7 +24,7 @@ def main() -> None:
     try:
         from pipelines import running  # late: the JVM starts meanwhile
 
-        running.import_all([name for name in arguments.stages.split(",") if name])
+        running.get_ready([name for name in arguments.stages.split(",") if name])
         if arguments.told:
             told = sys.stdin.readline()
             if not told.endswith("\n"):  # whoever was to tell is gone, or wants no job any more

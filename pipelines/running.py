@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from fluvial.wire.errors import FluvialError
 from pipelines.config import Settings
-from pipelines.flink import cluster, gateway, without_beam
+from pipelines.flink import cluster, early_python, gateway, without_beam
 from pipelines.flink.environment import JobFailed, execute, stream_environment
 from pipelines.flink.full_disk import wait_for_room
 from pipelines.flink.graph import Graph
@@ -29,11 +29,14 @@ _START = "FLUVIAL_JOB_START"
 """Environment variable that tells a process which start of its job it is."""
 
 
-def import_all(stages: Sequence[str]) -> None:
-    """Import what a job of these stages takes. Raises ValueError for a stage that there is not."""
+def get_ready(stages: Sequence[str]) -> None:
+    """Import what a job of these stages takes; for its operators too where its cluster is this process's own. Raises
+    ValueError for a stage that there is not, RuntimeError without Java."""
     without_beam.import_pyflink_without_beam()
     for stage in stages_named(list(stages)).values():
         importlib.import_module(stage.module)
+    if cluster.is_local():
+        early_python.begin()
 
 
 def run(arguments: argparse.Namespace, words: Sequence[str]) -> None:

@@ -88,7 +88,9 @@ def _options(settings: Settings, job_name: str) -> dict[str, str]:
         "python.execution-mode": settings.execution_mode,
         "python.executable": sys.executable,
         "python.client.executable": sys.executable,
-        "python.pythonpath": os.pathsep.join(_path_of_operators(settings)),
+        "python.pythonpath": path_of_operators(
+            settings.code_folder or settings.repository_root, thread_mode=settings.execution_mode == "thread"
+        ),
         # Process mode: bundles hold records back, so they are small and short. Thread mode has none, but PyFlink 2.3
         # sets the timer all the same: each operator would be woken 50 times a second for nothing.
         "python.fn-execution.bundle.size": "256",
@@ -147,8 +149,8 @@ def _flink_path(path: Path) -> str:
     return f"file://{path.resolve()}"
 
 
-def _path_of_operators(settings: Settings) -> list[str]:
-    """Thread mode puts these before the code that is sent with the job, which Flink deletes with it."""
-    code = settings.code_folder or settings.repository_root
-    before = [without_beam.FOLDER] if settings.execution_mode == "thread" else []
-    return [str(path) for path in (*(code / folder for folder in before), code, *gateway.site_packages())]
+def path_of_operators(code: Path, *, thread_mode: bool) -> str:
+    """Where operators look for modules. Thread mode puts these before the code that is sent with the job, which Flink
+    deletes with it. code: a folder with our packages."""
+    before = [code / without_beam.FOLDER] if thread_mode else []
+    return os.pathsep.join(str(path) for path in (*before, code, *gateway.site_packages()))

@@ -51,7 +51,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr(main, "drop_what_finds_no_room", lambda: None)
     monkeypatch.setattr(gateway, "begin", lambda: steps.append("java begins"))
     monkeypatch.setattr(gateway, "end", lambda: steps.append("java ends"))
-    monkeypatch.setattr(running, "import_all", lambda stages: steps.append(("imports", stages)))
+    monkeypatch.setattr(running, "get_ready", lambda stages: steps.append(("gets ready", stages)))
     monkeypatch.setattr(running, "run", lambda arguments, words: steps.append((arguments, words)))
     return steps
 
@@ -67,8 +67,8 @@ def test_java_begins_before_anything_is_imported_and_imports_do_not_wait_for_set
 ) -> None:
     told = json.dumps(["--settings", "a b.json", "--gone", "3", "4"]) + "\n"
     run(monkeypatch, told, "--stages", "validation,audit", "--name", "j", "--told")
-    begins, imports, (arguments, words), ends = steps  # type: ignore[misc]
-    assert (begins, imports, ends) == ("java begins", ("imports", ["validation", "audit"]), "java ends")
+    begins, ready, (arguments, words), ends = steps  # type: ignore[misc]
+    assert (begins, ready, ends) == ("java begins", ("gets ready", ["validation", "audit"]), "java ends")
     assert (arguments.settings, arguments.gone, arguments.stages) == (Path("a b.json"), [3, 4], "validation,audit")
     assert "--told" not in words, "a job that starts again is not told a second time"
     assert main._parser().parse_args(words) == arguments
@@ -79,7 +79,7 @@ def test_where_nothing_is_told_there_is_no_job_and_the_process_ends(
     monkeypatch: pytest.MonkeyPatch, steps: list[object], told: str
 ) -> None:
     run(monkeypatch, told, "--stages", "audit", "--name", "j", "--told")
-    assert steps == ["java begins", ("imports", ["audit"]), "java ends"]
+    assert steps == ["java begins", ("gets ready", ["audit"]), "java ends"]
 
 
 def test_who_tells_no_settings_is_told_so(monkeypatch: pytest.MonkeyPatch, steps: list[object]) -> None:

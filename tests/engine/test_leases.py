@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaException, Producer
 
-from pipelines import main
+from pipelines import running
 from pipelines.config import Settings
 from pipelines.flink import environment
 from pipelines.flink.chunk_writer import chunk_writer
@@ -225,5 +225,5 @@ def test_a_job_whose_checkpoints_are_damaged_ends_after_its_restarts_and_has_its
     assert sum(map(len, found.values())) < 40
     for offsets in found.values():
         assert offsets == list(range(len(offsets))), "a record came twice, or one before it is missing"
-    again = Start().next(ending, 1, 10.0, had_checkpoint=main._has_checkpoint(folder, began_ns))
+    again = Start().next(ending, 1, 10.0, had_checkpoint=running._has_checkpoint(folder, began_ns))
     assert again is not None

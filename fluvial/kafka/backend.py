@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Protocol
 
+from fluvial.kafka.errors import TransportUnavailable
 from fluvial.kafka.interface import Beginning, Bounds, Message, Position, Start, Take, Until
 
 MAX_HEADERS = 64
@@ -29,6 +30,16 @@ def first_offsets(
     if isinstance(start, Mapping):
         return dict(start)
     return dict(start(held) if callable(start) else at_time(start))
+
+
+def acknowledge(future: Future[Position], topic: str, partition: int, offset: int | None, timestamp_ms: int) -> None:
+    """Settle what `produce` has returned. offset: none, or negative, where a record that was sent again after a timeout
+    is older than the last five batches, of which the broker remembers where they lie."""
+    if offset is None or offset < 0:
+        error = f"{topic}: the broker has a record that was sent twice, and no longer says where it lies: send it again"
+        future.set_exception(TransportUnavailable(error))
+    else:
+        future.set_result(Position(partition=partition, offset=offset, timestamp_ms=timestamp_ms))
 
 
 class BackendProducer(Protocol):

@@ -143,10 +143,12 @@ class BlobWriter:
         """Queue one chunk; waits when the queue is full."""
 
         def delivered(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                self._delivered[index] = message.partition(), message.offset()
-            else:
+            if error is not None:
                 self._failed.append(error.str())
+            elif (offset := message.offset()) is None:  # see fluvial.kafka.backend.acknowledge
+                self._failed.append("the broker no longer says where it lies")
+            else:
+                self._delivered[index] = message.partition(), offset
 
         if not self._open:
             self._producer.begin_transaction()

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from deploy.acts import tasks
+from deploy.acts.first_model import ModelOfLayers
 from deploy.acts.tasks import create_task, update_task
 from deploy.bench.seeding import register
 from deploy.federation.health import read_health
@@ -215,7 +215,7 @@ def read_until(federation: Any, topic: str, enough: Callable[[list[Message]], bo
 def assert_data_files_stop_nothing(stack: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks of a client that does not look at their evaluation sets, in which anything may be: each model is released,
     measured or with a reason."""
-    monkeypatch.setattr(tasks, "evaluator_of", lambda *_: None)
+    monkeypatch.setattr(ModelOfLayers, "check_measured", lambda _: None)
     names = {f"any-{number}" for number in range(NUM_DATA_FILES)}
     for number, name in enumerate(sorted(names)):
         path = folder / f"{name}.safetensors"

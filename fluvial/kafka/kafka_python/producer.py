@@ -5,6 +5,7 @@ from typing import Any
 
 import kafka
 
+from fluvial.kafka.backend import acknowledge
 from fluvial.kafka.errors import TransportFailed, TransportUnavailable
 from fluvial.kafka.interface import Position
 from fluvial.kafka.kafka_python.errors import translate, translated
@@ -43,9 +44,7 @@ class KafkaPythonProducer:
             future.set_exception(translate(error, topic))
 
         sent.add_callback(
-            lambda metadata: future.set_result(
-                Position(partition=metadata.partition, offset=metadata.offset, timestamp_ms=metadata.timestamp)
-            )
+            lambda metadata: acknowledge(future, topic, metadata.partition, metadata.offset, metadata.timestamp)
         )
         sent.add_errback(fail)
         return future

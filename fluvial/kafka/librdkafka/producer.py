@@ -9,6 +9,7 @@ from typing import Any
 from confluent_kafka import KafkaException
 
 from fluvial.identity.brokers import Brokers
+from fluvial.kafka.backend import acknowledge
 from fluvial.kafka.errors import ConnectionLost, TransportUnavailable
 from fluvial.kafka.interface import Position
 from fluvial.kafka.librdkafka import clients
@@ -55,9 +56,7 @@ class LibrdkafkaProducer:
                 future.set_exception(self._failure(error, topic))
             else:
                 _, timestamp_ms = message.timestamp()
-                future.set_result(
-                    Position(partition=message.partition(), offset=message.offset(), timestamp_ms=timestamp_ms)
-                )
+                acknowledge(future, topic, message.partition(), message.offset(), timestamp_ms)
 
         deadline = time.monotonic() + CALL_SECONDS
         while True:

@@ -13,16 +13,14 @@ import psutil
 import pytest
 from pyflink import java_gateway
 
-from pipelines.flink import environment
+from pipelines.flink import gateway
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 PARENT = """
-import sys, time
-from pyflink import pyflink_gateway_server
-from pipelines.flink import environment
-environment._end_the_gateway_with_us()
-child = pyflink_gateway_server.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-print(child.pid, flush=True)
+import time
+from pipelines.flink import gateway
+gateway.begin()
+print(gateway._started[0].process.pid, flush=True)
 time.sleep(600)
 """
 
@@ -39,15 +37,15 @@ def test_what_the_gateway_starts_is_killed_with_us() -> None:
     wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_the_gateways_client_ends_before_its_jvm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gateways_client_ends_before_its_jvm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Else what is let go of later is told to a JVM that is gone, with a traceback behind the job's last word."""
     ended: list[str] = []
-    gateway = SimpleNamespace(shutdown=lambda: ended.append("client"))
+    client = SimpleNamespace(shutdown=lambda: ended.append("client"))
     process = SimpleNamespace(terminate=lambda: ended.append("JVM"), wait=lambda _: None)
-    monkeypatch.setattr(java_gateway, "_gateway", gateway)
-    monkeypatch.setattr(environment, "_gateways", [process])
-    environment.end_gateway()
-    environment.end_gateway()
+    monkeypatch.setattr(java_gateway, "_gateway", client)
+    monkeypatch.setattr(gateway, "_started", [gateway._Java(process, tmp_path)])
+    gateway.end()
+    gateway.end()
     assert ended == ["client", "JVM"]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from deploy.acts import tasks, tuning
+from deploy.acts import first_model, model_of_code, tuning
 from fluvial.identity.envelope import seal, unseal
 from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.canonical_json import canonical_json
@@ -33,7 +33,7 @@ from tests.unit.pipelines.flink_state import FlinkState
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    for module in (tasks, tuning):
+    for module in (first_model, model_of_code, tuning):
         monkeypatch.setattr(module, "CHECKOUT", tmp_path)
     return World(tmp_path)
 

@@ -6,6 +6,7 @@ _ADVICE = {
     Reason.TOKEN_INVALID: "the token is unknown, used, expired, or another participant's: ask the operator for one for "
     "this name (`fluvial task token NAME`)",
     Reason.KEY_UNKNOWN: "nobody of this name is enrolled with this key: `fluvial enrol` does it",
+    Reason.SIGNATURE: "another key than the one that is enrolled signed it: was the key replaced meanwhile?",
     Reason.KEY_REVOKED: "the operator took the key out of force",
     Reason.AGREEMENT: "the task's agreement is not signed, or no more: `fluvial enrol --task TASK` shows and signs it",
     Reason.AGREEMENT_WITHDRAWN: "the task's agreement was withdrawn: `fluvial enrol --task TASK` shows it and signs it "

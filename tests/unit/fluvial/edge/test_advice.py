@@ -11,6 +11,8 @@ OFTEN = (
     Reason.TOKEN_INVALID,
     Reason.KEY_UNKNOWN,
     Reason.KEY_REVOKED,
+    Reason.SIGNATURE,
+    Reason.OUT_OF_RANGE,
     Reason.AGREEMENT,
     Reason.WEIGHT,
     Reason.EQUIVOCATION,

@@ -118,7 +118,7 @@ def write_configuration(directory: Path, *, rpc_port: int, rest_port: int, memor
         "rest.bind-address": HOST,
         "rest.port": str(rest_port),
         "rest.bind-port": str(rest_port),
-        # `flink run` hands over a finished job graph; nobody needs to upload jars.
+        # A submission hands over a finished job graph; nobody needs to upload jars.
         "web.submit.enable": "false",
         "io.tmp.dirs": "tmp",
         "taskmanager.numberOfTaskSlots": "1",

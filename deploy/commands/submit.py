@@ -34,7 +34,10 @@ def submit(
     parallelism: Annotated[int, typer.Option(min=1, help="Subtasks of each operator; each needs a slot.")] = 1,
     savepoint: Annotated[
         Path | None,
-        typer.Option(help="Start from this savepoint or checkpoint of the job that ended last, not from the log."),
+        typer.Option(
+            help="Start from this savepoint or checkpoint of the job that ended last, not from the log: of this "
+            "release and a like parallelism."
+        ),
     ] = None,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take the stages also from jobs that are alive, which then end.")

@@ -25,8 +25,16 @@ class JobProcess:
         folder: in which it works."""
         log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pipelines.main", *arguments, "--told"]
-        with postponed():
-            self._process = spawn(command, log=log, environment=environment, folder=folder, stdin=subprocess.PIPE)
+        started: subprocess.Popen[bytes] | None = None
+        try:
+            with postponed():
+                started = spawn(command, log=log, environment=environment, folder=folder, stdin=subprocess.PIPE)
+        except BaseException:  # also what was postponed: nobody else knows of the process
+            if started is not None:
+                self._process = started
+                self.stop()
+            raise
+        self._process = started
 
     @property
     def pid(self) -> int | None:

@@ -87,7 +87,7 @@ class Submission:
 
 
 class LocalJob:
-    """A job in a child process with a Flink of its own. It ends with this process, and with the thread of `start`."""
+    """A job in a child process with a Flink of its own. It ends with this process, and with the thread of `begin`."""
 
     def __init__(self, directory: DataDirectory, submission: Submission, federation: Federation | None = None) -> None:
         self.name = submission.job_name
@@ -96,6 +96,7 @@ class LocalJob:
         self._checkpoints = directory.checkpoints / self.name
         self._directory, self._submission, self._federation = directory, submission, federation
         self._process: JobProcess | None = None
+        self._is_told = False
         self._lock: IO[str] | None = None
         self._former_runs: frozenset[Path] = frozenset()
 
@@ -123,6 +124,9 @@ class LocalJob:
         """
         if self._process is None:
             self.begin()
+        elif self._is_told:
+            raise StackError(f"the job {self.name} runs already: stop it first")
+        self._is_told = True
         try:
             self._start()
         except BaseException:
@@ -175,6 +179,7 @@ class LocalJob:
         if self._process is not None:
             self._process.stop()
             self._process = None
+        self._is_told = False
         if self._lock is not None:
             self._lock.close()
             self._lock = None

@@ -7,6 +7,7 @@ e-mails, of archives and of tables, which takes longer than the work of most com
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
@@ -49,7 +50,11 @@ def _projects(folder: str) -> Iterator[tuple[str, str]]:
         return
     for name in names:
         if name.endswith((".dist-info", ".egg-info")):
-            yield name.partition("-")[0].lower(), os.path.join(folder, name, "entry_points.txt")
+            # As packages are compared (PEP 503); an .egg-info may be without a version.
+            yield (
+                re.sub(r"[-_.]+", "-", name.rpartition(".")[0].partition("-")[0]).lower(),
+                os.path.join(folder, name, "entry_points.txt"),
+            )
 
 
 def _declared(path: str) -> Iterator[Declared]:

@@ -4,10 +4,13 @@ Python's garbage collector looks at everything that was imported, again and agai
 quarter of a short command's time. It rests while modules are imported, and passes over them afterwards.
 """
 
+import errno
 import gc
 import os
 import sys
 from typing import Any
+
+_OUTPUT_REFUSES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EBADF, errno.ENXIO}
 
 
 def run() -> None:
@@ -43,7 +46,9 @@ def run() -> None:
     except BrokenPipeError:
         silence_output()
         status = Exit.BROKEN_PIPE
-    except OSError as error:  # no room for the output; of all else, a command that is `reported` has told
+    except OSError as error:
+        if error.errno not in _OUTPUT_REFUSES:  # of a command that is not `reported`
+            raise
         silence_output()
         if status == Exit.SUCCESS:
             errors.print(f"error: the output cannot be written: {describe(error)[0]}", markup=False)

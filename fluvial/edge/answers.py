@@ -22,6 +22,9 @@ def new_answers(mailbox: Mailbox, outbox: Outbox, timeout: float) -> Iterator[Ju
 
 
 def _name(record: Verdict | Receipt) -> str:
+    """Of a verdict also its time and what it says: an outbox may serve federations whose topics have the same names,
+    and who believes verdicts without proofs may have heard another one of the same record."""
     if isinstance(record, Verdict):
-        return f"{record.source_topic}/{record.source_partition}@{record.source_offset}"
+        place = f"{record.source_topic}/{record.source_partition}@{record.source_offset}"
+        return f"{place} {record.source_timestamp_ms} {record.decision.value} {record.reason.value}"
     return f"{record.task}/{record.round}/{record.attempt} {record.update_id} {record.outcome.value}"

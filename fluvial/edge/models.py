@@ -20,6 +20,8 @@ from fluvial.wire.layout import model_digest
 from fluvial.wire.records import ChunkReference
 
 _CACHE_BYTES = 512 << 20
+_CACHE_MODELS = 32
+"""One that lies in a file of the host holds two open files."""
 
 _log = logger(__name__)
 
@@ -63,12 +65,13 @@ def check_references(chunks: Sequence[ChunkReference], digest: bytes, num_elemen
 class ModelCache:
     """Models by digest, shared by the participants of one process, so that a base model is fetched once. Thread-safe.
 
-    Arrays are read-only. The least recently used go first when `budget_bytes` is exceeded; the newest stays whatever
-    its size.
+    Arrays are read-only. The least recently used go first when `budget_bytes` is exceeded, or there are more than
+    `most`; the newest stays whatever its size.
     """
 
-    def __init__(self, budget_bytes: int = _CACHE_BYTES) -> None:
+    def __init__(self, budget_bytes: int = _CACHE_BYTES, most: int = _CACHE_MODELS) -> None:
         self._budget_bytes = budget_bytes
+        self._most = most
         self._lock = threading.Lock()
         self._models: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self._loading: dict[bytes, threading.Lock] = {}
@@ -93,8 +96,9 @@ class ModelCache:
             return model_D
 
     def _shrink(self) -> None:
-        while len(self._models) > 1 and sum(model.nbytes for model in self._models.values()) > self._budget_bytes:
-            self._models.popitem(last=False)
+        num_bytes = sum(model.nbytes for model in self._models.values())
+        while len(self._models) > 1 and (num_bytes > self._budget_bytes or len(self._models) > self._most):
+            num_bytes -= self._models.popitem(last=False)[1].nbytes
 
 
 SHARED_CACHE = ModelCache()

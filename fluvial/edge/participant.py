@@ -127,7 +127,7 @@ class Participant:
     def rotate_key(self, new_key: SigningKey, timeout: float = 60.0) -> records.Participant:
         """Enrols a new key in the place of the present one, which vouches for it and is out of force from then on. The
         new one signs the same agreements. What is signed afterwards is signed by the new key, which the caller
-        keeps.
+        keeps. Rounds that run in another thread may end with NotEnrolled meanwhile: end them before.
 
         Safe to repeat. Raises as `enrolment.enrol`, and ValueError for a name that is not enrolled.
         """

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from pipelines.flink.process_end import skip_destructors
+from pipelines.flink.process_end import skipping_destructors
 
 MODULES = ("fluvial.edge.training.task_code", "models.evaluation.task")
 """What `pipelines.evaluation.measuring` imports when it measures."""
@@ -30,10 +30,9 @@ class Loading:
         return not self._thread.is_alive()
 
     def _load(self) -> None:
-        with suppress(Exception):
+        with suppress(Exception), skipping_destructors():
             for module in self._modules:
                 importlib.import_module(module)
-        skip_destructors()
 
 
 of_evaluation = Loading()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from fluvial.wire.framing import encode
 from fluvial.wire.records import GroupMeasurement, Metric, ModelManifest, ParticipantsMetric, Release, Task
 from fluvial.wire.task_file import TaskFile
 from governance.audit.events import MAX_DATA_BYTES
-from pipelines.flink.process_end import skip_destructors
+from pipelines.flink.process_end import skipping_destructors
 
 if TYPE_CHECKING:
     from models.evaluation.inference import Evaluator
@@ -76,10 +77,10 @@ class Measuring:
         try:
             evaluator = self._evaluator(task)
             if evaluator is not None:
-                measured = evaluator.measure_with_groups(self._read_model(manifest))
-                if evaluator is not self._used:
-                    self._used = evaluator
-                    skip_destructors()
+                model = self._read_model(manifest)
+                with nullcontext() if evaluator is self._used else skipping_destructors():
+                    measured = evaluator.measure_with_groups(model)
+                self._used = evaluator
         except TimeoutError:
             raise
         except FAULTS as error:  # whatever file, data, model, torch or device come to: a finding, no reason to stop
@@ -139,8 +140,8 @@ class Measuring:
         if evaluator is None or specification != task.specification:
             self._evaluators.pop(task.task, None)
             task_file = TaskFile.model_validate_json(task.specification)
-            evaluator = evaluator_of(TaskCode.of(task_file, self._packages, self._root), self._device)
-            skip_destructors()
+            with skipping_destructors():
+                evaluator = evaluator_of(TaskCode.of(task_file, self._packages, self._root), self._device)
             if evaluator is not None:
                 self._evaluators[task.task] = task.specification, evaluator
         return evaluator

@@ -71,7 +71,12 @@ class Evaluate(KeyedProcessFunction):
         if kind == "task":
             self._task.update(newest(parts[0], self._task.value()))
         else:
+            others_wait = any(True for _ in self._waiting.get() or ())
             self._waiting.add(parts[0])
+            if others_wait and self._task.value() is not None:
+                # A failure is laid to what is in hand, and would be another's: those that wait are the timer's.
+                self._look_later(ctx)
+                return
         yield from self._evaluate_waiting(key, ctx)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
@@ -87,11 +92,14 @@ class Evaluate(KeyedProcessFunction):
         if not waiting or self._task.value() is None:
             return
         if not loading.of_evaluation.is_done():
-            ctx.timer_service().register_processing_time_timer(int(time.time() * 1000) + _LOOK_MS)
+            self._look_later(ctx)
             return
         self._waiting.clear()
         for manifest in waiting:
             yield from self._evaluate(task, decode(manifest, ModelManifest))
+
+    def _look_later(self, ctx: Any) -> None:
+        ctx.timer_service().register_processing_time_timer(int(time.time() * 1000) + _LOOK_MS)
 
     def _evaluate(self, task: str, manifest: ModelManifest) -> Iterator[bytes]:
         stored = self._measured.value()

@@ -135,6 +135,7 @@ def _connected(process: subprocess.Popen[bytes], port_file: Path) -> JavaGateway
             raise RuntimeError(f"Java ended (exit status {process.returncode}) before it could be reached")
         time.sleep(_LOOK_SECONDS)
     (port,) = struct.unpack("!I", port_file.read_bytes()[:4])
+    shutil.rmtree(port_file.parent, ignore_errors=True)  # now: most jobs are ended by a signal
     return JavaGateway(
         gateway_parameters=GatewayParameters(port=port, auto_convert=True),
         callback_server_parameters=CallbackServerParameters(port=0, daemonize=True, daemonize_connections=True),

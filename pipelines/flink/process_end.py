@@ -8,6 +8,11 @@ when a job's parent was killed while an operator measured a model). Nothing in t
 from __future__ import annotations
 
 import ctypes
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_EVERY_SECONDS = 0.02
 
 
 def skip_destructors() -> None:
@@ -17,3 +22,23 @@ def skip_destructors() -> None:
     libc = ctypes.CDLL(None)
     if hasattr(libc, "on_exit"):
         libc.on_exit(libc._exit, None)
+
+
+@contextmanager
+def skipping_destructors() -> Iterator[None]:
+    """The same while torch is loaded, or first used, in the block: each of its libraries, and what they make then,
+    registers destructors, for seconds, and the process may be ended meanwhile."""
+    is_over = threading.Event()
+
+    def skip_again_and_again() -> None:
+        while not is_over.wait(_EVERY_SECONDS):
+            skip_destructors()
+
+    thread = threading.Thread(target=skip_again_and_again, name="process-end", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+        skip_destructors()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -27,7 +28,7 @@ from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Task, Variant
 from fluvial.wire.tally import Tally
 from fluvial.wire.topics import Topics
-from pipelines.flink.process_end import skip_destructors
+from pipelines.flink.process_end import skipping_destructors
 from pipelines.flink.tasks import acceleration_of
 from pipelines.inference.logic import Model
 
@@ -183,9 +184,8 @@ class Serving:
             artefact = self._read(variant)
             if sha256(artefact).digest() != variant.artefact_sha256:
                 raise ValueError("the artefact is not the one that was promoted")
-            session = open_session(artefact, module=partial(self._module_of, promotion.task), device=device)
-            if runs_in_torch(artefact):
-                skip_destructors()
+            with skipping_destructors() if runs_in_torch(artefact) else nullcontext():
+                session = open_session(artefact, module=partial(self._module_of, promotion.task), device=device)
             if session.runtime != promotion.runtime:
                 raise ValueError(f"it was promoted for {promotion.runtime}, and {session.runtime} would run it")
             shape = session.input_shape[1:]

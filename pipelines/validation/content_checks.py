@@ -90,6 +90,7 @@ class ContentChecks:
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(_THREADS, "content-checks")
         self._is_closed = False
+        self._num_queued = 0
 
     def at_once(self, needs: NeedsEvidence) -> Finding | None:
         """An inline delta is inspected at once: it is small, and in hand."""
@@ -127,6 +128,7 @@ class ContentChecks:
                     partition = self._partitions[number]
                     if partition.num_threads == num_threads < len(partition) and now_s >= partition.not_before_s:
                         partition.num_threads += 1
+                        self._num_queued += 1
                         self._threads.submit(self._drain, partition)
             return False
 
@@ -162,8 +164,14 @@ class ContentChecks:
 
     def _drain(self, partition: _Partition) -> None:
         """Read all that is wanted of a partition, in the order of the log, until nothing is. Of several threads one
-        reads at a time, while others check what they have read."""
+        reads at a time, while others check what they have read; a second one leaves when another partition waits."""
+        with self._lock:
+            self._num_queued -= 1
         while True:
+            with self._lock:
+                if self._num_queued and partition.num_threads > 1:
+                    partition.num_threads -= 1
+                    return
             with partition.reading:
                 with self._lock:
                     work = partition.take() if self._may_read(partition) else None

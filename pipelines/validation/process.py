@@ -18,7 +18,7 @@ from pipelines.config import Settings
 from pipelines.flink import process_resources
 from pipelines.flink.checked_chunks import CheckedChunks
 from pipelines.flink.manifests import read_chunks
-from pipelines.flink.process_end import skip_destructors
+from pipelines.flink.process_end import skipping_destructors
 from pipelines.flink.process_resources import ProcessResources
 from pipelines.validation.candidate_scores import CandidateScores, Scorer, Vector
 from pipelines.validation.catching_up import CatchingUp
@@ -89,6 +89,11 @@ def read_task_file(specification: str) -> TaskFile | None:
 def make_scorer(settings: Settings, task_file: TaskFile) -> Scorer:
     """What scores a task's candidates. Brings in torch: seconds, which tasks without scoring do not take. Raises
     ValueError for a canary set that is not there or does not fit."""
+    with skipping_destructors():
+        return _made_scorer(settings, task_file)
+
+
+def _made_scorer(settings: Settings, task_file: TaskFile) -> Scorer:
     from fluvial.edge.packages import Packages
     from fluvial.edge.training.task_code import TaskCode
     from models.datasets import load_evaluation
@@ -105,7 +110,6 @@ def make_scorer(settings: Settings, task_file: TaskFile) -> Scorer:
         device=settings.device,
     )
     scorer.base(state.flatten())  # what torch makes at its first use is made
-    skip_destructors()
     return scorer
 
 

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -111,4 +112,37 @@ def test_settings_are_written_when_the_job_starts_and_not_before(
     job.start()
     assert job.wait() == 0
     assert f'told ["--settings", "{directory.jobs / "audit.json"}", "--gone", "3"]' in job.log.read_text()
+    job.stop()
+
+
+def test_a_signal_while_it_is_spawned_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Postponed, it arrives before anybody has the process in hand."""
+    spawned: list[subprocess.Popen[bytes]] = []
+
+    @contextmanager
+    def postponed() -> Iterator[None]:
+        yield
+        raise KeyboardInterrupt
+
+    def spawn_and_keep(_: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+        spawned.append(spawn([sys.executable, "-c", SAYS_WHAT_IT_IS_TOLD], **options))
+        return spawned[0]
+
+    monkeypatch.setattr(job_process, "postponed", postponed)
+    monkeypatch.setattr(job_process, "spawn", spawn_and_keep)
+    with pytest.raises(KeyboardInterrupt):
+        started(tmp_path)
+    assert spawned[0].wait(0.0) == -signal.SIGTERM
+
+
+def test_a_job_that_runs_is_not_started_once_more(
+    tmp_path: Path, code: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code[:] = ["import time; time.sleep(60)"]
+    monkeypatch.setattr("deploy.jobs.submission.arguments_for", lambda *_, **__: [])
+    job = LocalJob(directory_with_federation(tmp_path), AUDIT)
+    job.start()
+    with pytest.raises(StackError, match="runs already"):
+        job.start()
+    assert job.pid is not None
     job.stop()

@@ -27,6 +27,7 @@ def test_files_are_read_as_they_are_specified(tmp_path: Path) -> None:
     write(tmp_path / "a" / "three-1.dist-info", "")
     (tmp_path / "a" / "four-1.dist-info").mkdir()
     write(tmp_path / "b" / "One-2.0.dist-info", "[fluvial.commands]\nsay = older:f\n")
+    write(tmp_path / "b" / "one.egg-info", "[fluvial.commands]\nsay = oldest:f\n")
     folders = [str(tmp_path / name) for name in ("absent", "a", "b")]
     assert installed(folders) == [("say", "m:f"), ("task.say", "m.n : g.h [extra]")]
 

@@ -84,6 +84,14 @@ def test_the_least_recently_used_models_leave_the_cache() -> None:
     assert loads == [b"a", b"b", b"c", b"b"]
 
 
+def test_small_models_leave_the_cache_when_they_are_many() -> None:
+    """Each may hold two open files, and a process may have a thousand."""
+    cache = ModelCache(1 << 30, most=3)
+    for number in range(5):
+        cache.get(bytes([number]), lambda: np.zeros(1, np.float32))
+    assert [bytes([number]) in cache._models for number in range(5)] == [False, False, True, True, True]
+
+
 def test_a_safetensors_file_holds_each_tensor_in_its_own_dtype_as_torch_would_have_it() -> None:
     import torch
     from safetensors.torch import load

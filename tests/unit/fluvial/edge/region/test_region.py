@@ -262,6 +262,16 @@ def test_a_key_that_is_revoked_above_ends_it(world: RegionWorld) -> None:
     assert world.updates() == []
 
 
+def test_a_key_that_is_revoked_when_the_task_above_is_over_makes_no_error_of_that(world: RegionWorld) -> None:
+    def finish_and_revoke(event: Followed) -> None:
+        world.finish(1)
+        world.above.enrolled("west", KEY, status=ParticipantStatus.REVOKED, version=1)
+
+    world.open()
+    world.run(Followed=finish_and_revoke)
+    assert len(world.of(Finished)) == 1
+
+
 def test_what_was_told_is_not_told_again_by_a_region_that_starts_again(world: RegionWorld) -> None:
     def answer(event: Published) -> None:
         world.above.answer("west", event.update_id)

@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -150,12 +150,7 @@ class LocalJob:
             *compilers.of_a_job(submission.stages, self._folder),
             "-Djava.io.tmpdir=tmp",
         ]
-        environment = {
-            **flink_home.environment(self._folder),
-            "FLINK_CONF_DIR": str(flink_home.flink_home() / "conf"),
-            "FLINK_LOG_DIR": "log",
-            "JVM_ARGS": " ".join(java_options),
-        }
+        environment = _surroundings(self._folder, java_options)
         return JobProcess(submission.arguments(), log=self.log, environment=environment, folder=self._folder)
 
     def wait_until_running(self, timeout_seconds: float = _START_SECONDS) -> None:
@@ -299,16 +294,23 @@ def _client(directory: DataDirectory, submission: Submission, code: JobCode, clu
     first, which is not the checkout, because that may change while the job runs."""
     java_options = [*class_archives.options("client"), *_CLIENT_JVM, "-Djava.io.tmpdir=tmp"]
     environment = {
-        **flink_home.environment(directory.cluster),
-        "FLINK_CONF_DIR": str(flink_home.flink_home() / "conf"),
-        "FLINK_LOG_DIR": "log",
+        **_surroundings(directory.cluster, java_options),
         "FLINK_IDENT_STRING": submission.job_name,
         "FLUVIAL_JARS": str(flink_jars()[0].parent.resolve()),
-        "JVM_ARGS": " ".join(java_options),
         CLUSTER: cluster,
     }
     environment["PYTHONPATH"] = os.pathsep.join([str(code.folder.resolve()), environment["PYTHONPATH"]])
     return JobProcess(submission.arguments(), log=log, environment=environment, folder=directory.cluster)
+
+
+def _surroundings(folder: Path, java_options: Sequence[str]) -> dict[str, str]:
+    """Environment of a job's process that works in the folder, with these options of its JVM."""
+    return {
+        **flink_home.environment(folder),
+        "FLINK_CONF_DIR": str(flink_home.flink_home() / "conf"),
+        "FLINK_LOG_DIR": "log",
+        "JVM_ARGS": " ".join(java_options),
+    }
 
 
 def _accepted(client: JobProcess, name: str, log: Path) -> str:

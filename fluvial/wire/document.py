@@ -16,9 +16,8 @@ from typing import Any
 
 import yaml
 
-from fluvial.wire.files import text_of
+from fluvial.wire.files import MAX_BYTES, text_of
 
-MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_VALUES = 10_000
 """Keys and values of a document, with what its aliases repeat."""

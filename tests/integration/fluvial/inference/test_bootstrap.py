@@ -4,18 +4,7 @@ import numpy as np
 import pytest
 
 from fluvial.inference.bootstrap import drops
-
-RANDOM = np.random.default_rng(5)
-SIZE = 120
-CLASSES = (np.arange(SIZE) % 3 == 0).astype(np.int64)
-REFERENCE = np.stack([np.zeros(SIZE), CLASSES + RANDOM.normal(size=SIZE)], axis=1).astype(np.float32)
-WORSE = np.round(REFERENCE + RANDOM.normal(size=(SIZE, 2)) * [[0.0, 0.8]], 1).astype(np.float32)
-VALUES = RANDOM.normal(size=SIZE).astype(np.float32)
-SEED = b"\x07" * 32
-
-
-def by_metric(found):
-    return {drop.metric: drop for drop in found if drop.group == "all"}
+from tests.unit.fluvial.inference.test_bootstrap import CLASSES, REFERENCE, SEED, SIZE, VALUES, WORSE, by_metric
 
 
 def test_values_and_drops_are_those_of_scikit_learn():

@@ -56,7 +56,8 @@ def test_writers_never_wait_although_standard_error_is_closed(monkeypatch: pytes
 
 @pytest.fixture
 def java(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """In the place of Java a Python, which runs what the environment says; nothing of it is left."""
+    """In the place of Java a Python, which runs what the environment says; nothing of it is left, and a JVM that
+    this process works with already, for other tests, is out of sight and stays."""
     launched: list[subprocess.Popen[bytes]] = []
 
     def launch(environment: dict[str, str], arguments: list[str]) -> subprocess.Popen[bytes]:
@@ -67,6 +68,8 @@ def java(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[byte
     monkeypatch.setattr(gateway.pyflink_gateway_server, "launch_gateway_server_process", launch)
     monkeypatch.setattr(gateway.java_gateway, "launch_gateway", lambda: None)
     monkeypatch.setattr(gateway.java_gateway, "_gateway", None)
+    monkeypatch.setattr(gateway, "_started", [])
+    monkeypatch.delenv("PYFLINK_GATEWAY_PORT", raising=False)
     monkeypatch.setattr(gateway, "flink_jars", lambda: [Path("a.jar")])
     monkeypatch.setattr(gateway, "_open", lambda: None)
     for name in ("PATH", "PYTHONPATH"):

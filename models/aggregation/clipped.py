@@ -3,14 +3,15 @@ Federated Learning?", section 4.
 
 An update of norm 0 stays as it is. A factor is rounded down to 24 significant bits, so a clipped update is no longer
 than max_norm (as far as its norm is known), and shorter by 2**-22 of it at most, however long it was; its coefficient
-has a shift where it is small. The divisor is scaled up by 24 bits, or by as many as leave the coefficients' sum below
-2**28. As no element of a clipped update exceeds max_norm, the exact sum's precision follows from max_norm where that
-is below max_abs. What no update exceeds changes nothing: the plan is the inner rule's, exactly. By itself clipping
-bounds what an update can do, it does not find out who attacks. Shapes: N updates.
+has a shift where it is small. The divisor is scaled up by 24 bits, or by as many as leave sums below 2**28, of
+coefficients and of what they add up of clipped updates. As no element of a clipped update exceeds max_norm, the exact
+sum's precision follows from max_norm where that is below max_abs. What no update exceeds changes nothing: the plan is
+the inner rule's, exactly. By itself clipping bounds what an update can do, it does not find out who attacks. Shapes: N
+updates.
 """
 
 from dataclasses import dataclass
-from math import frexp, isfinite, ldexp, sqrt
+from math import ceil, frexp, isfinite, ldexp, sqrt
 from typing import ClassVar
 
 import numpy as np
@@ -66,7 +67,7 @@ class Clipped(DeferredRule):
         inner = self.rule.plan(updates, gram * scale[:, None] * scale[None, :])
         if all(factor == _WHOLE for factor in factors):
             return inner
-        kept = SCALE_BITS - _dropped_bits(max(inner.coefficient_sum, inner.divisor))
+        kept = SCALE_BITS - _dropped_bits(max(inner.coefficient_sum, inner.divisor, self._largest_sum(inner, gram)))
         terms = [[_product(*both, kept) for both in zip(row, factors, strict=True)] for row in inner.terms]
         rows, shifts = (tuple(tuple(term[part] for term in row) for row in terms) for part in (0, 1))
         return Plan(
@@ -76,6 +77,12 @@ class Clipped(DeferredRule):
             reduction=inner.reduction,
             scores=inner.scores,
         ).in_lowest_terms()
+
+    def _largest_sum(self, inner: Plan, gram: Gram) -> int:
+        """Most that the inner plan adds up, in units of the largest element that the precision counts on. Where the
+        rule inside clips, too, its coefficients are small because it may be given much, and their sum tells nothing."""
+        clipped = [min(sqrt(norm), self.max_norm) for norm in np.diagonal(gram).tolist()]
+        return ceil(inner.largest_sum(clipped) / self.rule.element_bound(self.max_norm * NORM_MARGIN))
 
 
 _WHOLE: Term = (1, 0)

@@ -3,11 +3,13 @@ import pytest
 
 from models.aggregation.clipped import Clipped
 from models.aggregation.coefficients import MAX_COMPOSED_SUM
+from models.aggregation.fltrust import FLTrust
 from models.aggregation.krum import Krum
 from models.aggregation.median import CoordinateMedian
 from models.aggregation.multi_krum import MultiKrum
 from models.aggregation.nearest_neighbour_mixing import NearestNeighbourMixing
 from models.aggregation.plan import Measure, Rule
+from models.aggregation.trimmed_mean import CoordinateTrimmedMean
 from models.aggregation.unweighted_mean import UnweightedMean
 from models.aggregation.weighted_mean import WeightedMean
 from tests.unit.models.aggregation.builders import NINE, aggregate, plan_of
@@ -87,6 +89,17 @@ def test_coefficients_stay_small_however_often_one_clips() -> None:
     plan = plan_of(rule, [[8], [16], [3]], weights=[900, 1000, 1])
     assert plan.coefficient_sum <= MAX_COMPOSED_SUM == rule.coefficient_bound(3, 1000)
     np.testing.assert_allclose(aggregate(rule, [[8], [16], [3]], weights=[900, 1000, 1]), [1], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "inside", [CoordinateTrimmedMean(num_byzantine=1), FLTrust(root_participant="a"), WeightedMean()]
+)
+def test_sums_of_far_updates_that_are_clipped_twice_fit_as_the_precision_counts_on(inside: Rule) -> None:
+    rule = Clipped(max_norm=1e6, rule=Clipped(max_norm=1.0, rule=inside))
+    largest = 2.0**60
+    plan = plan_of(rule, [[largest]] * 5)
+    assert plan.largest_sum([largest] * 5) <= rule.coefficient_bound(5, 1) * rule.element_bound(largest)
+    np.testing.assert_allclose(aggregate(rule, [[largest]] * 5), [1.0], rtol=1e-4)
 
 
 def test_large_weights_take_precision_from_the_factors_not_from_the_sum() -> None:

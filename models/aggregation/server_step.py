@@ -14,6 +14,9 @@ Float64 = NDArray[np.float64]
 _TILE = 8192
 """Elements worked on at a time: they stay in the second-level cache. Does not change results."""
 
+_MAX_ADAPTIVITY = 1e18
+"""Its square is the second moment that one starts with, which is float32."""
+
 
 def zeros(size: int) -> Float32:
     """A moment that starts at 0."""
@@ -79,6 +82,8 @@ class AdaptiveStep(ElementwiseStep):
         """Raises ValueError for parameters out of their range."""
         check_positive("learning_rate", self.learning_rate)
         check_positive("adaptivity", self.adaptivity)
+        if self.adaptivity > _MAX_ADAPTIVITY:
+            raise ValueError(f"adaptivity must be at most {_MAX_ADAPTIVITY:g}, got {self.adaptivity}")
         check_fraction("beta1", self.beta1)
 
     def initial_moments(self, size: int) -> tuple[Float32, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -38,25 +39,33 @@ class ModelChunks:
         self._written: dict[int, ChunkReference] = {}
 
     def add_sum(self, index: int, total: npt.NDArray[np.int64], divisor: int) -> None:
-        """Chunk `index` from its exact sum, int64[n]: base plus total / divisor; of a partial round the sum itself."""
+        """Chunk `index` from its exact sum, int64[n]: base plus total / divisor; of a partial round the sum itself.
+
+        Raises ValueError for a model that float32 does not hold.
+        """
         round_ = self._round
         if round_.partial:
             self._send(index, total.astype("<i8", copy=False).tobytes())
         elif self._optimizer is None:
             base = self._source.model_chunk(round_.base_chunks[index])
-            self._send(index, _bytes(finish(base, total, divisor, round_.fraction_bits)))
+            with _held_by_float32():
+                model = finish(base, total, divisor, round_.fraction_bits)
+            self._send(index, _bytes(model))
         else:
             self.add_delta(index, mean_of(total, divisor, round_.fraction_bits))
 
     def add_delta(self, index: int, delta: npt.NDArray[np.float64]) -> None:
-        """Chunk `index` from the aggregate, float64[n]. Raises ValueError in a partial round, which takes sums."""
+        """Chunk `index` from the aggregate, float64[n]. Raises ValueError in a partial round, which takes sums, and for
+        a model or moments that float32 does not hold."""
         if self._round.partial:
             raise ValueError("the partial sum of a region needs a linear rule")
         base = self._source.model_chunk(self._round.base_chunks[index])
-        if self._optimizer is None:
-            self._send(index, _bytes(next_chunk(base, delta)))
-            return
-        model, moments = self._optimizer.step(base, delta, tuple(self._moments(index, base.size)))
+        moments: tuple[Float32, ...] = ()
+        with _held_by_float32():
+            if self._optimizer is None:
+                model = next_chunk(base, delta)
+            else:
+                model, moments = self._optimizer.step(base, delta, tuple(self._moments(index, base.size)))
         for number, chunk in enumerate((model, *moments)):
             self._send(number * self._num_chunks + index, _bytes(chunk))
 
@@ -91,6 +100,20 @@ class ModelChunks:
         slot = (self._round.base_version + 1) % self._round.kept_versions
         self._writer.send(index, self._source.shard, f"{self._round.task}/{index}/{slot}".encode(), chunk)
         self._sent[index] = len(chunk), hashlib.sha256(chunk).digest()
+
+
+@contextmanager
+def _held_by_float32() -> Iterator[None]:
+    """Raises ValueError where a result overflows: a model with an infinite element would be every later round's base,
+    and nobody could train on it again."""
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            yield
+    except FloatingPointError as error:
+        raise ValueError(
+            "the new model, or what the server optimizer remembers, is beyond the largest float32: a smaller "
+            f"learning rate of the server optimizer, or limits.max_abs, may help ({error})"
+        ) from error
 
 
 def _bytes(values: Float32) -> bytes:

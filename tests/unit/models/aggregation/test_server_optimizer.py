@@ -97,6 +97,7 @@ def test_what_does_not_fit_is_refused(spec: dict[str, object]) -> None:
         '{"name": "adam", "beta1": -0.1}',
         '{"name": "yogi", "beta2": 1.0}',
         '{"name": "adagrad", "adaptivity": 0}',
+        '{"name": "adam", "adaptivity": 1e300}',
         '{"name": "adagrad", "learning_rate": "fast"}',
         '{"name": "adagrad", "learning_rate": true}',
         '{"name": "adagrad", "learning_rate": 1e999}',

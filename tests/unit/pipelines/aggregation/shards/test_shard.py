@@ -215,3 +215,15 @@ def test_a_server_optimizer_continues_from_its_moments() -> None:
             base_chunks=tuple(chunks[index] for index in range(2)),
             optimizer_chunks=tuple(chunks[index] for index in range(2, len(chunks))),
         )
+
+
+@pytest.mark.parametrize("rule", [MEAN, '{"name": "median"}'])
+@pytest.mark.parametrize(
+    "server_optimizer", ['{"name": "momentum", "learning_rate": 1e300}', '{"name": "dynamic", "alpha": 1e300}']
+)
+def test_a_model_beyond_float32_is_never_written(rule: str, server_optimizer: str) -> None:
+    """It would be every later round's base, and nobody could train on it again."""
+    world = World(rule=rule, server_optimizer=server_optimizer)
+    shards = world.shards()
+    with pytest.raises(ValueError, match="a smaller learning rate of the server optimizer"):
+        world.combine(shards)

@@ -27,17 +27,24 @@ def plain_weight(weight: object, round_: Round) -> int:
     values, which only look like integers, and for numbers below 0.
     """
     try:
-        if isinstance(weight, bool) or str(getattr(weight, "dtype", "")).endswith("bool"):
-            raise TypeError
-        plain = operator.index(weight)  # type: ignore[arg-type]
+        plain = whole_number(weight)
     except TypeError:
         raise ValueError(
             f"the weight must be the number of training examples, an integer, not {weight!r} of type "
             f"{type(weight).__name__}: count with int(...)"
         ) from None
+    return min(plain, round_.max_weight)
+
+
+def whole_number(weight: object) -> int:
+    """A number of training examples, of Python, numpy or torch. Raises TypeError for what is no integer, ValueError for
+    one below 0."""
+    if isinstance(weight, bool) or str(getattr(weight, "dtype", "")).endswith("bool"):
+        raise TypeError("a truth value is no number of examples")
+    plain = operator.index(weight)  # type: ignore[arg-type]
     if plain < 0:
         raise ValueError(f"the weight must be the number of training examples, 0 or more, not {plain}")
-    return min(plain, round_.max_weight)
+    return plain
 
 
 def plain_delta(delta_D: Any, round_: Round) -> NDArray[np.float32]:

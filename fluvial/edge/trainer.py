@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge.packages.allowed import NO_PACKAGES, Packages
-from fluvial.edge.packages.output import output_apart
 from fluvial.edge.packages.package import TaskPackage
+from fluvial.edge.packages.surroundings import process_kept
 from fluvial.wire.records import Round, Task, TensorLayout
 from fluvial.wire.task_file import TaskFile
 
@@ -102,12 +102,13 @@ def _task_file(specification: str) -> TaskFile:
 def trained(
     trainer: Trainer, request: TrainingRequest, *, name: str = "the trainer"
 ) -> tuple[NDArray[np.float32], int] | None:
-    """What the trainer returns. What it prints goes to standard error, since programs read what a command prints.
+    """What the trainer returns. The process is as it was afterwards, and what the trainer prints goes to standard
+    error, since programs read what a command prints.
 
     Raises what it raises, and ValueError where it would end the program.
     """
     try:
-        with output_apart():
+        with process_kept():
             return trainer(request)
     except SystemExit as error:
         raise ValueError(
@@ -126,7 +127,7 @@ def load_trainer(name: str) -> Trainer:
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        with output_apart():
+        with process_kept():
             module = importlib.import_module(module_name)
     except SystemExit as error:
         raise ValueError(

@@ -10,18 +10,20 @@ from numpy.typing import NDArray
 from fluvial.edge.metrics.measure import Metric
 from fluvial.edge.packages.errors import FAULTS, in_words
 from fluvial.edge.packages.examples import plain
-from fluvial.edge.packages.output import output_apart
+from fluvial.edge.packages.surroundings import drawing_apart, process_kept
 
 _LONGEST = 64
+_SEED = 0
 
 
 def own_metric(name: str, function: Metric) -> Metric:
-    """The metric of that name, of copies, so that it changes nothing for others; it raises ValueError, naming itself,
-    for whatever goes wrong in it, and for values that are no numbers."""
+    """The metric of that name, of copies, so that it changes nothing for others; what it draws at random (a bootstrap)
+    is the same each time. It raises ValueError, naming itself, for whatever goes wrong in it, and for values that are
+    no numbers."""
 
     def metric(predictions: NDArray[Any], targets: NDArray[Any]) -> float | Mapping[str, float]:
         try:
-            with output_apart():
+            with drawing_apart(_SEED), process_kept():
                 found = function(predictions.copy(), targets.copy())
             if not isinstance(found, Mapping):
                 return _number(found)

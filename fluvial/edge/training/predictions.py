@@ -11,7 +11,10 @@ from torch import nn
 
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.training.batches import Batches, call
-from fluvial.edge.training.surroundings import settings_kept
+from fluvial.edge.training.surroundings import drawing_from, settings_kept
+
+_SEED = 0
+"""Of what a module draws while it predicts: whoever measures it again comes to the same."""
 
 
 def predict(module: nn.Module, examples: Examples, *, device: str = "cpu", batch_size: int = 512) -> NDArray[Any]:
@@ -20,7 +23,7 @@ def predict(module: nn.Module, examples: Examples, *, device: str = "cpu", batch
     module.to(device).eval()
     batches = Batches(examples, module, device)
     outputs = []
-    with settings_kept(), torch.inference_mode():
+    with drawing_from(_SEED, device), settings_kept(), torch.inference_mode():
         for first in range(0, len(batches), batch_size):
             found = call(module, batches.inputs(slice(first, first + batch_size)))
             if not isinstance(found, torch.Tensor):

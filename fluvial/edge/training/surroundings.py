@@ -5,14 +5,12 @@ One process measures many tasks; a builder that changes the default dtype would 
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 
-from fluvial.edge.packages.output import output_apart
+from fluvial.edge.packages.surroundings import Setting, drawing_apart, process_kept, put_back
 
 
 @contextmanager
@@ -23,18 +21,15 @@ def drawing_from(seed: int, device: str = "cpu") -> Iterator[None]:
     Of that device alone: `torch.manual_seed` also leaves, for every call, a note for each GPU that is not in use yet,
     and `torch.random.fork_rng` takes as long as a step of a small model.
     """
-    of_python, of_numpy, of_torch = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
+    of_torch = torch.default_generator.get_state()
     of_device = None if device == "cpu" else torch.cuda.get_rng_state()
     torch.default_generator.manual_seed(seed)
     if of_device is not None:
         torch.cuda.manual_seed(seed)
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
     try:
-        yield
+        with drawing_apart(seed):
+            yield
     finally:
-        random.setstate(of_python)
-        np.random.set_state(of_numpy)
         torch.default_generator.set_state(of_torch)
         if of_device is not None:
             torch.cuda.set_rng_state(of_device)
@@ -42,13 +37,26 @@ def drawing_from(seed: int, device: str = "cpu") -> Iterator[None]:
 
 @contextmanager
 def settings_kept() -> Iterator[None]:
-    """Torch's default dtype and device, and whether it records gradients, which it does meanwhile, are put back. What
-    is printed goes to standard error: standard output may be read by a program."""
-    dtype, device = torch.get_default_dtype(), torch.get_default_device()
-    with torch.enable_grad(), output_apart():
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(dtype)
-            if torch.get_default_device() != device:
-                torch.set_default_device(None if device.type == "cpu" else device)
+    """Torch's settings, and whether it records gradients, which it does meanwhile, are put back, and so is what
+    `process_kept` names."""
+    with torch.enable_grad(), process_kept(), put_back(_SETTINGS):
+        yield
+
+
+def _flushes_denormals() -> bool:
+    """Whether this thread takes numbers near 0 for 0."""
+    return 5e-324 * float(1) == 0.0
+
+
+def _set_default_device(device: torch.device) -> None:
+    torch.set_default_device(None if device.type == "cpu" else device)
+
+
+_SETTINGS: Sequence[Setting] = (
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.get_default_device, _set_default_device),
+    (torch.get_num_threads, torch.set_num_threads),
+    (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (_flushes_denormals, torch.set_flush_denormal),
+)

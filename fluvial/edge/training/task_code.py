@@ -6,14 +6,15 @@ What a file names is built in, or of the one package that it pins and that this 
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from fluvial.edge.contribution import whole_number
 from fluvial.edge.packages.errors import FAULTS, in_words
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.training.config import TrainingConfig
@@ -102,6 +103,7 @@ class TaskCode(TaskData):
         trainer = self.task_file.training.trainer
         if trainer:
             return self._train_by(trainer, state, base, examples, parameters, seed, device)
+        torch.set_num_threads(1)  # and it stays so: see `train`
         config, loss = TrainingConfig.from_mapping(parameters), self.loss
         try:
             with settings_kept():
@@ -148,9 +150,11 @@ class TaskCode(TaskData):
                 raise ValueError(f"the trainer {trainer} fails: {in_words(error)}") from error
         if weight is None:
             return None
-        if isinstance(weight, bool) or not hasattr(weight, "__index__") or weight < 0:
-            raise ValueError(f"{trainer} must return the number of examples, or None, not {weight!r:.80}")
-        return trained_delta(state, base), operator.index(weight)
+        try:
+            count = whole_number(weight)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{trainer} must return the number of examples, or None, not {weight!r:.80}") from error
+        return trained_delta(state, base), count
 
     def _architecture(self, name: str) -> Callable[..., Any]:
         build = built_in("models.architectures", "build")

@@ -67,3 +67,15 @@ def test_it_changes_nothing_for_the_metrics_beside_it(capsys: pytest.CaptureFixt
 
     assert one(careless)["accuracy"] == one(lambda predictions, targets: 1.0)["accuracy"]
     assert capsys.readouterr() == ("", "measuring\n")
+
+
+def test_a_metric_that_draws_at_random_comes_to_the_same_again_and_leaves_the_process_alone() -> None:
+    def bootstrapped(predictions: Any, targets: Any) -> float:
+        np.seterr(all="raise")
+        rows = np.random.randint(len(targets), size=1000)
+        return float(np.mean(predictions[rows]))
+
+    before = np.random.get_state()[1]
+    assert one(bootstrapped) == one(bootstrapped)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # type: ignore[arg-type]
+    assert np.float32(1e-30) * np.float32(1e-30) == 0

@@ -20,6 +20,20 @@ class Careless(nn.Linear):
         return super().forward(inputs)
 
 
+class Drawing(nn.Linear):
+    """Drops out units while it predicts, to tell how sure it is."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return nn.functional.dropout(super().forward(inputs), training=True)
+
+
+def test_a_module_that_draws_while_it_predicts_predicts_the_same_again() -> None:
+    module = Drawing(2, 50)
+    before = torch.random.get_rng_state()
+    assert predict(module, EXAMPLES).tobytes() == predict(module, EXAMPLES).tobytes()
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 def test_all_examples_are_predicted_batch_by_batch_and_nothing_else_changes(capsys: pytest.CaptureFixture[str]) -> None:
     module = Careless(2, 3)
     found = predict(module, EXAMPLES, batch_size=2)

@@ -51,6 +51,20 @@ def test_settings_and_output_are_as_they_were(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr() == ("", "said\n")
 
 
+def test_arithmetic_is_as_it_was() -> None:
+    """The next task's measurements would have other bits, or raise where an operation has no fixed order."""
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    with settings_kept():
+        torch.set_num_threads(threads + 1)
+        torch.use_deterministic_algorithms(True)
+        torch.set_float32_matmul_precision("medium")
+        torch.set_flush_denormal(True)
+    assert torch.get_num_threads() == threads
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.get_float32_matmul_precision() == precision
+    assert float(torch.tensor(1e-310, dtype=torch.float64) * 1) == 1e-310
+
+
 def test_gradients_are_recorded_whatever_the_caller_has_set() -> None:
     with torch.no_grad():
         with settings_kept():

@@ -152,10 +152,25 @@ def test_a_base_that_does_not_travel_must_be_the_one_of_the_task(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("weight", "why"), [("3", None), ("np.int64(3)", None), ("True", "not True"), ("3.0", "not 3.0"), ("-1", "not -1")]
+    ("weight", "why"),
+    [
+        ("3", None),
+        ("np.int64(3)", None),
+        ("np.array(3)", None),
+        ("torch.tensor(3)", None),
+        ("True", "not True"),
+        ("np.True_", "not "),
+        ("torch.tensor(True)", "not tensor"),
+        ("3.0", "not 3.0"),
+        ("np.array(3.0)", "not array"),
+        ("torch.tensor(3.0)", "not tensor"),
+        ("torch.ones(2)", "not tensor"),
+        ("-1", "not -1"),
+        ("np.int64(-1)", "not np"),
+    ],
 )
-def test_a_trainer_counts_its_examples_with_python_or_numpy(tmp_path: Path, weight: str, why: str | None) -> None:
-    fit = f"import numpy as np\n\ndef fit(module, examples, training, seed):\n    return {weight}\n"
+def test_a_trainer_counts_its_examples_with_python_numpy_or_torch(tmp_path: Path, weight: str, why: str | None) -> None:
+    fit = f"import numpy as np\nimport torch\n\ndef fit(module, examples, training, seed):\n    return {weight}\n"
     found = code(write(tmp_path, own=fit), training={"trainer": "chest_xray.own:fit"})
     examples = Examples(inputs=np.eye(3, dtype=np.float32), targets=np.array([0, 1, 1]))
     if why is None:

@@ -33,6 +33,7 @@ def encode_within(
     return encode_shortened(encoding, delta, layout, chunk_elements, max_norm)
 
 
+@np.errstate(under="ignore")  # also where a caller has numpy raise
 def encode_shortened(
     encoding: TensorEncoding, delta: Float32, layout: Layout, chunk_elements: int, max_norm: float
 ) -> Encoded:

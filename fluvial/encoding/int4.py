@@ -72,6 +72,7 @@ def _num_blocks(num_elements: int) -> int:
     return -(-num_elements // BLOCK)
 
 
+@np.errstate(under="ignore")  # also where a caller has numpy raise
 def _encoded(values: Float32) -> bytes:
     """A chunk of float32[n]. Raises ValueError for elements that have no scale."""
     padded = np.zeros(_num_blocks(values.size) * BLOCK, np.float32)

@@ -37,6 +37,7 @@ class Int8Encoding(TensorEncoding):
     def length_bounds(self, num_elements: int) -> tuple[int, int]:
         return num_elements, num_elements
 
+    @np.errstate(under="ignore")  # also where a caller has numpy raise
     def encode(self, delta: Float32, layout: Layout, chunk_elements: int) -> Encoded:
         check_delta(delta, layout)
         codes = np.empty(delta.size, np.int8)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fluvial.encoding import ENCODINGS, Encoded, TensorEncoding, encoder, limits
-from fluvial.encoding.fitting import decoded, encode_within, norm_of
+from fluvial.encoding.fitting import decoded, encode_shortened, encode_within, norm_of
 from fluvial.wire.records import TensorLayout
 
 SIZE, CHUNK = 2000, 700
@@ -43,3 +43,14 @@ def test_what_fits_or_is_too_long_itself_is_encoded_as_it_is() -> None:
         delta = clipped(1, norm, "normal")
         plain = codec.encode(delta, LAYOUT, CHUNK)
         assert list(encode_within(codec, delta, LAYOUT, CHUNK, max_norm).chunks) == list(plain.chunks)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("largest", [60_000.0, 1e-20, 1e-40])
+def test_small_numbers_are_encoded_where_the_caller_has_numpy_raise(name: str, largest: float) -> None:
+    layout = (TensorLayout(name="w", shape=(4,)),)
+    delta = np.array([largest, 1e-44, -3e-39, 0], np.float32)
+    with np.errstate(all="raise"):
+        encoded = encode_within(encoder(name), delta, layout, 3, 1.5 * largest)
+        shortened = encode_shortened(encoder(name), delta, layout, 3, largest * 1e-30)
+    assert len(encoded.chunks) == len(shortened.chunks) == 2

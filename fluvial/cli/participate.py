@@ -1,5 +1,6 @@
 """`fluvial participate`: takes part in a task's rounds from this machine's data."""
 
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from fluvial.cli.common import (
     reported,
 )
 from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
+from fluvial.cli.rounds import what_closes
 from fluvial.edge import Participant
 from fluvial.edge.advice import advice, advice_on
 from fluvial.edge.error_feedback import state_folder
@@ -45,6 +47,7 @@ from fluvial.edge.events import (
     Waiting,
 )
 from fluvial.edge.packages import Packages
+from fluvial.edge.packages.output import output_apart
 from fluvial.edge.too_large import REMEDY
 from fluvial.edge.trainer import TrainingRequest, load_trainer, trained, training_request
 from fluvial.encoding import ENCODINGS, encoder
@@ -125,7 +128,14 @@ def participate(
         participant.check_log()
         signed_task = participant.task(task, enrolled=True)
         if trainer == DEFAULT_TRAINER or package:  # before the first round, not in it
-            packages.of(TaskFile.model_validate_json(signed_task.specification))
+            specification = TaskFile.model_validate_json(signed_task.specification)
+            own_package = packages.of(specification)
+        if trainer == DEFAULT_TRAINER:
+            from fluvial.edge.training.participation import load_examples
+            from fluvial.edge.training.task_code import TaskCode
+
+            with output_apart():
+                load_examples(TaskCode(specification, own_package), data, index)
 
         def request_of(base_D: NDArray[np.float32], round_: Round) -> TrainingRequest:
             return training_request(signed_task, round_, base_D, name, data, index, state, packages, device)
@@ -174,7 +184,10 @@ def as_line(event: Event) -> str:
         case RoundOpened(round=found, reopened=reopened):
             again = ", attempt " + str(found.attempt) if found.attempt > 1 else ""
             doing = "continues its update" if reopened else "trains"
-            return f"round {found.round}{again}: {doing}, on model version {found.base_version}"
+            return (
+                f"round {found.round}{again}: {doing}, on model version {found.base_version}; "
+                f"{what_closes(found, time.time_ns() // 1_000_000)}"
+            )
         case NotInvited(round=found):
             return f"round {found.round}: not invited by its seed, waits for the next"
         case NotAgreed(round=found, withdrawn=withdrawn):
@@ -232,7 +245,14 @@ def as_dict(event: Event) -> dict[str, Any]:
         case Waiting(task=name):
             fields: dict[str, Any] = {"task": name}
         case RoundOpened(round=found, reopened=reopened):
-            fields = {"round": found.round, "attempt": found.attempt, "reopened": reopened}
+            fields = {
+                "round": found.round,
+                "attempt": found.attempt,
+                "reopened": reopened,
+                "quorum": found.quorum,
+                "target": found.target,
+                "deadline_ms": found.deadline_ms,
+            }
         case NotInvited(round=found):
             fields = {"round": found.round, "attempt": found.attempt}
         case NotAgreed(round=found, withdrawn=withdrawn):

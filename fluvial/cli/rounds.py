@@ -131,13 +131,18 @@ def line(record: Round, now_ms: int) -> str:
     attempt = f", attempt {record.attempt}" if record.attempt > 1 else ""
     if record.status is RoundStatus.PAUSED:
         return f"{record.task}: paused by its operator before round {record.round}{attempt}"
+    return (
+        f"{record.task}: round {record.round}{attempt} open on model version {record.base_version}, "
+        f"{what_closes(record, now_ms)}"
+    )
+
+
+def what_closes(record: Round, now_ms: int) -> str:
+    """How many updates an open round waits for, and until when."""
     seconds = (record.deadline_ms - now_ms) / 1000
     deadline = f"{seconds:.0f} s left" if seconds > 0 else "deadline passed"
     at_once = "" if record.window is WindowMode.TUMBLING else f"at {record.target} updates or "
-    return (
-        f"{record.task}: round {record.round}{attempt} open on model version {record.base_version}, "
-        f"closes {at_once}with {record.quorum} at the deadline ({deadline})"
-    )
+    return f"closes {at_once}with {record.quorum} at the deadline ({deadline})"
 
 
 def _explain(transport: Transport, federation: Federation, task: str | None) -> None:

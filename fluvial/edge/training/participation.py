@@ -33,7 +33,7 @@ def trainer(request: TrainingRequest) -> tuple[NDArray[np.float32], int] | None:
     remembered and there is no such folder; TrainingFailed.
     """
     code = TaskCode(request.specification, request.package)
-    return train_on(request, code, code.state(), _examples(code, request))
+    return train_on(request, code, code.state(), load_examples(code, request.data, request.index))
 
 
 def train_on(
@@ -71,7 +71,7 @@ def measure_held_out(request: TrainingRequest) -> tuple[HeldOutMetrics, ...]:
     """What the round's model, with what stays with this participant, comes to on the examples that it holds out;
     nothing where the task does not ask, and of too few people. Raises as `trainer` does."""
     code = TaskCode(request.specification, request.package)
-    key = _key(request)
+    key = _key(code, request.data, request.index)
     if key not in _held_out:
         _held_out.clear()
         _held_out[key] = code.held_out_examples(request.data, request.index)
@@ -102,17 +102,18 @@ def _memory(request: TrainingRequest, kind: Kind) -> RoundMemory:
     return RoundMemory(request.state, request.task, kind)
 
 
-def _examples(code: TaskCode, request: TrainingRequest) -> Examples:
-    """The participant's examples, kept while the task and the data are the same."""
-    key = _key(request)
+def load_examples(code: TaskCode, data: Path, index: int) -> Examples:
+    """The participant's examples, kept while the task and the data are the same: who asks for them before the first
+    round learns what is wrong with them then. Raises ValueError as `TaskData.participant_examples` does."""
+    key = _key(code, data, index)
     if key not in _loaded:
         _loaded.clear()
-        _loaded[key] = code.participant_examples(request.data, request.index)
+        _loaded[key] = code.participant_examples(data, index)
     return _loaded[key]
 
 
-def _key(request: TrainingRequest) -> _Key:
+def _key(code: TaskCode, data: Path, index: int) -> _Key:
     """What examples follow from."""
-    digest = request.package.digest if request.package is not None else ""
-    wanted = request.specification.model_dump_json(include={"data", "package", "held_out"})
-    return wanted, digest, request.data, request.index
+    digest = code.package.digest if code.package is not None else ""
+    wanted = code.task_file.model_dump_json(include={"data", "package", "held_out"})
+    return wanted, digest, data, index

@@ -141,6 +141,14 @@ def test_another_version_of_the_package_is_refused_before_anything_trains(
     assert packaged.world.updates(packaged.key.public_key) == []
 
 
+def test_data_that_are_not_there_are_told_before_a_round(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packaged = Packaged(folder)
+    result = run(packaged, monkeypatch, "--package", "chest-xray", "--index", "7")
+    assert result.exit_code == Exit.USAGE
+    assert "7.npz" in " ".join(result.stderr.split())
+    assert result.stdout == ""
+
+
 def test_weights_that_are_no_numbers_are_told_and_not_published(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     packaged = Packaged(folder, step=1e300)
     result = run(packaged, monkeypatch, "--package", "chest-xray", until="NotTrained")

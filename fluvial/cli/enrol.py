@@ -20,11 +20,13 @@ from fluvial.cli.common import (
 )
 from fluvial.cli.places import KeyOption, OutboxOption, key_path, outbox_path
 from fluvial.edge import Participant
+from fluvial.edge.enrolment import check_may_ask
 from fluvial.edge.registry import Terms
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.files import read_text
 from fluvial.wire.foreign_text import plain
 from fluvial.wire.names import check_participant
+from fluvial.wire.records import SignedAgreement
 from fluvial.wire.task_file import TaskFile
 
 
@@ -66,11 +68,15 @@ def enrol(
     key_file = key or key_path(name)
     signing_key = _load_or_make(key_file)
     with Participant(parties, name, signing_key, outbox or outbox_path(name)) as participant:
+        before = participant.entry()
+        check_may_ask(before, name, signing_key, token)
+        signed_before = before.agreements if before is not None else ()
         names = set(agreement or [])
         for chosen in task or []:
             names |= _agreements_of(participant, chosen)
         for terms in [participant.terms(wanted) for wanted in sorted(names)]:
-            _ask(terms, yes)
+            if SignedAgreement(agreement=terms.agreement.agreement, sha256=terms.sha256) not in signed_before:
+                _ask(terms, yes)
         record = participant.enrol(token, sorted(names), timeout)
     if json:
         print_json(
@@ -78,13 +84,19 @@ def enrol(
                 "participant": record.participant,
                 "public_key": record.public_key.hex(),
                 "status": record.status.value,
+                "was_enrolled": before is not None,
                 "agreements": [signed.agreement for signed in record.agreements],
                 "key": str(key_file),
             }
         )
     else:
         signed = ", ".join(signed.agreement for signed in record.agreements) or "none"
-        console.print(f"{record.participant} is enrolled; agreements: {signed}; key: {key_file}", markup=False)
+        done = "is enrolled" if before is None else "was enrolled already"
+        further = ", and has signed further" if before is not None and record != before else ""
+        unused = "; the token was not needed" if before is not None and token else ""
+        console.print(
+            f"{record.participant} {done}{further}; agreements: {signed}; key: {key_file}{unused}", markup=False
+        )
 
 
 def _token(given: str, file: Path | None) -> str:

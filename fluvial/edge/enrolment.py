@@ -52,23 +52,17 @@ def enrol(
     EnrolmentTimeout, TransportUnavailable.
     """
     check_participant(name)
-    check_token(token)
     deadline = time.monotonic() + timeout
     registry = Registry(transport, federation)
     try:
         registry.refresh(timeout)
-        signed = tuple(_sign_for(registry, agreement) for agreement in sorted(set(agreements)))
         known = registry.participant(name)
+        check_may_ask(known, name, key, token, former_key)
+        signed = tuple(_sign_for(registry, agreement) for agreement in sorted(set(agreements)))
         if known is not None:
-            _check_key(known, key, former_key)
             is_signed = {one.agreement for one in known.agreements}.isdisjoint(withdrawn)
             if known.public_key == key.public_key and is_signed and set(signed) <= set(known.agreements):
                 return known
-        elif not token:
-            raise ValueError(
-                f"{name} is not enrolled yet: that takes the one-time token that the operator gave out (`fluvial enrol "
-                "--token-file FILE`, or the variable FLUVIAL_TOKEN)"
-            )
         request = EnrolmentRequest(
             participant=name,
             public_key=key.public_key,
@@ -107,7 +101,19 @@ def _sign_for(registry: Registry, agreement: str) -> SignedAgreement:
     return SignedAgreement(agreement=agreement, sha256=terms.sha256)
 
 
-def _check_key(known: Participant, key: SigningKey, former_key: SigningKey | None) -> None:
+def check_may_ask(
+    known: Participant | None, name: str, key: SigningKey, token: str, former_key: SigningKey | None = None
+) -> None:
+    """What can be said of a request before anybody reads an agreement for it. known: the registry's entry of that
+    name. Raises ValueError for a name that is revoked or another key's, and for a token that is missing or is none."""
+    check_token(token)
+    if known is None:
+        if not token:
+            raise ValueError(
+                f"{name} is not enrolled yet: that takes the one-time token that the operator gave out (`fluvial enrol "
+                "--token-file FILE`, or the variable FLUVIAL_TOKEN)"
+            )
+        return
     if known.status is ParticipantStatus.REVOKED:
         raise ValueError(f"the participant {known.participant} is revoked")
     own = [each.public_key for each in (key, former_key) if each is not None]

@@ -124,6 +124,10 @@ class Participant:
         """
         return enrolment.enrol(self.transport, self.federation, self.name, self._key, token, agreements, timeout)
 
+    def entry(self) -> records.Participant | None:
+        """What the registry has of this participant's name now; None for nothing. Raises TransportUnavailable."""
+        return self._registry().participant(self.name)
+
     def rotate_key(self, new_key: SigningKey, timeout: float = 60.0) -> records.Participant:
         """Enrols a new key in the place of the present one, which vouches for it and is out of force from then on. The
         new one signs the same agreements. What is signed afterwards is signed by the new key, which the caller
@@ -131,7 +135,7 @@ class Participant:
 
         Safe to repeat. Raises as `enrolment.enrol`, and ValueError for a name that is not enrolled.
         """
-        known = self._registry().participant(self.name)
+        known = self.entry()
         if known is None:
             raise ValueError(f"{self.name} is not enrolled, so no key of it can be replaced")
         agreements = [signed.agreement for signed in known.agreements]

@@ -15,6 +15,7 @@ from fluvial.cli import model, model_export, participate, rounds
 from fluvial.cli.common import Exit, fail, json_of, print_json, reported, shown
 from fluvial.cli.verbs import app, mount_for
 from fluvial.edge import participant as participant_module
+from fluvial.edge.events import RoundOpened
 from fluvial.identity.envelope import seal
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
@@ -234,7 +235,7 @@ def test_rounds_are_watched_with_what_was_measured_of_their_models(world: World)
 def test_enrolling_makes_a_key_and_needs_consent(world: World, tmp_path: Path) -> None:
     world.publish_agreement()
     world.publish_task()
-    refused = run("enrol", "--name", "alice", "--task", TASK)
+    refused = run("enrol", "--name", "alice", "--token", "t", "--task", TASK)
     assert refused.exit_code == Exit.FAILURE
     assert "For research only." in refused.stderr
     assert "--yes" in refused.stderr
@@ -244,8 +245,33 @@ def test_enrolling_makes_a_key_and_needs_consent(world: World, tmp_path: Path) -
     assert [signed.agreement for signed in request.agreements] == ["research"]
     assert (tmp_path / ".fluvial/keys/alice.pem").stat().st_mode & 0o777 == 0o600
     world.admit(message, request)
-    done = run("enrol", "--name", "alice", "--agreement", "research", "--yes", "--json")
+    done = run("enrol", "--name", "alice", "--agreement", "research", "--json")
     assert json.loads(done.stdout)["agreements"] == ["research"]
+
+
+def test_nobody_reads_an_agreement_whose_enrolment_lacks_a_token(world: World) -> None:
+    world.publish_agreement()
+    result = run("enrol", "--name", "alice", "--agreement", "research", "--yes")
+    assert result.exit_code == Exit.USAGE
+    assert "takes the one-time token" in " ".join(result.stderr.split())
+    shown = run("enrol", "--name", "alice", "--agreement", "research")
+    assert shown.exit_code == Exit.USAGE
+    assert "For research only." not in shown.stderr
+
+
+def test_enrolling_again_says_so_and_shows_nothing_that_is_signed(world: World, tmp_path: Path) -> None:
+    sha256 = world.publish_agreement()
+    key = SigningKey.generate()
+    key.save(tmp_path / "key.pem")
+    world.enrolled("alice", key, agreements=(SignedAgreement(agreement="research", sha256=sha256),))
+    arguments = ["enrol", "--name", "alice", "--key", "key.pem", "--agreement", "research", "--token", "t"]
+    again = run(*arguments)
+    assert again.exit_code == Exit.SUCCESS
+    assert "alice was enrolled already; agreements: research" in again.stdout
+    assert "the token was not needed" in again.stdout
+    assert "For research only." not in again.stderr
+    assert json.loads(run(*arguments, "--json").stdout)["was_enrolled"] is True
+    assert world.enrolment_requests() == []
 
 
 @pytest.mark.parametrize("name", ["St. Mary's", "Hôpital", "site/1", "a" * 200, ""])
@@ -291,7 +317,7 @@ def test_a_file_that_is_no_text_is_named_as_one_without_a_token(world: World, tm
 def test_enrolling_shows_why_it_was_refused_before_asking_the_broker(world: World) -> None:
     result = run("enrol", "--name", "../alice")
     assert result.exit_code == Exit.USAGE
-    result = run("enrol", "--name", "alice", "--agreement", "absent", "--yes")
+    result = run("enrol", "--name", "alice", "--token", "t", "--agreement", "absent", "--yes")
     assert result.exit_code == Exit.USAGE
     assert "no agreement 'absent'" in result.stderr
 
@@ -333,8 +359,15 @@ def test_participating_publishes_and_tells(world: World, tmp_path: Path, monkeyp
         "Finished",
         "done",
     ]
+    assert (events[0]["quorum"], events[0]["target"]) == (1, 2)
     (update,) = world.updates(key.public_key)
     assert update.weight == 3
+
+
+def test_who_takes_part_alone_learns_what_the_round_waits_for(world: World) -> None:
+    found = replace(world.a_round(number=2), quorum=2, target=3, opened_ms=0, deadline_ms=1)
+    line = participate.as_line(RoundOpened(round=found, reopened=False))
+    assert line.endswith("closes at 3 updates or with 2 at the deadline (deadline passed)")
 
 
 @pytest.mark.parametrize("json_", [[], ["--json"]])
@@ -393,7 +426,7 @@ def test_who_is_not_enrolled_with_the_key_trains_nothing(
 def test_a_task_that_is_not_there_is_told_with_those_that_are(world: World, tmp_path: Path) -> None:
     SigningKey.generate().save(tmp_path / "key.pem")
     world.publish_task()
-    result = run("enrol", "--name", "alice", "--key", "key.pem", "--task", "dmeo", "--yes")
+    result = run("enrol", "--name", "alice", "--key", "key.pem", "--token", "t", "--task", "dmeo", "--yes")
     assert result.exit_code == Exit.USAGE
     assert "no task 'dmeo'" in result.stderr
     assert f"there are: {TASK}" in result.stderr

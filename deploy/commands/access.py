@@ -11,6 +11,7 @@ from deploy.commands.common import DataDirOption
 from deploy.federation.directory import DEFAULT, DataDirectory
 from deploy.security.certificates import CERTIFICATE_DAYS
 from fluvial.cli.common import JsonOption, console, days_option, print_json, reported
+from fluvial.wire.files import read_bytes
 
 app = typer.Typer(
     no_args_is_help=True, help="Let participants and auditors connect to a stack that was started with --secure."
@@ -53,7 +54,7 @@ def grant(
         raise ValueError("--password and --request are two ways to be recognised: choose one")
     if auditor and asks:
         raise ValueError("an auditor does not ask: --asks is for participants")
-    wish = None if request is None else request.read_bytes()
+    wish = None if request is None else read_bytes(request)
     principal = grant_access(
         DataDirectory(data_dir),
         name,

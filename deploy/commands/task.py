@@ -31,10 +31,11 @@ from fluvial.cli.common import (
 )
 from fluvial.kafka import connect
 from fluvial.wire.errors import FluvialError
-from fluvial.wire.files import replace_file
+from fluvial.wire.files import check_regular, read_bytes, replace_file
 from fluvial.wire.layout import num_elements
 from fluvial.wire.names import check_participant
 from fluvial.wire.records import Task
+from fluvial.wire.topics import RECORD_BYTES
 
 if TYPE_CHECKING:
     from fluvial.edge.packages import Packages
@@ -189,7 +190,8 @@ def approve_terms(
     from fluvial.wire.canonical_json import canonical_json
     from fluvial.wire.task_file import TaskFile
 
-    loaded, sealed, signing = load_federation(federation), proposal.read_bytes(), SigningKey.load(key)
+    check_regular(proposal)  # which is replaced by the signed one
+    loaded, sealed, signing = load_federation(federation), read_bytes(proposal, RECORD_BYTES), SigningKey.load(key)
     proposed = open_proposal(sealed, loaded)
     with closing(connect(loaded.brokers, OPERATOR)) as transport:
         known = read_registry(transport, loaded).task(proposed.task)
@@ -221,7 +223,7 @@ def register_terms(
 ) -> None:
     """Register terms that were proposed, once enough operators have signed them."""
     with acting(data_dir) as acts:
-        task = acts.register_approved(proposal.read_bytes())
+        task = acts.register_approved(read_bytes(proposal, RECORD_BYTES))
     console.print(f"{task.task} has other terms from its next round on", markup=False)
 
 

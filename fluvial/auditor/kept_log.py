@@ -22,7 +22,7 @@ from fluvial.auditor.shelf import Shelf
 from fluvial.identity.federation import Federation
 from fluvial.transparency.chain import ChainEnd
 from fluvial.wire.errors import VerificationError
-from fluvial.wire.files import create_private, replace_file
+from fluvial.wire.files import check_regular, create_private, read_text, replace_file
 
 _FORMAT = b"1"
 _CHAIN = struct.Struct(">qq32s")
@@ -34,7 +34,8 @@ class KeptLog:
 
     def __init__(self, file: Path, federation: Federation) -> None:
         """Open it, or make it. Raises VerificationError for a file that is not as an audit of this federation has kept
-        it, OSError for one that cannot be used or that another audit uses."""
+        it, ValueError for what is no file, OSError for one that cannot be used or that another audit uses."""
+        check_regular(file)
         self._file, self._sum = file, file.with_name(file.name + ".sha256")
         self._of = f"{federation.log_key} {federation.topics.scope} {federation.topics.prefix}".encode()
         if not file.exists():
@@ -44,7 +45,7 @@ class KeptLog:
         except sqlite3.DatabaseError as error:
             raise VerificationError(f"{file} is no file that an audit has kept: {error}") from error
         is_new = not file.stat().st_size  # now, when what an audit that was killed had begun is taken back
-        if not is_new and (not self._sum.exists() or self._sum.read_text().strip() != _sha256(file)):
+        if not is_new and (not self._sum.exists() or read_text(self._sum).strip() != _sha256(file)):
             raise VerificationError(
                 f"{file} is not as an audit has kept it, or one was interrupted as it wrote. Without {file} and "
                 f"{self._sum} everything is verified from the first leaf on."

@@ -38,7 +38,7 @@ from fluvial.cli.common import (
 from fluvial.kafka import connect, read_to_end, snapshot
 from fluvial.transparency.note import NoteKey
 from fluvial.transparency.signed_leaves import Proven
-from fluvial.wire.files import read_bytes, replace_file
+from fluvial.wire.files import check_regular, read_bytes, read_text, replace_file
 
 _MAX_PROBLEMS_SHOWN = 20
 _CLIENT_ID = "fluvial-auditor"
@@ -84,6 +84,8 @@ def verify(
     kept = known or since or state
     if kept is not None and not kept.absolute().parent.is_dir():
         fail(f"{kept}: there is no folder {kept.parent} to keep the checkpoint in", status=Exit.USAGE)
+    if kept is not None:
+        check_regular(kept)
     trusted = read_bytes(kept) if kept is not None and kept != state and kept.exists() else None
     from_there = trusted if since is not None else None
     with (
@@ -137,7 +139,9 @@ def verify_log(
     loaded = load_federation(federation)
     if state is not None and not state.absolute().parent.is_dir():
         fail(f"{state}: there is no folder {state.parent} to keep it in", status=Exit.USAGE)
-    proven = Proven.load(state.read_text()) if state is not None and state.exists() else Proven()
+    if state is not None:
+        check_regular(state)
+    proven = Proven.load(read_text(state)) if state is not None and state.exists() else Proven()
     topics = loaded.topics
     with (
         closing(connect(loaded.brokers, _CLIENT_ID)) as transport,

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from fluvial.edge.errors import OutboxUnavailable
-from fluvial.wire.files import make_private_folder
+from fluvial.wire.files import check_regular, make_private_folder
 
 _IN_USE = "is in use by another process, or by a Participant of this one that was not closed"
 
@@ -28,14 +28,16 @@ def prepare(path: Path) -> None:
     """Make file and folder where they are missing, and the file its owner's alone: SQLite gives its log the same
     permissions. Raises OutboxUnavailable."""
     try:
+        check_regular(path)  # whose permissions are changed next
         make_private_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
             if file.exists():
                 file.chmod(0o600)
+    except ValueError as error:
+        raise OutboxUnavailable(f"the outbox {error}") from error
     except OSError as error:
-        why = "is a folder" if path.is_dir() else f"cannot be opened: {error.strerror}"
-        raise OutboxUnavailable(f"the outbox {path} {why}") from error
+        raise OutboxUnavailable(f"the outbox {path} cannot be opened: {error.strerror}") from error
 
 
 def unavailable(path: Path, error: sqlite3.Error) -> OutboxUnavailable:

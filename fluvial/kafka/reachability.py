@@ -17,6 +17,7 @@ from pathlib import Path
 from fluvial.identity.brokers import Brokers, Security
 from fluvial.kafka.errors import TransportFailed
 from fluvial.kafka.login import Refused, log_in, read_answer
+from fluvial.wire.files import read_bytes
 
 _SECONDS = 5.0
 _SHORT_SECONDS = 1.0
@@ -79,7 +80,7 @@ def _context(security: Security) -> ssl.SSLContext:
 def _check_dates(file: Path) -> None:
     from cryptography import x509  # late: who has no certificate starts 25 ms earlier
 
-    certificate = x509.load_pem_x509_certificates(file.read_bytes())[0]
+    certificate = x509.load_pem_x509_certificates(read_bytes(file))[0]
     now = datetime.now(UTC)
     if now > certificate.not_valid_after_utc:
         expired = certificate.not_valid_after_utc.date().isoformat()

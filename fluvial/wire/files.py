@@ -26,6 +26,13 @@ _PROBE_BYTES = 64 << 10
 MAX_BYTES = 1 << 20
 """Of a file that a person writes or hands over."""
 
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -41,14 +48,23 @@ def read_text(path: Path) -> str:
     return text_of(read_bytes(path))
 
 
-def read_bytes(path: Path) -> bytes:
-    """What a file of people holds: keys, tokens, notes. Raises OSError, and ValueError for more than MAX_BYTES: some
-    devices have no end."""
+def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
+    """What a file of people holds: keys, tokens, notes. Raises OSError, and ValueError for more than that many bytes:
+    some devices have no end."""
     with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"{path} has more than {MAX_BYTES} bytes")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"{path} has more than {most} bytes")
     return content
+
+
+def check_regular(path: Path) -> None:
+    """For what is read, and replaced later: whether what is there, if anything is, is a file. Raises ValueError for a
+    folder, a device, a pipe or a socket, of which nothing can be read again."""
+    mode = _mode(path)
+    if mode is not None and not stat.S_ISREG(mode):
+        kind = next((name for is_one, name in _KINDS if is_one(mode)), "no file")
+        raise ValueError(f"{path} is {kind}: name a file")
 
 
 def text_of(content: bytes) -> str:

@@ -47,7 +47,8 @@ _WEEK_MS = 7 * _DAY_MS
 UPDATE_BLOBS_RETENTION_MS = int(DAYS["update_blobs"] * _DAY_MS)
 """How long the chunks of updates are kept at least."""
 _CHUNK_RECORD_BYTES = 2 << 20
-_RECORD_BYTES = 4 << 20
+RECORD_BYTES = 4 << 20
+"""The most that a record of a topic may have, but where a smaller number stands."""
 _SMALL_RECORD_BYTES = 16 << 10
 
 NAMES = (
@@ -185,7 +186,7 @@ class Topics:
         ]
 
     def _topic(
-        self, name: str, partitions: int, policy: TopicPolicy, config: dict[str, str], max_bytes: int = _RECORD_BYTES
+        self, name: str, partitions: int, policy: TopicPolicy, config: dict[str, str], max_bytes: int = RECORD_BYTES
     ) -> TopicSettings:
         common = {
             # The broker's clock is the only one that decides anything.

@@ -1,6 +1,7 @@
 """`fluvial audit` answers people and programs, and its exit status is 0 for a proven federation alone."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
@@ -133,6 +134,17 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
     assert result.exit_code == 1
     assert known.read_bytes() == before
     assert list(tmp_path.glob(".*")) == []
+
+
+@pytest.mark.parametrize("arguments", [["verify", "--state"], ["verify", "--known"], ["log", "--state"]])
+def test_what_is_no_file_is_told_before_anything_is_verified(
+    world: World, tmp_path: Path, arguments: list[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path, "folder"), (tmp_path / "pipe", "pipe"), (Path(os.devnull), "device")):
+        result = run(*arguments, str(path))
+        assert result.exit_code == 2
+        assert f"{path} is a {kind}: name a file" in " ".join(result.output.split())
 
 
 def test_a_folder_that_is_missing_is_told_before_anything_is_verified(world: World, tmp_path: Path) -> None:

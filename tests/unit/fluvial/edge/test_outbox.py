@@ -1,5 +1,7 @@
 import hashlib
+import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -168,6 +170,14 @@ def test_a_file_that_cannot_be_an_outbox_is_told_as_what_it_is(
     with pytest.raises(OutboxUnavailable, match=told) as raised:
         Outbox(tmp_path / "o", "alice")
     assert "in use" not in str(raised.value)
+
+
+def test_what_is_no_file_keeps_its_permissions(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "o", 0o644)
+    (tmp_path / "o").chmod(0o644)
+    with pytest.raises(OutboxUnavailable, match="is a pipe"):
+        Outbox(tmp_path / "o", "alice")
+    assert stat.S_IMODE((tmp_path / "o").stat().st_mode) == 0o644
 
 
 def test_an_outbox_that_may_only_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fluvial.wire.files import (
+    check_regular,
     check_replaceable,
     create_private,
     read_bytes,
@@ -166,6 +167,17 @@ def test_a_text_of_another_encoding_says_what_to_do(tmp_path: Path) -> None:
             read_text(path)
     path.write_bytes("données".encode("utf-8-sig"))
     assert read_text(path) == "données"
+
+
+def test_what_is_read_again_and_replaced_is_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for good in ("file", "link", "absent"):
+        check_regular(tmp_path / good)
+    for wrong, kind in ((tmp_path, "a folder"), (tmp_path / "pipe", "a pipe"), (Path(os.devnull), "a device")):
+        with pytest.raises(ValueError, match=f"is {kind}: name a file"):
+            check_regular(wrong)
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")

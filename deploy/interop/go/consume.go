@@ -2,7 +2,8 @@
 //
 //	go run . FEDERATION.JSON FINGERPRINTS.JSON [COUNT]
 //
-// It follows the log; with COUNT it ends once a checkpoint over so many leaves is verified.
+// It follows the log; with COUNT it ends once a checkpoint over so many leaves is verified. What is no record of the log
+// is told on standard error, and passed over; what contradicts the log ends it.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"math/bits"
@@ -56,13 +58,29 @@ func read(path string, into any) {
 }
 
 // decode reads Avro single-object encoding: C3 01, the fingerprint of the schema that wrote it, binary data.
-func decode(versions map[string]*version, data []byte) (*version, map[string]any) {
-	demand(len(data) > 10 && bytes.HasPrefix(data, []byte{0xC3, 1}), "no single-object header")
-	found := versions[hex.EncodeToString(data[2:10])]
-	demand(found != nil, "no schema has this fingerprint")
-	record := map[string]any{}
-	check(avro.Unmarshal(found.parsed, data[10:], &record))
-	return found, record
+func decode(versions map[string]*version, data []byte) (*version, map[string]any, error) {
+	if len(data) <= 10 || !bytes.HasPrefix(data, []byte{0xC3, 1}) || versions[hex.EncodeToString(data[2:10])] == nil {
+		return nil, nil, errors.New("no record of a schema that is known")
+	}
+	found, record := versions[hex.EncodeToString(data[2:10])], map[string]any{}
+	return found, record, limited.Unmarshal(found.parsed, data[10:], &record)
+}
+
+// leafOf gives a leaf of the log and its number.
+func leafOf(versions map[string]*version, data []byte) (map[string]any, int64, error) {
+	found, leaf, err := decode(versions, data)
+	if err == nil && found.Record != "SequencedEvent" {
+		err = errors.New("another record")
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return leaf, leaf["sequence"].(int64), nil
+}
+
+// passOver tells of a record that is none of the log's: anybody may write to a broker that asks nobody who he is.
+func passOver(message *kgo.Record, why any) {
+	fmt.Fprintf(os.Stderr, "%s@%d is passed over: %v\n", message.Topic, message.Offset, why)
 }
 
 // plain gives the record's numbers, texts, enums and truth values, in the order of its schema.
@@ -87,13 +105,16 @@ func root(hashes [][32]byte) [32]byte {
 	return sha256.Sum256(append(append([]byte{1}, left[:]...), right[:]...))
 }
 
+// limited decodes no more than a record of the broker may have, whatever sizes its bytes claim.
+var limited = avro.Config{MaxByteSliceSize: 4 << 20, MaxSliceAllocSize: 4 << 20}.Freeze()
+
 type checkpoint struct {
 	size int
 	root []byte
 }
 
 // verified reads a checkpoint (C2SP tlog-checkpoint), its signature checked with the federation's key.
-func verified(logKey string, note []byte) checkpoint {
+func verified(logKey string, note []byte) (checkpoint, error) {
 	parts := strings.SplitN(logKey, "+", 3)
 	key, err := base64.StdEncoding.DecodeString(parts[2])
 	check(err)
@@ -106,12 +127,15 @@ func verified(logKey string, note []byte) checkpoint {
 		}
 	}
 	lines := strings.Split(text, "\n")
-	demand(genuine && lines[0] == parts[0], "a checkpoint that is not the log's")
+	if !genuine || lines[0] != parts[0] || len(lines) < 3 {
+		return checkpoint{}, errors.New("no checkpoint of this log")
+	}
 	size, err := strconv.Atoi(lines[1])
-	check(err)
+	if err != nil {
+		return checkpoint{}, err
+	}
 	expected, err := base64.StdEncoding.DecodeString(lines[2])
-	check(err)
-	return checkpoint{size, expected}
+	return checkpoint{size, expected}, err
 }
 
 func main() {
@@ -148,17 +172,31 @@ func main() {
 		check(fetched.Err())
 		for _, message := range fetched.Records() {
 			if message.Topic == audit {
-				_, leaf := decode(versions, message.Value)
-				demand(leaf["sequence"] == int64(len(leaves)), "leaf %d has another number", len(leaves))
+				leaf, number, err := leafOf(versions, message.Value)
+				if err != nil {
+					passOver(message, err)
+					continue
+				}
+				if number < int64(len(leaves)) {
+					passOver(message, fmt.Sprintf("leaf %d is there already", number))
+					continue
+				}
+				demand(number == int64(len(leaves)), "leaf %d has another number", len(leaves))
 				before := leaf["previous_sha256"].([]byte)
 				demand(bytes.Equal(before, previous[:]), "leaf %d does not name the leaf before it", len(leaves))
 				previous = sha256.Sum256(message.Value)
 				leaves = append(leaves, sha256.Sum256(append([]byte{0}, message.Value...)))
 				event := leaf["event"].(map[string]any)
-				found, record := decode(versions, event["data"].([]byte))
-				fmt.Println(leaf["sequence"], event["type"], event["subject"], found.Version, plain(found, record))
+				found, record, err := decode(versions, event["data"].([]byte))
+				if err != nil { // a newer release's, of which these schemas know nothing
+					fmt.Println(number, event["type"], event["subject"], "cannot be read:", err)
+				} else {
+					fmt.Println(number, event["type"], event["subject"], found.Version, plain(found, record))
+				}
+			} else if signed, err := verified(parties.LogKey, message.Value); err != nil {
+				passOver(message, err)
 			} else {
-				pending = append(pending, verified(parties.LogKey, message.Value))
+				pending = append(pending, signed)
 			}
 			var later []checkpoint
 			for _, each := range pending {

@@ -23,6 +23,7 @@ import org.apache.avro.generic.GenericDatumReader;
 import org.apache.avro.generic.GenericEnumSymbol;
 import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.io.DecoderFactory;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -32,7 +33,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  *
  * <pre>java -cp 'lib/*' Consume.java FEDERATION.JSON FINGERPRINTS.JSON [COUNT]</pre>
  *
- * It follows the log; with COUNT it ends once a checkpoint over so many leaves is verified.
+ * It follows the log; with COUNT it ends once a checkpoint over so many leaves is verified. What is no record of the log is
+ * told on standard error, and passed over; what contradicts the log ends it.
  */
 public class Consume {
     record Version(int number, Schema schema) {}
@@ -52,7 +54,7 @@ public class Consume {
 
     /** The version that Avro single-object encoding names: C3 01, the fingerprint of the schema that wrote it, data. */
     static Version versionOf(byte[] data) {
-        demand(data.length > 10 && data[0] == (byte) 0xC3 && data[1] == 1, "no single-object header");
+        demand(data != null && data.length > 10 && data[0] == (byte) 0xC3 && data[1] == 1, "no single-object header");
         Version found = VERSIONS.get(HEX.formatHex(data, 2, 10));
         demand(found != null, "no schema has this fingerprint");
         return found;
@@ -61,6 +63,32 @@ public class Consume {
     static GenericRecord decode(byte[] data) throws Exception {
         var decoder = DecoderFactory.get().binaryDecoder(data, 10, data.length - 10, null);
         return new GenericDatumReader<GenericRecord>(versionOf(data).schema()).read(null, decoder);
+    }
+
+    /** A leaf of the log; null, and told, for what is none: anybody may write to a broker that asks nobody who he is. */
+    static GenericRecord leafOf(ConsumerRecord<byte[], byte[]> message, int there) {
+        try {
+            GenericRecord leaf = decode(message.value());
+            demand(leaf.getSchema().getName().equals("SequencedEvent"), "another record");
+            demand((Long) leaf.get("sequence") >= there, "leaf " + leaf.get("sequence") + " is there already");
+            return leaf;
+        } catch (Exception | OutOfMemoryError error) {
+            passOver(message, error);
+            return null;
+        }
+    }
+
+    static void passOver(ConsumerRecord<byte[], byte[]> message, Throwable why) {
+        System.err.printf("%s@%d is passed over: %s%n", message.topic(), message.offset(), why.getMessage());
+    }
+
+    /** Version and fields of an event's record, unless a newer release wrote it, of which these schemas know nothing. */
+    static String told(byte[] data) {
+        try {
+            return versionOf(data).number() + " " + plain(decode(data));
+        } catch (Exception error) {
+            return "cannot be read: " + error.getMessage();
+        }
     }
 
     static byte[] bytes(Object value) {
@@ -126,18 +154,22 @@ public class Consume {
                 for (var message : consumer.poll(Duration.ofSeconds(1))) {
                     byte[] value = message.value();
                     if (message.topic().endsWith("checkpoints")) {
-                        String note = new String(value, StandardCharsets.UTF_8);
-                        checkpoints.add(verified(federation.get("log_key").asText(), note));
+                        try {
+                            String note = new String(value, StandardCharsets.UTF_8);
+                            checkpoints.add(verified(federation.get("log_key").asText(), note));
+                        } catch (Exception error) {
+                            passOver(message, error);
+                        }
                     } else {
-                        GenericRecord leaf = decode(value);
+                        GenericRecord leaf = leafOf(message, leaves.size());
+                        if (leaf == null) continue;
                         demand((Long) leaf.get("sequence") == leaves.size(), "leaf " + leaves.size() + " has another number");
                         demand(Arrays.equals(bytes(leaf.get("previous_sha256")), previous), "the chain is broken");
                         previous = sha256(value);
                         leaves.add(sha256(new byte[] {0}, value));
                         GenericRecord event = (GenericRecord) leaf.get("event");
-                        byte[] data = bytes(event.get("data"));
-                        System.out.printf("%s %s %s %d %s%n", leaf.get("sequence"), event.get("type"),
-                            event.get("subject"), versionOf(data).number(), plain(decode(data)));
+                        System.out.printf("%s %s %s %s%n", leaf.get("sequence"), event.get("type"),
+                            event.get("subject"), told(bytes(event.get("data"))));
                     }
                     for (String[] lines : List.copyOf(checkpoints)) {
                         int size = Integer.parseInt(lines[1]);

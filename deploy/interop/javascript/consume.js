@@ -2,7 +2,8 @@
 //
 //     node consume.js FEDERATION.JSON FINGERPRINTS.JSON [COUNT]
 //
-// It follows the log; with COUNT it ends once a checkpoint over so many leaves is verified.
+// It follows the log; with COUNT it ends once a checkpoint over so many leaves is verified. What is no record of the log
+// is told on standard error, and passed over; what contradicts the log ends it.
 
 import assert from 'node:assert/strict';
 import { createHash, createPublicKey, randomUUID, verify } from 'node:crypto';
@@ -18,8 +19,8 @@ const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), cre
 
 // Avro single-object encoding: C3 01, the fingerprint of the schema that wrote it, binary data.
 function decode(data) {
-  assert.equal(data.toString('hex', 0, 2), 'c301', 'no single-object header');
   const mark = data.toString('hex', 2, 10);
+  assert(data.toString('hex', 0, 2) === 'c301' && types.has(mark), 'no record of a schema that is known');
   return [schemas[mark], types.get(mark).fromBuffer(data.subarray(10))];
 }
 
@@ -53,17 +54,48 @@ const leaves = [];
 let previous = Buffer.alloc(32);
 let checkpoints = [];
 
-function take(topic, value) {
+// What the function gives of bytes that anybody may have written; undefined, and told, where it fails.
+function attempt(where, what, make) {
+  try {
+    return make();
+  } catch (error) {
+    console.error(`${where} is passed over: ${what}: ${error.message}`);
+    return undefined;
+  }
+}
+
+function leafOf(value) {
+  const [entry, leaf] = decode(value);
+  assert.equal(entry.record, 'SequencedEvent');
+  return leaf;
+}
+
+// The event's record, unless a newer release wrote it, of which these schemas know nothing.
+function told(data) {
+  try {
+    const [entry, record] = decode(data);
+    return `${entry.version} ${plain(entry, record)}`;
+  } catch (error) {
+    return `cannot be read: ${error.message}`;
+  }
+}
+
+function take(topic, where, value) {
   if (topic === `${federation.topic_prefix}audit`) {
-    const [, leaf] = decode(value);
+    const leaf = attempt(where, 'no leaf', () => leafOf(value));
+    if (leaf === undefined) return;
+    if (leaf.sequence < leaves.length) {
+      console.error(`${where} is passed over: leaf ${leaf.sequence} is there already`);
+      return;
+    }
     assert.equal(leaf.sequence, leaves.length, `leaf ${leaves.length} has another number`);
     assert(leaf.previous_sha256.equals(previous), `leaf ${leaves.length} does not name the leaf before it`);
     previous = sha256(value);
     leaves.push(sha256(Buffer.of(0), value));
-    const [entry, record] = decode(leaf.event.data);
-    console.log(leaf.sequence, leaf.event.type, leaf.event.subject, entry.version, plain(entry, record));
+    console.log(leaf.sequence, leaf.event.type, leaf.event.subject, told(leaf.event.data));
   } else {
-    checkpoints.push(verified(value));
+    const checkpoint = attempt(where, 'no checkpoint of this log', () => verified(value));
+    if (checkpoint !== undefined) checkpoints.push(checkpoint);
   }
   for (const { size, expected } of checkpoints.filter((each) => each.size <= leaves.length)) {
     assert(size === 0 || root(leaves.slice(0, size)).equals(expected), `not the leaves of the checkpoint of ${size}`);
@@ -83,7 +115,7 @@ await consumer.run({
   autoCommit: false,
   eachMessage: async ({ topic, message }) => {
     try {
-      take(topic, message.value);
+      take(topic, `${topic}@${message.offset}`, message.value ?? Buffer.alloc(0));
     } catch (error) {
       console.error(error.message);
       process.exit(1);

@@ -2,7 +2,8 @@
 
     python consume.py FEDERATION.JSON FINGERPRINTS.JSON [COUNT]
 
-It follows the log; with COUNT it ends once a checkpoint over so many leaves is verified.
+It follows the log; with COUNT it ends once a checkpoint over so many leaves is verified. What is no record of the log
+is told on standard error, and passed over; what contradicts the log ends it.
 """
 
 import base64
@@ -25,8 +26,9 @@ parsed = {mark: fastavro.parse_schema(entry["schema"]) for mark, entry in schema
 
 def decode(data: bytes) -> tuple[Any, Any]:
     """Avro single-object encoding: C3 01, the fingerprint of the schema that wrote it, binary data."""
-    assert data[:2] == b"\xc3\x01", "no single-object header"
     mark = data[2:10].hex()
+    assert data[:2] == b"\xc3\x01", "no single-object header"
+    assert mark in schemas, "no schema has this fingerprint"
     return schemas[mark], fastavro.schemaless_reader(io.BytesIO(data[10:]), parsed[mark], None)
 
 
@@ -60,6 +62,11 @@ def verified(note: bytes) -> tuple[int, bytes]:
     return int(size), base64.b64decode(checkpoint_root)
 
 
+def pass_over(message: Any, why: object) -> None:
+    """Anybody may write to a broker that asks nobody who he is."""
+    print(f"{message.topic}@{message.offset} is passed over: {why}", file=sys.stderr, flush=True)
+
+
 topic = federation["topic_prefix"] + "audit"
 consumer = KafkaConsumer(
     topic,
@@ -74,16 +81,32 @@ leaves: list[bytes] = []
 checkpoints: list[tuple[int, bytes]] = []
 for message in consumer:
     if message.topic == topic:
-        _, leaf = decode(message.value)
-        assert leaf["sequence"] == len(leaves), f"leaf {len(leaves)} has another number"
+        try:
+            entry, leaf = decode(message.value)
+            assert entry["record"] == "SequencedEvent", "another record"
+            number = leaf["sequence"]
+        except Exception as error:  # whatever bytes of anybody's make of the decoder
+            pass_over(message, f"no leaf: {error!r}")
+            continue
+        if number < len(leaves):
+            pass_over(message, f"leaf {number} is there already")
+            continue
+        assert number == len(leaves), f"leaf {len(leaves)} has another number"
         assert leaf["previous_sha256"] == previous, f"leaf {len(leaves)} does not name the leaf before it"
         previous = hashlib.sha256(message.value).digest()
         leaves.append(hashlib.sha256(b"\0" + message.value).digest())
         event = leaf["event"]
-        entry, record = decode(event["data"])
-        print(leaf["sequence"], event["type"], event["subject"], entry["version"], plain(entry, record), flush=True)
+        try:
+            entry, record = decode(event["data"])
+            told = f"{entry['version']} {plain(entry, record)}"
+        except Exception as error:  # a newer release's, of which these schemas know nothing
+            told = f"cannot be read: {error}"
+        print(number, event["type"], event["subject"], told, flush=True)
     else:
-        checkpoints.append(verified(message.value))
+        try:
+            checkpoints.append(verified(message.value))
+        except Exception as error:
+            pass_over(message, f"no checkpoint of this log: {error!r}")
     for size, expected in [each for each in checkpoints if each[0] <= len(leaves)]:
         checkpoints.remove((size, expected))
         assert size == 0 or root(leaves[:size]) == expected, f"not the leaves of the checkpoint of {size}"

@@ -4,11 +4,11 @@ The profile is a claim: nothing proves it, and a task's policy treats it as such
 where it cannot be told.
 """
 
-import os
 import platform
 import sys
 from pathlib import Path
 
+from fluvial.wire.memory import memory_bytes
 from fluvial.wire.records import DeviceProfile
 
 
@@ -20,17 +20,10 @@ def profile(root: Path = Path("/")) -> DeviceProfile:
     return DeviceProfile(
         platform=platform.system().lower(),
         machine=platform.machine().lower(),
-        memory_bytes=_memory_bytes(),
+        memory_bytes=memory_bytes(),
         accelerator=_accelerator(root),
         network=_network(root),
     )
-
-
-def _memory_bytes() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return 0
 
 
 def _accelerator(root: Path) -> str:

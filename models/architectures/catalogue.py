@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.wire.memory import memory_bytes
 from fluvial.wire.records import TensorLayout
 from models.architectures.convolutional import convolutional
 from models.architectures.drawing import drawn
@@ -16,6 +18,10 @@ from models.architectures.multilayer import logistic_regression, multilayer_perc
 
 if TYPE_CHECKING:
     from torch import nn
+
+_BYTES = 4
+"""Of an element."""
+_COPIES = 2
 
 ARCHITECTURES: Mapping[str, Callable[..., tuple[Layer, ...]]] = {
     builder.__name__: builder for builder in (convolutional, logistic_regression, multilayer_perceptron)
@@ -48,10 +54,25 @@ def layout_of(layers: tuple[Layer, ...]) -> tuple[TensorLayout, ...]:
 
 def initial_elements(layers: tuple[Layer, ...], seed: int) -> NDArray[np.float32]:
     """float32[D] of the weights that a task starts from. Raises ValueError for more than the memory holds."""
+    check_memory(layers)
     try:
-        return np.concatenate([tensor.reshape(-1) for tensor in drawn(_tensors(layers), seed)])
-    except (MemoryError, OverflowError) as error:
-        raise ValueError(f"a model of that size does not fit into this machine's memory: {error}") from error
+        elements, end = np.empty(_num_elements(layers), np.float32), 0
+        for tensor in drawn(_tensors(layers), seed):
+            elements[end : end + tensor.size] = tensor.reshape(-1)
+            end += tensor.size
+    except (MemoryError, OverflowError, ValueError) as error:  # ValueError: more than numpy can count
+        raise ValueError(f"{_size(layers)}, which cannot be had here: {error}") from error
+    return elements
+
+
+def check_memory(layers: tuple[Layer, ...]) -> None:
+    """Whether this machine could hold the model and, to publish, train or measure it, once more of it; a system that
+    promises more memory than it has ends whoever uses it. Raises ValueError that says how large the model is."""
+    memory = memory_bytes()
+    if memory and _COPIES * _BYTES * _num_elements(layers) > memory:
+        raise ValueError(
+            f"{_size(layers)}, and is held {_COPIES} times: this machine has {_gigabytes(memory)} of memory"
+        )
 
 
 def initial_state(name: str, parameters: Mapping[str, Any], seed: int) -> NDArray[np.float32]:
@@ -63,6 +84,7 @@ def build(name: str, parameters: Mapping[str, Any], seed: int | None = None) -> 
     """Module of that architecture, with the weights of the seed; without one, torch's own random ones. Raises
     ValueError for whatever parameters it cannot be made of."""
     layers = layers_of(name, parameters)
+    check_memory(layers)
     import torch  # late: who asks for layouts and weights alone does without
 
     from models.architectures.modules import module_of
@@ -76,6 +98,19 @@ def build(name: str, parameters: Mapping[str, Any], seed: int | None = None) -> 
             for tensor, values in zip(module.state_dict().values(), drawn(_tensors(layers), seed), strict=True):
                 tensor.copy_(torch.from_numpy(values))
     return module
+
+
+def _num_elements(layers: tuple[Layer, ...]) -> int:
+    return sum(prod(tensor.shape) for tensor in _tensors(layers))
+
+
+def _size(layers: tuple[Layer, ...]) -> str:
+    elements = _num_elements(layers)
+    return f"a model of {elements:,} elements takes {_gigabytes(_BYTES * elements)}"
+
+
+def _gigabytes(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:,.1f} GB"
 
 
 def _tensors(layers: tuple[Layer, ...]) -> list[Tensor]:

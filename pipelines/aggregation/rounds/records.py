@@ -220,7 +220,7 @@ def check(task_file: TaskFile, layout: Sequence[TensorLayout]) -> None:
         raise ValueError("the model has no elements")
     # Long before a record is full, so that counting to it costs nothing.
     if of_model + of_moments > MAX_RECORD_BYTES // 32:
-        raise _too_large(task_file, of_model + of_moments)
+        raise _too_large(task_file, elements, of_model + of_moments)
     chunk = ChunkReference(partition=_LARGEST_INT, offset=_LARGEST, length=_LARGEST_INT, sha256=bytes(32))
     model = Model(
         layout=tuple(layout),
@@ -232,7 +232,7 @@ def check(task_file: TaskFile, layout: Sequence[TensorLayout]) -> None:
     largest = {"number": _LARGEST_INT, "attempt": _LARGEST_INT, "now_ms": _LARGEST // 2}
     opened = encode(round_record(task_file, model, status=RoundStatus.FINISHED, **largest))
     if len(opened) > MAX_RECORD_BYTES - _ENVELOPE_BYTES:
-        raise _too_large(task_file, of_model + of_moments)
+        raise _too_large(task_file, elements, of_model + of_moments)
     made = manifest(
         task_file,
         model,
@@ -269,10 +269,11 @@ def check_model(task_file: TaskFile, model: Model) -> None:
         raise ValueError("the base model's digest is not that of its chunks")
 
 
-def _too_large(task_file: TaskFile, num_chunks: int) -> ValueError:
+def _too_large(task_file: TaskFile, num_elements: int, num_chunks: int) -> ValueError:
     return ValueError(
-        f"chunk_elements is {task_file.chunk_elements}, and so the model and its optimizer's moments are {num_chunks} "
-        f"chunks: too many for a round, which is one record of {MAX_RECORD_BYTES >> 20} MiB"
+        f"the model has {num_elements:,} elements ({4 * num_elements / 1e6:,.1f} MB), and chunk_elements is "
+        f"{task_file.chunk_elements}: with its optimizer's moments that is {num_chunks} chunks, too many for a round, "
+        f"which is one record of {MAX_RECORD_BYTES >> 20} MiB"
     )
 
 

@@ -7,7 +7,7 @@ import torch
 
 from fluvial.edge.training.flat import flatten, layout_of
 from fluvial.wire.layout import num_elements
-from models.architectures import build, initial_state
+from models.architectures import build, catalogue, initial_state
 from models.architectures.catalogue import ARCHITECTURES
 
 EXAMPLES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
@@ -56,6 +56,19 @@ def test_a_seed_leaves_torch_as_it_was() -> None:
 def test_what_cannot_be_built_is_refused(name: str, parameters: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"unknown architecture|do not fit|too small|divisible|of type"):
         build(name, parameters)
+
+
+def test_a_model_larger_than_the_memory_is_refused_with_its_size_before_anything_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parameters = {"inputs": 50_000_000, "classes": 100}
+    monkeypatch.setattr(catalogue, "memory_bytes", lambda: 39_000_000_000)
+    for make in (initial_state, build):
+        with pytest.raises(ValueError, match=r"5,000,000,100 elements takes 20.0 GB, .* has 39.0 GB of memory"):
+            make("logistic_regression", parameters, 1)
+    monkeypatch.setattr(catalogue, "memory_bytes", lambda: 0)  # a system that does not say
+    with pytest.raises(ValueError, match="which cannot be had here"):
+        initial_state("logistic_regression", {"inputs": 2**61, "classes": 100}, 1)
 
 
 @pytest.mark.parametrize(

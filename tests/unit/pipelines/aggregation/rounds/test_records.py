@@ -65,7 +65,7 @@ def test_more_updates_than_a_manifest_has_room_for_are_refused() -> None:
 def test_a_model_of_more_chunks_than_a_round_has_room_for_is_refused(optimizer: Any) -> None:
     cut_small = task_file(chunk_elements=1, server_optimizer=optimizer)
     records.check(cut_small, layout(20_000))
-    with pytest.raises(ValueError, match=r"chunk_elements is 1, .* too many for a round"):
+    with pytest.raises(ValueError, match=r"90,000 elements .* chunk_elements is 1: .* too many for a round"):
         records.check(cut_small, layout(90_000))
 
 

@@ -20,6 +20,7 @@ from fluvial.cli.common import (
     FederationOption,
     JsonOption,
     PackageOption,
+    ask_consent,
     console,
     days_option,
     errors,
@@ -208,7 +209,7 @@ def approve_terms(
             text = canonical_json(terms.model_dump(mode="json", include={field})[field])
             console.print(f"  {sign} {shown(text)}")
     if not yes:
-        typer.confirm(f"Sign these terms of {proposed.task} as {name}?", abort=True)
+        ask_consent(f"Sign these terms of {proposed.task} as {name}?")
     sealed = approve(sealed, signing, name)
     replace_file(proposal, sealed)
     signed, needed = signers(before.approval, sealed), before.approval.operators if weaker else 0
@@ -269,7 +270,7 @@ def remove(
     with acting(data_dir) as acts:
         acts.task(name)
         if not yes:
-            typer.confirm(f"Give up the open round of {name}, and never open another?", abort=True)
+            ask_consent(f"Give up the open round of {name}, and never open another?")
         acts.remove(name, reason)
     console.print(f"{name} is removed", markup=False)
 

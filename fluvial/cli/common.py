@@ -119,6 +119,19 @@ def fail(message: str, hint: str = "", status: Exit = Exit.FAILURE) -> NoReturn:
     raise typer.Exit(status)
 
 
+def ask_consent(question: str) -> None:
+    """Ask on standard error; the command ends unless the answer is yes, and where nobody answers with what to do."""
+    try:
+        agrees = typer.confirm(question, err=True)
+    except typer.Abort:  # the end of the input, or Ctrl-C
+        if sys.stdin is not None and sys.stdin.isatty():
+            raise
+        errors.print()
+        fail("nobody answered, and nothing was done", "Without a question: --yes.")
+    if not agrees:
+        raise typer.Abort
+
+
 def describe(error: OSError) -> tuple[str, str]:
     """What the system refused, in its words, and what to do."""
     if error.strerror is None:

@@ -141,6 +141,8 @@ def what_closes(record: Round, now_ms: int) -> str:
     """How many updates an open round waits for, and until when."""
     seconds = (record.deadline_ms - now_ms) / 1000
     deadline = f"{seconds:.0f} s left" if seconds > 0 else "deadline passed"
+    if record.window is not WindowMode.TUMBLING and record.quorum == record.target:
+        return f"closes at {record.target} updates, or fails at the deadline ({deadline})"
     at_once = "" if record.window is WindowMode.TUMBLING else f"at {record.target} updates or "
     return f"closes {at_once}with {record.quorum} at the deadline ({deadline})"
 

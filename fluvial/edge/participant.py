@@ -150,7 +150,12 @@ class Participant:
     def withdraw(self, agreement: str, timeout: float = 60.0) -> records.Participant:
         """Withdraws an agreement: a round that is opened from now on takes no update of this participant where it asks
         for it. What is sent for rounds that were opened before still counts, and what was accepted stays in the models
-        that it is in. Raises as `enrolment.enrol`."""
+        that it is in. Raises as `enrolment.enrol`, and ValueError for an agreement that was not signed."""
+        known = self.entry()
+        signed = [each.agreement for each in known.agreements] if known is not None else []
+        gone = [each.agreement for each in known.withdrawn] if known is not None else []
+        if agreement not in (*signed, *gone):
+            raise ValueError(f"{self.name} has not signed {agreement}; it has signed: {', '.join(signed) or 'none'}")
         return enrolment.enrol(
             self.transport, self.federation, self.name, self._key, "", (), timeout, withdrawn=(agreement,)
         )

@@ -80,6 +80,9 @@ def test_the_terms_of_a_task_are_listed_and_shown(acts: OperatorActs) -> None:
 
 def test_a_task_is_removed_when_its_operator_has_said_so_twice(acts: OperatorActs) -> None:
     assert run("remove", "heart", answer="n\n").exit_code == 1
+    unanswered = run("remove", "heart", answer="")
+    assert unanswered.exit_code == 1
+    assert "Without a question: --yes" in unanswered.stderr
     assert acts.task("heart") == TASK
     assert run("remove", "heart", answer="y\n").exit_code == 0
     gone = run("remove", "heart", "--yes")

@@ -368,6 +368,9 @@ def test_who_takes_part_alone_learns_what_the_round_waits_for(world: World) -> N
     found = replace(world.a_round(number=2), quorum=2, target=3, opened_ms=0, deadline_ms=1)
     line = participate.as_line(RoundOpened(round=found, reopened=False))
     assert line.endswith("closes at 3 updates or with 2 at the deadline (deadline passed)")
+    alike = replace(found, target=2, deadline_ms=2 * found.deadline_ms)
+    line = participate.as_line(RoundOpened(round=alike, reopened=False))
+    assert line.endswith("closes at 2 updates, or fails at the deadline (deadline passed)")
 
 
 @pytest.mark.parametrize("json_", [[], ["--json"]])

@@ -157,6 +157,17 @@ def test_a_name_enrolled_with_another_key_is_taken(
         impostor.enrol("token")
 
 
+def test_what_was_not_signed_cannot_be_withdrawn(participant: Participant, world: World, answer_with) -> None:
+    answer_with(world.admit)
+    for signed in ("none", "research"):
+        with pytest.raises(ValueError, match=f"alice has not signed study; it has signed: {signed}"):
+            participant.withdraw("study")
+        if signed == "none":
+            world.publish_agreement()
+            participant.enrol("token", agreements=["research"])
+    assert len(world.enrolment_requests()) == 1
+
+
 def test_a_revoked_participant_cannot_enrol(participant: Participant, world: World, answer_with) -> None:
     answer_with(lambda message, request: world.admit(message, request, ParticipantStatus.REVOKED))
     participant.enrol("token")

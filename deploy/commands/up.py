@@ -59,7 +59,13 @@ def up(
         data_dir, task_managers=task_managers, partitions=partitions, secure=secure, named=named, report=_print
     )
     _print(f"federation file: {directory.federation_file}")
-    _print(f"next: fluvial submit validation aggregation evaluation audit --target session{directory.option}")
+    _print(f"next: {next_command(task_managers, directory.option)}")
+
+
+def next_command(task_managers: int, option: str) -> str:
+    """What to do once the stack is up. option: that names its folder."""
+    target = "session" if task_managers else "local"
+    return f"fluvial submit validation aggregation evaluation audit --target {target}{option}"
 
 
 def _print(line: str) -> None:

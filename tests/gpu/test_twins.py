@@ -14,7 +14,6 @@ import torch
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.sessions import open_session
 from fluvial.edge.training.config import TrainingConfig
-from fluvial.edge.training.flat import flatten
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.predictions import predict
 from fluvial.edge.training.trainer import train
@@ -52,7 +51,7 @@ def module():
 
 @pytest.fixture(scope="module")
 def deltas(module):
-    size = flatten(module).size
+    size = ModuleState(module).flatten().size
     return [(0.02 * RANDOM.normal(size=size)).astype(np.float32) for _ in range(16)]
 
 
@@ -67,7 +66,7 @@ def test_reductions_have_the_processors_bits(device, reduction, kind):
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("chunk", [1, *CHUNKS])
 def test_candidates_have_the_loops_logits_whatever_is_stacked(device, chunk, module, deltas):
-    model = flatten(module).copy()
+    model = ModuleState(module).flatten().copy()
     reference = CandidateScorer(ModuleState(build(ARCHITECTURE, PARAMETERS)), INPUTS, TARGETS, device="cpu").logits(
         model, deltas, 1
     )
@@ -77,7 +76,7 @@ def test_candidates_have_the_loops_logits_whatever_is_stacked(device, chunk, mod
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_candidates_have_the_processors_scores(device, module, deltas):
-    model = flatten(module).copy()
+    model = ModuleState(module).flatten().copy()
     expected, found = [], []
     for scores, where in ((expected, "cpu"), (found, device)):
         scorer = CandidateScorer(ModuleState(build(ARCHITECTURE, PARAMETERS)), INPUTS, TARGETS, device=where)
@@ -91,7 +90,7 @@ def test_candidates_have_the_processors_scores(device, module, deltas):
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_evaluation_measures_what_the_processor_measures(device, module):
-    model = flatten(module).copy()
+    model = ModuleState(module).flatten().copy()
     metrics = [
         Evaluator(ModuleState(build(ARCHITECTURE, PARAMETERS)), EXAMPLES, ["accuracy", "loss"], device=where).measure(
             model
@@ -152,7 +151,7 @@ def test_a_batch_is_answered_alike_whatever_was_asked_before_and_beside_it(devic
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_training_goes_where_the_processor_goes(device, precision, module, deltas):
     config = TrainingConfig(epochs=1, batch_size=64, learning_rate=0.01)
-    base = flatten(module).copy()
+    base = ModuleState(module).flatten().copy()
     expected, _ = train(ModuleState(build(ARCHITECTURE, PARAMETERS)), base, EXAMPLES, config, 5)
     with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
         found, _ = train(ModuleState(build(ARCHITECTURE, PARAMETERS)), base, EXAMPLES, config, 5, device=device)

@@ -9,7 +9,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fluvial.edge.training.flat import flatten, layout_of
+from fluvial.edge.training.module_state import ModuleState
 from models.architectures import build, initial_state
 from models.architectures.catalogue import layers_of
 from models.architectures.catalogue import layout_of as known_layout_of
@@ -48,7 +48,7 @@ ROUNDS_TWICE = platform.machine() == "x86_64" and torch.backends.cpu.get_cpu_cap
 def test_the_first_weights_are_torchs_own_to_the_bit(model: tuple[str, dict[str, Any]], seed: int) -> None:
     name, parameters = model
     torch.manual_seed(seed)
-    assert initial_state(name, parameters, seed).tobytes() == flatten(build(name, parameters)).tobytes()
+    assert initial_state(name, parameters, seed).tobytes() == ModuleState(build(name, parameters)).flatten().tobytes()
 
 
 @given(MODELS, SEEDS)
@@ -57,8 +57,8 @@ def test_a_module_with_a_seed_has_the_weights_that_are_drawn_without_torch(
 ) -> None:
     name, parameters = model
     module = build(name, parameters, seed)
-    assert known_layout_of(layers_of(name, parameters)) == layout_of(module)
-    assert initial_state(name, parameters, seed).tobytes() == flatten(module).tobytes()
+    assert known_layout_of(layers_of(name, parameters)) == ModuleState(module).layout
+    assert initial_state(name, parameters, seed).tobytes() == ModuleState(module).flatten().tobytes()
 
 
 @given(MODELS, SHAPES)

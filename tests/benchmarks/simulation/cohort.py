@@ -16,7 +16,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
 from fluvial.edge.training.config import TrainingConfig
-from fluvial.edge.training.flat import unflatten
+from fluvial.edge.training.module_state import ModuleState
 from models.architectures import build
 from models.datasets import Dataset
 
@@ -70,7 +70,7 @@ class Cohort:
     def _stack(self, starts: Matrix) -> dict[str, torch.Tensor]:
         parts: dict[str, list[torch.Tensor]] = {}
         for start in starts:
-            unflatten(self._module, start)
+            ModuleState(self._module).load(start)
             for name, value in self._module.state_dict().items():
                 parts.setdefault(name, []).append(value.clone())
         return {name: torch.stack(values) for name, values in parts.items()}

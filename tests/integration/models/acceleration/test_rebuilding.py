@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from fluvial.edge.training.flat import flatten
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.wire.canonical_json import canonical_json
 from models.acceleration import Subject, parse_recipe
@@ -45,7 +44,7 @@ def again(module, variant, artefact, calibration=INPUTS):
         variant,
         artefact,
         state=ModuleState(build("multilayer_perceptron", PARAMETERS)),
-        model=flatten(module),
+        model=ModuleState(module).flatten(),
         calibration=calibration,
     )
 

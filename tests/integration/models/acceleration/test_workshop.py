@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from fluvial.edge.artefact_kinds import runs_in_torch
-from fluvial.edge.training.flat import flatten
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.narrowing import narrowed
 from fluvial.edge.training.task_code import TaskCode
@@ -85,7 +84,7 @@ def test_a_tuned_model_is_compared_with_the_one_before_it_was_pruned(order, mode
     task = TaskFile.model_validate({**TASK.model_dump(mode="json"), "task": "toy-1-tuned", "tunes": tunes})
     tuned = VariantSpec(name="tuned", recipe="fine_tuned", parameters={"of": "pruned"})
     torch.manual_seed(6)
-    pruned = flatten(narrowed(build("multilayer_perceptron", PARAMETERS), 0.5))
+    pruned = ModuleState(narrowed(build("multilayer_perceptron", PARAMETERS), 0.5)).flatten()
     of_rounds = replace(order, specification=task.specification(), variants=(tuned,))
     product, artefact = in_this_process(of_rounds, pruned, model)["tuned"]
     assert not product.failure, product.failure

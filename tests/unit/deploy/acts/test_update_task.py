@@ -10,7 +10,7 @@ import pytest
 from deploy.acts.tasks import propose_terms, update_task
 from deploy.federation.keys import ServiceKeys
 from deploy.machine.jars import CHECKOUT
-from fluvial.edge.training.flat import layout_of
+from fluvial.edge.training.module_state import ModuleState
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.keys import SigningKey
 from fluvial.registry.acts import ActRefused, OperatorActs
@@ -32,7 +32,7 @@ def acts(tmp_path: Path) -> OperatorActs:
         Task(
             task=HEART.task,
             specification=HEART.model_dump_json(),
-            layout=layout_of(build(HEART.model.architecture, HEART.model.parameters)),
+            layout=ModuleState(build(HEART.model.architecture, HEART.model.parameters)).layout,
             base_version=0,
             base_digest=bytes(32),
             base_chunks=(),

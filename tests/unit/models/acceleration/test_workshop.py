@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import save_file
 
 from fluvial.edge.packages.examples import Examples
-from fluvial.edge.training.flat import flatten
+from fluvial.edge.training.module_state import ModuleState
 from fluvial.wire.acceleration import VariantSpec
 from fluvial.wire.task_file import Limits, ModelSpec, TaskFile
 from models.acceleration.bench import Bench
@@ -66,7 +66,7 @@ def order(tmp_path_factory):
 def model():
     """Seeded: of a few, pruning changes no answer."""
     torch.manual_seed(5)
-    return flatten(build("multilayer_perceptron", PARAMETERS))
+    return ModuleState(build("multilayer_perceptron", PARAMETERS)).flatten()
 
 
 def test_values_are_measured_by_errors_and_not_by_shares_of_right_answers():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from fluvial.edge.training.flat import flatten, layout_of
+from fluvial.edge.training.module_state import ModuleState
 from fluvial.wire.layout import num_elements
 from models.architectures import build, catalogue, initial_state
 from models.architectures.catalogue import ARCHITECTURES
@@ -28,7 +28,7 @@ def test_it_gives_logits_and_starts_the_same_from_a_seed(name: str) -> None:
     assert module(torch.zeros(3, *shape)).shape == (3, parameters["classes"])
     state = initial_state(name, parameters, 1)
     assert state.dtype == np.float32
-    assert state.size == num_elements(layout_of(module))
+    assert state.size == num_elements(ModuleState(module).layout)
     assert state.tobytes() == initial_state(name, parameters, 1).tobytes()
     assert state.tobytes() != initial_state(name, parameters, 2).tobytes()
 
@@ -96,9 +96,9 @@ def test_first_weights_are_the_same_on_every_machine_and_for_ever(
 def test_a_module_is_built_from_its_seed_whatever_torch_draws() -> None:
     parameters = {"inputs": 5, "classes": 2}
     torch.manual_seed(3)
-    of_seed = flatten(build("logistic_regression", parameters, 1))
+    of_seed = ModuleState(build("logistic_regression", parameters, 1)).flatten()
     assert of_seed.tobytes() == initial_state("logistic_regression", parameters, 1).tobytes()
-    assert of_seed.tobytes() != flatten(build("logistic_regression", parameters)).tobytes()
+    assert of_seed.tobytes() != ModuleState(build("logistic_regression", parameters)).flatten().tobytes()
 
 
 def test_sizes_that_no_memory_holds_are_refused() -> None:

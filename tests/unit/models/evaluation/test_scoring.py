@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from fluvial.edge.metrics.classification import cross_entropy
-from fluvial.edge.training.flat import flatten, unflatten
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.surroundings import drawing_from
 from models.architectures import build
@@ -26,7 +25,7 @@ def case(request):
     inputs = RANDOM.normal(size=(60, *shape)).astype(np.float32)
     with drawing_from(5):  # not of every network does a step of this size lower the loss
         module = build(request.param, parameters).eval()
-    model = flatten(module).copy()
+    model = ModuleState(module).flatten().copy()
     deltas = [(0.1 * RANDOM.normal(size=model.size)).astype(np.float32) for _ in range(5)]
     state = ModuleState(build(request.param, parameters))
     return CandidateScorer(state, inputs, TARGETS, device="cpu"), module, inputs, model, deltas
@@ -37,7 +36,7 @@ def test_a_score_is_that_of_the_model_with_the_update_run_example_by_example(cas
     _, step = scorer.base(model)
     scores = scorer.score(model, deltas, step)
     for delta, score in zip(deltas, scores, strict=True):
-        unflatten(module, model + delta)
+        ModuleState(module).load(model + delta)
         with torch.no_grad():
             logits = torch.cat([module(torch.from_numpy(inputs[i : i + 1])) for i in range(len(inputs))]).numpy()
         assert score.loss == pytest.approx(cross_entropy(logits, TARGETS), rel=1e-5)
@@ -66,7 +65,7 @@ def test_the_canary_sets_own_step_lowers_its_loss(case):
     assert better.loss < base.loss < worse.loss
     assert better.cosine == pytest.approx(1.0)
     assert worse.cosine == pytest.approx(-1.0)
-    unflatten(module, model)
+    ModuleState(module).load(model)
     logits = module(torch.from_numpy(inputs))
     gradients = torch.autograd.grad(nn.functional.cross_entropy(logits, torch.from_numpy(TARGETS)), module.parameters())
     np.testing.assert_allclose(step, -torch.cat([g.reshape(-1) for g in gradients]).numpy(), atol=1e-6)

@@ -66,6 +66,34 @@ def test_every_kind_of_tensor_comes_back_bit_by_bit_in_its_own_dtype() -> None:
     assert not state.difference(vector).any()
 
 
+def test_layout_and_vector_follow_the_state() -> None:
+    module = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    state = ModuleState(module)
+    assert [(tensor.name, tensor.shape) for tensor in state.layout] == [
+        ("0.weight", (3, 2)),
+        ("0.bias", (3,)),
+        ("2.weight", (1, 3)),
+        ("2.bias", (1,)),
+    ]
+    vector = np.arange(13, dtype=np.float32)
+    state.load(vector)
+    assert state.flatten().tolist() == vector.tolist()
+    assert module.state_dict()["0.weight"].tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_the_vector_is_a_copy_and_is_left_alone() -> None:
+    state = ModuleState(nn.Linear(1, 1))
+    vector = state.flatten()
+    before = vector.copy()
+    state.load(np.zeros(2, np.float32))
+    assert vector.tolist() == before.tolist()
+
+
+def test_another_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="state has 2 elements in 2 tensors"):
+        ModuleState(nn.Linear(1, 1)).load(np.zeros(3, np.float32))
+
+
 def test_tied_weights_travel_once_under_their_first_name() -> None:
     tied = nn.ModuleDict({"embed": nn.Embedding(5, 3), "head": nn.Linear(3, 5, bias=False)})
     tied["head"].weight = tied["embed"].weight

@@ -10,7 +10,6 @@ from torch import nn
 from fluvial.edge.errors import TrainingFailed
 from fluvial.edge.packages import Examples
 from fluvial.edge.training.config import TrainingConfig
-from fluvial.edge.training.flat import flatten
 from fluvial.edge.training.losses import binary_cross_entropy, cross_entropy, mean_squared_error
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.trainer import train
@@ -107,7 +106,7 @@ def test_the_delta_leads_from_the_base_to_the_trained_module() -> None:
     delta, num_examples = train(ModuleState(chosen), BASE, EXAMPLES, CONFIG, 1)
     assert delta.dtype == np.float32
     assert num_examples == 10
-    assert (flatten(chosen) - BASE).tobytes() == delta.tobytes()
+    assert (ModuleState(chosen).flatten() - BASE).tobytes() == delta.tobytes()
 
 
 def test_progress_is_told_after_each_epoch_and_the_loss_falls() -> None:

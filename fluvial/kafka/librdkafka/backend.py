@@ -21,11 +21,11 @@ from fluvial.kafka.librdkafka.reader import LibrdkafkaReader, bounds, offsets_at
 _DELIVERY_MS = 120_000
 """As kafka-python has it. `fluvial.edge.upload` waits a little longer."""
 
-_FOLLOW_MS = 250
+_FOLLOW_MS = 500
 _BOUNDED_MS = 5
-"""How long a broker may wait for records before it answers. Behind the marker of a transaction an empty answer tells a
-reader that it is at the end, so one that reads no further asks for it at once. One that fetches what is there can begin
-with the next when the broker has answered what it asked for beyond the last."""
+"""How long a broker may wait for records before it answers. Who follows a topic is answered as soon as there is one;
+one that fetches what is there can begin with the next only when the broker has answered what it asked for beyond the
+last, and one that reads no further is told in this way of an end that its position does not show."""
 
 
 class LibrdkafkaBackend:

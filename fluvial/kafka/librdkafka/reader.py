@@ -67,12 +67,13 @@ class LibrdkafkaReader:
                     messages.append(_message(record, number, offset))
                     self._positions[number] = offset + 1
             elif error.code() == KafkaError._PARTITION_EOF:
-                # Control records of transactions may lie between the last record and the end.
                 self._reached(number)
             elif error.code() == KafkaError._AUTO_OFFSET_RESET:
                 raise TransportFailed(f"{self._topic}: retention removed records that were to be read: {error.str()}")
             elif isinstance(failure := translate(error, self._topic, self._troubles), TransportFailed):
                 raise failure
+        if self._behind:
+            self._look_behind_the_last()
         return messages
 
     def caught_up(self) -> bool:
@@ -93,6 +94,13 @@ class LibrdkafkaReader:
         if offset + 1 >= self._ends.get(number, 0):
             self._reached(number)
         return wanted
+
+    def _look_behind_the_last(self) -> None:
+        """The markers of transactions, which nobody is given, may lie between the last record and the end. Who has
+        passed them need not wait until the broker, to which nothing comes, says that this is the end."""
+        for at in self._consumer.position([TopicPartition(self._topic, number) for number in self._behind]):
+            if at.offset >= self._ends[at.partition]:
+                self._reached(at.partition)
 
     def _reached(self, number: int) -> None:
         self._behind.discard(number)

@@ -54,6 +54,8 @@ CREATE TABLE owner (participant TEXT NOT NULL);
 # Apart, because former releases of this version neither have it nor miss it.
 _TOLD = "CREATE TABLE IF NOT EXISTS told (answer TEXT PRIMARY KEY)"
 
+_UPLOADS = "SELECT upload_id, task, round, base_digest, template FROM uploads"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
@@ -121,7 +123,7 @@ class Outbox:
 
         Chunks: (bytes, their SHA-256), in chunk order; none for an inline update. Raises OSError when the disk is full.
         """
-        replaced = {other.upload_id for other in self.uploads(upload.task) if other.round == upload.round}
+        replaced = self.upload_of(upload.task, upload.round)
         with self._transaction() as database:
             database.execute("DELETE FROM uploads WHERE task = ? AND round = ?", (upload.task, upload.round))
             database.execute(
@@ -134,23 +136,18 @@ class Outbox:
             )
             if chunks:
                 self._files.write(upload.upload_id, (data for data, _ in chunks))
-        for upload_id in replaced - {upload.upload_id}:
-            self._files.remove(upload_id)
+        if replaced is not None and replaced.upload_id != upload.upload_id:
+            self._files.remove(replaced.upload_id)
 
     def uploads(self, task: str | None = None) -> list[Upload]:
         """Everything not discarded, of one task or of all."""
-        rows = self._rows(
-            "SELECT upload_id, task, round, base_digest, template FROM uploads"
-            " WHERE ?1 IS NULL OR task = ?1 ORDER BY round",
-            (task,),
-        )
-        return [
-            Upload(upload_id=row[0], task=row[1], round=row[2], base_digest=row[3], template=row[4]) for row in rows
-        ]
+        where, of_task = ("", ()) if task is None else ("WHERE task = ?", (task,))
+        return [_upload(row) for row in self._rows(f"{_UPLOADS} {where} ORDER BY round", of_task)]
 
     def upload_of(self, task: str, round_number: int) -> Upload | None:
         """The round's upload."""
-        return next((upload for upload in self.uploads(task) if upload.round == round_number), None)
+        rows = self._rows(f"{_UPLOADS} WHERE task = ? AND round = ?", (task, round_number))
+        return _upload(rows[0]) if rows else None
 
     def chunks(self, upload_id: str) -> list[OutboxChunk]:
         """The upload's chunks in order, without their bytes."""
@@ -323,6 +320,10 @@ class Outbox:
             raise
         except sqlite3.Error as error:
             raise unavailable(self._path, error) from error
+
+
+def _upload(row: Any) -> Upload:
+    return Upload(upload_id=row[0], task=row[1], round=row[2], base_digest=row[3], template=row[4])
 
 
 def _envelope(row: Any) -> OutboxEnvelope:

@@ -159,8 +159,7 @@ class Publisher:
         envelope = self._outbox.envelope_of(upload.task, upload.round, attempt)
         num_uploaded = 0
         if envelope is None:
-            num_uploaded = sum(chunk.offset is None for chunk in self._outbox.chunks(upload.upload_id))
-            self._uploader.upload(
+            num_uploaded = self._uploader.upload(
                 upload,
                 lambda kept, total: on_event(
                     ChunkAcknowledged(task=upload.task, round=upload.round, num_acknowledged=kept, num_chunks=total)

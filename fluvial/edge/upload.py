@@ -44,22 +44,23 @@ class Uploader:
         self._key = participant.encode()
         self._window_bytes = window_bytes
 
-    def upload(self, upload: Upload, on_acknowledged: Callable[[int, int], None]) -> None:
-        """Returns when every chunk has a position. on_acknowledged(number kept so far, number of chunks), after each
-        was kept.
+    def upload(self, upload: Upload, on_acknowledged: Callable[[int, int], None]) -> int:
+        """Returns when every chunk has a position: how many were sent now. on_acknowledged(number kept so far, number
+        of chunks), after each was kept.
 
         Raises TransportUnavailable or TransportFailed; what was acknowledged until then is kept.
         """
         chunks = self._outbox.chunks(upload.upload_id)
         missing = [chunk for chunk in chunks if chunk.offset is None]
         if not missing:
-            return
+            return 0
         window = _Window(self._outbox, upload.upload_id, len(chunks) - len(missing), len(chunks), on_acknowledged)
         try:
             self._send(upload, missing, window)
         except BaseException:
             self._outbox.sync(upload.upload_id)
             raise
+        return len(missing)
 
     def _send(self, upload: Upload, missing: list[OutboxChunk], window: "_Window") -> None:
         num_partitions = self._transport.num_partitions(self._topic)

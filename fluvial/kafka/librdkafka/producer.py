@@ -18,7 +18,7 @@ from fluvial.kafka.librdkafka.reader import CALL_SECONDS, partitions
 
 _CLOSE_SECONDS = 5.0
 _FULL_SECONDS = 0.002
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 1.0  # it ends as soon as there is a report
 _PARTITIONS_SECONDS = 300.0
 """How long a topic's number of partitions is believed, as both client libraries believe their brokers' metadata."""
 

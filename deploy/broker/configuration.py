@@ -41,6 +41,9 @@ broker.heartbeat.interval.ms=400
 num.network.threads=2
 num.io.threads=4
 background.threads=2
+# As large as the system lets them grow: with Kafka's 100 kB a chunk of a MiB goes through in ten pieces and more.
+socket.send.buffer.bytes=-1
+socket.receive.buffer.bytes=-1
 log.cleaner.dedupe.buffer.size=16777216
 log.cleaner.io.buffer.size=131072
 """

@@ -193,7 +193,7 @@ class Graph:
             .set_starting_offsets(self._starting_offsets(name, start))
             .set_property("isolation.level", "read_committed")
             .set_property("max.partition.fetch.bytes", str(4 << 20))
-            .set_property("fetch.max.wait.ms", "100")
+            .set_property("fetch.max.wait.ms", "500")
             .set_property("partition.discovery.interval.ms", "-1")
             .set_property("client.id.prefix", f"{self._job_name}-{topic}")
         )

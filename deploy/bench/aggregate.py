@@ -41,7 +41,8 @@ _ROUND_SECONDS = 600.0
 _OWN_PROCESS = 16
 """Up to so many participants have a process each."""
 _CLASSES = 1000
-_POLL_SECONDS = 0.005
+_POLL_SECONDS = 0.1
+"""How often one looks whether the job is still there. A poll ends as soon as there is a record."""
 
 Uploads = Literal["concurrent", "before"]
 
@@ -162,17 +163,14 @@ def _play(
     published = watcher.wait_for_model(number, job)
     envelopes = watcher.wait_for_envelopes(number, len(_reports_of("published", number, reports)), job)
     cpu_seconds = {role: seconds - cpu_before[role] for role, seconds in usage.cpu_seconds().items()}
-    times = {
-        event: [each["time"] for each in _reports_of(event, number, reports)]
-        for event in ("downloaded", "uploading", "uploaded")
-    }
+    uploads_ended = _reports_of("uploaded", number, reports)
     return RoundTimes(
         round=number,
         update_bytes=update_bytes,
         opened=opened,
-        downloaded=max(times["downloaded"]),
-        first_chunk=min(times["uploading"]),
-        uploaded=max(times["uploaded"]),
+        downloaded=max(each["downloaded"] for each in uploads_ended),
+        first_chunk=min(each["uploading"] for each in uploads_ended),
+        uploaded=max(each["time"] for each in uploads_ended),
         first_envelope=min(envelopes),
         last_envelope=max(envelopes),
         published=published,

@@ -1,9 +1,10 @@
 """Participants of `fluvial bench aggregate`, one or many in a process: real downloads, uploads, envelopes; no training.
 
 The process talks in lines. Out, JSON: {"event": ..., "round": ..., "time": seconds since the epoch}, each event once
-for every participant: ready, downloaded, uploading, uploaded, published; and failed, with a message. In: "start" after
-ready; and with --hold one "publish" for each round, for which the envelopes wait, so that uploading and aggregating can
-be measured apart. After the last round it ends when its standard input does.
+for every participant: ready, uploaded, published; and failed, with a message. uploaded also says when the base model
+was verified ("downloaded") and the upload began ("uploading"), because a process that shares the cores reads each line.
+In: "start" after ready; and with --hold one "publish" for each round, for which the envelopes wait, so that uploading
+and aggregating can be measured apart. After the last round it ends when its standard input does.
 
 Participants of one process share its connection and follow rounds together, as those of one gateway would. Each has its
 own key and outbox, and a thread; `--at-once` of them upload at a time, and the others wait for their turn.
@@ -33,7 +34,7 @@ from fluvial.kafka import Transport
 from fluvial.wire.records import Round, RoundStatus
 
 _BLOCK = 1 << 20
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 5.0  # it ends as soon as there is something
 _printing = threading.Lock()
 
 
@@ -118,16 +119,16 @@ class Group:
         """The turn ends with the upload, so that whoever waits to be released keeps nobody from uploading."""
         with ExitStack() as turn:
             turn.enter_context(self._turns)
+            participant.base_model(round_)
+            downloaded = time.time()
 
             def on_event(event: Event) -> None:
                 if isinstance(event, ChunkAcknowledged) and event.num_acknowledged == event.num_chunks:
-                    report("uploaded", round_.round)
+                    report("uploaded", round_.round, downloaded=downloaded, uploading=uploading)
                     turn.close()
                     released.wait()
 
-            participant.base_model(round_)
-            report("downloaded", round_.round)
-            report("uploading", round_.round)
+            uploading = time.time()
             participant.publish(round_, delta_D, weight=1, on_event=on_event)
         report("published", round_.round)
 
@@ -165,7 +166,7 @@ def _participant(federation: Federation, name: str, folder: Path, transport: Tra
     return Participant(federation, name, key, folder / f"{name}.sqlite", transport, proven=False)
 
 
-def report(event: str, round_number: int, **more: str) -> None:
+def report(event: str, round_number: int, **more: str | float) -> None:
     line = {"event": event, "round": round_number, "time": time.time(), **more}
     with _printing:
         sys.stdout.write(json.dumps(line) + "\n")

@@ -25,6 +25,7 @@ from pipelines.aggregation.rounds import window
 from pipelines.aggregation.rounds.receipts import receipt_frames
 from pipelines.aggregation.rounds.window import Phase
 from pipelines.aggregation.rule import selection
+from pipelines.aggregation.shards.chunk_source import shards_of
 from pipelines.config import Settings
 from pipelines.flink.attempts import attempt_of
 from pipelines.flink.environment import max_parallelism
@@ -152,7 +153,7 @@ class CollectRound(KeyedProcessFunction):
         match effect:
             case window.Begin(round_):
                 if selection.adds_as_they_come(round_):
-                    yield from self._to_shards(TO_COMBINE, Begin(encode(round_)))
+                    yield from self._to_shards(TO_COMBINE, round_, Begin(encode(round_)))
             case window.HoldAdmitted():
                 self._state.hold_admitted()
             case window.Late(update):
@@ -171,7 +172,7 @@ class CollectRound(KeyedProcessFunction):
                 ordered = tuple(encoded[update.record_sha256][1] for update in updates)
                 encoded_round = encode(round_)
                 if selection.needs_measurement(round_):
-                    yield from self._to_shards(TO_MEASURE, MeasureRound(encoded_round, ordered))
+                    yield from self._to_shards(TO_MEASURE, round_, MeasureRound(encoded_round, ordered))
                 yield TO_SELECT, Closed(encoded_round, ordered).packed(f"{task}/{round_.round}")
 
     def _taken(self, task: str) -> list[tuple[AcceptedUpdate, bytes]]:
@@ -188,12 +189,12 @@ class CollectRound(KeyedProcessFunction):
         self._state.admit(admits)
         if selection.adds_as_they_come(round_):
             place = Place(round_.round, round_.attempt)
-            yield from self._to_shards(TO_COMBINE, Add(round_.task, place, tuple(admits)))
+            yield from self._to_shards(TO_COMBINE, round_, Add(round_.task, place, tuple(admits)))
 
-    def _to_shards(self, tag: OutputTag, message: Message) -> Iterator[Any]:
+    def _to_shards(self, tag: OutputTag, round_: Round, message: Message) -> Iterator[Any]:
         parts = message.parts()
-        for key in self._shard_keys:
-            yield tag, pack(key, message.kind, parts)
+        for shard in shards_of(round_, len(self._shard_keys)):
+            yield tag, pack(self._shard_keys[shard], message.kind, parts)
 
 
 def _broker_order(update: AcceptedUpdate) -> tuple[int, int, int]:

@@ -11,7 +11,7 @@ from pyflink.datastream import KeyedProcessFunction
 from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
 
 from fluvial.wire.foreign_text import logger
-from fluvial.wire.records import AcceptedUpdate
+from fluvial.wire.records import AcceptedUpdate, Round
 from models.aggregation.plan import Plan
 from pipelines.aggregation.messages import (
     Closed,
@@ -24,6 +24,7 @@ from pipelines.aggregation.messages import (
 )
 from pipelines.aggregation.operators.side_outputs import TO_KEEPER
 from pipelines.aggregation.rule import selection
+from pipelines.aggregation.shards.chunk_source import shards_of
 from pipelines.config import Settings
 from pipelines.flink.environment import max_parallelism
 from pipelines.flink.keys import shard_keys
@@ -56,7 +57,7 @@ class Select(KeyedProcessFunction):
         closed = Closed.of(unpack(bytes(stored))[2])
         place = Place(closed.round.round, closed.round.attempt)
         answers = [answer for answer in map(_answer, self._measured.get()) if answer.place == place]
-        if selection.needs_measurement(closed.round) and len(answers) < self._settings.partitions:
+        if selection.needs_measurement(closed.round) and len(answers) < len(self._shards(closed.round)):
             return
         self._closed.clear()
         self._measured.clear()
@@ -75,10 +76,13 @@ class Select(KeyedProcessFunction):
         taken = tuple(data for data, weight in zip(closed.encoded_updates, weights, strict=True) if weight)
         combine = CombineRound(closed.encoded_round, taken, plan)
         parts = combine.parts()
-        for key in self._shard_keys:
-            yield pack(key, combine.kind, parts)
+        for shard in self._shards(closed.round):
+            yield pack(self._shard_keys[shard], combine.kind, parts)
         selected = Selected(place, _without_content(updates), weights, plan.divisor)
         yield TO_KEEPER, selected.packed(closed.round.task)
+
+    def _shards(self, round_: Round) -> list[int]:
+        return shards_of(round_, len(self._shard_keys))
 
 
 def _plan(closed: Closed, updates: Sequence[AcceptedUpdate], answers: Sequence[Measured | NotMeasured]) -> Plan:

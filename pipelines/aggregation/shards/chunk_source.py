@@ -29,6 +29,13 @@ def hashes_to(reference: ChunkReference, chunk: bytes) -> bool:
     return hashlib.sha256(chunk).digest() == reference.sha256
 
 
+def shards_of(round_: Round, num_shards: int) -> list[int]:
+    """Shards that have chunks of the round's model, ascending: of a small model's not all."""
+    chunks = num_chunks(round_.num_elements, round_.chunk_elements)
+    # Chunks that follow each other are those of shards that do.
+    return sorted({chunk_partition(round_.task, index, num_shards) for index in range(min(chunks, num_shards))})
+
+
 class ChunkSource:
     """The chunks of one shard, for any task: chunk j belongs to shard `chunk_partition(task, j, num_shards)`."""
 

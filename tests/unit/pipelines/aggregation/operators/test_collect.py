@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fluvial.wire.framing import decode, encode
+from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import AcceptedUpdate, AuditEvent, Outcome, Receipt, Round
 from pipelines.aggregation import committed
 from pipelines.aggregation.messages import Add, Begin, Closed, MeasureRound, Place, RoundFailed
@@ -15,6 +16,7 @@ from pipelines.aggregation.operators import collect
 from pipelines.aggregation.operators.collect import CollectRound
 from pipelines.aggregation.operators.side_outputs import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT
 from pipelines.config import Settings
+from pipelines.flink.keys import shard_of
 from pipelines.flink.messages import pack, unpack
 from tests.unit.pipelines.aggregation.builders import a_round, an_update
 from tests.unit.pipelines.aggregation.committed_log import CommittedLog
@@ -84,6 +86,15 @@ def test_every_shard_adds_what_a_linear_rule_takes_in_as_it_comes(window: Window
     added = told(window.updates(an_update(1), an_update(2)), TO_COMBINE)
     assert [Add.of(parts).updates for _, _, parts in added] == [[an_update(1), an_update(2)]] * 2
     assert Add.of(added[0][2]).place == Place(1, 1)
+
+
+@pytest.mark.parametrize("rule", ['{"name": "weighted_mean"}', KRUM])
+def test_shards_that_have_nothing_of_a_small_model_are_told_nothing(window: Window, rule: str) -> None:
+    small = a_round(rule=rule, chunk_elements=8)
+    out = window.round(small) + window.updates(*(an_update(number) for number in range(3)))
+    to_shards = told(out, TO_COMBINE) + told(out, TO_MEASURE)
+    assert to_shards
+    assert {shard_of(key) for key, *_ in to_shards} == {chunk_partition("demo", 0, SETTINGS.partitions)}
 
 
 def test_a_closed_round_goes_to_the_rule_ordered_by_digest(window: Window) -> None:

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from fluvial.wire.framing import encode
+from fluvial.wire.layout import chunk_partition
 from fluvial.wire.records import Round
 from pipelines.aggregation.messages import Closed, CombineRound, Measured, NotMeasured, Place, Selected, Undecided
 from pipelines.aggregation.operators.select import Select
 from pipelines.aggregation.operators.side_outputs import TO_KEEPER
 from pipelines.config import Settings
+from pipelines.flink.keys import shard_of
 from pipelines.flink.messages import unpack
 from tests.unit.pipelines.aggregation.builders import a_round, an_update
 
@@ -85,6 +87,15 @@ def test_a_rule_that_measures_waits_for_every_shard_of_its_attempt() -> None:
     assert CombineRound.of(unpack(to_shards[0])[2]).updates == [*UPDATES[:2], *UPDATES[3:]]
     weights = Selected.of(unpack(to_keeper)[2]).effective_weights
     assert [weight > 0 for weight in weights] == [True, True, False, True, True]
+
+
+def test_of_a_small_model_the_shards_that_have_some_of_it_are_waited_for_and_told() -> None:
+    operator, small = select(), a_round(rule=KRUM, chunk_elements=8)
+    assert send(operator, closed(small, UPDATES)) == []
+    rows = np.array([[1.0], [1.0], [-40.0], [1.1], [1.0]])
+    *to_shards, (_, to_keeper) = send(operator, measured(0, rows @ rows.T))
+    assert [shard_of(unpack(each)[0]) for each in to_shards] == [chunk_partition("demo", 0, SETTINGS.partitions)]
+    assert unpack(to_keeper)[1] == "selected"
 
 
 def test_a_rule_that_cannot_decide_fails_the_round_and_not_the_job() -> None:

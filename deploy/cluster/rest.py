@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlsplit
 
 from deploy.machine.errors import StackError
-
-if TYPE_CHECKING:
-    from urllib.request import OpenerDirector
 
 _SECONDS = 10.0
 ENDED = frozenset({"CANCELED", "FAILED", "FINISHED", "SUSPENDED"})
@@ -84,22 +82,16 @@ class RestClient:
         return state
 
     def _call(self, path: str, method: str = "GET") -> Any:
-        from urllib.error import HTTPError  # late, as all of urllib: many who know of a cluster do not call it
-        from urllib.request import Request
+        from http.client import HTTPConnection, HTTPException  # late: many who know of a cluster do not call it
 
-        request = Request(self.url + path, method=method)
+        place = urlsplit(self.url)
         try:
-            with _opener().open(request, timeout=_SECONDS) as response:
-                return json.loads(response.read() or b"{}")
-        except HTTPError as error:
-            with error:
-                raise StackError(f"Flink refused {path}: {error.read()[:500].decode(errors='replace')}") from error
-        except (OSError, ValueError) as error:
+            with closing(HTTPConnection(place.hostname or "", place.port, timeout=_SECONDS)) as connection:
+                connection.request(method, place.path + path)
+                response = connection.getresponse()
+                body = response.read()
+            if response.status >= 400:
+                raise StackError(f"Flink refused {path}: {body[:500].decode(errors='replace')}")
+            return json.loads(body or b"{}")
+        except (OSError, HTTPException, ValueError) as error:
             raise StackError(f"the JobManager at {self.url} does not answer: {error}") from error
-
-
-@cache
-def _opener() -> OpenerDirector:
-    from urllib.request import ProxyHandler, build_opener
-
-    return build_opener(ProxyHandler({}))  # the loopback interface needs no proxy

@@ -19,6 +19,7 @@ from fluvial.cli.common import (
     load_federation,
     print_json,
     reported,
+    shown,
 )
 from fluvial.kafka import connect
 from fluvial.wire.acceleration import AccelerationSpec
@@ -69,10 +70,8 @@ def verify(
         print_json({"task": task, "verified": good, "missing": missing, "drawn": drawn, "decisions": decisions})
     else:
         for each in chosen:
-            console.print(
-                f"{each.sequence:>5}  {_MARKS[found[each.sequence].outcome]}  version {each.version}, ", end=""
-            )
-            console.print(f"{each.variant} on {each.processor}: {each.reason}", markup=False)
+            place = f"{each.sequence:>5}  {_MARKS[found[each.sequence].outcome]}  version {each.version}"
+            console.print(f"{place}, {shown(f'{each.variant} on {each.processor}: {each.reason}')}")
             for difference in found[each.sequence].differences:
                 console.print(f"                {difference}", markup=False)
         for number in missing:
@@ -80,8 +79,7 @@ def verify(
         if drawn:
             console.print(
                 f"{drawn} bounds are of metrics that no counts tell (AUC, F1, errors): taken as they were signed; "
-                "`fluvial variant verify` draws them again from the gate set",
-                soft_wrap=True,
+                "`fluvial variant verify` draws them again from the gate set"
             )
         console.print(f"{_verdict(good, missing, found.values())}: {len(chosen)} decisions computed again")
     if not good:

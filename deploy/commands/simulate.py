@@ -102,7 +102,7 @@ def folder_of(task: str) -> Path:
 def _progress(num_rounds: int) -> Iterator[Callable[[Round, int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with Progress(
-        *columns, TimeElapsedColumn(), console=errors, transient=True, disable=not errors.is_terminal
+        *columns, TimeElapsedColumn(), console=errors.console, transient=True, disable=not errors.console.is_terminal
     ) as progress:
         all_rounds = progress.add_task("rounds", total=num_rounds)
         updates = progress.add_task("updates", total=None)

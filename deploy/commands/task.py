@@ -136,7 +136,7 @@ def show(
     if as_json:
         print_json(found)
     else:
-        console.print_json(data=found)
+        console.console.print_json(data=found)
 
 
 @app.command("update")

@@ -102,7 +102,6 @@ def tune(
         f"task {created.task.task}: {rounds} round{'s' if rounds > 1 else ''} on {size:,} parameters that are left of "
         f"{task}, version {version}: `fluvial participate {created.task.task}`",
         markup=False,
-        soft_wrap=True,
     )
 
 

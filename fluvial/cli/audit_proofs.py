@@ -97,7 +97,7 @@ def verify(
     if json:
         print_json(report.to_dict())
     else:
-        print_report(report, console)
+        print_report(report, console.console)
     if not report.verified:
         raise typer.Exit(Exit.FAILURE)
     if kept is not None and kept != state:

@@ -1,8 +1,4 @@
-"""What all verbs share: where the federation file is, human or JSON output, and exit statuses.
-
-Exit status: 0 success; 1 refused or not proven; 2 wrong usage; 3 the broker is away or too slow, trying again may help;
-130 interrupted; 141 nobody reads the output any more, as after `| head`.
-"""
+"""What all verbs share: where the federation file is, human or JSON output, and how they end."""
 
 import errno
 import json
@@ -10,15 +6,14 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping
-from enum import IntEnum
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
+from fluvial.cli.exits import Exit as Exit
+from fluvial.cli.printing import Printer
 from fluvial.cli.streams import silence_output
 from fluvial.identity.federation import Federation
 from fluvial.kafka.recovering import TOLD_SOON
@@ -68,26 +63,6 @@ def _number(value: float) -> float:
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-class Exit(IntEnum):
-    """Exit statuses."""
-
-    SUCCESS = 0
-    FAILURE = 1
-    USAGE = 2
-    UNAVAILABLE = 3
-    INTERRUPTED = 130
-    BROKEN_PIPE = 141
-
-
-class PipedConsole(Console):
-    """Ends the command quietly when its output is read no more."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        silence_output()
-        raise SystemExit(Exit.BROKEN_PIPE)
-
-
 _REMEDIES = {
     errno.ENOSPC: "The disk is full: make room there, or name another place.",
     errno.EDQUOT: "Your share of the disk is full: make room there, or name another place.",
@@ -97,25 +72,14 @@ _REMEDIES = {
     errno.EISDIR: "That is a folder: name a file in it.",
 }
 
-_WIDE = 4096
-"""Columns where no terminal is: what a table holds must reach `grep` whole, a row on a line."""
-
-
-def _width() -> int | None:
-    """None: as wide as the terminal, or as COLUMNS says."""
-    is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    return None if is_terminal or os.environ.get("COLUMNS") else _WIDE
-
-
-console = PipedConsole(highlight=False, soft_wrap=True, width=_width())
-errors = PipedConsole(stderr=True, highlight=False, soft_wrap=True)
+console, errors = Printer(), Printer(stderr=True)
 
 
 def fail(message: str, hint: str = "", status: Exit = Exit.FAILURE) -> NoReturn:
     """Says what went wrong and what to do next, and ends the command."""
-    errors.print(f"[bold red]error:[/] {_escape(message)}")
+    errors.print(f"[bold red]error:[/] {_escape(plain(message))}")
     if hint:
-        errors.print(f"  {_escape(hint)}")
+        errors.print(f"  {_escape(plain(hint))}")
     raise typer.Exit(status)
 
 
@@ -235,8 +199,10 @@ def _again(error: FluvialError) -> str:
 
 def shown(text: str) -> str:
     """Foreign text on one line of a page with markup."""
-    return escape(plain(text).replace("\n", r"\n"))
+    return _escape(plain(text).replace("\n", r"\n"))
 
 
 def _escape(text: str) -> str:
-    return escape(plain(text))
+    from rich.markup import escape  # late: rich
+
+    return escape(text)

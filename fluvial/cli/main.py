@@ -2,8 +2,13 @@
 
 Python's garbage collector looks at everything that was imported, again and again, and finds nothing to collect: a
 quarter of a short command's time. It rests while modules are imported, and passes over them afterwards.
+
+At its end Python takes apart every module, for the system to take back the memory a moment later. The process ends
+before that, when threads have ended and all that is registered for the end has run.
 """
 
+import atexit
+import contextlib
 import errno
 import gc
 import os
@@ -12,26 +17,44 @@ from typing import Any
 
 _OUTPUT_REFUSES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EBADF, errno.ENXIO}
 
+_NO_WORDS = [] if "_FLUVIAL_COMPLETE" in os.environ else ["--help"]
+"""What a command line without any asks for. A shell that completes one tells its words otherwise."""
+
+_status: Any = None
+"""The command's, once it is over."""
+
+
+@atexit.register
+def _leave() -> None:
+    """What is registered first runs last. Where something else than a command has ended the process, or what was
+    printed cannot be written, Python ends and says so."""
+    if isinstance(_status, int):
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(_status)
+
 
 def run() -> None:
     """Entry point of the script. Ends the process: SIGTERM as Ctrl-C does, and without a word if nobody reads on."""
+    global _status
     gc.disable()
     from fluvial.cli.interruption import interruptible, leave_when_asked
     from fluvial.cli.streams import open_streams, silence_output
 
     open_streams()
     leave_when_asked()
-    from rich.console import Console
-
-    from fluvial.cli.common import Exit, PipedConsole, describe, errors
+    from fluvial.cli.common import Exit, describe, errors
     from fluvial.cli.verbs import app, mount_for
 
-    # Pages of help are printed by consoles that are not ours; of a pipe that is read no more, all think alike.
-    Console.on_broken_pipe = PipedConsole.on_broken_pipe  # type: ignore[method-assign, assignment]
+    if "--help" in sys.argv:
+        from fluvial.cli.consoles import let_all_end_quietly
+
+        let_all_end_quietly()
     status: Any = Exit.SUCCESS
     # Outside of the block: an exception in a callback of the import system would be lost, and later signals do nothing.
     sys.argv[1:] = map(_at_home, sys.argv[1:])
-    mount_for(sys.argv[1:])
+    mount_for(sys.argv[1:] or _NO_WORDS)
     gc.freeze()
     gc.enable()
     try:
@@ -53,7 +76,7 @@ def run() -> None:
         if status == Exit.SUCCESS:
             errors.print(f"error: the output cannot be written: {describe(error)[0]}", markup=False)
             status = Exit.FAILURE
-    gc.freeze()  # the interpreter's last act would look at it all once more
+    _status = 0 if status is None else status
     sys.exit(status)
 
 

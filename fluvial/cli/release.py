@@ -54,7 +54,6 @@ def list_releases(
         console.print(
             f"nothing was decided on {task} yet: variants are built and judged as versions are published, by the "
             "stages acceleration and promotion",
-            soft_wrap=True,
             markup=False,
         )
         return

@@ -62,9 +62,10 @@ def _options(
 
 
 def mount_for(words: Sequence[str], declared: Iterable[Declared] | None = None) -> None:
-    """Mount what a command line needs: the verb that it names, of a group the one in it; nothing for the version, and
-    all of them for what else names none, as help and typing errors do. declared: verbs of projects; without it those
-    that are installed, which are not looked for where the client has the verb."""
+    """Mount what a command line needs: the verb that it names, of a group the one in it; nothing for the version; for
+    help and typing errors, which name none, what all of them say of themselves; and all for no words, as when a shell
+    completes some. declared: verbs of projects; without it those that are installed, which are not looked for where the
+    client has the verb."""
     verb, inner = (*(word for word in words if not word.startswith("-")), "", "")[:2]
     if not verb and "--version" in words:
         return
@@ -76,15 +77,38 @@ def mount_for(words: Sequence[str], declared: Iterable[Declared] | None = None) 
         return
     others = installed() if declared is None else declared
     known += sorted(others, key=lambda entry: (entry.name.count("."), entry.name))
-    for found in [each for each in known if each.name.partition(".")[0] == verb] or known:
+    named = [each for each in known if each.name.partition(".")[0] == verb]
+    add = announce if words and not named else mount
+    for found in named or known:
         if found not in mounted:
-            mount(found)
+            add(found)
 
 
 def _names_of(group: typer.Typer) -> set[str]:
     """Of the commands in it."""
     named = [(each.name, each.callback) for each in group.registered_commands]
     return {name or typer.main.get_command_name(verb.__name__) for name, verb in named if verb is not None}
+
+
+def announce(found: Declared) -> None:
+    """Adds what a list of verbs has of one: its name, and what it says of itself."""
+    from fluvial.cli.words import words_of
+
+    group, _, _ = found.name.rpartition(".")
+    if group in _groups:
+        return
+    words = words_of(found) if not group else None
+    if words is None:
+        mount(found)
+    elif words.is_group:
+        _groups[found.name] = typer.Typer()
+        app.add_typer(_groups[found.name], name=found.name, help=words.help)
+    else:
+        app.command(found.name, help=words.help)(_not_loaded)
+
+
+def _not_loaded() -> None:
+    """In the place of a verb that no command line names."""
 
 
 def mount(found: Declared) -> None:

@@ -1,6 +1,8 @@
 """Reading the topic `registry` into a view. A record that does not verify is skipped, so that it cannot hide the
 genuine one before it."""
 
+from collections.abc import Iterable
+
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Message, Transport, read_all
 from fluvial.registry.view import VerifiedRegistry
@@ -19,8 +21,13 @@ def empty_view(federation: Federation) -> VerifiedRegistry:
 
 def read_registry(transport: Transport, federation: Federation, timeout: float = 30.0) -> VerifiedRegistry:
     """The registry as it stands now. Raises TransportUnavailable."""
+    return view_of(federation, read_all(transport, federation.topics.registry, timeout))
+
+
+def view_of(federation: Federation, messages: Iterable[Message]) -> VerifiedRegistry:
+    """What the topic's records come to."""
     view, skipped = empty_view(federation), tally()
-    for message in read_all(transport, federation.topics.registry, timeout):
+    for message in messages:
         take(view, message, skipped)
     return view
 

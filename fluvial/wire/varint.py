@@ -23,12 +23,14 @@ class Unusual(Exception):
     """Not for the fast decoder: malformed, not canonical, or merely rare."""
 
 
-_TWO_MORE_FOLLOW = tuple(bytes((group & 0x7F | 0x80, group >> 7 | 0x80)) for group in range(2 * _TABLE))
+_LAST = [bytes((group,)) for group in range(1 << 7)]
+_MORE = [bytes((group | 0x80,)) for group in range(1 << 7)]
+"""Seven bits, and seven behind which others follow."""
+
+_TWO_MORE_FOLLOW = tuple([low + high for high in _MORE for low in _MORE])
 """14 bits of a zigzag form that goes on."""
 
-_ENDS = tuple(
-    bytes((group,)) if group <= 0x7F else bytes((group & 0x7F | 0x80, group >> 7)) for group in range(2 * _TABLE)
-)
+_ENDS = (*_LAST, *[low + high for high in _LAST[1:] for low in _MORE])
 """The last bits of a zigzag form, up to 14."""
 
 SMALL = _ENDS[::2]

@@ -3,6 +3,7 @@ brings in what only others need."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,40 @@ def test_verbs_that_look_load_nothing_that_computes_or_checks_what_people_write(
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("verb", ["status", "up", "submit", "task", "rounds"])
+def test_what_prints_tables_comes_when_one_is_printed(verb: str) -> None:
+    assert loaded_by(verb, "rich") == (["rich"] if verb == "task" else [])
+
+
+def test_a_command_that_ran_has_loaded_nothing_that_checks_what_people_write(tmp_path: Path) -> None:
+    """Typer looks at a command's words when all is mounted."""
+    program = (
+        f"import atexit, sys; sys.argv = ['fluvial', 'status', '--json', '--data-dir', {str(tmp_path)!r}]; "
+        "from fluvial.cli.main import run; "
+        "heavy = ('pydantic', 'importlib.metadata'); "
+        "atexit.register(lambda: print(*[name for name in heavy if name in sys.modules])); run()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.split()) == (1, [])
+    assert "no stack runs in" in done.stderr or "no stack was started in" in done.stderr
+
+
+def test_what_help_says_of_the_verbs_is_what_they_say_when_they_are_loaded() -> None:
+    program = "import sys; sys.argv = ['fluvial', '--help']; from fluvial.cli import verbs; {mounted}; verbs.app()"
+    both = [
+        subprocess.run([sys.executable, "-c", program.format(mounted=mounted)], capture_output=True, text=True)
+        for mounted in ("verbs.mount_for(['--help'])", "verbs.mount_for([])")
+    ]
+    assert both[0].stdout == both[1].stdout
+    assert "participate" in both[0].stdout
+    assert "status" in both[0].stdout
+
+
+def test_help_and_typing_errors_load_no_verb() -> None:
+    for words in ("--help", "unknown"):
+        assert loaded_by(words, "deploy.commands.up", "fluvial.cli.rounds", "numpy", "confluent_kafka") == []
 
 
 def test_the_version_is_told_without_any_verb() -> None:

@@ -68,6 +68,34 @@ def test_one_that_cannot_be_loaded_takes_no_other_down(command_line: typer.Typer
     assert CliRunner().invoke(command_line, ["--help"]).exit_code == 0
 
 
+def test_a_list_of_verbs_takes_their_words_from_their_sources(
+    command_line: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = """
+import typer
+raise_when_loaded = 1 / 0
+group = typer.Typer(no_args_is_help=True, help="A group.")
+def verb(word: str) -> None:
+    '''A verb.
+
+    And more of it.
+    '''
+"""
+    (tmp_path / "only_read.py").write_text(source)
+    (tmp_path / "loaded.py").write_text("import typer\ntold = 'Computed.'\ngroup = typer.Typer(help=told)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, value in (
+        ("verb", "only_read:verb"),
+        ("group", "only_read:group"),
+        ("group.inner", "only_read:verb"),
+        ("other", "loaded:group"),
+    ):
+        verbs.announce(entry(name, value))
+    told = CliRunner().invoke(command_line, ["--help"]).stdout
+    assert [text in told for text in ("A verb.", "A group.", "Computed.", "inner")] == [True, True, True, False]
+    assert {name for name in ("only_read", "loaded") if sys.modules.pop(name, None)} == {"loaded"}
+
+
 class Away(FluvialError):
     retriable = True
 
@@ -105,7 +133,11 @@ def mounted(monkeypatch: pytest.MonkeyPatch, command_line: typer.Typer) -> list[
         if found.name == "model":
             verbs._groups["model"].command("list")(lambda: None)
 
+    def announce(found: Declared) -> None:
+        names.append(f"{found.name} alone")
+
     monkeypatch.setattr(verbs, "mount", mount)
+    monkeypatch.setattr(verbs, "announce", announce)
     monkeypatch.setattr(verbs, "_CLIENT", {"enrol": "a:b", "model": "a:c", "model.get": "a:d"})
     return names
 
@@ -120,8 +152,9 @@ def mounted(monkeypatch: pytest.MonkeyPatch, command_line: typer.Typer) -> list[
         (["model", "replay"], ["model", "model.get", "model.replay"]),
         (["model"], ["model", "model.get", "model.replay"]),
         (["up"], ["up"]),
-        (["--help"], ["enrol", "model", "model.get", "up", "model.replay"]),
-        (["unknown"], ["enrol", "model", "model.get", "up", "model.replay"]),
+        ([], ["enrol", "model", "model.get", "up", "model.replay"]),
+        (["--help"], [f"{name} alone" for name in ("enrol", "model", "model.get", "up", "model.replay")]),
+        (["unknown"], [f"{name} alone" for name in ("enrol", "model", "model.get", "up", "model.replay")]),
     ],
 )
 def test_a_command_line_mounts_what_it_names_and_nothing_twice(

@@ -1,4 +1,4 @@
-"""Creating the topics of a federation, and looking at how far they and their readers are."""
+"""Creating the topics of a federation, and looking at how far they are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -22,7 +22,9 @@ from fluvial.identity.brokers import Brokers
 from fluvial.kafka.librdkafka import clients
 from fluvial.wire.topics import TopicSettings
 
-_SECONDS = 15.0
+SECONDS = 15.0
+"""Longest wait for an answer."""
+
 _LEADERS_SECONDS = 60.0
 _LOOK_SECONDS = 3.0
 
@@ -35,22 +37,13 @@ class TopicStatus:
     end_offsets: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupLag:
-    """How many offsets a group of readers is behind the end of a topic, as far as its last checkpoint said."""
-
-    group: str
-    topic: str
-    lag: int
-
-
 def admin_client(brokers: Brokers) -> AdminClient:
     return clients.admin(brokers, "fluvial-admin")
 
 
 def topic_exists(brokers: Brokers, name: str) -> bool:
     """Whether the brokers have this topic. Raises KafkaException when they do not answer."""
-    return name in admin_client(brokers).list_topics(timeout=_SECONDS).topics
+    return name in admin_client(brokers).list_topics(timeout=SECONDS).topics
 
 
 def create_topics(brokers: Brokers, settings: Iterable[TopicSettings]) -> None:
@@ -65,7 +58,7 @@ def create_topics(brokers: Brokers, settings: Iterable[TopicSettings]) -> None:
             NewTopic(topic.name, topic.partitions, topic.replication_factor, config=topic.config)
             for topic in wanted.values()
         ],
-        operation_timeout=_SECONDS,
+        operation_timeout=SECONDS,
     )
     found = []
     for name, future in futures.items():
@@ -76,7 +69,7 @@ def create_topics(brokers: Brokers, settings: Iterable[TopicSettings]) -> None:
                 raise StackError(f"the topic {name} cannot be created: {error.args[0].str()}") from error
             found.append(wanted[name])
     _configure(admin, found)
-    existing = admin.list_topics(timeout=_SECONDS).topics
+    existing = admin.list_topics(timeout=SECONDS).topics
     for name, topic in wanted.items():
         if name in existing and len(existing[name].partitions) != topic.partitions:
             raise StackError(
@@ -88,14 +81,13 @@ def create_topics(brokers: Brokers, settings: Iterable[TopicSettings]) -> None:
     )
 
 
-def topic_statuses(brokers: Brokers, names: Sequence[str]) -> list[TopicStatus]:
+def topic_statuses(admin: AdminClient, names: Sequence[str]) -> list[TopicStatus]:
     """End offsets of these topics, those that do not exist left out."""
-    admin = admin_client(brokers)
-    existing = admin.list_topics(timeout=_SECONDS).topics
+    existing = admin.list_topics(timeout=SECONDS).topics
     partitions = [
         TopicPartition(name, partition) for name in names if name in existing for partition in existing[name].partitions
     ]
-    ends = _end_offsets(admin, partitions)
+    ends = end_offsets(admin, partitions)
     return [
         TopicStatus(
             name=name,
@@ -104,28 +96,6 @@ def topic_statuses(brokers: Brokers, names: Sequence[str]) -> list[TopicStatus]:
         for name in names
         if name in existing
     ]
-
-
-def group_lags(brokers: Brokers, prefix: str) -> list[GroupLag]:
-    """The lag of each group whose name starts with `prefix`, by topic."""
-    admin = admin_client(brokers)
-    groups = sorted(
-        group.group_id
-        for group in admin.list_consumer_groups(request_timeout=_SECONDS).result().valid
-        if group.group_id.startswith(prefix)
-    )
-    lags = []
-    for group in groups:
-        request = [ConsumerGroupTopicPartitions(group)]
-        found = admin.list_consumer_group_offsets(request, request_timeout=_SECONDS)[group].result()
-        committed = [partition for partition in found.topic_partitions or () if partition.offset >= 0]
-        ends = _end_offsets(admin, [TopicPartition(place.topic, place.partition) for place in committed])
-        by_topic: dict[str, int] = {}
-        for place in committed:
-            behind = max(0, ends[place.topic, place.partition] - place.offset)
-            by_topic[place.topic] = by_topic.get(place.topic, 0) + behind
-        lags += [GroupLag(group=group, topic=topic, lag=lag) for topic, lag in sorted(by_topic.items())]
-    return lags
 
 
 def _configure(admin: AdminClient, topics: Sequence[TopicSettings]) -> None:
@@ -143,7 +113,7 @@ def _configure(admin: AdminClient, topics: Sequence[TopicSettings]) -> None:
         )
         for topic in topics
     ]
-    for resource, future in admin.incremental_alter_configs(resources, request_timeout=_SECONDS).items():
+    for resource, future in admin.incremental_alter_configs(resources, request_timeout=SECONDS).items():
         try:
             future.result()
         except KafkaException as error:
@@ -156,7 +126,7 @@ def _wait_until_led(brokers: Brokers, partitions: Sequence[TopicPartition]) -> N
     while True:
         try:
             # A client of its own for each look: one that has once heard of no leader waits for its next metadata.
-            _end_offsets(admin_client(brokers), partitions, _LOOK_SECONDS)
+            end_offsets(admin_client(brokers), partitions, _LOOK_SECONDS)
             return
         except KafkaException as error:
             if time.monotonic() > deadline:
@@ -166,9 +136,10 @@ def _wait_until_led(brokers: Brokers, partitions: Sequence[TopicPartition]) -> N
         time.sleep(0.05)
 
 
-def _end_offsets(
-    admin: AdminClient, partitions: Sequence[TopicPartition], timeout: float = _SECONDS
+def end_offsets(
+    admin: AdminClient, partitions: Sequence[TopicPartition], timeout: float = SECONDS
 ) -> dict[tuple[str, int], int]:
+    """By topic and partition, behind the last record that is committed. Raises KafkaException."""
     if not partitions:
         return {}
     futures = admin.list_offsets(

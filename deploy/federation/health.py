@@ -1,6 +1,6 @@
 """What needs a person in a federation: tasks that are halted or keep failing, and records that nobody could handle.
 
-A fold over records; `read_health` reads the newest of them.
+A fold over records; `health_reading` reads the newest of them.
 """
 
 from __future__ import annotations
@@ -8,13 +8,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass, field
 
-from fluvial.identity.federation import Federation
-from fluvial.kafka import connect
-from fluvial.kafka.asked import Asked
-from fluvial.registry.reading import read_registry
 from fluvial.transparency.event import event_id, read_event
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode
@@ -29,11 +24,6 @@ from fluvial.wire.records import (
     TaskStatus,
 )
 from pipelines.flink.frames import SourceRecord
-from pipelines.flink.log_reader import read_to_end
-from pipelines.flink.stage_mac import StageMac
-
-NEWEST_EVENTS = 20_000
-"""How far back events and quarantine are looked at, by partition."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,16 +108,3 @@ def _package_of(task: Task) -> str:
     except (ValueError, TypeError, LookupError):  # none; of what is no task file the stages tell
         return ""
     return name if isinstance(name, str) else ""
-
-
-def read_health(federation: Federation, mac: StageMac) -> Health:
-    """As the log says now. mac: tells the stages' events from what others have written. Raises LogUnreadable,
-    TransportUnavailable."""
-    health, brokers, topics = Health(), federation.brokers, federation.topics
-    events = Asked(lambda: list(read_to_end(brokers, topics.events, tail=NEWEST_EVENTS)))
-    quarantine = Asked(lambda: list(read_to_end(brokers, topics.quarantine, tail=NEWEST_EVENTS)))
-    with closing(connect(brokers, "fluvial-status")) as transport:
-        health.take_tasks(read_registry(transport, federation).tasks())
-    health.take_events(mac.proven(topics.events, events.answer()))
-    health.take_quarantine(quarantine.answer())
-    return health

@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from deploy.acts.first_model import ModelOfLayers
 from deploy.acts.tasks import create_task, update_task
 from deploy.bench.seeding import register
-from deploy.federation.health import read_health
+from deploy.federation.health_reading import HealthReading
 from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack, running_stack
 from fluvial.auditor.kept_log import KeptLog
@@ -279,7 +279,7 @@ def test_bad_input_gets_a_verdict_and_changes_nothing(tmp_path: Path, monkeypatc
             with closing(connect(federation.brokers, "test")) as transport:
                 acts = OperatorActs(transport, federation, stack.keys.operator)
                 assert_a_task_is_continued_and_removed(acts, sender, manifest)
-            health = read_health(federation, StageMac.load(stack.directory.keys))
+            health = HealthReading(federation).health(StageMac.load(stack.directory.keys))
             assert (health.tasks["toy"].status, health.tasks["toy"].reason) == ("REMOVED", "the test is over")
             assert health.tasks["toy"].last_failure == "the task was removed"
             assert health.quarantined["NON_FINITE"] == 1

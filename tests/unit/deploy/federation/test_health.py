@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploy.commands.status import _findings
+from deploy.commands.status_page import _findings
 from deploy.federation.health import Health
 from fluvial.wire.records import (
     Metric,

@@ -94,8 +94,14 @@ def test_the_picture_of_a_variants_life_is_drawn_from_the_table_that_decides() -
     assert drawn == picture()
 
 
-OUR_OWN_VARIABLES = {"FLUVIAL_CLUSTER", "FLUVIAL_JOB_START", "FLUVIAL_ONE_JOB", "FLUVIAL_WRITE_CLASS_ARCHIVES"}
-"""What processes of ours tell each other; nobody else sets them."""
+OUR_OWN_VARIABLES = {
+    "FLUVIAL_CLUSTER",
+    "FLUVIAL_COMPLETE",
+    "FLUVIAL_JOB_START",
+    "FLUVIAL_ONE_JOB",
+    "FLUVIAL_WRITE_CLASS_ARCHIVES",
+}
+"""What processes of ours, and a shell that completes a line, tell each other; nobody else sets them."""
 
 
 def test_every_variable_that_is_read_is_explained_and_no_other() -> None:

@@ -81,8 +81,8 @@ class Broker:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
-    def begin(self) -> None:
-        """Begin to start, and return when its folder is made; `start` waits for the rest.
+    def begin(self, *, formatted: bool = True) -> None:
+        """Begin to start, and return; `start` waits for the rest. formatted: return only when its folder is made.
 
         Raises StartError with the end of its log.
         """
@@ -91,7 +91,8 @@ class Broker:
                 make_private_folder(self.directory)  # it holds what everybody sends
                 try:
                     self._begin(self._ports or self._remembered_ports())
-                    self._wait_until_formatted()
+                    if formatted:
+                        self._wait_until_formatted()
                 except BaseException:
                     self.stop()
                     raise

@@ -8,23 +8,26 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from deploy.demo.beginning import Beginning
 from deploy.demo.errors import DemoFailed
 from deploy.demo.example import example
-from deploy.demo.federation import Run
 from deploy.demo.measures import margins_in_words
-from deploy.demo.progress import Progress
-from deploy.demo.summary import Summary
 from deploy.federation.directory import DataDirectory
 from deploy.machine.errors import StackError
 from fluvial.cli.common import Exit, fail, json_of, reported
 from fluvial.cli.interruption import interruptible, uninterrupted
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.files import check_replaceable, replace_file
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from deploy.demo.progress import Progress
+    from deploy.demo.summary import Summary
 
 _PIPED_WIDTH = 150
 
@@ -55,24 +58,41 @@ def demo(
     bit-exact and the audit log verifies.
     """
     chosen = example(task)
+    if accelerate and chosen.task_file.acceleration is None:
+        raise ValueError(f"the task {chosen.task_file.task} names no variants: credit does")
     for output in (json, html):
         if output is not None:
             check_replaceable(output)
-    # Where there is no terminal to ask, tables are given room enough not to be folded.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-    progress = Progress(console, f"fluvial demo: {chosen.task_file.title}", chosen.task_file.rounds, chosen.metrics)
+    progress: Progress | None = None
     try:
-        with interruptible(), _directory(data_dir) as root, progress:
-            run = Run(chosen, root, progress, accelerate=accelerate, secure=secure, keep=data_dir is not None)
-            summary = run.run()
+        with (
+            interruptible(),
+            _directory(data_dir) as root,
+            Beginning(root, chosen.packages, accelerate=accelerate, secure=secure, keep=data_dir is not None) as begun,
+        ):
+            from rich.console import Console  # late, as all below: broker and job start meanwhile
+
+            from deploy.demo.federation import Run
+            from deploy.demo.progress import Progress
+
+            # Where there is no terminal to ask, tables are given room enough not to be folded.
+            console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+            title, rounds = f"fluvial demo: {chosen.task_file.title}", chosen.task_file.rounds
+            with Progress(console, title, rounds, chosen.metrics, begun.started) as progress:
+                run = Run(chosen, begun, progress, accelerate=accelerate)
+                summary = run.run()
             if html is not None and accelerate:
                 replace_file(html, run.variants_page.read_bytes())
     except KeyboardInterrupt:
         kept = f" What there was is in {data_dir}." if data_dir else ""
-        fail(f"interrupted while {progress.last_phase}; everything was stopped.{kept}", status=Exit.INTERRUPTED)
+        fail(f"interrupted while {_phase(progress)}; everything was stopped.{kept}", status=Exit.INTERRUPTED)
     except (DemoFailed, StackError, FluvialError) as error:
-        fail(f"failed while {progress.last_phase}: {error}", _where(data_dir))
+        fail(f"failed while {_phase(progress)}: {error}", _where(data_dir))
     _tell(summary, console, json)
+
+
+def _phase(progress: Progress | None) -> str:
+    return "starting" if progress is None else progress.last_phase
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from deploy.demo.groups import GroupMargin
 from deploy.demo.measures import LOWER_IS_BETTER, Margin
 from deploy.machine.jars import CHECKOUT
-from fluvial.edge.metrics import metric_name
+from fluvial.wire.task_code import metric_name
 from fluvial.wire.task_file import TaskFile
 
 TASKS = CHECKOUT / "deploy" / "tasks"

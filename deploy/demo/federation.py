@@ -1,13 +1,12 @@
 """One run of the demonstration: the stack, the jobs, the participants, and what is checked when the rounds are over.
 
-What can start at the same time does: one process imports torch for participants, baseline and the task's first model,
-and the job's process gets ready, while the broker starts. Whatever ends the run, no process and no port outlives it.
+Broker and job have begun (`deploy.demo.beginning`). When the job is under way, one process imports torch for
+participants and baseline. Whatever ends the run, no process of it outlives it.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from pathlib import Path
 from deploy.acts.access import grant_access
 from deploy.demo.asking import Asked, Asking
 from deploy.demo.asking import shortfalls_of as asked_shortfalls
+from deploy.demo.beginning import Beginning
 from deploy.demo.cast import Member, Role, cast, dump
 from deploy.demo.checks import audited, replayed
 from deploy.demo.children import Child, Children, how_it_ended
@@ -33,8 +33,6 @@ from deploy.demo.reports import Ended, Enrolled, Failed, Ready, Report, ReportRe
 from deploy.demo.summary import Audited, Summary
 from deploy.demo.variants import VariantObserver, VariantRow, shortfalls_of
 from deploy.demo.variants_page import page
-from deploy.jobs.submission import LocalJob, Submission
-from deploy.local.stack import Stack
 from deploy.machine.jars import CHECKOUT
 from fluvial.cli.interruption import uninterrupted
 from fluvial.edge.metrics import Measured
@@ -43,10 +41,6 @@ from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Transport, connect
 from fluvial.registry.acts import OperatorActs
 from fluvial.wire.files import replace_file, write_private
-
-STAGES = ("validation", "aggregation", "evaluation", "audit")
-ACCELERATION_STAGES = ("acceleration", "promotion", "inference")
-JOB = "demo"
 
 _MODULES = ("deploy.demo.participants", "deploy.demo.central", "deploy.demo.opening")
 """What the run's processes are; each of them needs torch."""
@@ -61,40 +55,16 @@ _POLL_SECONDS = 0.15
 class Run:
     """A run in a directory. Use once, from the main thread: `run` returns the summary or raises DemoFailed."""
 
-    def __init__(
-        self,
-        example: Example,
-        root: Path,
-        progress: Progress,
-        *,
-        accelerate: bool = False,
-        secure: bool = False,
-        keep: bool = True,
-    ) -> None:
-        """accelerate: build, measure and promote variants, too; the task must say which. secure: by mutual TLS, with a
-        certificate for each member, also for those without a token. keep: what the directory holds is wanted when the
-        run is over, so that the broker ends in order. Raises ValueError."""
+    def __init__(self, example: Example, begun: Beginning, progress: Progress, *, accelerate: bool = False) -> None:
+        """begun: of the same example, with the stages for it. accelerate: build, measure and promote variants, too; the
+        task says which."""
         self._spec = example.task_file.acceleration if accelerate else None
-        if accelerate and self._spec is None:
-            raise ValueError(f"the task {example.task_file.task} names no variants: credit does")
         self._example = example
-        self._root = root
-        self._layout = Layout(root / "demo")
+        self._root = begun.root
+        self._layout = Layout(begun.root / "demo")
         self._progress = progress
         self._children = Children(_MODULES, self._layout.log("forking"))
-        self._stack = Stack(root, watch=False, secure=secure)
-        self._is_secure, self._keep = secure, keep
-        # A job that fails again and again is to end and say why, not to try for ever.
-        stages = (*STAGES, *(ACCELERATION_STAGES if accelerate else ()))
-        # Its rounds are seconds long: what is refused after a wait, and what waits for a checkpoint, waits less.
-        settings = {
-            "restart_attempts": 3,
-            "packages": [str(folder) for folder in example.packages],
-            "checkpoint_interval_ms": 100,
-            "parking_ms": 1_000,
-        }
-        submission = Submission(stages=stages, name=JOB, settings=settings)
-        self._job = LocalJob(self._stack.directory, submission)
+        self._stack, self._job, self._is_secure = begun.stack, begun.job, begun.is_secure
         self._members: list[Member] = cast(example.names)
         # A round closes as soon as everyone has delivered whose updates can count; the quorum is the task's own.
         num_counting = sum(member.counts for member in self._members)
@@ -116,8 +86,7 @@ class Run:
         return self._layout.variants_page
 
     def run(self) -> Summary:
-        """Everything, from an empty directory to the summary. Raises DemoFailed, StackError, FluvialError."""
-        self._stack.directory.make()
+        """Everything, to the summary. Raises DemoFailed, StackError, FluvialError."""
         self._layout.outboxes.mkdir(parents=True)
         replace_file(self._layout.task_file, self._task_file.model_dump_json(indent=1))
         with ExitStack() as shield, ExitStack() as ends:
@@ -128,24 +97,17 @@ class Run:
                 shield.enter_context(uninterrupted())
 
     def _run(self, ends: ExitStack) -> Summary:
-        ends.callback(self._stack.stop)
-        if not self._keep:
-            ends.callback(self._stack.broker.kill)
-        ends.enter_context(self._children)
         self._progress.begin("starting broker, job and participants")
-        ends.callback(shutil.rmtree, self._stack.directory.jobs / JOB / "tmp", ignore_errors=True)
-        ends.callback(self._job.stop)
-        self._job.begin()
-        self._start_participants()
         self._stack.start()
-        opening = self._start_opening()
         self._job.start()
+        ends.enter_context(self._children)
+        self._start_participants()
         federation = self._stack.federation
         transport = connect(federation.brokers, "fluvial-demo")
         ends.callback(transport.close)
         ledger = Ledger(task=self._task_file.task, updates_topic=federation.topics.updates)
         observer = ends.enter_context(Observer(federation, transport, ledger))
-        self._open_for_participants(transport, opening)
+        self._open_for_participants(transport)
         variants = None
         if self._spec is not None:
             variants = VariantObserver(federation, transport, self._task_file.task, self._spec)
@@ -196,14 +158,24 @@ class Run:
     def _package_arguments(self) -> list[str]:
         return [part for folder in self._example.packages for part in ("--package", str(folder))]
 
-    def _start_opening(self) -> Child:
-        arguments = ["--root", str(self._root), "--task-file", str(self._layout.task_file), *self._package_arguments()]
-        return self._children.start(
-            "the creation of the task", "deploy.demo.opening", arguments, self._layout.log("opening")
-        )
+    def _begin_task(self, transport: Transport) -> Child | None:
+        """Creates the task; by a process that has torch, which is returned, where its first model is a package's."""
+        if self._example.packages:
+            files = ["--root", str(self._root), "--task-file", str(self._layout.task_file)]
+            return self._children.start(
+                "the creation of the task",
+                "deploy.demo.opening",
+                [*files, *self._package_arguments()],
+                self._layout.log("opening"),
+            )
+        from deploy.acts.tasks import create_task  # late: job and participants are getting ready meanwhile
 
-    def _open_for_participants(self, transport: Transport, opening: Child) -> None:
-        """Hand out tokens, wait for the task, and give the signal to start."""
+        create_task(self._stack.federation, self._stack.keys, self._task_file, connected=transport)
+        return None
+
+    def _open_for_participants(self, transport: Transport) -> None:
+        """Create the task, hand out tokens, and give the signal to start."""
+        opening = self._begin_task(transport)
         federation, keys = self._stack.federation, self._stack.keys
         names = [member.name for member in self._members if member.enrols]
         tokens = OperatorActs(transport, federation, keys.operator).issue_tokens(names)
@@ -213,7 +185,7 @@ class Run:
             for member in self._members:
                 folder, asks = self._layout.credentials(member.name), member is self._members[0]
                 grant_access(self._stack.directory, member.name, folder, valid_days=1, asks=asks)
-        while not opening.ended:
+        while opening is not None and not opening.ended:
             self._check_processes()
             time.sleep(_POLL_SECONDS)
         self._check_processes()

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from deploy.demo.measures import Margin, label, told
-from fluvial.edge.metrics.measure import GroupMetrics
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fluvial.edge.metrics.measure import GroupMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,8 @@ class ByGroup:
         if self.shown is None or worst is None:
             return None
         metric = self.shown.metric
+        from rich.table import Table
+
         table = Table(title=f"The last model by group: {label(metric)}", title_justify="left")
         for name in ("attribute", "group"):
             table.add_column(name, no_wrap=True)
@@ -127,4 +131,6 @@ def to_dicts(groups: Sequence[GroupMetrics]) -> list[dict[str, Any]]:
 
 def from_dicts(groups: Sequence[dict[str, Any]]) -> tuple[GroupMetrics, ...]:
     """What `to_dicts` gave."""
+    from fluvial.edge.metrics.measure import GroupMetrics  # late: numpy, and a run's broker is to start first
+
     return tuple(GroupMetrics(**group) for group in groups)

@@ -27,12 +27,20 @@ class Progress:
     last_phase: the one that ended last, in words that follow "while".
     """
 
-    def __init__(self, console: Console, title: str, expected_rounds: int, metrics: Sequence[str]) -> None:
-        """metrics: that the task asks for; the first two are shown as they come."""
+    def __init__(
+        self,
+        console: Console,
+        title: str,
+        expected_rounds: int,
+        metrics: Sequence[str],
+        started: float | None = None,
+    ) -> None:
+        """metrics: that the task asks for; the first two are shown as they come. started: when the run began, by the
+        monotonic clock; now without it."""
         self._console = console
         self._title = title
         self._expected_rounds = expected_rounds
-        self._started = time.monotonic()
+        self._started = time.monotonic() if started is None else started
         self._phase_started = self._started
         self._phase = ""
         self.last_phase = "starting"

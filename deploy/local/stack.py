@@ -91,8 +91,8 @@ class Stack:
     def keys(self) -> ServiceKeys:
         return ServiceKeys.load_or_make(self.directory.keys)
 
-    def start(self) -> None:
-        """Start everything and wait until it is ready. Raises StackError, with nothing left running."""
+    def begin(self) -> None:
+        """Begin to start, and return; `start` waits for the rest. Raises StackError, with nothing left running."""
         self.directory.make()
         self._take_lock()
         try:
@@ -105,9 +105,18 @@ class Stack:
             if self._is_secure:
                 self.directory.credentials.prepare((HOST, "localhost"))
             # All that comes later waits for the broker, and a TaskManager would take a core from what makes its folder.
-            self.broker.begin()
+            self.broker.begin(formatted=self.cluster is not None)
             if self.cluster is not None:
                 self.cluster.add_task_managers(self._task_managers)
+        except BaseException:
+            self.stop()
+            raise
+
+    def start(self) -> None:
+        """Start everything and wait until it is ready. Raises StackError, with nothing left running."""
+        if self._lock is None:
+            self.begin()
+        try:
             self.broker.start()
             self._write_state("starting")
             self._open_federation()

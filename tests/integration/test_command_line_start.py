@@ -72,6 +72,11 @@ def test_help_and_typing_errors_load_no_verb() -> None:
         assert loaded_by(words, "deploy.commands.up", "fluvial.cli.rounds", "numpy", "confluent_kafka") == []
 
 
+def test_the_demo_begins_broker_and_job_before_it_imports_what_comes_later() -> None:
+    later = ("numpy", "rich", "cryptography", "deploy.demo.federation", "fluvial.auditor", "pipelines.replay")
+    assert loaded_by("demo", *later) == []
+
+
 def test_the_version_is_told_without_any_verb() -> None:
     assert loaded_by("--version", "fluvial.cli.model", "deploy.commands.up") == []
 

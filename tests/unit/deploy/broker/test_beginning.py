@@ -60,6 +60,18 @@ def test_it_begins_with_its_folder_and_the_start_waits_for_its_answer(
     assert len(cluster_id) == 22
 
 
+def test_who_has_other_things_to_begin_does_not_wait_for_its_folder(
+    runs: Callable[..., tuple[Broker, list[list[str]]]], tmp_path: Path
+) -> None:
+    broker, started = runs("import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\n" + ANSWERS + STAYS)
+    broker.begin(formatted=False)
+    assert broker.pid is not None
+    (tmp_path / "go").touch()
+    broker.start()
+    assert broker.has_started
+    assert len(started) == 1
+
+
 def test_a_folder_that_is_formatted_is_not_formatted_again(
     runs: Callable[..., tuple[Broker, list[list[str]]]],
 ) -> None:

@@ -24,7 +24,7 @@ class Addressed:
     def brokers(self) -> Brokers:
         return Brokers(bootstrap_servers=self.bootstrap_servers)
 
-    def begin(self) -> None:
+    def begin(self, *, formatted: bool = True) -> None:
         pass
 
     def start(self) -> None:
@@ -130,7 +130,7 @@ def test_taskmanagers_begin_when_the_brokers_folder_is_there_and_do_not_wait_for
             pass
 
     monkeypatch.setattr(module, "SessionCluster", Cluster)
-    monkeypatch.setattr(Addressed, "begin", lambda _: steps.append("folder"))
+    monkeypatch.setattr(Addressed, "begin", lambda _, formatted: steps.append("folder" if formatted else "begun"))
     monkeypatch.setattr(module, "create_topics", lambda *_: steps.append("topics"))
     with Stack(tmp_path, watch=False, task_managers=2):
         pass

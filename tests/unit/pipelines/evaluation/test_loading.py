@@ -42,3 +42,22 @@ def test_what_cannot_be_imported_is_found_out_by_who_needs_it(folder: Path) -> N
     assert loading._thread is not None
     loading._thread.join(30)
     assert loading.is_done()
+
+
+def test_what_is_under_way_when_the_first_model_comes_is_not_held_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "taking_long.py").touch()
+    paused: list[float] = []
+
+    def pause(seconds: float) -> None:
+        paused.append(seconds)
+        assert "taking_long" not in sys.modules
+
+    monkeypatch.setattr("pipelines.evaluation.loading.time.sleep", pause)
+    loading = Loading(["taking_long"], pause_seconds=7.0)
+    loading.is_done()
+    assert loading._thread is not None
+    loading._thread.join(30)
+    assert 7.0 in paused
+    assert "taking_long" in sys.modules

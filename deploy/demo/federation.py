@@ -42,8 +42,11 @@ from fluvial.kafka import Transport, connect
 from fluvial.registry.acts import OperatorActs
 from fluvial.wire.files import replace_file, write_private
 
-_MODULES = ("deploy.demo.participants", "deploy.demo.central", "deploy.demo.opening")
+_MODULES = ("deploy.demo.participants", "deploy.demo.central")
 """What the run's processes are; each of them needs torch."""
+
+_OPENING = "deploy.demo.opening"
+"""What creates a task whose first model is a package's."""
 
 _START_SECONDS = 150.0
 _SETTLE_SECONDS = 60.0
@@ -63,7 +66,8 @@ class Run:
         self._root = begun.root
         self._layout = Layout(begun.root / "demo")
         self._progress = progress
-        self._children = Children(_MODULES, self._layout.log("forking"))
+        modules = (*_MODULES, _OPENING) if example.packages else _MODULES
+        self._children = Children(modules, self._layout.log("forking"))
         self._stack, self._job, self._is_secure = begun.stack, begun.job, begun.is_secure
         self._members: list[Member] = cast(example.names)
         # A round closes as soon as everyone has delivered whose updates can count; the quorum is the task's own.
@@ -164,7 +168,7 @@ class Run:
             files = ["--root", str(self._root), "--task-file", str(self._layout.task_file)]
             return self._children.start(
                 "the creation of the task",
-                "deploy.demo.opening",
+                _OPENING,
                 [*files, *self._package_arguments()],
                 self._layout.log("opening"),
             )

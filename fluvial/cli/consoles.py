@@ -15,8 +15,3 @@ class PipedConsole(Console):
         self.quiet = True
         silence_output()
         raise SystemExit(Exit.BROKEN_PIPE)
-
-
-def let_all_end_quietly() -> None:
-    """Pages of help are printed by consoles that are not ours; of a pipe that is read no more, all think alike."""
-    Console.on_broken_pipe = PipedConsole.on_broken_pipe  # type: ignore[method-assign, assignment]

@@ -40,20 +40,17 @@ def run() -> None:
     global _status
     gc.disable()
     from fluvial.cli.interruption import interruptible, leave_when_asked
-    from fluvial.cli.streams import open_streams, silence_output
+    from fluvial.cli.streams import open_streams, place_of_output, silence_output
 
     open_streams()
     leave_when_asked()
     from fluvial.cli.common import Exit, describe, errors
     from fluvial.cli.verbs import app, mount_for
 
-    if "--help" in sys.argv:
-        from fluvial.cli.consoles import let_all_end_quietly
-
-        let_all_end_quietly()
     status: Any = Exit.SUCCESS
     # Outside of the block: an exception in a callback of the import system would be lost, and later signals do nothing.
     sys.argv[1:] = map(_at_home, sys.argv[1:])
+    output = place_of_output()
     mount_for(sys.argv[1:] or _NO_WORDS)
     gc.freeze()
     gc.enable()
@@ -63,6 +60,8 @@ def run() -> None:
                 app()
             except SystemExit as ending:
                 status = ending.code
+                if status == Exit.FAILURE and place_of_output() != output:
+                    status = Exit.BROKEN_PIPE  # found by a console of rich that is not ours, as of pages of help
             sys.stdout.flush()
     except KeyboardInterrupt:
         status = Exit.INTERRUPTED

@@ -30,3 +30,12 @@ def silence_output() -> None:
     """Output goes nowhere from now on: the pipe was closed by who read it, and whatever is still buffered with it."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def place_of_output() -> tuple[int, int] | None:
+    """Where standard output goes to, to be compared: whoever finds that nobody reads it puts another in its place."""
+    try:
+        found = os.fstat(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino

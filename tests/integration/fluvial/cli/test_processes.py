@@ -180,8 +180,9 @@ def test_what_an_encoding_does_not_have_is_spelt_out(program: Path) -> None:
     assert b"donn\\xe9es" in done.stdout
 
 
-def test_help_that_is_read_no_more_ends_as_every_output_does(program: Path) -> None:
-    done = shell("set -o pipefail; program --help | true", program)
+@pytest.mark.parametrize("words", ["--help", "", "key"])
+def test_help_that_is_read_no_more_ends_as_every_output_does(program: Path, words: str) -> None:
+    done = shell(f"set -o pipefail; program {words} | true", program)
     assert (done.returncode, done.stderr) == (141, b"")
 
 

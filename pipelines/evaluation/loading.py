@@ -38,6 +38,7 @@ class Loading:
                 importlib.import_module(module)
 
 
-of_evaluation = Loading(pause_seconds=1.0)
-"""A first model comes with a task, or when a job starts. The round that opens then is announced by this interpreter,
-which an import mostly holds; participants wait for that, and nobody for the measurement."""
+of_evaluation = Loading(pause_seconds=2.5)
+"""A first model comes with a task, or when a job starts: others are opening yet then, and announce a round when they
+have. They share this interpreter, which an import mostly holds; participants wait for the round, and nobody for the
+measurement."""

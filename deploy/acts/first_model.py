@@ -36,7 +36,8 @@ class FirstModel(Protocol):
         ...
 
     def elements(self) -> NDArray[np.float32]:
-        """float32[D] that the task starts from. Raises ValueError for more than the memory holds."""
+        """float32[D] that the task starts from. Raises ValueError for more than the memory holds, and for
+        numbers that are not finite."""
         ...
 
     def check_fits(self, layout: Sequence[TensorLayout]) -> None:

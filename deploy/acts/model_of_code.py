@@ -32,7 +32,7 @@ class ModelOfCode:
         return self._state.layout
 
     def elements(self) -> NDArray[np.float32]:
-        return self._state.flatten()
+        return self._state.initial()
 
     def check_fits(self, layout: Sequence[TensorLayout]) -> None:
         self._state.check_fits(layout)

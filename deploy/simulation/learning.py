@@ -98,7 +98,7 @@ class Learning:
         self.packages = plan.packages
         self._code = TaskCode.of(plan.task_file, self.packages, CHECKOUT)
         self._state = self._code.state()
-        self._initial = self._state.flatten()
+        self._initial = self._state.initial()
         self._personal = self._state.personal() if self._state.has_personal else None
         self._examples, groups, self.loader_ended = _groups(self._code, plan.data)
         """What a package's loader said of the first participant that it has nothing of; "" without a loader."""

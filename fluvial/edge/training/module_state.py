@@ -29,6 +29,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
+from fluvial.edge.contribution import is_finite
 from fluvial.edge.training.tensor_values import (
     Vector,
     difference,
@@ -127,6 +128,19 @@ class ModuleState:
     def flatten(self) -> Vector:
         """float32[D] of what travels, as a copy. Raises ValueError for float64 values that do not fit."""
         return np.concatenate([to_elements(name, tensor) for name, tensor in self._of(self._shared).items()])
+
+    def initial(self) -> Vector:
+        """As `flatten`, to start a task from. Raises ValueError for values that are not finite, naming their tensor: no
+        difference to them is."""
+        vector = self.flatten()
+        for tensor, values in zip(self.layout, split(vector, self.layout), strict=True):
+            if not is_finite(values):
+                raise ValueError(
+                    f"tensor {tensor.name} of the module's first state is not all finite, so that nobody could train "
+                    "from it: draw each parameter, and keep a mask with infinities out of the state "
+                    "(persistent=False), or make it of truth values"
+                )
+        return vector
 
     def load(self, vector: Vector) -> None:
         """Set what travels from float32[D], each tensor in its own dtype, and start the round's counters again.
@@ -285,6 +299,10 @@ def _check_plain(name: str, tensor: torch.Tensor) -> None:
         raise ValueError(f"tensor {name} has no shape yet: the builder must call a lazy module once")
     if tensor.is_meta or tensor.is_sparse or tensor.is_quantized or tensor.is_complex():
         raise ValueError(f"tensor {name} is on the meta device, sparse, quantized or complex, which cannot travel")
+    if tensor.is_inference():
+        raise ValueError(f"tensor {name} was made in torch.inference_mode(): nothing can be put into it outside")
+    if tensor.is_neg():
+        raise ValueError(f"tensor {name} is another's negative, which shares its memory: make a copy, resolve_neg()")
 
 
 def _check_apart(tensors: Sequence[tuple[str, torch.Tensor]]) -> None:

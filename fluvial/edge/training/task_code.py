@@ -68,8 +68,8 @@ class TaskCode(TaskData):
         return state
 
     def initial(self) -> Vector:
-        """float32[D] that the task starts from. Raises as `state` does."""
-        return self.state().flatten()
+        """float32[D] that the task starts from. Raises as `state` and `ModuleState.initial` do."""
+        return self.state().initial()
 
     @property
     def loss(self) -> Loss:

@@ -281,3 +281,35 @@ def test_a_layer_that_a_script_puts_in_anothers_place_is_loaded_and_trained() ->
     module[0] = nn.Linear(3, 2)
     with pytest.raises(ValueError, match=r"0\.weight was float32\[2, 2\] and is float32\[2, 3\]"):
         state.check_kept()
+
+
+class Masked(nn.Linear):
+    """With a causal mask as torch makes it."""
+
+    def __init__(self, persistent: bool) -> None:
+        super().__init__(3, 3)
+        mask = torch.full((3, 3), float("-inf")).triu(1)
+        self.register_buffer("mask", mask, persistent=persistent)
+
+
+def test_a_task_starts_from_finite_numbers_alone() -> None:
+    with pytest.raises(
+        ValueError, match=r"tensor mask of the module's first state is not all finite.*persistent=False"
+    ):
+        ModuleState(Masked(persistent=True)).initial()
+    assert ModuleState(Masked(persistent=False)).initial().size == 12
+    forgotten = nn.Linear(2, 2)
+    forgotten.bias = nn.Parameter(torch.full((2,), float("nan")))
+    with pytest.raises(ValueError, match="tensor bias of the module's first state"):
+        ModuleState(forgotten).initial()
+
+
+def test_tensors_that_nothing_can_be_put_into_are_named() -> None:
+    with torch.inference_mode():
+        made = nn.Linear(2, 2)
+    with pytest.raises(ValueError, match=r"tensor weight was made in torch\.inference_mode"):
+        ModuleState(made)
+    negative = nn.Linear(2, 2)
+    negative.weight = nn.Parameter(torch._neg_view(torch.ones(2, 2)))
+    with pytest.raises(ValueError, match="tensor weight is another's negative"):
+        ModuleState(negative)

@@ -24,12 +24,14 @@ def auc(predictions: Predictions, targets: Targets) -> float:
     """Area under the ROC curve for two classes: P(score of a positive > score of a negative), ties count half.
 
     The score is logit 1 minus logit 0. Source: Hanley and McNeil, 1982. Raises ValueError unless there are two classes
-    and examples of both.
+    and examples of both, and for logits that are infinite together, which have no order.
     """
     logits, classes = rows(predictions, targets)
     if logits.shape[1] != 2:
         raise ValueError(f"auc is for two classes, got {logits.shape[1]}")
     scores = logits[:, 1].astype(np.float64) - logits[:, 0]
+    if np.isnan(scores).any():
+        raise ValueError("auc needs logits whose difference is a number, and some are infinite together")
     positive, negative = scores[classes == 1], np.sort(scores[classes == 0])
     if not positive.size or not negative.size:
         raise ValueError(f"auc needs examples of both classes, and all {len(classes)} are of class {int(classes[0])}")

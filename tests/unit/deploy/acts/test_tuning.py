@@ -33,7 +33,6 @@ from pipelines.replay.variants import Verified, verified
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 Vector = NDArray[np.float32]
-RANDOM = np.random.default_rng(9)
 TERMS: dict[str, Any] = {
     "task": "toy",
     "title": "Toy",
@@ -73,7 +72,8 @@ class World:
         self.task = create_task(
             self.federation, self.keys, TaskFile.model_validate(TERMS), connected=self.transport
         ).task
-        self.model = RANDOM.normal(size=TaskCode(self.task_file("toy")).state().size).astype(np.float32)
+        size = TaskCode(self.task_file("toy")).state().size
+        self.model = np.random.default_rng(9).normal(size=size).astype(np.float32)
         self.manifest = self.publish(self.task, 3, self.model)
 
     def task_file(self, name: str) -> TaskFile:

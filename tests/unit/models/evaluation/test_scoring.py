@@ -15,18 +15,18 @@ MODELS = {
     "convolutional": ({"image_size": 12, "classes": 4, "channels": 4, "hidden": 8}, (1, 12, 12)),
     "multilayer_perceptron": ({"inputs": 10, "classes": 4, "hidden": 16, "layers": 2}, (10,)),
 }
-RANDOM = np.random.default_rng(5)
 TARGETS = np.arange(60) % 3  # the model has a fourth class, of which the set has nobody
 
 
 @pytest.fixture(params=sorted(MODELS), scope="module")
 def case(request):
     parameters, shape = MODELS[request.param]
-    inputs = RANDOM.normal(size=(60, *shape)).astype(np.float32)
+    random = np.random.default_rng(5)
+    inputs = random.normal(size=(60, *shape)).astype(np.float32)
     with drawing_from(5):  # not of every network does a step of this size lower the loss
         module = build(request.param, parameters).eval()
     model = ModuleState(module).flatten().copy()
-    deltas = [(0.1 * RANDOM.normal(size=model.size)).astype(np.float32) for _ in range(5)]
+    deltas = [(0.1 * random.normal(size=model.size)).astype(np.float32) for _ in range(5)]
     state = ModuleState(build(request.param, parameters))
     return CandidateScorer(state, inputs, TARGETS, device="cpu"), module, inputs, model, deltas
 
@@ -88,7 +88,7 @@ def test_what_does_not_fit_is_refused(case):
         scorer.base(model[:-1])
     with pytest.raises(ValueError, match="does not fit"):
         CandidateScorer(ModuleState(nn.Linear(99, 4)), inputs, TARGETS, device="cpu")
-    few = RANDOM.normal(size=(60, 10)).astype(np.float32)
+    few = np.random.default_rng(6).normal(size=(60, 10)).astype(np.float32)
     with pytest.raises(ValueError, match="classes that the model does not have"):
         CandidateScorer(ModuleState(nn.Linear(10, 2)), few, TARGETS, device="cpu")
     with pytest.raises(ValueError, match="has float64"):
@@ -100,7 +100,7 @@ def test_statistics_that_travel_are_part_of_a_candidate():
     state = ModuleState(module)
     names = [tensor.name for tensor in state.layout]
     assert "1.running_mean" in names
-    few = RANDOM.normal(size=(60, 10)).astype(np.float32)
+    few = np.random.default_rng(6).normal(size=(60, 10)).astype(np.float32)
     scorer = CandidateScorer(state, few, TARGETS, device="cpu")
     model = state.flatten()
     base, step = scorer.base(model)

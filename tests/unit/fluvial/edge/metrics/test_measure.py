@@ -12,7 +12,6 @@ from fluvial.wire import task_code
 
 LOGITS = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 3.0]], np.float32)
 TARGETS = np.array([0, 1, 1, 0])
-RANDOM = np.random.default_rng(3)
 
 
 def test_a_task_file_knows_the_metrics_that_there_are() -> None:
@@ -30,7 +29,8 @@ def test_loss_by_hand_and_without_overflow() -> None:
 
 
 def test_auc_equals_its_twin_over_all_pairs() -> None:
-    scores, targets = RANDOM.integers(0, 5, 40), RANDOM.integers(0, 2, 40)
+    random = np.random.default_rng(3)
+    scores, targets = random.integers(0, 5, 40), random.integers(0, 2, 40)
     logits = np.stack([np.zeros(40), scores], axis=1)
     pairs = list(product(scores[targets == 1], scores[targets == 0]))
     expected = sum(1.0 if high > low else 0.5 if high == low else 0.0 for high, low in pairs) / len(pairs)
@@ -44,6 +44,13 @@ def test_auc_needs_two_classes_and_both_of_them() -> None:
         auc(np.zeros((2, 3)), np.array([0, 1]))
     with pytest.raises(ValueError, match="examples of both classes, and all 2 are of class 1"):
         auc(np.zeros((2, 2)), np.array([1, 1]))
+
+
+def test_auc_needs_scores_that_have_an_order() -> None:
+    logits = np.array([[np.inf, np.inf], [0, 1], [1, 0]])
+    with pytest.raises(ValueError, match="infinite together"):
+        measure(logits, np.array([0, 1, 0]), ["auc"])
+    assert auc(np.array([[-np.inf, 0], [0, np.inf], [1, 0]]), np.array([1, 1, 0])) == 1.0
 
 
 def test_a_metric_of_several_values_has_a_name_for_each() -> None:

@@ -29,7 +29,8 @@ def test_a_task_file_knows_the_losses_that_there_are() -> None:
 
 
 def test_tokens_that_do_not_count_make_no_difference() -> None:
-    logits, targets = torch.from_numpy(RANDOM.normal(size=(2, 3, 5))), torch.tensor([[1, 4, -100], [0, -100, 2]])
+    random = np.random.default_rng(5)
+    logits, targets = torch.from_numpy(random.normal(size=(2, 3, 5))), torch.tensor([[1, 4, -100], [0, -100, 2]])
     counted = [(0, 0), (0, 1), (1, 0), (1, 2)]
     rows = torch.stack([logits[place] for place in counted])
     expected = loss_of("cross_entropy")(rows, torch.tensor([1, 4, 0, 2]))

@@ -59,6 +59,7 @@ TOGETHER = {
 APART = ("system/test_demo.py",)
 """Files whose tests share nothing."""
 
+_SWITCH_SECONDS = sys.getswitchinterval()
 _TESTS = Path(__file__).resolve().parent
 
 
@@ -78,6 +79,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before the fixtures, also those of a module: what is made there depends on no test that ran before."""
     random.seed(0)
     np.random.seed(0)
+    sys.setswitchinterval(_SWITCH_SECONDS)  # operators choose another for their process
     if (torch := sys.modules.get("torch")) is not None:
         torch.default_generator.manual_seed(0)
         if torch.cuda.is_initialized():

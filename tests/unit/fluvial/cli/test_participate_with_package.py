@@ -1,6 +1,7 @@
 """`fluvial participate` in a task with a package: what trains, what travels, and what a new user is told."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,7 @@ class Packaged:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # on which the folder stays as long as the process
     return tmp_path
 
 

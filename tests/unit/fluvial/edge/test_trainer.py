@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,12 @@ import pytest
 
 from fluvial.edge.trainer import load_trainer, trained, training_request
 from tests.unit.fluvial.edge.world import LAYOUT, TASK, World
+
+
+@pytest.fixture(autouse=True)
+def modules_are_found_elsewhere_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trainer's folder stays on Python's path as long as the process."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
 
 
 def test_a_request_carries_task_round_and_data(world: World) -> None:
@@ -22,7 +29,6 @@ def test_a_request_carries_task_round_and_data(world: World) -> None:
 def test_a_trainer_of_the_working_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_own_training.py").write_text("def train(request):\n    return request\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.path", [*__import__("sys").path])
     assert load_trainer("my_own_training:train")("request") == "request"  # type: ignore[arg-type,comparison-overlap]
 
 
@@ -42,7 +48,6 @@ def test_a_trainer_that_is_not_there_is_explained(name: str, message: str) -> No
 def test_a_trainer_without_torch_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "needs_torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.path", [*__import__("sys").path])
     with pytest.raises(ValueError, match=r"fluvial\[torch\]"):
         load_trainer("needs_torch:train")
 

@@ -56,7 +56,7 @@ def test_arithmetic_is_as_it_was() -> None:
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     with settings_kept():
         torch.set_num_threads(threads + 1)
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms, whose imports take a second
         torch.set_float32_matmul_precision("medium")
         torch.set_flush_denormal(True)
     assert torch.get_num_threads() == threads

@@ -162,7 +162,7 @@ class ModuleState:
 
     def check_kept(self, trained: Sequence[nn.Parameter] = ()) -> None:
         """Raises ValueError for a module that did not keep what it was built of: tensors that came, went or changed
-        their shape or dtype, or others in the place of those that were trained."""
+        their shape or dtype, lost their values, or others in the place of those that were trained."""
         state = self.module.state_dict(keep_vars=True)
         now = _forms(state)
         if now != self._forms:
@@ -172,6 +172,9 @@ class ModuleState:
                 f"the module's state changed its form while it ran: {name} was {built} and is {found}; all of it is "
                 "made by the builder, and keeps its names, shapes and dtypes"
             )
+        for tensor_name, tensor in state.items():
+            if isinstance(tensor, torch.Tensor):
+                _check_plain(tensor_name, tensor)
         self._find_again(state)
         present = {id(tensor) for tensor in state.values()}
         if any(id(parameter) not in present for parameter in trained):

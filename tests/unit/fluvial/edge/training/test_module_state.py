@@ -313,3 +313,10 @@ def test_tensors_that_nothing_can_be_put_into_are_named() -> None:
     negative.weight = nn.Parameter(torch._neg_view(torch.ones(2, 2)))
     with pytest.raises(ValueError, match="tensor weight is another's negative"):
         ModuleState(negative)
+
+
+def test_a_module_whose_values_are_gone_is_told_as_such() -> None:
+    state = ModuleState(nn.Linear(2, 2))
+    state.module.to("meta")
+    with pytest.raises(ValueError, match="tensor weight is on the meta device"):
+        state.check_kept()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +19,8 @@ from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.canonical_json import canonical_json
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import encode
-from fluvial.wire.records import Measurement, ModelManifest, Task, Variant
+from fluvial.wire.layout import num_elements
+from fluvial.wire.records import Measurement, ModelManifest, Task, TensorLayout, Variant
 from models.acceleration.workshop import Order, Product, products
 from pipelines.acceleration import operators
 from pipelines.acceleration.operators import Accelerate
@@ -27,7 +28,7 @@ from pipelines.flink.frames import SourceRecord, parse_sink
 from pipelines.flink.messages import pack
 from pipelines.flink.process_resources import ProcessResources
 from pipelines.replay.variants import _not_as_the_terms_say
-from tests.unit.deploy.acts.test_tuning import RANDOM, Vector, World
+from tests.unit.deploy.acts.test_tuning import Vector, World
 from tests.unit.pipelines.flink_state import FlinkState
 
 
@@ -116,12 +117,17 @@ class InThisProcess:
         pass
 
 
+def _trained(layout: Sequence[TensorLayout]) -> Vector:
+    """What rounds may have come to: float32[D]."""
+    return np.random.default_rng(10).normal(size=num_elements(layout)).astype(np.float32)
+
+
 def test_what_the_rounds_make_is_the_variant_and_whoever_builds_it_again_finds_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = world.open_rounds()
     stage = Stage(monkeypatch, world)
-    trained = RANDOM.normal(size=sum(int(np.prod(t.shape)) for t in task.layout)).astype(np.float32)
+    trained = _trained(task.layout)
     variant = stage.built(task, world.publish(task, 1, trained))
     assert (variant.task, variant.version, variant.name, variant.failure) == ("toy", 3, "tuned", "")
     assert variant.model_digest == world.manifest.model_digest
@@ -144,7 +150,7 @@ def test_what_the_rounds_make_is_the_variant_and_whoever_builds_it_again_finds_t
 def test_a_record_that_is_not_of_what_the_terms_name_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     task = world.open_rounds()
     stage = Stage(monkeypatch, world)
-    trained = RANDOM.normal(size=sum(int(np.prod(t.shape)) for t in task.layout)).astype(np.float32)
+    trained = _trained(task.layout)
     variant = stage.built(task, world.publish(task, 1, trained))
     recipe = json.loads(variant.recipe)
     chunk = variant.chunks[0]
@@ -165,7 +171,7 @@ def test_a_record_that_is_not_of_what_the_terms_name_is_found(world: World, monk
 def test_a_second_measurement_with_other_counts_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     task = world.open_rounds()
     stage = Stage(monkeypatch, world)
-    trained = RANDOM.normal(size=sum(int(np.prod(t.shape)) for t in task.layout)).astype(np.float32)
+    trained = _trained(task.layout)
     variant = stage.built(task, world.publish(task, 1, trained))
     topic, key = world.federation.topics.measurements, world.keys.aggregator
     measured = unseal(world.transport.messages(topic)[0].value or b"", Measurement, key.public_key)

@@ -111,10 +111,12 @@ def arguments_for(
     if take_over:
         return ["--take-over"]
     log = lease_log(settings)
-    beats = log.beats()
+    heard = Asked(log.beats)
+    holding = log.read().holders(stages)
+    beats = heard.answer()
     gone = [
         held.lease.epoch
-        for held in log.read().holders(stages)
+        for held in holding
         if is_gone(held, rest, held.lease.epoch not in beats and cut_short(held.lease.job))
     ]
     try:

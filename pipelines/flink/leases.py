@@ -95,8 +95,8 @@ class LeaseLog:
         return [(held, beat) for held, beat in last if is_alive(held, beat, now_ms)]
 
     def has_lost_transaction(self, stages: Collection[str]) -> bool:
-        """Whether a holder of these stages said last that it ended because of that."""
-        holders = self.read().holders(stages)
+        """Whether a holder of these stages, of those read so far, said last that it ended because of that."""
+        holders = self.table.holders(stages)
         beats = self.beats() if holders else {}
         last = [beats.get(held.lease.epoch) for held in holders]
         return any(beat is not None and beat.heartbeat.state is HolderState.TRANSACTION_LOST for beat in last)

@@ -1,1 +1,3 @@
-"""Model maths without I/O: aggregation, architectures, evaluation. Nothing here knows of the engine or of the log."""
+"""Model maths: aggregation, evaluation, acceleration, and attacks to try rules on.
+
+Nothing here knows of the engine or of the log."""

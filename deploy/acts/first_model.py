@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from deploy.machine.jars import CHECKOUT
 from fluvial.edge.packages import Packages
+from fluvial.edge.training.architectures.catalogue import initial_elements, layers_of, layout_of
 from fluvial.edge.training.task_data import TaskData
 from fluvial.wire.layout import check_same
 from fluvial.wire.records import TensorLayout
 from fluvial.wire.task_file import TaskFile
-from models.architectures.catalogue import initial_elements, layers_of, layout_of
 from models.evaluation.measurable import check_layers
 
 

@@ -31,10 +31,10 @@ from deploy.bench.serving.open_loop import Outcome
 from deploy.bench.usage import Usage, java_child
 from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
+from fluvial.edge.training.data_files import load_evaluation
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.client import Client, InferenceRefused
 from fluvial.kafka import connect
-from models.datasets import load_evaluation
 
 TARGETS: Mapping[str, tuple[int, float]] = {"single": (1, 5_000.0), "batches": (64, 25_000.0)}
 """Examples in a request, and examples a second that are asked for."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from fluvial.edge.training.architectures import build
 from fluvial.edge.training.module_state import ModuleState
-from models.architectures import build
 from models.evaluation.scoring import CHUNKS, CandidateScorer
 
 ARCHITECTURE = "convolutional"

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from fluvial.edge.training.data_files import load_evaluation
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.client import Client, InferenceRefused
 from fluvial.wire.errors import TransportError
 from fluvial.wire.records import InferenceStatus
-from models.datasets import load_evaluation
 
 _PAUSE_SECONDS = 0.05
 _TIMEOUT_SECONDS = 20.0

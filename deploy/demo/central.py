@@ -20,11 +20,11 @@ from deploy.demo.training import seed_of
 from deploy.machine.jars import CHECKOUT
 from fluvial.edge.metrics import Measured
 from fluvial.edge.packages import Examples, Packages, joined
+from fluvial.edge.training.data_files import load_all_participants
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.files import replace_file
 from fluvial.wire.task_file import TaskFile
 from models.central import train_centrally
-from models.datasets import load_all_participants
 from models.evaluation.task import evaluator_of
 
 _LOWEST_PRIORITY = 19

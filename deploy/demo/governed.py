@@ -9,6 +9,7 @@ from pathlib import Path
 from fluvial.edge.mailbox import Mailbox
 from fluvial.edge.measuring import Measuring, OwnData
 from fluvial.edge.registry import Registry
+from fluvial.edge.training.data_files import load_participant
 from fluvial.identity.federation import Federation
 from fluvial.identity.keys import SigningKey
 from fluvial.kafka import Start, connect, read_all
@@ -18,7 +19,6 @@ from fluvial.wire.records import Decision, Verdict
 from fluvial.wire.task_file import TaskFile
 from governance.promotion.evidence import missing_numbers
 from governance.promotion.recomputation import differences
-from models.datasets import load_participant
 from pipelines.replay.decisions import read_evidence
 
 _VERDICT_SECONDS = 30.0

@@ -19,11 +19,11 @@ from fluvial.edge.packages.errors import LoaderFailed
 from fluvial.edge.packages.examples import Examples, Inputs, joined
 from fluvial.edge.packages.held_out import held_out_rows
 from fluvial.edge.trainer import TrainingRequest
+from fluvial.edge.training.data_files import load_by_participant
 from fluvial.edge.training.participation import train_on
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.records import TensorLayout
 from fluvial.wire.task_file import TaskFile
-from models.datasets import load_by_participant
 from models.evaluation.inference import Evaluator
 from models.evaluation.task import evaluator_of
 

@@ -1,11 +1,13 @@
-"""Models as safetensors files: no code in them, and any framework reads them. Format: the safetensors specification (an
-8-byte little-endian header length, a JSON header, the tensors' bytes), written here so that the client needs no further
-package.
+"""Tensors as safetensors files: no code in them, and any framework reads them.
+
+Format: the safetensors specification (8 bytes little-endian header length, a JSON header, the tensors' bytes), written
+and read here so that the client needs no further package.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,12 @@ from fluvial.wire.records import TensorLayout
 
 _ALIGNMENT = 8
 _DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64"}
+_ELEMENT_BYTES = {
+    **dict.fromkeys(("F64", "I64", "U64"), 8),
+    **dict.fromkeys(("F32", "I32", "U32"), 4),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 2),
+    **dict.fromkeys(("I8", "U8", "BOOL"), 1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,7 @@ class Stored:
     name: str
     dtype: str
     shape: tuple[int, ...]
-    data: bytes
+    data: bytes | memoryview
 
 
 def to_safetensors(model_D: NDArray[np.float32], layout: Sequence[TensorLayout], metadata: Mapping[str, str]) -> bytes:
@@ -58,6 +66,32 @@ def file_of(tensors: Iterable[Stored], metadata: Mapping[str, str]) -> bytes:
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
     return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+
+def stored_in(content: bytes) -> list[Stored]:
+    """The tensors of a file, in the order of its header; their data are views of the content. Raises ValueError that
+    says why it is none, also for elements of a type that is not read here."""
+    length = int.from_bytes(content[:8], "little")
+    data = memoryview(content)[8 + length :]
+    try:
+        header = json.loads(content[8 : 8 + length])
+        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        return [
+            _stored(name, entry["dtype"], entry["shape"], data, *entry["data_offsets"])
+            for name, entry in entries.items()
+        ]
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"its header is not of such a file: {error}") from error
+
+
+def _stored(name: str, dtype: str, shape: Sequence[int], data: memoryview, first: int, stop: int) -> Stored:
+    if dtype not in _ELEMENT_BYTES:
+        raise ValueError(f"tensor {name} is of type {dtype!s:.20}, which is not read here")
+    if not all(type(number) is int and number >= 0 for number in (*shape, first, stop)):
+        raise ValueError(f"tensor {name} has neither shape nor place")
+    if not first <= stop <= len(data) or stop - first != prod(shape) * _ELEMENT_BYTES[dtype]:
+        raise ValueError(f"tensor {name} does not lie in the file")
+    return Stored(name, dtype, tuple(shape), data[first:stop])
 
 
 def metadata_of(content: bytes) -> Mapping[str, str]:

@@ -141,8 +141,8 @@ def load_trainer(name: str) -> Trainer:
             ) from error
         if error.name in (module_name, module_name.partition(".")[0]):
             raise ValueError(
-                f"there is no module {error.name} for the trainer {name}: run in a checkout of fluvial, "
-                "or name a function of your own"
+                f"there is no module {error.name} for the trainer {name}: run in the folder that it lies in, or "
+                "install it"
             ) from error
         raise
     trainer = getattr(module, function_name, None)

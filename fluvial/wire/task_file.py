@@ -53,7 +53,7 @@ class PackageSpec(PlainValues):
 
 
 class ModelSpec(PlainValues):
-    """The model: an architecture of models/architectures or a builder of the task's package, its parameters, and the
+    """The model: an architecture that is built in or a builder of the task's package, its parameters, and the
     seed of its initial weights.
 
     train: patterns of names; parameters that none of them names stay as they were made and do not travel. local:
@@ -92,7 +92,7 @@ class ModelSpec(PlainValues):
 
 class DataSpec(PlainValues):
     """Loaders of the task's package: of a participant's examples and of those that it holds out (path, index), and of
-    the evaluation set (folder of the package). Without them: the data files of models/datasets, and a share of each
+    the evaluation set (folder of the package). Without them: data files (safetensors), and a share of each
     participant's examples."""
 
     participant: Reference | None = Field(default=None, description="module:function, of (path, index): its examples.")

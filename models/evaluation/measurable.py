@@ -10,9 +10,9 @@ import numpy as np
 from fluvial.edge.metrics import measure
 from fluvial.edge.metrics.measure import Metric
 from fluvial.edge.packages.examples import Examples
+from fluvial.edge.training.architectures.layers import Layer, shape_after
 from fluvial.edge.training.task_data import TaskData
 from fluvial.wire.task_file import TaskFile
-from models.architectures.layers import Layer, shape_after
 
 MAX_GROUPS = 256
 """Groups of an evaluation set: their measurements stand in the log for each version."""

@@ -95,8 +95,8 @@ def make_scorer(settings: Settings, task_file: TaskFile) -> Scorer:
 
 def _made_scorer(settings: Settings, task_file: TaskFile) -> Scorer:
     from fluvial.edge.packages import Packages
+    from fluvial.edge.training.data_files import load_evaluation
     from fluvial.edge.training.task_code import TaskCode
-    from models.datasets import load_evaluation
     from models.evaluation.scoring import CandidateScorer
 
     spec = task_file.scoring

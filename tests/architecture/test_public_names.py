@@ -18,6 +18,7 @@ PUBLIC = {
     },
     "fluvial.edge.metrics": {"GroupMetrics", "Measured", "measure", "measure_groups", "metric_name"},
     "fluvial.edge.packages": {"Examples", "PackageError", "Packages", "TaskPackage", "joined", "pinned"},
+    "fluvial.edge.training.architectures": {"build", "initial_state"},
     "fluvial.kafka": {
         "FETCH_TIMEOUT_SECONDS",
         "MAX_REQUEST_BYTES",

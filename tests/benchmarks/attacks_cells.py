@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge.packages import Examples
+from fluvial.edge.training.architectures import build, initial_state
 from fluvial.edge.training.config import TrainingConfig
+from fluvial.edge.training.data_files import Dataset, load_evaluation, load_participant
 from fluvial.edge.training.module_state import ModuleState
 from models.aggregation.rule import parse_rule
-from models.architectures import build, initial_state
 from models.attacks import (
     ALittleIsEnough,
     Attack,
@@ -28,7 +29,6 @@ from models.attacks import (
     SignFlip,
     flip_labels,
 )
-from models.datasets import Dataset, load_evaluation, load_participant
 from models.evaluation.inference import Evaluator
 from tests.benchmarks.simulation.cohort import Cohort
 from tests.benchmarks.simulation.server import Server, applied

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deploy.tasks.digits.prepare import read_idx, read_writers
-from models.datasets import Dataset, load_evaluation, load_participant, num_participants
+from fluvial.edge.training.data_files import Dataset, load_evaluation, load_participant, num_participants
 from tests.benchmarks.simulation.splits import Rows, by_chance, by_group, by_label
 
 TASK = Path("deploy/tasks/digits")

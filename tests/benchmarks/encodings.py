@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fluvial.edge.error_feedback import ErrorFeedback
 from fluvial.edge.packages import Examples
 from fluvial.edge.training.config import TrainingConfig
+from fluvial.edge.training.data_files import Dataset, load_participant, num_participants
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.edge.training.trainer import train
 from fluvial.encoding import ENCODINGS, Span, TensorEncoding
@@ -28,7 +29,6 @@ from models.aggregation.contribution import add_chunk
 from models.aggregation.fixed_point import ChunkSum, finish
 from models.aggregation.precision import fraction_bits
 from models.aggregation.weighted_mean import WeightedMean
-from models.datasets import Dataset, load_participant, num_participants
 from models.evaluation.task import evaluator_of
 from tests.unit.pipelines.aggregation.builders import a_round
 

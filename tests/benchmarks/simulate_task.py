@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from fluvial.edge.packages import Examples
 from fluvial.edge.training.config import TrainingConfig
+from fluvial.edge.training.data_files import Dataset, load_all_participants, load_participant, num_participants
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.edge.training.trainer import train
 from fluvial.encoding.inspection import inspect
@@ -30,7 +31,6 @@ from models.aggregation.plan import Measure, RoundUpdates
 from models.aggregation.precision import fraction_bits
 from models.aggregation.rule import parse_rule
 from models.central import train_centrally
-from models.datasets import Dataset, load_all_participants, load_participant, num_participants
 from models.evaluation.inference import Evaluator
 from models.evaluation.task import evaluator_of
 

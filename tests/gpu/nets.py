@@ -13,7 +13,7 @@ from torch import nn
 
 from deploy.tasks.pneumonia.model import net
 from fluvial.edge.packages.examples import Examples
-from models.architectures import build
+from fluvial.edge.training.architectures import build
 
 DIGITS = {"image_size": 28, "classes": 10, "channels": 8, "hidden": 48}
 

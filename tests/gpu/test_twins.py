@@ -13,6 +13,7 @@ import torch
 
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.sessions import open_session
+from fluvial.edge.training.architectures import build
 from fluvial.edge.training.config import TrainingConfig
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.predictions import predict
@@ -24,7 +25,6 @@ from models.acceleration import RECIPES, Subject, parse_recipe
 from models.aggregation.coordinates import reduce_rows
 from models.aggregation.coordinates_torch import on_device
 from models.aggregation.reduction import MeanAroundMedian, Median, TrimmedMean
-from models.architectures import build
 from models.evaluation.inference import Evaluator
 from models.evaluation.scoring import CHUNKS, CandidateScorer, cosine
 from tests.gpu.nets import NETS

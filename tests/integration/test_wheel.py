@@ -98,6 +98,22 @@ def test_every_verb_of_the_client_explains_itself_there(environment: Path, argum
     assert "Usage: fluvial" in result.stdout
 
 
-def test_a_trainer_of_the_checkout_says_that_it_needs_one(environment: Path) -> None:
-    program = "from fluvial.edge.trainer import load_trainer; load_trainer('models.participation:trainer')"
-    assert "run in a checkout" in run_in(environment, program).stderr
+def test_what_tasks_without_a_package_name_is_in_the_wheel(environment: Path) -> None:
+    """As `fluvial participate heart` does, up to the import of torch."""
+    data = CHECKOUT / "deploy" / "tasks" / "heart" / "participants.safetensors"
+    program = (
+        "from fluvial.edge.training import architectures, data_files;"
+        f"mine = data_files.load_participant({str(data)!r}, 0);"
+        "parameters = {'inputs': mine.inputs.shape[1], 'classes': 2};"
+        "print(len(mine), architectures.initial_state('logistic_regression', parameters, 0).size)"
+    )
+    result = run_in(environment, program)
+    assert result.returncode == 0, result.stderr
+    num_examples, size = map(int, result.stdout.split())
+    assert num_examples > 10
+    assert size > 10
+
+
+def test_a_trainer_that_is_not_there_is_named(environment: Path) -> None:
+    program = "from fluvial.edge.trainer import load_trainer; load_trainer('ours:trainer')"
+    assert "there is no module ours for the trainer ours:trainer" in run_in(environment, program).stderr

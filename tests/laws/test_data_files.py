@@ -14,14 +14,19 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from fluvial.edge.training.data_files import (
+    load_all_participants,
+    load_by_participant,
+    load_participant,
+    num_participants,
+)
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.framing import decode, encode
 from fluvial.wire.records import Release, Task
 from fluvial.wire.task_file import EvaluationSpec, Limits, ModelSpec, TaskFile
-from models.datasets import load_all_participants, load_by_participant, load_participant, num_participants
 from models.evaluation.task import evaluator_of
 from pipelines.evaluation.measuring import REASON_CHARACTERS, Measuring
-from tests.unit.models.any_data_files import NUM_CLASSES, NUM_INPUTS, data_file
+from tests.unit.fluvial.edge.training.any_data_files import NUM_CLASSES, NUM_INPUTS, data_file
 from tests.unit.pipelines.evaluation.test_measuring import MANIFEST
 
 MODEL = np.linspace(-1, 1, (NUM_INPUTS + 1) * NUM_CLASSES, dtype=np.float32)

@@ -9,11 +9,11 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fluvial.edge.training.architectures import build, initial_state
+from fluvial.edge.training.architectures.catalogue import layers_of
+from fluvial.edge.training.architectures.catalogue import layout_of as known_layout_of
+from fluvial.edge.training.architectures.layers import shape_after
 from fluvial.edge.training.module_state import ModuleState
-from models.architectures import build, initial_state
-from models.architectures.catalogue import layers_of
-from models.architectures.catalogue import layout_of as known_layout_of
-from models.architectures.layers import shape_after
 
 SEEDS = st.integers(-(2**63), 2**64 - 1)
 TABLES = st.fixed_dictionaries({"inputs": st.integers(1, 300), "classes": st.integers(1, 12)})

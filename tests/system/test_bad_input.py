@@ -50,7 +50,7 @@ from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
 from pipelines.flink.stage_mac import StageMac
 from tests.system.invariants import assert_invariants
-from tests.unit.models.any_data_files import data_file
+from tests.unit.fluvial.edge.training.any_data_files import data_file
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 

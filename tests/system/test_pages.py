@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import save_file
 
-from models.datasets import load_participant
+from fluvial.edge.training.data_files import load_participant
 from tests.unit.docs.blocks import CHECKOUT, PAGES, blocks
 from tests.unit.docs.churn import NUM_BRANCHES, write_churn
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from deploy.bench.seeding import task_record, wait
 from deploy.federation.keys import ServiceKeys
+from fluvial.edge.training.data_files import load_evaluation
 from fluvial.edge.training.onnx_export import to_bytes
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.identity.envelope import seal
@@ -27,7 +28,6 @@ from fluvial.wire.records import ChunkReference, Promotion, PromotionDecision, T
 from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
 from models.acceleration.recipe import Subject
-from models.datasets import load_evaluation
 
 _TASK_FILE = Path(__file__).resolve().parents[2] / "tasks" / "digits" / "task.yaml"
 VARIANT = "onnx"

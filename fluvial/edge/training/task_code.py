@@ -17,13 +17,14 @@ from torch import nn
 from fluvial.edge.contribution import whole_number
 from fluvial.edge.packages.errors import FAULTS, in_words
 from fluvial.edge.packages.examples import Examples
+from fluvial.edge.training.architectures import build
 from fluvial.edge.training.config import TrainingConfig
 from fluvial.edge.training.device import choose_device
 from fluvial.edge.training.losses import Loss, loss_of
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.narrowing import narrowed
 from fluvial.edge.training.surroundings import drawing_from, settings_kept
-from fluvial.edge.training.task_data import TaskData, built_in
+from fluvial.edge.training.task_data import TaskData
 from fluvial.edge.training.trainer import Progress, train, trained_delta
 from fluvial.edge.training.weights import load_weights
 from fluvial.wire.errors import FluvialError
@@ -157,5 +158,4 @@ class TaskCode(TaskData):
         return trained_delta(state, base), count
 
     def _architecture(self, name: str) -> Callable[..., Any]:
-        build = built_in("models.architectures", "build")
         return lambda **parameters: build(name, parameters, self.task_file.model.seed)

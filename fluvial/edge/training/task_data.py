@@ -5,7 +5,6 @@ Torch is imported where the task's own code runs, which may use it, and not befo
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any, Self
@@ -17,6 +16,7 @@ from fluvial.edge.packages.errors import FAULTS, LoaderFailed, PackageError, in_
 from fluvial.edge.packages.examples import Examples
 from fluvial.edge.packages.held_out import held_out_rows, num_people
 from fluvial.edge.packages.package import TaskPackage
+from fluvial.edge.training.data_files import load_grouped, load_participant
 from fluvial.wire.promotion_policy import LEAST_PUBLISHED
 from fluvial.wire.task_code import is_reference
 from fluvial.wire.task_file import TaskFile
@@ -71,7 +71,7 @@ class TaskData:
     def _all_examples(self, data: Path, index: int) -> Examples:
         named = self.task_file.data.participant
         if named is None:
-            return Examples.of(built_in("models.datasets", "load_participant")(data, index), str(data))
+            return Examples.of(load_participant(data, index), str(data))
         return self._load(named, self._code(named), data, index)
 
     def evaluation_examples(self) -> Examples | None:
@@ -87,7 +87,7 @@ class TaskData:
             assert self.package is not None
             self.package.check()
             return self._load(named, loader, self.package.folder)
-        return Examples.of(built_in("models.datasets", "load_grouped")(self.path(named), named), named)
+        return Examples.of(load_grouped(self.path(named), named), named)
 
     def path(self, named: str) -> Path:
         """Where a data file lies: in the package if it has it, whose digest is looked at, else relative to the root.
@@ -123,16 +123,3 @@ class TaskData:
         if not callable(found):
             raise PackageError(f"{reference} is {type(found).__name__}, which cannot be called")
         return found
-
-
-def built_in(module: str, name: str) -> Any:
-    """What the checkout has built in; the client knows of it by name alone."""
-    try:
-        return getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "models":
-            raise
-        raise ValueError(
-            "the task's model or data are built in, and those are in a checkout of fluvial: run there, or use a task "
-            "with a package"
-        ) from error

@@ -1,16 +1,11 @@
-"""Weights of a safetensors file, put into a module. Only numbers are read, and nothing is unpickled.
-
-Format: the safetensors specification (an 8-byte little-endian header length, a JSON header, the tensors' bytes), read
-here so that the client needs no further package.
-"""
+"""Weights of a safetensors file, put into a module. Only numbers are read, and nothing is unpickled."""
 
 from __future__ import annotations
 
-import json
-from math import prod
-
 import torch
 from torch import nn
+
+from fluvial.edge.safetensors import Stored, stored_in
 
 _DTYPES = {
     "F64": torch.float64,
@@ -57,21 +52,17 @@ def load_weights(module: nn.Module, content: bytes, called: str) -> None:
 
 
 def read_tensors(content: bytes, called: str) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file by name. Raises ValueError."""
+    """The tensors of a safetensors file by name, copies. Raises ValueError."""
     try:
-        length = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + length])
-        data = content[8 + length :]
-        found = {}
-        for name, entry in header.items():
-            if name == "__metadata__":
-                continue
-            dtype, shape, (first, stop) = _DTYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
-            if not 0 <= first <= stop <= len(data) or stop - first != prod(shape) * dtype.itemsize:
-                raise ValueError(f"tensor {name} does not lie in the file")
-            raw = bytearray(data[first:stop])
-            plain = torch.frombuffer(raw, dtype=dtype) if raw else torch.zeros(0, dtype=dtype)
-            found[name] = plain.reshape(shape)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return {stored.name: _tensor(stored) for stored in stored_in(content)}
+    except ValueError as error:
         raise ValueError(f"{called} is no safetensors file: {error}") from error
-    return found
+
+
+def _tensor(stored: Stored) -> torch.Tensor:
+    if stored.dtype not in _DTYPES:
+        raise ValueError(f"tensor {stored.name} is of type {stored.dtype}, which no module has")
+    dtype = _DTYPES[stored.dtype]
+    if not stored.data:  # which torch takes from no buffer
+        return torch.zeros(stored.shape, dtype=dtype)
+    return torch.frombuffer(bytearray(stored.data), dtype=dtype).reshape(stored.shape)

@@ -30,6 +30,7 @@ from deploy.bench.serving.digits import VARIANT, Releases, task_file
 from deploy.bench.serving.open_loop import percentile
 from deploy.jobs.submission import LocalJob, Submission
 from deploy.local.stack import Stack
+from fluvial.edge.training.data_files import load_evaluation
 from fluvial.identity.envelope import seal
 from fluvial.identity.keys import SigningKey
 from fluvial.inference.processor import processor_class
@@ -37,7 +38,6 @@ from fluvial.inference.read_releases import read_releases
 from fluvial.inference.session import OnnxSession
 from fluvial.kafka import Transport, connect
 from fluvial.wire.records import GroupCounts, Measurement, PromotionDecision, Variant
-from models.datasets import load_evaluation
 from tests.benchmarks.machine import machine
 
 _COMMAND = [sys.executable, "-c", "from fluvial.cli.main import run; run()"]

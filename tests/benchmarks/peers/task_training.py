@@ -11,9 +11,9 @@ from deploy.machine.jars import CHECKOUT
 from deploy.simulation.division import divided
 from deploy.simulation.learning import PARTICIPANTS, TASK_FILE
 from fluvial.edge.packages.examples import Examples
+from fluvial.edge.training.data_files import load_by_participant
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.task_file import TaskFile
-from models.datasets import load_by_participant
 from models.evaluation.task import evaluator_of
 
 Vector = NDArray[np.float32]

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
+from fluvial.edge.training.architectures import build
 from fluvial.edge.training.config import TrainingConfig
+from fluvial.edge.training.data_files import Dataset
 from fluvial.edge.training.module_state import ModuleState
-from models.architectures import build
-from models.datasets import Dataset
 
 Matrix = NDArray[np.float32]
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge.packages import Examples
+from fluvial.edge.training.architectures import build, initial_state
 from fluvial.edge.training.config import TrainingConfig
+from fluvial.edge.training.data_files import Dataset
 from fluvial.edge.training.module_state import ModuleState
-from models.architectures import build, initial_state
-from models.datasets import Dataset
 from models.evaluation.inference import Evaluator
 from tests.benchmarks.simulation.cohort import Cohort, Matrix
 from tests.benchmarks.simulation.splits import Rows

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from fluvial.edge.packages import Examples
+from fluvial.edge.training.architectures import build, initial_state
 from fluvial.edge.training.config import TrainingConfig
+from fluvial.edge.training.data_files import Dataset
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.trainer import train
-from models.architectures import build, initial_state
-from models.datasets import Dataset
 from tests.benchmarks.simulation.cohort import Cohort
 
 PARAMETERS = {"image_size": 12, "classes": 3, "channels": 4, "hidden": 8}

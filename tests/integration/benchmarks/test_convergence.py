@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.edge.training.config import TrainingConfig
+from fluvial.edge.training.data_files import Dataset
 from models.aggregation.rule import parse_rule
 from models.aggregation.staleness import Polynomial
-from models.datasets import Dataset
 from tests.benchmarks.simulation.buffered import Buffered
 from tests.benchmarks.simulation.durations import Durations
 from tests.benchmarks.simulation.learning import Learning

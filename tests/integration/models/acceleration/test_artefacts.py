@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from fluvial.edge.sessions import open_session
+from fluvial.edge.training.architectures import build
 from models.acceleration import RECIPES, Subject, parse_recipe
-from models.architectures import build
 
 MODELS = {
     "convolutional": ({"image_size": 12, "classes": 4, "channels": 8, "hidden": 16}, (1, 12, 12)),

@@ -4,9 +4,9 @@ import numpy as np
 import onnx
 import torch
 
+from fluvial.edge.training.architectures import build
 from fluvial.inference.session import OnnxSession
 from models.acceleration import Subject, parse_recipe
-from models.architectures import build
 
 INPUTS = np.random.default_rng(4).normal(size=(16, 6)).astype(np.float32)
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from fluvial.edge.training.architectures import build
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.wire.canonical_json import canonical_json
 from models.acceleration import Subject, parse_recipe
 from models.acceleration.rebuilding import rebuild
 from models.acceleration.versions import builder_versions
-from models.architectures import build
 from tests.unit.pipelines.promotion.builders import a_variant
 
 PARAMETERS = {"inputs": 6, "classes": 2, "hidden": 128}

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from fluvial.edge.artefact_kinds import runs_in_torch
+from fluvial.edge.training.architectures import build
+from fluvial.edge.training.data_files import load_evaluation
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.narrowing import narrowed
 from fluvial.edge.training.task_code import TaskCode
@@ -19,8 +21,6 @@ from fluvial.wire.task_file import TaskFile
 from models.acceleration import Subject, parse_recipe
 from models.acceleration.bench import outputs_of
 from models.acceleration.workshop import products
-from models.architectures import build
-from models.datasets import load_evaluation
 from pipelines.acceleration.workers import Worker
 from tests.unit.models.acceleration.test_workshop import INPUTS, PARAMETERS, TASK, VARIANTS, model, order
 

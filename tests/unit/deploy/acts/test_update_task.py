@@ -10,6 +10,7 @@ import pytest
 from deploy.acts.tasks import propose_terms, update_task
 from deploy.federation.keys import ServiceKeys
 from deploy.machine.jars import CHECKOUT
+from fluvial.edge.training.architectures import build
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.identity.brokers import Brokers
 from fluvial.identity.keys import SigningKey
@@ -17,7 +18,6 @@ from fluvial.registry.acts import ActRefused, OperatorActs
 from fluvial.registry.approval import approve
 from fluvial.wire.records import Task
 from fluvial.wire.task_file import TaskFile
-from models.architectures import build
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 HEART = TaskFile.read(CHECKOUT / "deploy" / "tasks" / "heart" / "task.yaml")

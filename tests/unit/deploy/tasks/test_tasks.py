@@ -10,12 +10,12 @@ from safetensors.numpy import load_file
 from deploy.tasks.digits import prepare as digits
 from deploy.tasks.heart import prepare as heart
 from fluvial.edge.training.config import TrainingConfig
+from fluvial.edge.training.data_files import load_participant, num_participants
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.wire.layout import num_chunks
 from fluvial.wire.task_file import TaskFile
 from models.aggregation.fixed_point import fraction_bits
 from models.aggregation.rule import parse_rule
-from models.datasets import load_participant, num_participants
 from models.evaluation.task import evaluator_of
 
 CHECKOUT = Path(__file__).parents[4]

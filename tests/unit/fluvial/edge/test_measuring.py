@@ -14,12 +14,12 @@ from fluvial.edge import measuring as measuring_module
 from fluvial.edge import participant as participant_module
 from fluvial.edge.measuring import Measuring, OwnData
 from fluvial.edge.training import torch_session
+from fluvial.edge.training.architectures import build
 from fluvial.edge.training.torch_artefact import pack
 from fluvial.identity.envelope import seal, unseal
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import FluvialError, VerificationError
 from fluvial.wire.records import ChunkReference, Measurement, Task
-from models.architectures import build
 from tests.unit.fluvial.cli.runner import invoke
 from tests.unit.fluvial.edge.world import AGGREGATOR, OPERATOR, a_federation, topic_partitions
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from fluvial.edge.training.architectures import build
 from models.acceleration import Subject, parse_recipe
-from models.architectures import build
 
 
 def test_pruning_whole_units_is_the_model_without_them():

@@ -10,13 +10,13 @@ import torch
 from safetensors.numpy import save_file
 
 from fluvial.edge.packages.examples import Examples
+from fluvial.edge.training.architectures import build
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.wire.acceleration import VariantSpec
 from fluvial.wire.task_file import Limits, ModelSpec, TaskFile
 from models.acceleration.bench import Bench
 from models.acceleration.example_sets import ExampleSet
 from models.acceleration.workshop import Order, main, products, read_product, write_order
-from models.architectures import build
 
 INPUTS = np.random.default_rng(3).normal(size=(100, 6)).astype(np.float32)
 PARAMETERS = {"inputs": 6, "classes": 2, "hidden": 8}

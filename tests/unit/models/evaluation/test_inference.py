@@ -4,10 +4,10 @@ import torch
 from torch import nn
 
 from fluvial.edge.packages import Examples
+from fluvial.edge.training.architectures import build
 from fluvial.edge.training.device import choose_device
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.predictions import predict
-from models.architectures import build
 from models.evaluation.inference import Evaluator
 
 PARAMETERS = {"inputs": 2, "classes": 2}

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from fluvial.edge.training.architectures.catalogue import layers_of
 from fluvial.edge.training.task_code import TaskCode
 from fluvial.edge.training.task_data import TaskData
 from fluvial.wire.task_file import EvaluationSpec, Limits, ModelSpec, TaskFile
-from models.architectures.catalogue import layers_of
 from models.evaluation.measurable import MAX_GROUPS, check_layers
 from models.evaluation.task import evaluator_of
 

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from fluvial.edge.metrics.classification import cross_entropy
+from fluvial.edge.training.architectures import build
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.edge.training.surroundings import drawing_from
-from models.architectures import build
 from models.evaluation.scoring import LARGEST_LOSS, CandidateScorer, cosine
 
 MODELS = {

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from deploy.machine.jars import CHECKOUT
+from fluvial.edge.training.architectures import initial_state
 from fluvial.wire.task_file import TaskFile
-from models.architectures import initial_state
 from pipelines.replay.task import metrics_of
 
 HEART = TaskFile.read(CHECKOUT / "deploy/tasks/heart/task.yaml")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from fluvial.edge.training.architectures import initial_state
 from fluvial.wire.scoring import ScoringSpec
 from fluvial.wire.task_file import TaskFile
-from models.architectures import initial_state
 from pipelines.validation.process import make_scorer, read_task_file
 from tests.unit.pipelines.validation.stage import SETTINGS
 

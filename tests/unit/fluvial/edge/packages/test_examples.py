@@ -5,7 +5,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from fluvial.edge.packages import Examples, joined
-from models.datasets import Dataset as DataFile
+from fluvial.edge.training.data_files import Dataset as DataFile
 
 ROWS, TARGETS = np.ones((3, 2), np.float32), np.array([0, 1, 1])
 

@@ -12,8 +12,8 @@ from torch import nn
 from fluvial.edge.artefact_kinds import is_measured_on, runs_in_torch
 from fluvial.edge.safetensors import metadata_of
 from fluvial.edge.sessions import open_session
+from fluvial.edge.training.architectures import build
 from fluvial.edge.training.torch_artefact import PRECISIONS, pack
-from models.architectures import build
 
 PARAMETERS = {"inputs": 6, "classes": 3, "hidden": 8}
 INPUTS = np.random.default_rng(9).normal(size=(7, 6)).astype(np.float32)

@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from models.architectures.layers import Tensor
+from fluvial.edge.training.architectures.layers import Tensor
 
 _BITS = 24
 _AT_ONCE = 1 << 18

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from models.architectures import layers
+from fluvial.edge.training.architectures import layers
 
 
 class Standardise(nn.Module):

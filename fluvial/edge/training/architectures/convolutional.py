@@ -1,6 +1,6 @@
 """A small convolutional network for square images of one channel."""
 
-from models.architectures.layers import (
+from fluvial.edge.training.architectures.layers import (
     Convolution,
     Flatten,
     GroupNormalisation,

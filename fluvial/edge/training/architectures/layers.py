@@ -1,7 +1,7 @@
 """What architectures are made of: layers with the tensors that they hold and the shapes that they take and give.
 
 They are plain values, so that a task's first model, its layout and whether a data set fits it are known without torch,
-whose import takes longer than all of that (`models.architectures.modules` makes modules of them). Shapes: B examples.
+whose import takes longer than all of that (`modules.py` makes modules of them). Shapes: B examples.
 """
 
 from __future__ import annotations

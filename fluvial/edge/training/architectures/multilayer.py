@@ -1,6 +1,6 @@
 """Fully connected networks for tables of numbers."""
 
-from models.architectures.layers import Layer, Linear, Rectifier
+from fluvial.edge.training.architectures.layers import Layer, Linear, Rectifier
 
 
 def multilayer_perceptron(*, inputs: int, classes: int, hidden: int, layers: int = 1) -> tuple[Layer, ...]:

@@ -1,4 +1,4 @@
-"""Data files of the example tasks: safetensors with `inputs`, `targets` and, for participants, `group`.
+"""Data files of tasks without loaders: safetensors with `inputs`, `targets` and, for participants, `group`.
 
 Evaluation and gate sets may tell groups apart: for each attribute (sex, age, site) a tensor `groups.ATTRIBUTE`,
 int64[B], the number of each example's group, and in the file's metadata under `groups` a JSON object with the names of
@@ -15,8 +15,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file
+
+from fluvial.edge.safetensors import Stored, metadata_of, stored_in
+
+_DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "<i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "<u1",
+    "BOOL": "?",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,12 +90,11 @@ def load_evaluation(path: Path | str, called: str = "") -> Dataset:
 def load_grouped(path: Path | str, called: str = "") -> GroupedDataset:
     """A set with its groups. Raises ValueError as `load_evaluation`, and for groups that the file does not name."""
     shown = called or str(path)
-    tensors = _load(path, "inputs", "targets", called=called)
+    content = _content(path, shown)
+    tensors = _tensors(content, shown, "inputs", "targets")
     dataset = _dataset(tensors["inputs"], tensors["targets"])
-    with safe_open(path, "numpy") as file:
-        metadata = file.metadata() or {}
     try:
-        names = json.loads(metadata.get("groups", "{}"))
+        names = json.loads(metadata_of(content).get("groups", "{}"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{shown} is no data file: its names of groups are no JSON") from error
     groups = {}
@@ -109,19 +123,24 @@ def _check_members(shown: str, name: str, members: NDArray[Any], num_examples: i
 
 def _load(path: Path | str, *names: str, called: str = "") -> dict[str, NDArray[np.generic]]:
     shown = called or str(path)
+    return _tensors(_content(path, shown), shown, *names)
+
+
+def _content(path: Path | str, shown: str) -> bytes:
     try:
-        tensors: dict[str, NDArray[np.generic]] = load_file(path)
+        return Path(path).read_bytes()
     except FileNotFoundError as error:
         raise ValueError(f"there is no data at {shown}") from error
     except OSError as error:
         why = "it is a folder" if Path(path).is_dir() else error.strerror or error
         raise ValueError(f"{shown} cannot be read: {why}") from error
-    except (
-        SafetensorError,
-        TypeError,
-        KeyError,
-        AttributeError,
-    ) as error:  # not safetensors, or of a type that numpy does not have
+
+
+def _tensors(content: bytes, shown: str, *names: str) -> dict[str, NDArray[np.generic]]:
+    """The file's tensors, views of its content, among them those of these names in a form that can be used."""
+    try:
+        tensors = {stored.name: _tensor(stored) for stored in stored_in(content)}
+    except ValueError as error:
         raise ValueError(f"{shown} is no data file: {error}") from error
     if "group" in names and "targets" in tensors:
         tensors.setdefault("group", np.zeros(tensors["targets"].shape[:1], np.int64))
@@ -135,6 +154,12 @@ def _load(path: Path | str, *names: str, called: str = "") -> dict[str, NDArray[
     if "inputs" in names and tensors["inputs"].dtype.kind not in "fiu":
         raise ValueError(f"{shown} is no data file: inputs are {tensors['inputs'].dtype}, which are no numbers")
     return tensors
+
+
+def _tensor(stored: Stored) -> NDArray[np.generic]:
+    if stored.dtype not in _DTYPES:
+        raise ValueError(f"tensor {stored.name} is of type {stored.dtype}, which numpy does not have")
+    return np.frombuffer(stored.data, _DTYPES[stored.dtype]).reshape(stored.shape)
 
 
 def _is_list_of_integers(tensor: NDArray[np.generic]) -> bool:

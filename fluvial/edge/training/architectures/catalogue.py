@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from fluvial.edge.training.architectures.convolutional import convolutional
+from fluvial.edge.training.architectures.drawing import drawn
+from fluvial.edge.training.architectures.layers import Layer, Tensor
+from fluvial.edge.training.architectures.multilayer import logistic_regression, multilayer_perceptron
 from fluvial.wire.memory import memory_bytes
 from fluvial.wire.records import TensorLayout
-from models.architectures.convolutional import convolutional
-from models.architectures.drawing import drawn
-from models.architectures.layers import Layer, Tensor
-from models.architectures.multilayer import logistic_regression, multilayer_perceptron
 
 if TYPE_CHECKING:
     from torch import nn
@@ -87,7 +87,7 @@ def build(name: str, parameters: Mapping[str, Any], seed: int | None = None) -> 
     check_memory(layers)
     import torch  # late: who asks for layouts and weights alone does without
 
-    from models.architectures.modules import module_of
+    from fluvial.edge.training.architectures.modules import module_of
 
     try:
         module = module_of(layers)

@@ -4,6 +4,6 @@ A module's state is float32 and small enough to travel. It draws no random numbe
 a participant's seed fixes its update.
 """
 
-from models.architectures.catalogue import build, initial_state
+from fluvial.edge.training.architectures.catalogue import build, initial_state
 
 __all__ = ["build", "initial_state"]

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from models.datasets import load_all_participants, load_evaluation, load_grouped, load_participant, num_participants
+from fluvial.edge.training.data_files import (
+    load_all_participants,
+    load_evaluation,
+    load_grouped,
+    load_participant,
+    num_participants,
+)
 
 
 def data_file(folder: Path, **tensors: np.ndarray) -> Path:
@@ -77,7 +83,11 @@ def test_a_file_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
 def test_a_type_that_numpy_does_not_have_and_a_folder_are_told_as_such(tmp_path: Path) -> None:
     header = b'{"inputs":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}'
     (tmp_path / "float8").write_bytes(len(header).to_bytes(8, "little") + header + b"\0")
-    with pytest.raises(ValueError, match=r"is no data file: .*float8"):
+    header = header.replace(b"F8_E4M3", b"BF16").replace(b"[0,1]", b"[0,2]")
+    (tmp_path / "bfloat16").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+    with pytest.raises(ValueError, match="type BF16, which numpy does not have"):
+        load_evaluation(tmp_path / "bfloat16")
+    with pytest.raises(ValueError, match=r"is no data file: tensor inputs is of type F8_E4M3"):
         load_evaluation(tmp_path / "float8")
     with pytest.raises(ValueError, match="cannot be read: it is a folder"):
         load_evaluation(tmp_path)

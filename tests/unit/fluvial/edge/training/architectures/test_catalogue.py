@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from fluvial.edge.training.architectures import build, catalogue, initial_state
+from fluvial.edge.training.architectures.catalogue import ARCHITECTURES
 from fluvial.edge.training.module_state import ModuleState
 from fluvial.wire.layout import num_elements
-from models.architectures import build, catalogue, initial_state
-from models.architectures.catalogue import ARCHITECTURES
 
 EXAMPLES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "convolutional": ({"image_size": 28, "classes": 10}, (1, 28, 28)),

@@ -2,7 +2,7 @@
 
 A job takes its stages before it runs: it writes a lease that counts, then makes the brokers raise the epoch of every
 transactional id that an earlier holder of these stages has used and that nobody has fenced yet. Decision 36 in
-ARCHITECTURE.md has the argument why nothing that such a holder does becomes visible afterwards.
+docs/decisions.md has the argument why nothing that such a holder does becomes visible afterwards.
 """
 
 from __future__ import annotations

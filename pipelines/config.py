@@ -87,7 +87,7 @@ class Settings(BaseModel):
         default=500,
         description="Wait after a deadline for updates that the broker had in time to arrive at the window.",
     )
-    checkpoint_every_ms: int = Field(default=250, description="Least time between two signed tree heads, ms.")
+    tree_head_interval_ms: int = Field(default=250, description="Least time between two signed tree heads, ms.")
     device: str = Field(default="auto", description="Device of evaluation, acceleration, inference: auto, cpu, cuda.")
     packages: tuple[Path, ...] = Field(default=(), description="Folders of task packages whose code may run here.")
     repository_root: Path = Field(description="Folder against which a task's evaluation data is resolved.")

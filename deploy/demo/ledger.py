@@ -61,7 +61,6 @@ class Ledger:
     manifests: dict[int, ModelManifest] = field(default_factory=dict)
     sizes: dict[Place, int] = field(default_factory=dict)
     published_ms: dict[int, int] = field(default_factory=dict)
-    num_enrolled: int = 0
     finished: bool = False
 
     def add(self, record: Round | Verdict | Receipt | Release | ModelManifest, timestamp_ms: int) -> bool:
@@ -151,8 +150,6 @@ class Ledger:
 
     def _add_verdict(self, verdict: Verdict) -> bool:
         if verdict.source_topic != self.updates_topic:
-            if verdict.decision is Decision.ACCEPT:
-                self.num_enrolled += 1
             return False
         return _put(self.verdicts, (verdict.source_partition, verdict.source_offset), verdict)
 

@@ -21,7 +21,6 @@ from fluvial.wire.records import (
     RoundTransition,
     SetAside,
     Task,
-    TaskStatus,
 )
 from pipelines.flink.frames import SourceRecord
 
@@ -86,11 +85,6 @@ class Health:
         """Of topic quarantine."""
         for record in records:
             self.quarantined[dict(record.headers).get("reason", b"").decode(errors="replace")] += 1
-
-    @property
-    def needs_a_look(self) -> list[TaskHealth]:
-        """Tasks that are halted or fail."""
-        return [task for task in self.tasks.values() if task.failed or task.status != TaskStatus.RUNNING]
 
     def _take_round(self, event: RoundEvent) -> None:
         task = self.tasks.get(event.task)

@@ -179,7 +179,7 @@ class Sign(KeyedProcessFunction):
         self._state = self._after_all(state, SourceColumns.of(bytes(value), plain_events.WORTH_IT))
         if self._due.value() is None:
             now_ms = int(time.time() * 1000)
-            due = now_ms + pause_ms(now_ms, self._signed_ms, self._settings.checkpoint_every_ms)
+            due = now_ms + pause_ms(now_ms, self._signed_ms, self._settings.tree_head_interval_ms)
             self._due.update(due)
             ctx.timer_service().register_processing_time_timer(due)
         return iter(())

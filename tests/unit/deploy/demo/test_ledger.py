@@ -79,10 +79,10 @@ def test_a_reopened_round_is_one_row_with_its_attempt() -> None:
     assert (row.round, row.attempt) == (1, 2)
 
 
-def test_verdicts_on_enrolments_count_participants() -> None:
+def test_verdicts_on_enrolments_are_none_on_updates() -> None:
     book = ledger()
     assert not book.add(verdict(0, source_topic="fluvial.enrolments"), 0)
-    assert (book.num_enrolled, book.verdicts) == (1, {})
+    assert book.verdicts == {}
 
 
 def test_other_tasks_are_not_counted() -> None:

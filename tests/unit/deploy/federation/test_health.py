@@ -83,7 +83,6 @@ def told(found: Health) -> list[str]:
 def test_a_task_that_keeps_failing_says_how_often_and_why() -> None:
     failing = health(happened("OPENED"), happened("FAILED", reason="few"), happened("FAILED", 2, "a chunk is gone"))
     assert told(failing) == ["task heart has failed 2 times by round 1, attempt 2, last: a chunk is gone"]
-    assert [task.task for task in failing.needs_a_look] == ["heart"]
 
 
 def test_a_model_ends_the_count_of_failures() -> None:

@@ -303,7 +303,7 @@ def test_the_first_leaf_after_a_pause_is_signed_at_once_and_later_ones_in_their_
     assert [each.size for each in world.checkpoints()] == [1]
     come(1, 25)
     assert [each.size for each in world.checkpoints()] == [1]
-    world.pass_time(world.settings.checkpoint_every_ms)
+    world.pass_time(world.settings.tree_head_interval_ms)
     world.checkpoint()
     assert [each.size for each in world.checkpoints()] == [1, 2]
 

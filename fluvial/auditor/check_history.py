@@ -10,7 +10,7 @@ from fluvial.auditor.happened import Violation
 from fluvial.auditor.history import History
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicReader
-from fluvial.auditor.report import Problems
+from fluvial.auditor.report import Findings
 from fluvial.identity.federation import Federation
 from fluvial.transparency.checkpoint import open_checkpoint
 from fluvial.wire import framing
@@ -32,7 +32,7 @@ def check_history(reader: TopicReader, federation: Federation, *, is_running: bo
     """Hold a federation's topics to the invariants. is_running: as for `History`. Raises as `verify` does."""
     topics = federation.topics
     patience = Patience(grace_ms=0, now_ms=0)
-    evidence = read_evidence(reader, federation, patience, Problems(), Problems())
+    evidence = read_evidence(reader, federation, patience, Findings())
     log = evidence.log
     history = History(topics.enrolments, is_running, topics.reports, log.shelf)
     for problem in (*log.problems.kept, *(log.skipped.kept if evidence.lacks_leaves else ())):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fluvial.auditor.reader import TopicRecord
-from fluvial.auditor.report import Problems
+from fluvial.auditor.report import Findings, Problems
 from fluvial.transparency.checkpoint import Checkpoint, open_checkpoint
 from fluvial.transparency.note import NoteKey
 from fluvial.transparency.tree import MerkleTree
@@ -40,8 +40,7 @@ def read_checkpoints(
     records: Iterator[TopicRecord],
     tree: MerkleTree,
     log_key: NoteKey,
-    problems: Problems,
-    skipped: Problems,
+    findings: Findings,
     known: bytes | None = None,
 ) -> Signed:
     """Check all checkpoints.
@@ -52,12 +51,13 @@ def read_checkpoints(
     again, and says nothing new. known: the note of a checkpoint that the caller verified in the past; it must fulfil
     the same and not be of more leaves than the newest.
     """
+    problems = findings.problems
     count, newest, note = 0, None, b""
     for record in records:
         try:
             checkpoint = open_checkpoint(record.value or b"", log_key)
         except VerificationError as error:
-            skipped.add(CHECK, record, str(error))
+            findings.skipped.add(CHECK, record, str(error))
             continue
         if not _holds(checkpoint, str(record), tree, problems):
             continue

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 
+from fluvial.auditor.audit import Audit
 from fluvial.auditor.judged_records import JudgedRecords
 from fluvial.auditor.leaves import leaves_from
 from fluvial.auditor.log import Log
-from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
-from fluvial.auditor.report import Problems, Reconciled
+from fluvial.auditor.report import Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.auditor.shelf import Relation, key
-from fluvial.auditor.since import Since
 from fluvial.identity.envelope import check_kind, open_envelope, verify_envelope
 from fluvial.transparency.event import event_id
 from fluvial.wire import framing
@@ -30,32 +29,27 @@ from fluvial.wire.records import (
     Variant,
 )
 
-_EVERYTHING = Since()
 _MODELS_AT_HAND = 8
 """Receipts of a model lie together in the log."""
 Copied = Receipt | Release | Variant | Promotion
 
 
 def read_copies(
+    audit: Audit,
     check: str,
     kind: type[Copied],
     records: Iterator[TopicRecord],
     begin_offsets: Mapping[int, int],
-    log: Log,
-    patience: Patience,
-    problems: Problems,
-    skipped: Problems,
     signer: bytes | None = None,
     scope: str = "",
-    before: Since = _EVERYTHING,
 ) -> Reconciled:
     """Check one such topic against the log.
 
     1. The data of each leaf stands in the topic, unless retention took it. 2. What a topic of signed records holds
     (signer: whose signature, Ed25519 public key) has its leaf, or is too new. 3. Where nobody signs, a record without a
     leaf is believed by nobody, and skipped once it can no longer be new; so are copies and what is no such record.
-    before: what an earlier audit has looked at.
     """
+    log, problems, skipped = audit.log, audit.findings.problems, audit.findings.skipped
     settling = Settling()
     matched = Relation(log.shelf)
     others: dict[str, list[TopicRecord]] = {}
@@ -71,7 +65,7 @@ def read_copies(
         leaf = log.copied.get(name)
         if leaf is None:
             settling.waiting(record)
-        elif before.covers(leaf.sequence):
+        elif audit.before.covers(leaf.sequence):
             settling.settled(record)
         elif leaf.data_sha256 != sha256(data).digest():
             others.setdefault(name, []).append(record)
@@ -79,25 +73,39 @@ def read_copies(
             skipped.add(check, record, f"repeats {name}")
         else:
             settling.settled(record)
-    pending, overdue = settling.overdue(patience)
+    pending, overdue = settling.overdue(audit.patience)
     for record in overdue:
         (problems if signer else skipped).add(check, record, "has no leaf in the log, though newer ones have")
+    expired = _check_leaves(audit, check, kind, matched, others, any(begin_offsets.values()))
+    return Reconciled(total=total, matched=len(matched), pending=pending, expired=expired)
+
+
+def _check_leaves(
+    audit: Audit,
+    check: str,
+    kind: type[Copied],
+    matched: Relation,
+    others: Mapping[str, Sequence[TopicRecord]],
+    retention_took_some: bool,
+) -> int:
+    """Whether the topic has what the leaves of a kind hold; how many retention may have taken. others: by name, records
+    that are not as the leaf holds them."""
     expired = 0
-    for leaf in leaves_from(log.copied, before.size):
+    for leaf in leaves_from(audit.log.copied, audit.before.size):
         if not isinstance(leaf.record, kind):
             continue
         name = event_id(leaf.record)
         where = f"leaf {leaf.sequence}"
         if matched.has(key(name)):
             for record in others.get(name, ()):
-                skipped.add(check, record, f"is not {name} as the log holds it")
+                audit.findings.skipped.add(check, record, f"is not {name} as the log holds it")
         elif name in others:
-            problems.add(check, others[name][0], f"differs from {where}, which holds {name}")
-        elif any(begin_offsets.values()):
+            audit.findings.problems.add(check, others[name][0], f"differs from {where}, which holds {name}")
+        elif retention_took_some:
             expired += 1
         else:
-            problems.add(check, where, f"holds {name}, which is not in the topic")
-    return Reconciled(total=total, matched=len(matched), pending=pending, expired=expired)
+            audit.findings.problems.add(check, where, f"holds {name}, which is not in the topic")
+    return expired
 
 
 def _open(value: bytes, kind: type[Copied], signer: bytes | None, scope: str) -> tuple[bytes, Copied]:
@@ -111,11 +119,9 @@ def _open(value: bytes, kind: type[Copied], signer: bytes | None, scope: str) ->
     return envelope.payload, framing.decode(envelope.payload, kind)
 
 
-def check_copies(
-    log: Log, models: Mapping[tuple[str, int], ModelManifest], problems: Problems, before: Since = _EVERYTHING
-) -> None:
+def check_copies(audit: Audit, models: Mapping[tuple[str, int], ModelManifest]) -> None:
     """Whether leaves of receipts and releases say what can be: of updates that were accepted, and of models as they
-    were published. before: what an earlier audit has looked at."""
+    were published."""
 
     @lru_cache(maxsize=_MODELS_AT_HAND)
     def parts(place: tuple[str, int]) -> Mapping[tuple[str, str, int], Contribution]:
@@ -123,7 +129,8 @@ def check_copies(
         contributions = () if manifest is None else manifest.contributions
         return {(each.participant, each.update_id, each.round): each for each in contributions}
 
-    for leaf in leaves_from(log.copied, before.size):
+    log = audit.log
+    for leaf in leaves_from(log.copied, audit.before.size):
         match leaf.record:
             case Receipt() as receipt:
                 why = _why_no_receipt(receipt, log.judged, models, parts)
@@ -135,7 +142,8 @@ def check_copies(
             case _:
                 continue
         if why:
-            problems.add("receipts" if isinstance(leaf.record, Receipt) else "releases", f"leaf {leaf.sequence}", why)
+            check = "receipts" if isinstance(leaf.record, Receipt) else "releases"
+            audit.findings.problems.add(check, f"leaf {leaf.sequence}", why)
 
 
 def _why_not_again(release: Release, sequence: int, log: Log) -> str:

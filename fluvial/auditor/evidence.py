@@ -15,7 +15,7 @@ from fluvial.auditor.manifests import ManifestKeys, Manifests, read_manifests
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicReader, TopicRecord
 from fluvial.auditor.rejudgement import Rejudgement
-from fluvial.auditor.report import Problems
+from fluvial.auditor.report import Findings
 from fluvial.auditor.rounds import Rounds, read_rounds
 from fluvial.identity.federation import Federation
 from fluvial.registry.records import open_registry_record
@@ -42,25 +42,24 @@ def read_evidence(
     reader: TopicReader,
     federation: Federation,
     patience: Patience,
-    problems: Problems,
-    skipped: Problems,
+    findings: Findings,
     kept: KeptLog | None = None,
 ) -> Evidence:
-    """Read and check it. kept: what a former audit has verified of the log. What is wrong with the log itself is the
-    log's to tell. Raises ValueError for a malformed key in federation.json, and what the reader raises."""
+    """Read and check it. kept: what a former audit has verified of the log. findings: of all but the log itself, which
+    has its own. Raises ValueError for a malformed key in federation.json, and what the reader raises."""
     topics = federation.topics
     log_key = NoteKey.parse(federation.log_key)
     operator_key, registrar_key = bytes.fromhex(federation.operator_key), bytes.fromhex(federation.registrar_key)
     aggregator_key = bytes.fromhex(federation.aggregator_key)
     newest = newest_signed(reader.records(topics.checkpoints), log_key)
     log = read_signed_log(reader, topics.audit, newest, kept=kept)
-    keys = read_keys(reader.records(topics.registry), log, registrar_key, operator_key, problems, skipped, topics.scope)
+    keys = read_keys(reader.records(topics.registry), log, registrar_key, operator_key, findings, topics.scope)
     tasks = _tasks(reader.records(topics.registry), operator_key, registrar_key, topics.scope)
     rounds = read_rounds(
-        reader.records(topics.rounds), log, topics.events, aggregator_key, patience, problems, skipped, topics.scope
+        reader.records(topics.rounds), log, topics.events, aggregator_key, patience, findings, topics.scope
     )
     manifest_keys = ManifestKeys(aggregator=aggregator_key, operator=operator_key, scope=topics.scope)
-    manifests = read_manifests(reader.records(topics.models), manifest_keys, problems, skipped, log.shelf)
+    manifests = read_manifests(reader.records(topics.models), manifest_keys, findings, log.shelf)
     rejudgement = Rejudgement(
         log,
         keys,
@@ -71,7 +70,7 @@ def read_evidence(
         events_topic=topics.events,
         scope=topics.scope,
     )
-    if unsigned := check_approvals(tasks, rounds.signed.values(), problems):
+    if unsigned := check_approvals(tasks, rounds.signed.values(), findings.problems):
         rejudgement.on_trust["TERMS"] += unsigned
     judges = {
         topics.updates: rejudgement.update,

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from fluvial.admission.held_out import Told, summarise
+from fluvial.auditor.audit import Audit
 from fluvial.auditor.leaves import leaves_from
-from fluvial.auditor.log import Log
 from fluvial.auditor.reader import TopicRecord
-from fluvial.auditor.report import Problems
-from fluvial.auditor.since import Since
 from fluvial.identity.envelope import open_envelope
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.framing import decode
@@ -18,27 +16,23 @@ from fluvial.wire.records import ModelManifest, ModelUpdate, Release
 from fluvial.wire.terms import HeldOutSpec, terms_of
 
 CHECK = "releases"
-_EVERYTHING = Since()
 Place = tuple[int, int, bytes]
 """Partition and offset of an update, and the digest of its record."""
 
 
 def check_participants_metrics(
-    log: Log,
-    models: Mapping[tuple[str, int], ModelManifest],
-    updates: Iterable[TopicRecord],
-    problems: Problems,
-    before: Since = _EVERYTHING,
+    audit: Audit, models: Mapping[tuple[str, int], ModelManifest], updates: Iterable[TopicRecord]
 ) -> None:
     """Whether each release in the log tells of participants what their updates do.
 
     updates: the records of that topic, read only where a model's terms ask participants for metrics. Releases of
-    models some of whose updates retention has taken are passed over. before: what an earlier audit has looked at.
+    models some of whose updates retention has taken are passed over.
     """
+    problems = audit.findings.problems
     asked = {place: spec for place, manifest in models.items() if (spec := _spec(manifest)).metrics}
     needed = {place for model in asked for place in _places(models[model])}
     told = _told(updates, needed) if needed else {}
-    for leaf in leaves_from(log.copied, before.size):
+    for leaf in leaves_from(audit.log.copied, audit.before.size):
         if not isinstance(leaf.record, Release):
             continue
         model = leaf.record.task, leaf.record.version

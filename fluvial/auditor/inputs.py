@@ -8,34 +8,30 @@ from hashlib import sha256
 
 from fluvial.admission.case import claimed_name
 from fluvial.admission.over_rate import verdict_on
-from fluvial.auditor.leaves import leaves_from, source_of
-from fluvial.auditor.patience import Patience
+from fluvial.auditor.audit import Audit
+from fluvial.auditor.leaves import Source, leaves_from, source_of
 from fluvial.auditor.reader import TopicRecord, describe
 from fluvial.auditor.refused import place_of
-from fluvial.auditor.report import Problems, Reconciled
+from fluvial.auditor.report import Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.auditor.shelf import Relation, key
-from fluvial.auditor.since import Since
 from fluvial.auditor.verdicts import Judged
 from fluvial.wire.records import OverRate, Verdict
 
 CHECK = "inputs"
-_EVERYTHING = Since()
 
 Rejudge = Callable[[TopicRecord, Verdict, int | None], str]
 """Why a verdict on a record cannot be, empty where it can; with the number of the verdict's leaf."""
 
 
 def read_inputs(
+    audit: Audit,
     topic: str,
     records: Iterator[TopicRecord],
     begin_offsets: Mapping[int, int],
     judged: Judged,
     rejudge: Rejudge,
-    patience: Patience,
-    problems: Problems,
     note: Callable[[TopicRecord], None] = lambda record: None,
-    before: Since = _EVERYTHING,
 ) -> Reconciled:
     """Check a topic of inputs against the verdicts.
 
@@ -43,71 +39,96 @@ def read_inputs(
     time, and holds when it is taken again; likewise of records that were refused many at once, whose digest is over all
     of them. One that has no leaf yet and cannot be the verdict on its record says nothing: anybody may have written it.
     3. Every verdict's record stands in the topic, unless retention took it.
-    note: called with each record before its verdict is looked at. before: what an earlier audit has looked at.
+    note: called with each record before its verdict is looked at.
     """
-    settling = Settling()
-    total = matched = 0
-    found = Relation(judged.shelf)
+    inputs = _Inputs(audit, topic, judged, rejudge)
     for record in records:
         note(record)
-        source = (topic, record.partition, record.offset)
-        leaf = judged.verdicts.get(source)
-        together = judged.refused.of(source)
+        inputs.take(record)
+    pending, overdue = inputs.settling.overdue(audit.patience)
+    for record in overdue:
+        audit.findings.problems.add(CHECK, record, "has no verdict, though newer records have, or for too long")
+    expired = inputs.missing(begin_offsets) + inputs.missing_of_many(begin_offsets)
+    return Reconciled(total=inputs.total, matched=inputs.matched, pending=pending, expired=expired)
+
+
+class _Inputs:
+    """The records of one topic, and what became of them."""
+
+    def __init__(self, audit: Audit, topic: str, judged: Judged, rejudge: Rejudge) -> None:
+        self._before, self._problems = audit.before, audit.findings.problems
+        self._topic, self._judged, self._rejudge = topic, judged, rejudge
+        self._found = Relation(judged.shelf)
+        self.settling = Settling()
+        self.total = self.matched = 0
+
+    def take(self, record: TopicRecord) -> None:
+        """Hold a record against its verdict."""
+        source = (self._topic, record.partition, record.offset)
+        leaf = self._judged.verdicts.get(source)
+        together = self._judged.refused.of(source)
         told = leaf if together is None else together.about
-        if told is not None and before.covers(told.sequence):
-            settling.settled(record)
-            continue
-        total += 1
-        found.add(key(record.partition, record.offset))
+        if told is not None and self._before.covers(told.sequence):
+            self.settling.settled(record)
+            return
+        self.total += 1
+        self._found.add(key(record.partition, record.offset))
         digest = sha256(record.value or b"").digest()
+        if told is None:
+            self._take_unproven(record, source, digest)
+            return
+        self.settling.settled(record)
         if together is not None:
-            settling.settled(record)
             together.see(digest)
-            why = _why_not_refused(record, digest, together.refused, rejudge, together.about.sequence)
+            why = _why_not_refused(record, digest, together.refused, self._rejudge, together.about.sequence)
             if leaf is not None:
                 why = f"has two verdicts, in leaf {leaf.sequence} and in leaf {together.about.sequence}"
-            if why:
-                problems.add(CHECK, record, why)
-            else:
-                matched += 1
-            continue
-        if leaf is None:
-            holds = partial(_holds, record, digest, rejudge)
-            if judged.waiting(source, holds) or judged.waiting_refused(source, partial(_refusal_holds, holds, record)):
-                settling.settled(record)
-                matched += 1
-            else:
-                settling.waiting(record)
-            continue
-        settling.settled(record)
-        if why := _why_not(record, digest, leaf.record) or rejudge(record, leaf.record, leaf.sequence):
-            problems.add(CHECK, record, why)
         else:
-            matched += 1
-    pending, overdue = settling.overdue(patience)
-    for record in overdue:
-        problems.add(CHECK, record, "has no verdict, though newer records have, or for too long")
-    expired = 0
-    for leaf in leaves_from(judged.verdicts, before.size):
-        source = source_of(leaf)
-        if source[0] != topic or found.has(key(*source[1:])):
-            continue
-        if source[2] < begin_offsets.get(source[1], 0):
-            expired += 1
+            assert leaf is not None
+            why = _why_not(record, digest, leaf.record) or self._rejudge(record, leaf.record, leaf.sequence)
+        if why:
+            self._problems.add(CHECK, record, why)
         else:
-            problems.add(CHECK, describe(source), "has a verdict, but is not in the topic")
-    for seen in judged.refused.of_topic(topic):
-        if before.covers(seen.about.sequence):
-            continue
-        where = describe(place_of(seen.refused))
-        if seen.is_of_other_bytes():
-            problems.add(CHECK, where, f"what was refused from here on in leaf {seen.about.sequence} had other bytes")
-        gone = seen.num_records - seen.num_from(begin_offsets.get(seen.refused.source_partition, 0))
-        expired += gone
-        if seen.num_seen + gone < seen.num_records:
-            missing = seen.num_records - gone - seen.num_seen
-            problems.add(CHECK, where, f"{missing} of the records refused from here on are not in the topic")
-    return Reconciled(total=total, matched=matched, pending=pending, expired=expired)
+            self.matched += 1
+
+    def _take_unproven(self, record: TopicRecord, source: Source, digest: bytes) -> None:
+        """A record of which no leaf tells."""
+        holds = partial(_holds, record, digest, self._rejudge)
+        refusal_holds = partial(_refusal_holds, holds, record)
+        if self._judged.waiting(source, holds) or self._judged.waiting_refused(source, refusal_holds):
+            self.settling.settled(record)
+            self.matched += 1
+        else:
+            self.settling.waiting(record)
+
+    def missing(self, begin_offsets: Mapping[int, int]) -> int:
+        """Whether the topic has all that was judged; how many records retention took."""
+        expired = 0
+        for leaf in leaves_from(self._judged.verdicts, self._before.size):
+            topic, partition, offset = source_of(leaf)
+            if topic != self._topic or self._found.has(key(partition, offset)):
+                continue
+            if offset < begin_offsets.get(partition, 0):
+                expired += 1
+            else:
+                self._problems.add(CHECK, describe(source_of(leaf)), "has a verdict, but is not in the topic")
+        return expired
+
+    def missing_of_many(self, begin_offsets: Mapping[int, int]) -> int:
+        """Likewise of what was refused many at once."""
+        expired = 0
+        for seen in self._judged.refused.of_topic(self._topic):
+            if self._before.covers(seen.about.sequence):
+                continue
+            where = describe(place_of(seen.refused))
+            if seen.is_of_other_bytes():
+                why = f"what was refused from here on in leaf {seen.about.sequence} had other bytes"
+                self._problems.add(CHECK, where, why)
+            gone = seen.num_records - seen.num_from(begin_offsets.get(seen.refused.source_partition, 0))
+            expired += gone
+            if missing := max(0, seen.num_records - gone - seen.num_seen):
+                self._problems.add(CHECK, where, f"{missing} of the records refused from here on are not in the topic")
+        return expired
 
 
 def _why_not(record: TopicRecord, digest: bytes, verdict: Verdict) -> str:

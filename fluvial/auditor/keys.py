@@ -16,7 +16,7 @@ from fluvial.auditor.key_lives import KeyLife
 from fluvial.auditor.leaves import ParticipantLeaf
 from fluvial.auditor.log import Log
 from fluvial.auditor.reader import TopicRecord
-from fluvial.auditor.report import Problems
+from fluvial.auditor.report import Findings, Problems
 from fluvial.auditor.shelf import Relation, Shelf
 from fluvial.auditor.shelf import key as shelf_key
 from fluvial.registry.order import order
@@ -115,8 +115,7 @@ def read_keys(
     log: Log,
     registrar_key: bytes,
     operator_key: bytes,
-    problems: Problems,
-    skipped: Problems,
+    findings: Findings,
     scope: str = "",
 ) -> Keys:
     """All keys that the registrar or the operator enrolled.
@@ -133,7 +132,7 @@ def read_keys(
         try:
             participant = _open(key, record.value, operator_key, registrar_key, scope)
         except (DecodeError, VerificationError) as error:
-            skipped.add(CHECK, record, f"no participant signed by the registrar or the operator: {error}")
+            findings.skipped.add(CHECK, record, f"no participant signed by the registrar or the operator: {error}")
             continue
         keys.take(participant, record.timestamp_ms)
     for told in log.participants.each():
@@ -141,10 +140,10 @@ def read_keys(
         where = f"leaf {told.leaf.sequence}"
         why = _why_not(told, keys, operator_key, registrar_key, scope)
         if why:
-            problems.add(CHECK, where, f"enrols a key of {enrolled.participant}: {why}")
+            findings.problems.add(CHECK, where, f"enrols a key of {enrolled.participant}: {why}")
             continue
         keys.take(enrolled, told.leaf.timestamp_ms)
-    keys.close(problems)
+    keys.close(findings.problems)
     return keys
 
 

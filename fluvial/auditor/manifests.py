@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from fluvial.auditor.log import Log
-from fluvial.auditor.patience import Patience
+from fluvial.auditor.audit import Audit
 from fluvial.auditor.reader import TopicRecord, describe
-from fluvial.auditor.report import Problems, Reconciled
+from fluvial.auditor.report import Findings, Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.auditor.shelf import Kept, Shelf, key
-from fluvial.auditor.since import Since
 from fluvial.auditor.verdicts import Judged
 from fluvial.identity.envelope import open_envelope, unseal, verify_envelope
 from fluvial.wire.errors import DecodeError, Malformed, SignatureInvalid, VerificationError
@@ -21,7 +19,6 @@ from fluvial.wire.media_types import media_type
 from fluvial.wire.records import Contribution, Decision, ModelManifest, PublishedModel, Verdict
 
 CHECK = "models"
-_EVERYTHING = Since()
 _BY_WEIGHT = {"weighted_mean", "multi_krum"}
 """Rules that take in updates by the weights they claim, and divide by their sum."""
 
@@ -49,8 +46,7 @@ class Manifests:
 def read_manifests(
     records: Iterator[TopicRecord],
     keys: ManifestKeys,
-    problems: Problems,
-    skipped: Problems,
+    findings: Findings,
     shelf: Shelf | None = None,
 ) -> Manifests:
     """Read the topic `models`.
@@ -61,7 +57,7 @@ def read_manifests(
     manifests = Manifests(Kept(shelf or Shelf(), lambda place: key(*place), _load, lambda m: (m.task, m.version)))
     for record in records:
         manifests.total += 1
-        manifest = _open(record, keys, problems, skipped)
+        manifest = _open(record, keys, findings)
         if manifest is None:
             continue
         place = manifest.task, manifest.version
@@ -71,37 +67,31 @@ def read_manifests(
             manifests.records[place] = record._replace(value=None), digest
             manifests.by_version.put(place, encode(manifest))
         elif known[1] == digest:
-            skipped.add(CHECK, record, f"repeats version {manifest.version} of {manifest.task}")
+            findings.skipped.add(CHECK, record, f"repeats version {manifest.version} of {manifest.task}")
         else:
-            problems.add(CHECK, record, f"version {manifest.version} of {manifest.task} is published a second time")
+            findings.problems.add(
+                CHECK, record, f"version {manifest.version} of {manifest.task} is published a second time"
+            )
     return manifests
 
 
-def check_manifests(
-    manifests: Manifests,
-    log: Log,
-    judged: Judged,
-    updates_topic: str,
-    patience: Patience,
-    problems: Problems,
-    before: Since = _EVERYTHING,
-) -> Reconciled:
+def check_manifests(audit: Audit, manifests: Manifests, judged: Judged, updates_topic: str) -> Reconciled:
     """Check the models that were published.
 
     3. A model's digest is that of its chunks, its parent's digest that of its parent. 4. Its contributions
     are ordered, none twice, each was accepted, and the weights of those selected add up. 5. The log has a leaf that
     names the record's SHA-256 and the same digests and counts, or the record is too new; for version 0, which the
     operator vouches for, a leaf is checked if there is one. 6. Every leaf has its manifest. Whether the model is what
-    its rule makes of the contributions, `fluvial model replay` shows. before: what an earlier audit has looked at.
+    its rule makes of the contributions, `fluvial model replay` shows.
     """
-    settling = Settling()
+    log, problems, settling = audit.log, audit.findings.problems, Settling()
     matched = 0
     # Only now: a version and its parent may lie in different partitions, which are read in any order.
     for manifest in manifests.by_version.each():
         task, version = manifest.task, manifest.version
         record, digest = manifests.records[task, version]
         leaf = log.models.get((task, version))
-        if leaf is not None and before.covers(leaf.sequence):
+        if leaf is not None and audit.before.covers(leaf.sequence):
             settling.settled(record)
             continue
         parent = manifests.by_version.get((task, manifest.parent_version))
@@ -115,7 +105,7 @@ def check_manifests(
             continue
         settling.settled(record)
         matched += not wrong
-    pending, overdue = settling.overdue(patience)
+    pending, overdue = settling.overdue(audit.patience)
     for record in overdue:
         problems.add(CHECK, record, "manifest has no leaf in the log, though newer ones have, or for too long")
     for task, version in sorted(place for place in log.models if place not in manifests.records):
@@ -127,7 +117,7 @@ def _load(data: bytes) -> ModelManifest:
     return decode(data, ModelManifest)
 
 
-def _open(record: TopicRecord, keys: ManifestKeys, problems: Problems, skipped: Problems) -> ModelManifest | None:
+def _open(record: TopicRecord, keys: ManifestKeys, findings: Findings) -> ModelManifest | None:
     data = record.value or b""
     try:
         envelope = open_envelope(data)
@@ -138,16 +128,18 @@ def _open(record: TopicRecord, keys: ManifestKeys, problems: Problems, skipped: 
         if not by_operator and not verify_envelope(envelope, keys.aggregator):
             raise SignatureInvalid("no known key signed it")
     except (DecodeError, VerificationError) as error:
-        skipped.add(CHECK, record, f"no manifest signed by the aggregator or the operator: {error}")
+        findings.skipped.add(CHECK, record, f"no manifest signed by the aggregator or the operator: {error}")
         return None
     try:
         manifest = unseal(data, ModelManifest, keys.operator if by_operator else keys.aggregator, keys.scope)
     except (DecodeError, VerificationError) as error:
-        problems.add(CHECK, record, f"the aggregator or the operator signed what is no manifest: {error}")
+        findings.problems.add(CHECK, record, f"the aggregator or the operator signed what is no manifest: {error}")
         return None
     if keys.operator != keys.aggregator and by_operator != (manifest.version == 0):
         signer = "operator" if by_operator else "aggregator"
-        problems.add(CHECK, record, f"version {manifest.version} of {manifest.task} may not be signed by the {signer}")
+        findings.problems.add(
+            CHECK, record, f"version {manifest.version} of {manifest.task} may not be signed by the {signer}"
+        )
         return None
     return manifest
 

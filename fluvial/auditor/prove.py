@@ -3,7 +3,7 @@
 from fluvial.auditor.checkpoints import newest_signed, read_checkpoints
 from fluvial.auditor.log import read_signed_log
 from fluvial.auditor.reader import TopicReader
-from fluvial.auditor.report import Problems
+from fluvial.auditor.report import Findings
 from fluvial.identity.federation import Federation
 from fluvial.transparency.note import NoteKey
 from fluvial.transparency.proof import TlogProof, verify_proof
@@ -20,10 +20,10 @@ def prove(reader: TopicReader, federation: Federation, sequence: int) -> tuple[b
     log_key = NoteKey.parse(federation.log_key)
     newest = newest_signed(reader.records(topics.checkpoints), log_key)
     log = read_signed_log(reader, topics.audit, newest, wanted=sequence)
-    problems = Problems()
-    signed = read_checkpoints(reader.records(topics.checkpoints), log.tree, log_key, problems, Problems())
-    if problems.kept:
-        raise VerificationError(f"{problems.kept[0].where}: {problems.kept[0].message}")
+    findings = Findings()
+    signed = read_checkpoints(reader.records(topics.checkpoints), log.tree, log_key, findings)
+    for problem in findings.problems.kept:
+        raise VerificationError(f"{problem.where}: {problem.message}")
     if log.wanted is None:
         raise VerificationError(f"the log has {log.tree.size} leaves; there is no leaf {sequence}")
     if signed.newest is None or signed.newest.size <= sequence:

@@ -1,6 +1,6 @@
 """What an audit found. Verified means: there was a signed log to check, and nothing contradicts anything."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 MAX_PROBLEMS_KEPT = 200
@@ -36,6 +36,15 @@ class Problems:
         """Record what was collected elsewhere."""
         self.count += others.count
         self.kept += others.kept[: MAX_PROBLEMS_KEPT - len(self.kept)]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What checks have found. problems: contradictions. skipped: records that nobody signed who may, or that are
+    copies: they contradict nothing, because anybody who may write there can write them."""
+
+    problems: Problems = field(default_factory=Problems)
+    skipped: Problems = field(default_factory=Problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

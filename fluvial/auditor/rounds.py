@@ -9,7 +9,7 @@ from fluvial.auditor.leaves import RoundPlace, round_place
 from fluvial.auditor.log import Log
 from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord
-from fluvial.auditor.report import Problems, Reconciled
+from fluvial.auditor.report import Findings, Problems, Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.identity.envelope import unseal
 from fluvial.registry.rounds import NewestRounds
@@ -34,8 +34,7 @@ def read_rounds(
     events_topic: str,
     aggregator_key: bytes,
     patience: Patience,
-    problems: Problems,
-    skipped: Problems,
+    findings: Findings,
     scope: str = "",
 ) -> Rounds:
     """Check the topic `rounds` and the leaves of rounds against one another.
@@ -46,14 +45,14 @@ def read_rounds(
     """
     rounds, newest = Rounds(), NewestRounds(aggregator_key, scope)
     lacks_leaves = any(gap.topic == events_topic for gap in log.gaps)
-    settling = Settling()
+    problems, settling = findings.problems, Settling()
     total = matched = 0
     for record in records:
         try:
             round_ = unseal(record.value or b"", Round, aggregator_key, scope)
         except (DecodeError, VerificationError) as error:
             total += 1
-            skipped.add(CHECK, record, f"no round signed by the aggregator: {error}")
+            findings.skipped.add(CHECK, record, f"no round signed by the aggregator: {error}")
             continue
         newest.take(round_)
         if round_.status is not RoundStatus.OPEN:

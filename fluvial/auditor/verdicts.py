@@ -3,25 +3,22 @@ brokers may write there, too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from fluvial.auditor.audit import Audit
 from fluvial.auditor.leaves import Leaf, Source, leaves_from, source_of
-from fluvial.auditor.log import Log
-from fluvial.auditor.patience import Patience
 from fluvial.auditor.reader import TopicRecord, describe
 from fluvial.auditor.refused import Place, Refused, place_of
 from fluvial.auditor.report import Problems, Reconciled
 from fluvial.auditor.settling import Settling
 from fluvial.auditor.shelf import Kept, Relation, Shelf, key
-from fluvial.auditor.since import Since
 from fluvial.wire import framing
 from fluvial.wire.errors import DecodeError
 from fluvial.wire.records import OverRate, Verdict
 
 CHECK = "verdicts"
-_EVERYTHING = Since()
 _MOST_LOOKED_AT = 16
 """Verdicts without a leaf on one record: anybody may write them."""
 
@@ -69,11 +66,14 @@ class Judged:
         seen.num_seen += 1
         return True
 
-    def reconciled(self, patience: Patience, problems: Problems, skipped: Problems) -> Reconciled:
+    def reconciled(self, audit: Audit) -> Reconciled:
         """Once all inputs are read: what still waits for a leaf, and what is of no record."""
-        pending, overdue = self.settling.overdue(patience)
+        skipped = audit.findings.skipped
+        pending, overdue = self.settling.overdue(audit.patience)
         for record in overdue:
-            problems.add(CHECK, record, "has no leaf in the log, though newer verdicts have, or for too long")
+            audit.findings.problems.add(
+                CHECK, record, "has no leaf in the log, though newer verdicts have, or for too long"
+            )
         for source, others in self.unproven.items():
             for each in others:
                 skipped.add(CHECK, each.where, f"judges {describe(source)}, but not what is there, and has no leaf")
@@ -84,21 +84,18 @@ class Judged:
 
 
 def read_verdicts(
+    audit: Audit,
     records: Iterator[TopicRecord],
     begin_offsets: Mapping[int, int],
-    log: Log,
     judged_topics: frozenset[str],
-    problems: Problems,
-    skipped: Problems,
-    before: Since = _EVERYTHING,
 ) -> Judged:
     """Check the topic `verdicts` against the log.
 
     1. Each leaf's verdict is on a record of the judged topics and stands in the topic with the same bytes, unless
     retention took it. 2. What else is in the topic is skipped: bytes that are no verdict, copies, and others on a
     source of which the log has the verdict. 3. A verdict without a leaf is looked at with the record that it judges.
-    before: what an earlier audit has looked at.
     """
+    log, skipped = audit.log, audit.findings.skipped
     judged = Judged(verdicts=log.verdicts, shelf=log.shelf, refused=log.refused)
     matched = Relation(log.shelf)
     others: dict[Source, list[TopicRecord]] = {}
@@ -126,40 +123,59 @@ def read_verdicts(
             judged.settling.settled(record)
     judged.matched = len(matched) + len(refused)
     retention_took_some = any(begin_offsets.values())
-    for leaf in leaves_from(log.verdicts, before.size):
+    judged.expired = _check_leaves(audit, judged_topics, matched, others, retention_took_some)
+    judged.expired += _check_leaves_of_many(audit, judged_topics, refused, retention_took_some)
+    return judged
+
+
+def _check_leaves(
+    audit: Audit,
+    judged_topics: frozenset[str],
+    matched: Relation,
+    others: Mapping[Source, Sequence[TopicRecord]],
+    retention_took_some: bool,
+) -> int:
+    """Whether the topic has the leaves' verdicts; how many retention may have taken. others: by source, records that
+    are not as the leaf holds them."""
+    problems, expired = audit.findings.problems, 0
+    for leaf in leaves_from(audit.log.verdicts, audit.before.size):
         source = source_of(leaf)
+        named = f"leaf {leaf.sequence}"
         if source[0] not in judged_topics:
-            problems.add(CHECK, "", f"leaf {leaf.sequence} judges a record of {source[0]}, which has no verdicts")
+            problems.add(CHECK, "", f"{named} judges a record of {source[0]}, which has no verdicts")
         elif matched.has(key(*source)):
             for record in others.get(source, ()):
-                skipped.add(CHECK, record, f"is not the verdict on {describe(source)} that the log holds")
+                why = f"is not the verdict on {describe(source)} that the log holds"
+                audit.findings.skipped.add(CHECK, record, why)
         elif source in others:
-            record = others[source][0]
             problems.add(
-                CHECK, record, f"differs from leaf {leaf.sequence}, the verdict on {describe(source)} in the log"
+                CHECK, others[source][0], f"differs from {named}, the verdict on {describe(source)} in the log"
             )
         elif retention_took_some:
-            judged.expired += 1
+            expired += 1
         else:
-            problems.add(
-                CHECK, "", f"leaf {leaf.sequence} holds a verdict on {describe(source)} that is not in the topic"
-            )
-    for place, seen in log.refused.all().items():
-        if before.covers(seen.about.sequence):
+            problems.add(CHECK, "", f"{named} holds a verdict on {describe(source)} that is not in the topic")
+    return expired
+
+
+def _check_leaves_of_many(
+    audit: Audit, judged_topics: frozenset[str], matched: Set[Place], retention_took_some: bool
+) -> int:
+    """Likewise of those that refuse many at once."""
+    problems, expired = audit.findings.problems, 0
+    for place, seen in audit.log.refused.all().items():
+        sequence = seen.about.sequence
+        if audit.before.covers(sequence):
             continue
         if place[0] not in judged_topics:
-            problems.add(CHECK, "", f"leaf {seen.about.sequence} refuses records of {place[0]}, which has no verdicts")
-        elif place in refused:
+            problems.add(CHECK, "", f"leaf {sequence} refuses records of {place[0]}, which has no verdicts")
+        elif place in matched:
             continue
         elif retention_took_some:
-            judged.expired += 1
+            expired += 1
         else:
-            problems.add(
-                CHECK,
-                "",
-                f"leaf {seen.about.sequence} refuses records from {describe(place)} on, as the topic does not",
-            )
-    return judged
+            problems.add(CHECK, "", f"leaf {sequence} refuses records from {describe(place)} on, as the topic does not")
+    return expired
 
 
 def _take_refused(

@@ -19,17 +19,17 @@ from __future__ import annotations
 
 import time
 
+from fluvial.auditor.audit import Audit
 from fluvial.auditor.checkpoints import Signed, read_checkpoints
 from fluvial.auditor.copies import Copied, check_copies, read_copies
 from fluvial.auditor.evidence import read_evidence
 from fluvial.auditor.held_out import check_participants_metrics
 from fluvial.auditor.inputs import read_inputs
 from fluvial.auditor.kept_log import KeptLog
-from fluvial.auditor.log import Log
 from fluvial.auditor.manifests import check_manifests
 from fluvial.auditor.patience import MAX_PENDING_MS, Patience
 from fluvial.auditor.reader import TopicReader
-from fluvial.auditor.report import Problems, Report
+from fluvial.auditor.report import Findings, Reconciled, Report
 from fluvial.auditor.since import Since, since_checkpoint
 from fluvial.auditor.verdicts import read_verdicts
 from fluvial.identity.federation import Federation
@@ -59,64 +59,45 @@ def verify(
     the reader raises when topics cannot be read.
     """
     started = time.monotonic()
-    topics = federation.topics
-    aggregator_key = bytes.fromhex(federation.aggregator_key)
-    problems, skipped = Problems(), Problems()
+    topics, findings = federation.topics, Findings()
     patience = Patience(
         grace_ms=grace_ms,
         now_ms=int(time.time() * 1000) if now_ms is None else now_ms,
         max_pending_ms=max_pending_ms,
     )
-
-    evidence = read_evidence(reader, federation, patience, problems, skipped, kept)
+    evidence = read_evidence(reader, federation, patience, findings, kept)
     log, manifests, log_key = evidence.log, evidence.manifests, evidence.log_key
-    problems.extend(log.problems)
+    findings.problems.extend(log.problems)
     # Records that are no leaves are the reason where leaves are missing; elsewhere they are nobody's fault.
-    (problems if evidence.lacks_leaves else skipped).extend(log.skipped)
+    (findings.problems if evidence.lacks_leaves else findings.skipped).extend(log.skipped)
     if kept is not None:
         since = kept.checkpoint if log.kept is not None else None
         known = kept.checkpoint
     trusted = known if since is None else since
-    signed = read_checkpoints(reader.records(topics.checkpoints), log.tree, log_key, problems, skipped, trusted)
+    signed = read_checkpoints(reader.records(topics.checkpoints), log.tree, log_key, findings, trusted)
     before = Since() if since is None else since_checkpoint(since, log, log_key, patience)
-    _check_unsigned(log, signed, patience, problems)
+    audit = Audit(log=log, before=before, patience=patience, findings=findings)
+    _check_unsigned(audit, signed)
 
-    judged_topics = frozenset(evidence.judges)
-    verdicts = reader.records(topics.verdicts, before.time_ms)
-    first_offsets = reader.begin_offsets(topics.verdicts)
-    judged = read_verdicts(verdicts, first_offsets, log, judged_topics, problems, skipped, before)
+    verdicts = reader.records(topics.verdicts, before.time_ms), reader.begin_offsets(topics.verdicts)
+    judged = read_verdicts(audit, *verdicts, frozenset(evidence.judges))
     inputs = {
         topic: read_inputs(
+            audit,
             topic,
             reader.records(topic, before.time_ms),
             reader.begin_offsets(topic),
             judged,
             rejudge,
-            patience,
-            problems,
             evidence.rejudgement.note,
-            before,
         )
         for topic, rejudge in evidence.judges.items()
     }
-    reconciled = judged.reconciled(patience, problems, skipped)
-    models = check_manifests(manifests, log, judged, topics.updates, patience, problems, before)
-    copies = {"rounds": evidence.rounds.reconciled}
-    kinds: tuple[tuple[str, type[Copied], bytes | None], ...] = (
-        ("receipts", Receipt, None),
-        ("releases", Release, None),
-        ("variants", Variant, aggregator_key),
-        ("promotions", Promotion, aggregator_key),
-    )
-    for name, kind, signer in kinds:
-        topic = getattr(topics, name)
-        records, first_offsets = reader.records(topic, before.time_ms), reader.begin_offsets(topic)
-        copies[name] = read_copies(
-            name, kind, records, first_offsets, log, patience, problems, skipped, signer, topics.scope, before
-        )
-    check_copies(log, manifests.by_version, problems, before)
-    updates = reader.records(topics.updates, before.time_ms)
-    check_participants_metrics(log, manifests.by_version, updates, problems, before)
+    reconciled = judged.reconciled(audit)
+    models = check_manifests(audit, manifests, judged, topics.updates)
+    copies = {"rounds": evidence.rounds.reconciled, **_copies(audit, reader, federation)}
+    check_copies(audit, manifests.by_version)
+    check_participants_metrics(audit, manifests.by_version, reader.records(topics.updates, before.time_ms))
     report = Report(
         origin=log_key.name,
         size=log.tree.size,
@@ -131,10 +112,10 @@ def verify(
         models=models,
         copies=copies,
         on_trust=dict(sorted(evidence.rejudgement.on_trust.items())),
-        num_problems=problems.count,
-        problems=tuple(problems.kept),
-        num_skipped=skipped.count,
-        skipped=tuple(skipped.kept),
+        num_problems=findings.problems.count,
+        problems=tuple(findings.problems.kept),
+        num_skipped=findings.skipped.count,
+        skipped=tuple(findings.skipped.kept),
         seconds=time.monotonic() - started,
     )
     if log.kept is not None and report.verified:
@@ -142,8 +123,25 @@ def verify(
     return report
 
 
-def _check_unsigned(log: Log, signed: Signed, patience: Patience, problems: Problems) -> None:
+def _copies(audit: Audit, reader: TopicReader, federation: Federation) -> dict[str, Reconciled]:
+    """By kind, what stands both in a topic and in the log."""
+    topics, aggregator_key = federation.topics, bytes.fromhex(federation.aggregator_key)
+    kinds: tuple[tuple[str, type[Copied], bytes | None], ...] = (
+        ("receipts", Receipt, None),
+        ("releases", Release, None),
+        ("variants", Variant, aggregator_key),
+        ("promotions", Promotion, aggregator_key),
+    )
+    copies = {}
+    for name, kind, signer in kinds:
+        topic = getattr(topics, name)
+        records, begin_offsets = reader.records(topic, audit.before.time_ms), reader.begin_offsets(topic)
+        copies[name] = read_copies(audit, name, kind, records, begin_offsets, signer, topics.scope)
+    return copies
+
+
+def _check_unsigned(audit: Audit, signed: Signed) -> None:
     """What nobody has signed for so long is kept from being signed."""
-    size = signed.newest.size if signed.newest else 0
-    if signed.newest is not None and size < log.tree.size and patience.is_over(log.time_ms(size)):
-        problems.add("checkpoints", f"leaf {size}", "no checkpoint covers it, for too long")
+    log, size = audit.log, signed.newest.size if signed.newest else 0
+    if signed.newest is not None and size < log.tree.size and audit.patience.is_over(log.time_ms(size)):
+        audit.findings.problems.add("checkpoints", f"leaf {size}", "no checkpoint covers it, for too long")

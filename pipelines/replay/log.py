@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from fluvial.auditor.keys import Keys, read_keys
 from fluvial.auditor.log import read_log
-from fluvial.auditor.report import Problems
+from fluvial.auditor.report import Findings
 from fluvial.edge.manifests import read_manifests
 from fluvial.identity.federation import Federation
 from fluvial.kafka import Message, Transport, connect, read_all
@@ -60,7 +60,7 @@ class KafkaLog:
             keys = bytes.fromhex(self._federation.registrar_key), bytes.fromhex(self._federation.operator_key)
             topics = self._federation.topics
             log = read_log(self._records(topics.audit))
-            self._keys = read_keys(self._records(topics.registry), log, *keys, Problems(), Problems(), topics.scope)
+            self._keys = read_keys(self._records(topics.registry), log, *keys, Findings(), topics.scope)
         return [life.public_key for life in self._keys.of(participant)]
 
     def envelopes(self, positions: Sequence[Position]) -> list[bytes]:

@@ -16,7 +16,7 @@ from fluvial.auditor.log import read_log
 from fluvial.auditor.manifests import ManifestKeys
 from fluvial.auditor.manifests import read_manifests as audit_manifests
 from fluvial.auditor.reader import TopicRecord
-from fluvial.auditor.report import Problems
+from fluvial.auditor.report import Findings
 from fluvial.identity.envelope import open_envelope, seal, verify_envelope
 from fluvial.inference.releases import opened
 from fluvial.registry.records import RegistryRecord, registry_key
@@ -142,8 +142,8 @@ def the_auditor_takes_the_manifest(scope: str) -> bool:
     record = TopicRecord(
         topic="models", partition=0, offset=0, timestamp_ms=1, key=b"k", value=seal(manifest, KEY, "aggregator", scope)
     )
-    keys, skipped = ManifestKeys(aggregator=PUBLIC, operator=PUBLIC, scope=HERE.scope), Problems()
-    return bool(audit_manifests(iter([record]), keys, Problems(), skipped).records)
+    keys = ManifestKeys(aggregator=PUBLIC, operator=PUBLIC, scope=HERE.scope)
+    return bool(audit_manifests(iter([record]), keys, Findings()).records)
 
 
 READERS: dict[str, Callable[[str], bool]] = {
@@ -200,7 +200,7 @@ def test_the_name_cannot_be_written_over_the_signature() -> None:
 def test_a_leaf_that_enrols_a_key_for_another_federation_is_a_forgery() -> None:
     world = honest_world()
     keys = [world.key(name).public_key for name in ("registrar", "operator")]
-    log, problems = read_log(world.records(world.topics.audit)), Problems()
-    read_keys(iter(()), log, keys[0], keys[1], problems, Problems(), HERE.scope)
-    assert problems.count == len(log.participants) > 0
-    assert all("not signed for this federation" in problem for problem in map(str, problems.kept))
+    log, findings = read_log(world.records(world.topics.audit)), Findings()
+    read_keys(iter(()), log, keys[0], keys[1], findings, HERE.scope)
+    assert findings.problems.count == len(log.participants) > 0
+    assert all("not signed for this federation" in problem for problem in map(str, findings.problems.kept))

@@ -83,19 +83,54 @@ class Asks(Protocol):
     async def infer_async(self, task: str, inputs: NDArray[np.generic], timeout: float = ...) -> Answer: ...
 
 
+class _Asking:
+    """What all routes share: which models there are, and how an answer is asked for."""
+
+    def __init__(self, client: Asks, tasks: Sequence[str], timeout: float) -> None:
+        self._client, self._tasks, self._timeout = client, tasks, timeout
+        self._bodies = Bodies()
+        self._waiting = asyncio.BoundedSemaphore(MAX_WAITING)
+
+    def known(self, name: str) -> str:
+        if name not in self._tasks:
+            raise HTTPException(404, f"no such model: {name}; there are {', '.join(self._tasks) or 'none'}")
+        return name
+
+    async def answer(self, name: str, request: Request) -> tuple[InferRequest, Answer]:
+        """The request, read, and its answer. Raises HTTPException for whatever keeps it from one."""
+        self.known(name)
+        if self._waiting.locked():
+            raise HTTPException(503, f"{MAX_WAITING} requests wait for answers: ask again", {"Retry-After": "1"})
+        try:
+            async with self._waiting:
+                asked, inputs = await self._read(request)
+                return asked, await self._client.infer_async(name, inputs, self._timeout)
+        except InferenceRefused as error:
+            raise HTTPException(_HTTP_STATUS.get(error.status, 400), str(error)) from error
+        except TransportUnavailable as error:
+            raise HTTPException(504, str(error)) from error
+        except (TransportError, BufferError) as error:
+            raise HTTPException(503, f"the request could not be sent: {error}") from error
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from error
+
+    async def _read(self, request: Request) -> tuple[InferRequest, NDArray[np.generic]]:
+        async with self._bodies.received(request) as body:
+            read = partial(parsed, json_length=request.headers.get(JSON_LENGTH))
+            asked, inputs = await self._bodies.read(body, read)
+        if inputs.nbytes > MAX_INPUT_BYTES:
+            few = f"at most {MAX_INPUT_BYTES} bytes of inputs, these are {inputs.nbytes}"
+            raise HTTPException(413, f"a request has {few}: ask for fewer examples at once")
+        return asked, inputs
+
+
 def gateway(client: Asks, tasks: Sequence[str], timeout: float) -> FastAPI:
     """The application. tasks: those that may be asked for. timeout: seconds to wait for an answer."""
     app = FastAPI(title="Fluvial inference", version=fluvial.__version__, docs_url="/docs", redoc_url=None)
     app.add_exception_handler(StarletteHTTPException, _as_error)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_middleware(Ending)
-    bodies = Bodies()
-    waiting = asyncio.BoundedSemaphore(MAX_WAITING)
-
-    def known(name: str) -> str:
-        if name not in tasks:
-            raise HTTPException(404, f"no such model: {name}; there are {', '.join(tasks) or 'none'}")
-        return name
+    asking = _Asking(client, tasks, timeout)
 
     @app.get("/v2", tags=["server"])
     async def server() -> dict[str, Any]:
@@ -117,7 +152,7 @@ def gateway(client: Asks, tasks: Sequence[str], timeout: float) -> FastAPI:
     async def model(model_name: str) -> dict[str, Any]:
         """What a model takes and gives."""
         return {
-            "name": known(model_name),
+            "name": asking.known(model_name),
             "platform": "onnx_onnxruntime",
             "inputs": [{"name": INPUT, "datatype": "FP32", "shape": [-1]}],
             "outputs": [{"name": OUTPUT, "datatype": "FP32", "shape": [-1]}],
@@ -127,29 +162,7 @@ def gateway(client: Asks, tasks: Sequence[str], timeout: float) -> FastAPI:
     @app.get("/v2/models/{model_name}/versions/{version}/ready", tags=["model"])
     async def model_ready(model_name: str) -> dict[str, Any]:
         """Whether the model is known here. Whether something is released, and in which version, an answer tells."""
-        return {"name": known(model_name), "ready": True}
-
-    async def answer_of(model_name: str, request: Request) -> tuple[InferRequest, Answer]:
-        known(model_name)
-        if waiting.locked():
-            raise HTTPException(503, f"{MAX_WAITING} requests wait for answers: ask again", {"Retry-After": "1"})
-        try:
-            async with waiting:
-                async with bodies.received(request) as body:
-                    read = partial(parsed, json_length=request.headers.get(JSON_LENGTH))
-                    asked, inputs = await bodies.read(body, read)
-                if inputs.nbytes > MAX_INPUT_BYTES:
-                    few = f"at most {MAX_INPUT_BYTES} bytes of inputs, these are {inputs.nbytes}"
-                    raise HTTPException(413, f"a request has {few}: ask for fewer examples at once")
-                return asked, await client.infer_async(model_name, inputs, timeout)
-        except InferenceRefused as error:
-            raise HTTPException(_HTTP_STATUS.get(error.status, 400), str(error)) from error
-        except TransportUnavailable as error:
-            raise HTTPException(504, str(error)) from error
-        except (TransportError, BufferError) as error:
-            raise HTTPException(503, f"the request could not be sent: {error}") from error
-        except ValueError as error:
-            raise HTTPException(400, str(error)) from error
+        return {"name": asking.known(model_name), "ready": True}
 
     @app.post(
         "/v2/models/{model_name}/infer",
@@ -160,7 +173,7 @@ def gateway(client: Asks, tasks: Sequence[str], timeout: float) -> FastAPI:
     )
     async def infer(model_name: str, request: Request) -> Response:
         """Outputs of the newest promoted release."""
-        return _response(model_name, *await answer_of(model_name, request))
+        return _response(model_name, *await asking.answer(model_name, request))
 
     @app.post(
         "/v2/models/{model_name}/versions/{version}/infer",
@@ -171,7 +184,7 @@ def gateway(client: Asks, tasks: Sequence[str], timeout: float) -> FastAPI:
     )
     async def infer_version(model_name: str, version: str, request: Request) -> Response:
         """Outputs of that version, if it is the newest promoted one."""
-        asked, answer = await answer_of(model_name, request)
+        asked, answer = await asking.answer(model_name, request)
         if str(answer.version) != version:
             raise HTTPException(404, f"version {version} of {model_name} is not served, version {answer.version} is")
         return _response(model_name, asked, answer)

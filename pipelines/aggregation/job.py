@@ -15,16 +15,13 @@ verdicts and receipts.
 
 from __future__ import annotations
 
-from pyflink.datastream import DataStream, KeyedProcessFunction
-
 from pipelines.aggregation.operators.collect import CollectRound
 from pipelines.aggregation.operators.keep import KeepTask
 from pipelines.aggregation.operators.select import Select
 from pipelines.aggregation.operators.shards import Combine, Measure
 from pipelines.aggregation.operators.side_outputs import TO_COMBINE, TO_KEEPER, TO_MEASURE, TO_SELECT
 from pipelines.aggregation.operators.sources import AcceptedToMessage, RoundToMessage
-from pipelines.flink.graph import BYTES, Graph
-from pipelines.flink.guard import Form, guarded
+from pipelines.flink.graph import Graph
 from pipelines.flink.tasks import TaskToMessage
 
 
@@ -33,31 +30,17 @@ def attach(graph: Graph) -> None:
     settings = graph.settings
     accepted = graph.handed_over("accepted")
     if accepted is None:
-        accepted = (
-            graph.source("accepted")
-            .flat_map(guarded(AcceptedToMessage(), "accepted-to-message", settings, Form.RECORD), BYTES)
-            .name("accepted-to-message")
-        )
-    rounds = (
-        graph.source("rounds")
-        .flat_map(guarded(RoundToMessage(settings), "round-to-message", settings, Form.RECORD), BYTES)
-        .name("round-to-message")
-    )
-    tasks = (
-        graph.source("registry")
-        .flat_map(guarded(TaskToMessage(settings), "task-to-message", settings, Form.RECORD), BYTES)
-        .name("task-to-message")
-    )
+        accepted = graph.messages("accepted", "accepted-to-message", AcceptedToMessage())
+    rounds = graph.messages("rounds", "round-to-message", RoundToMessage(settings))
+    tasks = graph.messages("registry", "task-to-message", TaskToMessage(settings))
 
-    def keyed(name: str, operator: KeyedProcessFunction, messages: DataStream) -> DataStream:
-        operator = guarded(operator, name, settings, Form.MESSAGE)
-        return graph.keyed(messages).process(operator, BYTES).name(name).uid(name)
-
-    collected = keyed("collect", CollectRound(settings), accepted.union(rounds))
-    measured = keyed("measure", Measure(settings), graph.side_output(collected, TO_MEASURE))
-    selected = keyed("select", Select(settings), graph.side_output(collected, TO_SELECT).union(measured))
-    combined = keyed("combine", Combine(settings), graph.side_output(collected, TO_COMBINE).union(selected))
+    collected = graph.process(accepted.union(rounds), "collect", CollectRound(settings))
+    measured = graph.process(graph.side_output(collected, TO_MEASURE), "measure", Measure(settings))
+    to_select = graph.side_output(collected, TO_SELECT).union(measured)
+    selected = graph.process(to_select, "select", Select(settings))
+    to_combine = graph.side_output(collected, TO_COMBINE).union(selected)
+    combined = graph.process(to_combine, "combine", Combine(settings))
     to_keeper = graph.side_output(selected, TO_KEEPER), graph.side_output(collected, TO_KEEPER), tasks
-    kept = keyed("keep", KeepTask(settings), combined.union(*to_keeper))
+    kept = graph.process(combined.union(*to_keeper), "keep", KeepTask(settings))
     graph.emit(collected)
     graph.emit(kept)

@@ -11,7 +11,14 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pyflink.common import Types, WatermarkStrategy
-from pyflink.datastream import DataStream, KeyedStream, OutputTag, StreamExecutionEnvironment
+from pyflink.datastream import (
+    DataStream,
+    FlatMapFunction,
+    KeyedProcessFunction,
+    KeyedStream,
+    OutputTag,
+    StreamExecutionEnvironment,
+)
 from pyflink.datastream.connectors.kafka import (
     KafkaOffsetResetStrategy,
     KafkaOffsetsInitializer,
@@ -22,6 +29,7 @@ from pyflink.java_gateway import get_gateway
 
 from pipelines.config import Settings
 from pipelines.flink.bundles import LANES, Kind, lane_keys
+from pipelines.flink.guard import Form, guarded
 from pipelines.flink.jars import CLIENT_PACKAGE
 from pipelines.flink.java_values import java_strings
 from pipelines.flink.leased_sink import leased_sink, stage_key_file
@@ -122,8 +130,18 @@ class Graph:
             parted.setBufferTimeout(0)
         return _keyed(parted)
 
-    def keyed(self, messages: DataStream) -> KeyedStream:
-        """Messages (`pipelines.flink.messages`) keyed by their key: as `key_by(key_of)`, without calling Python."""
+    def messages(self, topic: str, name: str, read: FlatMapFunction) -> DataStream:
+        """The messages (`pipelines.flink.messages`) that a function makes of a topic's source frames. name: in the
+        graph."""
+        return self.source(topic).flat_map(guarded(read, name, self.settings, Form.RECORD), BYTES).name(name)
+
+    def process(self, messages: DataStream, name: str, operator: KeyedProcessFunction) -> DataStream:
+        """What an operator makes of messages, keyed by their key. name: in the graph, and of the operator's state."""
+        keyed = self._by_key(messages)
+        return keyed.process(guarded(operator, name, self.settings, Form.MESSAGE), BYTES).name(name).uid(name)
+
+    def _by_key(self, messages: DataStream) -> KeyedStream:
+        """In Java: PyFlink's `key_by` would call Python for each message."""
         rows = messages._j_data_stream.map(
             get_gateway().jvm.org.fluvial.flink.KeyMessages(), _KEYED_BYTES.get_java_type_info()
         )

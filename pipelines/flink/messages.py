@@ -36,10 +36,3 @@ def unpack(message: bytes) -> tuple[str, str, list[bytes]]:
         parts.append(message[at : at + length])
         at += length
     return parts[0].decode(), parts[1].decode(), parts[2:]
-
-
-def key_of(message: bytes) -> str:
-    """The key alone, without copying the parts."""
-    (length,) = _LENGTH.unpack_from(message, _HEAD.size)
-    start = _HEAD.size + _LENGTH.size
-    return bytes(message[start : start + length]).decode()

@@ -13,6 +13,7 @@ import pytest
 from pipelines.audit import job as audit_job
 from pipelines.audit.operators import Sign
 from pipelines.flink import guard
+from pipelines.flink.graph import Graph
 from pipelines.inference import job as inference_job
 from pipelines.topology import STAGES
 from pipelines.validation import job as validation_job
@@ -25,22 +26,32 @@ WITHOUT = (Mark, Sign)
 
 
 class Stream:
-    """A stream and the graph of a job at once: it notes which functions it is given."""
+    """A stream that notes which functions it is given."""
+
+    def __init__(self, functions: list[Any]) -> None:
+        self._functions = functions
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"process", "flat_map", "map"}:
+            return self._given
+        return lambda *_, **__: self
+
+    def _given(self, function: Any, *_: Any) -> Stream:
+        self._functions.append(function)
+        return self
+
+
+class NotingGraph:
+    """The graph of a job, whose streams note which functions they are given."""
+
+    messages, process = Graph.messages, Graph.process
 
     def __init__(self) -> None:
         self.settings = SETTINGS
         self.functions: list[Any] = []
 
     def __getattr__(self, name: str) -> Any:
-        if name in {"process", "flat_map", "map"}:
-            return self._given
-        if name.startswith("handed_over"):
-            return lambda *_: None
-        return lambda *_, **__: self
-
-    def _given(self, function: Any, *_: Any) -> Stream:
-        self.functions.append(function)
-        return self
+        return lambda *_, **__: None if name.startswith("handed_over") else Stream(self.functions)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -50,7 +61,7 @@ def test_no_operator_of_a_stage_can_be_stopped_by_a_record(stage: str, monkeypat
     monkeypatch.setattr(inference_job.log_reader, "read_to_end", lambda *_: [])
     monkeypatch.setattr(inference_job.log_reader, "offsets_at", lambda *_: {})
     monkeypatch.setattr(audit_job, "CommittedLog", lambda _: SimpleNamespace(view=lambda **__: nothing))
-    graph = Stream()
+    graph = NotingGraph()
     importlib.import_module(STAGES[stage].module).attach(graph)
     assert graph.functions
     for function in graph.functions:

@@ -1,12 +1,11 @@
 import pytest
 
-from pipelines.flink.messages import key_of, pack, unpack
+from pipelines.flink.messages import pack, unpack
 
 
 def test_what_is_packed_comes_back() -> None:
     message = pack("digits/3", "closed", [b"", b"\x00" * 5, b"last"])
     assert unpack(message) == ("digits/3", "closed", [b"", b"\x00" * 5, b"last"])
-    assert key_of(message) == "digits/3"
 
 
 def test_another_version_is_refused() -> None:

@@ -168,8 +168,10 @@ class Guard:
         )
 
 
-class _GuardedProcess(KeyedProcessFunction):
-    def __init__(self, function: KeyedProcessFunction, guard: Guard) -> None:
+class _Guarded:
+    """What all guarded functions do alike."""
+
+    def __init__(self, function: Any, guard: Guard) -> None:
         self._function, self._guard = function, guard
 
     def open(self, ctx: Any) -> None:
@@ -179,6 +181,13 @@ class _GuardedProcess(KeyedProcessFunction):
     def close(self) -> None:
         self._function.close()
 
+
+class _GuardedFlatMap(_Guarded, FlatMapFunction):
+    def flat_map(self, value: bytes) -> Iterator[Any]:
+        return self._guard.run(value, self._function.flat_map)
+
+
+class _GuardedKeyed(_Guarded):
     def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
         return self._guard.run(value, lambda part: self._function.process_element(part, ctx), ctx)
 
@@ -186,43 +195,16 @@ class _GuardedProcess(KeyedProcessFunction):
         return self._guard.run_timer(timestamp, lambda: self._function.on_timer(timestamp, ctx), ctx)
 
 
-class _GuardedBroadcast(KeyedBroadcastProcessFunction):
-    def __init__(self, function: KeyedBroadcastProcessFunction, guard: Guard) -> None:
-        self._function, self._guard = function, guard
+class _GuardedProcess(_GuardedKeyed, KeyedProcessFunction):
+    pass
 
-    def open(self, ctx: Any) -> None:
-        self._guard.open(attempt_of(ctx))
-        self._function.open(ctx)
 
-    def close(self) -> None:
-        self._function.close()
-
-    def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
-        return self._guard.run(value, lambda part: self._function.process_element(part, ctx), ctx)
-
+class _GuardedBroadcast(_GuardedKeyed, KeyedBroadcastProcessFunction):
     def process_broadcast_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
         def call(part: bytes) -> Any:
             return self._function.process_broadcast_element(part, ctx)
 
         return self._guard.run(value, call, None, Form.MESSAGE)
-
-    def on_timer(self, timestamp: int, ctx: Any) -> Any:
-        return self._guard.run_timer(timestamp, lambda: self._function.on_timer(timestamp, ctx), ctx)
-
-
-class _GuardedFlatMap(FlatMapFunction):
-    def __init__(self, function: FlatMapFunction, guard: Guard) -> None:
-        self._function, self._guard = function, guard
-
-    def open(self, ctx: Any) -> None:
-        self._guard.open(attempt_of(ctx))
-        self._function.open(ctx)
-
-    def close(self) -> None:
-        self._function.close()
-
-    def flat_map(self, value: bytes) -> Iterator[Any]:
-        return self._guard.run(value, self._function.flat_map)
 
 
 def _items(value: bytes, form: Form) -> list[tuple[str, bytes]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_module
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.bench import lines
 from deploy.machine.errors import StackError
 from fluvial.cli.common import JsonOption, console, errors, print_json, reported
 from fluvial.cli.interruption import interruptible, uninterrupted
@@ -38,14 +39,7 @@ def limits(json: JsonOption = False) -> None:
         from deploy.bench import limits as machine
 
         result = machine.run(directory, report=_report)
-    if json:
-        print_json(result)
-        return
-    console.print(f"  SHA-256            {result['sha256_megabytes_per_second']:8.0f} MB/s of one core")
-    console.print(f"  exact sum          {result['exact_sum_megabytes_per_second']:8.0f} MB/s of one core")
-    console.print(f"  Ed25519            {result['ed25519_per_second']:8.0f} verifications/s of one core")
-    console.print(f"  librdkafka         {result['read_megabytes_per_second']:8.0f} MB/s from the broker, read alone")
-    console.print(f"  crossing           {result['crossing_microseconds']:8.2f} us from Java to Python and back")
+    _show(result, lines.limits(result), json)
 
 
 @app.command()
@@ -98,19 +92,7 @@ def aggregate(
             rule=specification,
             report=_report,
         )
-    if json:
-        print_json(result)
-        return
-    console.print(f"{participants} participants, {megabytes:g} MB each, {rounds} rounds, uploads {uploads.value}")
-    console.print(f"  a round            {result['seconds_per_round']:8.2f} s")
-    share = f"{result['share_of_sequential_read']:.2f} of librdkafka's sequential read"
-    console.print(f"  from log to model  {result['megabytes_per_second']:8.0f} MB/s, {share}")
-    console.print(f"  from first upload  {result['megabytes_per_second_from_upload']:8.0f} MB/s")
-    replayed = result["replay"]
-    outcome = "bit-exact" if replayed["bit_exact"] else "NOT bit-exact"
-    share = f"{replayed['share_of_aggregation']:.2f} of the way there"
-    console.print(f"  replay             {replayed['megabytes_per_second']:8.0f} MB/s  {outcome}, {share}")
-    _print_memory(result["peak_rss_mb"])
+    _show(result, lines.aggregate(result), json)
 
 
 @app.command()
@@ -141,13 +123,7 @@ def envelopes(
             window=window,
             report=_report,
         )
-    if json:
-        print_json(result)
-        return
-    console.print(f"{count} updates of {result['envelope_bytes']} bytes: {result['verdicts']}")
-    share = f"{result['share_of_ed25519']:.2f} of one core's Ed25519 verifications"
-    console.print(f"  validation         {result['envelopes_per_second']:8.0f} envelopes/s, {share}")
-    _print_memory(result["peak_rss_mb"])
+    _show(result, lines.envelopes(result, count), json)
 
 
 @app.command()
@@ -161,13 +137,7 @@ def audit(
         from deploy.bench import audit as leaves
 
         result = leaves.run(directory, num_events=count, report=_report)
-    if json:
-        print_json(result)
-        return
-    console.print(f"{count} events")
-    share = f"{result['share_of_sequential_read']:.3f} of librdkafka's sequential read of the events"
-    console.print(f"  sequencer          {result['leaves_per_second']:8.0f} leaves/s, {share}")
-    _print_memory(result["peak_rss_mb"])
+    _show(result, lines.audit(result, count), json)
 
 
 @app.command()
@@ -188,19 +158,7 @@ def recovery(
         result = recoveries.run(
             directory, num_verdicts=count, num_unanswered=unanswered, parallelism=parallelism, report=_report
         )
-    if json:
-        print_json(result)
-        return
-    console.print(f"{count} verdicts, {unanswered} updates without a receipt, {result['leaves']} leaves")
-    for name, key in (("an empty log", "from_nothing"), ("this log", "from_the_log")):
-        one = result[key]
-        console.print(
-            f"  {name:<14} running {one['running_seconds']:6.2f} s  verdict {one['first_verdict_seconds']:6.2f} s"
-            f"  leaf {one['first_leaf_seconds']:6.2f} s"
-        )
-    for line in result["from_the_log"]["told"]:
-        console.print(f"  {line}")
-    console.print(f"  the log's share    {result['recovery_seconds']:8.2f} s")
+    _show(result, lines.recovery(result, count, unanswered), json)
 
 
 @app.command()
@@ -219,18 +177,7 @@ def checkpoints(
         result = measured.run(
             directory, num_participants=participants, num_rounds=rounds, parallelism=parallelism, report=_report
         )
-    if json:
-        print_json(result)
-        return
-    console.print(f"{participants} participants, {result['target']} updates a round")
-    for number, one in enumerate(result["rounds"], 1):
-        if one["checkpoints"]:
-            console.print(
-                f"  round {number:<4} {one['checkpoints']:4} checkpoints  {one['smallest_bytes'] / 1e3:8.0f} to "
-                f"{one['largest_bytes'] / 1e3:8.0f} kB  median {one['median_ms']:5.0f} ms, "
-                f"longest {one['longest_ms']:5.0f} ms"
-            )
-    _print_memory(result["peak_rss_mb"])
+    _show(result, lines.checkpoints(result), json)
 
 
 @app.command()
@@ -248,19 +195,7 @@ def flood(
         from deploy.bench import flood as floods
 
         result = floods.run(directory, per_second=per_second, seconds=seconds, parallelism=parallelism, report=_report)
-    if json:
-        print_json(result)
-        return
-    console.print(f"{per_second} honest updates a second for {seconds} s, three times")
-    for phase in floods.PHASES:
-        one = result[phase]
-        latencies = f"p50 {one['p50_ms']:.0f} ms, p99 {one['p99_ms']:.0f} ms"
-        console.print(
-            f"  {phase:<8} {one['per_second']:8.1f} verdicts/s  {latencies}  {one['judged']} of {one['updates']}"
-        )
-    for phase, junk in result["junk"].items():
-        for name, sent in junk.items():
-            console.print(f"  {phase:<8} {sent['records'] / seconds:8.0f} records/s of junk by the {name}")
+    _show(result, lines.flood(result), json)
 
 
 @app.command()
@@ -278,13 +213,7 @@ def scoring(
     from deploy.bench import scoring as candidate_scoring  # brings in torch
 
     result = candidate_scoring.run(candidates=candidates, examples=examples, report=_report)
-    if json:
-        print_json(result)
-        return
-    console.print(f"{candidates} candidates of {result['parameters']} parameters, {examples} examples")
-    for device, rates in result["devices"].items():
-        for way, rate in rates.items():
-            console.print(f"  {device:<5} {way:<20} {rate:10.1f} candidates/s")
+    _show(result, lines.scoring(result), json)
 
 
 @app.command()
@@ -312,25 +241,7 @@ def inference(
         result = serving.run(
             directory, seconds=seconds, parallelism=parallelism, compared=compared, phases=chosen, report=_report
         )
-    if json:
-        print_json(result)
-        return
-    for name, one in result.items():
-        if isinstance(one, dict) and "answered_per_second" in one:
-            p99 = f", p99 {one['p99_ms']:.1f}" if "p99_ms" in one else ""
-            console.print(
-                f"  {name:<20} {one['answered_per_second']:8.0f} of {one['offered_per_second']:6.0f} examples/s   "
-                f"p50 {one['p50_ms']:.1f}, p95 {one['p95_ms']:.1f}{p99} ms   {one['failed']} failed"
-            )
-    for name in ("ratio_single", "ratio_batches"):
-        if name in result:
-            console.print(f"  {name:<20} {result[name]:8.2f} times FastAPI and torch")
-    if swaps := result.get("swaps"):
-        console.print(
-            f"  swaps                {swaps['swaps']:8d}   {swaps['failed']} failed, {swaps['mixed']} answered by two, "
-            f"p99 {swaps['before'].get('p99_ms', -1):.1f} ms before, {swaps['during'].get('p99_ms', -1):.1f} ms during"
-        )
-    _print_memory(result["peak_rss_mb"])
+    _show(result, lines.inference(result), json)
 
 
 def _rule(text: str) -> dict[str, Any]:
@@ -347,9 +258,12 @@ def _report(line: str) -> None:
     errors.print(line, markup=False)
 
 
-def _print_memory(peak_rss_mb: Mapping[str, float]) -> None:
-    for role, megabytes in peak_rss_mb.items():
-        console.print(f"  peak memory        {megabytes:8.0f} MB  {role}")
+def _show(result: Mapping[str, Any], shown: Iterable[str], json: bool) -> None:
+    if json:
+        print_json(result)
+        return
+    for line in shown:
+        console.print(line, markup=False)
 
 
 @contextmanager

@@ -35,10 +35,11 @@ from pipelines.flink.attempts import attempt_of
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import sink_frame
 from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
-from pipelines.flink.manifests import ManifestToMessage, read_model
+from pipelines.flink.manifests import ManifestToMessage
 from pipelines.flink.messages import unpack
+from pipelines.flink.published_models import read_model
 from pipelines.flink.shared import ended_with
-from pipelines.flink.tasks import acceleration_of, newest
+from pipelines.registered_tasks import acceleration_of, newest
 
 LOOK_MS = 250
 """Pause between two looks at what the worker has made."""

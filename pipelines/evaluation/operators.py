@@ -24,11 +24,11 @@ from pipelines.flink.attempts import attempt_of
 from pipelines.flink.audit_frames import audit_frame
 from pipelines.flink.frames import sink_frame
 from pipelines.flink.log_reader import SETTLE_SECONDS, decoded, read_to_end
-from pipelines.flink.manifests import read_model
 from pipelines.flink.messages import unpack
+from pipelines.flink.published_models import read_model
 from pipelines.flink.shared import ended_with
 from pipelines.flink.stage_mac import StageMac
-from pipelines.flink.tasks import newest
+from pipelines.registered_tasks import newest
 
 _LOOK_MS = 100
 

@@ -1,23 +1,19 @@
-"""Tasks of the registry, for the stages that keep or measure models."""
+"""Tasks of the registry as messages, for the stages that keep or measure models."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
-from pydantic import ValidationError
 from pyflink.datastream import FlatMapFunction
 
 from fluvial.registry.approval import check_approved
 from fluvial.registry.order import replaces
 from fluvial.registry.records import open_registry_record
-from fluvial.wire.acceleration import AccelerationSpec
 from fluvial.wire.errors import FluvialError
 from fluvial.wire.foreign_text import logger
-from fluvial.wire.framing import decode, encode
-from fluvial.wire.records import Task, TaskStatus
+from fluvial.wire.framing import encode
+from fluvial.wire.records import Task
 from fluvial.wire.tally import Tally
-from fluvial.wire.task_file import TaskFile
 from pipelines.config import Settings
 from pipelines.flink.frames import parse_source
 from pipelines.flink.messages import pack
@@ -57,27 +53,3 @@ class TaskToMessage(FlatMapFunction):
             check_approved(known.specification, task.specification, sealed)
         self._accepted[task.task] = task
         return True
-
-
-def newest(record: bytes, stored: bytes | None) -> bytes:
-    """Of a task's record that has come and the one that a stage keeps, the one in force: a job that starts again has
-    forgotten what it read before the copy of a former record that somebody has written since."""
-    if stored is not None and not replaces(decode(record, Task), decode(bytes(stored), Task)):
-        return bytes(stored)
-    return record
-
-
-def acceleration_of(task: Task) -> AccelerationSpec | None:
-    """A task's terms of acceleration; None where it has none, was removed, or its record holds no task file (then the
-    task does not run either)."""
-    return None if task.status is TaskStatus.REMOVED else parsed_acceleration(task.specification)
-
-
-@lru_cache(maxsize=256)
-def parsed_acceleration(specification: str) -> AccelerationSpec | None:
-    """Parsed once for each file, because it is asked for with every batch of requests."""
-    try:
-        return TaskFile.model_validate_json(specification).acceleration
-    except ValidationError as error:
-        _log.warning("a task in the registry has no readable file: %s", error)
-        return None

@@ -12,7 +12,7 @@ from fluvial.wire.foreign_text import logger
 from fluvial.wire.records import Task
 from fluvial.wire.tally import Tally
 from pipelines.flink.frames import SourceRecord
-from pipelines.flink.tasks import acceleration_of
+from pipelines.registered_tasks import acceleration_of
 
 _log = logger(__name__)
 

@@ -48,7 +48,7 @@ from pipelines.flink.bundles import Kind, pack_bundle, parse_sources
 from pipelines.flink.chunk_writer import subtask_of
 from pipelines.flink.frames import SourceRecord
 from pipelines.flink.leased_producer import leased_producer
-from pipelines.flink.manifests import read_chunks
+from pipelines.flink.published_models import read_chunks
 from pipelines.flink.shared import ended_with
 from pipelines.inference import logic
 from pipelines.inference.answered import Answered

@@ -29,8 +29,8 @@ from fluvial.wire.records import Task, Variant
 from fluvial.wire.tally import Tally
 from fluvial.wire.topics import Topics
 from pipelines.flink.process_end import skipping_destructors
-from pipelines.flink.tasks import acceleration_of
 from pipelines.inference.logic import Model
+from pipelines.registered_tasks import acceleration_of
 
 ReadArtefact = Callable[[Variant], bytes]
 """The bytes of an artefact. Raises ChunkUnavailable, TimeoutError."""

@@ -23,8 +23,8 @@ from pipelines.flink.frames import SourceRecord, parse_source, sink_frame
 from pipelines.flink.log_reader import SETTLE_SECONDS, read_to_end
 from pipelines.flink.messages import pack, unpack
 from pipelines.flink.stage_mac import StageMac
-from pipelines.flink.tasks import acceleration_of
 from pipelines.promotion import logic
+from pipelines.registered_tasks import acceleration_of
 
 SIGNER = "aggregator"
 """Who signs promotions: the federation's service key, by its name."""

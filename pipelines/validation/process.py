@@ -17,9 +17,9 @@ from governance.admission.uploads import is_own_chunk
 from pipelines.config import Settings
 from pipelines.flink import process_resources
 from pipelines.flink.checked_chunks import CheckedChunks
-from pipelines.flink.manifests import read_chunks
 from pipelines.flink.process_end import skipping_destructors
 from pipelines.flink.process_resources import ProcessResources
+from pipelines.flink.published_models import read_chunks
 from pipelines.validation.candidate_scores import CandidateScores, Scorer, Vector
 from pipelines.validation.catching_up import CatchingUp
 from pipelines.validation.committed import read_known, read_on

@@ -14,7 +14,8 @@ from fluvial.wire.records import Task
 from pipelines.config import Settings
 from pipelines.flink.frames import SourceRecord, source_frame
 from pipelines.flink.messages import unpack
-from pipelines.flink.tasks import TaskToMessage, newest
+from pipelines.flink.tasks import TaskToMessage
+from pipelines.registered_tasks import newest
 from tests.unit.pipelines.aggregation.rounds.test_task_life import a_task
 
 OPERATOR, ANNA = (SigningKey.from_seed(bytes([number]) * 32) for number in (1, 2))

@@ -25,8 +25,8 @@ from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import PromotionDecision, Task
 from fluvial.wire.task_file import TaskFile
 from fluvial.wire.topics import Topics
-from pipelines.flink.tasks import parsed_acceleration
 from pipelines.inference.serving import Serving
+from pipelines.registered_tasks import parsed_acceleration
 from tests.unit.deploy.demo.test_variants import a_promotion
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 from tests.unit.pipelines.promotion.builders import SPEC, a_variant

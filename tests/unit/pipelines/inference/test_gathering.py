@@ -15,7 +15,7 @@ from pipelines.inference import job
 from pipelines.inference.gathering import Gathering, gathering, tasks_of
 from tests.unit.pipelines.inference.test_serving import SPECIFICATION
 from tests.unit.pipelines.promotion.builders import SPEC
-from tests.unit.pipelines.test_jobs import Stream
+from tests.unit.pipelines.test_jobs import NotingGraph, Stream
 from tests.unit.pipelines.validation.stage import OPERATOR, SETTINGS
 
 
@@ -64,10 +64,10 @@ def test_the_gatherer_has_the_terms_of_the_registry(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(job.log_reader, "offsets_at", lambda *_: {0: 7})
     asked: dict[str, Any] = {}
 
-    class Graph(Stream):
-        def bundled_source(self, topic: str, **limits: Any) -> Graph:
+    class Graph(NotingGraph):
+        def bundled_source(self, topic: str, **limits: Any) -> Stream:
             asked.update(limits)
-            return self
+            return Stream(self.functions)
 
     job.attach(Graph())  # type: ignore[arg-type]
     lanes = SETTINGS.parallelism

@@ -20,7 +20,7 @@ from fluvial.cli.interruption import interruptible, uninterrupted
 
 app = typer.Typer(help="Measure this machine: aggregation, validation, the audit log, inference.", no_args_is_help=True)
 
-ParallelismOption = Annotated[int, typer.Option(min=1, help="Slots of the job.")]
+ParallelismOption = Annotated[int, typer.Option(min=1, max=1024, help="Slots of the job.")]
 
 
 class Uploads(StrEnum):
@@ -45,11 +45,11 @@ def limits(json: JsonOption = False) -> None:
 @app.command()
 @reported
 def aggregate(
-    participants: Annotated[int, typer.Option(min=1, help="Participants.")] = 8,
+    participants: Annotated[int, typer.Option(min=1, max=1_000_000, help="Participants.")] = 8,
     megabytes: Annotated[
         float, typer.Option(min=0.068, max=1000, help="Size of the model and of each update, in 10^6 bytes.")
     ] = 40,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rounds.")] = 3,
     uploads: Annotated[
         Uploads,
         typer.Option(
@@ -60,11 +60,16 @@ def aggregate(
     rule: Annotated[
         str, typer.Option(help='Rule as JSON, as in a task file: {"name": "trimmed_mean", "num_byzantine": 2}.')
     ] = '{"name": "weighted_mean"}',
-    shards: Annotated[int, typer.Option(min=1, help="Shards of the model: partitions of the tensor topics.")] = 4,
+    shards: Annotated[
+        int, typer.Option(min=1, max=1_024, help="Shards of the model: partitions of the tensor topics.")
+    ] = 4,
     processes: Annotated[
-        int, typer.Option(min=0, help="Processes of the participants; 0 for one each, or one a core beyond 16.")
+        int,
+        typer.Option(min=0, max=1024, help="Processes of the participants; 0 for one each, or one a core beyond 16."),
     ] = 0,
-    at_once: Annotated[int, typer.Option(min=1, help="Participants of a process that upload at a time.")] = 8,
+    at_once: Annotated[
+        int, typer.Option(min=1, max=1_024, help="Participants of a process that upload at a time.")
+    ] = 8,
     parallelism: ParallelismOption = 2,
     json: JsonOption = False,
 ) -> None:
@@ -98,12 +103,13 @@ def aggregate(
 @app.command()
 @reported
 def envelopes(
-    count: Annotated[int, typer.Option(min=1000, help="Updates.")] = 20_000,
+    count: Annotated[int, typer.Option(min=1000, max=100_000_000, help="Updates.")] = 20_000,
     parallelism: ParallelismOption = 1,
     task_managers: Annotated[
         int,
         typer.Option(
             min=0,
+            max=256,
             help="On a session cluster of so many TaskManagers, each with a slot and an interpreter of its own, in "
             "place of a local job with --parallelism, whose operators share one interpreter.",
         ),
@@ -129,7 +135,7 @@ def envelopes(
 @app.command()
 @reported
 def audit(
-    count: Annotated[int, typer.Option(min=1000, help="Events.")] = 50_000,
+    count: Annotated[int, typer.Option(min=1000, max=100_000_000, help="Events.")] = 50_000,
     json: JsonOption = False,
 ) -> None:
     """Events through the sequencer into the audit log: leaves per second, start-up left out."""
@@ -143,8 +149,10 @@ def audit(
 @app.command()
 @reported
 def recovery(
-    count: Annotated[int, typer.Option(min=1000, help="Verdicts in the log.")] = 100_000,
-    unanswered: Annotated[int, typer.Option(min=0, help="Accepted updates that have no receipt yet.")] = 5_000,
+    count: Annotated[int, typer.Option(min=1000, max=100_000_000, help="Verdicts in the log.")] = 100_000,
+    unanswered: Annotated[
+        int, typer.Option(min=0, max=100_000_000, help="Accepted updates that have no receipt yet.")
+    ] = 5_000,
     parallelism: ParallelismOption = 1,
     json: JsonOption = False,
 ) -> None:
@@ -164,8 +172,10 @@ def recovery(
 @app.command()
 @reported
 def checkpoints(
-    participants: Annotated[int, typer.Option(min=2, help="Participants.")] = 10_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds; what the gate remembers is full after nine.")] = 14,
+    participants: Annotated[int, typer.Option(min=2, max=1_000_000, help="Participants.")] = 10_000,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Rounds; what the gate remembers is full after nine.")
+    ] = 14,
     parallelism: ParallelismOption = 1,
     json: JsonOption = False,
 ) -> None:
@@ -183,8 +193,8 @@ def checkpoints(
 @app.command()
 @reported
 def flood(
-    per_second: Annotated[int, typer.Option(min=1, help="Honest updates a second.")] = 50,
-    seconds: Annotated[int, typer.Option(min=5, help="Length of each of the three phases.")] = 20,
+    per_second: Annotated[int, typer.Option(min=1, max=1_000_000, help="Honest updates a second.")] = 50,
+    seconds: Annotated[int, typer.Option(min=5, max=86_400, help="Length of each of the three phases.")] = 20,
     parallelism: ParallelismOption = 1,
     json: JsonOption = False,
 ) -> None:
@@ -201,8 +211,8 @@ def flood(
 @app.command()
 @reported
 def scoring(
-    candidates: Annotated[int, typer.Option(min=8, help="Candidate models.")] = 128,
-    examples: Annotated[int, typer.Option(min=1, help="Examples of the canary set.")] = 256,
+    candidates: Annotated[int, typer.Option(min=8, max=1_000_000, help="Candidate models.")] = 128,
+    examples: Annotated[int, typer.Option(min=1, max=65_536, help="Examples of the canary set.")] = 256,
     json: JsonOption = False,
 ) -> None:
     """Candidate models (a base and one update each) on a canary set: candidates a second, by device and way.
@@ -219,7 +229,7 @@ def scoring(
 @app.command()
 @reported
 def inference(
-    seconds: Annotated[float, typer.Option(min=2, help="Length of each load.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=2, max=86_400, help="Length of each load.")] = 10.0,
     parallelism: ParallelismOption = 1,
     compared: Annotated[
         bool, typer.Option("--compare/--no-compare", help="The same load on FastAPI and torch too.")

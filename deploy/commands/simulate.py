@@ -40,7 +40,9 @@ def simulate(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the division and of who is fast.")] = 0,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, help="Processes that train; by default one a core, where many train."),
+        typer.Option(
+            "--workers", min=1, max=1024, help="Processes that train; by default one a core, where many train."
+        ),
     ] = None,
     encoding: Annotated[str, typer.Option("--encoding", help="Tensor encoding of the updates.")] = "float32",
     html: Annotated[

@@ -31,7 +31,9 @@ def submit(
         Target, typer.Option(help="local: a Flink in this command's foreground. session: the stack's cluster.")
     ] = Target.session,
     name: Annotated[str, typer.Option(help="Name of the job and of its checkpoints; else that of its stages.")] = "",
-    parallelism: Annotated[int, typer.Option(min=1, help="Subtasks of each operator; each needs a slot.")] = 1,
+    parallelism: Annotated[
+        int, typer.Option(min=1, max=1024, help="Subtasks of each operator; each needs a slot.")
+    ] = 1,
     savepoint: Annotated[
         Path | None,
         typer.Option(

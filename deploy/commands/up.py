@@ -19,10 +19,14 @@ from fluvial.cli.common import console, reported
 def up(
     data_dir: DataDirOption = DEFAULT,
     task_managers: Annotated[
-        int, typer.Option(min=0, help="TaskManagers, of one slot each; `submit` adds what it misses. 0: no cluster.")
+        int,
+        typer.Option(
+            min=0, max=256, help="TaskManagers, of one slot each; `submit` adds what it misses. 0: no cluster."
+        ),
     ] = 1,
     partitions: Annotated[
-        int, typer.Option(min=1, help="Partitions of the tensor topics: the shards. Fixed once there is data.")
+        int,
+        typer.Option(min=1, max=1024, help="Partitions of the tensor topics: the shards. Fixed once there is data."),
     ] = DEFAULT_PARTITIONS,
     secure: Annotated[
         bool,

@@ -62,7 +62,9 @@ def _group() -> None:
 def tail(
     federation: FederationOption = DEFAULT_FEDERATION,
     json: JsonOption = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the newest leaves to show.")] = 20,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, max=1_000_000, help="How many of the newest leaves to show.")
+    ] = 20,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new leaves as they arrive; Ctrl-C ends.")
     ] = False,

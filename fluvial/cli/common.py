@@ -173,7 +173,7 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
                 Exit.UNAVAILABLE if retriable or isinstance(error, TransportError) else Exit.FAILURE,
             )
         except ValueError as error:
-            fail(str(error), status=Exit.USAGE)
+            fail(_in_words(error), status=Exit.USAGE)
         except BrokenPipeError:
             silence_output()
             raise typer.Exit(Exit.BROKEN_PIPE) from None
@@ -186,6 +186,16 @@ def reported(command: Callable[Arguments, Result]) -> Callable[Arguments, Result
             TOLD_SOON.reset(told_soon)
 
     return run
+
+
+def _in_words(error: ValueError) -> str:
+    """Pydantic's own text quotes the whole document, and names a page about pydantic."""
+    pydantic = sys.modules.get("pydantic")  # nobody else raises its errors
+    if pydantic is None or not isinstance(error, pydantic.ValidationError):
+        return str(error)
+    from fluvial.wire.wrong_fields import in_words
+
+    return in_words(error, "task" if error.title == "TaskFile" else error.title)
 
 
 def _again(error: FluvialError) -> str:

@@ -141,7 +141,7 @@ def verify_log(
         fail(f"{state}: there is no folder {state.parent} to keep it in", status=Exit.USAGE)
     if state is not None:
         check_regular(state)
-    proven = Proven.load(read_text(state)) if state is not None and state.exists() else Proven()
+    proven = _kept_place(state) if state is not None and state.exists() else Proven()
     topics = loaded.topics
     with (
         closing(connect(loaded.brokers, _CLIENT_ID)) as transport,
@@ -159,6 +159,15 @@ def verify_log(
         raise typer.Exit(Exit.FAILURE)
     if state is not None:
         replace_file(state, proven.dump() + "\n")
+
+
+def _kept_place(state: Path) -> Proven:
+    try:
+        return Proven.load(read_text(state))
+    except ValueError as error:
+        raise ValueError(
+            f"{state} does not hold how far a log is proven ({error}): without it all leaves are verified"
+        ) from error
 
 
 @reported

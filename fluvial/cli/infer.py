@@ -29,6 +29,7 @@ from fluvial.inference.client import TIMEOUT_SECONDS, Client, InferenceRefused
 from fluvial.inference.streaming import Answered, answers
 from fluvial.inference.tensors import check_divisor, packed
 from fluvial.wire.files import replacing
+from fluvial.wire.numpy_files import read_array
 
 _BATCH = 256
 
@@ -135,9 +136,11 @@ def _lines(source: Iterable[str], divisor: float = 1.0) -> Iterator[tuple[str, N
 
 def _read(path: Path) -> NDArray[np.generic]:
     """[B, ...]: uint8 and float16 as they are, all else as float32. Raises ValueError that says what is wrong."""
+    if path.is_char_device() or path.is_block_device():
+        raise ValueError(f"{path} is a device, and may have no end: name a file")
     try:
         if path.suffix == ".npy":
-            values = np.load(path, allow_pickle=False)
+            values = read_array(path)
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of an empty file, which is told below
@@ -145,7 +148,7 @@ def _read(path: Path) -> NDArray[np.generic]:
         inputs: NDArray[np.generic] = packed(values)[1]
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:  # MemoryError: or says that it holds more than any memory
         raise ValueError(f"{path} holds no examples: {error}") from error
     if inputs.ndim < 2 or not len(inputs):
         raise ValueError(f"{path} holds no list of examples: its shape is {list(inputs.shape)}")

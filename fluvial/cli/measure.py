@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -26,6 +26,7 @@ from fluvial.edge import Participant
 from fluvial.edge.measuring import OwnData, Sent
 from fluvial.edge.packages import Packages
 from fluvial.identity.keys import SigningKey
+from fluvial.wire.numpy_files import read_arrays
 from fluvial.wire.records import Decision, Verdict
 
 _PREFIX = "groups."
@@ -83,11 +84,10 @@ def measure(
 def read_own_data(path: Path) -> OwnData:
     """The examples of a .npz file. Raises ValueError that says what is wrong with it."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays: dict[str, Any] = {name: file[name] for name in file.files}
+        arrays = read_arrays(path)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, AttributeError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} is no .npz file of plain arrays: {error}") from error
     known = {"inputs", "targets", "people"}
     unknown = [name for name in arrays if name not in known and not name.startswith(_PREFIX)]

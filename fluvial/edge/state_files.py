@@ -3,12 +3,12 @@ at all."""
 
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.wire.files import make_private_folder, replacing
+from fluvial.wire.numpy_files import read_arrays
 
 
 def save_arrays(path: Path, **arrays: Any) -> None:
@@ -24,7 +24,6 @@ def load_arrays(path: Path, *names: str) -> tuple[NDArray[Any], ...] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            return tuple(kept[name] for name in names)
-    except (KeyError, EOFError, BadZipFile) as error:
+        return tuple(read_arrays(path, *names).values())
+    except ValueError as error:
         raise ValueError(f"{path} does not hold what is kept there: {error}") from error

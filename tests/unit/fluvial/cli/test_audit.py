@@ -147,6 +147,14 @@ def test_what_is_no_file_is_told_before_anything_is_verified(
         assert f"{path} is a {kind}: name a file" in " ".join(result.output.split())
 
 
+def test_a_file_that_no_audit_of_the_log_has_kept_is_named(world: World, tmp_path: Path) -> None:
+    for content in (b"", b"{}", b"[]", b"\xff", b'{"tree": "zz", "previous_sha256": "", "offset": 1}', b"1" * 5000):
+        (tmp_path / "log.state").write_bytes(content)
+        result = run("log", "--state", str(tmp_path / "log.state"))
+        assert result.exit_code == 2
+        assert "log.state does not hold how far a log is proven" in " ".join(result.output.split())
+
+
 def test_a_folder_that_is_missing_is_told_before_anything_is_verified(world: World, tmp_path: Path) -> None:
     result = run("verify", "--known", str(tmp_path / "missing" / "known"))
     assert result.exit_code == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -124,3 +125,14 @@ def test_a_spreadsheets_file_is_read_as_a_stream_of_its_lines_is(tmp_path: Path)
         for read in (lambda: infer._read(tmp_path / "wrong.csv"), lambda wrong=wrong: list(infer._lines([wrong]))):
             with pytest.raises(ValueError, match=r"number|could not convert"):
                 read()
+
+
+def test_what_has_no_end_or_says_that_it_holds_more_than_any_memory_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is a device"):
+        infer._read(Path(os.devnull))
+    file = tmp_path / "a.npy"
+    np.lib.format.write_array(opened := file.open("wb"), np.zeros((1, 1), np.float32))
+    opened.close()
+    file.write_bytes(file.read_bytes().replace(b"(1, 1), }" + b" " * 12, b"(1, 9999999999999), }"))
+    with pytest.raises(ValueError, match=r"a\.npy holds no examples: it says that it holds more than the memory"):
+        infer._read(file)

@@ -34,7 +34,7 @@ _log = logger(__name__)
 
 
 class Select(KeyedProcessFunction):
-    """Keyed by task/round: applies the rule once the measurements of all shards are there."""
+    """Keyed by task/round: applies the rule once all shards that have some of the model have measured."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

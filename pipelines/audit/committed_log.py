@@ -6,11 +6,13 @@ What no stage wrote is skipped and counted.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping
 
 from fluvial.identity.keys import SigningKey
 from fluvial.transparency.note import NoteKey
+from fluvial.transparency.signer_state import SignerState
 from fluvial.wire.foreign_text import logger
 from fluvial.wire.tally import Tally
 from pipelines.audit import recovery
@@ -62,6 +64,20 @@ class CommittedLog:
             view = self._view(found, None, settled)
         _log.warning("the log has %d leaves; found in %.2f s", view.state.tree.size, time.monotonic() - began)
         return view
+
+    def state_before(self, offset: int) -> SignerState:
+        """The signer's state behind what stands committed in `audit` before this offset: for a signer that is given the
+        records from there on. Raises LogContradicted.
+
+        What comes behind may be many leaves: they are not read twice, nor one by one.
+        """
+        found = self.signed()
+        if found.newest is not None and found.newest.size != found.state.tree.size:
+            return self._view(found, 0, settled=False).state  # the newest root is to be met among the leaves
+        start = found.state.last_offset + 1
+        between = self.leaves(start) if start < offset else iter(())
+        earlier = itertools.takewhile(lambda record: record.offset < offset, between)
+        return recovery.view(found, earlier, self._skip(self._topics.audit)).state
 
     def leaves(self, start: int, *, settled: bool = False) -> Iterator[SourceRecord]:
         """Records of `audit` that a stage wrote, from this offset on, to the end as it is now."""

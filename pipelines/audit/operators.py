@@ -175,8 +175,11 @@ class Sign(KeyedProcessFunction):
         self._due = ctx.get_state(ValueStateDescriptor("due", Types.LONG()))
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[bytes]:
-        state = self._state or self._resumed()
-        self._state = self._after_all(state, SourceColumns.of(bytes(value), plain_events.WORTH_IT))
+        records = SourceColumns.of(bytes(value), plain_events.WORTH_IT)
+        if self._state is None and records.offsets:
+            # Of its own job's leaves there may be thousands by now, and while they are read no checkpoint goes past.
+            self._state = self._committed.state_before(records.offsets[0])
+        self._state = self._after_all(self._state or self._resumed(), records)
         if self._due.value() is None:
             now_ms = int(time.time() * 1000)
             due = now_ms + pause_ms(now_ms, self._signed_ms, self._settings.tree_head_interval_ms)

@@ -94,6 +94,36 @@ def test_what_was_not_signed_at_the_end_is_signed_by_the_next_job(world: AuditWo
     assert world.signed_size() == 2
 
 
+def test_a_signer_that_starts_does_not_read_what_it_is_given(world: AuditWorld) -> None:
+    world.send(*map(event, range(5)))
+    world.deliver(TOPICS.events)
+    world.checkpoint()
+    world.reads.clear()
+    world.deliver(TOPICS.audit)
+    assert TOPICS.audit not in {topic for topic, *_ in world.reads}
+    world.settle()
+    assert_signed(world)
+    assert world.signed_size() == 5
+
+
+def test_a_signer_that_starts_reads_the_leaves_before_what_it_is_given(world: AuditWorld) -> None:
+    world.send(*map(event, range(3)))
+    world.deliver(TOPICS.events)
+    world.checkpoint()
+    world.deliver(TOPICS.audit)  # taken in and not signed: the timer has not fired
+    world.checkpoint()
+    world.restart()
+    world.send(*map(event, range(3, 6)))
+    world.deliver(TOPICS.events)
+    world.checkpoint()
+    world.reads.clear()
+    world.deliver(TOPICS.audit)
+    assert [start for topic, start, _ in world.reads if topic == TOPICS.audit] == [{0: 0}]
+    world.settle()
+    assert_signed(world)
+    assert world.signed_size() == 6
+
+
 def test_a_start_behind_many_leaves_reads_a_bounded_tail(world: AuditWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.audit.operators.REMEMBERED_EVENTS", 10)
     for start in range(0, 300, 30):

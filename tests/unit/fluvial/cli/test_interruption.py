@@ -50,11 +50,16 @@ def test_an_interruption_that_was_lost_in_a_callback_ends_the_wait() -> None:
     assert went_on, "the exception was lost"
 
 
+def wait_for(timer: threading.Timer) -> None:
+    with interruptible():
+        timer.start()  # not before: until here the signal would end the process
+        wait_until_asked()
+
+
 def test_the_wait_ends_when_a_signal_comes() -> None:
     timer = threading.Timer(0.05, send, [signal.SIGTERM])
-    timer.start()
-    with pytest.raises(KeyboardInterrupt), interruptible():
-        wait_until_asked()
+    with pytest.raises(KeyboardInterrupt):
+        wait_for(timer)
     timer.join()
 
 

@@ -52,7 +52,7 @@ from fluvial.wire.records import (
     WindowMode,
     WithdrawnAgreement,
 )
-from tests.unit.fluvial.edge.world import CHUNK_ELEMENTS, LAYOUT, TASK, World, wait_until
+from tests.unit.fluvial.edge.world import CHUNK_ELEMENTS, LAYOUT, TASK, World, soon_after, wait_until
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 pytestmark = pytest.mark.timeout(60)
@@ -547,11 +547,10 @@ def test_what_training_may_not_return_is_named_and_nothing_is_stored(
 
 def test_a_round_whose_terms_are_newer_than_the_client_is_left_alone(participant, world: World, key, caplog) -> None:
     world.open_round(terms='{"secrecy":{"noise":1}}')
-    timer = threading.Timer(0.3, lambda: world.open_round(number=2, status=RoundStatus.FINISHED))
-    timer.start()
+    finish = lambda: world.open_round(number=2, status=RoundStatus.FINISHED)  # noqa: E731
+    end = soon_after(lambda: "update fluvial" in caplog.text, finish)
     assert participant.participate(TASK, train) == 0
-    timer.join()
-    assert "update fluvial" in caplog.text
+    end.join()
 
 
 BUFFERED = {"window": WindowMode.BUFFERED, "max_staleness": 2}

@@ -13,7 +13,7 @@ from fluvial.edge.rounds import RoundFollower
 from fluvial.identity.keys import SigningKey
 from fluvial.wire.errors import VerificationError
 from fluvial.wire.records import Round, RoundStatus, WindowMode
-from tests.unit.fluvial.edge.world import TASK, World
+from tests.unit.fluvial.edge.world import TASK, World, soon_after
 from tests.unit.fluvial.kafka.memory_transport import MemoryTransport
 
 
@@ -91,10 +91,10 @@ def test_a_restart_within_a_round_trains_no_second_time(
     transport.heal()
     participant.outbox.close()
     with Participant(federation, "alice", key, tmp_path / "alice.sqlite", transport) as again:
-        timer = threading.Timer(0.1, lambda: world.open_round(status=RoundStatus.FINISHED))
-        timer.start()
+        finish = lambda: world.open_round(status=RoundStatus.FINISHED)  # noqa: E731
+        end = soon_after(lambda: world.updates(key.public_key), finish)
         assert loop_of_the_readme(again, lambda count: None) == []
-        timer.join()
+        end.join()
     (update,) = world.updates(key.public_key)
     assert (update.round, update.attempt, len(update.chunks)) == (1, 1, len(round_.base_chunks))
     assert len(world.chunks()) == len(update.chunks)
@@ -106,12 +106,13 @@ def test_the_next_attempt_of_a_round_is_not_trained_for_again(
 ) -> None:
     def go_on(count: int) -> None:
         world.open_round(attempt=2, window=window)
-        timer.start()
+        ends.append(soon_after(lambda: len(world.updates(key.public_key)) == len(attempts), finish))
 
-    timer = threading.Timer(0.1, lambda: world.open_round(attempt=2, status=RoundStatus.FINISHED))
+    ends: list[threading.Thread] = []
+    finish = lambda: world.open_round(attempt=2, status=RoundStatus.FINISHED)  # noqa: E731
     world.open_round(window=window)
     assert loop_of_the_readme(participant, go_on) == [(1, 1)]
-    timer.join()
+    ends[0].join()
     updates = world.updates(key.public_key)
     assert [update.attempt for update in updates] == attempts
     assert len(world.chunks()) == len(updates[0].chunks)

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -404,3 +406,17 @@ def wait_until(condition: object, seconds: float = 30.0) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError
         time.sleep(0.02)
+
+
+def soon_after(condition: Callable[[], object], act: Callable[[], object]) -> threading.Thread:
+    """A thread, started, that acts a moment after the condition holds: time for what must not follow, however slow the
+    machine was in coming to it."""
+
+    def wait_and_act() -> None:
+        wait_until(condition)
+        time.sleep(0.1)
+        act()
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    return thread

@@ -12,10 +12,11 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from fluvial.wire.errors import FluvialError
+from fluvial.wire.errors import FluvialError, TransportError
 from pipelines.config import Settings
 from pipelines.flink import cluster, early_python, gateway, without_beam
 from pipelines.flink.environment import JobFailed, execute, stream_environment
@@ -27,6 +28,8 @@ from pipelines.topology import stages_named
 
 _START = "FLUVIAL_JOB_START"
 """Environment variable that tells a process which start of its job it is."""
+
+_BROKER_AWAY_SECONDS = 1.0
 
 
 def get_ready(stages: Sequence[str]) -> None:
@@ -53,18 +56,20 @@ def run(arguments: argparse.Namespace, words: Sequence[str]) -> None:
 def _run(settings: Settings, arguments: argparse.Namespace, start: Start, words: Sequence[str]) -> None:
     stages = stages_named([name for name in arguments.stages.split(",") if name])
     environment = stream_environment(settings, arguments.name)
+    checkpoints = settings.checkpoint_dir / arguments.name
     try:
-        gone = [*arguments.gone, start.epoch]
-        take_over = arguments.take_over and not start.epoch  # once: who holds them since then is not to be disturbed
-        settings = take_stages(
-            settings, arguments.name, list(stages), take_over=take_over, gone=gone, cause=start.cause
-        )
+        settings = _taken(settings, arguments, start, list(stages))
     except FluvialError as error:
         sys.exit(f"error: {error}")
     graph = Graph(environment, settings, arguments.name, list(stages))
-    for stage in stages.values():
-        importlib.import_module(stage.module).attach(graph)
-    graph.finish()
+    try:
+        for stage in stages.values():
+            importlib.import_module(stage.module).attach(graph)
+        graph.finish()
+    except TransportError as error:
+        if not (start.epoch and error.retriable):
+            sys.exit(f"error: {error}")
+        _start_again(replace(start, epoch=settings.held().epoch), str(error), checkpoints, words)
     began, began_ns = time.monotonic(), time.time_ns()
     try:
         execute(environment, arguments.name)
@@ -72,7 +77,6 @@ def _run(settings: Settings, arguments: argparse.Namespace, start: Start, words:
         ending, sentence = ending_of(f"{error}")
         if ending is Ending.LEASE_LOST or not cluster.is_local():
             sys.exit(f"error: {sentence or error}")
-        checkpoints = settings.checkpoint_dir / arguments.name
         had_checkpoint = _has_checkpoint(checkpoints, began_ns)
         again = start.next(ending, settings.held().epoch, time.monotonic() - began, had_checkpoint=had_checkpoint)
         if again is None and sentence:
@@ -81,6 +85,24 @@ def _run(settings: Settings, arguments: argparse.Namespace, start: Start, words:
             raise
         traceback.print_exc()
         _start_again(again, sentence, checkpoints, words)
+
+
+def _taken(settings: Settings, arguments: argparse.Namespace, start: Start, stages: list[str]) -> Settings:
+    """The settings with the job's lease. A job that starts again waits for a broker that is away, as it did while it
+    ran: nobody is there who would submit it once more. Raises FluvialError."""
+    gone = [*arguments.gone, start.epoch]
+    take_over = arguments.take_over and not start.epoch  # once: who holds them since then is not to be disturbed
+    has_told = False
+    while True:
+        try:
+            return take_stages(settings, arguments.name, stages, take_over=take_over, gone=gone, cause=start.cause)
+        except TransportError as error:
+            if not (start.epoch and error.retriable):
+                raise
+            if not has_told:
+                print(f"waiting for the broker: {error}", file=sys.stderr, flush=True)
+            has_told = True
+            time.sleep(_BROKER_AWAY_SECONDS)
 
 
 def _has_checkpoint(folder: Path, since_ns: int) -> bool:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import ClassVar
 
 from fluvial.transparency.checkpoint import Checkpoint, open_checkpoint
 from fluvial.transparency.note import NoteKey
@@ -36,6 +37,8 @@ Skip = Callable[[SourceRecord, str], None]
 class LogContradicted(TransportError):
     """The leaves are not those that were signed: some are gone, or others. Nothing may be written behind them, because
     it would make two histories of one log. Only a person can say which is right."""
+
+    retriable: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)

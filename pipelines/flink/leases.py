@@ -34,6 +34,7 @@ _CLIENT_ID = "fluvial-leases"
 _SECONDS = 15.0
 _ATTEMPTS = 20
 _FORMER_LEADER_SECONDS = 10.0
+_CLOCK_SET_MS = 60_000
 
 _log = logger(__name__)
 
@@ -107,10 +108,13 @@ class LeaseLog:
             raise StagesHeld(alive, self.now_ms(), stages)
 
     def write(self, lease: Lease, key: SigningKey) -> bool:
-        """Write a lease; whether it counts, which it does not if another one came first."""
-        offset = self._write(lease, lease, key).offset()
+        """Write a lease; whether it counts, which it does not if another one came first.
+
+        A writer whose answer was lost writes again, and the broker tells where the copy lies: so whether the lease is
+        there is asked, and not where. No other process writes its bytes, which name this one and the moment."""
+        self._write(lease, lease, key)
         table = self.read()
-        return table.epoch >= lease.epoch and table.at(lease.epoch).offset == offset
+        return table.epoch >= lease.epoch and table.at(lease.epoch).lease == lease
 
     def tell_of_fencing(self, epoch: int, key: SigningKey) -> None:
         """Say that all is fenced which holders before this lease had used."""
@@ -118,7 +122,10 @@ class LeaseLog:
 
     def wait_for_former_leaders(self) -> None:
         """Until no broker that has led the topic answers for it without knowing that it leads it no more."""
-        metadata = clients.admin(self._brokers, _CLIENT_ID).list_topics(timeout=_SECONDS)
+        try:
+            metadata = clients.admin(self._brokers, _CLIENT_ID).list_topics(timeout=_SECONDS)
+        except KafkaException as error:
+            raise TransportUnavailable(f"{self._topics.leases}: {error}") from error
         if len(metadata.brokers) > 1:
             time.sleep(_FORMER_LEADER_SECONDS)
 
@@ -163,12 +170,15 @@ def take(
 ) -> Holding:
     """Take the stages of `wanted`, whose epoch and, unless it says more, cause are filled in here.
 
-    take_over: also from holders that are alive. gone: epochs of holders that are known not to be. restores: the job
-    begins from a savepoint, and is to commit what its predecessor had prepared; that is left to it where all earlier
-    holders are gone. When this returns, no earlier holder of the stages makes anything visible any more. Raises
-    StagesHeld, TransportError.
+    take_over: also from holders that are alive. gone: epochs of holders that are known not to be; nor are those of this
+    job in this very process, which did not come to their end: the broker was away. restores: the job begins from a
+    savepoint, and is to commit what its predecessor had prepared; that is left to it where all earlier holders are
+    gone. When this returns, no earlier holder of the stages makes anything visible any more. Raises StagesHeld,
+    TransportError.
     """
+    gone = set(gone)
     for _ in range(_ATTEMPTS):
+        gone |= {held.lease.epoch for held in log.read().holders(wanted.stages) if _is_of_this_process(held, wanted)}
         alive = log.alive(wanted.stages, gone)
         all_gone = all(held.lease.epoch in gone for held in log.table.holders(wanted.stages))
         if alive and not take_over:
@@ -216,6 +226,14 @@ def fence(
         transactions.fence(sorted(found - fenced))
         _log.info("fenced %d transactional ids of earlier jobs", len(found - fenced))
         fenced |= found
+
+
+def _is_of_this_process(held: Held, wanted: Lease) -> bool:
+    """Whether the job took this lease before in the process in which it takes the next."""
+    one = held.lease
+    is_same = (one.job, one.host, one.pid) == (wanted.job, wanted.host, wanted.pid)
+    started_apart_ms = abs(one.process_started_ms - wanted.process_started_ms)  # by a clock that may have been set
+    return wanted.pid != 0 and is_same and started_apart_ms <= _CLOCK_SET_MS
 
 
 def check_still_held(brokers: Brokers, topics: Topics, public_key: bytes, holding: Holding) -> None:

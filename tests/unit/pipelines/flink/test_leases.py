@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -28,7 +30,7 @@ class MemoryLog(LeaseLog):
         self.records = list(records)
         self.said = beats or {}
         self.others: list[Callable[[], None]] = []
-        self.waited = 0
+        self.waited, self.copies = 0, 1
         self.told: list[int] = []
         """Leases whose takers said that all is fenced."""
 
@@ -44,15 +46,13 @@ class MemoryLog(LeaseLog):
     def now_ms(self) -> int:
         return NOW_MS
 
-    def write(self, record: Lease, key: SigningKey) -> bool:
-        if self.others:
+    def _write(self, record: Lease | Fencing, of: Lease, key: SigningKey) -> Any:
+        if self.others and isinstance(record, Lease):
             self.others.pop(0)()
-        self.records.append(sealed(record, key))
-        offset = len(self.records) - 1
-        return self.read().at(record.epoch).offset == offset
+        self.records += [sealed(record, key)] * self.copies
 
     def tell_of_fencing(self, epoch: int, key: SigningKey) -> None:
-        self.records.append(sealed(Fencing(epoch=epoch), key))
+        super().tell_of_fencing(epoch, key)
         self.told.append(epoch)
 
     def wait_for_former_leaders(self) -> None:
@@ -123,6 +123,23 @@ def test_a_holder_that_is_alive_is_named_and_keeps_its_stages() -> None:
         taken(log)
     assert "it also runs validation" in str(told.value)
     assert len(log.records) == 1
+
+
+def test_a_lease_that_was_written_twice_because_an_answer_was_lost_is_the_writers_own() -> None:
+    log = MemoryLog()
+    log.copies = 2
+    assert (taken(log).epoch, len(log.records)) == (1, 2)
+
+
+def test_what_this_process_took_before_the_broker_went_away_is_not_asked_for() -> None:
+    mine = replace(lease(0, "audit", job="mine"), pid=7, process_started_ms=5_000)
+    log = MemoryLog(sealed(replace(mine, epoch=1)))
+    after_the_clock_was_set = replace(mine, process_started_ms=6_000)
+    take(log, after_the_clock_was_set, KEY, KnownTransactions(), topic_prefix="f.")
+    assert log.table.epoch == 2
+    for other in (replace(mine, job="other"), replace(mine, pid=8), replace(mine, process_started_ms=500_000)):
+        with pytest.raises(StagesHeld):
+            take(log, other, KEY, KnownTransactions(), topic_prefix="f.")
 
 
 def test_taking_over_says_so_in_the_lease_and_fences_the_holder() -> None:

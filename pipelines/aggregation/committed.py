@@ -11,10 +11,10 @@ from pipelines.aggregation.rounds.recovery import Recovery
 from pipelines.config import Settings
 from pipelines.flink import log_reader, process_resources
 from pipelines.flink.frames import SourceRecord
+from pipelines.flink.offsets import answers_since_ms
 from pipelines.flink.stage_mac import StageMac
 
 _CLOCK_MARGIN_MS = 60_000
-_DAY_MS = 24 * 3_600_000
 
 _log = logger(__name__)
 
@@ -23,19 +23,18 @@ def read_recovery(settings: Settings) -> Recovery:
     """What the log says now. Raises LogUnreadable."""
     began, brokers, topics = time.monotonic(), settings.brokers, settings.topics
     mac = StageMac.load(settings.keys_dir)
+    every = topics.registry, topics.rounds, topics.models, topics.receipts, topics.verdicts, topics.updates
+    written = log_reader.ends(brokers, every)
     recovery = Recovery(
         operator_key=bytes.fromhex(settings.operator_key),
         registrar_key=bytes.fromhex(settings.registrar_key),
         aggregator_key=bytes.fromhex(settings.aggregator_key),
-        read_ms=int(time.time() * 1000),
+        ends=written.get(topics.updates, {}),
         scope=topics.scope,
     )
 
-    every = topics.registry, topics.rounds, topics.models, topics.receipts, topics.verdicts
-    empty = log_reader.never_written(brokers, every)
-
     def read(topic: str, since_ms: int | None = None) -> Iterator[SourceRecord]:
-        if topic in empty:
+        if topic in written and not any(written[topic].values()):
             return iter(())
         start = None if since_ms is None else log_reader.offsets_at(brokers, topic, max(0, since_ms - _CLOCK_MARGIN_MS))
         settle_seconds, former_ends = log_reader.SETTLE_SECONDS, settings.former_ends(topic)
@@ -47,8 +46,9 @@ def read_recovery(settings: Settings) -> Recovery:
     recovery.take_rounds(read(topics.rounds))
     if recovery.models_since_ms is not None:
         recovery.take_models(read(topics.models, recovery.models_since_ms))
-    accepted_since_ms = int(time.time() * 1000) - _kept_ms(settings, topics.accepted) - _DAY_MS
-    receipts = mac.proven(topics.receipts, read(topics.receipts, accepted_since_ms))
+    oldest_ms = log_reader.oldest_ms(brokers, (topics.updates, topics.accepted))
+    since_ms = answers_since_ms(int(time.time() * 1000), _kept_ms(settings, topics.accepted), oldest_ms)
+    receipts = mac.proven(topics.receipts, read(topics.receipts, since_ms))
     recovery.take_receipts(receipt for _, receipt in log_reader.decoded(receipts, Receipt, topics.receipts))
     if recovery.verdicts_since_ms is not None:
         verdicts = mac.proven(topics.verdicts, read(topics.verdicts, recovery.verdicts_since_ms))

@@ -176,6 +176,19 @@ def never_written(brokers: Brokers, topics: Iterable[str]) -> frozenset[str]:
     return frozenset(topic for topic, written in ends(brokers, topics).items() if not any(written.values()))
 
 
+def oldest_ms(brokers: Brokers, topics: Iterable[str]) -> int | None:
+    """Broker time of the oldest record that these topics hold; None where they hold none. Raises LogUnreadable."""
+    wanted = frozenset(topics)
+
+    def ask(client: AdminClient) -> int | None:
+        places = _places(client, wanted)
+        found = client.list_offsets(dict.fromkeys(places, OffsetSpec.for_timestamp(0))) if places else {}
+        firsts = [future.result(STALL_SECONDS) for future in found.values()]
+        return min((first.timestamp for first in firsts if first.offset >= 0), default=None)
+
+    return _answered(brokers, ask)
+
+
 def offsets_at(brokers: Brokers, topic: str, timestamp_ms: int) -> dict[int, int]:
     """By partition the first offset of broker time `timestamp_ms` or later; the end where there is none. Raises
     LogUnreadable."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+_CLOCKS_DIFFER_MS = 24 * 3_600_000
+
 
 class Bounds(NamedTuple):
     """What a partition holds: the offsets from `first` to before `end`, some of which are control records or were
@@ -50,3 +52,13 @@ def gaps(bounds: Mapping[int, Bounds], start: Mapping[int, int]) -> list[Gap]:
         for partition, wanted in sorted(start.items())
         if partition in bounds and wanted < bounds[partition].first
     ]
+
+
+def answers_since_ms(now_ms: int, kept_ms: int, oldest_ms: int | None) -> int:
+    """From which broker time on verdicts or receipts are read, so that none is missed on a record that is there.
+
+    now_ms: by this host. kept_ms: how long records are kept. oldest_ms: broker time of the oldest that is there; None
+    for none. A clock that is ahead so hides nothing, and one that is behind costs reading.
+    """
+    since_ms = now_ms - kept_ms
+    return max(0, (since_ms if oldest_ms is None else min(since_ms, oldest_ms)) - _CLOCKS_DIFFER_MS)

@@ -11,14 +11,13 @@ from fluvial.wire.tally import Tally
 from pipelines.config import Settings
 from pipelines.flink import log_reader
 from pipelines.flink.frames import SourceRecord
+from pipelines.flink.offsets import answers_since_ms
 from pipelines.flink.stage_mac import StageMac
 from pipelines.validation.known import HEARD, CommittedRecords, Known, apply, known
 from pipelines.validation.trusted_records import TrustedRecords
 
 INPUTS = ("updates", "enrolments", "reports")
 """Attribute names of the topics whose records have verdicts."""
-
-_DAY_MS = 24 * 3_600_000
 
 _log = logger(__name__)
 
@@ -27,12 +26,14 @@ def read_known(settings: Settings, *, settled: bool = True) -> Known:
     """What the log says now. settled: waits for transactions that are open, because a former run of this job may still
     commit.
 
-    Verdicts are read as far back as there are records that they could be on. Raises LogUnreadable.
+    Verdicts are read as far back as there are records that they could be on, by what the topics hold and not by this
+    host's clock alone: were it ahead, what is judged would be judged again. Raises LogUnreadable.
     """
     began, brokers, topics = time.monotonic(), settings.brokers, settings.topics
     mac = StageMac.load(settings.keys_dir)
     settle_seconds = log_reader.SETTLE_SECONDS if settled else 0.0
-    since_ms = int(time.time() * 1000) - _longest_kept_ms(settings) - _DAY_MS
+    oldest_ms = log_reader.oldest_ms(brokers, [getattr(topics, one) for one in INPUTS])
+    since_ms = answers_since_ms(int(time.time() * 1000), _longest_kept_ms(settings), oldest_ms)
 
     every = topics.registry, topics.rounds, topics.verdicts, topics.receipts, topics.variants, topics.enrolments
     empty = log_reader.never_written(brokers, every)

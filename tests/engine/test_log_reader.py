@@ -19,7 +19,7 @@ from fluvial.kafka import Transport, connection, read_all
 from fluvial.wire.framing import encode
 from fluvial.wire.records import AuditEvent
 from fluvial.wire.topics import TopicSettings
-from pipelines.flink.log_reader import LogUnreadable, bounds, decoded, ends, never_written, read_to_end
+from pipelines.flink.log_reader import LogUnreadable, bounds, decoded, ends, never_written, oldest_ms, read_to_end
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -91,6 +91,14 @@ def test_a_header_whose_name_is_no_text_hides_nothing_that_follows(
     assert values_of(broker, topic) == values
     with closing(library(broker.brokers, "reader")) as transport:
         assert [message.value for message in read_all(transport, topic, 20)] == values
+
+
+def test_the_oldest_record_of_a_topic_tells_its_time(broker: Broker, topic: str) -> None:
+    assert oldest_ms(broker.brokers, [topic]) is None
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
+    times = [producer.send(topic, b"value", partition=number).get(20).timestamp for number in (1, 0, 1)]
+    producer.close()
+    assert oldest_ms(broker.brokers, [topic, "no-such-topic"]) == times[0]
 
 
 def test_an_empty_topic_has_no_records(broker: Broker, topic: str) -> None:

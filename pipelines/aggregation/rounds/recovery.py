@@ -8,7 +8,7 @@ answered; what is accepted and not answered belongs to a window. Pure folds over
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -43,8 +43,6 @@ from pipelines.flink.frames import SourceRecord
 
 _log = logger(__name__)
 _KEY_BYTES = 16
-_CLOCKS_DIFFER_MS = 60_000
-"""At most, the brokers' from ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +57,23 @@ class RecoveredTask:
 class Recovery:
     """Fed topic by topic, in the order of the methods; then asked. What is not genuine is skipped and counted.
 
-    Keys: Ed25519 public keys, 32 bytes. read_ms: when the topics were read. scope: `Topics.scope`.
+    Keys: Ed25519 public keys, 32 bytes. ends: by partition where topic updates ended before the others were read:
+    nothing behind has an answer. scope: `Topics.scope`.
     """
 
     def __init__(
-        self, *, operator_key: bytes, registrar_key: bytes, aggregator_key: bytes, read_ms: int, scope: str = ""
+        self,
+        *,
+        operator_key: bytes,
+        registrar_key: bytes,
+        aggregator_key: bytes,
+        ends: Mapping[int, int],
+        scope: str = "",
     ) -> None:
         self._registry = VerifiedRegistry(operator_key, registrar_key, scope)
         self._rounds = NewestRounds(aggregator_key, scope)
         self._aggregator_key, self._scope = aggregator_key, scope
-        self._newest_ms = read_ms + _CLOCKS_DIFFER_MS
+        self._ends = ends
         self._tasks: dict[str, tuple[Task, bool]] = {}
         self._registered: dict[str, list[tuple[str, bytes]]] = {}
         """Of each task the first record that is there and the newest: file and envelope."""
@@ -154,7 +159,8 @@ class Recovery:
 
     def is_answered(self, update: AcceptedUpdate) -> bool:
         """Whether the update has a receipt."""
-        if update.source_timestamp_ms > self._newest_ms:
+        end = self._ends.get(update.source_partition)
+        if end is not None and update.source_offset >= end:
             return False
         if _key_of(update) in self._answered:
             return True

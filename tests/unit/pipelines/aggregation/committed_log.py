@@ -60,7 +60,7 @@ class CommittedLog:
         self.receipts.append(a_receipt(update, outcome, **changes))
 
     def recovery(self) -> Recovery:
-        recovery = an_empty_recovery(self.now_ms)
+        recovery = an_empty_recovery()
         recovery.take_registry(self.records["registry"])
         recovery.take_rounds(self.records["rounds"])
         recovery.take_models(self._since("models", recovery.models_since_ms))
@@ -72,12 +72,12 @@ class CommittedLog:
         return [record for record in self.records[topic] if since_ms is not None and record.timestamp_ms >= since_ms]
 
 
-def an_empty_recovery(read_ms: int = 0) -> Recovery:
+def an_empty_recovery() -> Recovery:
     return Recovery(
         operator_key=OPERATOR.public_key,
         registrar_key=REGISTRAR.public_key,
         aggregator_key=AGGREGATOR.public_key,
-        read_ms=read_ms,
+        ends={},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,23 @@ def log(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> CommittedLog:
 
     monkeypatch.setattr(log_reader, "read_to_end", read_to_end)
 
-    def never_written(brokers: Brokers, topics: Iterable[str]) -> frozenset[str]:
-        return frozenset(topic for topic in topics if not log.records[topic.removeprefix("f.")])
+    def ends(brokers: Brokers, topics: Iterable[str]) -> dict[str, dict[int, int]]:
+        return {topic: {0: len(log.records[topic.removeprefix("f.")])} for topic in topics}
 
-    monkeypatch.setattr(log_reader, "never_written", never_written)
-    monkeypatch.setattr(log_reader, "offsets_at", lambda brokers, topic, timestamp_ms: {0: 0})
-    log.__dict__["read"] = read
+    asked: dict[str, int] = {}
+
+    def offsets_at(brokers: Brokers, topic: str, timestamp_ms: int) -> dict[int, int]:
+        asked[topic] = timestamp_ms
+        return {0: 0}
+
+    def oldest_ms(brokers: Brokers, topics: Iterable[str]) -> int | None:
+        records = [record for topic in topics for record in log.records[topic.removeprefix("f.")]]
+        return min((record.timestamp_ms for record in records), default=None)
+
+    monkeypatch.setattr(log_reader, "ends", ends)
+    monkeypatch.setattr(log_reader, "offsets_at", offsets_at)
+    monkeypatch.setattr(log_reader, "oldest_ms", oldest_ms)
+    log.__dict__.update(read=read, asked=asked)
     return log
 
 
@@ -81,6 +93,7 @@ def test_rounds_verdicts_and_receipts_are_read(log: CommittedLog, settings: Sett
     log.register(a_task())
     log.announce(a_round(quorum=1, target=2))
     for update in UPDATES[:3]:
+        log.write("updates", "k", b"update")
         write_proven(log, settings, "verdicts", a_verdict(update))
     write_proven(log, settings, "verdicts", a_verdict(UPDATES[3]), proven=False)
     write_proven(log, settings, "receipts", a_receipt(UPDATES[0], Outcome.LATE))
@@ -110,6 +123,36 @@ def test_where_no_round_is_open_neither_models_nor_verdicts_are_read(log: Commit
     assert log.__dict__["read"] == ["f.registry", "f.rounds", "f.receipts"]
     assert recovery.task("demo") is None
     assert recovery.unanswered("demo") == set()
+
+
+YEAR_MS = 365 * 24 * 3_600_000
+
+
+@pytest.mark.parametrize("ahead_ms", [-YEAR_MS, 0, YEAR_MS])
+def test_what_is_answered_hangs_on_no_clock_of_ours(
+    log: CommittedLog, settings: Settings, monkeypatch: pytest.MonkeyPatch, ahead_ms: int
+) -> None:
+    """Where it did, answered updates were taken a second time: with a clock that was late those of the last minutes, with
+    one that was days ahead all."""
+    log.write("updates", "k", b"the oldest that is there")
+    broker_ms = log.now_ms
+    monkeypatch.setattr(committed.time, "time", lambda: (broker_ms + ahead_ms) / 1000)
+    answered = [replace(update, source_timestamp_ms=broker_ms + 10 * YEAR_MS) for update in UPDATES]
+    for update in answered:
+        log.write("updates", "k", b"update")
+        write_proven(log, settings, "receipts", a_receipt(update, Outcome.INCLUDED))
+    recovery = committed.read_recovery(settings)
+    assert log.__dict__["asked"]["f.receipts"] < broker_ms
+    assert all(map(recovery.is_answered, answered))
+
+
+def test_what_came_after_the_reading_is_not_looked_up(log: CommittedLog, settings: Settings) -> None:
+    for _ in UPDATES:
+        log.write("updates", "k", b"update")
+    write_proven(log, settings, "receipts", a_receipt(UPDATES[0], Outcome.INCLUDED))
+    recovery = committed.read_recovery(settings)
+    assert recovery.is_answered(UPDATES[0])
+    assert not recovery.is_answered(replace(UPDATES[0], source_offset=len(UPDATES)))
 
 
 def test_the_subtasks_of_a_submission_read_once(

@@ -13,10 +13,11 @@ from confluent_kafka.admin import OffsetSpec
 
 from fluvial.identity.brokers import Brokers
 from pipelines.flink import log_reader
-from pipelines.flink.log_reader import LogUnreadable, all_bounds, bounds, ends, never_written
+from pipelines.flink.log_reader import LogUnreadable, all_bounds, bounds, ends, never_written, oldest_ms
 from pipelines.flink.offsets import Bounds
 
 BROKERS = Brokers(bootstrap_servers="nowhere:1")
+OLDEST_MS = 1_234
 
 
 class Admin:
@@ -39,8 +40,16 @@ class Admin:
             end = max(0, end - 2)
         return end and end + self.num_written
 
+    def _found(self, place: TopicPartition, spec: OffsetSpec, isolation_level: IsolationLevel) -> SimpleNamespace:
+        if spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
+            return SimpleNamespace(offset=self._offset(place, spec, isolation_level), timestamp=-1)
+        is_full = self.topics[place.topic][place.partition] > 0
+        return SimpleNamespace(offset=0, timestamp=OLDEST_MS) if is_full else SimpleNamespace(offset=-1, timestamp=-1)
+
     def list_offsets(
-        self, asked: Mapping[TopicPartition, OffsetSpec], isolation_level: IsolationLevel
+        self,
+        asked: Mapping[TopicPartition, OffsetSpec],
+        isolation_level: IsolationLevel = IsolationLevel.READ_COMMITTED,
     ) -> dict[TopicPartition, Any]:
         assert asked, "librdkafka takes no empty question"
         error = self.errors.pop() if self.errors else None
@@ -48,8 +57,7 @@ class Admin:
         for place in asked:
             answers[place] = Future[Any]()
             if error is None:
-                offset = self._offset(place, asked[place], isolation_level)
-                answers[place].set_result(SimpleNamespace(offset=offset))
+                answers[place].set_result(self._found(place, asked[place], isolation_level))
             else:
                 answers[place].set_exception(KafkaException(KafkaError(error)))
         self.num_written += error is None
@@ -68,6 +76,12 @@ def test_the_ends_of_the_topics_that_there_are(admin: Admin) -> None:
     assert ends(BROKERS, ["full", "none", "empty"]) == {"full": {0: 0, 1: 7}, "empty": {0: 0, 1: 0}}
     assert ends(BROKERS, ["none"]) == {}
     assert never_written(BROKERS, ["full", "none", "empty"]) == {"empty"}
+
+
+def test_the_oldest_record_of_several_topics(admin: Admin) -> None:
+    assert oldest_ms(BROKERS, ["full", "none", "empty"]) == OLDEST_MS
+    assert oldest_ms(BROKERS, ["empty"]) is None
+    assert oldest_ms(BROKERS, ["none"]) is None
 
 
 def test_a_partition_whose_leader_is_being_chosen_is_asked_again(admin: Admin) -> None:

@@ -222,15 +222,6 @@ def test_an_asynchronous_round_may_take_updates_of_rounds_before_it() -> None:
     assert recovery.is_answered(updates[3])
 
 
-def test_an_update_that_came_after_the_log_was_read_has_no_receipt_there() -> None:
-    log = CommittedLog()
-    update = an_update(1)
-    log.answer(update, Outcome.LATE)
-    recovery = log.recovery()
-    assert recovery.is_answered(update)
-    assert not recovery.is_answered(replace(update, source_timestamp_ms=log.now_ms + 120_000))
-
-
 def test_a_job_without_state_takes_no_weaker_terms_that_lack_signatures_although_the_former_record_is_gone() -> None:
     """The registry is compacted: the newest record alone is there, and the round says what was in force before."""
     anna = SigningKey.from_seed(bytes([9]) * 32)

@@ -47,6 +47,10 @@ one chunk are all in one partition: there one checks what it has read while the 
 _PAUSE_S = 1.0
 """Before a partition is tried again whose broker did not answer."""
 
+_LONGEST_TURN_S = 0.2
+"""Longest wait of a second thread until the first one has read: behind a broker that does not answer it would be held
+as well, and nobody would be left for other partitions."""
+
 _log = logger(__name__)
 
 
@@ -172,7 +176,11 @@ class ContentChecks:
                 if self._num_queued and partition.num_threads > 1:
                     partition.num_threads -= 1
                     return
-            with partition.reading:
+            if not partition.reading.acquire(timeout=_LONGEST_TURN_S):
+                with self._lock:
+                    partition.num_threads -= 1
+                return
+            try:
                 with self._lock:
                     work = partition.take() if self._may_read(partition) else None
                     if work is None:
@@ -186,6 +194,8 @@ class ContentChecks:
                     return
                 except Exception as error:  # told in the operator that waits for it
                     claim.error, chunk = error, None
+            finally:
+                partition.reading.release()
             if chunk is not None:
                 try:
                     self._check(claim, index, chunk)

@@ -132,8 +132,8 @@ YEAR_MS = 365 * 24 * 3_600_000
 def test_what_is_answered_hangs_on_no_clock_of_ours(
     log: CommittedLog, settings: Settings, monkeypatch: pytest.MonkeyPatch, ahead_ms: int
 ) -> None:
-    """Where it did, answered updates were taken a second time: with a clock that was late those of the last minutes, with
-    one that was days ahead all."""
+    """Where it did, answered updates were taken a second time: with a clock that was late those of the last minutes,
+    with one that was days ahead all."""
     log.write("updates", "k", b"the oldest that is there")
     broker_ms = log.now_ms
     monkeypatch.setattr(committed.time, "time", lambda: (broker_ms + ahead_ms) / 1000)

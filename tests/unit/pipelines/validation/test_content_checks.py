@@ -142,6 +142,35 @@ def test_what_the_broker_does_not_answer_is_tried_again(clock: Clock) -> None:
     assert [checks.settle(place(record)) for record in records] == [gate.Finding()] * 2
 
 
+def test_a_partition_whose_broker_does_not_answer_leaves_a_reader_to_the_others(clock: Clock) -> None:
+    is_asked, answers, log = threading.Event(), threading.Event(), Log()
+
+    def read(chunk: ChunkReference) -> Chunk:
+        if chunk.partition == 0:
+            is_asked.set()
+            assert answers.wait(2 * PATIENCE_S)
+        return log.read(chunk)
+
+    checks = ContentChecks(read, is_own, clock=clock)
+    stuck, other = needs_of(1, [reference(0, offset) for offset in range(4)]), needs_of(2, [reference(1, 0)])
+    checks.submit(stuck)
+    clock.now_s += LONGEST_BATCH_S
+    for _ in range(2):
+        assert not checks.ready(place(stuck))  # each look sends a thread there
+        assert is_asked.wait(PATIENCE_S)
+        wait_for(lambda: checks._num_queued == 0)
+    checks.submit(other)
+    clock.now_s += LONGEST_BATCH_S
+    try:
+        wait_until_ready(checks, [other])
+        assert not checks.ready(place(stuck))
+    finally:
+        answers.set()
+    wait_until_ready(checks, [stuck])
+    assert [checks.settle(place(record)).fault for record in (stuck, other)] == [None, None]
+    checks.close()
+
+
 def test_what_no_chunk_can_explain_is_raised_where_it_is_waited_for(clock: Clock) -> None:
     log, records = Log(), interleaved(2)
     log.failing = [RuntimeError("a bug")]

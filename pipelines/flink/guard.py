@@ -11,11 +11,13 @@ of a round) says the operator's own method `set_aside(value, ctx, failure)`, whe
 A timer has no item in hand. One that raises is known by its key, and set aside only where the operator says how: by a
 method `timer_set_aside(timestamp, ctx, failure)`.
 
-Errors of the surroundings (a broker that does not answer, memory) are nobody's fault and not counted.
+Errors of the surroundings (a broker that does not answer, memory, a full disk, too many open files) are nobody's fault
+and not counted.
 """
 
 from __future__ import annotations
 
+import errno
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -41,6 +43,10 @@ from pipelines.flink.suspects import Suspects
 
 _TRACEBACK_CHARACTERS = 4_000
 _OF_THE_SURROUNDINGS = (TransportError, TimeoutError, ConnectionError, KafkaException, MemoryError)
+_OF_THE_HOST = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+)
+"""What a system says of a disk, of open files and of memory, whoever asks."""
 
 _log = logger(__name__)
 
@@ -130,7 +136,7 @@ class Guard:
             yield pack_bundle(Kind.SOURCE, [frames[place] for place in part]), [items[place] for place in part]
 
     def _failed(self, items: list[str], error: Exception) -> None:
-        if isinstance(error, _OF_THE_SURROUNDINGS):
+        if _is_of_the_surroundings(error):
             return
         trace = "".join(traceback.format_exception(error))[-_TRACEBACK_CHARACTERS:]
         _log.error("%s raised with %s in hand: %s", self._operator, _named(items), trace)
@@ -205,6 +211,11 @@ class _GuardedBroadcast(_GuardedKeyed, KeyedBroadcastProcessFunction):
             return self._function.process_broadcast_element(part, ctx)
 
         return self._guard.run(value, call, None, Form.MESSAGE)
+
+
+def _is_of_the_surroundings(error: Exception) -> bool:
+    of_the_host = isinstance(error, OSError) and error.errno in _OF_THE_HOST
+    return of_the_host or isinstance(error, _OF_THE_SURROUNDINGS)
 
 
 def _items(value: bytes, form: Form) -> list[tuple[str, bytes]]:

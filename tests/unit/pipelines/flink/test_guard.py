@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from itertools import count
 from types import SimpleNamespace
@@ -157,7 +158,16 @@ def test_a_function_without_keys_is_guarded_too(log: Log) -> None:
     assert failed == 2
 
 
-@pytest.mark.parametrize("error", [TransportError("the broker is away"), TimeoutError(), ConnectionResetError()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransportError("the broker is away"),
+        TimeoutError(),
+        ConnectionResetError(),
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EMFILE, "Too many open files"),
+    ],
+)
 def test_what_is_nobodys_fault_is_held_against_nobody(log: Log, error: Exception) -> None:
     with pytest.raises(AssertionError, match="never gets through"):
         run(Echo(error), Form.BUNDLE, [bundle(record(2, b"poison"))], most=5)

@@ -66,7 +66,7 @@ def _run(settings: Settings, arguments: argparse.Namespace, start: Start, words:
         for stage in stages.values():
             importlib.import_module(stage.module).attach(graph)
         graph.finish()
-    except TransportError as error:
+    except FluvialError as error:
         if not (start.epoch and error.retriable):
             sys.exit(f"error: {error}")
         _start_again(replace(start, epoch=settings.held().epoch), str(error), checkpoints, words)

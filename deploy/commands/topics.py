@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.broker.lost_records import advance
 from deploy.broker.topics import create_topics
 from fluvial.cli.common import DEFAULT_FEDERATION, FederationOption, console, load_federation, print_json, reported
 from fluvial.wire.topic_policy import TopicPolicy
@@ -51,6 +52,25 @@ def show(federation: FederationOption = DEFAULT_FEDERATION, policy: PolicyOption
     """Print what `create` would ask the brokers for, as JSON, for those who create topics by other means."""
     parties = load_federation(federation)
     print_json([asdict(topic) for topic in parties.topics.all_settings(parties.partitions, _read(policy))])
+
+
+@app.command("advance")
+@reported
+def give_up(
+    topic: Annotated[str, typer.Argument(help="Its full name.")],
+    partition: Annotated[int, typer.Argument(help="Its number.", min=0, max=(1 << 31) - 1)],
+    offset: Annotated[int, typer.Argument(help="Where the next record is to lie.", min=1, max=(1 << 63) - 1)],
+    federation: FederationOption = DEFAULT_FEDERATION,
+) -> None:
+    """Give up offsets that a partition has lost, where a job says that the log tells of records behind its end.
+
+    A broker loses what it wrote last when its machine fails before that is on a disk, unless others have it. Verdicts
+    and leaves on such records stay, and new records must not take their places. The federation's file must name the
+    credentials of an administrator of the brokers.
+    """
+    parties = load_federation(federation)
+    count = advance(parties.brokers, topic, partition, offset)
+    console.print(f"{count} offsets of {topic}/{partition} were given up; submit the job again", markup=False)
 
 
 def _read(policy: Path | None) -> TopicPolicy:

@@ -20,7 +20,7 @@ from pipelines.audit.recovery import LogView, Signed
 from pipelines.config import Settings
 from pipelines.flink import log_reader
 from pipelines.flink.frames import SourceRecord
-from pipelines.flink.offsets import Bounds
+from pipelines.flink.offsets import Bounds, check_reached
 from pipelines.flink.stage_mac import StageMac
 
 _CHECKPOINTS_TAIL = 1_000
@@ -90,6 +90,10 @@ class CommittedLog:
     def bounds(self, topic: str) -> dict[int, Bounds]:
         """What each partition of a topic (full name) holds."""
         return log_reader.bounds(self._brokers, topic)
+
+    def check_events(self, view: LogView) -> None:
+        """Whether `events` holds, or held, what the leaves are made of. Raises RecordsLost, LogUnreadable."""
+        check_reached(self._topics.events, self.bounds(self._topics.events), view.next_events)
 
     def _view(self, found: Signed, remember: int | None, settled: bool) -> LogView:
         start = 0 if remember is None else found.state.last_offset + 1 - _OFFSETS_A_LEAF * remember

@@ -15,7 +15,9 @@ from pipelines.flink.guard import Form, guarded
 
 def attach(graph: Graph) -> None:
     """Add the audit stage to a job. Both operators have one subtask: a log has one order and one signer."""
-    log = CommittedLog(graph.settings).view(remember=1)
+    committed = CommittedLog(graph.settings)
+    log = committed.view(remember=1)
+    committed.check_events(log)
     leaves = (
         graph.bundled_source("events", [LOG], log.next_events)
         .process(guarded(Sequence(graph.settings), "sequence", graph.settings, Form.BUNDLE), BYTES)

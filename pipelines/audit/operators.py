@@ -114,7 +114,9 @@ class Sequence(KeyedProcessFunction):
         ctx.timer_service().register_processing_time_timer(due)
 
     def _resumed(self) -> Sequencer:
-        self._sequencer = self._committed.view(REMEMBERED_EVENTS, settled=True).sequencer()
+        view = self._committed.view(REMEMBERED_EVENTS, settled=True)
+        self._committed.check_events(view)
+        self._sequencer = view.sequencer()
         return self._sequencer
 
     def _before(self, sequencer: Sequencer, record: SourceRecord) -> Iterator[Leaf]:

@@ -6,7 +6,9 @@ Pure: the offsets come from `pipelines.flink.log_reader`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
+
+from fluvial.wire.errors import TransportError
 
 _CLOCKS_DIFFER_MS = 24 * 3_600_000
 
@@ -26,6 +28,26 @@ class Gap(NamedTuple):
     partition: int
     first: int
     end: int
+
+
+class RecordsLost(TransportError):
+    """The log tells of records that a topic does not hold, nor ever held: it was made again, or its broker lost what it
+    had written last. New records would be taken for those."""
+
+    retriable: ClassVar[bool] = False
+
+
+def check_reached(topic: str, bounds: Mapping[int, Bounds], reached: Mapping[int, int]) -> None:
+    """reached: by partition behind which of its offsets the log tells of nothing. Raises RecordsLost."""
+    for partition, end in sorted(reached.items()):
+        written = bounds[partition].written if partition in bounds else 0
+        if written < end:
+            raise RecordsLost(
+                f"{topic}/{partition} was written up to offset {written}, and the log tells of records there up to "
+                f"{end}: its broker has lost them, or the topic was made again. What comes next would be taken for "
+                "them. Restore the log from a backup, or give those offsets up: "
+                f"`fluvial topics advance {topic} {partition} {end}`"
+            )
 
 
 def starting_offsets(

@@ -11,7 +11,7 @@ from fluvial.wire.tally import Tally
 from pipelines.config import Settings
 from pipelines.flink import log_reader
 from pipelines.flink.frames import SourceRecord
-from pipelines.flink.offsets import answers_since_ms
+from pipelines.flink.offsets import answers_since_ms, check_reached
 from pipelines.flink.stage_mac import StageMac
 from pipelines.validation.known import HEARD, CommittedRecords, Known, apply, known
 from pipelines.validation.trusted_records import TrustedRecords
@@ -27,7 +27,7 @@ def read_known(settings: Settings, *, settled: bool = True) -> Known:
     commit.
 
     Verdicts are read as far back as there are records that they could be on, by what the topics hold and not by this
-    host's clock alone: were it ahead, what is judged would be judged again. Raises LogUnreadable.
+    host's clock alone: were it ahead, what is judged would be judged again. Raises LogUnreadable, RecordsLost.
     """
     began, brokers, topics = time.monotonic(), settings.brokers, settings.topics
     mac = StageMac.load(settings.keys_dir)
@@ -48,6 +48,8 @@ def read_known(settings: Settings, *, settled: bool = True) -> Known:
     def unless_empty(topic: str, read: Callable[[str], Iterator[SourceRecord]]) -> Iterable[SourceRecord]:
         return () if topic in empty else read(topic)
 
+    # What is judged was there when this job took its stages, and so is counted here.
+    bounds = log_reader.all_bounds(brokers, [getattr(topics, one) for one in INPUTS])
     found = known(
         CommittedRecords(
             registry=unless_empty(topics.registry, read),
@@ -56,11 +58,14 @@ def read_known(settings: Settings, *, settled: bool = True) -> Known:
             receipts=unless_empty(topics.receipts, written),
             variants=unless_empty(topics.variants, read),
             enrolments=unless_empty(topics.enrolments, partial(log_reader.read_to_end, brokers)),
-            bounds=log_reader.all_bounds(brokers, [getattr(topics, one) for one in INPUTS]),
+            bounds=bounds,
         ),
         TrustedRecords.of(settings),
         topics,
     )
+    for one in INPUTS:
+        topic = getattr(topics, one)
+        check_reached(topic, bounds.get(topic, {}), found.judged.places.reached(topic))
     for gap in found.gaps:
         _log.error(
             "%s/%d: offsets %d to %d were gone before they were judged",

@@ -50,6 +50,10 @@ class JudgedPlaces:
         number = bisect_right(runs[0], offset) - 1
         return number >= 0 and offset < runs[1][number]
 
+    def reached(self, topic: str) -> dict[int, int]:
+        """By partition the offset behind its last record that has a verdict."""
+        return {partition: ends[-1] for (of, partition), (_, ends) in self._runs.items() if of == topic}
+
     def first_wanted(self, topic: str, bounds: Mapping[int, Bounds]) -> dict[int, int]:
         """By partition the first offset there that has no verdict. bounds: what the partitions hold."""
         return {partition: self._first_missing(topic, partition, held.first) for partition, held in bounds.items()}

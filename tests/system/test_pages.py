@@ -34,6 +34,7 @@ RUN_ELSEWHERE = {
     "fluvial release promote": "tests/unit/deploy/commands/test_release.py",
     "fluvial release hold": "tests/unit/deploy/commands/test_release.py",
     "fluvial release rollback": "tests/unit/deploy/commands/test_release.py",
+    "fluvial topics advance": "tests/engine/test_advance.py",
     "python -m deploy.tasks": "tests/unit/deploy/tasks/test_live.py",
 }
 """Beginnings of lines, and where they are run."""

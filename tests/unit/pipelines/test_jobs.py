@@ -60,7 +60,8 @@ def test_no_operator_of_a_stage_can_be_stopped_by_a_record(stage: str, monkeypat
     monkeypatch.setattr(validation_job, "read_known", lambda *_, **__: nothing)
     monkeypatch.setattr(inference_job.log_reader, "read_to_end", lambda *_: [])
     monkeypatch.setattr(inference_job.log_reader, "offsets_at", lambda *_: {})
-    monkeypatch.setattr(audit_job, "CommittedLog", lambda _: SimpleNamespace(view=lambda **__: nothing))
+    committed = SimpleNamespace(view=lambda **__: nothing, check_events=lambda _: None)
+    monkeypatch.setattr(audit_job, "CommittedLog", lambda _: committed)
     graph = NotingGraph()
     importlib.import_module(STAGES[stage].module).attach(graph)
     assert graph.functions

@@ -136,7 +136,9 @@ class AuditWorld:
         """Start a job without state: where `pipelines.audit.job.attach` says that its sources begin."""
         self.abort()
         with self._patched():
-            log = CommittedLog(self.settings).view(remember=1)
+            committed = CommittedLog(self.settings)
+            log = committed.view(remember=1)
+            committed.check_events(log)
         self.flink = FlinkState()
         self.positions = {TOPICS.events: log.next_events.get(0, 0), TOPICS.audit: log.next_leaves[0]}
         self.retained = copy.deepcopy((self.flink.cells, self.flink.timers, self.positions))

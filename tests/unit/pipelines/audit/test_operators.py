@@ -17,6 +17,7 @@ from governance.audit.plain_events import WORTH_IT
 from pipelines.audit import operators
 from pipelines.audit.committed_log import CommittedLog
 from pipelines.audit.leaf_headers import source_of, tree_of
+from pipelines.flink.offsets import RecordsLost
 from tests.unit.pipelines.audit.audit_world import TOPICS, AuditWorld, event, settings_in
 
 
@@ -315,6 +316,29 @@ def test_events_that_retention_took_are_a_gap_in_the_log(world: AuditWorld, rest
     world.send(event(40))
     world.settle()
     assert world.chain_size() == 14
+    assert_signed(world)
+
+
+@pytest.mark.parametrize("restart", [True, False], ids=["restarted", "submitted anew"])
+def test_events_that_the_broker_has_lost_end_the_stage_because_new_ones_would_be_taken_for_them(
+    world: AuditWorld, restart: bool
+) -> None:
+    world.send(*map(event, range(5)))
+    world.settle()
+    world.ends[TOPICS.events] = 3
+    world.expire(TOPICS.events, 3)
+    world.send(event(9))
+    if restart:
+        world.restart()
+        world.positions[TOPICS.events] = 0  # behind the end: Flink begins anew
+    with pytest.raises(RecordsLost, match=rf"advance {TOPICS.events} 0 5"):
+        world.deliver(TOPICS.events) if restart else world.submit()
+    world.skip_offsets(TOPICS.events, 1)
+    world.expire(TOPICS.events, 5)
+    world.submit()
+    world.send(event(10))
+    world.settle()
+    assert world.ids() == [event(number).id for number in (*range(5), 10)]
     assert_signed(world)
 
 

@@ -1,6 +1,8 @@
 """Reading begins where it is asked to, as far as there is something; what is gone is a gap."""
 
-from pipelines.flink.offsets import Bounds, Gap, gaps, starting_offsets
+import pytest
+
+from pipelines.flink.offsets import Bounds, Gap, RecordsLost, check_reached, gaps, starting_offsets
 
 HELD = {0: Bounds(first=10, end=100, written=100), 1: Bounds(first=0, end=0, written=0), 2: Bounds(5, 50, 60)}
 
@@ -23,3 +25,15 @@ def test_a_tail_is_counted_from_the_committed_end() -> None:
 def test_what_retention_took_of_a_wish_is_a_gap() -> None:
     assert gaps(HELD, {0: 4, 1: 0, 2: 5, 9: 1}) == [Gap(partition=0, first=4, end=10)]
     assert gaps(HELD, {0: 10, 2: 80}) == []
+
+
+def test_an_end_before_what_the_log_tells_of_is_told_with_what_to_do() -> None:
+    check_reached("t.updates", HELD, {0: 100, 1: 0, 2: 60})
+    check_reached("t.updates", HELD, {})
+    with pytest.raises(
+        RecordsLost, match=r"t\.updates/2 was written up to offset 60, .* up to 61.*topics advance t\.updates 2 61"
+    ):
+        check_reached("t.updates", HELD, {0: 100, 2: 61})
+    with pytest.raises(RecordsLost, match=r"t\.updates/3 was written up to offset 0,"):
+        check_reached("t.updates", HELD, {3: 7})
+    assert not RecordsLost.retriable

@@ -8,6 +8,7 @@ between two decisions give the same decision, and a record that comes again chan
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from fluvial.identity.envelope import verify_envelope
@@ -38,7 +39,8 @@ class TaskPromotions:
     """What is known of one task. variants: by version and name. measurements: by subject, then by data and measurer,
     with the digest of their record. looked_at: what was judged last of each subject. decided: the newest decision of
     each subject. operators: who may act now, and their keys. acts: of these alone, whose signature was verified, by
-    decision, operator and step; the first of each stands."""
+    decision, operator and step; the first of each stands. due: the subjects on which something may have to be decided;
+    None for all. A task has more of them with each version, and a record concerns few."""
 
     spec: AccelerationSpec | None = None
     operators: dict[str, bytes] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class TaskPromotions:
     acts: dict[int, dict[tuple[str, OperatorStep], SignedAct]] = field(default_factory=dict)
     sequence: int = 0
     gate_uses: int = 0
+    due: frozenset[Subject] | None = None
 
 
 def with_spec(state: TaskPromotions, spec: AccelerationSpec | None, federation_operator: bytes) -> TaskPromotions:
@@ -56,13 +59,13 @@ def with_spec(state: TaskPromotions, spec: AccelerationSpec | None, federation_o
     signed with a key that the terms name no more is forgotten, also what still waits for others to sign."""
     keys = {} if spec is None else spec.policy.keys_of_operators(federation_operator)
     if keys == state.operators:
-        return replace(state, spec=spec)
+        return replace(state, spec=spec, due=state.due if spec == state.spec else None)
     stay = {name for name, key in keys.items() if state.operators.get(name) == key}
     acts = {
         sequence: {place: signed for place, signed in of_decision.items() if place[0] in stay}
         for sequence, of_decision in state.acts.items()
     }
-    return replace(state, spec=spec, operators=keys, acts=acts)
+    return replace(state, spec=spec, operators=keys, acts=acts, due=None)
 
 
 def with_act(state: TaskPromotions, sha256: bytes, envelope: Envelope, act: OperatorAct) -> TaskPromotions:
@@ -72,13 +75,17 @@ def with_act(state: TaskPromotions, sha256: bytes, envelope: Envelope, act: Oper
     place = act.operator, act.step
     if key is None or place in known or not verify_envelope(envelope, key):
         return state
-    return replace(state, acts={**state.acts, act.promotion: {**known, place: (sha256, act)}})
+    state = replace(state, acts={**state.acts, act.promotion: {**known, place: (sha256, act)}})
+    return _due(state, [subject for subject, made in state.decided.items() if made.sequence == act.promotion])
 
 
 def with_variant(state: TaskPromotions, variant: Variant) -> TaskPromotions:
     """After a variant; of one that comes again the first stands."""
     key = variant.version, variant.name
-    return state if key in state.variants else replace(state, variants={**state.variants, key: variant})
+    if key in state.variants:
+        return state
+    state = replace(state, variants={**state.variants, key: variant})
+    return _due(state, [subject for subject in state.measurements if subject[:2] == key])
 
 
 def with_promotion(state: TaskPromotions, promotion: Promotion) -> TaskPromotions:
@@ -87,12 +94,13 @@ def with_promotion(state: TaskPromotions, promotion: Promotion) -> TaskPromotion
     known = state.decided.get(subject)
     if known is not None and known.sequence >= promotion.sequence:
         return state
-    return replace(
+    state = replace(
         state,
         decided={**state.decided, subject: promotion},
         sequence=max(state.sequence, promotion.sequence),
         gate_uses=max(state.gate_uses, promotion.gate_uses),
     )
+    return _due(state, [subject])
 
 
 def with_measurement(state: TaskPromotions, measurement: Measurement, sha256: bytes) -> TaskPromotions:
@@ -105,23 +113,29 @@ def with_measurement(state: TaskPromotions, measurement: Measurement, sha256: by
     if measurer in known or (measurement.data != GATE and len(known) >= MAX_MEASURERS):
         return state
     after = {**known, measurer: (sha256, measurement)}
-    return replace(state, measurements={**state.measurements, subject: after})
+    return _due(replace(state, measurements={**state.measurements, subject: after}), [subject])
 
 
 def decide(state: TaskPromotions, now_ms: int) -> tuple[TaskPromotions, list[Promotion]]:
     """The decisions that are due: of the gate, and of operators."""
-    decisions = []
-    for subject in sorted(state.measurements):
-        state, promotion = _decision(state, subject, now_ms)
+    decisions: list[Promotion] = []
+    due, again = sorted({*state.measurements, *state.decided} if state.due is None else state.due), set()
+    for subject in due:
+        state, promotion = _decision(state, subject, now_ms) if subject in state.measurements else (state, None)
         if promotion is not None:
             decisions.append(promotion)
             state = with_promotion(state, promotion)
-    for subject in sorted(state.decided):
-        acted = _acted(state, state.decided[subject], now_ms)
+    for subject in due:
+        acted = _acted(state, state.decided[subject], now_ms) if subject in state.decided else None
         if acted is not None:
             decisions.append(acted)
             state = with_promotion(state, acted)
-    return state, decisions
+            again.add(subject)
+    return replace(state, due=frozenset(again)), decisions
+
+
+def _due(state: TaskPromotions, subjects: Iterable[Subject]) -> TaskPromotions:
+    return state if state.due is None else replace(state, due=state.due.union(subjects))
 
 
 def _acted(state: TaskPromotions, decision: Promotion, now_ms: int) -> Promotion | None:

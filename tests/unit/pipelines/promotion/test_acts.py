@@ -1,9 +1,14 @@
 """What operators sign about a task's decisions."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fluvial.identity.keys import SigningKey
-from fluvial.wire.records import PromotionDecision
+from fluvial.wire.records import Measurement, PromotionDecision, Variant
+from pipelines.promotion import logic
 from pipelines.promotion.logic import (
     TaskPromotions,
     decide,
@@ -14,7 +19,7 @@ from pipelines.promotion.logic import (
     with_variant,
 )
 from tests.unit.pipelines.promotion.acts import KEYS, a_spec, an_act
-from tests.unit.pipelines.promotion.builders import HARMFUL, SPEC, a_measurement, a_variant
+from tests.unit.pipelines.promotion.builders import FINE, HARMFUL, SPEC, a_measurement, a_variant
 
 OPERATOR = SigningKey.generate()
 
@@ -168,3 +173,58 @@ def test_a_job_that_lost_its_state_acts_upon_nothing_twice():
     for known in (promoted, decision):
         again = with_promotion(again, known)
     assert acted(again, an_act())[1] == []
+
+
+OF_SPECS = [a_spec(1), a_spec(2), a_spec(2, {name: KEYS[name] for name in ("north", "west")})]
+RECORDS = [
+    *OF_SPECS,
+    a_variant(),
+    a_variant("onnx"),
+    a_measurement(),
+    a_measurement(processor="NEON"),
+    a_measurement(HARMFUL, "onnx"),
+    *(a_measurement(rows, measurer=name, data="own") for rows in (HARMFUL, FINE) for name in ("anna", "ben")),
+    *(
+        an_act(step, name, promotion)
+        for step in ("PROMOTE", "HOLD")
+        for name in ("north", "south")
+        for promotion in (1, 2)
+    ),
+]
+
+
+@given(st.lists(st.sampled_from(range(len(RECORDS))), min_size=4, max_size=24))
+def test_what_no_record_concerned_is_not_looked_at_again_and_would_not_have_been_decided_upon(numbers):
+    def told(state, number):
+        match RECORDS[number]:
+            case Variant() as variant:
+                return with_variant(state, variant)
+            case Measurement() as measurement:
+                return with_measurement(state, measurement, bytes([number]) * 32)
+            case tuple() as act:
+                return with_act(state, *act)
+            case spec:
+                return with_spec(state, spec, OPERATOR.public_key)
+
+    few = all_ = with_spec(TaskPromotions(), a_spec(), OPERATOR.public_key)
+    for number in [*numbers, *range(len(RECORDS))]:
+        few, of_few = decide(told(few, number), 1_000)
+        all_, of_all = decide(replace(told(all_, number), due=None), 1_000)
+        assert of_few == of_all
+    assert few.due == all_.due
+
+
+def test_of_many_versions_a_record_has_its_own_looked_at_alone(monkeypatch):
+    state = with_spec(TaskPromotions(), SPEC, OPERATOR.public_key)
+    for version in range(50):
+        state = with_measurement(
+            with_variant(state, a_variant(version=version)), a_measurement(version=version), bytes([version]) * 32
+        )
+        state, _ = decide(state, 1_000)
+    looked_at = []
+    decision = logic._decision
+    monkeypatch.setattr(
+        logic, "_decision", lambda state, subject, now_ms: looked_at.append(subject) or decision(state, subject, now_ms)
+    )
+    decide(with_measurement(state, a_measurement(version=7, measurer="anna", data="own"), bytes([99]) * 32), 1_000)
+    assert [subject[0] for subject in looked_at] == [7]

@@ -33,6 +33,9 @@ _MODELS_AT_HAND = 8
 """Receipts of a model lie together in the log."""
 Copied = Receipt | Release | Variant | Promotion
 
+_Attempt = tuple[str, int, int]
+"""Task, round and attempt."""
+
 
 def read_copies(
     audit: Audit,
@@ -122,6 +125,10 @@ def _open(value: bytes, kind: type[Copied], signer: bytes | None, scope: str) ->
 def check_copies(audit: Audit, models: Mapping[tuple[str, int], ModelManifest]) -> None:
     """Whether leaves of receipts and releases say what can be: of updates that were accepted, and of models as they
     were published."""
+    log = audit.log
+    made: dict[_Attempt, int] = {}
+    for model in log.models.each():
+        made[model.record.task, model.record.round, model.record.attempt] = model.record.version
 
     @lru_cache(maxsize=_MODELS_AT_HAND)
     def parts(place: tuple[str, int]) -> Mapping[tuple[str, str, int], Contribution]:
@@ -129,11 +136,10 @@ def check_copies(audit: Audit, models: Mapping[tuple[str, int], ModelManifest]) 
         contributions = () if manifest is None else manifest.contributions
         return {(each.participant, each.update_id, each.round): each for each in contributions}
 
-    log = audit.log
     for leaf in leaves_from(log.copied, audit.before.size):
         match leaf.record:
             case Receipt() as receipt:
-                why = _why_no_receipt(receipt, log.judged, models, parts)
+                why = _why_no_receipt(receipt, log.judged, models, parts, made)
             case Release() as release:
                 manifest = models.get((release.task, release.version))
                 is_its_model = manifest is not None and manifest.model_digest == release.model_digest
@@ -163,13 +169,17 @@ def _why_no_receipt(
     judged: JudgedRecords,
     models: Mapping[tuple[str, int], ModelManifest],
     parts: Callable[[tuple[str, int]], Mapping[tuple[str, str, int], Contribution]],
+    made: Mapping[_Attempt, int],
 ) -> str:
     named = f"receipt of {receipt.update_id} by {receipt.participant}"
     names = receipt.participant, receipt.task, receipt.round, receipt.attempt, receipt.update_id
     if not judged.has_accepted_update(*names):
         return f"{named}: no such update was accepted"
     if receipt.outcome not in (Outcome.INCLUDED, Outcome.EXCLUDED):
-        return "" if not receipt.version and not receipt.model_digest else f"{named}: {receipt.outcome}, yet of a model"
+        if receipt.version or receipt.model_digest:
+            return f"{named}: {receipt.outcome}, yet of a model"
+        version = made.get((receipt.task, receipt.round, receipt.attempt))
+        return "" if version is None else _why_not_left_out(named, receipt, models.get((receipt.task, version)), parts)
     place = receipt.task, receipt.version
     part = parts(place).get((receipt.participant, receipt.update_id, receipt.round))
     if part is None:
@@ -177,3 +187,19 @@ def _why_no_receipt(
     if part.selected != (receipt.outcome is Outcome.INCLUDED) or part.weight != receipt.weight:
         return f"{named}: {receipt.outcome} with weight {receipt.weight}, which the manifest does not say"
     return "" if models[place].model_digest == receipt.model_digest else f"{named}: names another model"
+
+
+def _why_not_left_out(
+    named: str,
+    receipt: Receipt,
+    manifest: ModelManifest | None,
+    parts: Callable[[tuple[str, int]], Mapping[tuple[str, str, int], Contribution]],
+) -> str:
+    """manifest: of the model that the update's own attempt made. Of an asynchronous window, which its weighting of
+    staleness shows, the receipt may tell of another attempt."""
+    if manifest is None or manifest.staleness:
+        return ""
+    version = f"version {manifest.version} of {manifest.task}"
+    if (receipt.participant, receipt.update_id, receipt.round) in parts((manifest.task, manifest.version)):
+        return f"{named}: {receipt.outcome}, but {version} was made with it"
+    return f"{named}: its round failed, but has made {version}" if receipt.outcome is Outcome.ROUND_FAILED else ""

@@ -611,6 +611,22 @@ def answer_other_than_the_manifest(world: World) -> str:
 
 
 @tampering
+def say_that_what_is_in_a_model_came_too_late(world: World) -> str:
+    world.answer("anna", 1, Outcome.LATE)
+    world.sequence()
+    return "receipt of anna-1 by anna: LATE, but version 1 of digits was made with it"
+
+
+@tampering
+def leave_an_update_out_as_if_its_round_had_failed(world: World) -> str:
+    record = world.update("carla", 1)
+    world.judge(record, "carla", 1)
+    world.answer("carla", 1, Outcome.ROUND_FAILED)
+    world.sequence()
+    return "receipt of carla-1 by carla: its round failed, but has made version 1 of digits"
+
+
+@tampering
 def answer_for_another_version(world: World) -> str:
     receipt = world.answer("anna", 1, leaf=False)
     world.kept[world.topics.receipts].clear()

@@ -58,6 +58,8 @@ class Rates:
         left, since_ms = self._buckets.get(sender) or (full, at_ms)
         if at_ms > since_ms:
             left, since_ms = min(left + (at_ms - since_ms) * rate.per_second, full), at_ms
+        elif at_ms < since_ms - WINDOW_MS:
+            since_ms = at_ms  # The clock was set back: it may be long until it is past that time again.
         wanted = (1 + num_bytes // BYTES_OF_ONE) * _PER_MS
         if wanted > full:
             wanted = full

@@ -27,7 +27,8 @@ class Beat:
 
 
 def is_alive(held: Held, last: Beat | None, now_ms: int) -> bool:
-    """last: what the holder said last, if anything. now_ms: the broker's time."""
+    """last: what the holder said last, if anything. now_ms: the broker's time. What was said in its future is as old as
+    what was said long ago: the clock was set back since."""
     if last is None:
-        return now_ms < held.timestamp_ms + STARTING_MS
-    return last.heartbeat.state is HolderState.RUNNING and now_ms < last.timestamp_ms + GONE_AFTER_MS
+        return abs(now_ms - held.timestamp_ms) < STARTING_MS
+    return last.heartbeat.state is HolderState.RUNNING and abs(now_ms - last.timestamp_ms) < GONE_AFTER_MS

@@ -37,8 +37,8 @@ class CatchingUp:
 
     def is_known(self, at_ms: int) -> bool:
         """Whether a reading that began after this time is through, so that what the log held then is known. If not, one
-        begins. Does not wait."""
-        if self._known_ms > at_ms:
+        begins. Does not wait. What is known by a time that is yet to come is known by a clock that was set back."""
+        if at_ms < self._known_ms <= _now_ms():
             return True
         with self._lock:
             if self._thread is None and not self._stopping.is_set():

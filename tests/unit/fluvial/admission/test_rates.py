@@ -36,6 +36,14 @@ def test_a_clock_that_goes_back_gives_nobody_more() -> None:
     assert taken == 64
 
 
+def test_a_bucket_fills_again_after_a_clock_was_set_back_for_good() -> None:
+    rates, year_ms = Rates(RATE, RATE), 365 * 24 * 3_600_000
+    for at_ms in (year_ms, 1_000):
+        while rates.take((0, "alice"), 1, at_ms):
+            pass
+    assert all(rates.take((0, "alice"), 1, at_ms) for at_ms in range(2_000, 200_000, 1_000))
+
+
 @pytest.mark.parametrize(("burst", "per_second"), [(LEAST_BURST - 1, 64), (256, 4)])
 def test_rates_that_an_auditor_could_not_check_are_refused(burst: int, per_second: int) -> None:
     with pytest.raises(ValueError, match="a rate holds"):

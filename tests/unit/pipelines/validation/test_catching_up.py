@@ -66,6 +66,14 @@ def test_a_broker_that_is_away_is_asked_again() -> None:
     catching_up.close()
 
 
+def test_what_is_known_by_a_clock_that_was_set_back_since_is_read_anew() -> None:
+    read: list[int] = []
+    catching_up = CatchingUp(lambda: read.append(1), now_ms() + 3_600_000, 0.0)
+    wait_until_known(catching_up, now_ms())
+    assert read
+    catching_up.close()
+
+
 def test_nothing_is_left_when_it_is_closed() -> None:
     before = threading.active_count()
     catching_up = CatchingUp(lambda: None, 0)

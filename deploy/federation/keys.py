@@ -29,7 +29,7 @@ class ServiceKeys:
         """The keys in a folder, made where missing; and beside them the secret that stages share."""
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        stage_mac.make_secret(folder)
+        stage_mac.make_secret(folder, is_first=not any(folder.glob("*.pem")))
         return cls(**{name: _load_or_make(folder / f"{name}.pem") for name in cls.__slots__})
 
     def federation(

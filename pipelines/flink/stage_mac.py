@@ -98,9 +98,12 @@ def read_secret(folder: Path) -> tuple[bytes, int]:
     return secret, since_ms
 
 
-def make_secret(folder: Path, *, anew: bool = False) -> None:
-    """Make the file, readable by its owner alone, unless it is there. anew: also in place of one."""
+def make_secret(folder: Path, *, anew: bool = False, is_first: bool = False) -> None:
+    """Make the file, readable by its owner alone, unless it is there. anew: also in place of one. is_first: no
+    federation of these keys is older, so all that is written needs a proof; else this host's clock decides, and where
+    that is ahead of the brokers' for so long nothing does."""
     path = folder / FILE
     if path.exists() and not anew:
         return
-    write_private(path, f"{secrets.token_hex(_SECRET_BYTES)} {int(time.time() * 1000)}\n".encode())
+    since_ms = 0 if is_first and not anew else int(time.time() * 1000)
+    write_private(path, f"{secrets.token_hex(_SECRET_BYTES)} {since_ms}\n".encode())

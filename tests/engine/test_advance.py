@@ -9,8 +9,8 @@ import pytest
 from confluent_kafka import Producer
 from typer.testing import CliRunner
 
-from deploy.broker.process import Broker
 from deploy.broker.lost_records import advance
+from deploy.broker.process import Broker
 from deploy.broker.topics import create_topics
 from deploy.commands.topics import app
 from deploy.federation.keys import ServiceKeys

@@ -20,9 +20,12 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from deploy.broker.lost_records import advance
+from deploy.broker.topics import create_topics, topic_exists
 from deploy.jobs import job_process
 from deploy.jobs.holders import lease_log
 from deploy.jobs.submission import LocalJob, Submission
+from deploy.machine.errors import StackError
 from deploy.machine.jars import CHECKOUT
 from deploy.machine.processes import spawn
 from fluvial.admission.over_rate import offsets_of
@@ -452,3 +455,31 @@ def test_what_retention_took_before_it_was_judged_has_a_leaf_and_everything_else
     federation.wait_for_version("robbed", 2)
     check_books(federation, kept, "robbed", 2)
     assert gaps(federation, partition) == expected
+
+
+def test_a_topic_that_was_made_again_ends_a_start_until_its_offsets_are_given_up(federation: SmallFederation) -> None:
+    run_alone(federation, "whole")
+    federation.create_task("lost", MEAN)
+    federation.publish(federation.wait_for_round("lost", 1), range(NUM_PARTICIPANTS))
+    federation.wait_for_version("lost", 1)
+    federation.stop()
+
+    brokers, topics = federation.federation.brokers, federation.federation.topics
+    ends = ends_of_updates(federation)
+    admin = AdminClient(brokers.librdkafka())
+    admin.delete_topics([topics.updates])[topics.updates].result(30)
+    federation.wait_until(lambda: not topic_exists(brokers, topics.updates), "the topic's end")
+    create_topics(brokers, [one for one in topics.all_settings(len(ends)) if one.name == topics.updates])
+    with pytest.raises(StackError, match=rf"fluvial topics advance {topics.updates} \d \d+"):
+        run_alone(federation, "mistaken")
+    for partition, end in ends.items():
+        if end:
+            assert advance(brokers, topics.updates, partition, end) == end
+    run_alone(federation, "advanced")
+    federation.publish(federation.wait_for_round("lost", 2), range(NUM_PARTICIPANTS))
+    federation.wait_for_version("lost", 2)
+    wait_for_all_verdicts(federation, ends)
+    assert set(num_verdicts(federation, ends).values()) == {1}
+    report = federation.audit()
+    assert report.problems == ()
+    assert report.verified

@@ -67,8 +67,7 @@ class LibrdkafkaReader:
                     messages.append(_message(record, number, offset))
                     self._positions[number] = offset + 1
             elif error.code() == KafkaError._PARTITION_EOF:
-                # It may be an end from before ours: a broker that has just begun to lead the partition does not know yet
-                # how far the others are.
+                # Perhaps not ours: a broker that has just begun to lead does not know yet how far the others are.
                 if record.offset() >= self._ends.get(number, 0):
                     self._reached(number)
             elif error.code() == KafkaError._AUTO_OFFSET_RESET:

@@ -13,7 +13,10 @@ _STREAMS = (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w"))
 def open_streams() -> None:
     """Where a stream is closed (`>&-`, some services), nothing is read from or written to it; and the next file to be
     opened, a key or an outbox, does not get its number, to be written to by whoever prints. What the encoding of a
-    terminal or a pipe does not have is spelt out."""
+    terminal or a pipe does not have is spelt out. A width of zero (COLUMNS, as some services and editors set it) is
+    none: nothing at all would be printed, errors included."""
+    if os.environ.get("COLUMNS", "").isdigit() and not int(os.environ["COLUMNS"]):
+        del os.environ["COLUMNS"]
     for name, number, mode in _STREAMS:
         if getattr(sys, name) is None:
             null = os.open(os.devnull, os.O_RDWR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -48,8 +49,8 @@ def init(
     (folder / "data").mkdir(parents=True, exist_ok=True)  # a participant's own, which is no part of the package
     for file in FILES:
         text = (TEMPLATES / template / file).read_text()
-        for word, meant in (("MODULE", module), ("NAME", package), ("PATH", str(folder))):
+        for word, meant in (("MODULE", module), ("NAME", package), ("PATH", shlex.quote(str(folder)))):
             text = text.replace(word, meant)
         replace_file(folder / file, text)
     console.print(f"{folder}: {', '.join(FILES)}; its data are made up. Try it:", markup=False)
-    console.print(f"  fluvial simulate {folder}", markup=False)
+    console.print(f"  fluvial simulate {shlex.quote(str(folder))}", markup=False)

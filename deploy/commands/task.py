@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,9 +78,10 @@ def create(
     console.print(f"task {created.task.task}: model version 0, {size:,} parameters, {digest[:16]}", markup=False)
     if (pinned := TaskFile.model_validate_json(created.task.specification).package) is not None:
         console.print(f"package {pinned.name}, digest {pinned.digest}: who takes part needs it", markup=False)
+        folder = shlex.quote(str(packages.folders[0]))
         for job, stages in _jobs_without(directory, pinned.name).items():
             console.print(
-                f"the job {job} was submitted without --package {packages.folders[0]}: its {' and '.join(stages)} will "
+                f"the job {job} was submitted without --package {folder}: its {' and '.join(stages)} will "
                 "refuse this task's models until it is submitted again, with the package and --take-over",
                 markup=False,
             )

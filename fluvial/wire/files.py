@@ -161,6 +161,8 @@ def _mode(path: Path) -> int | None:
 
 @contextlib.contextmanager
 def _written_beside(path: Path, mode: int) -> Iterator[tuple[BinaryIO, Path]]:
+    if not path.name:  # it was left empty, or is the root
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with os.fdopen(os.open(temporary, _FLAGS, mode), "wb") as file:

@@ -34,6 +34,13 @@ def test_nothing_is_left_of_the_words_that_stand_for_the_package(tmp_path: Path,
     assert set(TaskPackage.open(folder).files) == set(FILES) - {"task.yaml"}
 
 
+def test_what_is_printed_and_written_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, printed, _ = run(init, "my work/chest-xray")
+    assert printed.endswith("fluvial simulate 'my work/chest-xray'\n")
+    assert "--package 'my work/chest-xray'\n" in (tmp_path / "my work/chest-xray/README.md").read_text()
+
+
 def test_adapters_alone_travel(tmp_path: Path) -> None:
     folder = tmp_path / "tuned"
     run(init, folder, "--template", "adapters")

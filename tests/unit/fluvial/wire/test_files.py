@@ -169,6 +169,14 @@ def test_a_text_of_another_encoding_says_what_to_do(tmp_path: Path) -> None:
     assert read_text(path) == "données"
 
 
+def test_a_name_that_was_left_empty_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for write in (write_private, create_private, replace_file):
+        with pytest.raises(IsADirectoryError):
+            write(Path(), b"content")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_read_again_and_replaced_is_a_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()

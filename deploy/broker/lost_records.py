@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
@@ -12,33 +14,64 @@ from fluvial.kafka.librdkafka import clients
 
 _MOST_GIVEN_UP = 10_000_000
 _FLUSH_SECONDS = 60.0
+_FILLER_KEY = b"given up"
 
 
-def advance(brokers: Brokers, topic: str, partition: int, offset: int) -> int:
-    """Have what is written next into a partition lie at this offset, and nothing before: offsets that were lost are
-    given up, as if retention had taken them. Returns how many were. brokers: as an administrator.
+class Lost(NamedTuple):
+    """Of a partition: the first offset that it holds, the end of what was written, and where the next is to lie."""
+
+    place: TopicPartition
+    first: int
+    written: int
+    wanted: int
+
+
+def look(brokers: Brokers, topic: str, partition: int, offset: int) -> Lost:
+    """What would be given up. brokers: as an administrator. Raises StackError where nothing before `offset` is lost."""
+    admin, place = admin_client(brokers), TopicPartition(topic, partition)
+    try:
+        first, written = (_bound(admin, place, of) for of in (OffsetSpec.earliest(), OffsetSpec.latest()))
+        # Written up to there by us alone, if what had begun was not brought to its end.
+        if written >= offset and not (first < offset and _is_filler(brokers, place, offset - 1)):
+            raise StackError(f"{topic}/{partition} was written up to offset {written}: nothing is lost before {offset}")
+    except KafkaException as error:
+        raise StackError(f"{topic}/{partition}: {error.args[0].str()}") from error
+    if offset - written > _MOST_GIVEN_UP:
+        raise StackError(f"{topic}/{partition} lacks {offset - written} offsets, too many: begin a new federation")
+    return Lost(place, first, written, offset)
+
+
+def advance(brokers: Brokers, lost: Lost) -> None:
+    """Have what is written next into the partition lie where it is wanted, and nothing before: offsets that were lost
+    are given up, and with them all that the partition still holds, as if retention had taken it. Kafka has no way to
+    leave out offsets in the midst. May be said again. brokers: as an administrator.
 
     Raises StackError.
     """
-    admin, place = admin_client(brokers), TopicPartition(topic, partition)
+    admin, place = admin_client(brokers), lost.place
+    _fill(brokers, place, max(0, lost.wanted - lost.written))
     try:
-        written = _written(admin, place)
-        if written >= offset:
-            raise StackError(f"{topic}/{partition} was written up to offset {written}: nothing is lost before {offset}")
-        if offset - written > _MOST_GIVEN_UP:
-            raise StackError(f"{topic}/{partition} lacks {offset - written} offsets, too many: begin a new federation")
-        _fill(brokers, place, offset - written)
-        admin.delete_records([TopicPartition(topic, partition, offset)], request_timeout=SECONDS)[place].result()
+        until = TopicPartition(place.topic, place.partition, lost.wanted)
+        admin.delete_records([until], request_timeout=SECONDS)[place].result()
     except KafkaException as error:
-        raise StackError(f"{topic}/{partition}: {error.args[0].str()}") from error
-    return offset - written
+        raise StackError(f"{place.topic}/{place.partition}: {error.args[0].str()}") from error
 
 
-def _written(admin: AdminClient, place: TopicPartition) -> int:
-    """The end of what is written, committed or not. Raises KafkaException."""
-    asked = {place: OffsetSpec.latest()}
-    found = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=SECONDS)
+def _bound(admin: AdminClient, place: TopicPartition, of: OffsetSpec) -> int:
+    """An end of what is there, committed or not. Raises KafkaException."""
+    found = admin.list_offsets({place: of}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=SECONDS)
     return found[place].result().offset
+
+
+def _is_filler(brokers: Brokers, place: TopicPartition, offset: int) -> bool:
+    """Whether the record there is one of ours. Raises KafkaException."""
+    consumer = clients.consumer(brokers, "fluvial-admin", {"isolation.level": "read_uncommitted"})
+    try:
+        consumer.assign([TopicPartition(place.topic, place.partition, offset)])
+        record = consumer.poll(SECONDS)
+        return record is not None and not record.error() and record.offset() == offset and record.key() == _FILLER_KEY
+    finally:
+        consumer.close()
 
 
 def _fill(brokers: Brokers, place: TopicPartition, count: int) -> None:
@@ -53,7 +86,7 @@ def _fill(brokers: Brokers, place: TopicPartition, count: int) -> None:
     for _ in range(count):
         while True:
             try:
-                producer.produce(place.topic, b"", partition=place.partition, on_delivery=delivered)
+                producer.produce(place.topic, b"", _FILLER_KEY, partition=place.partition, on_delivery=delivered)
                 break
             except BufferError:
                 producer.poll(0.1)

@@ -8,9 +8,17 @@ from typing import Annotated
 
 import typer
 
-from deploy.broker.lost_records import advance
+from deploy.broker.lost_records import advance, look
 from deploy.broker.topics import create_topics
-from fluvial.cli.common import DEFAULT_FEDERATION, FederationOption, console, load_federation, print_json, reported
+from fluvial.cli.common import (
+    DEFAULT_FEDERATION,
+    FederationOption,
+    ask_consent,
+    console,
+    load_federation,
+    print_json,
+    reported,
+)
 from fluvial.wire.topic_policy import TopicPolicy
 
 app = typer.Typer(
@@ -61,16 +69,21 @@ def give_up(
     partition: Annotated[int, typer.Argument(help="Its number.", min=0, max=(1 << 31) - 1)],
     offset: Annotated[int, typer.Argument(help="Where the next record is to lie.", min=1, max=(1 << 63) - 1)],
     federation: FederationOption = DEFAULT_FEDERATION,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Give up offsets that a partition has lost, where a job says that the log tells of records behind its end.
 
     A broker loses what it wrote last when its machine fails before that is on a disk, unless others have it. Verdicts
-    and leaves on such records stay, and new records must not take their places. The federation's file must name the
-    credentials of an administrator of the brokers.
+    and leaves on such records stay, and new records must not take their places. What the partition still holds before
+    that offset is given up as well. The federation's file must name the credentials of an administrator of the brokers.
     """
     parties = load_federation(federation)
-    count = advance(parties.brokers, topic, partition, offset)
-    console.print(f"{count} offsets of {topic}/{partition} were given up; submit the job again", markup=False)
+    lost = look(parties.brokers, topic, partition, offset)
+    name = f"{topic}/{partition}"
+    if lost.written > lost.first and not yes:
+        ask_consent(f"Give up what {name} still holds as well, offsets {lost.first} to {lost.written - 1}?")
+    advance(parties.brokers, lost)
+    console.print(f"offsets {lost.first} to {offset - 1} of {name} were given up; submit the job again", markup=False)
 
 
 def _read(policy: Path | None) -> TopicPolicy:

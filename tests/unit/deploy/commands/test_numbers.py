@@ -34,10 +34,10 @@ def test_how_many_of_anything_has_a_bound() -> None:
         (f"{path} {parameter.name}", parameter)
         for path, verb in verbs(command_of(app))
         for parameter in verb.params
-        if getattr(parameter, "min", None) is not None
+        if getattr(parameter.type, "min", None) is not None
     ]
     assert len(numbers) > 30
-    without = {path for path, parameter in numbers if parameter.max is None and parameter.name not in NAMES}
+    without = {path for path, parameter in numbers if parameter.type.max is None and parameter.name not in NAMES}
     assert {path for path in without if path.split()[-1] not in COMPARED} == set()
 
 

@@ -17,9 +17,10 @@ _SEED = 0
 
 
 def own_metric(name: str, function: Metric) -> Metric:
-    """The metric of that name, of copies, so that it changes nothing for others; what it draws at random (a bootstrap)
-    is the same each time. It raises ValueError, naming itself, for whatever goes wrong in it, and for values that are
-    no numbers."""
+    """The metric of that name, of copies, so that it changes nothing for others; what it draws (a bootstrap) from
+    Python's and numpy's global generators is the same each time, but not what it draws from one that it makes without a
+    seed, as `np.random.default_rng()` does, nor while another thread draws (see `drawing_apart`). It raises ValueError,
+    naming itself, for whatever goes wrong in it, and for values that are no numbers."""
 
     def metric(predictions: NDArray[Any], targets: NDArray[Any]) -> float | Mapping[str, float]:
         try:

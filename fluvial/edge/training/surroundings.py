@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 import torch
 
-from fluvial.edge.packages.surroundings import Setting, drawing_apart, process_kept, put_back
+from fluvial.edge.packages.surroundings import Setting, Shared, drawing_apart, process_kept, put_back
 
 
 @contextmanager
 def drawing_from(seed: int, device: str = "cpu") -> Iterator[None]:
     """What torch (on the processor and on the device), numpy's global generator and Python's draw meanwhile follows
-    from the seed; the generators are put back.
+    from the seed, while one thread draws, as in `drawing_apart`; the generators are put back.
 
     Of that device alone: `torch.manual_seed` also leaves, for every call, a note for each GPU that is not in use yet,
     and `torch.random.fork_rng` takes as long as a step of a small model.
@@ -39,7 +39,7 @@ def drawing_from(seed: int, device: str = "cpu") -> Iterator[None]:
 def settings_kept() -> Iterator[None]:
     """Torch's settings, and whether it records gradients, which it does meanwhile, are put back, and so is what
     `process_kept` names."""
-    with torch.enable_grad(), process_kept(), put_back(_SETTINGS):
+    with torch.enable_grad(), process_kept(), _OF_PROCESS.put_back(), put_back(_OF_THREAD):
         yield
 
 
@@ -52,11 +52,15 @@ def _set_default_device(device: torch.device) -> None:
     torch.set_default_device(None if device.type == "cpu" else device)
 
 
-_SETTINGS: Sequence[Setting] = (
-    (torch.get_default_dtype, torch.set_default_dtype),
+_OF_PROCESS = Shared(
+    (
+        (torch.get_default_dtype, torch.set_default_dtype),
+        (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+        (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    )
+)
+_OF_THREAD: Sequence[Setting] = (
     (torch.get_default_device, _set_default_device),
     (torch.get_num_threads, torch.set_num_threads),
-    (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
-    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
     (_flushes_denormals, torch.set_flush_denormal),
 )

@@ -70,3 +70,20 @@ def test_gradients_are_recorded_whatever_the_caller_has_set() -> None:
         with settings_kept():
             assert torch.is_grad_enabled()
         assert not torch.is_grad_enabled()
+
+
+@pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="this torch has one way to say it")
+def test_a_precision_that_torch_cannot_tell_any_more_is_put_back_and_hides_nothing() -> None:
+    precision, dtype = torch.get_float32_matmul_precision(), torch.get_default_dtype()
+    with pytest.raises(KeyError), settings_kept():
+        careless_with_precision()
+    assert torch.get_float32_matmul_precision() == precision
+    assert torch.get_default_dtype() == dtype
+
+
+def careless_with_precision() -> None:
+    torch.set_default_dtype(torch.float64)
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    with pytest.raises(RuntimeError):
+        torch.get_float32_matmul_precision()
+    raise KeyError

@@ -15,7 +15,7 @@ def open_streams() -> None:
     opened, a key or an outbox, does not get its number, to be written to by whoever prints. What the encoding of a
     terminal or a pipe does not have is spelt out. A width of zero (COLUMNS, as some services and editors set it) is
     none: nothing at all would be printed, errors included."""
-    if os.environ.get("COLUMNS", "").isdigit() and not int(os.environ["COLUMNS"]):
+    if os.environ.get("COLUMNS", "").isdecimal() and not int(os.environ["COLUMNS"]):
         del os.environ["COLUMNS"]
     for name, number, mode in _STREAMS:
         if getattr(sys, name) is None:

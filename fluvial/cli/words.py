@@ -18,13 +18,14 @@ class Words(NamedTuple):
 
 
 def words_of(found: Declared) -> Words | None:
-    """None where that stands in no literal, or in no source that Python imports from: whoever asks has to import it."""
+    """None where that stands in no literal, or in no source that Python imports from: whoever asks has to import it,
+    and learns what is wrong with it."""
     module, _, name = found.value.partition("[")[0].partition(":")
     try:
         spec = find_spec(module.strip())
         source = spec.loader.get_source(spec.name) if spec is not None else None  # type: ignore[union-attr]
         statements = ast.parse(source or "").body
-    except (ImportError, AttributeError, SyntaxError, ValueError):
+    except Exception:  # whatever the packages that it lies in raise, which are imported to find it
         return None
     for statement in statements:
         match statement:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_OF_DAMAGE = {None, errno.EINVAL}
+"""numpy's and zipfile's own words, and what the system says to a place in the file that it cannot have."""
 
 
 def read_array(path: Path) -> NDArray[Any]:
@@ -39,9 +43,9 @@ def _read(path: Path, names: Sequence[str] = ()) -> NDArray[Any] | dict[str, NDA
         except ValueError:
             raise
         except OSError as error:
-            if error.errno is not None and error.filename is not None:
+            if error.errno not in _OF_DAMAGE:
                 raise
-            raise ValueError(f"it is damaged ({error})") from error  # a place in the file that it cannot have
+            raise ValueError(f"it is damaged ({error})") from error
         except KeyError as error:
             raise ValueError(f"an array is missing: {error}") from error
         except MemoryError as error:

@@ -19,6 +19,7 @@ from fluvial.kafka.librdkafka.reader import CALL_SECONDS, partitions
 _CLOSE_SECONDS = 5.0
 _FULL_SECONDS = 0.002
 _POLL_SECONDS = 1.0  # it ends as soon as there is a report
+_RETRY_SECONDS = 0.1  # a poll that fails does so at once
 _PARTITIONS_SECONDS = 300.0
 """How long a topic's number of partitions is believed, as both client libraries believe their brokers' metadata."""
 
@@ -95,7 +96,7 @@ class LibrdkafkaProducer:
                 self._producer.poll(_POLL_SECONDS)
             except KafkaException as error:  # it gave up for good
                 self._troubles(error.args[0])
-                self._closing.wait(_POLL_SECONDS)
+                self._closing.wait(_RETRY_SECONDS)
             if self._troubles.refused:
                 self._give_up()
 

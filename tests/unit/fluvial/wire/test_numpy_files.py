@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import warnings
 from collections.abc import Callable
@@ -70,3 +71,17 @@ def test_one_kind_is_not_taken_for_the_other(tmp_path: Path) -> None:
     np.save(tmp_path / "c.npy", np.array([{}]), allow_pickle=True)
     with pytest.raises(ValueError, match="pickle"):
         read_array(tmp_path / "c.npy")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ESPIPE])
+def test_a_disk_that_fails_is_no_damage_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fails(file: object, allow_pickle: bool) -> None:
+        raise OSError(number, "of the system")
+
+    a_table(tmp_path / "a.npy")
+    monkeypatch.setattr(np, "load", fails)
+    with pytest.raises(OSError, match="of the system") as caught:
+        read_array(tmp_path / "a.npy")
+    assert caught.value.errno == number

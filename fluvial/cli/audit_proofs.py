@@ -81,12 +81,13 @@ def verify(
         fail("--since looks at less than --known, and --state at less than both: give one of them", status=Exit.USAGE)
     if since is not None and not since.exists():
         fail(f"there is no checkpoint at {since}", f"An audit of everything makes it: --known {since}.", Exit.USAGE)
-    kept = known or since or state
+    checkpoint = known or since
+    kept = checkpoint or state
     if kept is not None and not kept.absolute().parent.is_dir():
         fail(f"{kept}: there is no folder {kept.parent} to keep the checkpoint in", status=Exit.USAGE)
-    if kept is not None:
-        check_regular(kept)
-    trusted = read_bytes(kept) if kept is not None and kept != state and kept.exists() else None
+    if checkpoint is not None:
+        check_regular(checkpoint)
+    trusted = read_bytes(checkpoint) if checkpoint is not None and checkpoint.exists() else None
     from_there = trusted if since is not None else None
     with (
         KeptLog(state, loaded) if state is not None else nullcontext() as before,
@@ -100,8 +101,8 @@ def verify(
         print_report(report, console.console)
     if not report.verified:
         raise typer.Exit(Exit.FAILURE)
-    if kept is not None and kept != state:
-        replace_file(kept, report.checkpoint)
+    if checkpoint is not None:
+        replace_file(checkpoint, report.checkpoint)
 
 
 @reported

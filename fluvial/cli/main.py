@@ -4,7 +4,8 @@ Python's garbage collector looks at everything that was imported, again and agai
 quarter of a short command's time. It rests while modules are imported, and passes over them afterwards.
 
 At its end Python takes apart every module, for the system to take back the memory a moment later. The process ends
-before that, when threads have ended and all that is registered for the end has run.
+before that, when threads have ended and what was registered for the end since this module's import has run. What was
+registered before (by `sitecustomize`, say, or by a program that imports this module late) does not run.
 """
 
 import atexit

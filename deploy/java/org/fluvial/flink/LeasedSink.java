@@ -23,7 +23,8 @@ import org.apache.flink.streaming.api.datastream.DataStream;
  * transaction is lost without a word.
  *
  * <p>It takes sink frames, and bundles of them, which are parted where their records are written. See {@link
- * LeasedWriter} and {@link LeasedCommitter}; ARCHITECTURE.md has the argument. It has one subtask.
+ * LeasedWriter} and {@link LeasedCommitter}; decision 36 in docs/decisions.md has the argument. It
+ * has one subtask.
  */
 public final class LeasedSink
         implements Sink<byte[]>,

@@ -69,7 +69,8 @@ def _run(settings: Settings, arguments: argparse.Namespace, start: Start, words:
     except FluvialError as error:
         if not (start.epoch and error.retriable):
             sys.exit(f"error: {error}")
-        _start_again(replace(start, epoch=settings.held().epoch), str(error), checkpoints, words)
+        lost = replace(start, epoch=settings.held().epoch, unbuilt=start.unbuilt + 1)
+        _start_again(lost, str(error), checkpoints, words)
     began, began_ns = time.monotonic(), time.time_ns()
     try:
         execute(environment, arguments.name)
@@ -92,16 +93,16 @@ def _taken(settings: Settings, arguments: argparse.Namespace, start: Start, stag
     ran: nobody is there who would submit it once more. Raises FluvialError."""
     gone = [*arguments.gone, start.epoch]
     take_over = arguments.take_over and not start.epoch  # once: who holds them since then is not to be disturbed
-    has_told = False
+    told = ""
     while True:
         try:
             return take_stages(settings, arguments.name, stages, take_over=take_over, gone=gone, cause=start.cause)
         except TransportError as error:
             if not (start.epoch and error.retriable):
                 raise
-            if not has_told:
+            if told != str(error):
                 print(f"waiting for the broker: {error}", file=sys.stderr, flush=True)
-            has_told = True
+            told = str(error)
             time.sleep(_BROKER_AWAY_SECONDS)
 
 

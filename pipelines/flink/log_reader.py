@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
@@ -39,8 +39,14 @@ was written before it (`former_ends`), nobody waits for its own."""
 
 _CLIENT_ID = "fluvial-log-reader"
 _POLL_SECONDS = 0.2
-_NO_LEADER_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
-"""What a broker says of a partition while a topic is made or a broker starts."""
+_NO_LEADER_YET = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+)
+"""What a broker says of a partition while a topic is made or a broker starts; the last of an end, until it has just
+learned as a leader how far the others are."""
+_DENIED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
 
 _log = logger(__name__)
 T = TypeVar("T")
@@ -49,6 +55,16 @@ T = TypeVar("T")
 class LogUnreadable(TransportError):
     """A topic could not be read to its end: the broker is away, the topic does not exist, or retention took what
     was to be read."""
+
+
+class LogRefused(LogUnreadable):
+    """And to read it again does not help."""
+
+    retriable: ClassVar[bool] = False
+
+
+def _unreadable(sentence: str, *, retriable: bool) -> LogUnreadable:
+    return LogUnreadable(sentence) if retriable else LogRefused(sentence)
 
 
 def read_to_end(
@@ -68,7 +84,7 @@ def read_to_end(
     transactions that are open now; what they commit belongs to the end, and their records hide all that lies behind
     them. former_ends: by partition, wait for those alone that lie before here. committed: False for a topic whose
     writers use no transactions; then nobody's open transaction hides anything.
-    Raises LogUnreadable when nothing arrives for `stall_seconds`.
+    Raises LogUnreadable when nothing arrives for `stall_seconds`, and LogRefused where the broker refuses.
     """
     began, count = time.monotonic(), 0
     try:
@@ -81,7 +97,7 @@ def read_to_end(
                     count += 1
                     yield _source_record(message)
     except TransportError as error:
-        raise LogUnreadable(f"{topic}: {error}") from error
+        raise _unreadable(f"{topic}: {error}", retriable=error.retriable) from error
     _log.info("read %d records of %s in %.2f s", count, topic, time.monotonic() - began)
 
 
@@ -101,10 +117,10 @@ def _reader(
 
 
 def bounds(brokers: Brokers, topic: str) -> dict[int, Bounds]:
-    """What each partition of a topic holds now. Raises LogUnreadable."""
+    """What each partition of a topic holds now. Raises LogUnreadable, LogRefused where there is no such topic."""
     found = all_bounds(brokers, [topic])
     if topic not in found:
-        raise LogUnreadable(f"there is no topic {topic}")
+        raise LogRefused(f"there is no topic {topic}: `fluvial topics create` makes it")
     return found[topic]
 
 
@@ -148,9 +164,10 @@ def _answered(brokers: Brokers, ask: Callable[[AdminClient], T]) -> T:
         try:
             return ask(client)
         except (KafkaException, TimeoutError) as error:
-            is_moving = isinstance(error, KafkaException) and error.args[0].code() in _NO_LEADER_YET
-            if not is_moving or time.monotonic() > deadline:
-                raise LogUnreadable(f"the broker does not tell where its topics end: {error}") from error
+            code = error.args[0].code() if isinstance(error, KafkaException) else None
+            if code not in _NO_LEADER_YET or time.monotonic() > deadline:
+                sentence = f"the broker does not tell where its topics end: {error}"
+                raise _unreadable(sentence, retriable=code not in _DENIED) from error
             time.sleep(_POLL_SECONDS)
 
 
@@ -196,7 +213,7 @@ def offsets_at(brokers: Brokers, topic: str, timestamp_ms: int) -> dict[int, int
         with closing(kafka.connect(brokers, _CLIENT_ID, committed=False)) as transport:
             return dict(transport.offsets_at(topic, timestamp_ms))
     except TransportError as error:
-        raise LogUnreadable(f"{topic}: {error}") from error
+        raise _unreadable(f"{topic}: {error}", retriable=error.retriable) from error
 
 
 def decoded(

@@ -49,17 +49,24 @@ def ending_of(failure: str) -> tuple[Ending, str]:
 class Start:
     """A start of a job: the first, or again from the log after an earlier one ended.
 
-    times: starts in a row that ended soon. epoch: of the lease of the one before, which is gone; 0 for none.
+    times: starts in a row that ended soon. unbuilt: how often in a row since then the broker went away again before the
+    job's graph stood, which costs none of its turns. epoch: of the lease of the one before, which is gone; 0 for none.
     """
 
     cause: LeaseCause = LeaseCause.FREE
     epoch: int = 0
     times: int = 0
+    unbuilt: int = 0
 
     @classmethod
     def from_text(cls, text: str) -> Self:
         content = json.loads(text)
-        return cls(cause=LeaseCause(content["cause"]), epoch=int(content["epoch"]), times=int(content["times"]))
+        return cls(
+            cause=LeaseCause(content["cause"]),
+            epoch=int(content["epoch"]),
+            times=int(content["times"]),
+            unbuilt=int(content.get("unbuilt", 0)),  # not told by a job that an earlier version began
+        )
 
     def to_text(self) -> str:
         return json.dumps(asdict(self))
@@ -81,4 +88,5 @@ class Start:
     @property
     def pause_seconds(self) -> float:
         """Wait before this start: longer with each that ends soon."""
-        return 0.0 if not self.times else min(_LEAST_PAUSE_SECONDS * 2 ** (self.times - 1), _MOST_PAUSE_SECONDS)
+        times = self.times + self.unbuilt
+        return 0.0 if not times else min(_LEAST_PAUSE_SECONDS * 2 ** (times - 1), _MOST_PAUSE_SECONDS)

@@ -13,6 +13,8 @@ _WAITING = (
     KafkaError._MSG_TIMED_OUT,
     KafkaError._RESOLVE,
     KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.OFFSET_NOT_AVAILABLE,
 )
 _REFUSED = (
     KafkaError._AUTHENTICATION,

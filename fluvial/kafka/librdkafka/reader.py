@@ -16,7 +16,11 @@ from fluvial.kafka.librdkafka.errors import Troubles, translate
 CALL_SECONDS = 15.0
 """Longest wait for an answer."""
 
-_NO_LEADER_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+_NO_LEADER_YET = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+)
 """What a broker says of a partition while a topic is made or a broker starts."""
 _ASK_AGAIN_SECONDS = 0.1
 _ASK_SECONDS = 2.0

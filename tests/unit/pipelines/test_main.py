@@ -19,7 +19,7 @@ from pipelines import main, running
 from pipelines.audit.recovery import LogContradicted
 from pipelines.config import Settings
 from pipelines.flink import full_disk, gateway
-from pipelines.flink.log_reader import LogUnreadable
+from pipelines.flink.log_reader import LogRefused, LogUnreadable
 from pipelines.leases.endings import Start
 from pipelines.leases.holding import Holding
 
@@ -147,13 +147,34 @@ def test_a_job_that_starts_again_waits_for_the_broker_and_the_first_start_says_t
         Broker(tmp_path, monkeypatch, away=1).run(Start())
 
 
+def test_a_broker_that_says_something_else_is_told_of_again_and_one_that_refuses_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    says = [
+        LogUnreadable("nobody answers"),
+        LogUnreadable("too slow"),
+        LogUnreadable("too slow"),
+        LogRefused("no right"),
+    ]
+
+    def take(*_: object, **__: object) -> NoReturn:
+        raise says.pop(0)
+
+    broker = Broker(tmp_path, monkeypatch)
+    monkeypatch.setattr(running, "take_stages", take)
+    with pytest.raises(SystemExit, match=r"^error: no right"):
+        broker.run(AGAIN)
+    told = "waiting for the broker: "
+    assert capsys.readouterr().err.splitlines() == [f"{told}nobody answers", f"{told}too slow"]
+
+
 def test_a_broker_that_is_lost_again_while_the_graph_is_built_costs_no_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker = Broker(tmp_path, monkeypatch, lost_again=True)
     with pytest.raises(SystemExit):
         broker.run(AGAIN)
-    assert broker.started_again == [replace(AGAIN, epoch=9)], "the lease that it has taken is gone with it"
+    assert broker.started_again == [replace(AGAIN, epoch=9, unbuilt=1)], "the lease that it has taken is gone with it"
     with pytest.raises(SystemExit, match=r"^error: f\.verdicts: nobody answers"):
         broker.run(Start())
 

@@ -29,7 +29,9 @@ class Consumer:
 
 
 def test_a_broker_that_does_not_lead_a_partition_yet_is_asked_again() -> None:
-    consumer = Consumer(KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+    consumer = Consumer(
+        KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.OFFSET_NOT_AVAILABLE
+    )
     assert bounds(consumer, "updates", Troubles()) == {0: Bounds(3, 7)}
 
 

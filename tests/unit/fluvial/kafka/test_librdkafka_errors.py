@@ -61,6 +61,15 @@ def test_who_waited_in_vain_learns_what_the_connections_said() -> None:
     assert "Connection refused" in str(failure)
 
 
+def test_a_leader_that_is_being_chosen_is_waited_for() -> None:
+    for code in (
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    ):
+        assert isinstance(translate(Said(code), "t", Troubles()), TransportUnavailable)
+
+
 def test_what_was_purged_because_of_a_refusal_was_refused() -> None:
     troubles = Troubles()
     troubles(Said(KafkaError._AUTHENTICATION, "invalid credentials"))

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from fluvial.identity.brokers import Brokers
+from fluvial.kafka import TransportFailed, TransportUnavailable
+from fluvial.wire.errors import TransportError
 from pipelines.flink import log_reader
-from pipelines.flink.log_reader import LogUnreadable, all_bounds, bounds, ends, never_written, oldest_ms
+from pipelines.flink.log_reader import (
+    LogRefused,
+    LogUnreadable,
+    all_bounds,
+    bounds,
+    ends,
+    never_written,
+    offsets_at,
+    oldest_ms,
+    read_to_end,
+)
 from pipelines.flink.offsets import Bounds
 
 BROKERS = Brokers(bootstrap_servers="nowhere:1")
@@ -85,14 +97,34 @@ def test_the_oldest_record_of_several_topics(admin: Admin) -> None:
 
 
 def test_a_partition_whose_leader_is_being_chosen_is_asked_again(admin: Admin) -> None:
-    admin.errors += [KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION]
+    admin.errors += [
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    ]
     assert ends(BROKERS, ["full"]) == {"full": {0: 0, 1: 7}}
 
 
 def test_another_error_says_what_could_not_be_asked(admin: Admin) -> None:
     admin.errors += [KafkaError.TOPIC_AUTHORIZATION_FAILED]
-    with pytest.raises(LogUnreadable, match="where its topics end"):
+    with pytest.raises(LogRefused, match="where its topics end"):
         ends(BROKERS, ["full"])
+    admin.errors += [KafkaError._TRANSPORT]
+    with pytest.raises(LogUnreadable, match="where its topics end") as caught:
+        ends(BROKERS, ["full"])
+    assert caught.value.retriable
+
+
+@pytest.mark.parametrize("said", [TransportFailed("no right"), TransportUnavailable("away")])
+def test_a_log_is_read_again_where_that_may_help(monkeypatch: pytest.MonkeyPatch, said: TransportError) -> None:
+    def connect(*_: object, **__: object) -> NoReturn:
+        raise said
+
+    monkeypatch.setattr(log_reader.kafka, "connect", connect)
+    for read in (lambda: list(read_to_end(BROKERS, "full")), lambda: offsets_at(BROKERS, "full", 0)):
+        with pytest.raises(LogUnreadable, match=f"full: {said}") as caught:
+            read()
+        assert caught.value.retriable is said.retriable
 
 
 def test_what_topics_hold_is_asked_over_one_connection(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,5 +141,5 @@ def test_an_end_is_never_behind_what_is_written_meanwhile(admin: Admin) -> None:
 
 
 def test_a_topic_that_there_is_not_holds_nothing_that_could_be_read(admin: Admin) -> None:
-    with pytest.raises(LogUnreadable, match="there is no topic none"):
+    with pytest.raises(LogRefused, match="there is no topic none"):
         bounds(BROKERS, "none")

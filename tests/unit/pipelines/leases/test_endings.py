@@ -57,6 +57,14 @@ def test_a_lost_transaction_is_made_again_as_often_as_it_happens_ever_more_slowl
     assert after_a_long_run.pause_seconds == pauses[0]
 
 
+def test_a_start_that_the_broker_left_waits_ever_longer_and_costs_no_turn() -> None:
+    pauses = [Start(times=1, unbuilt=number).pause_seconds for number in range(20)]
+    assert pauses == sorted(pauses)
+    assert (pauses[1], pauses[-1]) == (2 * pauses[0], 30.0)
+    again = Start(times=1, unbuilt=20).next(Ending.FAILED, 1, 1.0, had_checkpoint=True)
+    assert again == Start(cause=LeaseCause.FAILED, epoch=1, times=2)
+
+
 def test_what_fails_although_it_ran_has_a_few_turns() -> None:
     start: Start | None = Start()
     turns = 0
@@ -67,5 +75,5 @@ def test_what_fails_although_it_ran_has_a_few_turns() -> None:
 
 
 def test_a_start_is_told_to_the_next_process() -> None:
-    start = Start(cause=LeaseCause.FAILED, epoch=7, times=2)
+    start = Start(cause=LeaseCause.FAILED, epoch=7, times=2, unbuilt=3)
     assert Start.from_text(start.to_text()) == start

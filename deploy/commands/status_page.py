@@ -46,12 +46,7 @@ def show(found: dict[str, Any]) -> None:
     for told in _findings(found):
         console.print(told, markup=False)
     if found["lag"]:
-        lag = _table(
-            "source group",
-            "topic",
-            "records behind",
-            caption="that sources have not said to have read; idle ones say so within ten seconds",
-        )
+        lag = _table("source group", "topic", "records behind", caption=_BEHIND)
         for group in found["lag"]:
             lag.add_row(group["group"], group["topic"], str(group["lag"]))
         console.print(lag)

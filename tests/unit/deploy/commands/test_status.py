@@ -54,6 +54,13 @@ def test_a_job_that_failed_is_shown_with_its_innermost_cause(capsys: pytest.Capt
     ]
 
 
+def test_a_lag_is_told_with_what_it_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    status_page.show({**NOTHING, "lag": [{"group": "fluvial.gate", "topic": "fluvial.updates", "lag": 17}]})
+    told = " ".join(capsys.readouterr().out.split())
+    assert "17" in told
+    assert "have not said to have read" in told
+
+
 def test_a_job_without_checkpoints_is_told_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     stall = {"job": "gate", "seconds": 47.2, "reason": "No space left on device: /somewhere"}
     status_page.show({**NOTHING, "stalled": [stall]})

@@ -93,7 +93,9 @@ class CommittedLog:
 
     def check_events(self, view: LogView) -> None:
         """Whether `events` holds, or held, what the leaves are made of. Raises RecordsLost, LogUnreadable."""
-        check_reached(self._topics.events, self.bounds(self._topics.events), view.next_events)
+        held = self.bounds(self._topics.events)
+        ends = {partition: one.written for partition, one in held.items()}
+        check_reached(self._topics.events, ends, view.next_events)
 
     def _view(self, found: Signed, remember: int | None, settled: bool) -> LogView:
         start = 0 if remember is None else found.state.last_offset + 1 - _OFFSETS_A_LEAF * remember

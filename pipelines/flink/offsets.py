@@ -37,10 +37,17 @@ class RecordsLost(TransportError):
     retriable: ClassVar[bool] = False
 
 
-def check_reached(topic: str, bounds: Mapping[int, Bounds], reached: Mapping[int, int]) -> None:
-    """reached: by partition behind which of its offsets the log tells of nothing. Raises RecordsLost."""
+def check_reached(topic: str, ends: Mapping[int, int], reached: Mapping[int, int]) -> None:
+    """ends: by partition the end of what is written, committed or not; empty where there is no such topic. reached: by
+    partition behind which of its offsets the log tells of nothing. Raises RecordsLost."""
+    if reached and not ends:
+        raise RecordsLost(
+            f"there is no topic {topic}, and the log tells of records there: somebody has deleted it. Restore the log "
+            "from a backup, or make the topic again (`fluvial topics create`) and submit the job, which then says how "
+            "those records are given up"
+        )
     for partition, end in sorted(reached.items()):
-        written = bounds[partition].written if partition in bounds else 0
+        written = ends.get(partition, 0)
         if written < end:
             raise RecordsLost(
                 f"{topic}/{partition} was written up to offset {written}, and the log tells of records there up to "

@@ -126,11 +126,12 @@ class ContentChecks:
                 claim.look_s = now_s + BATCH_S
                 if not claim.is_reading:
                     return False
-            # A second thread for a partition comes behind the first of each.
+            # A second thread for a partition comes behind the first of each, and none behind one that is held up.
             for num_threads in range(_THREADS):
                 for number in claim.stretches:
                     partition = self._partitions[number]
-                    if partition.num_threads == num_threads < len(partition) and now_s >= partition.not_before_s:
+                    is_due = partition.num_threads == num_threads < len(partition) and now_s >= partition.not_before_s
+                    if is_due and not (num_threads and _is_held_up(partition, now_s)):
                         partition.num_threads += 1
                         self._num_queued += 1
                         self._threads.submit(self._drain, partition)
@@ -186,6 +187,7 @@ class ContentChecks:
                     if work is None:
                         partition.num_threads -= 1
                         return
+                    partition.turn_began_s = self._clock()
                 _, index, claim = work
                 try:
                     chunk = self._read_wanted(claim, index)
@@ -234,6 +236,10 @@ class ContentChecks:
     def _check(self, claim: _Claim, index: int, chunk: bytes) -> None:
         if claim.inspector.add(index, chunk) and self._on_checked is not None:
             self._on_checked(claim.needs, index, chunk)
+
+
+def _is_held_up(partition: _Partition, now_s: float) -> bool:
+    return partition.reading.locked() and now_s > partition.turn_began_s + _LONGEST_TURN_S
 
 
 def _stretches(chunks: Sequence[ChunkReference]) -> dict[int, tuple[int, int]]:

@@ -17,9 +17,10 @@ Wanted = tuple[int, int, T]
 @dataclass(slots=True)
 class WantedChunks(Generic[T]):
     """num_threads: at it, or told to be. reading: held by the one of them that reads, so that reading goes forward.
-    not_before_s: when to try again."""
+    turn_began_s: when that one began. not_before_s: when to try again."""
 
     num_threads: int = 0
+    turn_began_s: float = 0.0
     not_before_s: float = 0.0
     reading: threading.Lock = field(default_factory=threading.Lock)
     _wanted: list[Wanted[T]] = field(default_factory=list)

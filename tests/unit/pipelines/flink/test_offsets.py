@@ -28,12 +28,16 @@ def test_what_retention_took_of_a_wish_is_a_gap() -> None:
 
 
 def test_an_end_before_what_the_log_tells_of_is_told_with_what_to_do() -> None:
-    check_reached("t.updates", HELD, {0: 100, 1: 0, 2: 60})
-    check_reached("t.updates", HELD, {})
+    ends = {partition: held.written for partition, held in HELD.items()}
+    check_reached("t.updates", ends, {0: 100, 1: 0, 2: 60})
+    check_reached("t.updates", ends, {})
+    check_reached("t.updates", {}, {})
     with pytest.raises(
         RecordsLost, match=r"t\.updates/2 was written up to offset 60, .* up to 61.*topics advance t\.updates 2 61"
     ):
-        check_reached("t.updates", HELD, {0: 100, 2: 61})
+        check_reached("t.updates", ends, {0: 100, 2: 61})
     with pytest.raises(RecordsLost, match=r"t\.updates/3 was written up to offset 0,"):
-        check_reached("t.updates", HELD, {3: 7})
+        check_reached("t.updates", ends, {3: 7})
+    with pytest.raises(RecordsLost, match=r"there is no topic t\.updates, .*topics create"):
+        check_reached("t.updates", {}, {3: 7})
     assert not RecordsLost.retriable

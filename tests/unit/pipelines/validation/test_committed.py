@@ -39,16 +39,18 @@ A_VERDICT = Verdict(
 
 
 class Log:
-    """Topics as `log_reader` tells of them. held: what each partition of topic updates holds."""
+    """Topics as `log_reader` tells of them. held: what each partition of topic updates holds; empty where there is no
+    such topic. arriving: written to each of them once the bounds are told."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.records: dict[str, list[SourceRecord]] = {}
         self.held = {0: Bounds(0, 0, 0)}
+        self.arriving = 0
         self.oldest_ms: int | None = None
         self.asked: dict[str, int] = {}
         self.mac = StageMac(bytes(32))
         monkeypatch.setattr(StageMac, "load", lambda folder: self.mac)
-        for name in ("read_to_end", "offsets_at", "all_bounds", "never_written", "oldest_ms"):
+        for name in ("read_to_end", "offsets_at", "all_bounds", "ends", "never_written", "oldest_ms"):
             monkeypatch.setattr(log_reader, name, getattr(self, f"_{name}"))
 
     def write_verdict(self, offset: int, partition: int = 0) -> None:
@@ -66,7 +68,14 @@ class Log:
         return {0: 0}
 
     def _all_bounds(self, brokers: Brokers, topics: Iterable[str]) -> dict[str, dict[int, Bounds]]:
-        return {topic: self.held if topic == SETTINGS.topics.updates else {0: Bounds(0, 0, 0)} for topic in topics}
+        found = {topic: self.held if topic == SETTINGS.topics.updates else {0: Bounds(0, 0, 0)} for topic in topics}
+        return {topic: held for topic, held in found.items() if held}
+
+    def _ends(self, brokers: Brokers, topics: Iterable[str]) -> dict[str, dict[int, int]]:
+        return {
+            topic: {number: one.written + self.arriving for number, one in held.items()}
+            for topic, held in self._all_bounds(brokers, topics).items()
+        }
 
     def _never_written(self, brokers: Brokers, topics: Iterable[str]) -> frozenset[str]:
         return frozenset()
@@ -102,7 +111,21 @@ def test_updates_that_the_broker_has_lost_or_a_topic_that_was_made_again_end_the
         log.write_verdict(offset)
     log.held = {0: Bounds(3, 8, 8)}
     assert committed.read_known(SETTINGS).starts[SETTINGS.topics.updates] == {0: 8}
-    for held in ({0: Bounds(0, 7, 7)}, {0: Bounds(0, 0, 0)}, {}):
+    for held in ({0: Bounds(0, 7, 7)}, {0: Bounds(0, 0, 0)}):
         log.held = held
         with pytest.raises(RecordsLost, match=rf"topics advance {SETTINGS.topics.updates} 0 8"):
             committed.read_known(SETTINGS)
+
+
+def test_what_was_judged_while_the_log_is_read_is_not_lost(log: Log) -> None:
+    log.write_verdict(0)
+    log.arriving = 1
+    committed.read_known(SETTINGS)
+
+
+def test_a_topic_that_there_is_not_is_told_as_such(log: Log) -> None:
+    log.held = {}
+    committed.read_known(SETTINGS)
+    log.write_verdict(0)
+    with pytest.raises(RecordsLost, match=rf"there is no topic {SETTINGS.topics.updates}, .*topics create"):
+        committed.read_known(SETTINGS)

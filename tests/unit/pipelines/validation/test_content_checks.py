@@ -171,6 +171,30 @@ def test_a_partition_whose_broker_does_not_answer_leaves_a_reader_to_the_others(
     checks.close()
 
 
+def test_no_second_reader_is_sent_behind_one_that_is_held_up(clock: Clock) -> None:
+    is_asked, answers, log = threading.Event(), threading.Event(), Log()
+
+    def read(chunk: ChunkReference) -> Chunk:
+        is_asked.set()
+        assert answers.wait(2 * PATIENCE_S)
+        return log.read(chunk)
+
+    checks = ContentChecks(read, is_own, clock=clock)
+    checks.submit(first := needs_of(1, [reference(0, 0)]))
+    clock.now_s += LONGEST_BATCH_S
+    assert not checks.ready(place(first))
+    assert is_asked.wait(PATIENCE_S)
+    checks.submit(second := needs_of(2, [reference(0, 1), reference(0, 2)]))
+    clock.now_s += LONGEST_BATCH_S
+    assert not checks.ready(place(second))
+    try:
+        assert checks._partitions[0].num_threads == 1
+    finally:
+        answers.set()
+    wait_until_ready(checks, [first, second])
+    checks.close()
+
+
 def test_what_no_chunk_can_explain_is_raised_where_it_is_waited_for(clock: Clock) -> None:
     log, records = Log(), interleaved(2)
     log.failing = [RuntimeError("a bug")]

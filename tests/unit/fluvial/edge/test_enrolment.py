@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fluvial.edge import EnrolmentRejected, EnrolmentTimeout, Participant
+from fluvial.edge import EnrolmentRejected, EnrolmentTimeout, Participant, enrolment
 from fluvial.identity.keys import SigningKey
 from fluvial.identity.vouching import is_vouched, new_token
 from fluvial.kafka import Message, Position
@@ -65,7 +65,11 @@ def test_a_further_agreement_is_signed_without_the_token(participant: Participan
     assert [signed.agreement for signed in request.agreements] == ["commercial"]
 
 
-def test_a_refusal_holds_the_verdict(participant: Participant, world: World, answer_with) -> None:
+def test_a_refusal_holds_the_verdict(
+    participant: Participant, world: World, answer_with, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enrolment, "_CONTRADICTED_SECONDS", 0.2)
+
     def refuse(message: Message, request: EnrolmentRequest) -> None:
         at = Position(partition=message.partition, offset=message.offset, timestamp_ms=message.timestamp_ms)
         digest = hashlib.sha256(message.value or b"").digest()
@@ -124,7 +128,7 @@ def test_a_record_that_the_registrar_did_not_sign_is_no_answer(
 
     answer_with(forge)
     with pytest.raises(EnrolmentTimeout):
-        participant.enrol("token", timeout=1)
+        participant.enrol("token", timeout=0.3)
 
 
 def test_an_agreement_that_the_operator_did_not_sign_is_not_signed(participant: Participant, world: World) -> None:

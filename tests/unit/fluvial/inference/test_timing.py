@@ -43,6 +43,7 @@ def test_energy_is_read_where_the_machine_tells(tmp_path, monkeypatch):
     counter.parent.mkdir()
     counter.write_text("1000000")
     monkeypatch.setattr(timing, "_POWERCAP", tmp_path)
+    monkeypatch.setattr(timing, "CALLS_SECONDS", 0.05)
 
     def run(inputs):
         counter.write_text(str(int(counter.read_text()) + 500))

@@ -12,6 +12,7 @@ from fluvial.encoding.partial_sum import scale_of
 from fluvial.wire.errors import ChunkUnavailable
 from fluvial.wire.records import Decision, Reason
 from fluvial.wire.task_file import TaskFile
+from pipelines.validation import candidate_scores
 from pipelines.validation.candidate_scores import CandidateScores
 from tests.unit.governance.admission import builders
 from tests.unit.governance.admission.builders import DELTA, an_inline_update, an_update, inline_round
@@ -171,7 +172,8 @@ def test_a_sum_is_scored_by_the_mean_that_it_stands_for(make, scorer):
     assert values(found)["canary.loss_change"] == pytest.approx(float(DELTA.sum()))
 
 
-def test_a_broker_that_does_not_answer_is_asked_again(make, scorer):
+def test_a_broker_that_does_not_answer_is_asked_again(make, scorer, monkeypatch):
+    monkeypatch.setattr(candidate_scores, "_PAUSE_S", 0.05)
     scorer.open_.set()
     asked = []
 

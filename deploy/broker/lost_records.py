@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import NamedTuple
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from deploy.broker.topics import SECONDS, admin_client
 from deploy.machine.errors import StackError
 from fluvial.identity.brokers import Brokers
 from fluvial.kafka.librdkafka import clients
+from pipelines.flink.log_reader import bounds
 
 _MOST_GIVEN_UP = 10_000_000
 _FLUSH_SECONDS = 60.0
@@ -27,15 +28,15 @@ class Lost(NamedTuple):
 
 
 def look(brokers: Brokers, topic: str, partition: int, offset: int) -> Lost:
-    """What would be given up. brokers: as an administrator. Raises StackError where nothing before `offset` is lost."""
-    admin, place = admin_client(brokers), TopicPartition(topic, partition)
-    try:
-        first, written = (_bound(admin, place, of) for of in (OffsetSpec.earliest(), OffsetSpec.latest()))
-        # Written up to there by us alone, if what had begun was not brought to its end.
-        if written >= offset and not (first < offset and _is_filler(brokers, place, offset - 1)):
-            raise StackError(f"{topic}/{partition} was written up to offset {written}: nothing is lost before {offset}")
-    except KafkaException as error:
-        raise StackError(f"{topic}/{partition}: {error.args[0].str()}") from error
+    """What would be given up. brokers: as an administrator. Raises StackError where nothing before `offset` is
+    lost, and LogUnreadable."""
+    place, held = TopicPartition(topic, partition), bounds(brokers, topic).get(partition)
+    if held is None:
+        raise StackError(f"{topic}/{partition}: there is no such partition")
+    first, written = held.first, held.written
+    # Written up to there by us alone, if what had begun was not brought to its end.
+    if written >= offset and not (first < offset and _is_filler(brokers, place, offset - 1)):
+        raise StackError(f"{topic}/{partition} was written up to offset {written}: nothing is lost before {offset}")
     if offset - written > _MOST_GIVEN_UP:
         raise StackError(f"{topic}/{partition} lacks {offset - written} offsets, too many: begin a new federation")
     return Lost(place, first, written, offset)
@@ -57,21 +58,13 @@ def advance(brokers: Brokers, lost: Lost) -> None:
         raise StackError(f"{place.topic}/{place.partition}: {error.args[0].str()}") from error
 
 
-def _bound(admin: AdminClient, place: TopicPartition, of: OffsetSpec) -> int:
-    """An end of what is there, committed or not. Raises KafkaException."""
-    found = admin.list_offsets({place: of}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=SECONDS)
-    return found[place].result().offset
-
-
 def _is_filler(brokers: Brokers, place: TopicPartition, offset: int) -> bool:
-    """Whether the record there is one of ours. Raises KafkaException."""
-    consumer = clients.consumer(brokers, "fluvial-admin", {"isolation.level": "read_uncommitted"})
-    try:
+    """Whether the record there is one of ours."""
+    settings = {"isolation.level": "read_uncommitted"}
+    with closing(clients.consumer(brokers, "fluvial-admin", settings)) as consumer:
         consumer.assign([TopicPartition(place.topic, place.partition, offset)])
         record = consumer.poll(SECONDS)
         return record is not None and not record.error() and record.offset() == offset and record.key() == _FILLER_KEY
-    finally:
-        consumer.close()
 
 
 def _fill(brokers: Brokers, place: TopicPartition, count: int) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 from typer.testing import CliRunner
 
-from deploy.broker import lost_records
 from deploy.broker.lost_records import advance, look
 from deploy.broker.process import Broker
 from deploy.broker.topics import create_topics
@@ -55,7 +55,7 @@ def test_what_was_filled_and_not_yet_given_up_is_when_it_is_said_again(
     topic = f"advanced-{uuid.uuid4().hex[:8]}"
     create_topics(broker.brokers, [TopicSettings(name=topic, partitions=1, config={})])
     with monkeypatch.context() as patch:
-        patch.setattr(lost_records.AdminClient, "delete_records", refusing)
+        patch.setattr(AdminClient, "delete_records", refusing)
         with pytest.raises(StackError, match="timed out"):
             advance(broker.brokers, look(broker.brokers, topic, 0, 5))
     assert (bounds(broker.brokers, topic)[0].first, bounds(broker.brokers, topic)[0].written) == (0, 5)
